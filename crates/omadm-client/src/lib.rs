@@ -1,0 +1,1 @@
+//! The OMA DM client engine: bytes in, bytes out.

@@ -1,0 +1,318 @@
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fmt,
+    sync::{Mutex, PoisonError},
+};
+
+/// A named space of records in a [`Journal`].
+///
+/// Each space belongs to one crate, which alone knows its keys and record bytes; the first byte of
+/// a record is its version.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Space(&'static str);
+
+impl Space {
+    /// Nodes of the management tree; `omadm-tree`.
+    pub const TREE: Self = Self("tree");
+    /// Primitives under way; `virmo-client`.
+    pub const INTENTS: Self = Self("intents");
+    /// Alerts that wait for their acknowledgement; `omadm-client`.
+    pub const ALERTS: Self = Self("alerts");
+    /// Downloads under way; `omadm-download`.
+    pub const DOWNLOADS: Self = Self("downloads");
+    /// Nonces of both directions; `omadm-session`.
+    pub const NONCES: Self = Self("nonces");
+    /// Counters of identifiers that are never given out twice; any crate, under keys of its own.
+    pub const IDS: Self = Self("ids");
+
+    /// A space of the caller's own.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self(name)
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.0
+    }
+}
+
+/// One change within a [`Batch`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// Set the record under a key.
+    Put {
+        /// Where.
+        space: Space,
+        /// The key.
+        key: Vec<u8>,
+        /// The whole record.
+        value: Vec<u8>,
+    },
+    /// Remove the record under a key, if there is one.
+    Remove {
+        /// Where.
+        space: Space,
+        /// The key.
+        key: Vec<u8>,
+    },
+}
+
+/// Changes that become durable together or not at all; later ones win.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Batch {
+    operations: Vec<Operation>,
+}
+
+impl Batch {
+    /// A batch that changes nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            operations: Vec::new(),
+        }
+    }
+
+    /// Sets the record under `key`.
+    pub fn put(&mut self, space: Space, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) {
+        self.operations.push(Operation::Put {
+            space,
+            key: key.into(),
+            value: value.into(),
+        });
+    }
+
+    /// Removes the record under `key`.
+    pub fn remove(&mut self, space: Space, key: impl Into<Vec<u8>>) {
+        self.operations.push(Operation::Remove {
+            space,
+            key: key.into(),
+        });
+    }
+
+    /// Adds all changes of another batch after these.
+    pub fn append(&mut self, other: Self) {
+        self.operations.extend(other.operations);
+    }
+
+    /// The changes in order.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+}
+
+/// Why a journal could not do its work.
+#[derive(Debug)]
+pub struct JournalError {
+    kind: JournalErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The kind of a [`JournalError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum JournalErrorKind {
+    /// There is no space left.
+    Full,
+    /// The medium cannot be written.
+    ReadOnly,
+    /// The stored bytes are damaged.
+    Corrupt,
+    /// The medium failed in another way.
+    Io,
+}
+
+impl JournalError {
+    /// An error with its cause.
+    pub fn new(
+        kind: JournalErrorKind,
+        source: impl Into<Option<Box<dyn Error + Send + Sync>>>,
+    ) -> Self {
+        Self {
+            kind,
+            source: source.into(),
+        }
+    }
+
+    /// What went wrong.
+    #[must_use]
+    pub const fn kind(&self) -> JournalErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for JournalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            JournalErrorKind::Full => "the journal's medium is full",
+            JournalErrorKind::ReadOnly => "the journal's medium is read-only",
+            JournalErrorKind::Corrupt => "the journal is damaged",
+            JournalErrorKind::Io => "the journal's medium failed",
+        })
+    }
+}
+
+impl Error for JournalError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The one durable thing an engine waits for: batches of opaque records in named spaces.
+///
+/// * [`commit`](Journal::commit) is all or nothing, and durable when it returns `Ok`.
+/// * When it returns an error, none of the batch is visible, now or after a restart.
+/// * Reads see the last successful commit.
+pub trait Journal: Send + Sync {
+    /// Makes every change of the batch durable.
+    ///
+    /// # Errors
+    /// A [`JournalError`]; then nothing of the batch happened.
+    fn commit(&self, batch: &Batch) -> Result<(), JournalError>;
+
+    /// The record under `key`.
+    ///
+    /// # Errors
+    /// A [`JournalError`] if the medium fails.
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError>;
+
+    /// Shows every key and record of a space to `visit`, in ascending order of the key.
+    ///
+    /// # Errors
+    /// A [`JournalError`] if the medium fails; `visit` may have seen some records then.
+    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError>;
+}
+
+/// A [`Journal`] in memory: the same promises for as long as the process lives.
+///
+/// ```
+/// use omadm_core::{Batch, Journal, MemoryJournal, Space};
+///
+/// let journal = MemoryJournal::new();
+/// let mut batch = Batch::new();
+/// batch.put(Space::IDS, "vm", [1, 7]);
+/// journal.commit(&batch)?;
+/// assert_eq!(journal.read(Space::IDS, b"vm")?, Some(vec![1, 7]));
+/// # Ok::<(), omadm_core::JournalError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryJournal {
+    spaces: Mutex<BTreeMap<Space, Records>>,
+}
+
+type Records = BTreeMap<Vec<u8>, Vec<u8>>;
+
+impl MemoryJournal {
+    /// An empty journal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
+        let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        for operation in batch.operations() {
+            match operation {
+                Operation::Put { space, key, value } => {
+                    spaces
+                        .entry(*space)
+                        .or_default()
+                        .insert(key.clone(), value.clone());
+                }
+                Operation::Remove { space, key } => {
+                    if let Some(records) = spaces.get_mut(space) {
+                        records.remove(key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        let spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(spaces
+            .get(&space)
+            .and_then(|records| records.get(key))
+            .cloned())
+    }
+
+    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
+        // `visit` may use the journal, so the lock is not held meanwhile.
+        let records = {
+            let spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+            spaces.get(&space).cloned().unwrap_or_default()
+        };
+        for (key, value) in &records {
+            visit(key, value);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(journal: &MemoryJournal, space: Space) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut found = Vec::new();
+        journal
+            .scan(space, &mut |key, value| {
+                found.push((key.to_vec(), value.to_vec()))
+            })
+            .unwrap();
+        found
+    }
+
+    #[test]
+    fn later_operations_win_and_spaces_are_apart() {
+        let journal = MemoryJournal::new();
+        let mut batch = Batch::new();
+        batch.put(Space::TREE, "b", "1");
+        batch.put(Space::TREE, "a", "2");
+        batch.put(Space::ALERTS, "a", "3");
+        batch.remove(Space::TREE, "b");
+        batch.put(Space::TREE, "b", "4");
+        batch.remove(Space::NONCES, "none");
+        journal.commit(&batch).unwrap();
+        assert_eq!(
+            records(&journal, Space::TREE),
+            [
+                (b"a".to_vec(), b"2".to_vec()),
+                (b"b".to_vec(), b"4".to_vec())
+            ]
+        );
+        assert_eq!(
+            records(&journal, Space::ALERTS),
+            [(b"a".to_vec(), b"3".to_vec())]
+        );
+        assert_eq!(journal.read(Space::NONCES, b"none").unwrap(), None);
+    }
+
+    #[test]
+    fn a_visitor_may_commit() {
+        let journal = MemoryJournal::new();
+        let mut batch = Batch::new();
+        batch.put(Space::IDS, "x", "1");
+        journal.commit(&batch).unwrap();
+        journal
+            .scan(Space::IDS, &mut |key, _| {
+                let mut removal = Batch::new();
+                removal.remove(Space::IDS, key);
+                journal.commit(&removal).unwrap();
+            })
+            .unwrap();
+        assert_eq!(records(&journal, Space::IDS), []);
+    }
+}

@@ -1,0 +1,27 @@
+//! The words every OMA DM crate shares.
+//!
+//! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`],
+//! [`Correlator`]), alerts ([`GenericAlert`], [`UserInteraction`]), secrets ([`Secret`]), time as an
+//! argument ([`Now`]) and the durable [`Journal`] with its in-memory implementation.
+//!
+//! Nothing here touches a clock, a file, a socket or a random number.
+
+mod alert;
+mod format;
+mod id;
+mod journal;
+mod secret;
+mod status;
+mod time;
+mod ui;
+
+pub use alert::{AlertCode, GenericAlert, Mark};
+pub use format::{Format, UnknownFormat};
+pub use id::{Correlator, InvalidServerId, ServerId};
+pub use journal::{
+    Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Operation, Space,
+};
+pub use secret::Secret;
+pub use status::StatusCode;
+pub use time::Now;
+pub use ui::{EchoType, InputType, Interaction, InteractionOptions, UserAnswer, UserInteraction};

@@ -1,0 +1,77 @@
+use std::fmt;
+
+/// A password, key or nonce that never prints.
+///
+/// Neither `Debug` nor `Display` shows the content; comparison takes the same time whatever the
+/// first difference is.
+///
+/// ```
+/// use omadm_core::Secret;
+///
+/// let secret = Secret::from("OhBehave");
+/// assert_eq!(format!("{secret:?}"), "[redacted]");
+/// assert_eq!(secret.expose(), b"OhBehave");
+/// ```
+#[derive(Clone, Default)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// The octets themselves. Take care where they go.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl From<Vec<u8>> for Secret {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(octets)
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .fold(0, |difference, (a, b)| difference | (a ^ b))
+                == 0
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equality_sees_every_octet_and_the_length() {
+        let a = Secret::from("abc");
+        assert_eq!(a, Secret::from("abc"));
+        for other in ["abd", "xbc", "ab", "abcd", ""] {
+            assert_ne!(a, Secret::from(other));
+        }
+        assert!(!format!("{:?}", Some(a)).contains("abc"));
+    }
+}

@@ -1,0 +1,1 @@
+//! The HTTP binding of OMA DM: client, server and fetch.

@@ -1,0 +1,1 @@
+//! One event stream over the two encodings of OMA DM documents: XML and WBXML.

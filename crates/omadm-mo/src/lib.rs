@@ -1,0 +1,1 @@
+//! Management Objects as data: definition tables, the registry, DDF documents and the standard objects.

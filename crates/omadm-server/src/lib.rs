@@ -1,0 +1,1 @@
+//! The OMA DM server engine: sessions as values, a command queue, procedures.

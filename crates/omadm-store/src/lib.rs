@@ -1,0 +1,1 @@
+//! The durable journal on redb and the file sink of OMA DM.

@@ -1,0 +1,1 @@
+//! SyncML messages of OMA DM as typed values that borrow from their input.

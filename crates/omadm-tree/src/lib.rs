@@ -1,0 +1,1 @@
+//! The OMA DM management tree: URIs, values, properties, ACLs and transactions.

@@ -1,0 +1,3 @@
+//! The `virmo` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The VirMO Client: a management object that drives a hypervisor.

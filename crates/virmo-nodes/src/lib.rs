@@ -1,0 +1,1 @@
+//! The VirMO and VMImgMO definition tables, identifiers, typed paths and DDF files.

@@ -1,0 +1,1 @@
+//! Run loops for VirMO devices and servers: threads, clocks, randomness and recovery.

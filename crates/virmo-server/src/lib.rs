@@ -1,0 +1,1 @@
+//! The VirMO Server: typed procedures that deliver images and manage virtual machines.

@@ -1,0 +1,1 @@
+//! A hypervisor that keeps simulated machines in a folder and fails on request.
