@@ -1,0 +1,37 @@
+/// What a reader spends at most on one document, and what it lets pass.
+///
+/// ```
+/// let mut limits = omadm_markup::Limits::default();
+/// limits.max_depth = 16;
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The size of the document in bytes. Default: 8 MiB.
+    pub max_bytes: usize,
+    /// How deep elements nest; the root is at depth 1. Default: 64.
+    pub max_depth: usize,
+    /// The number of elements. Default: 500,000.
+    pub max_elements: usize,
+    /// The number of attributes of one element, namespace declarations included. Default: 64.
+    pub max_attributes: usize,
+    /// The size of one run of text or octets, or of one attribute value, in bytes once decoded.
+    /// Default: 8 MiB.
+    pub max_text: usize,
+    /// Whether an XML document may have a `DOCTYPE`; it is then skipped and nothing it names is
+    /// ever fetched. One with an internal subset is refused all the same. Default: no.
+    pub allow_doctype: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 8 << 20,
+            max_depth: 64,
+            max_elements: 500_000,
+            max_attributes: 64,
+            max_text: 8 << 20,
+            allow_doctype: false,
+        }
+    }
+}

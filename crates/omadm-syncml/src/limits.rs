@@ -1,0 +1,24 @@
+/// What decoding spends at most on one message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The limits of the document as such; among them the size of the message.
+    pub markup: omadm_markup::Limits,
+    /// The number of commands, those inside Atomic and Sequence included. Default: 10,000.
+    pub max_commands: usize,
+    /// The number of Items of all commands together. Default: 100,000.
+    pub max_items: usize,
+    /// How deep Atomic and Sequence nest; one directly in the SyncBody is at depth 1. Default: 8.
+    pub max_nesting: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            markup: omadm_markup::Limits::default(),
+            max_commands: 10_000,
+            max_items: 100_000,
+            max_nesting: 8,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+use omadm_markup::Encoding;
+
+/// The media type of a DM message. [DM-HTTP §5]
+#[must_use]
+pub const fn media_type(encoding: Encoding) -> &'static str {
+    match encoding {
+        Encoding::Xml => "application/vnd.syncml.dm+xml",
+        Encoding::Wbxml => "application/vnd.syncml.dm+wbxml",
+    }
+}
+
+/// The encoding that a `Content-Type` names, if it is one of a DM message.
+///
+/// Case and parameters are ignored.
+///
+/// ```
+/// use omadm_syncml::{Encoding, encoding_of};
+///
+/// let encoding = encoding_of("application/vnd.syncml.dm+xml; charset=UTF-8");
+/// assert_eq!(encoding, Some(Encoding::Xml));
+/// assert_eq!(encoding_of("application/xml"), None);
+/// ```
+#[must_use]
+pub fn encoding_of(content_type: &str) -> Option<Encoding> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    Encoding::ALL
+        .into_iter()
+        .find(|&encoding| media_type(encoding).eq_ignore_ascii_case(essence))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_round_trip_and_parameters_do_not_matter() {
+        for encoding in Encoding::ALL {
+            assert_eq!(encoding_of(media_type(encoding)), Some(encoding));
+        }
+        let found = encoding_of(" Application/vnd.SyncML.DM+wbxml ;charset=utf-8");
+        assert_eq!(found, Some(Encoding::Wbxml));
+        for other in [
+            "",
+            "text/xml",
+            "application/vnd.syncml+xml",
+            "application/vnd.syncml.dm+xmlx",
+        ] {
+            assert_eq!(encoding_of(other), None, "{other:?}");
+        }
+    }
+}

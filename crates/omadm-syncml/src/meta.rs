@@ -1,0 +1,215 @@
+use std::borrow::Cow;
+
+use omadm_core::{Format, Mark, UnknownFormat};
+
+use crate::{Data, item::own};
+
+/// Meta-information. [MetInf §5]
+///
+/// An absent child and an empty one differ: `None` is absent, `Some("")` empty. A `Meta` in which
+/// everything is absent is not written. Elements of Data Synchronization are skipped on receipt.
+#[derive(Clone, PartialEq, Debug, Default)]
+#[non_exhaustive]
+pub struct Meta<'a> {
+    /// `Format` as it stands; [`Meta::format`] reads it.
+    pub format: Option<Cow<'a, str>>,
+    /// `Type`: a media type, an authentication scheme, an alert type or the id of a management
+    /// object.
+    pub media_type: Option<Cow<'a, str>>,
+    /// `Mark` as it stands; [`Meta::mark`] reads it.
+    pub mark: Option<Cow<'a, str>>,
+    /// `Size`: bytes of the whole object as transported.
+    pub size: Option<u64>,
+    /// `NextNonce`: base64 text, or the octets themselves in WBXML.
+    pub next_nonce: Option<Data<'a>>,
+    /// `MaxMsgSize`: bytes of the largest message the sender can take.
+    pub max_msg_size: Option<u64>,
+    /// `MaxObjSize`: bytes of the largest object the sender can take.
+    pub max_obj_size: Option<u64>,
+    /// `EMI`: experimental meta-information.
+    pub emi: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Meta<'a> {
+    /// What an absent `Type` means.
+    pub const DEFAULT_TYPE: &'static str = "text/plain";
+
+    /// Meta-information in which everything is absent.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            format: None,
+            media_type: None,
+            mark: None,
+            size: None,
+            next_nonce: None,
+            max_msg_size: None,
+            max_obj_size: None,
+            emi: Vec::new(),
+        }
+    }
+
+    /// With this `Format`.
+    #[must_use]
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.format = Some(format.as_str().into());
+        self
+    }
+
+    /// With this `Type`.
+    #[must_use]
+    pub fn with_type(mut self, media_type: impl Into<Cow<'a, str>>) -> Self {
+        self.media_type = Some(media_type.into());
+        self
+    }
+
+    /// With this `Size`.
+    #[must_use]
+    pub const fn with_size(mut self, size: u64) -> Self {
+        self.size = Some(size);
+        self
+    }
+
+    /// With this `MaxMsgSize`.
+    #[must_use]
+    pub const fn with_max_msg_size(mut self, bytes: u64) -> Self {
+        self.max_msg_size = Some(bytes);
+        self
+    }
+
+    /// With this `MaxObjSize`.
+    #[must_use]
+    pub const fn with_max_obj_size(mut self, bytes: u64) -> Self {
+        self.max_obj_size = Some(bytes);
+        self
+    }
+
+    /// The format; absent means `chr`.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownFormat`] for a word that is no format.
+    pub fn format(&self) -> Result<Format, UnknownFormat> {
+        self.format.as_deref().map_or(Ok(Format::Chr), str::parse)
+    }
+
+    /// The type; absent means [`Meta::DEFAULT_TYPE`].
+    #[must_use]
+    pub fn media_type(&self) -> &str {
+        self.media_type.as_deref().unwrap_or(Self::DEFAULT_TYPE)
+    }
+
+    /// The mark, if it is there and one of the words of the specification.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        self.mark.as_deref()?.parse().ok()
+    }
+
+    /// Whether everything is absent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::new()
+    }
+
+    /// The meta-information of an Item, whose command has `outer`: what is absent here is taken
+    /// from there. [DM-RepPro §6.5.2]
+    #[must_use]
+    pub fn inherit<'s>(&'s self, outer: &'s Meta<'a>) -> Meta<'s> {
+        fn text<'s>(
+            inner: Option<&'s Cow<'_, str>>,
+            outer: Option<&'s Cow<'_, str>>,
+        ) -> Option<Cow<'s, str>> {
+            inner.or(outer).map(|text| Cow::Borrowed(text.as_ref()))
+        }
+        let emi = if self.emi.is_empty() {
+            &outer.emi
+        } else {
+            &self.emi
+        };
+        Meta {
+            format: text(self.format.as_ref(), outer.format.as_ref()),
+            media_type: text(self.media_type.as_ref(), outer.media_type.as_ref()),
+            mark: text(self.mark.as_ref(), outer.mark.as_ref()),
+            size: self.size.or(outer.size),
+            next_nonce: self
+                .next_nonce
+                .as_ref()
+                .or(outer.next_nonce.as_ref())
+                .map(Data::borrow),
+            max_msg_size: self.max_msg_size.or(outer.max_msg_size),
+            max_obj_size: self.max_obj_size.or(outer.max_obj_size),
+            emi: emi
+                .iter()
+                .map(|text| Cow::Borrowed(text.as_ref()))
+                .collect(),
+        }
+    }
+
+    /// The meta-information detached from the input.
+    #[must_use]
+    pub fn into_owned(self) -> Meta<'static> {
+        Meta {
+            format: self.format.map(own),
+            media_type: self.media_type.map(own),
+            mark: self.mark.map(own),
+            size: self.size,
+            next_nonce: self.next_nonce.map(Data::into_owned),
+            max_msg_size: self.max_msg_size,
+            max_obj_size: self.max_obj_size,
+            emi: self.emi.into_iter().map(own).collect(),
+        }
+    }
+}
+
+/// Credentials. [DM-RepPro §6.1.3]
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Cred<'a> {
+    /// `Type` is the scheme, `Format` that of the data.
+    pub meta: Meta<'a>,
+    /// The credentials themselves.
+    pub data: Data<'a>,
+}
+
+impl<'a> Cred<'a> {
+    /// Credentials of a scheme.
+    pub fn new(meta: Meta<'a>, data: impl Into<Data<'a>>) -> Self {
+        Self {
+            meta,
+            data: data.into(),
+        }
+    }
+
+    /// The credentials detached from the input.
+    #[must_use]
+    pub fn into_owned(self) -> Cred<'static> {
+        Cred {
+            meta: self.meta.into_owned(),
+            data: self.data.into_owned(),
+        }
+    }
+}
+
+/// A challenge: the request for credentials. [DM-RepPro §6.1.2]
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub struct Chal<'a> {
+    /// `Type` is the scheme, `Format` that of `NextNonce`.
+    pub meta: Meta<'a>,
+}
+
+impl<'a> Chal<'a> {
+    /// A challenge of a scheme.
+    #[must_use]
+    pub const fn new(meta: Meta<'a>) -> Self {
+        Self { meta }
+    }
+
+    /// The challenge detached from the input.
+    #[must_use]
+    pub fn into_owned(self) -> Chal<'static> {
+        Chal {
+            meta: self.meta.into_owned(),
+        }
+    }
+}
