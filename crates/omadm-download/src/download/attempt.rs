@@ -1,0 +1,303 @@
+use std::ops::ControlFlow;
+
+use super::{Download, DownloadError, Environment, Progress};
+use crate::{
+    Content, Ending, FetchErrorKind, FetchRequest, Receiver, ResponseHead, Resume,
+    media::{self, OCTET_STREAM},
+    record::Record,
+};
+
+/// How one request ended.
+pub(super) enum Outcome {
+    /// The record is complete.
+    Complete,
+    /// Ask again, for the rest.
+    Again(DownloadError),
+    /// What is there is worth nothing: ask again, for all of it.
+    Restart(DownloadError),
+    /// Asking again does not help.
+    Failed(DownloadError),
+}
+
+impl<E: Into<DownloadError>> From<E> for Outcome {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// One request and what becomes of its answer.
+pub(super) struct Attempt<'a> {
+    download: &'a mut Download,
+    environment: &'a Environment<'a>,
+    progress: &'a mut dyn FnMut(Progress),
+    /// The offset asked for, if a part was asked for.
+    asked: Option<u64>,
+    /// Where the next byte belongs; absent before the head has come.
+    offset: Option<u64>,
+    /// Why the request was broken off.
+    broken: Option<Outcome>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Asks for what is missing. Returns how it ended and how many bytes the sink has now.
+    pub(super) fn run(
+        download: &'a mut Download,
+        environment: &'a Environment<'a>,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> (Outcome, u64) {
+        let mut attempt = Self {
+            download,
+            environment,
+            progress,
+            asked: None,
+            offset: None,
+            broken: None,
+        };
+        let outcome = attempt.exchange().unwrap_or_else(|outcome| outcome);
+        (outcome, attempt.offset.unwrap_or(0))
+    }
+
+    fn exchange(&mut self) -> Result<Outcome, Outcome> {
+        self.asked = self.first_byte()?;
+        let record = self.download.record.clone();
+        let cancel = self.environment.cancel;
+        let mut request = FetchRequest::new(&record.uri, &record.media_type, cancel);
+        if let (Some(from), Some(validator)) = (self.asked, &record.validator) {
+            request.resume = Some(Resume { from, validator });
+        }
+        let ending = self.environment.fetch.fetch(&request, self);
+        if let Some(outcome) = self.broken.take() {
+            return Ok(outcome);
+        }
+        if cancel.is_cancelled() {
+            self.keep()?;
+            return Ok(Outcome::Failed(DownloadError::Cancelled));
+        }
+        match (ending, self.offset) {
+            (Ok(Ending::Complete), Some(received)) => self.end(received, true),
+            (Ok(Ending::Closed), Some(received)) => self.end(received, false),
+            (Ok(_), _) => Ok(Outcome::Failed(protocol())),
+            (Err(error), _) => {
+                self.keep()?;
+                let transient = error.kind().is_transient();
+                let error = DownloadError::Fetch(error);
+                Ok(if transient {
+                    Outcome::Again(error)
+                } else {
+                    Outcome::Failed(error)
+                })
+            }
+        }
+    }
+
+    /// The offset to ask for; `None` to ask for all.
+    fn first_byte(&mut self) -> Result<Option<u64>, Outcome> {
+        let safe = self.download.record.safe;
+        if safe == 0 || self.download.record.validator.is_none() {
+            return Ok(None);
+        }
+        let present = self.environment.sink.len(&self.download.key)?;
+        if present.is_some_and(|length| length >= safe) {
+            return Ok(Some(safe));
+        }
+        self.download.change(Record::reset);
+        self.download.commit(self.environment.journal)?;
+        Ok(None)
+    }
+
+    fn end(&mut self, received: u64, proven: bool) -> Result<Outcome, Outcome> {
+        match self.download.record.total {
+            Some(total) if received < total => {
+                self.keep()?;
+                Ok(Outcome::Again(DownloadError::Length {
+                    expected: total,
+                    received,
+                }))
+            }
+            None if !proven && !self.environment.policy.accept_unproven_end => {
+                Ok(Outcome::Failed(DownloadError::Unproven))
+            }
+            _ => {
+                self.environment.sink.sync(&self.download.key)?;
+                self.complete(received)?;
+                Ok(Outcome::Complete)
+            }
+        }
+    }
+
+    fn complete(&mut self, length: u64) -> Result<(), Outcome> {
+        self.download.change(|record| {
+            record.safe = length;
+            record.total = Some(length);
+            record.complete = true;
+        });
+        Ok(self.download.commit(self.environment.journal)?)
+    }
+
+    /// Makes safe what has come, if there is any use in it.
+    fn keep(&mut self) -> Result<(), Outcome> {
+        let record = &self.download.record;
+        match self.offset {
+            Some(offset) if record.validator.is_some() && offset > record.safe => {
+                self.environment.sink.sync(&self.download.key)?;
+                self.download.change(|record| record.safe = offset);
+                Ok(self.download.commit(self.environment.journal)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take_head(&mut self, head: &ResponseHead) -> Result<(), Outcome> {
+        let offset = match head.content {
+            Content::Whole { length } => self.take_whole(head, length)?,
+            Content::Part { first, total } => self.take_part(head, first, total)?,
+            Content::Unsatisfiable { total } => return Err(self.take_nothing(total)?),
+        };
+        self.offset = Some(offset);
+        self.report(offset);
+        Ok(())
+    }
+
+    fn take_whole(&mut self, head: &ResponseHead, length: Option<u64>) -> Result<u64, Outcome> {
+        self.check_type(head)?;
+        self.check_size(length)?;
+        // The record must not vouch for bytes that are about to be overwritten.
+        self.download.change(|record| {
+            record.reset();
+            record.validator.clone_from(&head.validator);
+            record.total = length;
+        });
+        self.download.commit(self.environment.journal)?;
+        self.make_room(0)
+    }
+
+    fn take_part(
+        &mut self,
+        head: &ResponseHead,
+        first: u64,
+        total: Option<u64>,
+    ) -> Result<u64, Outcome> {
+        let Some(asked) = self.asked else {
+            return Err(Outcome::Failed(protocol()));
+        };
+        let record = &self.download.record;
+        let other_length = matches!((record.total, total), (Some(a), Some(b)) if a != b);
+        let other_tag = match (&record.validator, &head.validator) {
+            (Some(a), Some(b)) => a != b && a.is_entity_tag() && b.is_entity_tag(),
+            _ => false,
+        };
+        if first != asked || other_length || other_tag {
+            return Err(Outcome::Restart(DownloadError::Range));
+        }
+        self.check_type(head)?;
+        self.check_size(total)?;
+        if record.total.is_none() {
+            self.download.change(|record| record.total = total);
+        }
+        self.make_room(asked)
+    }
+
+    /// The part asked for is not there; that is good news if there is nothing after what is safe.
+    fn take_nothing(&mut self, total: Option<u64>) -> Result<Outcome, Outcome> {
+        let Some(asked) = self.asked else {
+            return Err(Outcome::Failed(DownloadError::Fetch(
+                FetchErrorKind::Status(416).into(),
+            )));
+        };
+        let known = self.download.record.total;
+        if total != Some(asked) || known.is_some_and(|known| known != asked) {
+            return Err(Outcome::Restart(DownloadError::Range));
+        }
+        self.offset = Some(self.make_room(asked)?);
+        self.complete(asked)?;
+        Ok(Outcome::Complete)
+    }
+
+    /// A partial file of exactly this length, and room for the rest.
+    fn make_room(&self, length: u64) -> Result<u64, Outcome> {
+        let (sink, key) = (self.environment.sink, &self.download.key);
+        sink.reserve(key, self.download.record.total)?;
+        sink.truncate(key, length)?;
+        Ok(length)
+    }
+
+    fn check_type(&self, head: &ResponseHead) -> Result<(), Outcome> {
+        let expected = &self.download.record.media_type;
+        let found = head.media_type.as_deref();
+        let is = |media_type| media::same(found.unwrap_or(OCTET_STREAM), media_type);
+        if is(expected) || (self.environment.policy.accept_octet_stream && is(OCTET_STREAM)) {
+            return Ok(());
+        }
+        Err(Outcome::Failed(DownloadError::MediaType {
+            expected: expected.clone(),
+            found: found.unwrap_or_default().to_owned(),
+        }))
+    }
+
+    fn check_size(&self, length: Option<u64>) -> Result<(), Outcome> {
+        let limit = self.environment.policy.max_bytes;
+        match length {
+            Some(length) if length > limit => {
+                Err(Outcome::Failed(DownloadError::TooLarge { limit }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take_chunk(&mut self, bytes: &[u8]) -> Result<(), Outcome> {
+        let offset = self.offset.ok_or_else(|| Outcome::Failed(protocol()))?;
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.check_size(Some(end))?;
+        if let Some(expected) = self.download.record.total
+            && end > expected
+        {
+            return Err(Outcome::Failed(DownloadError::Length {
+                expected,
+                received: end,
+            }));
+        }
+        let sink = self.environment.sink;
+        sink.write_at(&self.download.key, offset, bytes)?;
+        self.offset = Some(end);
+        let unsafe_bytes = end.saturating_sub(self.download.record.safe);
+        if unsafe_bytes >= self.environment.policy.checkpoint_bytes {
+            self.keep()?;
+        }
+        self.report(end);
+        Ok(())
+    }
+
+    fn report(&mut self, received: u64) {
+        (self.progress)(Progress {
+            received,
+            total: self.download.record.total,
+        });
+    }
+
+    fn go_on(&mut self, result: Result<(), Outcome>) -> ControlFlow<()> {
+        match result {
+            Ok(()) if self.environment.cancel.is_cancelled() => ControlFlow::Break(()),
+            Ok(()) => ControlFlow::Continue(()),
+            Err(outcome) => {
+                self.broken = Some(outcome);
+                ControlFlow::Break(())
+            }
+        }
+    }
+}
+
+impl Receiver for Attempt<'_> {
+    fn head(&mut self, head: &ResponseHead) -> ControlFlow<()> {
+        let result = self.take_head(head);
+        self.go_on(result)
+    }
+
+    fn chunk(&mut self, bytes: &[u8]) -> ControlFlow<()> {
+        let result = self.take_chunk(bytes);
+        self.go_on(result)
+    }
+}
+
+fn protocol() -> DownloadError {
+    DownloadError::Fetch(FetchErrorKind::Protocol.into())
+}

@@ -1,0 +1,40 @@
+use std::time::Duration;
+
+use crate::Backoff;
+
+/// Limits and tolerances of a [`Download`](crate::Download).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Policy {
+    /// The greatest length of a file in bytes; default 64 GiB.
+    pub max_bytes: u64,
+    /// Make what has come safe after this many bytes; default 8 MiB. Smaller loses less at a
+    /// crash and costs more syncs.
+    pub checkpoint_bytes: u64,
+    /// Retries after a transient failure; default 8 with waits of 2 s, 4 s … at most 5 min.
+    ///
+    /// The count starts again after each `checkpoint_bytes` of new bytes, so a long file over a
+    /// bad line comes through and a peer that never gets anywhere does not.
+    pub retry: Backoff,
+    /// Take `application/octet-stream`, or no Content-Type, for any media type; default no.
+    pub accept_octet_stream: bool,
+    /// Take the end of the connection for the end of a file whose length the source never said;
+    /// default no, as it proves nothing.
+    pub accept_unproven_end: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 << 30,
+            checkpoint_bytes: 8 << 20,
+            retry: Backoff {
+                retries: 8,
+                first: Duration::from_secs(2),
+                longest: Duration::from_secs(300),
+            },
+            accept_octet_stream: false,
+            accept_unproven_end: false,
+        }
+    }
+}

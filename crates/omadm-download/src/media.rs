@@ -1,0 +1,26 @@
+/// What a body without Content-Type is taken for. [RFC 9110 §8.3]
+pub(crate) const OCTET_STREAM: &str = "application/octet-stream";
+
+/// Whether two media types are the same apart from case and parameters. [RFC 9110 §8.3.1]
+pub(crate) fn same(a: &str, b: &str) -> bool {
+    essence(a).eq_ignore_ascii_case(essence(b))
+}
+
+fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_parameters_do_not_count() {
+        assert!(same(
+            "Application/X-Raw ; charset=utf-8",
+            "application/x-raw"
+        ));
+        assert!(!same("application/x-raw", "application/x-raw2"));
+        assert!(!same("", OCTET_STREAM));
+    }
+}
