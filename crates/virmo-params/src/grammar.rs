@@ -1,0 +1,150 @@
+use nom::{
+    IResult, Parser, bytes::complete::take_till, character::complete::char,
+    sequence::separated_pair,
+};
+
+use crate::{ParamsError, ParamsErrorKind};
+
+/// What a parameter list may cost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The most octets of the text. Default: 16,384.
+    pub max_len: usize,
+    /// The most pairs. Default: 128.
+    pub max_pairs: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_len: 16_384,
+            max_pairs: 128,
+        }
+    }
+}
+
+/// One `key=value` of a text, as it stands there: not yet typed, escapes not decoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Pair<'a> {
+    /// The key.
+    pub key: &'a str,
+    /// The value.
+    pub value: &'a str,
+    /// The byte of the text the key begins at.
+    pub offset: usize,
+}
+
+impl Pair<'_> {
+    /// The byte of the text the value begins at.
+    #[must_use]
+    pub fn value_offset(&self) -> usize {
+        self.offset + self.key.len() + 1
+    }
+}
+
+/// The pairs of a text, read one by one: the grammar without the meaning.
+///
+/// Does not look for repeated keys and does not check escapes. After an error it is at its end.
+///
+/// ```
+/// use virmo_params::{Limits, Pairs};
+///
+/// let mut pairs = Pairs::new("RAM=1&x=", Limits::default())?;
+/// assert_eq!(pairs.next().transpose()?.map(|it| (it.key, it.value)), Some(("RAM", "1")));
+/// assert_eq!(pairs.next().transpose()?.map(|it| (it.key, it.value)), Some(("x", "")));
+/// assert!(pairs.next().is_none());
+/// # Ok::<(), virmo_params::ParamsError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Pairs<'a> {
+    len: usize,
+    /// What was not read yet, without the `&` before it; none at the end.
+    rest: Option<&'a str>,
+    left: usize,
+    limits: Limits,
+}
+
+impl<'a> Pairs<'a> {
+    /// Begins to read a text. An empty text has no pairs.
+    ///
+    /// # Errors
+    ///
+    /// If the text is longer than the limit.
+    pub fn new(text: &'a str, limits: Limits) -> Result<Self, ParamsError> {
+        if text.len() > limits.max_len {
+            return Err(ParamsErrorKind::TooLong(limits.max_len).at(limits.max_len));
+        }
+        Ok(Self {
+            len: text.len(),
+            rest: (!text.is_empty()).then_some(text),
+            left: limits.max_pairs,
+            limits,
+        })
+    }
+
+    fn pair(&mut self, input: &'a str) -> Result<Pair<'a>, ParamsError> {
+        let offset = self.len - input.len();
+        if input.is_empty() || input.starts_with('&') {
+            return Err(ParamsErrorKind::EmptyPair.at(offset));
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(ParamsErrorKind::TooManyPairs(self.limits.max_pairs).at(offset));
+        };
+        self.left = left;
+        let Ok((rest, (key, value))) = pair(input) else {
+            return Err(ParamsErrorKind::MissingEquals.at(offset));
+        };
+        let pair = Pair { key, value, offset };
+        check_key(key).map_err(|(kind, at)| kind.at(offset + at))?;
+        check_value(value).map_err(|(kind, at)| kind.at(pair.value_offset() + at))?;
+        self.rest = rest.strip_prefix('&');
+        Ok(pair)
+    }
+}
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = Result<Pair<'a>, ParamsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let input = self.rest.take()?;
+        Some(self.pair(input))
+    }
+}
+
+fn pair(input: &str) -> IResult<&str, (&str, &str), ()> {
+    separated_pair(
+        take_till(|c| matches!(c, '=' | '&')),
+        char('='),
+        take_till(|c| c == '&'),
+    )
+    .parse(input)
+}
+
+/// What is wrong with a key, if something is, and at which of its bytes.
+pub(crate) fn check_key(key: &str) -> Result<(), (ParamsErrorKind, usize)> {
+    if key.is_empty() {
+        return Err((ParamsErrorKind::EmptyKey, 0));
+    }
+    for (at, c) in key.char_indices() {
+        if c.is_whitespace() {
+            return Err((ParamsErrorKind::WhiteSpace, at));
+        }
+        if c.is_control() || matches!(c, '%' | '&' | '=') {
+            return Err((ParamsErrorKind::KeyCharacter, at));
+        }
+    }
+    Ok(())
+}
+
+fn check_value(value: &str) -> Result<(), (ParamsErrorKind, usize)> {
+    if value.starts_with(char::is_whitespace) {
+        return Err((ParamsErrorKind::WhiteSpace, 0));
+    }
+    let trimmed = value.trim_end().len();
+    if trimmed < value.len() {
+        return Err((ParamsErrorKind::WhiteSpace, trimmed));
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
+
+use crate::{
+    Limits, Pair, Pairs, ParamsError, ParamsErrorKind,
+    escape::{Encoded, decode},
+    grammar::check_key,
+};
+
+/// The pairs with keys the specification does not name, in the order they came in. [VirMO §8]
+///
+/// No key is there twice. Part of a [`CreateParams`](crate::CreateParams),
+/// [`ResourceConfig`](crate::ResourceConfig) or [`DeviceResources`](crate::DeviceResources), which
+/// add to it.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct VendorPairs {
+    /// The pairs as they are written: one allocation for all of them.
+    text: String,
+}
+
+impl VendorPairs {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Cow<'_, str>> {
+        self.iter()
+            .find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// The pairs, values without escapes.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        self.raw().map(|(key, value)| {
+            // What `push` wrote decodes.
+            (key, decode(value).unwrap_or(Cow::Borrowed(value)))
+        })
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.raw().count()
+    }
+
+    fn raw(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.text.split('&').filter_map(|pair| pair.split_once('='))
+    }
+
+    /// Adds a pair to those of a type with these standard keys.
+    pub(crate) fn insert(
+        &mut self,
+        standard: &[&str],
+        key: &str,
+        value: &str,
+    ) -> Result<(), ParamsErrorKind> {
+        check_key(key).map_err(|(kind, _)| kind)?;
+        if standard.contains(&key) || self.raw().any(|(name, _)| name == key) {
+            return Err(ParamsErrorKind::RepeatedKey);
+        }
+        self.push(key, value);
+        Ok(())
+    }
+
+    fn push(&mut self, key: &str, value: &str) {
+        if !self.text.is_empty() {
+            self.text.push('&');
+        }
+        self.text.push_str(key);
+        self.text.push('=');
+        // Writing to a String does not fail.
+        let _ = write!(self.text, "{}", Encoded(value));
+    }
+
+    /// Writes the pairs as the end of a list that has others before them.
+    pub(crate) fn write_after(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return Ok(());
+        }
+        f.write_char('&')?;
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for VendorPairs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// Reads a whole text. `standard` takes a pair and says whether its key is one of the
+/// specification's; the others are the result.
+pub(crate) fn read(
+    text: &str,
+    limits: &Limits,
+    mut standard: impl FnMut(&Pair<'_>) -> Result<bool, ParamsError>,
+) -> Result<VendorPairs, ParamsError> {
+    let mut vendor = VendorPairs::default();
+    let mut seen = Seen::default();
+    for pair in Pairs::new(text, *limits)? {
+        let pair = pair?;
+        if standard(&pair)? {
+            continue;
+        }
+        if seen.maybe(pair.key) && vendor.raw().any(|(name, _)| name == pair.key) {
+            return Err(ParamsErrorKind::RepeatedKey.at(pair.offset));
+        }
+        let value = decode(pair.value).map_err(|(kind, at)| kind.at(pair.value_offset() + at))?;
+        if vendor.is_empty() {
+            vendor.text.reserve(text.len() - pair.offset);
+        }
+        vendor.push(pair.key, &value);
+    }
+    Ok(vendor)
+}
+
+/// A filter that says of a key whether it may have been asked about before, so that the list is
+/// searched only for keys that collide.
+#[derive(Default)]
+struct Seen([u64; 8]);
+
+impl Seen {
+    fn maybe(&mut self, key: &str) -> bool {
+        // FNV-1a: collisions cost a search, never a wrong answer.
+        let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
+            (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let word = (hash >> 32) as usize % self.0.len();
+        let bit = 1 << (hash >> 40 & 63);
+        match self.0.get_mut(word) {
+            Some(bits) => {
+                let before = *bits & bit != 0;
+                *bits |= bit;
+                before
+            }
+            None => true,
+        }
+    }
+}
