@@ -1,0 +1,143 @@
+use std::{borrow::Cow, error::Error, fmt};
+
+use crate::{MachineState, Resource};
+
+/// Why a hypervisor did not do what it was asked.
+///
+/// ```
+/// use virmo_hypervisor::{HypervisorError, HypervisorErrorKind};
+///
+/// let error = HypervisorError::new(HypervisorErrorKind::Image).because("no boot sector");
+/// assert_eq!(error.to_string(), "unusable image: no boot sector");
+/// assert!(!error.changed_nothing());
+/// ```
+#[derive(Debug)]
+pub struct HypervisorError {
+    kind: HypervisorErrorKind,
+    detail: Option<Cow<'static, str>>,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// Why, in the classes a caller tells apart.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HypervisorErrorKind {
+    // The caller's.
+    /// The machine's state does not allow the call.
+    #[error("machine is {observed}")]
+    InvalidState {
+        /// The state it is in.
+        observed: MachineState,
+    },
+    /// There is no such machine.
+    #[error("no such machine")]
+    NotFound,
+    /// Another call on this machine has not ended.
+    #[error("machine is busy")]
+    Busy,
+
+    // Not possible with this back end.
+    /// The back end cannot do it at all.
+    #[error("not supported")]
+    NotSupported,
+    /// The machine would have to be off for it.
+    #[error("{0} cannot be changed while the machine runs")]
+    CannotChangeLive(Resource),
+
+    // The device's.
+    /// There is not enough left.
+    #[error("not enough {0}")]
+    NoSpace(Resource),
+
+    // The image's.
+    /// The image is missing, damaged or of a type the back end does not take.
+    #[error("unusable image")]
+    Image,
+
+    // The back end's.
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout {
+        /// Whether it may have happened, or may still happen.
+        may_have_happened: bool,
+    },
+    /// Anything else that went wrong in the hypervisor or below; it may have happened in part.
+    #[error("hypervisor failed")]
+    Backend,
+}
+
+impl HypervisorError {
+    /// An error of this kind.
+    #[must_use]
+    pub fn new(kind: HypervisorErrorKind) -> Self {
+        Self {
+            kind,
+            detail: None,
+            source: None,
+        }
+    }
+
+    /// The machine's state does not allow the call.
+    #[must_use]
+    pub fn invalid_state(observed: MachineState) -> Self {
+        Self::new(HypervisorErrorKind::InvalidState { observed })
+    }
+
+    /// Says more: lower case, no full stop, what to do about it if that is known.
+    #[must_use]
+    pub fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Names the error below this one.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// The class of the error.
+    #[must_use]
+    pub fn kind(&self) -> &HypervisorErrorKind {
+        &self.kind
+    }
+
+    /// Whether the call was refused before it had any effect. After any other error only
+    /// [`observe`](crate::Hypervisor::observe) knows.
+    #[must_use]
+    pub fn changed_nothing(&self) -> bool {
+        match self.kind {
+            HypervisorErrorKind::InvalidState { .. }
+            | HypervisorErrorKind::NotFound
+            | HypervisorErrorKind::Busy
+            | HypervisorErrorKind::NotSupported
+            | HypervisorErrorKind::CannotChangeLive(_)
+            | HypervisorErrorKind::Timeout {
+                may_have_happened: false,
+            } => true,
+            HypervisorErrorKind::NoSpace(_)
+            | HypervisorErrorKind::Image
+            | HypervisorErrorKind::Timeout {
+                may_have_happened: true,
+            }
+            | HypervisorErrorKind::Backend => false,
+        }
+    }
+}
+
+impl fmt::Display for HypervisorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)?;
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Error for HypervisorError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
