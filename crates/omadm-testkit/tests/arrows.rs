@@ -1,0 +1,102 @@
+//! The arrows between the crates point down, as docs/architecture.md says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code"
+)]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+const CLIENT: [&str; 2] = ["omadm-client", "virmo-client"];
+const SERVER: [&str; 2] = ["omadm-server", "virmo-server"];
+const BACK_END: [&str; 3] = ["virmo-simulator", "virmo-qemu", "virmo-libvirt"];
+
+fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The rows `| floor | `crate` | …` of the architecture document.
+fn floors() -> BTreeMap<String, u32> {
+    let text = fs::read_to_string(workspace().join("docs/architecture.md")).unwrap();
+    text.lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
+            let floor = cells.next()?.parse().ok()?;
+            let name = cells.next()?.strip_prefix('`')?.strip_suffix('`')?;
+            Some((name.to_owned(), floor))
+        })
+        .collect()
+}
+
+/// The crates of this workspace that each crate depends on, tests aside.
+fn arrows() -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(workspace().join("crates")).unwrap() {
+        let manifest = entry.unwrap().path().join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let name = table["package"]["name"].as_str().unwrap().to_owned();
+        let uses = ["dependencies", "build-dependencies"]
+            .into_iter()
+            .filter_map(|kind| table.get(kind)?.as_table())
+            .flat_map(|dependencies| dependencies.keys())
+            .filter(|name| name.starts_with("omadm-") || name.starts_with("virmo"))
+            .cloned()
+            .collect();
+        found.insert(name, uses);
+    }
+    found
+}
+
+fn forbidden(from: &str, to: &str, floors: &BTreeMap<String, u32>) -> Option<&'static str> {
+    if from.starts_with("omadm-") && to.starts_with("virmo") && from != "omadm-testkit" {
+        return Some("the DM stack knows no virtual machine");
+    }
+    if (CLIENT.contains(&from) && SERVER.contains(&to))
+        || (SERVER.contains(&from) && CLIENT.contains(&to))
+    {
+        return Some("the two ends do not know each other");
+    }
+    if BACK_END.contains(&from) && (CLIENT.contains(&to) || SERVER.contains(&to)) {
+        return Some("a back end does not know the client");
+    }
+    if from == "omadm-syncml" && to == "omadm-tree" {
+        return Some("a LocURI is text on the wire");
+    }
+    (floors.get(to)? >= floors.get(from)?).then_some("an arrow points to a lower floor only")
+}
+
+#[test]
+fn every_crate_has_a_floor_and_uses_lower_floors_only() {
+    let (floors, arrows) = (floors(), arrows());
+    assert!(arrows.len() >= 20, "found only {} crates", arrows.len());
+    for (from, uses) in &arrows {
+        assert!(
+            floors.contains_key(from),
+            "{from} has no floor in docs/architecture.md"
+        );
+        for to in uses {
+            if let Some(why) = forbidden(from, to, &floors) {
+                panic!("{from} -> {to}: {why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_check_finds_what_it_looks_for() {
+    let floors = floors();
+    for (from, to) in [
+        ("omadm-client", "virmo-nodes"),
+        ("omadm-client", "omadm-server"),
+        ("virmo-server", "virmo-client"),
+        ("virmo-simulator", "virmo-client"),
+        ("omadm-syncml", "omadm-tree"),
+        ("omadm-core", "omadm-tree"),
+        ("omadm-store", "omadm-http"),
+    ] {
+        assert!(forbidden(from, to, &floors).is_some(), "{from} -> {to}");
+    }
+    assert_eq!(forbidden("virmo-client", "omadm-mo", &floors), None);
+}
