@@ -1,0 +1,436 @@
+use std::{cmp::Ordering, sync::Arc};
+
+use omadm_core::Format;
+
+use crate::{Acl, Uri, octets::Octets, record::RecordFault};
+
+/// The place of a node in the slab, and the key of its durable record.
+pub(crate) type NodeId = u32;
+
+pub(crate) const ROOT: NodeId = 0;
+
+/// A node. Names and short values are in place, what few nodes have is behind one pointer.
+pub(crate) struct Node {
+    pub(crate) parent: NodeId,
+    pub(crate) name: Octets,
+    pub(crate) props: Props,
+    pub(crate) body: Body,
+}
+
+pub(crate) enum Body {
+    /// The children, sorted by name.
+    Interior(Vec<NodeId>),
+    Leaf(Octets),
+}
+
+/// What changes about a node besides its name and its children.
+#[derive(Clone)]
+pub(crate) struct Props {
+    /// Seconds since 1970.
+    pub(crate) stamp: u64,
+    pub(crate) ver_no: u16,
+    pub(crate) format: Format,
+    /// Created as a required child and never set since.
+    pub(crate) unset: bool,
+    extras: Option<Box<Extras>>,
+}
+
+#[derive(Clone, Default, PartialEq)]
+struct Extras {
+    acl: Acl,
+    title: Octets,
+    node_type: Option<Arc<str>>,
+}
+
+static NO_ACL: Acl = Acl::new();
+
+impl Props {
+    pub(crate) const fn new(format: Format, stamp: u64) -> Self {
+        Self {
+            stamp,
+            ver_no: 0,
+            format,
+            unset: false,
+            extras: None,
+        }
+    }
+
+    pub(crate) fn acl(&self) -> &Acl {
+        self.extras.as_ref().map_or(&NO_ACL, |extras| &extras.acl)
+    }
+
+    pub(crate) fn title(&self) -> &str {
+        self.extras
+            .as_ref()
+            .map_or("", |extras| extras.title.as_str())
+    }
+
+    pub(crate) fn node_type(&self) -> Option<&Arc<str>> {
+        self.extras.as_ref()?.node_type.as_ref()
+    }
+
+    pub(crate) fn set_acl(&mut self, acl: Acl) {
+        self.edit(|extras| extras.acl = acl);
+    }
+
+    pub(crate) fn set_title(&mut self, title: &str) {
+        self.edit(|extras| extras.title = title.into());
+    }
+
+    pub(crate) fn set_node_type(&mut self, node_type: Option<Arc<str>>) {
+        self.edit(|extras| extras.node_type = node_type);
+    }
+
+    fn edit(&mut self, change: impl FnOnce(&mut Extras)) {
+        let mut extras = self.extras.take().unwrap_or_default();
+        change(&mut extras);
+        self.extras = (*extras != Extras::default()).then_some(extras);
+    }
+}
+
+impl Node {
+    pub(crate) const fn interior(parent: NodeId, name: Octets, stamp: u64) -> Self {
+        Self {
+            parent,
+            name,
+            props: Props::new(Format::Node, stamp),
+            body: Body::Interior(Vec::new()),
+        }
+    }
+
+    pub(crate) fn children(&self) -> &[NodeId] {
+        match &self.body {
+            Body::Interior(children) => children,
+            Body::Leaf(_) => &[],
+        }
+    }
+
+    pub(crate) const fn is_interior(&self) -> bool {
+        matches!(self.body, Body::Interior(_))
+    }
+
+    fn bytes(&self) -> usize {
+        match &self.body {
+            Body::Interior(_) => 0,
+            Body::Leaf(octets) => octets.len(),
+        }
+    }
+}
+
+/// The nodes in a slab. A step ([`Step`]) changes it, and yields the step that takes it back.
+pub(crate) struct Store {
+    slots: Vec<Option<Node>>,
+    /// Slots that are empty and may be used.
+    free: Vec<NodeId>,
+    live: usize,
+    bytes: usize,
+}
+
+/// One change, as it is undone or done again.
+pub(crate) enum Step {
+    /// Take out a node that was added last.
+    Unadd(NodeId),
+    /// Put back what [`Step::Unadd`] took out.
+    Readd(Box<(NodeId, Node)>),
+    /// Put back a subtree, its top first.
+    Undelete(Vec<(NodeId, Node)>),
+    /// Take out a subtree again.
+    Redelete(Vec<NodeId>),
+    /// Swap the name.
+    Rename(NodeId, Octets),
+    /// Swap the properties and, for a leaf, the value.
+    Change(NodeId, Props, Option<Octets>),
+}
+
+impl Step {
+    /// The nodes whose records the step touches.
+    pub(crate) fn touched(&self) -> Box<dyn Iterator<Item = NodeId> + '_> {
+        match self {
+            Self::Unadd(id) | Self::Rename(id, _) | Self::Change(id, _, _) => {
+                Box::new(std::iter::once(*id))
+            }
+            Self::Readd(node) => Box::new(std::iter::once(node.0)),
+            Self::Undelete(nodes) => Box::new(nodes.iter().map(|(id, _)| *id)),
+            Self::Redelete(ids) => Box::new(ids.iter().copied()),
+        }
+    }
+}
+
+impl Store {
+    pub(crate) fn new() -> Self {
+        let root = Node::interior(ROOT, "".into(), 0);
+        Self {
+            slots: vec![Some(root)],
+            free: Vec::new(),
+            live: 1,
+            bytes: 0,
+        }
+    }
+
+    /// Fills a new store with the nodes of a stored tree.
+    pub(crate) fn rebuild(
+        &mut self,
+        nodes: Vec<(NodeId, Node)>,
+    ) -> Result<(), (NodeId, RecordFault)> {
+        let ids: Vec<NodeId> = nodes.iter().map(|(id, _)| *id).collect();
+        if let Some(last) = ids.iter().max() {
+            self.slots.resize_with((*last as usize + 1).max(1), || None);
+        }
+        for (id, node) in nodes {
+            self.take(id);
+            self.put(id, node);
+        }
+        for id in ids.into_iter().filter(|id| *id != ROOT) {
+            let parent = self.get(id).map_or(ROOT, |node| node.parent);
+            match self.get_mut(parent).map(|node| &mut node.body) {
+                Some(Body::Interior(children)) => children.push(id),
+                _ => return Err((id, RecordFault::Parent)),
+            }
+        }
+        for at in 0..self.slots.len() {
+            self.sort_children(at)?;
+        }
+        // Nodes that are each other's ancestors hang together, but not on the root.
+        let mut reached = vec![false; self.slots.len()];
+        for id in self.subtree(ROOT) {
+            if let Some(mark) = reached.get_mut(id as usize) {
+                *mark = true;
+            }
+        }
+        for (id, (slot, reached)) in (0..).zip(self.slots.iter().zip(reached)) {
+            match (slot, reached) {
+                (Some(_), false) => return Err((id, RecordFault::Parent)),
+                (None, _) => self.free.push(id),
+                (Some(_), true) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of nodes, the root among them.
+    pub(crate) const fn live(&self) -> usize {
+        self.live
+    }
+
+    /// The octets of all values.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
+        self.slots.get(id as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
+        self.slots.get_mut(id as usize)?.as_mut()
+    }
+
+    pub(crate) fn find(&self, uri: &Uri) -> Option<NodeId> {
+        uri.segments()
+            .try_fold(ROOT, |id, name| self.child(id, name))
+    }
+
+    pub(crate) fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
+        let children = self.get(parent)?.children();
+        let at = self.place(children, name).ok()?;
+        children.get(at).copied()
+    }
+
+    pub(crate) fn uri(&self, id: NodeId) -> Uri {
+        let mut names = Vec::new();
+        let mut next = id;
+        while next != ROOT
+            && let Some(node) = self.get(next)
+        {
+            names.push(node.name.as_str());
+            next = node.parent;
+        }
+        names.reverse();
+        Uri::root().child_unchecked(&names.join("/"))
+    }
+
+    /// The node and all below it, each before its children, children in order of their names.
+    pub(crate) fn subtree(&self, top: NodeId) -> impl Iterator<Item = NodeId> {
+        let mut pending = vec![top];
+        std::iter::from_fn(move || {
+            let id = pending.pop()?;
+            if let Some(node) = self.get(id) {
+                pending.extend(node.children().iter().rev());
+            }
+            Some(id)
+        })
+    }
+
+    /// Adds a node below `node.parent`, which has to be interior and without a child of that name.
+    pub(crate) fn add(&mut self, node: Node) -> (NodeId, Step) {
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                self.slots.push(None);
+                // Limits on nodes are below 2^32 by their type.
+                NodeId::try_from(self.slots.len() - 1).unwrap_or(NodeId::MAX)
+            }
+        };
+        self.put(id, node);
+        self.link(id);
+        (id, Step::Unadd(id))
+    }
+
+    /// Takes out a subtree. Its slots stay reserved until [`release`](Self::release).
+    pub(crate) fn delete(&mut self, top: NodeId) -> Step {
+        let ids: Vec<NodeId> = self.subtree(top).collect();
+        self.apply(Step::Redelete(ids))
+    }
+
+    /// Makes the slots of deleted nodes usable, once the deletion is final.
+    pub(crate) fn release(&mut self, step: &Step) {
+        if let Step::Undelete(nodes) = step {
+            self.free.extend(nodes.iter().map(|(id, _)| *id));
+        }
+    }
+
+    /// Makes a change and returns the one that takes it back.
+    pub(crate) fn apply(&mut self, step: Step) -> Step {
+        match step {
+            Step::Unadd(id) => {
+                self.unlink(id);
+                self.free.push(id);
+                match self.take(id) {
+                    Some(node) => Step::Readd(Box::new((id, node))),
+                    None => Step::Redelete(Vec::new()),
+                }
+            }
+            Step::Readd(entry) => self.add(entry.1).1,
+            Step::Undelete(nodes) => {
+                let ids: Vec<NodeId> = nodes.iter().map(|(id, _)| *id).collect();
+                for (id, node) in nodes {
+                    self.put(id, node);
+                }
+                if let Some(top) = ids.first() {
+                    self.link(*top);
+                }
+                Step::Redelete(ids)
+            }
+            Step::Redelete(ids) => {
+                if let Some(top) = ids.first() {
+                    self.unlink(*top);
+                }
+                let nodes = ids
+                    .into_iter()
+                    .filter_map(|id| Some((id, self.take(id)?)))
+                    .collect();
+                Step::Undelete(nodes)
+            }
+            Step::Rename(id, mut name) => {
+                self.unlink(id);
+                if let Some(node) = self.get_mut(id) {
+                    std::mem::swap(&mut node.name, &mut name);
+                }
+                self.link(id);
+                Step::Rename(id, name)
+            }
+            Step::Change(id, mut props, mut octets) => {
+                let mut freed = 0;
+                let mut taken = 0;
+                if let Some(node) = self.get_mut(id) {
+                    std::mem::swap(&mut node.props, &mut props);
+                    if let (Body::Leaf(old), Some(new)) = (&mut node.body, &mut octets) {
+                        (freed, taken) = (old.len(), new.len());
+                        std::mem::swap(old, new);
+                    }
+                }
+                self.bytes = self.bytes - freed + taken;
+                Step::Change(id, props, octets)
+            }
+        }
+    }
+
+    fn sort_children(&mut self, at: usize) -> Result<(), (NodeId, RecordFault)> {
+        let Some(Body::Interior(children)) = self
+            .slots
+            .get_mut(at)
+            .and_then(Option::as_mut)
+            .map(|node| &mut node.body)
+        else {
+            return Ok(());
+        };
+        let mut children = std::mem::take(children);
+        let name = |id: &NodeId| {
+            self.get(*id)
+                .map_or(&[] as &[u8], |node| node.name.as_slice())
+        };
+        children.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+        let twin = children.windows(2).find_map(|pair| match pair {
+            [a, b] if name(a) == name(b) => Some(*b),
+            _ => None,
+        });
+        if let Some(twin) = twin {
+            return Err((twin, RecordFault::Twin));
+        }
+        if let Some(Some(node)) = self.slots.get_mut(at) {
+            node.body = Body::Interior(children);
+        }
+        Ok(())
+    }
+
+    /// Where a child of that name is, or belongs.
+    fn place(&self, children: &[NodeId], name: &str) -> Result<usize, usize> {
+        children.binary_search_by(|id| match self.get(*id) {
+            Some(node) => node.name.as_slice().cmp(name.as_bytes()),
+            None => Ordering::Less,
+        })
+    }
+
+    fn put(&mut self, id: NodeId, node: Node) {
+        if let Some(slot) = self.slots.get_mut(id as usize) {
+            self.live += 1;
+            self.bytes += node.bytes();
+            *slot = Some(node);
+        }
+    }
+
+    fn take(&mut self, id: NodeId) -> Option<Node> {
+        let node = self.slots.get_mut(id as usize)?.take()?;
+        self.live -= 1;
+        self.bytes -= node.bytes();
+        Some(node)
+    }
+
+    /// Enters a node among its parent's children.
+    fn link(&mut self, id: NodeId) {
+        self.with_siblings(id, |place, children| {
+            if let Err(at) = place {
+                children.insert(at, id);
+            }
+        });
+    }
+
+    /// Removes a node from its parent's children.
+    fn unlink(&mut self, id: NodeId) {
+        self.with_siblings(id, |place, children| {
+            if let Ok(at) = place {
+                children.remove(at);
+            }
+        });
+    }
+
+    fn with_siblings(
+        &mut self,
+        id: NodeId,
+        change: impl FnOnce(Result<usize, usize>, &mut Vec<NodeId>),
+    ) {
+        let Some(node) = self.get(id) else { return };
+        let parent = node.parent;
+        let Some(siblings) = self.get(parent) else {
+            return;
+        };
+        let place = self.place(siblings.children(), node.name.as_str());
+        if let Some(Node {
+            body: Body::Interior(children),
+            ..
+        }) = self.get_mut(parent)
+        {
+            change(place, children);
+        }
+    }
+}
