@@ -1,0 +1,463 @@
+use std::borrow::Cow;
+
+use omadm_core::Format;
+use omadm_tree::{AccessSet, AccessType, FormatSet, Occurrence, Owner, Rule, Scope, Value};
+
+/// A management object described once, as data.
+///
+/// The table drives access checks, occurrence checks, the creation of required children, the
+/// [DDF file](crate::ddf), the [documentation table](crate::markdown) and the conformance tests.
+///
+/// ```
+/// use omadm_core::Format;
+/// use omadm_mo::{Definition, NodeDefinition as N};
+/// use omadm_tree::{AccessType, Occurrence};
+///
+/// static LAMPS: Definition = Definition {
+///     name: "Lamps",
+///     moid: "urn:example:mo:lamps:1.0",
+///     specification: "Example",
+///     nodes: &[
+///         N::node("", "The lamps.", "Example §1").permanent(),
+///         N::node("<x>", "One lamp.", "Example §1")
+///             .occurs(Occurrence::ZeroOrMore)
+///             .allows(&[AccessType::Add, AccessType::Delete, AccessType::Get]),
+///         N::leaf("<x>/On", Format::Bool, "Whether it shines.", "Example §1")
+///             .allows(&[AccessType::Get, AccessType::Replace])
+///             .starts_as("false"),
+///     ],
+/// };
+/// assert_eq!(LAMPS.check(), Ok(()));
+/// assert_eq!(LAMPS.file_name(), "Lamps-V1_0");
+/// ```
+#[derive(Debug)]
+pub struct Definition {
+    /// The name of the object; also that of its root node, unless the root node occurs more than
+    /// once and so is named at run time.
+    pub name: &'static str,
+    /// The Management Object Identifier: the Type of the root node. [DM-TND §7.7.7]
+    pub moid: &'static str,
+    /// The specification that defines it.
+    pub specification: &'static str,
+    /// The nodes, parents before children; the first is the root with the path "".
+    pub nodes: &'static [NodeDefinition],
+}
+
+/// One row of a [`Definition`].
+///
+/// Rows are written with [`node`](Self::node), [`leaf`](Self::leaf) or
+/// [`operation`](Self::operation) and the methods that change a column.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct NodeDefinition {
+    /// The path below the root, `/`-separated; `<x>` stands for a name given at run time.
+    pub path: &'static str,
+    /// Whether a device must have it.
+    pub status: Support,
+    /// How often it occurs under its parent.
+    pub occurrence: Occurrence,
+    /// The format of its value; [`Format::Node`] for an interior node.
+    pub format: Format,
+    /// The media types its value may have; empty for any.
+    pub media_types: &'static [Cow<'static, str>],
+    /// The access types the specification prints as the minimum.
+    pub min_access: AccessSet,
+    /// Whether the specification prints "No Replace" beside them.
+    pub no_replace: bool,
+    /// The access types a server has; a superset of the minimum.
+    pub access: AccessSet,
+    /// Whether it outlives every command.
+    pub scope: Scope,
+    /// Whether it appears with its parent.
+    pub with_parent: bool,
+    /// The value it appears with.
+    pub initial: &'static str,
+    /// Whether a server may create anything below it.
+    pub open: bool,
+    /// What it is for, one line.
+    pub description: &'static str,
+    /// The clause that defines it.
+    pub clause: &'static str,
+}
+
+/// The Status column of a node table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Support {
+    /// A device must have the node.
+    Required,
+    /// A device may leave the node out.
+    Optional,
+}
+
+impl Support {
+    /// The word in node tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "Required",
+            Self::Optional => "Optional",
+        }
+    }
+}
+
+/// What is wrong with a [`Definition`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("node {path:?}: {kind}")]
+pub struct DefinitionError {
+    /// The path of the row.
+    pub path: &'static str,
+    /// What is wrong with it.
+    pub kind: DefinitionErrorKind,
+}
+
+/// The kind of a [`DefinitionError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DefinitionErrorKind {
+    /// The first row, and only the first, is the root with the path "".
+    #[error("the root must be the first row and no other")]
+    Root,
+    /// No earlier row describes the parent.
+    #[error("no row before it describes its parent")]
+    Orphan,
+    /// An earlier row has the same path, or is a placeholder beside this placeholder.
+    #[error("a row before it describes the same node")]
+    Duplicate,
+    /// The parent is a leaf, or open to anything.
+    #[error("its parent cannot have described children")]
+    Parent,
+    /// The path is not made of names and placeholders `<…>`.
+    #[error("its path is not well formed")]
+    Path,
+    /// The access types lack one of the minimum, or grant Replace where it is forbidden.
+    #[error("its access types contradict the minimum")]
+    Access,
+    /// The format does not occur in a tree, or a leaf is open.
+    #[error("its format does not fit")]
+    Format,
+    /// The initial value does not fit the format.
+    #[error("its initial value does not fit its format")]
+    Initial,
+    /// A node appears with its parent though it need not occur or has no fixed name, or the other
+    /// way about: the parent needs it and it does not appear.
+    #[error("its occurrence contradicts its appearance with the parent")]
+    Occurrence,
+    /// A permanent node below a dynamic one, or one named at run time.
+    #[error("its scope contradicts its place")]
+    Scope,
+}
+
+impl NodeDefinition {
+    /// A required interior node that occurs once, dynamic, created with its parent, with Get alone.
+    #[must_use]
+    pub const fn node(path: &'static str, description: &'static str, clause: &'static str) -> Self {
+        Self {
+            path,
+            status: Support::Required,
+            occurrence: Occurrence::One,
+            format: Format::Node,
+            media_types: &[],
+            min_access: AccessSet::of(&[AccessType::Get]),
+            no_replace: false,
+            access: AccessSet::of(&[AccessType::Get]),
+            scope: Scope::Dynamic,
+            with_parent: true,
+            initial: "",
+            open: false,
+            description,
+            clause,
+        }
+    }
+
+    /// As [`node`](Self::node), a leaf.
+    #[must_use]
+    pub const fn leaf(
+        path: &'static str,
+        format: Format,
+        description: &'static str,
+        clause: &'static str,
+    ) -> Self {
+        let mut row = Self::node(path, description, clause);
+        row.format = format;
+        row
+    }
+
+    /// As [`leaf`](Self::leaf), a null leaf with Exec alone.
+    #[must_use]
+    pub const fn operation(
+        path: &'static str,
+        description: &'static str,
+        clause: &'static str,
+    ) -> Self {
+        Self::leaf(path, Format::Null, description, clause)
+            .prints(&[AccessType::Exec])
+            .allows(&[AccessType::Exec])
+    }
+
+    /// Optional to support; it still appears with its parent on a device that does.
+    #[must_use]
+    pub const fn optional(mut self) -> Self {
+        self.status = Support::Optional;
+        self
+    }
+
+    /// Named at run time or not always there: it no longer appears with its parent.
+    #[must_use]
+    pub const fn occurs(mut self, occurrence: Occurrence) -> Self {
+        self.occurrence = occurrence;
+        self.with_parent = false;
+        self
+    }
+
+    /// Does not appear with its parent, whatever its occurrence.
+    #[must_use]
+    pub const fn on_demand(mut self) -> Self {
+        self.with_parent = false;
+        self
+    }
+
+    /// The minimum access types, as printed.
+    #[must_use]
+    pub const fn prints(mut self, minimum: &[AccessType]) -> Self {
+        self.min_access = AccessSet::of(minimum);
+        self
+    }
+
+    /// "No Replace" is printed beside the minimum access types.
+    #[must_use]
+    pub const fn no_replace(mut self) -> Self {
+        self.no_replace = true;
+        self
+    }
+
+    /// The access types a server has.
+    #[must_use]
+    pub const fn allows(mut self, access: &[AccessType]) -> Self {
+        self.access = AccessSet::of(access);
+        self
+    }
+
+    /// The media types of its value.
+    #[must_use]
+    pub const fn media_types(mut self, media_types: &'static [Cow<'static, str>]) -> Self {
+        self.media_types = media_types;
+        self
+    }
+
+    /// The value it appears with.
+    #[must_use]
+    pub const fn starts_as(mut self, initial: &'static str) -> Self {
+        self.initial = initial;
+        self
+    }
+
+    /// A server may create anything below it.
+    #[must_use]
+    pub const fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
+    /// No server creates, renames or deletes it.
+    #[must_use]
+    pub const fn permanent(mut self) -> Self {
+        self.scope = Scope::Permanent;
+        self
+    }
+
+    /// The last segment of the path; the root has none.
+    #[must_use]
+    pub fn name(&self) -> Option<&'static str> {
+        match self.path.rsplit_once('/') {
+            Some((_, name)) => Some(name),
+            None => Some(self.path).filter(|path| !path.is_empty()),
+        }
+    }
+
+    /// The path of the parent; the root has none.
+    #[must_use]
+    pub fn parent(&self) -> Option<&'static str> {
+        self.name()?;
+        Some(self.path.rsplit_once('/').map_or("", |(parent, _)| parent))
+    }
+
+    /// Whether its name is given at run time.
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        self.name().is_some_and(is_placeholder)
+    }
+
+    /// Whether it is an interior node.
+    #[must_use]
+    pub const fn is_interior(&self) -> bool {
+        matches!(self.format, Format::Node)
+    }
+
+    /// Who writes the value: the device alone where no server may Add or Replace.
+    #[must_use]
+    pub const fn owner(&self) -> Owner {
+        if self.access.contains(AccessType::Add) || self.access.contains(AccessType::Replace) {
+            Owner::Server
+        } else {
+            Owner::Device
+        }
+    }
+
+    /// The value it appears with; none for an interior node and where [`initial`](Self::initial)
+    /// does not fit the format.
+    #[must_use]
+    pub fn initial_value(&self) -> Option<Value> {
+        let media_type = self.media_types.first().map(AsRef::as_ref);
+        Value::new(self.format, media_type, self.initial).ok()
+    }
+
+    /// What a tree has to know of it.
+    #[must_use]
+    pub(crate) fn rule(&self) -> Rule<'static> {
+        let mut rule = Rule::leaf(self.access, FormatSet::of(&[self.format]))
+            .with_media_types(self.media_types);
+        if self.is_placeholder() {
+            rule = rule.placeholder();
+        }
+        rule.scope = self.scope;
+        rule.owner = self.owner();
+        rule.occurring(self.occurrence)
+    }
+}
+
+impl Definition {
+    /// The row with a path.
+    #[must_use]
+    pub fn node(&self, path: &str) -> Option<&'static NodeDefinition> {
+        self.nodes.iter().find(|row| row.path == path)
+    }
+
+    /// The rows right below a path, in table order.
+    pub fn children<'a>(
+        &self,
+        path: &'a str,
+    ) -> impl Iterator<Item = &'static NodeDefinition> + use<'a> {
+        self.nodes
+            .iter()
+            .filter(move |row| row.parent() == Some(path))
+    }
+
+    /// The name of the DDF file without its ending: name and version, as in `VirMO-V1_0`.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let version = self
+            .moid
+            .rsplit_once(':')
+            .map_or("", |(_, version)| version);
+        format!("{}-V{}", self.name, version.replace('.', "_"))
+    }
+
+    /// Whether the root node has a name of its own; otherwise it is named at run time.
+    #[must_use]
+    pub fn has_named_root(&self) -> bool {
+        self.node("")
+            .is_some_and(|root| root.occurrence.max() == Some(1))
+    }
+
+    /// Checks that the table is well formed.
+    ///
+    /// # Errors
+    /// The first fault, in table order.
+    pub fn check(&self) -> Result<(), DefinitionError> {
+        if self.nodes.is_empty() {
+            let kind = DefinitionErrorKind::Root;
+            return Err(DefinitionError { path: "", kind });
+        }
+        for (index, row) in self.nodes.iter().enumerate() {
+            let (before, _) = self.nodes.split_at(index);
+            check_place(row, before)
+                .and_then(|()| check_columns(row))
+                .map_err(|kind| DefinitionError {
+                    path: row.path,
+                    kind,
+                })?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks where a row stands: what the rows before it say of its parent and its siblings.
+fn check_place(row: &NodeDefinition, before: &[NodeDefinition]) -> Result<(), DefinitionErrorKind> {
+    use DefinitionErrorKind as Kind;
+
+    let Some(parent) = row.parent() else {
+        return if before.is_empty() {
+            Ok(())
+        } else {
+            Err(Kind::Root)
+        };
+    };
+    if before.is_empty() {
+        return Err(Kind::Root);
+    }
+    let well_formed = |name: &str| {
+        let inner = name
+            .strip_prefix('<')
+            .and_then(|name| name.strip_suffix('>'));
+        let inner = inner.unwrap_or(name);
+        !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric())
+    };
+    if !row.path.split('/').all(well_formed) {
+        return Err(Kind::Path);
+    }
+    let same_node = |other: &&NodeDefinition| {
+        let both_named_at_run_time = row.is_placeholder() && other.is_placeholder();
+        other.path == row.path || both_named_at_run_time && other.parent() == row.parent()
+    };
+    if before.iter().any(|other| same_node(&other)) {
+        return Err(Kind::Duplicate);
+    }
+    let parent = before
+        .iter()
+        .find(|other| other.path == parent)
+        .ok_or(Kind::Orphan)?;
+    if !parent.is_interior() || parent.open {
+        return Err(Kind::Parent);
+    }
+    let permanent = |row: &NodeDefinition| row.scope == Scope::Permanent;
+    if permanent(row) && (!permanent(parent) || row.is_placeholder()) {
+        return Err(Kind::Scope);
+    }
+    Ok(())
+}
+
+/// Checks that the columns of a row agree with each other.
+fn check_columns(row: &NodeDefinition) -> Result<(), DefinitionErrorKind> {
+    use DefinitionErrorKind as Kind;
+
+    let beyond_minimum = row.min_access.difference(row.access).is_empty();
+    if !beyond_minimum || row.no_replace && row.access.contains(AccessType::Replace) {
+        return Err(Kind::Access);
+    }
+    if row.format == Format::B64 || row.open && !row.is_interior() {
+        return Err(Kind::Format);
+    }
+    let initial_fits = if row.with_parent && !row.is_interior() {
+        row.initial_value().is_some()
+    } else {
+        row.initial.is_empty()
+    };
+    if !initial_fits {
+        return Err(Kind::Initial);
+    }
+    let always_there = row.occurrence.min() > 0 && !row.is_placeholder();
+    let appears = match row.status {
+        Support::Required => row.with_parent == (always_there || row.path.is_empty()),
+        Support::Optional => always_there || !row.with_parent,
+    };
+    let single = row.is_placeholder() || row.occurrence.max() == Some(1) || row.path.is_empty();
+    if !appears || !single {
+        return Err(Kind::Occurrence);
+    }
+    Ok(())
+}
+
+/// Whether a segment of a table path stands for a name given at run time.
+pub(crate) fn is_placeholder(segment: &str) -> bool {
+    segment.starts_with('<')
+}
