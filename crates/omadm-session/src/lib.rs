@@ -1,1 +1,71 @@
-//! What both ends of an OMA DM session share: ids, the status ledger, packing, procedures.
+//! What both ends of an OMA DM session share. [DM-Protocol]
+//!
+//! Bytes in, bytes out: nothing here opens a socket or reads a clock.
+//!
+//! | for | see |
+//! |---|---|
+//! | ids of messages, the sizes of the peer, headers | [`Link`] |
+//! | filling a message up to MaxMsgSize | [`Packer`] |
+//! | answering commands in their order | [`Outbox`], [`header_status`], [`command_status`] |
+//! | finding what a Status or Results answers | [`Ledger`] |
+//! | proving and verifying who the ends are | [`Prover`], [`Verifier`] |
+//! | what a server does on a device | [`Procedure`], [`request`], [`Round`], [`Execution`] |
+//!
+//! A server's procedure that reads one node:
+//!
+//! ```
+//! use omadm_core::StatusCode;
+//! use omadm_session::{Answer, Correlators, Procedure, Report, Round, Step, request};
+//!
+//! #[derive(Debug, Default)]
+//! struct ReadModel {
+//!     round: Round,
+//! }
+//!
+//! impl Procedure for ReadModel {
+//!     fn poll(&mut self, _: &mut Correlators) -> Step {
+//!         match self.round.replies() {
+//!             [] => self.round.send([request::get("./DevInfo/Mod")]),
+//!             [reply, ..] => {
+//!                 let mut report = Report::new(reply.is_success(), reply.status());
+//!                 report.value = reply.text().map(str::to_owned);
+//!                 Step::Done(report)
+//!             }
+//!         }
+//!     }
+//!
+//!     fn answer(&mut self, answer: Answer) {
+//!         self.round.answer(answer);
+//!     }
+//! }
+//!
+//! let mut procedure = ReadModel::default();
+//! let mut correlators = Correlators::new("r1");
+//! let Step::Send(commands) = procedure.poll(&mut correlators) else { unreachable!() };
+//! procedure.answer(Answer::status(commands[0].tag, StatusCode::NOT_FOUND));
+//! let report = Report::new(false, Some(StatusCode::NOT_FOUND));
+//! assert_eq!(procedure.poll(&mut correlators), Step::Done(report));
+//! ```
+
+mod auth;
+mod execution;
+mod ledger;
+mod link;
+mod outbox;
+mod packer;
+mod procedure;
+pub mod request;
+mod round;
+mod status;
+
+pub use auth::{
+    Credentials, Heard, Prover, Scheme, UnknownScheme, UnsupportedScheme, Verdict, Verifier,
+};
+pub use execution::{Execution, Progress};
+pub use ledger::Ledger;
+pub use link::{ASSUMED_MESSAGE_SIZE, Incoming, Link, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE};
+pub use outbox::{Outbox, SlotId};
+pub use packer::{Fit, Packer};
+pub use procedure::{Answer, Correlators, Procedure, Report, Step, Tag, Tagged, Unanswered};
+pub use round::{Reply, Round};
+pub use status::{command_status, header_status};

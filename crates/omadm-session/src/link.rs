@@ -1,0 +1,236 @@
+use std::borrow::Cow;
+
+use omadm_syncml::{Header, Location};
+
+/// The default of the largest message an end announces it can take, in bytes: 65,536.
+pub const MAX_MESSAGE_SIZE: u32 = 1 << 16;
+
+/// The default of the largest object an end announces it can take, in bytes: 1 MiB.
+pub const MAX_OBJECT_SIZE: u32 = 1 << 20;
+
+/// What the peer is taken to receive until it says so by MaxMsgSize, in bytes: 16,384.
+pub const ASSUMED_MESSAGE_SIZE: u32 = 1 << 14;
+
+/// A session as one end sees it: who talks to whom, the counters of both directions, and the sizes
+/// the peer announced. [DM-Protocol §6, §7]
+///
+/// ```
+/// use omadm_session::{Incoming, Link};
+/// use omadm_syncml::Header;
+///
+/// let mut link = Link::new("1F", "https://dm.example/dm", "urn:x:dev1");
+/// let header = Header::new("1F", 1, "https://dm.example/dm", "urn:x:dev1");
+/// assert_eq!(link.check(&header), Incoming::New);
+/// link.receive(&header);
+/// assert_eq!(link.check(&header), Incoming::Duplicate);
+/// assert_eq!(link.next_header().msg_id, 1);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Link {
+    session_id: String,
+    local: Location<'static>,
+    remote: Location<'static>,
+    sent: u32,
+    received: u32,
+    announced: (u32, u32),
+    peer_message_size: Option<u64>,
+    peer_object_size: Option<u64>,
+}
+
+/// How a received header relates to what came before: [`Link::check`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Incoming {
+    /// The message that was expected.
+    New,
+    /// The last message again: what was answered is to be sent again, nothing to be executed.
+    Duplicate,
+    /// Neither the last message nor the one after it.
+    OutOfOrder {
+        /// The MsgID that was expected.
+        expected: u32,
+    },
+    /// A message of another session.
+    OtherSession,
+}
+
+impl Link {
+    /// A session in which nothing was sent yet, from `local` to `remote`.
+    ///
+    /// A `LocName` in `local` is the user name of MD5 and MAC credentials.
+    pub fn new(
+        session_id: impl Into<String>,
+        local: impl Into<Location<'static>>,
+        remote: impl Into<Location<'static>>,
+    ) -> Self {
+        Self {
+            session_id: session_id.into(),
+            local: local.into(),
+            remote: remote.into(),
+            sent: 0,
+            received: 0,
+            announced: (MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE),
+            peer_message_size: None,
+            peer_object_size: None,
+        }
+    }
+
+    /// Announces these sizes instead of [`MAX_MESSAGE_SIZE`] and [`MAX_OBJECT_SIZE`], in bytes.
+    #[must_use]
+    pub const fn with_sizes(mut self, message: u32, object: u32) -> Self {
+        self.announced = (message, object);
+        self
+    }
+
+    /// Notes a message that is being processed: its MsgID and the sizes it announces.
+    pub fn receive(&mut self, header: &Header<'_>) {
+        self.received = header.msg_id;
+        self.peer_message_size = header.meta.max_msg_size.or(self.peer_message_size);
+        self.peer_object_size = header.meta.max_obj_size.or(self.peer_object_size);
+    }
+
+    /// The header of the next message this end sends, without credentials and RespURI.
+    ///
+    /// The first one announces MaxMsgSize and MaxObjSize; they stay in force for the session.
+    pub fn next_header(&mut self) -> Header<'static> {
+        self.sent = self.sent.saturating_add(1);
+        let mut header = Header::new(
+            Cow::Owned(self.session_id.clone()),
+            self.sent,
+            self.remote.clone(),
+            self.local.clone(),
+        );
+        if self.sent == 1 {
+            let (message, object) = self.announced;
+            header.meta = header
+                .meta
+                .with_max_msg_size(message.into())
+                .with_max_obj_size(object.into());
+        }
+        header
+    }
+
+    /// How this header relates to what was received so far; changes nothing.
+    #[must_use]
+    pub fn check(&self, header: &Header<'_>) -> Incoming {
+        let expected = self.received.saturating_add(1);
+        if header.session_id != self.session_id {
+            Incoming::OtherSession
+        } else if header.msg_id == expected {
+            Incoming::New
+        } else if header.msg_id == self.received {
+            Incoming::Duplicate
+        } else {
+            Incoming::OutOfOrder { expected }
+        }
+    }
+
+    /// The SessionID.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    /// The address of this end.
+    #[must_use]
+    pub const fn local(&self) -> &Location<'static> {
+        &self.local
+    }
+
+    /// The address of the peer.
+    #[must_use]
+    pub const fn remote(&self) -> &Location<'static> {
+        &self.remote
+    }
+
+    /// The MsgID of the last message this end sent; 0 before the first one.
+    #[must_use]
+    pub const fn last_sent(&self) -> u32 {
+        self.sent
+    }
+
+    /// The MsgID of the last message [received](Self::receive); 0 before the first one.
+    #[must_use]
+    pub const fn last_received(&self) -> u32 {
+        self.received
+    }
+
+    /// The size in bytes that a message to the peer must not exceed: what it announced, else
+    /// [`ASSUMED_MESSAGE_SIZE`].
+    #[must_use]
+    pub fn max_message_size(&self) -> usize {
+        let size = self
+            .peer_message_size
+            .unwrap_or(ASSUMED_MESSAGE_SIZE.into());
+        usize::try_from(size).unwrap_or(usize::MAX)
+    }
+
+    /// The size in bytes that an object to the peer must not exceed, if it announced one.
+    #[must_use]
+    pub const fn max_object_size(&self) -> Option<u64> {
+        self.peer_object_size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> Link {
+        Link::new("1", "server", "device").with_sizes(1000, 2000)
+    }
+
+    fn header(session: &str, msg_id: u32) -> Header<'_> {
+        Header::new(session, msg_id, "server", "device")
+    }
+
+    #[test]
+    fn incoming_messages_are_counted_from_one() {
+        let mut link = link();
+        assert_eq!(link.check(&header("1", 1)), Incoming::New);
+        assert_eq!(link.check(&header("2", 1)), Incoming::OtherSession);
+        link.receive(&header("1", 1));
+        link.receive(&header("1", 2));
+        let seen = [1, 2, 3, 4].map(|id| link.check(&header("1", id)));
+        assert_eq!(
+            seen,
+            [
+                Incoming::OutOfOrder { expected: 3 },
+                Incoming::Duplicate,
+                Incoming::New,
+                Incoming::OutOfOrder { expected: 3 },
+            ]
+        );
+    }
+
+    #[test]
+    fn only_the_first_header_announces_sizes() {
+        let mut link = link();
+        let first = link.next_header();
+        assert_eq!((first.msg_id, &*first.session_id), (1, "1"));
+        assert_eq!(
+            (&*first.target.uri, &*first.source.uri),
+            ("device", "server")
+        );
+        assert_eq!(first.meta.max_msg_size, Some(1000));
+        assert_eq!(first.meta.max_obj_size, Some(2000));
+        let second = link.next_header();
+        assert_eq!(second.msg_id, 2);
+        assert!(second.meta.is_empty());
+        assert_eq!(link.last_sent(), 2);
+    }
+
+    #[test]
+    fn sizes_of_the_peer_stay_in_force_until_replaced() {
+        let mut link = link();
+        assert_eq!(link.max_message_size(), 16_384);
+        let mut announcing = header("1", 1);
+        announcing.meta = announcing.meta.with_max_msg_size(5000).with_max_obj_size(7);
+        link.receive(&announcing);
+        link.receive(&header("1", 2));
+        assert_eq!(link.max_message_size(), 5000);
+        assert_eq!(link.max_object_size(), Some(7));
+        announcing.meta = announcing.meta.with_max_msg_size(4000);
+        link.receive(&announcing);
+        assert_eq!(link.max_message_size(), 4000);
+    }
+}

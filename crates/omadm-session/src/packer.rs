@@ -1,0 +1,158 @@
+use omadm_syncml::{CmdId, Command, EncodeError, Encoder, Encoding, Header};
+
+/// Fills one message up to a size and numbers its commands. [DM-Protocol §7]
+///
+/// 1. [`Packer::require`] appends what the message must hold, the Status of the header first.
+/// 2. [`Packer::push`] appends element after element of the caller's queue until one does not fit.
+/// 3. [`Packer::finish`] ends the message, with Final if the package is complete.
+///
+/// An element that fits no message is where a large object is cut into chunks; the packer itself
+/// never splits one, so the caller replaces it (a Results by its Status 413) or drops it.
+///
+/// ```no_run
+/// use omadm_session::{Fit, Packer, header_status};
+/// use omadm_syncml::{Command, Encoding, Header};
+/// # use omadm_core::StatusCode;
+/// # fn fill(
+/// #     header: &Header<'_>, request: &Header<'_>, queue: &mut Vec<Command<'static>>,
+/// # ) -> Result<Vec<u8>, omadm_syncml::EncodeError> {
+/// let mut out = Vec::new();
+/// let mut packer = Packer::new(header, Encoding::Xml, 5000, &mut out)?;
+/// let status = header_status(request, StatusCode::OK);
+/// packer.require(&mut Command::Status(status))?;
+/// while let Some(mut command) = queue.pop() {
+///     match packer.push(&mut command)? {
+///         Fit::Packed(_) => {}
+///         Fit::Full => {
+///             queue.push(command);
+///             break;
+///         }
+///         Fit::Never => {} // too large for any message
+///     }
+/// }
+/// packer.finish(queue.is_empty());
+/// # Ok(out) }
+/// ```
+#[derive(Debug)]
+pub struct Packer<'o> {
+    encoder: Encoder<'o>,
+    limit: usize,
+    next: CmdId,
+    pushed: bool,
+}
+
+/// Whether an element found room: [`Packer::push`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fit {
+    /// It is in the message, under this id.
+    Packed(CmdId),
+    /// It does not fit beside what is there; it may fit into the next message.
+    Full,
+    /// It does not fit though no other optional element is there: it fits into no message.
+    Never,
+}
+
+impl<'o> Packer<'o> {
+    /// Begins a message of at most `limit` bytes at the end of `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]; `out` is then as it was.
+    pub fn new(
+        header: &Header<'_>,
+        encoding: Encoding,
+        limit: usize,
+        out: &'o mut Vec<u8>,
+    ) -> Result<Self, EncodeError> {
+        Ok(Self {
+            encoder: Encoder::new(header, encoding, out)?,
+            limit,
+            next: CmdId::FIRST,
+            pushed: false,
+        })
+    }
+
+    /// Keeps this many bytes of the limit free for what is [required](Self::require) later.
+    pub const fn reserve(&mut self, bytes: usize) {
+        self.limit = self.limit.saturating_sub(bytes);
+    }
+
+    /// Appends an element even beyond the limit and gives it, and the commands inside it, their
+    /// ids.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]; the message is then as it was.
+    pub fn require(&mut self, command: &mut Command<'_>) -> Result<CmdId, EncodeError> {
+        let first = self.next;
+        let next = number(command, first);
+        self.encoder.push(command)?;
+        self.next = next;
+        Ok(first)
+    }
+
+    /// Appends an element if it fits and gives it, and the commands inside it, their ids.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]; the message is then as it was.
+    pub fn push(&mut self, command: &mut Command<'_>) -> Result<Fit, EncodeError> {
+        let first = self.next;
+        let next = number(command, first);
+        self.encoder.push(command)?;
+        if self.encoder.len() <= self.limit {
+            self.next = next;
+            self.pushed = true;
+            return Ok(Fit::Packed(first));
+        }
+        self.encoder.pop();
+        Ok(if self.pushed { Fit::Full } else { Fit::Never })
+    }
+
+    /// Ends the message, with or without Final.
+    pub fn finish(self, is_final: bool) {
+        self.encoder.finish(is_final);
+    }
+}
+
+/// Numbers a command and the ones inside it in document order; the id after the last one.
+fn number(command: &mut Command<'_>, first: CmdId) -> CmdId {
+    let mut next = first;
+    let mut open = vec![command];
+    while let Some(command) = open.pop() {
+        command.set_cmd_id(next);
+        next = next.next();
+        if let Command::Atomic(group) | Command::Sequence(group) = command {
+            open.extend(group.commands.iter_mut().rev());
+        }
+    }
+    next
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_syncml::{Group, NodeCommand};
+
+    use super::*;
+
+    fn ids(command: &Command<'_>) -> Vec<u32> {
+        let mut found = vec![command.cmd_id().unwrap().get()];
+        if let Command::Atomic(group) | Command::Sequence(group) = command {
+            found.extend(group.commands.iter().flat_map(ids));
+        }
+        found
+    }
+
+    #[test]
+    fn commands_inside_groups_are_numbered_in_document_order() {
+        let leaf = || Command::Delete(NodeCommand::default());
+        let mut command = Command::Sequence(Group::new([
+            leaf(),
+            Command::Atomic(Group::new([leaf(), leaf()])),
+            leaf(),
+        ]));
+        let next = number(&mut command, CmdId::new(5).unwrap());
+        assert_eq!(ids(&command), [5, 6, 7, 8, 9, 10]);
+        assert_eq!(next.get(), 11);
+    }
+}

@@ -1,0 +1,260 @@
+use omadm_core::StatusCode;
+use omadm_syncml::{Command, Data, Item};
+
+use crate::{Answer, Step, Tag, Tagged, Unanswered};
+
+/// The commands a procedure yielded at once, and what came back for each.
+///
+/// ```
+/// use omadm_core::StatusCode;
+/// use omadm_session::{Answer, Round, Step, request};
+///
+/// let mut round = Round::new();
+/// let Step::Send(sent) = round.send([request::get("./DevInfo/Mod")]) else { unreachable!() };
+/// round.answer(Answer::status(sent[0].tag, StatusCode::NOT_FOUND));
+/// let reply = &round.replies()[0];
+/// assert_eq!((reply.uri(), reply.status()), ("./DevInfo/Mod", Some(StatusCode::NOT_FOUND)));
+/// ```
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Round {
+    /// The tag of the first reply; tags count on, so that a late answer never meets a new command.
+    first: u32,
+    replies: Vec<Reply>,
+}
+
+/// What came back for one command of a [`Round`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Reply {
+    command: Command<'static>,
+    uri: String,
+    status: Option<StatusCode>,
+    unanswered: Option<Unanswered>,
+    items: Vec<Item<'static>>,
+}
+
+impl Round {
+    /// Nothing was sent yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            first: 0,
+            replies: Vec::new(),
+        }
+    }
+
+    /// Forgets the last round and yields the commands of the next one.
+    pub fn send(&mut self, commands: impl IntoIterator<Item = Command<'static>>) -> Step {
+        self.first = self.first.wrapping_add(self.count());
+        self.replies = commands.into_iter().map(Reply::new).collect();
+        self.step()
+    }
+
+    /// Yields the same commands once more, as if nothing had come back.
+    pub fn send_again(&mut self) -> Step {
+        let commands: Vec<_> = self.replies.drain(..).map(|reply| reply.command).collect();
+        self.send(commands)
+    }
+
+    /// Takes in what came back; answers to earlier rounds are ignored.
+    pub fn answer(&mut self, answer: Answer) {
+        let index = answer.tag().0.wrapping_sub(self.first);
+        let reply = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.replies.get_mut(index));
+        let Some(reply) = reply else { return };
+        match answer {
+            Answer::Status { code, items, .. } => {
+                // One Status for each Item: the worst one tells.
+                if reply.status.is_none_or(|known| known.is_success()) {
+                    reply.status = Some(code);
+                }
+                reply.items.extend(items);
+            }
+            Answer::Results { items, .. } => reply.items.extend(items),
+            Answer::NotAnswered { reason, .. } => reply.unanswered = Some(reason),
+        }
+    }
+
+    /// The replies, in the order of the commands.
+    #[must_use]
+    pub fn replies(&self) -> &[Reply] {
+        &self.replies
+    }
+
+    /// Whether a command got lost with its session.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        let lost = Some(Unanswered::SessionLost);
+        self.replies.iter().any(|reply| reply.unanswered == lost)
+    }
+
+    fn step(&self) -> Step {
+        let tagged = self.replies.iter().zip(0..).map(|(reply, index)| {
+            Tagged::new(Tag(self.first.wrapping_add(index)), reply.command.clone())
+        });
+        Step::Send(tagged.collect())
+    }
+
+    fn count(&self) -> u32 {
+        u32::try_from(self.replies.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Reply {
+    fn new(command: Command<'static>) -> Self {
+        let uri = command
+            .items()
+            .first()
+            .and_then(|item| item.target.as_ref())
+            .map_or_else(String::new, |target| target.uri.clone().into_owned());
+        Self {
+            command,
+            uri,
+            status: None,
+            unanswered: None,
+            items: Vec::new(),
+        }
+    }
+
+    /// The command.
+    #[must_use]
+    pub const fn command(&self) -> &Command<'static> {
+        &self.command
+    }
+
+    /// The node it addressed; empty if it addressed none.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Its Status; the first that is no success, if there are several.
+    #[must_use]
+    pub const fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// Whether it has a Status and that is a success.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.status.is_some_and(StatusCode::is_success)
+    }
+
+    /// Why it got no answer, if it got none.
+    #[must_use]
+    pub const fn unanswered(&self) -> Option<Unanswered> {
+        self.unanswered
+    }
+
+    /// The Items of its Status and its Results.
+    #[must_use]
+    pub fn items(&self) -> &[Item<'static>] {
+        &self.items
+    }
+
+    /// The value a Get read, if it read one that is text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        if !self.is_success() {
+            return None;
+        }
+        let item = self.items.first()?;
+        // A leaf without a value may come without Data.
+        Some(
+            item.data
+                .as_ref()
+                .map_or(Some(""), Data::as_text)?
+                .trim_matches(['\r', '\n']),
+        )
+    }
+
+    /// What went wrong, for people: the command, the node and why.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let why = match (self.status, self.unanswered) {
+            (Some(code), _) => format!("{code:?}"),
+            (None, Some(Unanswered::TooLarge)) => "too large for a message".to_owned(),
+            (None, Some(Unanswered::SessionLost)) => "the session ended".to_owned(),
+            (None, _) => "no status".to_owned(),
+        };
+        format!("{} {}: {why}", self.command.name(), self.uri)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::request;
+
+    use super::*;
+
+    fn tags(step: Step) -> Vec<Tag> {
+        match step {
+            Step::Send(sent) => sent.into_iter().map(|tagged| tagged.tag).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn value(text: &str) -> Vec<Item<'static>> {
+        vec![Item::new().with_data(text.to_owned())]
+    }
+
+    #[test]
+    fn replies_stay_with_their_commands() {
+        let mut round = Round::new();
+        let sent = tags(round.send([request::get("./A"), request::get("./B")]));
+        round.answer(Answer::status(sent[1], StatusCode::OK));
+        round.answer(Answer::results(sent[1], value("b")));
+        round.answer(Answer::not_answered(sent[0], Unanswered::NoStatus));
+        let [a, b] = round.replies() else { panic!() };
+        assert_eq!(
+            (a.status(), a.unanswered()),
+            (None, Some(Unanswered::NoStatus))
+        );
+        assert_eq!(
+            (a.text(), a.complaint()),
+            (None, "Get ./A: no status".into())
+        );
+        assert_eq!(
+            (b.uri(), b.text(), b.is_success()),
+            ("./B", Some("b"), true)
+        );
+        assert!(!round.is_lost());
+    }
+
+    #[test]
+    fn answers_of_an_earlier_round_do_not_count() {
+        let mut round = Round::new();
+        let old = tags(round.send([request::get("./A"), request::get("./B")]));
+        round.answer(Answer::not_answered(old[0], Unanswered::SessionLost));
+        assert!(round.is_lost());
+        let new = tags(round.send_again());
+        assert!(new.iter().all(|tag| !old.contains(tag)));
+        for tag in old {
+            round.answer(Answer::status(tag, StatusCode::OK));
+        }
+        assert!(round.replies().iter().all(|reply| reply.status().is_none()));
+        assert!(!round.is_lost());
+    }
+
+    #[test]
+    fn of_several_statuses_the_failure_tells() {
+        let mut round = Round::new();
+        let sent = tags(round.send([request::get("./A")]));
+        for code in [StatusCode::OK, StatusCode::NOT_FOUND, StatusCode::OK] {
+            round.answer(Answer::status(sent[0], code));
+        }
+        let reply = &round.replies()[0];
+        assert_eq!(reply.status(), Some(StatusCode::NOT_FOUND));
+        assert_eq!(reply.complaint(), "Get ./A: 404 Not found");
+    }
+
+    #[test]
+    fn a_value_without_data_is_empty() {
+        let mut round = Round::new();
+        let sent = tags(round.send([request::get("./A")]));
+        round.answer(Answer::results(sent[0], vec![Item::new()]));
+        assert_eq!(round.replies()[0].text(), None, "no Status yet");
+        round.answer(Answer::status(sent[0], StatusCode::OK));
+        assert_eq!(round.replies()[0].text(), Some(""));
+    }
+}
