@@ -51,7 +51,11 @@ impl Round {
 
     /// Yields the same commands once more, as if nothing had come back.
     pub fn send_again(&mut self) -> Step {
-        let commands: Vec<_> = self.replies.drain(..).map(|reply| reply.command).collect();
+        let commands: Vec<_> = self
+            .replies
+            .iter()
+            .map(|reply| reply.command.clone())
+            .collect();
         self.send(commands)
     }
 
@@ -160,12 +164,7 @@ impl Reply {
         }
         let item = self.items.first()?;
         // A leaf without a value may come without Data.
-        Some(
-            item.data
-                .as_ref()
-                .map_or(Some(""), Data::as_text)?
-                .trim_matches(['\r', '\n']),
-        )
+        item.data.as_ref().map_or(Some(""), Data::as_text)
     }
 
     /// What went wrong, for people: the command, the node and why.
