@@ -1,0 +1,92 @@
+use std::{fmt, fs, io, path::Path};
+
+use omadm_core::{Batch, Journal, JournalError, Space};
+
+use crate::medium;
+
+mod engine;
+mod error;
+mod file;
+
+use engine::{Engine, Failure};
+pub use error::{OpenError, OpenErrorKind};
+use file::JournalFile;
+
+/// A [`Journal`] in one redb file.
+///
+/// * A batch is durable when `commit` returns: the file is synced. After a kill or a power cut the
+///   file opens with every batch that was reported, whole, and with no part of another.
+/// * One process at a time: the file is locked while it is open.
+/// * After a failed commit (a full disk, say) the journal goes on with what it held before, as
+///   soon as the medium works again. The one hole is a medium that fails while it says whether it
+///   took a batch, and goes on failing until the process ends: then the batch that was reported as
+///   failed may be there at the next start.
+/// * Opening checks every checksum in the file, so damage is found before anything is built on it.
+///
+/// The file starts at about 1.5 MiB, grows with its content and does not shrink. On Unix only its
+/// owner can read it.
+pub struct RedbJournal {
+    engine: Engine<JournalFile>,
+}
+
+impl RedbJournal {
+    /// Opens the journal in this file; makes one if there is no file.
+    ///
+    /// # Errors
+    /// An [`OpenError`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        Self::open_file(path).map_err(|failure| OpenError::new(path, failure))
+    }
+
+    fn open_file(path: &Path) -> Result<Self, Failure> {
+        loop {
+            if let Some(file) = JournalFile::open(path)? {
+                let engine = Engine::open(file)?;
+                return Ok(Self { engine });
+            }
+            // The file is made under another name, so that a kill leaves a whole journal or none.
+            let mut new = path.as_os_str().to_owned();
+            new.push(".new");
+            let file = JournalFile::create(Path::new(&new))?;
+            if fs::exists(path).map_err(Failure::Io)? {
+                continue;
+            }
+            let engine = Engine::create(file)?;
+            fs::rename(&new, path).map_err(Failure::Io)?;
+            sync_parent(path).map_err(Failure::Io)?;
+            return Ok(Self { engine });
+        }
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => medium::sync_directory(parent),
+        _ => medium::sync_directory(Path::new(".")),
+    }
+}
+
+impl Journal for RedbJournal {
+    fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
+        Ok(self.engine.commit(batch)?)
+    }
+
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(self.engine.read(space, key)?)
+    }
+
+    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
+        // `visit` may use the journal, so no lock is held meanwhile.
+        for (key, value) in self.engine.records(space)? {
+            visit(&key, &value);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for RedbJournal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedbJournal").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,230 @@
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs::{self, File, OpenOptions},
+    io::{self, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use omadm_download::{DownloadKey, Sink, SinkError, SinkErrorKind};
+
+use crate::{
+    medium::{self, Trouble},
+    names::{self, PARTIAL},
+};
+
+/// A [`Sink`] in one directory of a file system.
+///
+/// The finished file of key `entvm` is `entvm`, the partial one `entvm.part`; characters that are
+/// no good in a file name are escaped, so that no key leads out of the directory. Other files in
+/// the directory are left alone. A location is an absolute path.
+///
+/// On Unix, [`reserve`](Sink::reserve) and [`sync`](Sink::sync) look at the free space and keep
+/// some of it [free](Self::with_headroom) for others, above all for a journal on the same disk.
+/// Elsewhere a full disk shows at the write that does not fit.
+#[derive(Debug)]
+pub struct FileSink {
+    directory: PathBuf,
+    headroom: u64,
+    open: Mutex<HashMap<DownloadKey, Partial>>,
+}
+
+type Partial = Arc<Mutex<File>>;
+
+impl FileSink {
+    /// What is kept free on the disk unless told otherwise: 16 MiB.
+    pub const DEFAULT_HEADROOM: u64 = 16 << 20;
+
+    /// Opens the directory, creating it if need be.
+    ///
+    /// # Errors
+    /// A [`SinkError`] if the directory cannot be made or found, or if its path is not text.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, SinkError> {
+        let directory = directory.as_ref();
+        fs::create_dir_all(directory).map_err(failed)?;
+        let directory = directory.canonicalize().map_err(failed)?;
+        if directory.to_str().is_none() {
+            return Err(failed(io::Error::other("the path is not unicode text")));
+        }
+        Ok(Self {
+            directory,
+            headroom: Self::DEFAULT_HEADROOM,
+            open: Mutex::default(),
+        })
+    }
+
+    /// Keeps this many bytes of the disk free.
+    #[must_use]
+    pub fn with_headroom(mut self, bytes: u64) -> Self {
+        self.headroom = bytes;
+        self
+    }
+
+    /// The directory, as an absolute path.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn finished_path(&self, key: &DownloadKey) -> PathBuf {
+        self.directory.join(names::encode(key))
+    }
+
+    fn partial_path(&self, key: &DownloadKey) -> PathBuf {
+        self.directory.join(names::encode(key) + PARTIAL)
+    }
+
+    fn open_files(&self) -> MutexGuard<'_, HashMap<DownloadKey, Partial>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self, key: &DownloadKey) {
+        self.open_files().remove(key);
+    }
+
+    /// Runs `action` on the open partial file; opens it if it is there.
+    fn with_partial<T>(
+        &self,
+        key: &DownloadKey,
+        action: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> Result<T, SinkError> {
+        let partial = {
+            let mut open = self.open_files();
+            if let Some(partial) = open.get(key) {
+                Arc::clone(partial)
+            } else {
+                let file = OpenOptions::new()
+                    .write(true)
+                    .open(self.partial_path(key))
+                    .map_err(failed)?;
+                let partial = Arc::new(Mutex::new(file));
+                open.insert(key.clone(), Arc::clone(&partial));
+                partial
+            }
+        };
+        let mut file = partial.lock().unwrap_or_else(PoisonError::into_inner);
+        action(&mut file).map_err(failed)
+    }
+
+    /// Fails if the disk cannot take this many bytes more.
+    fn check_room(&self, bytes: u64) -> Result<(), SinkError> {
+        match medium::free_bytes(&self.directory).map_err(failed)? {
+            Some(free) if bytes.saturating_add(self.headroom) > free => {
+                Err(SinkErrorKind::NoSpace.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn text(path: &Path) -> Result<String, SinkError> {
+        let text = path.to_str().map(str::to_owned);
+        text.ok_or_else(|| SinkErrorKind::Io.into())
+    }
+}
+
+impl Sink for FileSink {
+    fn reserve(&self, key: &DownloadKey, total: Option<u64>) -> Result<(), SinkError> {
+        let present = self.len(key)?;
+        self.check_room(total.unwrap_or(0).saturating_sub(present.unwrap_or(0)))?;
+        if present.is_none() {
+            self.close(key);
+            File::create(self.partial_path(key)).map_err(failed)?;
+            medium::sync_directory(&self.directory).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn len(&self, key: &DownloadKey) -> Result<Option<u64>, SinkError> {
+        let metadata = fs::metadata(self.partial_path(key));
+        Ok(present(metadata)?.map(|metadata| metadata.len()))
+    }
+
+    fn write_at(&self, key: &DownloadKey, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+        self.with_partial(key, |file| {
+            file.seek(SeekFrom::Start(offset))?;
+            file.write_all(bytes)
+        })
+    }
+
+    fn truncate(&self, key: &DownloadKey, length: u64) -> Result<(), SinkError> {
+        self.with_partial(key, |file| {
+            if file.metadata()?.len() > length {
+                file.set_len(length)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn sync(&self, key: &DownloadKey) -> Result<(), SinkError> {
+        self.with_partial(key, |file| file.sync_all())?;
+        self.check_room(0)
+    }
+
+    fn finish(&self, key: &DownloadKey) -> Result<String, SinkError> {
+        let (partial, finished) = (self.partial_path(key), self.finished_path(key));
+        match self.with_partial(key, |file| file.sync_all()) {
+            Ok(()) => {
+                self.close(key);
+                fs::rename(partial, &finished).map_err(failed)?;
+                medium::sync_directory(&self.directory).map_err(failed)?;
+                Self::text(&finished)
+            }
+            Err(error) if error.kind() == SinkErrorKind::Missing => {
+                // An earlier call may have ended between the move and the sync.
+                medium::sync_directory(&self.directory).map_err(failed)?;
+                self.location(key)?.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn location(&self, key: &DownloadKey) -> Result<Option<String>, SinkError> {
+        let path = self.finished_path(key);
+        match present(fs::metadata(&path))? {
+            Some(_) => Self::text(&path).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn discard(&self, key: &DownloadKey) -> Result<(), SinkError> {
+        self.close(key);
+        let mut changed = false;
+        for path in [self.partial_path(key), self.finished_path(key)] {
+            changed |= present(fs::remove_file(path))?.is_some();
+        }
+        if changed {
+            medium::sync_directory(&self.directory).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn keys(&self) -> Result<Vec<DownloadKey>, SinkError> {
+        let mut keys = BTreeSet::new();
+        for entry in fs::read_dir(&self.directory).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let name = name.to_str().unwrap_or_default();
+            keys.extend(names::decode(name.strip_suffix(PARTIAL).unwrap_or(name)));
+        }
+        Ok(keys.into_iter().collect())
+    }
+}
+
+/// What is not there is not an error.
+fn present<T>(result: io::Result<T>) -> Result<Option<T>, SinkError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn failed(error: io::Error) -> SinkError {
+    let kind = match (error.kind(), medium::trouble(&error)) {
+        (io::ErrorKind::NotFound, _) => SinkErrorKind::Missing,
+        (_, Trouble::Full) => SinkErrorKind::NoSpace,
+        (_, Trouble::ReadOnly) => SinkErrorKind::ReadOnly,
+        (_, Trouble::Damaged | Trouble::Other) => SinkErrorKind::Io,
+    };
+    let source: Box<dyn std::error::Error + Send + Sync> = Box::new(error);
+    SinkError::new(kind, source)
+}
