@@ -13,7 +13,8 @@ pub struct Limits {
     pub max_depth: usize,
     /// The number of elements. Default: 500,000.
     pub max_elements: usize,
-    /// The number of attributes of one element, namespace declarations included. Default: 64.
+    /// The number of attributes of one element, namespace declarations included, and of prefixes
+    /// bound at once. Default: 64.
     pub max_attributes: usize,
     /// The size of one run of text or octets, or of one attribute value, in bytes once decoded.
     /// Default: 8 MiB.
@@ -21,6 +22,18 @@ pub struct Limits {
     /// Whether an XML document may have a `DOCTYPE`; it is then skipped and nothing it names is
     /// ever fetched. One with an internal subset is refused all the same. Default: no.
     pub allow_doctype: bool,
+}
+
+impl Limits {
+    /// No limit, for what was read within limits before.
+    pub(crate) const NONE: Self = Self {
+        max_bytes: usize::MAX,
+        max_depth: usize::MAX,
+        max_elements: usize::MAX,
+        max_attributes: usize::MAX,
+        max_text: usize::MAX,
+        allow_doctype: false,
+    };
 }
 
 impl Default for Limits {

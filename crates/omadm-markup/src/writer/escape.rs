@@ -1,0 +1,151 @@
+//! Character data as XML wants it. [XML §2.4]
+
+use crate::WriteError;
+
+/// Appends text.
+pub(super) fn text(text: &str, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    escape(text.as_bytes(), &TEXT, out)
+}
+
+/// Appends the value of an attribute that stands between double quotes.
+pub(super) fn attribute(value: &str, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    escape(value.as_bytes(), &ATTRIBUTE, out)
+}
+
+/// For each byte an index into [`REPLACEMENTS`], or 0 for a byte that stays, or one of the two
+/// others.
+struct Table([u8; 256]);
+
+/// XML cannot carry the byte.
+const FORBIDDEN: u8 = 254;
+/// The byte may begin U+FFFE or U+FFFF.
+const SUSPECT: u8 = 255;
+
+const REPLACEMENTS: [&str; 8] = [
+    "", "&amp;", "&lt;", "&gt;", "&#13;", "&quot;", "&#9;", "&#10;",
+];
+
+static TEXT: Table = Table::new(false);
+static ATTRIBUTE: Table = Table::new(true);
+
+impl Table {
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "runs at compile time, where it fails the build"
+    )]
+    const fn new(attribute: bool) -> Self {
+        let mut table = [0; 256];
+        let mut control = 0;
+        while control < b' ' as usize {
+            table[control] = FORBIDDEN;
+            control += 1;
+        }
+        table[0xEF] = SUSPECT;
+        table[b'&' as usize] = 1;
+        table[b'<' as usize] = 2;
+        table[b'>' as usize] = 3;
+        table[b'\r' as usize] = 4;
+        table[b'"' as usize] = if attribute { 5 } else { 0 };
+        table[b'\t' as usize] = if attribute { 6 } else { 0 };
+        table[b'\n' as usize] = if attribute { 7 } else { 0 };
+        Self(table)
+    }
+
+    fn class(&self, byte: u8) -> u8 {
+        self.0.get(usize::from(byte)).copied().unwrap_or(FORBIDDEN)
+    }
+}
+
+/// Bytes looked at in one step where nothing is to be replaced.
+const STEP: usize = 16;
+
+fn escape(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    loop {
+        let plain = plain_prefix(bytes, table);
+        let (before, from) = bytes.split_at_checked(plain).unwrap_or((bytes, &[]));
+        out.extend_from_slice(before);
+        let Some((&byte, after)) = from.split_first() else {
+            return Ok(());
+        };
+        match table.class(byte) {
+            FORBIDDEN => return Err(WriteError::InvalidCharacter),
+            SUSPECT => {
+                if matches!(after, [0xBF, 0xBE | 0xBF, ..]) {
+                    return Err(WriteError::InvalidCharacter);
+                }
+                out.push(byte);
+            }
+            class => {
+                let replacement = REPLACEMENTS.get(usize::from(class));
+                out.extend_from_slice(replacement.unwrap_or(&"").as_bytes());
+            }
+        }
+        bytes = after;
+    }
+}
+
+/// How many bytes from the beginning stay as they are.
+fn plain_prefix(bytes: &[u8], table: &Table) -> usize {
+    let (steps, _) = bytes.as_chunks::<STEP>();
+    let plain = steps.iter().take_while(|step| is_plain(step)).count() * STEP;
+    let rest = bytes.get(plain..).unwrap_or_default();
+    let end = rest.iter().position(|&byte| table.class(byte) != 0);
+    plain + end.unwrap_or(rest.len())
+}
+
+/// Whether all bytes stay as they are, in either table; errs on the safe side.
+///
+/// Without branches it becomes vector code.
+fn is_plain(step: &[u8; STEP]) -> bool {
+    !step.iter().fold(false, |found, &byte| {
+        let markup = (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == b'"');
+        found | (byte < b' ') | markup | (byte == 0xEF)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(text: &str, table: &Table) -> Result<String, WriteError> {
+        let mut out = Vec::new();
+        escape(text.as_bytes(), table, &mut out)?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn each_character_becomes_what_xml_reads_back() {
+        let all = "a&b<c>d\re\"f\tg\nh'\u{FFFD}\u{FFE0}é";
+        let text = "a&amp;b&lt;c&gt;d&#13;e\"f\tg\nh'\u{FFFD}\u{FFE0}é";
+        let attribute = "a&amp;b&lt;c&gt;d&#13;e&quot;f&#9;g&#10;h'\u{FFFD}\u{FFE0}é";
+        assert_eq!(escaped(all, &TEXT).unwrap(), text);
+        assert_eq!(escaped(all, &ATTRIBUTE).unwrap(), attribute);
+    }
+
+    #[test]
+    fn every_place_in_a_step_is_looked_at() {
+        for at in 0..3 * STEP {
+            for (c, expected) in [
+                ('&', Ok("&amp;")),
+                ('\0', Err(WriteError::InvalidCharacter)),
+                ('\u{FFFF}', Err(WriteError::InvalidCharacter)),
+            ] {
+                let (before, after) = ("x".repeat(at), "y".repeat(3 * STEP - at));
+                assert_eq!(
+                    escaped(&format!("{before}{c}{after}"), &TEXT),
+                    expected.map(|c| format!("{before}{c}{after}"))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn exactly_what_xml_cannot_carry_is_refused() {
+        for c in (0..0x1_0000).filter_map(char::from_u32) {
+            for table in [&TEXT, &ATTRIBUTE] {
+                let refused = escaped(c.encode_utf8(&mut [0; 4]), table).is_err();
+                assert_eq!(refused, !crate::chars::is_allowed(c), "{c:?}");
+            }
+        }
+    }
+}

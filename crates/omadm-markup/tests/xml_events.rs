@@ -1,0 +1,269 @@
+//! What the XML reader makes of documents, event by event.
+
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+use std::borrow::Cow;
+
+use omadm_markup::{
+    Content, Encoding, Event, Limits, Name, Namespace, ReadError, Reader, Vocabulary, ddf, metinf,
+    syncml,
+};
+
+/// The events as text: `<name>` with the namespace unless it is SyncML's, `name=value`, `"text"`.
+fn events(xml: &str) -> Result<String, ReadError> {
+    let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default())?;
+    let mut found = Vec::new();
+    while let Some(event) = reader.next_event()? {
+        found.push(match event {
+            Event::Start(name) => format!("<{}>", show(name)),
+            Event::Attribute(name, value) => format!("{}={value}", show(name)),
+            Event::Text(text) => format!("{text:?}"),
+            Event::Opaque(octets) => format!("{octets:?}"),
+            Event::End => "/".to_owned(),
+        });
+    }
+    assert_eq!(reader.next_event()?, None);
+    Ok(found.join(" "))
+}
+
+fn show(name: Name<'_>) -> String {
+    match name {
+        Name::Known(tag) => format!("{tag:?}").replace("SyncMl:", ""),
+        Name::Other(namespace, local) => format!("{{{}}}{local}", namespace.uri()),
+    }
+}
+
+fn same(xml: &str, expected: &str) {
+    assert_eq!(events(xml).as_deref(), Ok(expected), "{xml}");
+}
+
+#[test]
+fn elements_of_the_vocabularies_are_known() {
+    same(
+        r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody><Add><Meta><Type xmlns="syncml:metinf">a</Type></Meta><Data><MgmtTree xmlns="syncml:dmddf1.2"><Node/></MgmtTree></Data></Add></SyncBody></SyncML>"#,
+        "<SyncML> <SyncBody> <Add> <Meta> <MetInf:Type> \"a\" / / <Data> <Ddf:MgmtTree> <Ddf:Node> / / / / / /",
+    );
+    for namespace in ["SYNCML:SYNCML1.0", "SYNCML:SYNCML1.1"] {
+        same(&format!("<SyncML xmlns='{namespace}'/>"), "<SyncML> /");
+    }
+    same("<MgmtTree xmlns='syncml:dmddf'/>", "<Ddf:MgmtTree> /");
+    same("<DevInf xmlns='syncml:devinf'/>", "<DevInf:DevInf> /");
+}
+
+#[test]
+fn prefixes_mean_the_same_as_defaults() {
+    same(
+        "<s:SyncML xmlns:s='SYNCML:SYNCML1.2' xmlns:m='syncml:metinf'><s:Meta><m:Size>1</m:Size></s:Meta></s:SyncML>",
+        "<SyncML> <Meta> <MetInf:Size> \"1\" / / /",
+    );
+    same(
+        "<a:x xmlns:a='urn:1'><a:x xmlns:a='urn:2'/><a:y/></a:x>",
+        "<{urn:1}x> <{urn:2}x> / <{urn:1}y> / /",
+    );
+    same(
+        "<x xmlns='urn:1'><x xmlns=''/><x/></x>",
+        "<{urn:1}x> <{}x> / <{urn:1}x> / /",
+    );
+}
+
+#[test]
+fn children_of_meta_need_no_namespace() {
+    same(
+        "<Meta xmlns='SYNCML:SYNCML1.2'><Type>a</Type><Size>1</Size></Meta>",
+        "<Meta> <MetInf:Type> \"a\" / <MetInf:Size> \"1\" / /",
+    );
+}
+
+#[test]
+fn documents_without_namespaces_are_understood_by_their_root() {
+    same(
+        "<Alert><CmdID>1</CmdID></Alert>",
+        "<Alert> <CmdID> \"1\" / /",
+    );
+    same(
+        "<MgmtTree><Node><Type/></Node></MgmtTree>",
+        "<Ddf:MgmtTree> <Ddf:Node> <Ddf:Type> / / /",
+    );
+    same(
+        "<DevInf><Man/></DevInf>",
+        "<DevInf:DevInf> <DevInf:Man> / /",
+    );
+    same("<wap-provisioningdoc/>", "<{}wap-provisioningdoc> /");
+    // A namespace on the root means that its absence is meant as well.
+    same(
+        "<a xmlns='urn:x'><Alert xmlns=''/></a>",
+        "<{urn:x}a> <{}Alert> / /",
+    );
+    same(
+        "<x:a xmlns:x='urn:x'><Alert/></x:a>",
+        "<{urn:x}a> <{}Alert> / /",
+    );
+}
+
+#[test]
+fn unknown_names_are_kept_with_their_namespace() {
+    same(
+        "<Meta xmlns='SYNCML:SYNCML1.1'><Foo/><Bar xmlns='urn:x-vendor'/></Meta>",
+        "<Meta> <{SYNCML:SYNCML1.2}Foo> / <{urn:x-vendor}Bar> / /",
+    );
+    same("<größe/>", "<{}größe> /");
+    assert_eq!(Namespace::from_uri(""), Namespace::None);
+    assert_eq!(
+        Namespace::from_uri("syncml:metinf"),
+        Namespace::Known(Vocabulary::MetInf)
+    );
+}
+
+#[test]
+fn attributes_follow_their_element() {
+    same(
+        "<characteristic type=\"APPLICATION\"><parm name='NAME' value='a&amp;&#x9;b'/></characteristic>",
+        "<{}characteristic> {}type=APPLICATION <{}parm> {}name=NAME {}value=a&\tb / /",
+    );
+    same(
+        "<a xml:lang='de' x:b='1' b='2' xmlns:x='urn:x'>t</a>",
+        "<{}a> {http://www.w3.org/XML/1998/namespace}lang=de {urn:x}b=1 {}b=2 \"t\" /",
+    );
+    same("<a b='x\r\ny\tz'/>", "<{}a> {}b=x y z /");
+}
+
+#[test]
+fn text_is_one_event_from_tag_to_tag() {
+    same(
+        "<a>1&lt;2<!-- c -->&#x20AC;<![CDATA[<&]]>3<?pi x?>&amp;&gt;&quot;&apos;</a>",
+        "<{}a> \"1<2€<&3&>\\\"'\" /",
+    );
+    same("<a><![CDATA[]]></a>", "<{}a> /");
+    same("<a>x<b/>y</a>", "<{}a> \"x\" <{}b> / \"y\" /");
+}
+
+#[test]
+fn white_space_counts_only_where_it_is_alone_in_an_element() {
+    same(
+        "<a>\n  <b> \n </b>\n  <c/>\n</a>\n",
+        "<{}a> <{}b> \" \\n \" / <{}c> / /",
+    );
+    same("<a> <!-- c --> </a>", "<{}a> \"  \" /");
+    same("<a><b/> <!-- c -->\n<b/> </a>", "<{}a> <{}b> / <{}b> / /");
+    same("<a> x <b/> y </a>", "<{}a> \" x \" <{}b> / \" y \" /");
+    same(
+        "<a><b/>&#32;<b/><![CDATA[ ]]></a>",
+        "<{}a> <{}b> / \" \" <{}b> / \" \" /",
+    );
+}
+
+#[test]
+fn line_ends_are_normalised_but_not_references_to_them() {
+    same(
+        "<a>1\r\n2\r3&#13;\n<![CDATA[\r\n]]></a>",
+        "<{}a> \"1\\n2\\n3\\r\\n\\n\" /",
+    );
+}
+
+#[test]
+fn what_comes_before_the_root_makes_no_event() {
+    same(
+        "\u{FEFF}<?xml version='1.0'?>\n<!-- c --><?pi?>\n<a/><!-- c -->\n",
+        "<{}a> /",
+    );
+    for declaration in [
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>",
+        "<?xml version='1.0' encoding='utf-8' standalone='yes' ?>",
+        "<?xml version='1.1'?>",
+    ] {
+        same(&format!("{declaration}<a/>"), "<{}a> /");
+    }
+}
+
+#[test]
+fn a_doctype_passes_only_if_asked_for_and_is_ignored() {
+    let xml = b"<!DOCTYPE SyncML PUBLIC '-//SYNCML//DTD SyncML 1.2//EN' 'http://x/y.dtd'>\n<a/>";
+    let mut limits = Limits::default();
+    limits.allow_doctype = true;
+    let mut reader = Reader::new(xml, Encoding::Xml, &limits).unwrap();
+    let root = Event::Start(Name::local("a"));
+    assert_eq!(reader.next_event(), Ok(Some(root)));
+    assert_eq!(reader.offset(), 74);
+}
+
+#[test]
+fn plain_text_and_names_are_borrowed() {
+    let xml = String::from("<Data xmlns='SYNCML:SYNCML1.2'>text</Data>");
+    let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+    reader.next_event().unwrap();
+    let text = reader.next_event().unwrap();
+    assert!(matches!(text, Some(Event::Text(Cow::Borrowed("text")))));
+    for (xml, borrowed) in [
+        ("<a><![CDATA[x]]></a>", true),
+        ("<a>x<!-- c --></a>", true),
+        ("<a>x&amp;</a>", false),
+    ] {
+        let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+        reader.next_event().unwrap();
+        let Some(Event::Text(text)) = reader.next_event().unwrap() else {
+            unreachable!()
+        };
+        assert_eq!(matches!(text, Cow::Borrowed(_)), borrowed, "{xml}");
+    }
+}
+
+#[test]
+fn elements_are_taken_or_skipped_at_once() {
+    let xml = b"<Item xmlns='SYNCML:SYNCML1.2'><Data> a </Data><Data/><Data y='1'> <x>1</x>\n<y/> </Data><Meta><Type>t</Type></Meta><Final/></Item>";
+    let mut reader = Reader::new(xml, Encoding::Xml, &Limits::default()).unwrap();
+    let mut start = |tag| {
+        assert_eq!(
+            reader.next_event(),
+            Ok(Some(Event::Start(Name::Known(tag))))
+        );
+    };
+    start(syncml::ITEM);
+    start(syncml::DATA);
+    assert_eq!(reader.content(), Ok(Content::Text(" a ".into())));
+    assert_eq!(
+        reader.next_event(),
+        Ok(Some(Event::Start(syncml::DATA.into())))
+    );
+    assert_eq!(reader.content(), Ok(Content::Empty));
+    assert_eq!(
+        reader.next_event(),
+        Ok(Some(Event::Start(syncml::DATA.into())))
+    );
+    let Ok(Content::Fragment(fragment)) = reader.content() else {
+        unreachable!()
+    };
+    assert_eq!(format!("{fragment:?}"), "Fragment(<x>1</x>\n<y/>)");
+    assert_eq!(
+        reader.next_event(),
+        Ok(Some(Event::Start(syncml::META.into())))
+    );
+    let meta = xml
+        .windows(5)
+        .position(|window| window == b"<Meta")
+        .unwrap();
+    assert_eq!((reader.depth(), reader.offset()), (2, meta));
+    reader.skip().unwrap();
+    assert_eq!(reader.depth(), 1);
+    assert_eq!(
+        reader.next_event(),
+        Ok(Some(Event::Start(syncml::FINAL.into())))
+    );
+    assert_eq!(reader.next_event(), Ok(Some(Event::End)));
+    assert_eq!(reader.next_event(), Ok(Some(Event::End)));
+    assert_eq!(reader.next_event(), Ok(None));
+}
+
+#[test]
+fn names_tell_their_parts() {
+    let name = Name::from(metinf::TYPE);
+    assert_eq!(
+        (name.as_str(), name.namespace().uri(), name.tag()),
+        ("Type", "syncml:metinf", Some(metinf::TYPE))
+    );
+    let name = Name::local("Type");
+    assert_eq!(
+        (name.as_str(), name.namespace().uri(), name.tag()),
+        ("Type", "", None)
+    );
+    assert_ne!(Name::from(ddf::TYPE), Name::from(metinf::TYPE));
+}
