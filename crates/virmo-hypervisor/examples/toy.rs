@@ -1,6 +1,7 @@
 //! A back end to start from: machines in memory that can be on or off.
 use std::{
     collections::BTreeMap,
+    fs::File,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +15,7 @@ use virmo_state::VmId;
 type Result<T> = std::result::Result<T, HypervisorError>;
 
 #[derive(Default)]
-struct Toy(Mutex<BTreeMap<VmId, Observed>>);
+pub(crate) struct Toy(Mutex<BTreeMap<VmId, Observed>>);
 
 impl Toy {
     fn machines(&self) -> MutexGuard<'_, BTreeMap<VmId, Observed>> {
@@ -61,9 +62,11 @@ impl Hypervisor for Toy {
     fn create(&self, spec: &VmSpec) -> Result<Outcome> {
         match self.observe(&spec.id)?.state {
             State::Off { .. } => return Ok(Outcome::AlreadyDone),
-            State::Absent => {} // Here a real back end copies the image, and may answer `NoSpace`.
+            State::Absent => {}
             state => return Err(HypervisorError::invalid_state(state)),
         }
+        // Here a real back end copies the image, and answers `NoSpace` if it does not fit.
+        File::open(&spec.image).map_err(|it| HypervisorError::new(Kind::Image).caused_by(it))?;
         let machine = Observed::new(State::Off { crashed: false }, spec.resources.clone());
         self.machines().insert(spec.id.clone(), machine);
         Ok(Outcome::Done)
@@ -116,12 +119,8 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let hypervisor: &dyn Hypervisor = &Toy::default();
     let id: VmId = "vm-1".parse()?;
     let resources = "RAM=268435456&Storage=1073741824&CPU=10&Network=10".parse()?;
-    let spec = VmSpec::new(
-        id.clone(),
-        "/images/android.img",
-        "application/octet-stream",
-        resources,
-    );
+    let image = std::env::current_exe()?; // Any file will do.
+    let spec = VmSpec::new(id.clone(), image, "application/octet-stream", resources);
 
     assert_eq!(hypervisor.create(&spec)?, Outcome::Done);
     assert_eq!(hypervisor.power_on(&id)?, Outcome::Done);

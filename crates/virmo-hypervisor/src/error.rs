@@ -141,3 +141,61 @@ impl Error for HypervisorError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_kind_and_detail_and_names_its_source() {
+        let below = std::io::Error::other("disk on fire");
+        let error = HypervisorError::new(HypervisorErrorKind::Backend)
+            .because("cannot write machine.json")
+            .caused_by(below);
+        assert_eq!(
+            error.to_string(),
+            "hypervisor failed: cannot write machine.json"
+        );
+        let source = error.source().map(ToString::to_string);
+        assert_eq!(source.as_deref(), Some("disk on fire"));
+
+        let error = HypervisorError::invalid_state(MachineState::Off { crashed: true });
+        assert_eq!(error.to_string(), "machine is off after a crash");
+        assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn refusals_changed_nothing_and_failures_may_have() {
+        use HypervisorErrorKind as Kind;
+        for (kind, changed_nothing) in [
+            (Kind::NotFound, true),
+            (Kind::Busy, true),
+            (Kind::NotSupported, true),
+            (Kind::CannotChangeLive(Resource::Ram), true),
+            (
+                Kind::InvalidState {
+                    observed: MachineState::Running,
+                },
+                true,
+            ),
+            (
+                Kind::Timeout {
+                    may_have_happened: false,
+                },
+                true,
+            ),
+            (
+                Kind::Timeout {
+                    may_have_happened: true,
+                },
+                false,
+            ),
+            (Kind::NoSpace(Resource::Storage), false),
+            (Kind::Image, false),
+            (Kind::Backend, false),
+        ] {
+            let error = HypervisorError::new(kind);
+            assert_eq!(error.changed_nothing(), changed_nothing, "{error}");
+        }
+    }
+}

@@ -13,6 +13,8 @@
 #![doc = concat!("```\n", include_str!("../examples/toy.rs"), "\n```")]
 
 mod capabilities;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod error;
 mod guest;
 mod hypervisor;

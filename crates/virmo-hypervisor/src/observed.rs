@@ -123,3 +123,29 @@ pub enum Machine {
     /// Somebody else's, by the name the hypervisor knows it by. Reported, never touched.
     Foreign(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_between_two_states_has_none_of_the_specification() {
+        let broken = MachineState::Broken("no disk".to_owned());
+        for (state, due, text) in [
+            (MachineState::Absent, Some(0), "absent"),
+            (MachineState::Off { crashed: false }, Some(1), "off"),
+            (
+                MachineState::Off { crashed: true },
+                Some(1),
+                "off after a crash",
+            ),
+            (MachineState::Running, Some(2), "running"),
+            (MachineState::Suspended, Some(3), "suspended"),
+            (MachineState::Unsettled, None, "between two states"),
+            (broken, None, "broken: no disk"),
+        ] {
+            assert_eq!(state.vm_state().map(VmState::value), due);
+            assert_eq!(state.to_string(), text);
+        }
+    }
+}
