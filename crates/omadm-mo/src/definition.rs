@@ -6,7 +6,7 @@ use omadm_tree::{AccessSet, AccessType, FormatSet, Occurrence, Owner, Rule, Scop
 /// A management object described once, as data.
 ///
 /// The table drives access checks, occurrence checks, the creation of required children, the
-/// [DDF file](crate::ddf), the [documentation table](crate::markdown) and the conformance tests.
+/// DDF file, the documentation table and the conformance tests.
 ///
 /// ```
 /// use omadm_core::Format;

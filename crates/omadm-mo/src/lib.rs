@@ -3,11 +3,16 @@
 
 mod definition;
 mod job;
+mod layout;
+mod mount;
 mod object;
+mod registry;
 
-pub use definition::{Definition, NodeDefinition, Support};
+pub use definition::{Definition, DefinitionError, DefinitionErrorKind, NodeDefinition, Support};
 pub use job::{Job, JobEnd, JobId, JobOutput, Work};
+pub use layout::{Layout, MountError};
+pub use mount::Mount;
 pub use object::{
-    Context, Effects, ExecAnswer, ExecRequest, ExecResult, ManagementObject, Mount, Refusal,
-    Reporting,
+    Context, Effects, ExecAnswer, ExecRequest, ExecResult, ManagementObject, Refusal, Reporting,
 };
+pub use registry::Registry;

@@ -1,23 +1,20 @@
 use omadm_core::{Batch, Correlator, GenericAlert, Now, StatusCode};
-use omadm_tree::{Change, Principal, Schema, Transaction, Uri};
+use omadm_tree::{Change, Principal, Schema, Transaction, TreeError, Uri};
 
-use crate::{Definition, Job, JobEnd, JobId, Work};
-
-/// A definition mounted at a place of the tree.
-#[derive(Clone, Debug)]
-pub struct Mount {
-    /// Where the root node of the object is.
-    pub root: Uri,
-    /// What is below it.
-    pub definition: &'static Definition,
-}
+use crate::{Job, JobEnd, JobId, Mount, Work};
 
 /// Why an object refuses a change: the status for the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the management object refuses the change with status {0}")]
 pub struct Refusal(pub StatusCode);
 
-/// A management object with behaviour: the other half of a [`Definition`].
+impl From<TreeError> for Refusal {
+    fn from(error: TreeError) -> Self {
+        Self(error.status())
+    }
+}
+
+/// A management object with behaviour: the other half of a [`Definition`](crate::Definition).
 ///
 /// The tree holds every value, so an object never answers a Get. It takes part in changes in two
 /// phases and executes what Exec asks for.
