@@ -1,0 +1,184 @@
+//! The tables against a transcription of the specification's own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+use omadm_mo::{Definition, NodeDefinition, Support};
+use omadm_tree::{AccessType, Owner};
+use virmo_nodes::{ImageNode, VIRMO, VMIMGMO, VirmoNode, VmNode};
+use virmo_params::{Limits, ResourceConfig};
+use virmo_state::{ImageState, VmState};
+
+/// `row|path|status|occurrence|format|minimum access types`, in the order of the specification.
+const APPROVED: &str = include_str!("approved.txt");
+
+/// All rows, as paths of the specification.
+fn rows() -> impl Iterator<Item = (String, &'static Definition, &'static NodeDefinition)> {
+    [&VIRMO, &VMIMGMO].into_iter().flat_map(|table| {
+        table.nodes.iter().map(move |row| {
+            let path = [table.name, row.path].join("/");
+            (path.trim_end_matches('/').to_owned(), table, row)
+        })
+    })
+}
+
+fn minimum(row: &NodeDefinition) -> String {
+    let mut words: Vec<&str> = row.min_access.iter().map(AccessType::as_str).collect();
+    if row.no_replace {
+        words.push("No Replace");
+    }
+    words.join(", ")
+}
+
+/// VR-267, VR-268: every node of the specification, with every column as printed; formats in lower
+/// case, which two cells are not. Each line names its own row of the requirements.
+#[test]
+fn every_column_is_as_printed() {
+    let mut printed: Vec<String> = APPROVED
+        .lines()
+        .map(|line| {
+            let (id, columns) = line.split_once('|').unwrap();
+            assert!(id.starts_with("VR-"), "{line}");
+            columns
+                .replace("|Xml|", "|xml|")
+                .replace("|Null|", "|null|")
+        })
+        .collect();
+    let mut ours: Vec<String> = rows()
+        .map(|(path, _, row)| {
+            [
+                path.as_str(),
+                row.status.as_str(),
+                &row.occurrence.to_string(),
+                row.format.as_str(),
+                &minimum(row),
+            ]
+            .join("|")
+        })
+        .collect();
+    assert_eq!(printed.len(), 38);
+    printed.sort();
+    ours.sort();
+    assert_eq!(ours, printed);
+}
+
+#[test]
+fn the_tables_are_well_formed() {
+    assert_eq!(VIRMO.check(), Ok(()));
+    assert_eq!(VMIMGMO.check(), Ok(()));
+}
+
+/// VR-087, VR-148: the identifiers of the two objects.
+#[test]
+fn the_roots_carry_their_identifiers() {
+    assert_eq!(VIRMO.moid, "urn:oma:mo:oma-virmo:1.0");
+    assert_eq!(VMIMGMO.moid, "urn:oma:mo:oma-vmimgmo:1.0");
+}
+
+/// What a server may do beyond the minimum, and nothing else.
+#[test]
+fn access_beyond_the_minimum_is_as_decided() {
+    let expected = [
+        "VirMO/<x> +Add +Delete",
+        "VirMO/<x>/Description +Add +Replace",
+        "VirMO/<x>/CreateParams +Add +Replace",
+        "VirMO/<x>/DMTree +Add +Delete",
+        "VirMO/<x>/Resources/NewConfig +Delete +Get +Replace",
+        "VirMO/<x>/UI/Command +Add +Replace",
+        "VMImgMO/<x> +Add +Delete",
+        "VMImgMO/<x>/Name +Add +Replace",
+        "VMImgMO/<x>/Description +Add +Delete +Replace",
+        "VMImgMO/<x>/DownloadURI +Add +Replace",
+        "VMImgMO/<x>/MediaType +Add +Replace",
+        "VMImgMO/<x>/Operations/Download +Exec",
+        "VMImgMO/<x>/Operations/Delete +Exec",
+    ];
+    let beyond: Vec<String> = rows()
+        .filter_map(|(path, _, row)| {
+            let extra = row.access.difference(row.min_access);
+            let words: String = extra.iter().map(|access| format!(" +{access}")).collect();
+            (!extra.is_empty()).then_some(path + &words)
+        })
+        .collect();
+    assert_eq!(beyond, expected);
+}
+
+/// VR-090, VR-094, VR-151, VR-161 and the like: the device alone writes these leaves.
+#[test]
+fn the_device_owns_identifiers_states_and_results() {
+    let owned: Vec<String> = rows()
+        .filter(|(_, _, row)| !row.is_interior() && row.access.contains(AccessType::Get))
+        .filter(|(_, _, row)| row.owner() == Owner::Device)
+        .map(|(path, ..)| path)
+        .collect();
+    assert_eq!(
+        owned,
+        [
+            "VirMO/<x>/VMID",
+            "VirMO/<x>/State",
+            "VirMO/<x>/Resources/CurrentConfig",
+            "VirMO/DeviceResources",
+            "VirMO/<x>/UI/Result",
+            "VMImgMO/<x>/ImgID",
+            "VMImgMO/<x>/DownloadedLocation",
+            "VMImgMO/<x>/State",
+            "VMImgMO/<x>/Operations/Download",
+            "VMImgMO/<x>/Operations/Delete",
+        ]
+    );
+}
+
+#[test]
+fn initial_values_are_those_of_the_state_machines() {
+    let initial = |path: &str, table: &Definition| table.node(path).unwrap().initial;
+    let vm = VmState::NotCreated.value().to_string();
+    assert_eq!(initial(VmNode::State.path(), &VIRMO), vm);
+    let image = ImageState::NotDownloaded.value().to_string();
+    assert_eq!(initial(ImageNode::State.path(), &VMIMGMO), image);
+    let config = initial(VmNode::CurrentConfig.path(), &VIRMO);
+    let config = ResourceConfig::parse(config, &Limits::default()).unwrap();
+    assert_eq!((config.ram.get(), config.storage.get()), (0, 0));
+    assert_eq!((config.cpu.get(), config.network.get()), (0, 0));
+}
+
+#[test]
+fn every_row_has_one_typed_path() {
+    let mut typed: Vec<String> = VirmoNode::ALL
+        .iter()
+        .map(|node| format!("VirMO/{}", node.path()))
+        .chain(
+            VmNode::ALL
+                .iter()
+                .map(|node| format!("VirMO/{}", node.path())),
+        )
+        .chain(
+            ImageNode::ALL
+                .iter()
+                .map(|node| format!("VMImgMO/{}", node.path())),
+        )
+        .map(|path| path.trim_end_matches('/').to_owned())
+        .collect();
+    typed.push("VMImgMO".to_owned());
+    typed.sort();
+    let mut table: Vec<String> = rows().map(|(path, ..)| path).collect();
+    table.sort();
+    assert_eq!(typed, table);
+}
+
+#[test]
+fn optional_nodes_are_the_seven_of_the_specification() {
+    let optional: Vec<String> = rows()
+        .filter(|(_, _, row)| row.status == Support::Optional)
+        .map(|(path, ..)| path)
+        .collect();
+    assert_eq!(
+        optional,
+        [
+            "VirMO/<x>/DMTree",
+            "VirMO/<x>/Operations/Suspend",
+            "VirMO/<x>/Operations/Resume",
+            "VirMO/<x>/Ext",
+            "VirMO/<x>/UI",
+            "VirMO/<x>/Operations/ExecUICmd",
+            "VMImgMO/<x>/Ext",
+        ]
+    );
+}
