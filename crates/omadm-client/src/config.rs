@@ -1,0 +1,146 @@
+use std::time::Duration;
+
+use omadm_core::ServerId;
+use omadm_session::{Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Scheme};
+use omadm_syncml::{Encoding, Limits};
+
+/// Who the server is, and what the engine may spend.
+///
+/// The device's own identifier is not here: it is the value of `./DevInfo/DevId` in the tree.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use omadm_client::Config;
+///
+/// let mut config = Config::new("dm.example".parse()?, "https://dm.example/dm");
+/// config.exec_limit = Duration::from_secs(10);
+/// # Ok::<(), omadm_core::InvalidServerId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The identity of the server, by which ACLs know it.
+    pub server_id: ServerId,
+    /// The address of the server.
+    pub server_url: String,
+    /// How messages are written. Default: XML.
+    pub encoding: Encoding,
+    /// How both ends prove themselves. Default: not in messages, the transport does it.
+    pub scheme: Scheme,
+    /// What the client proves itself with. Default: nothing.
+    pub credentials: Option<Credentials>,
+    /// What the server must prove itself with. Default: nothing.
+    pub server_credentials: Option<Credentials>,
+    /// The largest message the server is asked to send, in bytes: MaxMsgSize. Default:
+    /// [`MAX_MESSAGE_SIZE`].
+    pub max_message_size: u32,
+    /// The largest object the server is asked to send, in bytes: MaxObjSize. Default:
+    /// [`MAX_OBJECT_SIZE`].
+    pub max_object_size: u32,
+    /// What decoding one message may cost. Default: [`Limits::default`].
+    pub limits: Limits,
+    /// How long the status of an Exec may keep the server waiting before it becomes 202 and its
+    /// final answer an alert. Default: 30 s.
+    pub exec_limit: Duration,
+    /// When a message that got no answer is sent again. Default: 5 times, after 0.5 s, 1 s, …
+    pub transport_retry: Backoff,
+    /// When a refused alert is sent again, and when a session is wanted after one that failed.
+    /// Default: 10 times, after 1 min, 2 min, … at most 24 h.
+    pub alert_retry: Backoff,
+    /// How many alerts may wait; what comes beyond is dropped. Default: 1,000.
+    pub max_queued_alerts: usize,
+    /// How many jobs may be open; an Exec beyond is answered with 503. Default: 256.
+    pub max_open_jobs: usize,
+    /// What is accepted beyond the letter of the specification. Default: nothing.
+    pub compat: Compat,
+}
+
+impl Config {
+    /// The defaults for the server with this identity at this address.
+    #[must_use]
+    pub fn new(server_id: ServerId, server_url: impl Into<String>) -> Self {
+        Self {
+            server_id,
+            server_url: server_url.into(),
+            encoding: Encoding::Xml,
+            scheme: Scheme::None,
+            credentials: None,
+            server_credentials: None,
+            max_message_size: MAX_MESSAGE_SIZE,
+            max_object_size: MAX_OBJECT_SIZE,
+            limits: Limits::default(),
+            exec_limit: Duration::from_secs(30),
+            transport_retry: Backoff {
+                tries: 5,
+                first: Duration::from_millis(500),
+                cap: Duration::from_secs(8),
+            },
+            alert_retry: Backoff {
+                tries: 10,
+                first: Duration::from_secs(60),
+                cap: Duration::from_secs(24 * 60 * 60),
+            },
+            max_queued_alerts: 1000,
+            max_open_jobs: 256,
+            compat: Compat::default(),
+        }
+    }
+}
+
+/// How often something is tried again, and after which pause: it doubles up to a cap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Backoff {
+    /// How often it is tried again.
+    pub tries: u32,
+    /// The first pause.
+    pub first: Duration,
+    /// The longest pause.
+    pub cap: Duration,
+}
+
+impl Backoff {
+    /// The pause after this many failures, counted from 1.
+    #[must_use]
+    pub fn pause(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        self.first.saturating_mul(1 << doublings).min(self.cap)
+    }
+}
+
+/// Deviations of deployed servers that are accepted when asked for; none is ever sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Compat {
+    /// A MsgID that is not the one after the last, as long as it is not the last one again.
+    /// Strict: the session ends.
+    pub any_message_id: bool,
+    /// A CmdID that another command of the message has too. Strict: the later command is answered
+    /// with 400.
+    pub repeated_cmd_id: bool,
+}
+
+impl Compat {
+    /// Every deviation.
+    pub const ALL: Self = Self {
+        any_message_id: true,
+        repeated_cmd_id: true,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_cap() {
+        let backoff = Backoff {
+            tries: 3,
+            first: Duration::from_secs(1),
+            cap: Duration::from_secs(5),
+        };
+        let pauses: Vec<u64> = (1..=5).map(|n| backoff.pause(n).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 5, 5]);
+        assert_eq!(backoff.pause(u32::MAX), backoff.cap);
+    }
+}

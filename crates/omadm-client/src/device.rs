@@ -1,0 +1,399 @@
+//! The device apart from any session: tree, objects, alerts and jobs, and the one way to change
+//! them.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use omadm_core::{Batch, GenericAlert, Journal, JournalError, Now, StatusCode};
+use omadm_mo::{
+    Effects, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, Layout, Registry, Reporting,
+};
+use omadm_tree::{Principal, Transaction, Tree};
+
+use crate::{
+    Backoff, Config, DropReason, Event, Output, StartError,
+    alerts::{AlertKey, AlertQueue, Refused},
+    failure::Failure,
+};
+
+/// What lives longer than a session.
+pub(crate) struct Device {
+    tree: Tree,
+    registry: Registry,
+    books: Books,
+}
+
+/// What a change leaves behind beside the tree.
+struct Books {
+    journal: Arc<dyn Journal>,
+    alerts: AlertQueue,
+    alert_retry: Backoff,
+    max_alerts: usize,
+    jobs: BTreeMap<JobId, OpenJob>,
+    max_jobs: usize,
+    next_job: u64,
+    outputs: VecDeque<Output>,
+}
+
+/// A job that was handed out and has not ended.
+#[derive(Clone, Copy)]
+struct OpenJob {
+    /// When it is given up, monotonic; absent once it was, or if it never is.
+    deadline: Option<Duration>,
+    timed_out: bool,
+}
+
+/// What came of an Exec so far.
+pub(crate) enum Executed {
+    /// The final answer.
+    Done(ExecResult),
+    /// 202 now, an alert later.
+    Accepted,
+    /// The answer follows when this job ends, or becomes 202.
+    Pending(JobId),
+}
+
+impl Device {
+    /// Starts the objects; what they ask for is among the outputs.
+    pub(crate) fn start(
+        config: &Config,
+        tree: Tree,
+        registry: Registry,
+        journal: Arc<dyn Journal>,
+        now: Now,
+    ) -> Result<Self, StartError> {
+        let alerts = AlertQueue::load(&*journal)?;
+        let mut device = Self {
+            tree,
+            registry,
+            books: Books {
+                journal,
+                alerts,
+                alert_retry: config.alert_retry,
+                max_alerts: config.max_queued_alerts,
+                jobs: BTreeMap::new(),
+                max_jobs: config.max_open_jobs,
+                next_job: 0,
+                outputs: VecDeque::new(),
+            },
+        };
+        let mut unit = device.begin(now);
+        if let Err(refusal) = unit.registry.start(&mut unit.tree, &mut unit.effects, now) {
+            unit.roll_back();
+            return Err(StartError::Refused(refusal.0));
+        }
+        unit.commit()?;
+        Ok(device)
+    }
+
+    /// Begins a change.
+    pub(crate) fn begin(&mut self, now: Now) -> Unit<'_> {
+        Unit {
+            tree: self.tree.begin(now),
+            registry: &mut self.registry,
+            effects: Effects::new(self.books.next_job),
+            books: &mut self.books,
+            now,
+        }
+    }
+
+    /// The Exec behind a job is about to be answered with 202.
+    pub(crate) fn accept(&mut self, job: JobId, now: Now) -> Result<(), Failure> {
+        let mut unit = self.begin(now);
+        let accepted = unit.accepted(job);
+        unit.close(accepted)
+    }
+
+    /// Hands the end of a job to its object; the final answer of the Exec behind it.
+    ///
+    /// `None`: no such job is open.
+    pub(crate) fn complete(&mut self, job: JobId, end: JobEnd, now: Now) -> Option<ExecResult> {
+        let open = self.books.jobs.get_mut(&job)?;
+        let end = match end {
+            JobEnd::Finished(output) if open.timed_out => JobEnd::Late(output),
+            end => end,
+        };
+        if let JobEnd::TimedOut = end {
+            *open = OpenJob {
+                deadline: None,
+                timed_out: true,
+            };
+            self.tell(Event::JobTimedOut(job));
+        } else {
+            self.books.jobs.remove(&job);
+        }
+        let mut unit = self.begin(now);
+        let result = unit
+            .registry
+            .completed(job, end, &mut unit.tree, &mut unit.effects, now)
+            .map_err(Failure::from);
+        let result = match unit.close(result) {
+            Ok(Some(result)) => result,
+            Ok(None) => StatusCode::COMMAND_FAILED.into(),
+            Err(failure) => failure.status().into(),
+        };
+        Some(result)
+    }
+
+    /// A job whose time is over.
+    pub(crate) fn overdue_job(&self, now: Duration) -> Option<JobId> {
+        let overdue = |job: &OpenJob| job.deadline.is_some_and(|deadline| deadline <= now);
+        let mut jobs = self.books.jobs.iter();
+        jobs.find(|(_, job)| overdue(job)).map(|(&id, _)| id)
+    }
+
+    /// When the next job is given up.
+    pub(crate) fn next_job_deadline(&self) -> Option<Duration> {
+        self.books
+            .jobs
+            .values()
+            .filter_map(|job| job.deadline)
+            .min()
+    }
+
+    /// The alerts that may be sent now, in order.
+    pub(crate) fn due_alerts(
+        &self,
+        now: Duration,
+    ) -> impl Iterator<Item = (AlertKey, &GenericAlert)> {
+        self.books.alerts.due(now)
+    }
+
+    /// When the next alert may be sent.
+    pub(crate) fn next_alert(&self) -> Option<Duration> {
+        self.books.alerts.next_due()
+    }
+
+    /// Removes the alerts the server acknowledged, and puts off or drops those it refused.
+    ///
+    /// If the journal fails, they stay and are sent again.
+    pub(crate) fn settle_alerts(
+        &mut self,
+        delivered: &[AlertKey],
+        refused: &[(AlertKey, Option<StatusCode>)],
+        now: Now,
+    ) {
+        let books = &mut self.books;
+        let mut batch = Batch::new();
+        let mut gone = Vec::new();
+        for &key in delivered {
+            AlertQueue::unqueue(key, &mut batch);
+            gone.push((key, None));
+        }
+        for &(key, status) in refused {
+            match books
+                .alerts
+                .refuse(key, &books.alert_retry, now.mono, &mut batch)
+            {
+                Some(Refused::Kept { alert, tries }) => {
+                    let event = Event::AlertRefused {
+                        alert,
+                        status,
+                        tries,
+                    };
+                    books.outputs.push_back(Output::Event(event));
+                }
+                Some(Refused::Dropped) => {
+                    AlertQueue::unqueue(key, &mut batch);
+                    gone.push((key, Some(DropReason::Refused)));
+                }
+                None => {}
+            }
+        }
+        books.forget(&batch, gone);
+    }
+
+    /// Drops an alert that fits no message.
+    pub(crate) fn drop_alert(&mut self, key: AlertKey) {
+        let mut batch = Batch::new();
+        AlertQueue::unqueue(key, &mut batch);
+        self.books
+            .forget(&batch, vec![(key, Some(DropReason::TooLarge))]);
+    }
+
+    /// Adds an event to the outputs.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.books.outputs.push_back(Output::Event(event));
+    }
+
+    /// What the caller has to do, in order.
+    pub(crate) const fn outputs(&mut self) -> &mut VecDeque<Output> {
+        &mut self.books.outputs
+    }
+
+    pub(crate) fn has_outputs(&self) -> bool {
+        !self.books.outputs.is_empty()
+    }
+
+    pub(crate) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    pub(crate) fn open_jobs(&self) -> usize {
+        self.books.jobs.len()
+    }
+
+    pub(crate) fn queued_alerts(&self) -> usize {
+        self.books.alerts.len()
+    }
+}
+
+impl Books {
+    /// Makes the removal of alerts durable, then removes them.
+    fn forget(&mut self, batch: &Batch, gone: Vec<(AlertKey, Option<DropReason>)>) {
+        if batch.is_empty() {
+            return;
+        }
+        if let Err(error) = self.journal.commit(batch) {
+            self.failed(&error);
+            return;
+        }
+        for (key, reason) in gone {
+            if let Some(alert) = self.alerts.remove(key) {
+                let event = match reason {
+                    None => Event::AlertDelivered(alert),
+                    Some(reason) => Event::AlertDropped { alert, reason },
+                };
+                self.outputs.push_back(Output::Event(event));
+            }
+        }
+    }
+
+    fn failed(&mut self, error: &JournalError) {
+        let event = Event::JournalFailed(error.kind());
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+/// Changes that become durable together or not at all: those of one command, with all the hooks of
+/// the objects and what they ask for. [Rules 7 and 9 of the architecture]
+///
+/// 1. Change [`tree`](Self::tree), then [`stage`](Self::stage); as often as need be. Or execute.
+/// 2. [`close`](Self::close), whatever came of it.
+pub(crate) struct Unit<'d> {
+    pub(crate) tree: Transaction<'d>,
+    registry: &'d mut Registry,
+    effects: Effects,
+    books: &'d mut Books,
+    now: Now,
+}
+
+impl Unit<'_> {
+    /// What the tree may hold.
+    pub(crate) const fn schema(&self) -> &Layout {
+        self.registry.layout()
+    }
+
+    /// Shows the changes made so far to the objects.
+    pub(crate) fn stage(&mut self, by: &Principal) -> Result<(), Failure> {
+        self.registry
+            .stage(by, &mut self.tree, &mut self.effects, self.now)?;
+        Ok(())
+    }
+
+    /// Asks the objects whether the result of all changes will do.
+    pub(crate) fn validate(&mut self) -> Result<(), Failure> {
+        self.registry
+            .validate(&mut self.tree, &mut self.effects, self.now)?;
+        Ok(())
+    }
+
+    /// Has a node executed.
+    pub(crate) fn exec(&mut self, request: &ExecRequest<'_>) -> Result<Executed, Failure> {
+        if self.books.jobs.len() >= self.books.max_jobs {
+            return Err(Failure::Busy);
+        }
+        let (tree, effects) = (&mut self.tree, &mut self.effects);
+        match self.registry.exec(request, tree, effects, self.now)? {
+            ExecAnswer::Done(result) => Ok(Executed::Done(result)),
+            ExecAnswer::Pending(job, Reporting::Synchronous) => Ok(Executed::Pending(job)),
+            ExecAnswer::Pending(job, Reporting::Asynchronous) => {
+                self.accepted(job)?;
+                Ok(Executed::Accepted)
+            }
+        }
+    }
+
+    fn accepted(&mut self, job: JobId) -> Result<(), Failure> {
+        self.registry
+            .accepted(job, &mut self.tree, &mut self.effects, self.now)?;
+        Ok(())
+    }
+
+    /// Ends the change: makes it durable if it came to a result, otherwise takes it back.
+    pub(crate) fn close<T>(self, result: Result<T, Failure>) -> Result<T, Failure> {
+        match result {
+            Ok(value) => match self.commit() {
+                Ok(()) => Ok(value),
+                Err(error) => Err(Failure::Journal(error.kind())),
+            },
+            Err(failure) => {
+                self.roll_back();
+                Err(failure)
+            }
+        }
+    }
+
+    fn roll_back(self) {
+        let Self {
+            tree,
+            registry,
+            effects,
+            books,
+            ..
+        } = self;
+        tree.rollback();
+        registry.rolled_back();
+        books.next_job = effects.next_job();
+    }
+
+    fn commit(self) -> Result<(), JournalError> {
+        let Self {
+            tree,
+            registry,
+            effects,
+            books,
+            now,
+        } = self;
+        books.next_job = effects.next_job();
+        let Effects {
+            mut batch,
+            mut alerts,
+            jobs,
+            ..
+        } = effects;
+        let room = books.max_alerts.saturating_sub(books.alerts.len());
+        let dropped = alerts.split_off(room.min(alerts.len()));
+        books.alerts.queue(&alerts, &mut batch);
+        if let Err(error) = tree.commit(&*books.journal, batch) {
+            registry.rolled_back();
+            books.failed(&error);
+            return Err(error);
+        }
+        registry.committed();
+        for job in jobs {
+            let deadline = job.time_limit.map(|limit| now.mono.saturating_add(limit));
+            books.jobs.insert(
+                job.id,
+                OpenJob {
+                    deadline,
+                    timed_out: false,
+                },
+            );
+            books.outputs.push_back(Output::Run(job));
+        }
+        let queued = alerts.iter().cloned().map(Event::AlertQueued);
+        let reason = DropReason::QueueFull;
+        let dropped = dropped
+            .into_iter()
+            .map(|alert| Event::AlertDropped { alert, reason });
+        books
+            .outputs
+            .extend(queued.chain(dropped).map(Output::Event));
+        books.alerts.queued(alerts);
+        Ok(())
+    }
+}

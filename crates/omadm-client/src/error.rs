@@ -1,0 +1,42 @@
+use omadm_core::{JournalError, StatusCode};
+use omadm_mo::JobId;
+use omadm_session::UnsupportedScheme;
+
+/// The caller broke the driving contract of [`Client`](crate::Client); nothing happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiMisuse {
+    /// Outputs were left over when an input was fed.
+    #[error("an input was fed before all outputs were taken")]
+    UndrainedOutput,
+    /// A session is open already.
+    #[error("a session was started while one is open")]
+    SessionOpen,
+    /// An answer, or its loss, was fed while none was awaited.
+    #[error("an answer was fed while none is awaited")]
+    NotAwaited,
+    /// The job was not handed out, or its end was fed already.
+    #[error("the end of job {0} was fed, which is not open")]
+    UnknownJob(JobId),
+}
+
+/// Why a [`Client`](crate::Client) cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The journal failed.
+    #[error("the journal failed")]
+    Journal(#[from] JournalError),
+    /// A record of the alert queue is damaged, or of a later version.
+    #[error("a record of the alert queue cannot be read")]
+    AlertRecord,
+    /// A management object refused to start.
+    #[error("a management object refused to start with status {0}")]
+    Refused(StatusCode),
+    /// The authentication scheme of the configuration is not supported.
+    #[error("authentication is not possible as configured")]
+    Scheme(#[from] UnsupportedScheme),
+    /// A mandatory leaf of `./DevInfo` has no value.
+    #[error("the tree has no value at {0}")]
+    NoDevInfo(&'static str),
+}

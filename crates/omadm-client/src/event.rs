@@ -1,0 +1,132 @@
+use std::{borrow::Cow, fmt};
+
+use omadm_core::{GenericAlert, JournalErrorKind, StatusCode};
+use omadm_mo::JobId;
+use omadm_syncml::{DecodeError, EncodeError};
+
+use crate::TransportFailure;
+
+/// Something worth telling people or a log; nothing depends on it being heard.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// An alert is due and no session is open: open one by [`Start::by_client`](crate::Start::by_client).
+    SessionWanted,
+    /// One Item of a command by the server got its status.
+    Command {
+        /// The name of the command.
+        name: Cow<'static, str>,
+        /// The LocURI it addressed; empty for a command that addresses none.
+        uri: String,
+        /// The status the server gets.
+        status: StatusCode,
+    },
+    /// An alert is in the queue, durable.
+    AlertQueued(GenericAlert),
+    /// The server acknowledged an alert.
+    AlertDelivered(GenericAlert),
+    /// The server refused an alert; it will be sent again.
+    AlertRefused {
+        /// The alert.
+        alert: GenericAlert,
+        /// How the server answered; absent if it did not.
+        status: Option<StatusCode>,
+        /// How often it was refused so far.
+        tries: u32,
+    },
+    /// An alert left the queue without being delivered.
+    AlertDropped {
+        /// The alert.
+        alert: GenericAlert,
+        /// Why.
+        reason: DropReason,
+    },
+    /// A job did not end within its time limit and was given up.
+    JobTimedOut(JobId),
+    /// The journal failed; what was to become durable did not happen.
+    JournalFailed(JournalErrorKind),
+}
+
+/// Why an alert was dropped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The server refused it as often as [`Config::alert_retry`](crate::Config::alert_retry) allows.
+    Refused,
+    /// The queue held [`Config::max_queued_alerts`](crate::Config::max_queued_alerts) already.
+    QueueFull,
+    /// It does not fit into one message of the size the server takes.
+    TooLarge,
+}
+
+/// How a session ended: [`Output::Ended`](crate::Output::Ended).
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// The server had nothing more to say. [DM-Protocol §8]
+    Completed,
+    /// By [`Input::Abort`](crate::Input::Abort).
+    Aborted,
+    /// By the server, with Alert 1223.
+    AbortedByServer,
+    /// A message got no answer, however often it was sent.
+    TransportFailed(TransportFailure),
+    /// The answer of the server could not be read; nothing of it was executed.
+    Undecodable(DecodeError),
+    /// A message to the server could not be written.
+    Unencodable(EncodeError),
+    /// The answer belongs to another session.
+    OtherSession,
+    /// The MsgID of the answer is not the next one.
+    OutOfOrder {
+        /// The MsgID that was expected.
+        expected: u32,
+        /// The MsgID of the answer.
+        received: u32,
+    },
+    /// The server speaks another version; it was told so with 505 or 513.
+    VersionNotSupported,
+    /// The server does not accept the client's credentials.
+    Unauthorized,
+    /// The server could not prove who it is.
+    ServerUnauthorized,
+    /// The server refused a message as a whole.
+    Refused(StatusCode),
+}
+
+impl SessionEnd {
+    /// Whether the session went to its end as it should.
+    #[must_use]
+    pub const fn is_normal(&self) -> bool {
+        matches!(self, Self::Completed)
+    }
+}
+
+impl fmt::Display for SessionEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed => f.write_str("completed"),
+            Self::Aborted => f.write_str("aborted"),
+            Self::AbortedByServer => f.write_str("aborted by the server"),
+            Self::TransportFailed(TransportFailure::Lost) => {
+                f.write_str("the server did not answer")
+            }
+            Self::TransportFailed(TransportFailure::Refused) => {
+                f.write_str("the transport refused the message")
+            }
+            Self::Undecodable(error) => write!(f, "the answer cannot be read: {error}"),
+            Self::Unencodable(error) => write!(f, "the message cannot be written: {error}"),
+            Self::OtherSession => f.write_str("the answer belongs to another session"),
+            Self::OutOfOrder { expected, received } => {
+                write!(
+                    f,
+                    "the answer has message id {received} instead of {expected}"
+                )
+            }
+            Self::VersionNotSupported => f.write_str("the server speaks another version"),
+            Self::Unauthorized => f.write_str("the server does not accept the credentials"),
+            Self::ServerUnauthorized => f.write_str("the server could not prove who it is"),
+            Self::Refused(code) => write!(f, "the server refused the message: {code:?}"),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+use omadm_core::{JournalErrorKind, StatusCode};
+use omadm_mo::Refusal;
+use omadm_tree::{TargetError, TreeError};
+
+/// Why a command, or one Item of it, was not executed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command has no CmdID, or one that another command of the message has.
+    #[error("the command has no id of its own")]
+    NoId,
+    /// Something the command cannot go without is absent.
+    #[error("the command lacks its {0}")]
+    Incomplete(&'static str),
+    /// The LocURI is none, or names a feature that is not supported.
+    #[error("the address is not valid")]
+    Target(#[from] TargetError),
+    /// The Format, the Type or the octets of a value are of no use.
+    #[error("the value is not valid")]
+    Value,
+    /// The value to send is larger than the server takes.
+    #[error("the value is too large for the server")]
+    TooLarge,
+    /// An optional feature that is not supported.
+    #[error("the feature is not supported")]
+    Unsupported,
+    /// An element that is no command at all.
+    #[error("the command is unknown")]
+    Unknown,
+    /// A command that a server must not send, or not here.
+    #[error("the command does not belong here")]
+    Misplaced,
+    /// As many jobs are open as may be.
+    #[error("too many jobs are open")]
+    Busy,
+    /// The command was skipped.
+    #[error("the command was not executed")]
+    Skipped,
+    /// The tree refuses.
+    #[error("the tree refuses")]
+    Tree(#[from] TreeError),
+    /// A management object refuses.
+    #[error("a management object refuses")]
+    Object(#[from] Refusal),
+    /// The journal failed: nothing happened.
+    #[error("the journal failed")]
+    Journal(JournalErrorKind),
+}
+
+impl Failure {
+    /// The status the command gets. [DM-RepPro §10]
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::NoId => StatusCode::BAD_REQUEST,
+            Self::Incomplete(_) => StatusCode::INCOMPLETE_COMMAND,
+            Self::Target(error) => error.status(),
+            Self::Value => StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
+            Self::TooLarge => StatusCode::REQUEST_ENTITY_TOO_LARGE,
+            Self::Unsupported => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
+            Self::Unknown => StatusCode::COMMAND_NOT_IMPLEMENTED,
+            Self::Misplaced => StatusCode::COMMAND_NOT_ALLOWED,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Skipped => StatusCode::NOT_EXECUTED,
+            Self::Tree(error) => error.status(),
+            Self::Object(Refusal(status)) => *status,
+            Self::Journal(kind) => match kind {
+                JournalErrorKind::Full => StatusCode::DEVICE_FULL,
+                JournalErrorKind::Corrupt | JournalErrorKind::Io => StatusCode::DATA_STORE_FAILURE,
+                // ReadOnly, and what a later journal may know besides.
+                _ => StatusCode::COMMAND_FAILED,
+            },
+        }
+    }
+}

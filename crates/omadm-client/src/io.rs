@@ -1,0 +1,125 @@
+use omadm_mo::{Job, JobEnd, JobId};
+use omadm_syncml::Encoding;
+
+use crate::{Event, SessionEnd};
+
+/// What happens to a [`Client`](crate::Client).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// Open a session. Allowed when none is open.
+    Start(Start),
+    /// The server's answer to the last [`Output::Send`]. Allowed while one is awaited.
+    Received(Received<'a>),
+    /// The last [`Output::Send`] got no answer. Allowed while one is awaited.
+    TransportFailed(TransportFailure),
+    /// A job handed out by [`Output::Run`] ended. Allowed at any time, once for each job.
+    Completed {
+        /// Which.
+        job: JobId,
+        /// How.
+        end: JobEnd,
+    },
+    /// The moment of [`Client::deadline`](crate::Client::deadline) has come. Harmless when it has
+    /// not.
+    Deadline,
+    /// End the session: with Alert 1223 as soon as it is the client's turn. Allowed at any time,
+    /// without effect when no session is open. [DM-Protocol §8.1]
+    Abort,
+}
+
+/// How a session is opened: [`Input::Start`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Start {
+    /// Who wants the session.
+    pub trigger: Trigger,
+    /// The SessionID, sent as upper-case hexadecimal text: the one in the notification, else any
+    /// that differs from those of recent sessions.
+    pub session_id: u16,
+}
+
+impl Start {
+    /// A session opened by the device itself: Alert 1201.
+    #[must_use]
+    pub const fn by_client(session_id: u16) -> Self {
+        Self {
+            trigger: Trigger::Client,
+            session_id,
+        }
+    }
+
+    /// A session a notification asked for: Alert 1200 and the SessionID it names.
+    #[must_use]
+    pub const fn by_server(session_id: u16) -> Self {
+        Self {
+            trigger: Trigger::Server,
+            session_id,
+        }
+    }
+}
+
+/// Who wanted a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trigger {
+    /// The device: Alert 1201.
+    Client,
+    /// The server, by a notification: Alert 1200.
+    Server,
+}
+
+/// One message from the server: [`Input::Received`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Received<'a> {
+    /// The body, as the transport delivered it.
+    pub body: &'a [u8],
+    /// The encoding the transport's content type names.
+    pub encoding: Encoding,
+}
+
+impl<'a> Received<'a> {
+    /// A body in an encoding.
+    #[must_use]
+    pub const fn new(body: &'a [u8], encoding: Encoding) -> Self {
+        Self { body, encoding }
+    }
+}
+
+/// Why a message got no answer: [`Input::TransportFailed`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TransportFailure {
+    /// No answer came. The identical message is sent again, as
+    /// [`Config::transport_retry`](crate::Config::transport_retry) says.
+    Lost,
+    /// The transport answered, but not with a message: an HTTP status other than 200, a content
+    /// type that is none of ours. Ends the session.
+    Refused,
+}
+
+/// What a [`Client`](crate::Client) wants done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Send this and feed the answer, or that none came.
+    Send(Request),
+    /// Run this job, on a thread where blocking is no harm, and feed its end. Everything that must
+    /// be durable before it starts is durable.
+    Run(Job),
+    /// The session is over.
+    Ended(SessionEnd),
+    /// Something worth telling happened.
+    Event(Event),
+}
+
+/// One message to the server: [`Output::Send`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Request {
+    /// Where it goes: the server's address, or the last RespURI.
+    pub url: String,
+    /// The encoding of the body.
+    pub encoding: Encoding,
+    /// The message.
+    pub body: Vec<u8>,
+}
