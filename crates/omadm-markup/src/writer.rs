@@ -179,4 +179,11 @@ impl<'o> Writer<'o> {
         let Target::Xml(writer) = &self.target;
         writer.position()
     }
+
+    /// How many bytes it takes to end all open elements.
+    #[must_use]
+    pub fn closing_len(&self) -> usize {
+        let Target::Xml(writer) = &self.target;
+        writer.closing_len()
+    }
 }

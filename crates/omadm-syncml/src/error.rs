@@ -1,27 +1,78 @@
+use omadm_markup::{ReadError, ReadErrorKind, WriteError};
+
 /// Why a message could not be decoded, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct DecodeError {
     /// What is wrong.
     pub kind: DecodeErrorKind,
-    /// The byte offset of the markup at fault.
+    /// The byte offset of what is at fault: of an element its start tag, and of a missing element
+    /// that of the element it is missing from.
     pub offset: usize,
 }
 
-/// The kind of a [`DecodeError`].
+/// The kind of a [`DecodeError`]; elements are named as the specification names them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
-    /// The encoding is not supported yet.
-    #[error("the encoding is not supported")]
-    UnsupportedEncoding,
+    /// The document itself is malformed or beyond its limits.
+    #[error("{0}")]
+    Markup(ReadErrorKind),
+    /// The element may be there once only.
+    #[error("{0} given twice")]
+    DuplicateElement(&'static str),
+    /// The element does not hold a number of its range.
+    #[error("{0} is not a number of its range")]
+    InvalidNumber(&'static str),
+    /// The required element is missing.
+    #[error("{0} is missing")]
+    MissingElement(&'static str),
+    /// Atomic and Sequence nest deeper than [`Limits::max_nesting`](crate::Limits).
+    #[error("commands nested too deep")]
+    NestedTooDeep,
+    /// The root is not the one expected.
+    #[error("not a document of this kind")]
+    NotSyncMl,
+    /// There are more commands than [`Limits::max_commands`](crate::Limits).
+    #[error("too many commands")]
+    TooManyCommands,
+    /// There are more Items than [`Limits::max_items`](crate::Limits).
+    #[error("too many items")]
+    TooManyItems,
+    /// There is an element where only text is expected.
+    #[error("unexpected element")]
+    UnexpectedElement,
+    /// There is text where only elements are expected, or octets that are no text.
+    #[error("unexpected text")]
+    UnexpectedText,
+}
+
+impl DecodeError {
+    pub(crate) const fn new(kind: DecodeErrorKind, offset: usize) -> Self {
+        Self { kind, offset }
+    }
+}
+
+impl From<ReadError> for DecodeError {
+    fn from(error: ReadError) -> Self {
+        Self::new(DecodeErrorKind::Markup(error.kind), error.offset)
+    }
 }
 
 /// Why a message could not be encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The encoding is not supported yet.
-    #[error("the encoding is not supported")]
-    UnsupportedEncoding,
+    /// The encoding cannot carry a text, or octets, or is not supported.
+    #[error("{0}")]
+    Markup(WriteError),
+    /// An [`Unsupported`](crate::Unsupported) has the name of a command that is supported.
+    #[error("unsupported command with the name of a supported one")]
+    CommandName,
+}
+
+impl From<WriteError> for EncodeError {
+    fn from(error: WriteError) -> Self {
+        Self::Markup(error)
+    }
 }

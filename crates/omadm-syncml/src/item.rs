@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use omadm_markup::Fragment;
+use omadm_markup::{Encoding, Fragment};
 
 use crate::Meta;
 
@@ -76,6 +76,19 @@ impl<'a> Data<'a> {
             Self::Text(text) => Some(text),
             Self::Opaque(octets) => str::from_utf8(octets).ok(),
             Self::Fragment(_) => None,
+        }
+    }
+
+    /// The content as text, an embedded document as XML; `None` for octets that are not UTF-8.
+    #[must_use]
+    pub fn to_text(&self) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(_) | Self::Opaque(_) => self.as_text().map(Cow::Borrowed),
+            Self::Fragment(fragment) => {
+                let mut xml = Vec::new();
+                fragment.encode(Encoding::Xml, &mut xml).ok()?;
+                String::from_utf8(xml).ok().map(Cow::Owned)
+            }
         }
     }
 

@@ -4,6 +4,8 @@ mod command;
 mod decode;
 mod encode;
 mod error;
+mod generic_alert;
+mod interaction;
 mod item;
 mod limits;
 mod media_type;
@@ -18,6 +20,8 @@ pub use command::{
 pub use decode::{decode, decode_command};
 pub use encode::{Encoder, encode, encode_command};
 pub use error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use generic_alert::GenericAlertError;
+pub use interaction::InteractionError;
 pub use item::{Data, Item, Location};
 pub use limits::Limits;
 pub use media_type::{encoding_of, media_type};

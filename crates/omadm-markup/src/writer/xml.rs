@@ -222,6 +222,13 @@ impl<'o> XmlWriter<'o> {
         self.out.len()
     }
 
+    pub(super) fn closing_len(&self) -> usize {
+        let tags = self.open.iter().map(|frame| "</>".len() + frame.name_len);
+        // The innermost tag, still open, takes `/>` alone.
+        let innermost = self.open.iter().last().filter(|_| self.tag_open);
+        tags.sum::<usize>() - innermost.map_or(0, |frame| "</".len() + frame.name_len - "/".len())
+    }
+
     /// Gets ready for an element; the namespace in force there.
     #[inline]
     fn begin_child(&mut self) -> Result<InForce, WriteError> {
@@ -360,6 +367,10 @@ impl Stack {
             Some(frame) => Some(frame),
             None => self.deep.last_mut(),
         }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Frame> {
+        self.shallow.iter().take(self.len).chain(&self.deep)
     }
 
     fn truncate(&mut self, len: usize) {
