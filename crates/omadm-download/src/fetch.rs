@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, ops::ControlFlow, time::Duration};
+use std::{error::Error, ops::ControlFlow, time::Duration};
 
 use crate::{Cancel, DownloadUri};
 
@@ -150,23 +150,28 @@ pub enum Ending {
 }
 
 /// Why a [`Fetch`] failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
 pub struct FetchError {
     kind: FetchErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// The kind of a [`FetchError`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchErrorKind {
     /// The host name has no address, or nobody listens there.
+    #[error("the host cannot be reached")]
     Unreachable,
     /// The peer stayed silent for too long.
+    #[error("the peer did not answer in time")]
     TimedOut,
     /// The connection broke.
+    #[error("the connection broke")]
     Interrupted,
     /// The peer asks to come back later (408, 429, 5xx).
+    #[error("the peer cannot serve the file now, status {status}")]
     Busy {
         /// The HTTP status.
         status: u16,
@@ -174,14 +179,19 @@ pub enum FetchErrorKind {
         retry_after: Option<Duration>,
     },
     /// The peer refuses, and will again (any other status).
+    #[error("the peer refuses the file, status {0}")]
     Status(u16),
     /// More redirects than allowed.
+    #[error("the peer redirects too often")]
     Redirects,
     /// A redirect that is refused: from `https` to `http`, to another scheme, or to no URI at all.
+    #[error("the peer redirects to where it must not")]
     Redirect,
     /// The certificate of the peer is not accepted, or there is no TLS in this build.
+    #[error("there is no trusted TLS connection")]
     Tls,
     /// The answer breaks the protocol.
+    #[error("the answer breaks the protocol")]
     Protocol,
 }
 
@@ -220,31 +230,5 @@ impl FetchError {
 impl From<FetchErrorKind> for FetchError {
     fn from(kind: FetchErrorKind) -> Self {
         Self { kind, source: None }
-    }
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            FetchErrorKind::Unreachable => "the host cannot be reached",
-            FetchErrorKind::TimedOut => "the peer did not answer in time",
-            FetchErrorKind::Interrupted => "the connection broke",
-            FetchErrorKind::Busy { status, .. } => {
-                return write!(f, "the peer cannot serve the file now, status {status}");
-            }
-            FetchErrorKind::Status(status) => {
-                return write!(f, "the peer refuses the file, status {status}");
-            }
-            FetchErrorKind::Redirects => "the peer redirects too often",
-            FetchErrorKind::Redirect => "the peer redirects to where it must not",
-            FetchErrorKind::Tls => "no trusted TLS connection",
-            FetchErrorKind::Protocol => "the answer breaks the protocol",
-        })
-    }
-}
-
-impl Error for FetchError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }

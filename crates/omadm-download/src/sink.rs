@@ -1,4 +1,4 @@
-use std::{error::Error, fmt};
+use std::error::Error;
 
 use crate::DownloadKey;
 
@@ -71,23 +71,28 @@ pub trait Sink: Send + Sync {
 }
 
 /// Why a [`Sink`] could not do its work.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
 pub struct SinkError {
     kind: SinkErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 /// The kind of a [`SinkError`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SinkErrorKind {
     /// There is no space left.
+    #[error("there is no space left for the file")]
     NoSpace,
     /// The medium cannot be written.
+    #[error("files cannot be written here")]
     ReadOnly,
     /// There is no such file.
+    #[error("the file is not there")]
     Missing,
     /// The medium failed in another way.
+    #[error("the medium of the files failed")]
     Io,
 }
 
@@ -113,22 +118,5 @@ impl SinkError {
 impl From<SinkErrorKind> for SinkError {
     fn from(kind: SinkErrorKind) -> Self {
         Self { kind, source: None }
-    }
-}
-
-impl fmt::Display for SinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            SinkErrorKind::NoSpace => "there is no space left for the file",
-            SinkErrorKind::ReadOnly => "files cannot be written here",
-            SinkErrorKind::Missing => "the file is not there",
-            SinkErrorKind::Io => "the medium of the files failed",
-        })
-    }
-}
-
-impl Error for SinkError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
     }
 }
