@@ -1,1 +1,73 @@
-//! The HTTP binding of OMA DM: client, server and fetch.
+//! The HTTP binding of OMA DM: client, server and fetch. [DM-HTTP]
+//!
+//! | feature | what | for |
+//! |---|---|---|
+//! | `client` | [`HttpTransport`] posts a DM message and waits for the answer | devices |
+//! | `fetch` | [`HttpFetch`] downloads files, in parts if need be | devices |
+//! | `server` | [`Server`] hands DM messages to a [`Handler`] and serves files | servers |
+//! | `tls` | `https` in `client` and `fetch`, by rustls | devices |
+//!
+//! The first three are on by default; a device that turns `server` off builds no server.
+//!
+//! Everything blocks; inside, the server is asynchronous, on one thread and a pool for handlers.
+//! The crate keeps time-outs of its own; waits between retries go through a
+//! [`Clock`](omadm_download::Clock), for which [`SystemClock`] is the real one.
+//!
+//! ```
+//! # #[cfg(all(feature = "client", feature = "server"))] {
+//! use std::{net::TcpListener, sync::Arc};
+//!
+//! use omadm_download::Cancel;
+//! use omadm_http::{
+//!     ClientConfig, Encoding, Handler, HttpTransport, Incoming, Outgoing, Post, Server,
+//!     ServerConfig, SystemClock,
+//! };
+//!
+//! /// A DM server that sends every message back.
+//! struct Mirror;
+//!
+//! impl Handler for Mirror {
+//!     fn handle(&self, request: &Incoming) -> Outgoing {
+//!         match request.encoding() {
+//!             Some(encoding) => Outgoing::message(encoding, request.body.clone()),
+//!             None => Outgoing::status(400),
+//!         }
+//!     }
+//! }
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let server = Server::start(listener, Arc::new(Mirror), ServerConfig::default())?;
+//! let url = format!("http://{}/dm", server.address());
+//!
+//! let transport = HttpTransport::new(ClientConfig::default());
+//! let post = Post::new(&url, Encoding::Xml, b"<SyncML/>");
+//! let reply = transport.exchange(&post, &SystemClock::new(), &Cancel::new())?;
+//! assert_eq!(reply.body, b"<SyncML/>");
+//! server.stop();
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#[cfg(any(feature = "client", feature = "fetch"))]
+mod agent;
+#[cfg(feature = "client")]
+mod client;
+mod clock;
+#[cfg(feature = "fetch")]
+mod fetch;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(all(feature = "tls", any(feature = "client", feature = "fetch")))]
+mod tls;
+
+#[cfg(feature = "client")]
+pub use client::{ClientConfig, HttpTransport, Post, Reply, TransportError, TransportErrorKind};
+pub use clock::SystemClock;
+#[cfg(feature = "fetch")]
+pub use fetch::{FetchConfig, HttpFetch};
+#[cfg(any(feature = "client", feature = "server"))]
+pub use omadm_syncml::Encoding;
+#[cfg(feature = "server")]
+pub use server::{Files, Handler, Incoming, Outgoing, Server, ServerConfig};
+#[cfg(all(feature = "tls", any(feature = "client", feature = "fetch")))]
+pub use tls::{InvalidPem, Tls};

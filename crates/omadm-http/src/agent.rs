@@ -1,0 +1,73 @@
+use std::{io, time::Duration};
+
+use ureq::{Agent, Error, Timeout};
+
+/// The greatest head of an answer in bytes.
+const MAX_HEAD: usize = 32 << 10;
+
+/// What an agent is made from.
+pub(crate) struct Settings {
+    /// For the host name and for the connection.
+    pub(crate) connect_timeout: Duration,
+    /// For all of one exchange; absent: no limit.
+    pub(crate) total_timeout: Option<Duration>,
+    /// For the head of the answer, and for each piece of it and of the body.
+    pub(crate) silence_timeout: Duration,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: crate::Tls,
+}
+
+/// An agent that follows no redirect, takes no proxy from the environment and leaves judging the
+/// status to us.
+pub(crate) fn agent(settings: Settings) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .proxy(None)
+        .max_response_header_size(MAX_HEAD)
+        .timeout_global(settings.total_timeout)
+        .timeout_resolve(Some(settings.connect_timeout))
+        .timeout_connect(Some(settings.connect_timeout))
+        .timeout_recv_response(Some(settings.silence_timeout))
+        .timeout_per_read(Some(settings.silence_timeout))
+        .timeout_per_write(Some(settings.silence_timeout));
+    #[cfg(feature = "tls")]
+    let config = config.tls_config(settings.tls.config());
+    config.build().new_agent()
+}
+
+/// What a failed exchange means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Trouble {
+    /// The request cannot be sent as it is.
+    Request,
+    Unreachable,
+    TimedOut,
+    Interrupted,
+    Tls,
+    Protocol,
+}
+
+pub(crate) fn trouble(error: &Error) -> Trouble {
+    match error {
+        Error::Http(_) | Error::BadUri(_) => Trouble::Request,
+        Error::Timeout(Timeout::Resolve | Timeout::Connect)
+        | Error::HostNotFound
+        | Error::ConnectionFailed => Trouble::Unreachable,
+        Error::Timeout(_) => Trouble::TimedOut,
+        Error::Io(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => Trouble::Unreachable,
+            // rustls reports a failed handshake this way.
+            io::ErrorKind::InvalidData => Trouble::Tls,
+            _ => Trouble::Interrupted,
+        },
+        Error::Tls(_) | Error::TlsRequired => Trouble::Tls,
+        #[cfg(feature = "tls")]
+        Error::Pem(_) | Error::Rustls(_) => Trouble::Tls,
+        _ => Trouble::Protocol,
+    }
+}

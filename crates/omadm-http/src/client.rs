@@ -1,0 +1,314 @@
+use std::{
+    error::Error,
+    io::{self, Read},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use omadm_download::{Backoff, Cancel, Clock, DownloadUri};
+use omadm_syncml::{Encoding, encoding_of, media_type};
+use ureq::{Agent, Body, http::Response};
+
+use crate::agent::{self, Settings, Trouble};
+
+/// The header that carries the MAC of a message. [DM-Security §5.3]
+const HMAC: &str = "x-syncml-hmac";
+
+/// Sends DM messages to a server: one POST each, one message back. [DM-HTTP §5]
+///
+/// Connections are kept open between the messages of a session. No proxy is taken from the
+/// environment, no cookie is kept, no redirect is followed.
+#[derive(Debug)]
+pub struct HttpTransport {
+    config: ClientConfig,
+    agent: Mutex<Agent>,
+}
+
+/// Settings of an [`HttpTransport`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    /// The product that calls itself so in `User-Agent`; default `omadm-http/` and its version.
+    pub user_agent: String,
+    /// For the host name and for the connection, each; default 10 s.
+    pub connect_timeout: Duration,
+    /// For one whole attempt, from the host name to the last byte; default 60 s.
+    pub timeout: Duration,
+    /// The greatest body of an answer in bytes; default 1 MiB.
+    pub max_reply_bytes: usize,
+    /// Retries of an exchange that failed in transport; default 4, after 1 s, 2 s and 4 s.
+    pub retry: Backoff,
+    /// No retry begins later than this after the start of the exchange; default 15 s.
+    pub retry_window: Duration,
+    /// Whom to trust over `https`.
+    #[cfg(feature = "tls")]
+    pub tls: crate::Tls,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("omadm-http/", env!("CARGO_PKG_VERSION")).to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(60),
+            max_reply_bytes: 1 << 20,
+            retry: Backoff {
+                retries: 4,
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(4),
+            },
+            retry_window: Duration::from_secs(15),
+            #[cfg(feature = "tls")]
+            tls: crate::Tls::default(),
+        }
+    }
+}
+
+/// One message to send.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Post<'a> {
+    /// The server's URI, or the last RespURI.
+    pub uri: &'a str,
+    /// The encoding of the message, and the one wanted back.
+    pub encoding: Encoding,
+    /// The message.
+    pub body: &'a [u8],
+    /// The value of `x-syncml-hmac`, if the message carries a MAC.
+    pub hmac: Option<&'a str>,
+}
+
+impl<'a> Post<'a> {
+    /// A message without a MAC.
+    #[must_use]
+    pub const fn new(uri: &'a str, encoding: Encoding, body: &'a [u8]) -> Self {
+        Self {
+            uri,
+            encoding,
+            body,
+            hmac: None,
+        }
+    }
+}
+
+/// The message that came back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Reply {
+    /// Its encoding, as its Content-Type says.
+    pub encoding: Encoding,
+    /// The message.
+    pub body: Vec<u8>,
+    /// The value of `x-syncml-hmac`, if there is one.
+    pub hmac: Option<String>,
+}
+
+/// Why no message came back.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind}")]
+pub struct TransportError {
+    kind: TransportErrorKind,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// The kind of a [`TransportError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportErrorKind {
+    /// The URI is no `http` or `https` URI, or a header value cannot be sent.
+    #[error("the request cannot be sent")]
+    Request,
+    /// The host name has no address, or nobody listens there.
+    #[error("the server cannot be reached")]
+    Unreachable,
+    /// The server stayed silent, or took longer than allowed.
+    #[error("the server did not answer in time")]
+    TimedOut,
+    /// The connection broke.
+    #[error("the connection broke")]
+    Interrupted,
+    /// The server answered with a status other than 200.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// The answer is no DM message.
+    #[error("the answer has no media type of a DM message")]
+    ContentType,
+    /// The answer is longer than allowed.
+    #[error("the answer is longer than {0} bytes")]
+    TooLarge(usize),
+    /// The certificate of the server is not accepted, or there is no TLS in this build.
+    #[error("there is no trusted TLS connection")]
+    Tls,
+    /// The answer breaks HTTP.
+    #[error("the answer breaks the protocol")]
+    Protocol,
+    /// It was stopped from outside.
+    #[error("the exchange was cancelled")]
+    Cancelled,
+}
+
+impl TransportErrorKind {
+    /// Whether the transport failed, so that the identical message may go through later. An answer
+    /// that came, of whatever status, is an answer.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Unreachable | Self::TimedOut | Self::Interrupted)
+    }
+}
+
+impl TransportError {
+    /// What went wrong.
+    #[must_use]
+    pub const fn kind(&self) -> TransportErrorKind {
+        self.kind
+    }
+}
+
+impl From<TransportErrorKind> for TransportError {
+    fn from(kind: TransportErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+impl From<ureq::Error> for TransportError {
+    fn from(error: ureq::Error) -> Self {
+        let kind = match agent::trouble(&error) {
+            Trouble::Request => TransportErrorKind::Request,
+            Trouble::Unreachable => TransportErrorKind::Unreachable,
+            Trouble::TimedOut => TransportErrorKind::TimedOut,
+            Trouble::Interrupted => TransportErrorKind::Interrupted,
+            Trouble::Tls => TransportErrorKind::Tls,
+            Trouble::Protocol => TransportErrorKind::Protocol,
+        };
+        Self {
+            kind,
+            source: Some(Box::new(error)),
+        }
+    }
+}
+
+impl HttpTransport {
+    /// A transport without a connection yet.
+    #[must_use]
+    pub fn new(config: ClientConfig) -> Self {
+        Self {
+            agent: Mutex::new(new_agent(&config)),
+            config,
+        }
+    }
+
+    /// Sends a message and waits for the answer; sends the identical message again while only the
+    /// transport fails, within the limits of [`ClientConfig`]. [DM-Protocol §7.1]
+    ///
+    /// A server may see the message twice, with the same MsgID.
+    ///
+    /// # Errors
+    /// The [`TransportError`] of the last attempt.
+    pub fn exchange(
+        &self,
+        post: &Post<'_>,
+        clock: &dyn Clock,
+        cancel: &Cancel,
+    ) -> Result<Reply, TransportError> {
+        let last_start = clock.now() + self.config.retry_window;
+        let mut retried = 0;
+        loop {
+            let error = match self.post(post, cancel) {
+                Err(error) if error.kind.is_transient() => error,
+                outcome => return outcome,
+            };
+            match self.config.retry.wait(retried, None) {
+                Some(wait) if clock.now() + wait <= last_start => clock.wait(wait, cancel),
+                _ => return Err(error),
+            }
+            retried += 1;
+        }
+    }
+
+    /// Sends a message once and waits for the answer.
+    ///
+    /// # Errors
+    /// A [`TransportError`].
+    pub fn post(&self, post: &Post<'_>, cancel: &Cancel) -> Result<Reply, TransportError> {
+        if cancel.is_cancelled() {
+            return Err(TransportErrorKind::Cancelled.into());
+        }
+        let agent = self.agent();
+        let connections = agent.clone();
+        let watch = cancel.watch(move || connections.shutdown());
+        let outcome = self.send(&agent, post);
+        drop(watch);
+        if cancel.is_cancelled() {
+            // The agent is of no use any more.
+            *self.agent.lock().unwrap_or_else(PoisonError::into_inner) = new_agent(&self.config);
+            return Err(TransportErrorKind::Cancelled.into());
+        }
+        outcome
+    }
+
+    fn agent(&self) -> Agent {
+        let agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
+        agent.clone()
+    }
+
+    fn send(&self, agent: &Agent, post: &Post<'_>) -> Result<Reply, TransportError> {
+        let uri: DownloadUri = post.uri.parse().map_err(|error| TransportError {
+            kind: TransportErrorKind::Request,
+            source: Some(Box::new(error)),
+        })?;
+        let content_type = media_type(post.encoding);
+        let mut request = agent
+            .post(uri.as_str())
+            .header("content-type", content_type)
+            .header("accept", content_type)
+            .header("accept-charset", "UTF-8")
+            .header("accept-encoding", "identity")
+            .header("user-agent", &self.config.user_agent)
+            .header("cache-control", "no-store, private");
+        if let Some(hmac) = post.hmac {
+            request = request.header(HMAC, hmac);
+        }
+        self.receive(request.send(post.body)?)
+    }
+
+    fn receive(&self, response: Response<Body>) -> Result<Reply, TransportError> {
+        let status = response.status().as_u16();
+        if status != 200 {
+            return Err(TransportErrorKind::Status(status).into());
+        }
+        let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let encoding = header("content-type").and_then(encoding_of);
+        let encoding = encoding.ok_or(TransportErrorKind::ContentType)?;
+        if header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
+        {
+            return Err(TransportErrorKind::Protocol.into());
+        }
+        let hmac = header(HMAC).map(str::to_owned);
+        let limit = self.config.max_reply_bytes;
+        let mut body = Vec::new();
+        response
+            .into_body()
+            .into_reader()
+            .take(limit as u64 + 1)
+            .read_to_end(&mut body)
+            .map_err(|error: io::Error| ureq::Error::from(error))?;
+        if body.len() > limit {
+            return Err(TransportErrorKind::TooLarge(limit).into());
+        }
+        Ok(Reply {
+            encoding,
+            body,
+            hmac,
+        })
+    }
+}
+
+fn new_agent(config: &ClientConfig) -> Agent {
+    agent::agent(Settings {
+        connect_timeout: config.connect_timeout,
+        total_timeout: Some(config.timeout),
+        silence_timeout: config.timeout,
+        #[cfg(feature = "tls")]
+        tls: config.tls.clone(),
+    })
+}

@@ -1,0 +1,178 @@
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::Builder,
+    sync::{Semaphore, watch},
+    time::{sleep, timeout},
+};
+
+mod body;
+mod connection;
+mod files;
+mod handler;
+mod range;
+mod stall;
+
+use connection::{Service, unless_stopped};
+pub use files::Files;
+pub use handler::{Handler, Incoming, Outgoing};
+
+/// An HTTP server for DM messages and for files. [DM-HTTP §5]
+///
+/// | request | answer |
+/// |---|---|
+/// | `POST`, any path outside `/images/` | what the [`Handler`] says |
+/// | … with a Content-Type the handler does not take | 415 |
+/// | … with a longer body than allowed | 413 |
+/// | … whose body does not come in time | 408 |
+/// | `GET` and `HEAD` below `/images/` | the file, or the part of it asked for; 404 |
+/// | any other method | 405 |
+///
+/// A handler that panics answers 500, and the server lives on. It takes no more than
+/// [`ServerConfig::max_connections`] at a time; further ones wait. A connection that dawdles is
+/// closed.
+///
+/// The server runs on one thread of its own; handlers and file access run on a pool beside it.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    running: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Settings of a [`Server`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// The greatest body of a request in bytes; default 1 MiB.
+    pub max_body_bytes: usize,
+    /// For the head of a request, also for the first and for the next one on a connection; default
+    /// 15 s.
+    pub head_timeout: Duration,
+    /// For the whole body of a request; default 30 s.
+    pub body_timeout: Duration,
+    /// How long a peer may take nothing of an answer; default 30 s.
+    pub stall_timeout: Duration,
+    /// Connections at a time; default 256.
+    pub max_connections: usize,
+    /// Handlers and file accesses at a time; default 16.
+    pub workers: usize,
+    /// How long [`Server::stop`] waits for requests under way; default 5 s.
+    pub grace: Duration,
+    /// Files to serve below `/images/`; default none.
+    pub files: Option<Files>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 1 << 20,
+            head_timeout: Duration::from_secs(15),
+            body_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_secs(30),
+            max_connections: 256,
+            workers: 16,
+            grace: Duration::from_secs(5),
+            files: None,
+        }
+    }
+}
+
+impl Server {
+    /// Serves on a listener until it is [stopped](Self::stop) or dropped.
+    ///
+    /// # Errors
+    /// An [`io::Error`] if the listener or a thread cannot be had.
+    pub fn start(
+        listener: TcpListener,
+        handler: Arc<dyn Handler>,
+        config: ServerConfig,
+    ) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        listener.set_nonblocking(true)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(config.workers.max(1))
+            .thread_name("omadm-http-worker")
+            .build()?;
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let (running, stopped) = watch::channel(true);
+        let thread = thread::Builder::new()
+            .name("omadm-http".to_owned())
+            .spawn(move || {
+                runtime.block_on(serve(listener, Service::new(handler, config), stopped));
+                // A handler that never returns must not keep us.
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            address,
+            running,
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more requests, lets those under way finish within [`ServerConfig::grace`], and
+    /// returns when that is done. Dropping the server does the same.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.running.send_replace(false);
+        if let Some(thread) = self.thread.take() {
+            // The thread panics only if we are wrong, and then its message has been printed.
+            _ = thread.join();
+        }
+    }
+}
+
+/// Accepts connections until told to stop, then waits for those that are open.
+async fn serve(
+    listener: tokio::net::TcpListener,
+    service: Service,
+    mut running: watch::Receiver<bool>,
+) {
+    let service = Arc::new(service);
+    let limit = u32::try_from(service.config.max_connections.max(1)).unwrap_or(u32::MAX);
+    let slots = Arc::new(Semaphore::new(limit as usize));
+    loop {
+        let accepted = async {
+            let slot = Arc::clone(&slots).acquire_owned().await;
+            (slot, listener.accept().await)
+        };
+        let (slot, stream, remote) = match unless_stopped(accepted, &mut running).await {
+            Some((Ok(slot), Ok((stream, remote)))) => (slot, stream, remote),
+            // Out of file descriptors, most likely: others have to close first.
+            Some(_) => {
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+            None => break,
+        };
+        let (service, running) = (Arc::clone(&service), running.clone());
+        tokio::spawn(async move {
+            service.connection(stream, remote, running).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    // All slots are free when no connection is open.
+    _ = timeout(service.config.grace, slots.acquire_many(limit)).await;
+}

@@ -1,0 +1,176 @@
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
+
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming as RequestBody,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{net::TcpStream, sync::watch, task::spawn_blocking, time::timeout};
+
+use super::{
+    Handler, Incoming, Outgoing, ServerConfig,
+    body::{self, Body, NoBody},
+    stall::Stalling,
+};
+
+/// The header that carries the MAC of a message. [DM-Security §5.3]
+const HMAC: &str = "x-syncml-hmac";
+
+/// The greatest head of a request in bytes.
+const MAX_HEAD: usize = 32 << 10;
+
+/// Answers the requests of all connections.
+pub(super) struct Service {
+    handler: Arc<dyn Handler>,
+    pub(super) config: ServerConfig,
+}
+
+impl Service {
+    pub(super) fn new(handler: Arc<dyn Handler>, config: ServerConfig) -> Self {
+        Self { handler, config }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        remote: SocketAddr,
+        mut running: watch::Receiver<bool>,
+    ) {
+        // Without it answers are only later.
+        _ = stream.set_nodelay(true);
+        let stream = Stalling::new(stream, self.config.stall_timeout);
+        let head_timeout = self.config.head_timeout;
+        let answer = service_fn(move |request| {
+            let service = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(service.answer(request, remote).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), answer);
+        let mut connection = pin!(connection);
+        let ended = unless_stopped(connection.as_mut(), &mut running).await;
+        if ended.is_none() {
+            connection.as_mut().graceful_shutdown();
+            // An error here is the peer's: there is nobody left to tell it to.
+            _ = connection.await;
+        }
+    }
+
+    async fn answer(&self, request: Request<RequestBody>, remote: SocketAddr) -> Response<Body> {
+        if let Some(files) = &self.config.files
+            && let Some(name) = request.uri().path().strip_prefix("/images/")
+        {
+            return files.answer(&request, name).await;
+        }
+        if request.method() != Method::POST {
+            return not_allowed("POST");
+        }
+        match self.receive(request, remote).await {
+            Ok(incoming) => self.handle(incoming).await,
+            Err(status) => plain(status),
+        }
+    }
+
+    async fn receive(
+        &self,
+        request: Request<RequestBody>,
+        remote: SocketAddr,
+    ) -> Result<Incoming, StatusCode> {
+        let (head, body) = request.into_parts();
+        let content_type = text(&head.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+        if !self.handler.accepts(content_type) {
+            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let body = body::read(body, self.config.max_body_bytes);
+        let body = match timeout(self.config.body_timeout, body).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(NoBody::TooLong)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Ok(Err(NoBody::Broken)) => return Err(StatusCode::BAD_REQUEST),
+            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+        };
+        Ok(Incoming {
+            remote,
+            target: head
+                .uri
+                .path_and_query()
+                .map_or("/", |t| t.as_str())
+                .to_owned(),
+            content_type: content_type.to_owned(),
+            hmac: text(&head.headers, HMAC).map(str::to_owned),
+            body,
+        })
+    }
+
+    async fn handle(&self, incoming: Incoming) -> Response<Body> {
+        let handler = Arc::clone(&self.handler);
+        let outgoing = spawn_blocking(move || handler.handle(&incoming)).await;
+        outgoing
+            .ok()
+            .and_then(into_response)
+            .unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+}
+
+/// The answer as hyper has it; `None` if it has no valid status or header.
+fn into_response(outgoing: Outgoing) -> Option<Response<Body>> {
+    let mut response = Response::new(Body::Bytes(outgoing.body.into()));
+    *response.status_mut() = StatusCode::from_u16(outgoing.status).ok()?;
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
+    if let Some(content_type) = outgoing.content_type {
+        headers.insert(CONTENT_TYPE, content_type.parse().ok()?);
+    }
+    if let Some(hmac) = outgoing.hmac {
+        headers.insert(HMAC, hmac.parse().ok()?);
+    }
+    Some(response)
+}
+
+/// The value of a header, if it is there and is text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// An answer without a body.
+pub(super) fn plain(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// The answer to a method that is none of these.
+pub(super) fn not_allowed(methods: &'static str) -> Response<Body> {
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED);
+    let methods = HeaderValue::from_static(methods);
+    response.headers_mut().insert(ALLOW, methods);
+    response
+}
+
+/// What `future` yields; `None` if the server stops before.
+pub(super) async fn unless_stopped<F: Future>(
+    future: F,
+    running: &mut watch::Receiver<bool>,
+) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut stopped = pin!(running.wait_for(|running| !running));
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        Pin::new(&mut stopped).poll(cx).map(|_| None)
+    })
+    .await
+}

@@ -1,0 +1,190 @@
+use std::{
+    collections::BTreeMap,
+    fs::{File, Metadata},
+    io::{self, Seek, SeekFrom},
+    path::{Component, Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use hyper::{
+    Method, Request, Response, StatusCode,
+    header::{
+        ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE,
+        LAST_MODIFIED, RANGE,
+    },
+};
+use percent_encoding::percent_decode_str;
+use tokio::task::spawn_blocking;
+
+use super::{
+    body::Body,
+    connection::{not_allowed, plain, text},
+    range::{self, Selection},
+};
+
+/// Files to serve: one directory and what is below it. [RFC 9110 §14]
+///
+/// `Range` and `If-Range` are honoured; `ETag` and `Last-Modified` come from the length and the
+/// time of the last change. Nothing outside the directory is served, also not through a symbolic
+/// link.
+#[derive(Clone, Debug)]
+pub struct Files {
+    directory: PathBuf,
+    media_types: BTreeMap<String, HeaderValue>,
+}
+
+impl Files {
+    /// The files of this directory, as `application/octet-stream`.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            media_types: BTreeMap::new(),
+        }
+    }
+
+    /// Serves one file, named by its path below the directory with `/` between the parts, under
+    /// another media type. A text that cannot be a header value is ignored.
+    #[must_use]
+    pub fn with_media_type(mut self, name: impl Into<String>, media_type: &str) -> Self {
+        if let Ok(media_type) = media_type.parse() {
+            self.media_types.insert(name.into(), media_type);
+        }
+        self
+    }
+
+    pub(super) async fn answer<B>(&self, request: &Request<B>, name: &str) -> Response<Body> {
+        let with_body = match *request.method() {
+            Method::GET => true,
+            Method::HEAD => false,
+            _ => return not_allowed("GET, HEAD"),
+        };
+        let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+        let media_type = self.media_types.get(&name).cloned();
+        let (files, headers) = (self.clone(), request.headers().clone());
+        let answer = spawn_blocking(move || {
+            let (file, metadata) = files.open(&name)?;
+            respond(file, &metadata, &headers, with_body)
+        });
+        match answer.await {
+            Ok(Ok(mut response)) => {
+                let octets = HeaderValue::from_static("application/octet-stream");
+                let media_type = media_type.unwrap_or(octets);
+                response.headers_mut().insert(CONTENT_TYPE, media_type);
+                response
+            }
+            Ok(Err(_)) => plain(StatusCode::NOT_FOUND),
+            Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+
+    fn open(&self, name: &str) -> io::Result<(File, Metadata)> {
+        let path = below(name).ok_or(io::ErrorKind::NotFound)?;
+        let directory = self.directory.canonicalize()?;
+        let path = directory.join(path).canonicalize()?;
+        if !path.starts_with(&directory) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok((file, metadata))
+    }
+}
+
+/// A name as a path that leads downwards only.
+fn below(name: &str) -> Option<PathBuf> {
+    name.split('/')
+        .map(|part| {
+            let mut components = Path::new(part).components();
+            match (components.next(), components.next()) {
+                (Some(Component::Normal(only)), None) if only == part => Some(part),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+fn respond(
+    mut file: File,
+    metadata: &Metadata,
+    headers: &HeaderMap,
+    with_body: bool,
+) -> io::Result<Response<Body>> {
+    let length = metadata.len();
+    let modified = datable(metadata.modified().unwrap_or(UNIX_EPOCH));
+    let tag = entity_tag(length, modified);
+    let date = httpdate::fmt_http_date(modified);
+    let still_the_same = text(headers, IF_RANGE.as_str()).is_none_or(|v| v == tag || v == date);
+    let selection = match text(headers, RANGE.as_str()) {
+        Some(header) if still_the_same => range::select(header, length),
+        _ => Selection::Whole,
+    };
+    let (status, range, first, count) = match selection {
+        Selection::Whole => (StatusCode::OK, None, 0, length),
+        Selection::Part(first, last) => {
+            let range = format!("bytes {first}-{last}/{length}");
+            (
+                StatusCode::PARTIAL_CONTENT,
+                Some(range),
+                first,
+                last - first + 1,
+            )
+        }
+        Selection::Unsatisfiable => {
+            let range = format!("bytes */{length}");
+            (StatusCode::RANGE_NOT_SATISFIABLE, Some(range), 0, 0)
+        }
+    };
+    file.seek(SeekFrom::Start(first))?;
+    let mut response = Response::new(Body::file(file, count));
+    *response.status_mut() = status;
+    let fields = [
+        (ACCEPT_RANGES, Some("bytes".to_owned())),
+        (CONTENT_RANGE, range),
+        (ETAG, Some(tag)),
+        (LAST_MODIFIED, Some(date)),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value.and_then(|value| value.parse().ok()) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if !with_body {
+        response
+            .headers_mut()
+            .insert(hyper::header::CONTENT_LENGTH, count.into());
+        *response.body_mut() = Body::empty();
+    }
+    Ok(response)
+}
+
+/// The nearest time that an HTTP date can tell.
+fn datable(time: SystemTime) -> SystemTime {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    time.clamp(UNIX_EPOCH, UNIX_EPOCH + LAST)
+}
+
+/// Changes with the length and with the time of the last change, to the nanosecond if the file
+/// system keeps that.
+fn entity_tag(length: u64, modified: SystemTime) -> String {
+    let age = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("\"{length:x}-{:x}\"", age.as_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lead_downwards_only() {
+        for good in ["a", "a.img", "a/b", "..a", "a b"] {
+            assert_eq!(below(good), Some(PathBuf::from(good)), "{good}");
+        }
+        for bad in ["", ".", "..", "../a", "a/../b", "/a", "a//b", "a/", "a/."] {
+            assert_eq!(below(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+use std::net::SocketAddr;
+
+use omadm_syncml::{Encoding, encoding_of, media_type};
+
+/// Answers requests.
+pub trait Handler: Send + Sync + 'static {
+    /// Whether requests with this Content-Type are taken; others are answered with 415 before
+    /// their body is read. By default: DM messages in XML and in WBXML.
+    fn accepts(&self, content_type: &str) -> bool {
+        encoding_of(content_type).is_some()
+    }
+
+    /// Answers one request. May block; many calls run at a time.
+    ///
+    /// A DM server answers every message it can decode with a message and 200, whatever happened
+    /// inside, and a body it cannot decode with [`Outgoing::status`]`(400)`.
+    fn handle(&self, request: &Incoming) -> Outgoing;
+}
+
+/// A request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Incoming {
+    /// Who sends it.
+    pub remote: SocketAddr,
+    /// Path and query as they were sent.
+    pub target: String,
+    /// Its Content-Type.
+    pub content_type: String,
+    /// The value of `x-syncml-hmac`, if there is one.
+    pub hmac: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Incoming {
+    /// The encoding of the message, if its Content-Type is that of a DM message.
+    #[must_use]
+    pub fn encoding(&self) -> Option<Encoding> {
+        encoding_of(&self.content_type)
+    }
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Outgoing {
+    /// The HTTP status.
+    pub status: u16,
+    /// The Content-Type; absent without a body.
+    pub content_type: Option<String>,
+    /// The value of `x-syncml-hmac`, if the message carries a MAC.
+    pub hmac: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Outgoing {
+    /// A DM message.
+    #[must_use]
+    pub fn message(encoding: Encoding, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status: 200,
+            content_type: Some(media_type(encoding).to_owned()),
+            hmac: None,
+            body: body.into(),
+        }
+    }
+
+    /// Nothing but a status.
+    #[must_use]
+    pub const fn status(status: u16) -> Self {
+        Self {
+            status,
+            content_type: None,
+            hmac: None,
+            body: Vec::new(),
+        }
+    }
+}

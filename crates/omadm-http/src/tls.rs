@@ -1,0 +1,80 @@
+use std::fmt;
+
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+
+/// Whom a client trusts over `https`, and who it is itself.
+///
+/// The default trusts the public authorities of the web, as compiled in, and shows no certificate.
+#[derive(Clone, Default)]
+pub struct Tls {
+    authorities: Option<RootCerts>,
+    identity: Option<ClientCert>,
+}
+
+/// A text that is no PEM of the wanted kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPem {
+    /// It cannot be read as PEM.
+    #[error("it is not PEM")]
+    Syntax,
+    /// There is no certificate in it.
+    #[error("there is no certificate in it")]
+    NoCertificate,
+    /// There is no private key in it.
+    #[error("there is no private key in it")]
+    NoKey,
+}
+
+impl Tls {
+    /// Trusts the authorities in this PEM text, and no other.
+    ///
+    /// # Errors
+    /// [`InvalidPem`] if there is no certificate in it.
+    pub fn with_authorities(mut self, pem: &[u8]) -> Result<Self, InvalidPem> {
+        self.authorities = Some(RootCerts::new_with_certs(&certificates(pem)?));
+        Ok(self)
+    }
+
+    /// Shows the certificate chain in this PEM text, the own one first, and proves it by the key
+    /// in the other.
+    ///
+    /// # Errors
+    /// [`InvalidPem`] if there is no certificate or no key.
+    pub fn with_identity(mut self, chain: &[u8], key: &[u8]) -> Result<Self, InvalidPem> {
+        let chain = certificates(chain)?;
+        let key = PrivateKey::from_pem(key).map_err(|_| InvalidPem::NoKey)?;
+        self.identity = Some(ClientCert::new_with_certs(&chain, key));
+        Ok(self)
+    }
+
+    pub(crate) fn config(&self) -> TlsConfig {
+        let mut config = TlsConfig::builder().client_cert(self.identity.clone());
+        if let Some(authorities) = &self.authorities {
+            config = config.root_certs(authorities.clone());
+        }
+        config.build()
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("own_authorities", &self.authorities.is_some())
+            .field("identity", &self.identity.is_some())
+            .finish()
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, InvalidPem> {
+    let mut certificates = Vec::new();
+    for item in parse_pem(pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|_| InvalidPem::Syntax)? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err(InvalidPem::NoCertificate);
+    }
+    Ok(certificates)
+}
