@@ -19,7 +19,8 @@ pub fn encode(message: &Message<'_>, encoding: Encoding, out: &mut Vec<u8>) -> R
     for command in &message.commands {
         encoder.push(command)?;
     }
-    encoder.finish(message.is_final)
+    encoder.finish(message.is_final);
+    Ok(())
 }
 
 /// Appends one command as a document of its own, without a namespace declaration on its root.
@@ -65,7 +66,7 @@ pub fn encode_command(command: &Command<'_>, encoding: Encoding, out: &mut Vec<u
 ///     }
 ///     id = id.next();
 /// }
-/// encoder.finish(true)?;
+/// encoder.finish(true);
 /// assert!(out.len() <= 512);
 /// # Ok::<(), omadm_syncml::EncodeError>(())
 /// ```
@@ -135,18 +136,17 @@ impl<'o> Encoder<'o> {
     }
 
     /// Ends the message, with or without `Final`.
-    ///
-    /// # Errors
-    ///
-    /// None to be expected.
-    pub fn finish(mut self, is_final: bool) -> Result<()> {
-        if is_final {
-            self.writer.element(syncml::FINAL, "")?;
-        }
-        self.writer.end()?;
-        self.writer.end()?;
+    pub fn finish(mut self, is_final: bool) {
+        let result = self.close(is_final);
+        // Nothing in these names can fail to be written, and both elements are open.
+        debug_assert!(result.is_ok(), "{result:?}");
         self.finished = true;
-        Ok(())
+    }
+
+    fn close(&mut self, is_final: bool) -> Result<()> {
+        flag(&mut self.writer, syncml::FINAL, is_final)?;
+        self.writer.end()?;
+        end(&mut self.writer)
     }
 
     fn measure(&mut self) -> Result<()> {
