@@ -1,0 +1,281 @@
+use std::sync::Arc;
+
+use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode};
+use omadm_download::{Clock, DownloadError, Fetch, Finished, Sink, SinkError};
+use omadm_mo::{
+    Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
+};
+use omadm_tree::{Change, Principal, TreeError, Uri};
+use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, MachineState};
+use virmo_nodes::{Features, ImagePath, VirmoNode, VirmoPath};
+
+use crate::{
+    Event, Observer, Policy,
+    drive::{Failure, Outcome},
+    intent::{Intents, Reply},
+    ledger::{Book, Ledger, Subject},
+    nodes::Roots,
+};
+
+mod image;
+mod start;
+mod vm;
+
+/// The VirMO Client: the management object behind `./VirMO` and `./VMImgMO`. [VirMO §6.3.1.1]
+///
+/// It gives every VM its VMID and every image its ImgID, checks what a server writes, downloads
+/// images, drives the hypervisor, and keeps State true.
+///
+/// # Primitives
+///
+/// A primitive is a durable intent. The intent is in the journal before the hypervisor is asked,
+/// and goes away in the batch that makes the new State durable, before that is reported. A failed
+/// primitive is undone on the machine and leaves State as it was; past its point of no return
+/// State tells what is true instead. One that does not end within [`Policy::deadline`] is reported
+/// as failed; the VM refuses work (405) until the hypervisor has answered and the primitive is
+/// undone. If undoing fails too, it is tried again before the next primitive and at the next
+/// start.
+///
+/// # Start
+///
+/// [`start`](ManagementObject::start) asks for one job per VM that exists, one per image that was
+/// being downloaded, and one that lists the machines. They bring to an end what the last run left
+/// open, find out whether State is still true, and report machines no node stands for. A VM
+/// refuses work until its job is done, so run them before the first session.
+///
+/// # Jobs
+///
+/// All jobs of one VM have one lane, all jobs of one image too, and block as long as the
+/// hypervisor or the download does.
+pub struct VirmoClient {
+    hypervisor: Arc<dyn Hypervisor>,
+    fetch: Arc<dyn Fetch>,
+    sink: Arc<dyn Sink>,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    policy: Policy,
+    observer: Observer,
+    capabilities: Capabilities,
+    roots: Roots,
+    book: Book,
+    /// What the last run left open, until the start takes it up.
+    left: Intents,
+}
+
+/// Makes a [`VirmoClient`]; from [`VirmoClient::builder`].
+#[must_use]
+pub struct Builder {
+    hypervisor: Arc<dyn Hypervisor>,
+    fetch: Arc<dyn Fetch>,
+    sink: Arc<dyn Sink>,
+    journal: Arc<dyn Journal>,
+    clock: Arc<dyn Clock>,
+    policy: Policy,
+    observer: Observer,
+}
+
+/// What the jobs of this client bring back.
+enum Output {
+    Vm(Outcome),
+    Observed(Result<MachineState, HypervisorError>),
+    Listed(Result<Vec<Listed>, HypervisorError>),
+    Download(Result<Finished, DownloadError>),
+    Discard(Result<(), SinkError>),
+}
+
+impl VirmoClient {
+    /// Starts building a client of a hypervisor.
+    ///
+    /// Images come from `fetch` and go to `sink`; `clock` waits between attempts. `journal` is the
+    /// one the engine commits to.
+    pub fn builder(
+        hypervisor: Arc<dyn Hypervisor>,
+        fetch: Arc<dyn Fetch>,
+        sink: Arc<dyn Sink>,
+        journal: Arc<dyn Journal>,
+        clock: Arc<dyn Clock>,
+    ) -> Builder {
+        Builder {
+            hypervisor,
+            fetch,
+            sink,
+            journal,
+            clock,
+            policy: Policy::default(),
+            observer: Arc::new(|_| {}),
+        }
+    }
+
+    fn subject(&self, job: JobId) -> Option<Subject> {
+        self.book.read().jobs.get(&job).cloned()
+    }
+
+    /// Queues the alert with the final status of an Exec that was answered with 202.
+    fn report(&self, source: &Uri, reply: &Reply, status: StatusCode, cx: &mut Context<'_, '_>) {
+        let Some(alert_type) = &self.policy.alert_type else {
+            return;
+        };
+        if !reply.accepted {
+            return;
+        }
+        let mut alert = GenericAlert::new(alert_type, Format::Int);
+        alert.source = Some(source.to_string());
+        alert.mark = Some(if status.is_success() {
+            Mark::Informational
+        } else {
+            Mark::Warning
+        });
+        alert.correlator.clone_from(&reply.correlator);
+        alert.data = status.to_string();
+        cx.effects.alerts.push(alert);
+    }
+
+    fn finish(
+        &mut self,
+        subject: Subject,
+        job: JobId,
+        end: JobEnd,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<StatusCode, TreeError> {
+        match subject {
+            Subject::Vm(vm) => self.primitive_ended(&vm, job, end, cx),
+            Subject::Observe { vm, node } => self.observe_ended(&node, &vm, job, end, cx),
+            Subject::Inventory => {
+                self.list_ended(job, end, cx);
+                Ok(StatusCode::OK)
+            }
+            Subject::Download(image) => self.download_ended(&image, job, end, cx),
+            Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
+        }
+    }
+}
+
+impl Builder {
+    /// Replaces the default [`Policy`].
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Lets somebody hear of every [`Event`].
+    pub fn observer(mut self, observer: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Reads what the last run left in the journal.
+    ///
+    /// # Errors
+    /// A [`JournalError`]; [`Corrupt`](omadm_core::JournalErrorKind::Corrupt) also if it is no
+    /// longer known which identifiers were given out.
+    pub fn build(self) -> Result<VirmoClient, JournalError> {
+        let ledger = Ledger::load(&*self.journal)?;
+        let left = Intents::load(&*self.journal)?;
+        Ok(VirmoClient {
+            capabilities: self.hypervisor.capabilities(),
+            hypervisor: self.hypervisor,
+            fetch: self.fetch,
+            sink: self.sink,
+            journal: self.journal,
+            clock: self.clock,
+            policy: self.policy,
+            roots: Roots::new(),
+            book: Book::new(ledger, Arc::clone(&self.observer)),
+            observer: self.observer,
+            left,
+        })
+    }
+}
+
+impl ManagementObject for VirmoClient {
+    fn mounts(&self) -> Vec<Mount> {
+        let mut features = Features::default();
+        features.suspend = self.capabilities.suspend;
+        vec![
+            features.virmo(self.roots.virmo.clone()),
+            virmo_nodes::vmimgmo(self.roots.vmimgmo.clone()),
+        ]
+    }
+
+    fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        self.take_up(cx)
+    }
+
+    fn stage(
+        &mut self,
+        change: &Change,
+        _by: &Principal,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        if let Some(VirmoPath::Vm(path)) = VirmoPath::parse(&self.roots.virmo, &change.uri) {
+            self.stage_vm(&path, change, cx)
+        } else if let Some(path) = ImagePath::parse(&self.roots.vmimgmo, &change.uri) {
+            self.stage_image(&path, change, cx)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn committed(&mut self) {
+        self.book.committed();
+    }
+
+    fn rolled_back(&mut self) {
+        self.book.rolled_back();
+    }
+
+    fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
+        let virmo = VirmoPath::parse(&self.roots.virmo, request.uri);
+        let answer = match (virmo, ImagePath::parse(&self.roots.vmimgmo, request.uri)) {
+            (Some(VirmoPath::Vm(path)), _) => self.exec_vm(&path, request, cx),
+            (Some(VirmoPath::Device(VirmoNode::ApplyChanges)), _) => {
+                Err(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED)
+            }
+            (_, Some(path)) => self.exec_image(&path, request, cx),
+            _ => Err(StatusCode::COMMAND_NOT_ALLOWED),
+        };
+        answer.unwrap_or_else(ExecAnswer::from)
+    }
+
+    fn accepted(&mut self, job: JobId, cx: &mut Context<'_, '_>) {
+        match self.subject(job) {
+            Some(Subject::Vm(vm)) => {
+                let task = self.book.write().vms.get_mut(&vm);
+                let task = task.filter(|task| task.job == Some(job));
+                if let Some(intent) = task.and_then(|task| task.intent.as_mut()) {
+                    intent.reply.accepted = true;
+                    intent.save(&mut cx.effects.batch);
+                }
+            }
+            Some(Subject::Download(image) | Subject::Discard(image)) => {
+                let task = self.book.write().images.get_mut(&image);
+                if let Some(task) = task.filter(|task| task.job == job) {
+                    task.intent.reply.accepted = true;
+                    task.intent.save(&mut cx.effects.batch);
+                }
+            }
+            Some(Subject::Observe { .. } | Subject::Inventory) | None => {}
+        }
+    }
+
+    fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
+        let result = match self.subject(job) {
+            Some(subject) => self.finish(subject, job, end, cx),
+            None => Ok(StatusCode::COMMAND_FAILED),
+        };
+        result.unwrap_or_else(|error| error.status()).into()
+    }
+}
+
+/// What a job of this client brought back; a failure if it was lost, or is still to come.
+fn output<T>(end: JobEnd, pick: impl FnOnce(Output) -> Option<T>) -> Result<T, Failure> {
+    match end {
+        JobEnd::Finished(output) | JobEnd::Late(output) => output
+            .downcast::<Output>()
+            .ok()
+            .and_then(|output| pick(*output))
+            .ok_or_else(|| Failure::new("the job brought back something else")),
+        JobEnd::Lost => Err(Failure::new("the job was lost")),
+        JobEnd::TimedOut => Err(Failure::no_answer()),
+    }
+}

@@ -1,0 +1,217 @@
+use std::sync::Arc;
+
+use omadm_core::StatusCode;
+use omadm_mo::{Context, JobEnd, JobId, Refusal};
+use omadm_tree::{TreeError, Value};
+use virmo_hypervisor::Machine;
+use virmo_nodes::VirmoNode;
+use virmo_state::{ImageState, Primitive, VmId, VmState};
+
+use super::{Output, VirmoClient, output, vm::lane};
+use crate::{
+    Event,
+    drive::Failure,
+    intent::{ImageIntent, ImageWork, Reply, VmIntent},
+    ledger::{Subject, VmTask},
+    nodes::set,
+    table::Seen,
+};
+
+/// What the last run left open.
+impl VirmoClient {
+    pub(super) fn take_up(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        let device = Value::chr(self.capabilities.device.to_string());
+        set(
+            cx,
+            &VirmoNode::DeviceResources.of(&self.roots.virmo),
+            device,
+        )?;
+        let left = std::mem::take(&mut self.left);
+        for key in left.damaged {
+            self.book.tell(Event::DamagedRecord { key });
+        }
+        for intent in left.vms {
+            self.recover(intent, cx);
+        }
+        for intent in left.images {
+            self.recover_image(intent, cx);
+        }
+        self.take_up_images(cx);
+        self.take_up_vms(cx);
+        self.list_machines(cx);
+        Ok(())
+    }
+
+    fn recover(&mut self, intent: VmIntent, cx: &mut Context<'_, '_>) {
+        let vm = intent.vm.clone();
+        self.drive(intent, false, cx);
+        if let Some(task) = self.book.write().vms.get_mut(&vm) {
+            task.recovering = true;
+        }
+    }
+
+    fn recover_image(&mut self, intent: ImageIntent, cx: &mut Context<'_, '_>) {
+        let id = intent.image.clone();
+        let begun = match intent.work {
+            ImageWork::Discard => self.discard(intent, cx),
+            ImageWork::Download => {
+                self.start_download(&intent.node, intent.image, intent.reply, cx)
+            }
+        };
+        if begun.is_err() {
+            ImageIntent::forget(&mut cx.effects.batch, &id);
+        }
+    }
+
+    /// Goes on with downloads no intent stands for.
+    fn take_up_images(&mut self, cx: &mut Context<'_, '_>) {
+        let ledger = self.book.read();
+        let images = self.roots.images(cx.tree.tree());
+        let downloading = images.filter(|image| image.state() == ImageState::Downloading);
+        let named = downloading.filter_map(|image| Some((image.name().to_owned(), image.id()?)));
+        let left: Vec<_> = named
+            .filter(|(_, id)| !ledger.images.contains_key(id))
+            .collect();
+        for (node, id) in left {
+            // One that cannot even begin has told so, and has failed.
+            let _ = self.start_download(&node, id, Reply::default(), cx);
+        }
+    }
+
+    /// Finds out what the machines are that no intent stands for.
+    fn take_up_vms(&mut self, cx: &mut Context<'_, '_>) {
+        let ledger = self.book.read();
+        let vms = self.roots.vms(cx.tree.tree());
+        let named = vms.filter_map(|vm| Some((vm.name().to_owned(), vm.id()?, vm.state())));
+        let left: Vec<_> = named
+            .filter(|(_, id, _)| !ledger.vms.contains_key(id))
+            .collect();
+        for (node, vm, state) in left {
+            match state {
+                VmState::NotCreated => {}
+                VmState::PoweredOff | VmState::Running | VmState::Suspended => {
+                    self.observe(node, vm, cx);
+                }
+                // Its sub-tree should have gone with the state.
+                VmState::Deleted => {
+                    let intent = VmIntent {
+                        vm,
+                        node,
+                        primitive: Primitive::Delete,
+                        prior: VmState::PoweredOff,
+                        owed: None,
+                        failed: false,
+                        reply: Reply::default(),
+                        making: None,
+                    };
+                    self.recover(intent, cx);
+                }
+            }
+        }
+    }
+}
+
+/// What the machines are now.
+impl VirmoClient {
+    fn observe(&mut self, node: String, vm: VmId, cx: &mut Context<'_, '_>) {
+        let (hypervisor, id) = (Arc::clone(&self.hypervisor), vm.clone());
+        let work = Box::new(move || {
+            let observed = hypervisor.observe(&id).map(|observed| observed.state);
+            Box::new(Output::Observed(observed)) as _
+        });
+        let job = cx.effects.job(lane(&vm), format!("Observe {node}"), work);
+        job.time_limit = Some(self.policy.deadline);
+        let job = job.id;
+        let ledger = self.book.write();
+        ledger.jobs.insert(
+            job,
+            Subject::Observe {
+                vm: vm.clone(),
+                node,
+            },
+        );
+        let task = VmTask {
+            job: Some(job),
+            ..VmTask::default()
+        };
+        ledger.vms.insert(vm, task);
+    }
+
+    /// State follows what is true: a guest that ended itself is off. A machine that cannot be told
+    /// keeps its State.
+    pub(super) fn observe_ended(
+        &mut self,
+        node: &str,
+        vm: &VmId,
+        job: JobId,
+        end: JobEnd,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<StatusCode, TreeError> {
+        let over = !matches!(end, JobEnd::TimedOut);
+        if over {
+            self.book.ended(job);
+        }
+        let observed = output(end, |output| match output {
+            Output::Observed(observed) => Some(observed),
+            _ => None,
+        });
+        let observed = observed.and_then(|observed| observed.map_err(Failure::from));
+        let reason = match observed {
+            Ok(state) => match Seen::from(&state).state() {
+                Some(state) => {
+                    self.keep(node, vm, state, None, cx)?;
+                    None
+                }
+                None => Some(format!("the machine is {state}")),
+            },
+            Err(failure) => Some(failure.reason),
+        };
+        if let Some(reason) = reason {
+            self.book.tell(Event::Unreachable {
+                node: node.to_owned(),
+                vm: vm.clone(),
+                reason,
+            });
+        }
+        if over {
+            self.book.write().vms.remove(vm);
+        }
+        Ok(StatusCode::OK)
+    }
+
+    fn list_machines(&mut self, cx: &mut Context<'_, '_>) {
+        let hypervisor = Arc::clone(&self.hypervisor);
+        let work = Box::new(move || Box::new(Output::Listed(hypervisor.list())) as _);
+        let job = cx.effects.job("machines", "List machines", work);
+        job.time_limit = Some(self.policy.deadline);
+        let job = job.id;
+        self.book.write().jobs.insert(job, Subject::Inventory);
+    }
+
+    /// Reports the machines that no node stands for. They are never touched.
+    pub(super) fn list_ended(&mut self, job: JobId, end: JobEnd, cx: &Context<'_, '_>) {
+        if matches!(end, JobEnd::TimedOut) {
+            return;
+        }
+        self.book.ended(job);
+        let listed = output(end, |output| match output {
+            Output::Listed(listed) => Some(listed),
+            _ => None,
+        });
+        // Each VM was asked for on its own account, so nothing depends on the list.
+        let Ok(Ok(listed)) = listed else { return };
+        for machine in listed.into_iter().map(|listed| listed.machine) {
+            let event = match machine {
+                Machine::Foreign(name) => Event::ForeignMachine { name },
+                Machine::Owned(vm) => {
+                    let mut vms = self.roots.vms(cx.tree.tree());
+                    if vms.any(|known| known.id().as_ref() == Some(&vm)) {
+                        continue;
+                    }
+                    Event::UnknownMachine { vm }
+                }
+            };
+            self.book.tell(event);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use virmo_params::ImageId;
+use virmo_state::{ImageState, Primitive, VmId, VmState};
+
+/// Hears of every [`Event`], once what it tells is durable.
+///
+/// Called from the engine's thread, [`Event::Download`] from the download's: it must not block.
+pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// What happened to a VM or an image, for logs, screens and the firmware around the client.
+///
+/// `node` is the name `<x>` below `VirMO` or `VMImgMO`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A VM went from one state to another. `Deleted` is the last event of a VM.
+    Vm {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// The state until now.
+        from: VmState,
+        /// The state from now on.
+        to: VmState,
+    },
+    /// An image went from one state to another; `None` is an image that is gone.
+    Image {
+        /// The node.
+        node: String,
+        /// The image.
+        image: ImageId,
+        /// The state until now.
+        from: ImageState,
+        /// The state from now on.
+        to: Option<ImageState>,
+    },
+    /// A download moved on. Not durable.
+    Download {
+        /// The node.
+        node: String,
+        /// The image.
+        image: ImageId,
+        /// Bytes received.
+        bytes: u64,
+        /// Bytes in all, if known.
+        total: Option<u64>,
+    },
+    /// A primitive failed, or failed to be undone.
+    PrimitiveFailed {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// What was asked for.
+        primitive: Primitive,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Work on an image failed.
+    ImageFailed {
+        /// The node.
+        node: String,
+        /// The image.
+        image: ImageId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A primitive that the last run left open was brought to an end.
+    Recovered {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// What was under way.
+        primitive: Primitive,
+        /// How it ended.
+        outcome: Recovery,
+    },
+    /// The machine of a VM cannot be told or used at the moment; its State is kept.
+    Unreachable {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The hypervisor has a machine with our mark that no node stands for. It is left alone.
+    UnknownMachine {
+        /// The machine.
+        vm: VmId,
+    },
+    /// The hypervisor has a machine of somebody else. It is left alone.
+    ForeignMachine {
+        /// The name the hypervisor knows it by.
+        name: String,
+    },
+    /// A durable record could not be read and is left alone.
+    DamagedRecord {
+        /// Its key.
+        key: String,
+    },
+}
+
+/// How recovery ended a primitive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recovery {
+    /// The VM is in the state the primitive promises.
+    Finished,
+    /// The VM is in another state: the one before it, or what was left of it.
+    Undone,
+    /// Neither worked; it is tried again at the next Exec on the VM or the next start.
+    Open,
+}
+
+impl Recovery {
+    /// One word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Undone => "undone",
+            Self::Open => "open",
+        }
+    }
+}

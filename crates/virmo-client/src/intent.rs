@@ -1,0 +1,227 @@
+use omadm_core::{Batch, Correlator, Journal, JournalError, Space};
+use virmo_params::{CreateParams, ImageId, ResourceConfig};
+use virmo_state::{Primitive, VmId, VmState};
+
+use crate::record::{Reader, Writer};
+
+const VERSION: u8 = 1;
+const VM: &str = "vm/";
+const IMAGE: &str = "image/";
+
+/// A primitive under way: durable from before the hypervisor is asked until its outcome is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct VmIntent {
+    pub(crate) vm: VmId,
+    /// The name of the node `<x>`.
+    pub(crate) node: String,
+    pub(crate) primitive: Primitive,
+    /// The state of the VM when it was asked for.
+    pub(crate) prior: VmState,
+    /// An earlier primitive that still has to be undone first.
+    pub(crate) owed: Option<Primitive>,
+    /// Whether its failure was reported; then nothing but undoing is left.
+    pub(crate) failed: bool,
+    pub(crate) reply: Reply,
+    /// What to make; for Create and CreateAndPoweroff.
+    pub(crate) making: Option<Making>,
+}
+
+/// How the Exec behind an intent is to be answered.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Reply {
+    /// Whether 202 was sent, so that an alert has to follow.
+    pub(crate) accepted: bool,
+    pub(crate) correlator: Option<Correlator>,
+}
+
+/// What a VM is made from, as it was when Create was asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Making {
+    pub(crate) params: CreateParams,
+    pub(crate) location: String,
+    pub(crate) media_type: String,
+    pub(crate) description: String,
+    pub(crate) resources: ResourceConfig,
+}
+
+/// Work on an image under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ImageIntent {
+    pub(crate) image: ImageId,
+    /// The name of the node `<x>`; while discarding, of a node that is gone.
+    pub(crate) node: String,
+    pub(crate) work: ImageWork,
+    pub(crate) reply: Reply,
+}
+
+/// What is being done with an image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ImageWork {
+    /// Its file is being fetched.
+    Download,
+    /// Its node is gone and its files follow.
+    Discard,
+}
+
+/// Every intent a journal holds, and the keys of records that could not be read.
+#[derive(Debug, Default)]
+pub(crate) struct Intents {
+    pub(crate) vms: Vec<VmIntent>,
+    pub(crate) images: Vec<ImageIntent>,
+    pub(crate) damaged: Vec<String>,
+}
+
+impl Intents {
+    pub(crate) fn load(journal: &dyn Journal) -> Result<Self, JournalError> {
+        let mut intents = Self::default();
+        journal.scan(Space::INTENTS, &mut |key, record| {
+            let name = String::from_utf8_lossy(key);
+            if let Some(intent) = name
+                .strip_prefix(VM)
+                .and_then(|id| VmIntent::decode(id, record))
+            {
+                intents.vms.push(intent);
+            } else if let Some(intent) = name
+                .strip_prefix(IMAGE)
+                .and_then(|id| ImageIntent::decode(id, record))
+            {
+                intents.images.push(intent);
+            } else {
+                intents.damaged.push(name.into_owned());
+            }
+        })?;
+        Ok(intents)
+    }
+}
+
+impl VmIntent {
+    pub(crate) fn save(&self, batch: &mut Batch) {
+        batch.put(
+            Space::INTENTS,
+            [VM, self.vm.as_str()].concat(),
+            self.encode(),
+        );
+    }
+
+    pub(crate) fn forget(batch: &mut Batch, vm: &VmId) {
+        batch.remove(Space::INTENTS, [VM, vm.as_str()].concat());
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let writer = Writer::new(VERSION)
+            .text(&self.node)
+            .byte(primitive_number(self.primitive))
+            .byte(self.prior.value())
+            .byte(self.owed.map_or(u8::MAX, primitive_number))
+            .byte(self.failed.into());
+        let writer = self.reply.write(writer);
+        match &self.making {
+            None => writer.byte(0),
+            Some(making) => writer
+                .byte(1)
+                .text(&making.params.to_string())
+                .text(&making.location)
+                .text(&making.media_type)
+                .text(&making.description)
+                .text(&making.resources.to_string()),
+        }
+        .finish()
+    }
+
+    fn decode(vm: &str, record: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(VERSION, record)?;
+        let intent = Self {
+            vm: vm.parse().ok()?,
+            node: reader.text()?.to_owned(),
+            primitive: primitive_from(reader.byte()?)?,
+            prior: VmState::from_value(reader.byte()?)?,
+            owed: match reader.byte()? {
+                u8::MAX => None,
+                number => Some(primitive_from(number)?),
+            },
+            failed: reader.flag()?,
+            reply: Reply::read(&mut reader)?,
+            making: if reader.flag()? {
+                Some(Making {
+                    params: reader.text()?.parse().ok()?,
+                    location: reader.text()?.to_owned(),
+                    media_type: reader.text()?.to_owned(),
+                    description: reader.text()?.to_owned(),
+                    resources: reader.text()?.parse().ok()?,
+                })
+            } else {
+                None
+            },
+        };
+        reader.end(intent)
+    }
+}
+
+impl ImageIntent {
+    pub(crate) fn save(&self, batch: &mut Batch) {
+        let work = match self.work {
+            ImageWork::Download => 0,
+            ImageWork::Discard => 1,
+        };
+        let writer = Writer::new(VERSION).text(&self.node).byte(work);
+        let record = self.reply.write(writer).finish();
+        batch.put(
+            Space::INTENTS,
+            [IMAGE, self.image.as_str()].concat(),
+            record,
+        );
+    }
+
+    pub(crate) fn forget(batch: &mut Batch, image: &ImageId) {
+        batch.remove(Space::INTENTS, [IMAGE, image.as_str()].concat());
+    }
+
+    fn decode(image: &str, record: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(VERSION, record)?;
+        let intent = Self {
+            image: image.parse().ok()?,
+            node: reader.text()?.to_owned(),
+            work: match reader.byte()? {
+                0 => ImageWork::Download,
+                1 => ImageWork::Discard,
+                _ => return None,
+            },
+            reply: Reply::read(&mut reader)?,
+        };
+        reader.end(intent)
+    }
+}
+
+impl Reply {
+    fn write(&self, writer: Writer) -> Writer {
+        writer
+            .byte(self.accepted.into())
+            .optional(self.correlator.as_ref().map(Correlator::as_str))
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            accepted: reader.flag()?,
+            correlator: reader.optional()?.map(Correlator::new),
+        })
+    }
+}
+
+/// The number of a primitive in a record; never changes its meaning.
+fn primitive_number(primitive: Primitive) -> u8 {
+    match primitive {
+        Primitive::Create => 0,
+        Primitive::CreateAndPoweroff => 1,
+        Primitive::Suspend => 2,
+        Primitive::Resume => 3,
+        Primitive::PowerOn => 4,
+        Primitive::PowerOff => 5,
+        Primitive::Delete => 6,
+    }
+}
+
+fn primitive_from(number: u8) -> Option<Primitive> {
+    Primitive::ALL
+        .into_iter()
+        .find(|primitive| primitive_number(*primitive) == number)
+}

@@ -1,0 +1,234 @@
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space};
+use omadm_download::Cancel;
+use omadm_mo::JobId;
+use virmo_params::ImageId;
+use virmo_state::VmId;
+
+use crate::{
+    Event, Observer,
+    intent::{ImageIntent, VmIntent},
+    record::{Reader, Writer},
+};
+
+/// What the client knows beside the tree: what is under way, and which identifiers come next.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger {
+    /// VMs with work under way or a primitive that still has to be undone.
+    pub(crate) vms: BTreeMap<VmId, VmTask>,
+    /// Images with work under way: a download, or the removal of the files of one that is gone.
+    pub(crate) images: BTreeMap<ImageId, ImageTask>,
+    /// What each job is about.
+    pub(crate) jobs: BTreeMap<JobId, Subject>,
+    next_vm: u64,
+    next_image: u64,
+}
+
+/// What is under way on a VM.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VmTask {
+    /// The job that holds the VM; others are refused meanwhile.
+    pub(crate) job: Option<JobId>,
+    pub(crate) intent: Option<VmIntent>,
+    /// Whether the last run of the client left the intent.
+    pub(crate) recovering: bool,
+    /// Tells the job that it was given up.
+    pub(crate) given_up: Arc<AtomicBool>,
+}
+
+/// What is under way on an image.
+#[derive(Clone, Debug)]
+pub(crate) struct ImageTask {
+    pub(crate) job: JobId,
+    pub(crate) intent: ImageIntent,
+    pub(crate) cancel: Cancel,
+}
+
+/// What a job is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Subject {
+    /// Bringing the intent of a VM to its end.
+    Vm(VmId),
+    /// Finding out what the machine of a VM is.
+    Observe {
+        vm: VmId,
+        node: String,
+    },
+    /// Finding out which machines there are.
+    Inventory,
+    Download(ImageId),
+    Discard(ImageId),
+}
+
+impl Ledger {
+    const VM_KEY: &str = "virmo/vm";
+    const IMAGE_KEY: &str = "virmo/image";
+    const VERSION: u8 = 1;
+
+    /// A ledger with the counters of a journal.
+    pub(crate) fn load(journal: &dyn Journal) -> Result<Self, JournalError> {
+        let counter = |key: &str| {
+            let Some(record) = journal.read(Space::IDS, key.as_bytes())? else {
+                return Ok(1);
+            };
+            // Starting again from 1 would give identifiers out twice.
+            Reader::new(Self::VERSION, &record)
+                .and_then(|mut reader| reader.number().and_then(|next| reader.end(next)))
+                .ok_or_else(|| JournalError::new(JournalErrorKind::Corrupt, None))
+        };
+        Ok(Self {
+            next_vm: counter(Self::VM_KEY)?,
+            next_image: counter(Self::IMAGE_KEY)?,
+            ..Self::default()
+        })
+    }
+
+    /// An identifier that was never given out; `batch` has to become durable with it.
+    pub(crate) fn new_vm(&mut self, batch: &mut Batch) -> Option<VmId> {
+        let id = format!("vm-{}", self.next_vm).parse().ok()?;
+        self.next_vm += 1;
+        save(batch, Self::VM_KEY, self.next_vm);
+        Some(id)
+    }
+
+    /// An identifier that was never given out; `batch` has to become durable with it.
+    pub(crate) fn new_image(&mut self, batch: &mut Batch) -> Option<ImageId> {
+        let id = format!("img-{}", self.next_image).parse().ok()?;
+        self.next_image += 1;
+        save(batch, Self::IMAGE_KEY, self.next_image);
+        Some(id)
+    }
+
+    /// Whether a job holds the VM.
+    pub(crate) fn is_busy(&self, vm: &VmId) -> bool {
+        self.vms.get(vm).is_some_and(|task| task.job.is_some())
+    }
+
+    /// Whether a VM is being made from an image.
+    pub(crate) fn is_used(&self, image: &ImageId) -> bool {
+        self.vms.values().any(|task| {
+            let making = task
+                .intent
+                .as_ref()
+                .and_then(|intent| intent.making.as_ref());
+            task.job.is_some() && making.is_some_and(|making| making.params.image == *image)
+        })
+    }
+}
+
+fn save(batch: &mut Batch, key: &str, next: u64) {
+    let record = Writer::new(Ledger::VERSION).number(next);
+    batch.put(Space::IDS, key, record.finish());
+}
+
+/// The ledger, and what the open transaction makes of it.
+pub(crate) struct Book {
+    kept: Ledger,
+    draft: Option<Draft>,
+    observer: Observer,
+}
+
+struct Draft {
+    ledger: Ledger,
+    after: Vec<After>,
+    /// Jobs that ended, whether their outcome is kept or not.
+    ended: Vec<JobId>,
+}
+
+/// What is done once the transaction is durable.
+pub(crate) enum After {
+    Tell(Event),
+    Cancel(Cancel),
+    GiveUp(Arc<AtomicBool>),
+}
+
+impl Book {
+    pub(crate) fn new(ledger: Ledger, observer: Observer) -> Self {
+        Self {
+            kept: ledger,
+            draft: None,
+            observer,
+        }
+    }
+
+    /// The ledger as the open transaction sees it.
+    pub(crate) fn read(&self) -> &Ledger {
+        match &self.draft {
+            Some(draft) => &draft.ledger,
+            None => &self.kept,
+        }
+    }
+
+    /// The ledger to change in the open transaction.
+    pub(crate) fn write(&mut self) -> &mut Ledger {
+        &mut self.draft().ledger
+    }
+
+    pub(crate) fn after(&mut self, after: After) {
+        self.draft().after.push(after);
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.after(After::Tell(event));
+    }
+
+    /// A job ended; what came of it follows in this transaction.
+    pub(crate) fn ended(&mut self, job: JobId) -> Option<Subject> {
+        let draft = self.draft();
+        draft.ended.push(job);
+        draft.ledger.jobs.remove(&job)
+    }
+
+    pub(crate) fn committed(&mut self) {
+        let Some(draft) = self.draft.take() else {
+            return;
+        };
+        self.kept = draft.ledger;
+        for after in draft.after {
+            match after {
+                After::Tell(event) => (self.observer)(event),
+                After::Cancel(cancel) => cancel.cancel(),
+                After::GiveUp(flag) => flag.store(true, Ordering::SeqCst),
+            }
+        }
+    }
+
+    /// Forgets what the transaction made of the ledger. What ended without its outcome being
+    /// durable holds nothing any more: a primitive was reported as failed and is to be undone, a
+    /// download can be asked for again.
+    pub(crate) fn rolled_back(&mut self) {
+        let Some(draft) = self.draft.take() else {
+            return;
+        };
+        for job in draft.ended {
+            self.kept.jobs.remove(&job);
+            self.kept.images.retain(|_, task| task.job != job);
+            for task in self.kept.vms.values_mut() {
+                if task.job == Some(job) {
+                    task.job = None;
+                    if let Some(intent) = &mut task.intent {
+                        intent.failed = true;
+                    }
+                }
+            }
+            self.kept
+                .vms
+                .retain(|_, task| task.job.is_some() || task.intent.is_some());
+        }
+    }
+
+    fn draft(&mut self) -> &mut Draft {
+        self.draft.get_or_insert_with(|| Draft {
+            ledger: self.kept.clone(),
+            after: Vec::new(),
+            ended: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! What the nodes of the two objects say, read from the tree.
+
+use omadm_mo::Context;
+use omadm_tree::{ChangeKind, NodeRef, Tree, TreeError, Uri, Value};
+use virmo_nodes::{ImageNode, VmNode};
+use virmo_params::{ImageId, ResourceConfig};
+use virmo_state::{ImageState, VmId, VmState};
+
+/// Where the two objects are mounted.
+#[derive(Clone, Debug)]
+pub(crate) struct Roots {
+    pub(crate) virmo: Uri,
+    pub(crate) vmimgmo: Uri,
+}
+
+/// One VM as the tree has it.
+#[derive(Clone, Copy)]
+pub(crate) struct VmView<'t>(NodeRef<'t>);
+
+/// One image as the tree has it.
+#[derive(Clone, Copy)]
+pub(crate) struct ImageView<'t>(NodeRef<'t>);
+
+impl Roots {
+    /// `./VirMO` and `./VMImgMO`.
+    pub(crate) fn new() -> Self {
+        Self {
+            virmo: named(&Uri::root(), "VirMO"),
+            vmimgmo: named(&Uri::root(), "VMImgMO"),
+        }
+    }
+
+    /// `VirMO/<x>`
+    pub(crate) fn vm(&self, name: &str) -> Uri {
+        named(&self.virmo, name)
+    }
+
+    /// `VMImgMO/<x>`
+    pub(crate) fn image(&self, name: &str) -> Uri {
+        named(&self.vmimgmo, name)
+    }
+
+    pub(crate) fn vms<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = VmView<'t>> {
+        tree.node(&self.virmo)
+            .into_iter()
+            .flat_map(|root| root.children())
+            .map(VmView)
+            .filter(|vm| vm.id().is_some())
+    }
+
+    pub(crate) fn images<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = ImageView<'t>> {
+        tree.node(&self.vmimgmo)
+            .into_iter()
+            .flat_map(|root| root.children())
+            .map(ImageView)
+    }
+
+    pub(crate) fn vm_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<VmView<'t>> {
+        tree.node(&self.vm(name)).map(VmView)
+    }
+
+    pub(crate) fn image_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<ImageView<'t>> {
+        tree.node(&self.image(name)).map(ImageView)
+    }
+}
+
+impl<'t> VmView<'t> {
+    pub(crate) fn name(&self) -> &'t str {
+        self.0.name()
+    }
+
+    pub(crate) fn id(&self) -> Option<VmId> {
+        self.text(VmNode::VmId).parse().ok()
+    }
+
+    pub(crate) fn state(&self) -> VmState {
+        let value = self.text(VmNode::State).parse().ok();
+        value.and_then(VmState::from_value).unwrap_or_default()
+    }
+
+    /// What the VM is entitled to.
+    pub(crate) fn current_config(&self) -> ResourceConfig {
+        self.text(VmNode::CurrentConfig).parse().unwrap_or_default()
+    }
+
+    /// The value of a leaf; empty if there is none.
+    pub(crate) fn text(&self, leaf: VmNode) -> &'t str {
+        text(self.0, &leaf.of(&Uri::root()))
+    }
+}
+
+impl<'t> ImageView<'t> {
+    pub(crate) fn name(&self) -> &'t str {
+        self.0.name()
+    }
+
+    pub(crate) fn id(&self) -> Option<ImageId> {
+        self.text(ImageNode::ImgId).parse().ok()
+    }
+
+    pub(crate) fn state(&self) -> ImageState {
+        let value = self.text(ImageNode::State).parse().ok();
+        value.and_then(ImageState::from_value).unwrap_or_default()
+    }
+
+    /// The value of a leaf; empty if there is none.
+    pub(crate) fn text(&self, leaf: ImageNode) -> &'t str {
+        text(self.0, &leaf.of(&Uri::root()))
+    }
+}
+
+/// The value that a leaf had before it was deleted in the open transaction.
+pub(crate) fn deleted(cx: &Context<'_, '_>, uri: &Uri) -> Option<String> {
+    let changes = cx
+        .tree
+        .changes()
+        .iter()
+        .rev()
+        .filter(|change| change.uri == *uri);
+    let value = changes
+        .map(|change| &change.kind)
+        .find_map(|kind| match kind {
+            ChangeKind::Deleted { before } => before.as_ref(),
+            _ => None,
+        });
+    value.and_then(Value::text).map(str::to_owned)
+}
+
+/// Writes a leaf as the device.
+pub(crate) fn set(cx: &mut Context<'_, '_>, leaf: &Uri, value: Value) -> Result<(), TreeError> {
+    cx.tree.set(cx.schema, leaf, value)
+}
+
+/// Removes a leaf, if it is there.
+pub(crate) fn clear(cx: &mut Context<'_, '_>, leaf: &Uri) -> Result<(), TreeError> {
+    match cx.tree.node(leaf).is_some() {
+        true => cx.tree.remove(leaf),
+        false => Ok(()),
+    }
+}
+
+fn text<'t>(node: NodeRef<'t>, below: &Uri) -> &'t str {
+    let leaf = below
+        .segments()
+        .try_fold(node, |node, name| node.child(name));
+    leaf.and_then(|leaf| leaf.text()).unwrap_or_default()
+}
+
+/// The child of a name that is known to be one: a constant, or one read from a tree.
+fn named(uri: &Uri, name: &str) -> Uri {
+    uri.child(name).unwrap_or_else(|_| uri.clone())
+}

@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use omadm_mo::Reporting;
+use virmo_hypervisor::Erase;
+use virmo_params::{Bytes, Percent, ResourceConfig};
+
+use crate::CpuPolicy;
+
+/// What a [`VirmoClient`](crate::VirmoClient) may decide by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How long a primitive may take on the machine; default 5 minutes. One that takes longer has
+    /// failed: it is reported so, and undone once the hypervisor answers. Independent of how long
+    /// the engine waits before it sends 202.
+    pub deadline: Duration,
+    /// How the CPU shares have to add up when resources are applied; default
+    /// [`CpuPolicy::AtMost`].
+    pub cpu: CpuPolicy,
+    /// What a VM is entitled to that is created without NewConfig; default 256 MiB of RAM, 1 GiB
+    /// of storage, 10 % of the CPU and of the network.
+    pub entitlement: ResourceConfig,
+    /// How long a guest that is powered off may take to end itself before it is forced; default
+    /// 20 seconds. `None` forces it at once.
+    pub graceful_power_off: Option<Duration>,
+    /// What becomes of the data of a deleted VM; default [`Erase::Discard`].
+    pub erase: Erase,
+    /// Limits and tolerances of downloads.
+    pub downloads: omadm_download::Policy,
+    /// How the Exec of a primitive is answered; default [`Reporting::Synchronous`].
+    pub reporting: Reporting,
+    /// How the Exec of Download is answered; default [`Reporting::Asynchronous`].
+    pub download_reporting: Reporting,
+    /// The type of the Generic Alert that brings the final status of an Exec that was answered
+    /// with 202; default none: such an alert is not sent, as the specification registers no type
+    /// for it, and the server reads State instead.
+    ///
+    /// A type of the vendor's own, such as `Reversed-Domain-Name: com.example.virmo.result`. The
+    /// alert carries the operation's node as Source, the Correlator, Format `int` and the status
+    /// as Data. [DM-Protocol §8.6]
+    pub alert_type: Option<String>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let share = Percent::new(10).unwrap_or_default();
+        Self {
+            deadline: Duration::from_secs(300),
+            cpu: CpuPolicy::default(),
+            entitlement: ResourceConfig::new(Bytes::mib(256), Bytes::gib(1), share, share),
+            graceful_power_off: Some(Duration::from_secs(20)),
+            erase: Erase::Discard,
+            downloads: omadm_download::Policy::default(),
+            reporting: Reporting::Synchronous,
+            download_reporting: Reporting::Asynchronous,
+            alert_type: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_entitlement_is_the_documented_one() {
+        assert_eq!(
+            Policy::default().entitlement.to_string(),
+            "RAM=268435456&Storage=1073741824&CPU=10&Network=10"
+        );
+    }
+}
