@@ -88,8 +88,8 @@ pub enum Support {
     /// ([`CannotChangeLive`](crate::HypervisorErrorKind::CannotChangeLive)), as one without a
     /// balloon driver does.
     Live,
-    /// Only while the machine is off.
-    PoweredOff,
+    /// Only while the machine does not run: while it is off, or for CPU and network suspended.
+    NotRunning,
     /// Not at all; what was given at creation is not enforced either.
     None,
 }

@@ -1,0 +1,396 @@
+use std::{
+    fs::{self, File},
+    path::Path,
+};
+
+use virmo_hypervisor::{
+    Capabilities, Effect, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed,
+    Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, Support, VmSpec,
+};
+use virmo_params::ResourceConfig;
+use virmo_state::VmId;
+
+use crate::{
+    Operation, Simulator,
+    record::{Config, DISK, Found, Pending, Record, State},
+    simulator::{Run, Stop, failed, id_of},
+};
+
+impl Hypervisor for Simulator {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    fn list(&self) -> Result<Vec<Listed>, HypervisorError> {
+        let unreadable = |error| failed("cannot read", self.machines(), error);
+        let mut machines = Vec::new();
+        for entry in fs::read_dir(self.machines()).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let found = Found::read(&entry.path())
+                .map_err(|error| failed("cannot read", &entry.path(), error))?;
+            let foreign = || Machine::Foreign(entry.file_name().to_string_lossy().into_owned());
+            machines.push(match (found, id_of(&entry)) {
+                (Found::Absent, _) => continue,
+                (found @ (Found::Machine(_) | Found::Broken(_)), Some(id)) => {
+                    Listed::new(Machine::Owned(id), found.observed())
+                }
+                (_, _) => Listed::new(foreign(), MachineState::Off { crashed: false }.into()),
+            });
+        }
+        Ok(machines)
+    }
+
+    fn observe(&self, id: &VmId) -> Result<Observed, HypervisorError> {
+        self.find(id).map(Found::observed)
+    }
+
+    fn create(&self, spec: &VmSpec) -> Result<Outcome, HypervisorError> {
+        self.run(Some(Operation::Create), &spec.id, |run| {
+            match self.find(&spec.id)? {
+                Found::Absent => {}
+                Found::Foreign => {
+                    let error = HypervisorError::new(Kind::Backend);
+                    return Err(error.because("a machine of others has this name").into());
+                }
+                found => {
+                    return match found.observed().state {
+                        MachineState::Off { .. } => Ok(Outcome::AlreadyDone),
+                        state => Err(HypervisorError::invalid_state(state).into()),
+                    };
+                }
+            }
+            self.ledger()
+                .claim(&spec.id, &spec.resources)
+                .map_err(no_space)?;
+            let made = self.make(run, spec);
+            if made.is_err() {
+                self.ledger().release(&spec.id);
+            }
+            made.map(|()| Outcome::Done)
+        })
+    }
+
+    fn power_on(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
+        self.run(Some(Operation::PowerOn), id, |run| {
+            let mut record = self.record(id)?;
+            match (record.state, record.pending) {
+                (State::Off | State::Crashed, _) => {}
+                (State::Running, pending) if pending != Some(Pending::Suspend) => {
+                    return Ok(Outcome::AlreadyDone);
+                }
+                (State::Running | State::Suspended, _) => return Err(refused(&record)),
+            }
+            self.begin(run, id, &mut record, Pending::PowerOn)?;
+            record.counter = 0;
+            self.end(id, &mut record, State::Running)
+        })
+    }
+
+    fn power_off(&self, id: &VmId, how: PowerOff) -> Result<Outcome, HypervisorError> {
+        self.run(Some(Operation::PowerOff), id, |run| {
+            let mut record = self.record(id)?;
+            match (record.state, record.pending) {
+                (State::Running, _) => {}
+                // The guest was not booted yet.
+                (State::Off | State::Crashed, Some(Pending::PowerOn)) => {
+                    return self.end(id, &mut record, State::Off);
+                }
+                (State::Off | State::Crashed, _) => return Ok(Outcome::AlreadyDone),
+                (State::Suspended, _) => return Err(refused(&record)),
+            }
+            if matches!(how, PowerOff::Graceful { .. }) && !self.capabilities.graceful_power_off {
+                return Err(HypervisorError::new(Kind::NotSupported).into());
+            }
+            self.begin(run, id, &mut record, Pending::PowerOff)?;
+            self.end(id, &mut record, State::Off)
+        })
+    }
+
+    fn suspend(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
+        self.run(Some(Operation::Suspend), id, |run| {
+            self.can_suspend()?;
+            let mut record = self.record(id)?;
+            match (record.state, record.pending) {
+                (State::Running, _) => {}
+                // The guest does not run yet.
+                (State::Suspended, Some(Pending::Resume)) => {
+                    return self.end(id, &mut record, State::Suspended);
+                }
+                (State::Suspended, _) => return Ok(Outcome::AlreadyDone),
+                (State::Off | State::Crashed, _) => return Err(refused(&record)),
+            }
+            self.begin(run, id, &mut record, Pending::Suspend)?;
+            self.end(id, &mut record, State::Suspended)
+        })
+    }
+
+    fn resume(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
+        self.run(Some(Operation::Resume), id, |run| {
+            self.can_suspend()?;
+            let mut record = self.record(id)?;
+            match (record.state, record.pending) {
+                (State::Suspended, _) => {}
+                // The guest is still in memory.
+                (State::Running, Some(Pending::Suspend)) => {
+                    return self.end(id, &mut record, State::Running);
+                }
+                (State::Running, _) => return Ok(Outcome::AlreadyDone),
+                (State::Off | State::Crashed, _) => return Err(refused(&record)),
+            }
+            self.begin(run, id, &mut record, Pending::Resume)?;
+            record.counter += 1;
+            self.end(id, &mut record, State::Running)
+        })
+    }
+
+    fn delete(&self, id: &VmId, erase: Erase) -> Result<Outcome, HypervisorError> {
+        self.run(Some(Operation::Delete), id, |run| {
+            let found = self.find(id)?;
+            let outcome = match found {
+                Found::Absent | Found::Foreign => Outcome::AlreadyDone,
+                Found::Broken(_) => {
+                    // Nothing can be noted in a record that cannot be read.
+                    if erase == Erase::Overwrite {
+                        self.overwrite(&self.folder(id).join(DISK))?;
+                    }
+                    run.effect()?;
+                    self.part(id)?;
+                    Outcome::Done
+                }
+                Found::Machine(mut record) => {
+                    let pending = match erase {
+                        Erase::Discard => Pending::Delete,
+                        Erase::Overwrite => Pending::Erase,
+                    };
+                    self.begin(run, id, &mut record, pending)?;
+                    self.part(id)?;
+                    Outcome::Done
+                }
+            };
+            for folder in [self.gone_folder(id), self.new_folder(id)] {
+                self.remove(&folder)
+                    .map_err(|error| failed("cannot remove", &folder, error))?;
+            }
+            Ok(outcome)
+        })
+    }
+
+    fn prepare(&self, id: &VmId, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {
+        self.run(None, id, |_| {
+            let mut record = self.record(id)?;
+            self.prepare_record(id, &mut record, want)
+        })
+    }
+
+    fn commit(&self, id: &VmId, want: &ResourceConfig) -> Result<Outcome, HypervisorError> {
+        self.run(Some(Operation::Apply), id, |run| {
+            let mut record = self.record(id)?;
+            if record.config.0 == *want && record.prepared.is_none() {
+                return Ok(Outcome::AlreadyDone);
+            }
+            let prepared = record.prepared.as_ref().is_some_and(|it| it.0 == *want);
+            if !prepared {
+                self.prepare_record(id, &mut record, want)?;
+            }
+            record.config.0.ram = want.ram;
+            self.write(id, &record)?;
+            run.effect()?;
+            self.make_effective(id, record, want)?;
+            Ok(Outcome::Done)
+        })
+    }
+
+    fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError> {
+        self.run(None, id, |_| {
+            let record = self.record(id)?;
+            if record.config.0 == *before && record.prepared.is_none() {
+                return Ok(Outcome::AlreadyDone);
+            }
+            self.make_effective(id, record, before)?;
+            Ok(Outcome::Done)
+        })
+    }
+}
+
+impl Simulator {
+    /// Makes the folder of a machine aside and moves it to its place.
+    fn make(&self, run: &Run<'_>, spec: &VmSpec) -> Result<(), Stop> {
+        let unusable = |error| HypervisorError::new(Kind::Image).caused_by(error);
+        let image = File::open(&spec.image).map_err(unusable)?;
+        let metadata = image.metadata().map_err(unusable)?;
+        if !metadata.is_file() {
+            let error = HypervisorError::new(Kind::Image);
+            return Err(error.because("it is not a file").into());
+        }
+        let record = Record::new(
+            spec.description.clone(),
+            spec.media_type.clone(),
+            metadata.len(),
+            spec.resources.clone(),
+        );
+        fits(&record, &spec.resources)?;
+
+        let folder = self.new_folder(&spec.id);
+        if let Err(error) = self.fill(&folder, image, &record) {
+            // The error that matters is the first.
+            let _ = self.disk.remove_folder(&folder);
+            return Err(error.into());
+        }
+        run.effect()?;
+        let place = self.folder(&spec.id);
+        self.disk
+            .rename(&folder, &place)
+            .map_err(|error| failed("cannot make", &place, error).into())
+    }
+
+    fn fill(&self, folder: &Path, mut image: File, record: &Record) -> Result<(), HypervisorError> {
+        let storage = record.config.0.storage.get();
+        self.disk
+            .remove_folder(folder)
+            .and_then(|()| self.disk.make_folder(folder))
+            .and_then(|()| self.disk.copy(&mut image, &folder.join(DISK), storage))
+            .map_err(|error| failed("cannot make", folder, error))?;
+        self.write_into(folder, record)
+    }
+
+    /// Writes down that a call has begun.
+    fn begin(
+        &self,
+        run: &Run<'_>,
+        id: &VmId,
+        record: &mut Record,
+        pending: Pending,
+    ) -> Result<(), Stop> {
+        record.pending = Some(pending);
+        self.write(id, record)?;
+        run.effect()
+    }
+
+    /// Writes down that no call is under way and the machine has this state.
+    fn end(&self, id: &VmId, record: &mut Record, state: State) -> Result<Outcome, Stop> {
+        record.pending = None;
+        record.state = state;
+        self.write(id, record)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Takes a machine out of its place: from here on it is absent.
+    fn part(&self, id: &VmId) -> Result<(), HypervisorError> {
+        let (place, gone) = (self.folder(id), self.gone_folder(id));
+        self.disk
+            .remove_folder(&gone)
+            .and_then(|()| self.disk.rename(&place, &gone))
+            .map_err(|error| failed("cannot remove", &place, error))?;
+        self.ledger().release(id);
+        Ok(())
+    }
+
+    fn overwrite(&self, disk: &Path) -> Result<(), HypervisorError> {
+        fs::metadata(disk)
+            .and_then(|metadata| self.disk.overwrite(disk, metadata.len()))
+            .map_err(|error| failed("cannot overwrite", disk, error))
+    }
+
+    fn can_suspend(&self) -> Result<(), HypervisorError> {
+        if self.capabilities.suspend {
+            Ok(())
+        } else {
+            Err(HypervisorError::new(Kind::NotSupported))
+        }
+    }
+
+    fn prepare_record(
+        &self,
+        id: &VmId,
+        record: &mut Record,
+        want: &ResourceConfig,
+    ) -> Result<Prepared, Stop> {
+        let prepared = self.effects(record, want)?;
+        fits(record, want)?;
+        let before = record.clone();
+        self.ledger().claim(id, want).map_err(no_space)?;
+        record.prepared = (record.config.0 != *want).then(|| Config(want.clone()));
+        if *record != before
+            && let Err(error) = self.write(id, record)
+        {
+            self.ledger().set(id, before.claim().clone());
+            return Err(error.into());
+        }
+        Ok(prepared)
+    }
+
+    /// When the changes take effect, if the machine allows them.
+    fn effects(&self, record: &Record, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {
+        let state = record.machine_state();
+        if state == MachineState::Unsettled {
+            return Err(HypervisorError::invalid_state(state));
+        }
+        let has = &record.config.0;
+        let changes = |resource| match resource {
+            Resource::Ram => has.ram != want.ram,
+            Resource::Storage => has.storage != want.storage,
+            Resource::Cpu => has.cpu != want.cpu,
+            Resource::Network => has.network != want.network,
+        };
+        for resource in Resource::ALL.into_iter().filter(|it| changes(*it)) {
+            let fixed = matches!(resource, Resource::Ram | Resource::Storage);
+            match (self.capabilities.support(resource), record.state) {
+                (Support::None, _) => {
+                    let error = HypervisorError::new(Kind::NotSupported);
+                    return Err(error.because(format!("{resource} cannot be changed")));
+                }
+                (Support::NotRunning, State::Running) => {
+                    return Err(HypervisorError::new(Kind::CannotChangeLive(resource)));
+                }
+                (_, State::Suspended) if fixed => {
+                    return Err(HypervisorError::invalid_state(state));
+                }
+                (Support::Live | Support::NotRunning, _) => {}
+            }
+        }
+        Ok(Prepared::new(|resource| {
+            match (changes(resource), record.state) {
+                (false, _) => Effect::Unchanged,
+                (true, State::Running) => Effect::Live,
+                (true, State::Off | State::Crashed | State::Suspended) => Effect::Recorded,
+            }
+        }))
+    }
+
+    /// Gives a machine these resources and ends what was prepared.
+    fn make_effective(
+        &self,
+        id: &VmId,
+        mut record: Record,
+        config: &ResourceConfig,
+    ) -> Result<(), Stop> {
+        let disk = self.folder(id).join(DISK);
+        let len = config.storage.get().max(record.image_octets);
+        self.disk
+            .set_len(&disk, len)
+            .map_err(|error| failed("cannot resize", &disk, error))?;
+        record.config = Config(config.clone());
+        record.prepared = None;
+        self.write(id, &record)?;
+        self.ledger().set(id, config.clone());
+        Ok(())
+    }
+}
+
+/// Whether a machine's disk has room for its image.
+fn fits(record: &Record, config: &ResourceConfig) -> Result<(), HypervisorError> {
+    if record.image_octets <= config.storage.get() {
+        return Ok(());
+    }
+    let detail = format!("the image alone has {} octets", record.image_octets);
+    Err(no_space(Resource::Storage).because(detail))
+}
+
+fn no_space(resource: Resource) -> HypervisorError {
+    HypervisorError::new(Kind::NoSpace(resource))
+}
+
+/// The machine's state does not allow the call.
+fn refused(record: &Record) -> Stop {
+    HypervisorError::invalid_state(record.machine_state()).into()
+}

@@ -1,0 +1,421 @@
+use std::{
+    cell::Cell,
+    collections::BTreeSet,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use virmo_hypervisor::{Capabilities, HypervisorError, HypervisorErrorKind as Kind, Resource};
+use virmo_params::{Bytes, DeviceResources};
+use virmo_state::VmId;
+
+use crate::{
+    Fault, FaultMode, Operation,
+    disk::Disk,
+    ledger::Ledger,
+    record::{DISK, Found, Pending, RECORD, Record, State},
+};
+
+/// A hypervisor of simulated machines in a folder. The crate's documentation says what it does.
+#[derive(Debug)]
+pub struct Simulator {
+    machines: PathBuf,
+    scratch: PathBuf,
+    pub(crate) disk: Disk,
+    pub(crate) capabilities: Capabilities,
+    delay: Duration,
+    faults: Mutex<Vec<Fault>>,
+    released: Mutex<bool>,
+    release: Condvar,
+    busy: Mutex<BTreeSet<VmId>>,
+    ledger: Mutex<Ledger>,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+/// How a [`Simulator`] is to be opened.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    folder: PathBuf,
+    capabilities: Capabilities,
+    delay: Duration,
+    faults: Vec<Fault>,
+    sync: bool,
+    abort_at: Option<u64>,
+}
+
+/// Why a folder could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another simulator has it open.
+    #[error("{} is in use by another simulator", .0.display())]
+    InUse(PathBuf),
+    /// The folder cannot be read or written.
+    #[error("cannot open the simulator's folder {}", path.display())]
+    Io {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Builder {
+    /// What the simulator can do, and what its device has. Default: everything live, 4 GiB of RAM,
+    /// 32 GiB of storage. What is not supported is refused as a back end without it does.
+    pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// What the device has.
+    pub fn device(mut self, device: DeviceResources) -> Self {
+        self.capabilities.device = device;
+        self
+    }
+
+    /// How long each call that changes a machine takes. Default: no time.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// Adds a fault. Several of one operation show one after the other.
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    /// Does not wait for the disk: for a folder that need not outlive a power cut. It outlives a
+    /// kill all the same.
+    pub fn without_sync(mut self) -> Self {
+        self.sync = false;
+        self
+    }
+
+    /// Aborts the process after so many changes of files, the first being 1: each moment at which
+    /// a kill could leave something else behind has a number.
+    pub fn abort_at(mut self, step: u64) -> Self {
+        self.abort_at = Some(step);
+        self
+    }
+
+    /// Opens the folder, makes it if it is not there, and clears away what a kill left half made
+    /// or half removed.
+    ///
+    /// # Errors
+    ///
+    /// If another simulator has the folder open, or it cannot be read or written.
+    pub fn open(self) -> Result<Simulator, OpenError> {
+        let io = |source| OpenError::Io {
+            path: self.folder.clone(),
+            source,
+        };
+        let machines = self.folder.join("machines");
+        let scratch = self.folder.join("scratch");
+        fs::create_dir_all(&machines).map_err(io)?;
+        fs::create_dir_all(&scratch).map_err(io)?;
+        let lock = File::create(self.folder.join("lock")).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(self.folder)),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        let simulator = Simulator {
+            machines,
+            scratch,
+            disk: Disk::new(self.sync, self.abort_at),
+            ledger: Mutex::new(Ledger::new(self.capabilities.device.clone())),
+            capabilities: self.capabilities,
+            delay: self.delay,
+            faults: Mutex::new(self.faults),
+            released: Mutex::default(),
+            release: Condvar::new(),
+            busy: Mutex::default(),
+            _lock: lock,
+        };
+        simulator.clean().map_err(io)?;
+        simulator.count().map_err(io)?;
+        Ok(simulator)
+    }
+}
+
+impl Simulator {
+    /// Opens a folder as it is by default.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::open`].
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        Self::builder(folder).open()
+    }
+
+    /// Begins to open a folder.
+    pub fn builder(folder: impl Into<PathBuf>) -> Builder {
+        let device = DeviceResources::new(Bytes::gib(4), Bytes::gib(32));
+        Builder {
+            folder: folder.into(),
+            capabilities: Capabilities::new("simulator", device),
+            delay: Duration::ZERO,
+            faults: Vec::new(),
+            sync: true,
+            abort_at: None,
+        }
+    }
+
+    /// Lets all calls that hang answer, with an error and without another effect; those that would
+    /// hang later too.
+    pub fn release(&self) {
+        *lock(&self.released) = true;
+        self.release.notify_all();
+    }
+
+    /// How often the guest of a running or suspended machine was resumed since it was booted.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `InvalidState` if it is off, or a fault of the folder.
+    pub fn counter(&self, id: &VmId) -> Result<u64, HypervisorError> {
+        let record = self.record(id)?;
+        match record.state {
+            State::Running | State::Suspended => Ok(record.counter),
+            State::Off | State::Crashed => {
+                Err(HypervisorError::invalid_state(record.machine_state()))
+            }
+        }
+    }
+
+    /// Ends a running guest from inside, in order or by a crash.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, `InvalidState` if it does not run, `Busy`, or a fault of the folder.
+    pub fn end_guest(&self, id: &VmId, crashed: bool) -> Result<(), HypervisorError> {
+        self.run(None, id, |_| {
+            let mut record = self.record(id)?;
+            if record.state != State::Running {
+                return Err(HypervisorError::invalid_state(record.machine_state()).into());
+            }
+            record.state = if crashed { State::Crashed } else { State::Off };
+            record.pending = None;
+            Ok(self.write(id, &record)?)
+        })
+    }
+
+    /// Runs a call on a machine that no other call is running on.
+    pub(crate) fn run<T>(
+        &self,
+        operation: Option<Operation>,
+        id: &VmId,
+        call: impl FnOnce(&Run<'_>) -> Result<T, Stop>,
+    ) -> Result<T, HypervisorError> {
+        let result = {
+            let _claim = Claim::new(&self.busy, id)?;
+            if !self.delay.is_zero() {
+                thread::sleep(self.delay);
+            }
+            call(&Run {
+                simulator: self,
+                operation,
+                begun: Cell::new(false),
+            })
+        };
+        match result {
+            Ok(value) => Ok(value),
+            Err(Stop::Failed(error)) => Err(error),
+            // The machine is free meanwhile: who gives up waiting can undo what was begun.
+            Err(Stop::Hang) => {
+                let mut released = lock(&self.released);
+                while !*released {
+                    released = self
+                        .release
+                        .wait(released)
+                        .unwrap_or_else(PoisonError::into_inner);
+                }
+                let kind = Kind::Timeout {
+                    may_have_happened: true,
+                };
+                Err(HypervisorError::new(kind).because("the simulated hang was released"))
+            }
+        }
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+
+    pub(crate) fn find(&self, id: &VmId) -> Result<Found, HypervisorError> {
+        let folder = self.folder(id);
+        Found::read(&folder).map_err(|error| failed("cannot read", &folder, error))
+    }
+
+    /// The record of a machine that is there and not broken.
+    pub(crate) fn record(&self, id: &VmId) -> Result<Record, HypervisorError> {
+        match self.find(id)? {
+            Found::Machine(record) => Ok(record),
+            Found::Absent | Found::Foreign => Err(HypervisorError::new(Kind::NotFound)),
+            broken @ Found::Broken(_) => {
+                Err(HypervisorError::invalid_state(broken.observed().state))
+            }
+        }
+    }
+
+    pub(crate) fn write(&self, id: &VmId, record: &Record) -> Result<(), HypervisorError> {
+        self.write_into(&self.folder(id), record)
+    }
+
+    pub(crate) fn write_into(&self, folder: &Path, record: &Record) -> Result<(), HypervisorError> {
+        let path = folder.join(RECORD);
+        serde_json::to_vec_pretty(record)
+            .map_err(io::Error::from)
+            .and_then(|text| self.disk.replace(&path, &text))
+            .map_err(|error| failed("cannot write", &path, error))
+    }
+
+    /// Removes a folder in which a machine was being made or removed, and overwrites its data if
+    /// that was asked for.
+    pub(crate) fn remove(&self, folder: &Path) -> io::Result<()> {
+        if let Ok(Found::Machine(record)) = Found::read(folder)
+            && record.pending == Some(Pending::Erase)
+        {
+            self.disk
+                .overwrite(&folder.join(DISK), record.image_octets)?;
+        }
+        self.disk.remove_folder(folder)
+    }
+
+    pub(crate) fn machines(&self) -> &Path {
+        &self.machines
+    }
+
+    pub(crate) fn folder(&self, id: &VmId) -> PathBuf {
+        self.machines.join(id.as_str())
+    }
+
+    /// Where a machine is made.
+    pub(crate) fn new_folder(&self, id: &VmId) -> PathBuf {
+        self.scratch.join(format!("new-{id}"))
+    }
+
+    /// Where a machine is removed.
+    pub(crate) fn gone_folder(&self, id: &VmId) -> PathBuf {
+        self.scratch.join(format!("gone-{id}"))
+    }
+
+    fn clean(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.scratch)? {
+            self.remove(&entry?.path())?;
+        }
+        Ok(())
+    }
+
+    fn count(&self) -> io::Result<()> {
+        let mut ledger = self.ledger();
+        for entry in fs::read_dir(&self.machines)? {
+            let entry = entry?;
+            if let Some(id) = id_of(&entry)
+                && let Found::Machine(record) = Found::read(&entry.path())?
+            {
+                ledger.set(&id, record.claim().clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The machine a folder is named after.
+pub(crate) fn id_of(entry: &fs::DirEntry) -> Option<VmId> {
+    entry.file_name().to_str()?.parse().ok()
+}
+
+/// A call on its way.
+pub(crate) struct Run<'a> {
+    simulator: &'a Simulator,
+    operation: Option<Operation>,
+    begun: Cell<bool>,
+}
+
+/// Why a call ended early.
+pub(crate) enum Stop {
+    Failed(HypervisorError),
+    Hang,
+}
+
+impl From<HypervisorError> for Stop {
+    fn from(error: HypervisorError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Run<'_> {
+    /// Says that the call had a durable effect; the first is where a fault shows.
+    pub(crate) fn effect(&self) -> Result<(), Stop> {
+        if self.begun.replace(true) {
+            return Ok(());
+        }
+        let mut faults = lock(&self.simulator.faults);
+        let position = faults
+            .iter()
+            .position(|fault| Some(fault.operation) == self.operation);
+        let Some(fault) = position.map(|position| faults.remove(position)) else {
+            return Ok(());
+        };
+        match fault.mode {
+            FaultMode::Fail => {
+                let error = HypervisorError::new(Kind::Backend);
+                Err(Stop::Failed(error.because(format!("simulated {fault}"))))
+            }
+            FaultMode::Hang => Err(Stop::Hang),
+            FaultMode::Crash => std::process::abort(),
+        }
+    }
+}
+
+/// A machine while a call runs on it.
+struct Claim<'a> {
+    busy: &'a Mutex<BTreeSet<VmId>>,
+    id: VmId,
+}
+
+impl<'a> Claim<'a> {
+    fn new(busy: &'a Mutex<BTreeSet<VmId>>, id: &VmId) -> Result<Self, HypervisorError> {
+        if lock(busy).insert(id.clone()) {
+            Ok(Self {
+                busy,
+                id: id.clone(),
+            })
+        } else {
+            Err(HypervisorError::new(Kind::Busy))
+        }
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        lock(self.busy).remove(&self.id);
+    }
+}
+
+/// An error of the file system.
+pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> HypervisorError {
+    let kind = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Kind::NoSpace(Resource::Storage)
+        }
+        _ => Kind::Backend,
+    };
+    HypervisorError::new(kind)
+        .because(format!("{what} {}", path.display()))
+        .caused_by(error)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is under our locks is whole at every moment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
