@@ -1,1 +1,58 @@
-//! The OMA DM server engine: sessions as values, a command queue, procedures.
+//! The OMA DM server engine: sessions as values, a queue of procedures for each device.
+//! [DM-Protocol]
+//!
+//! Bytes in, bytes out. A transport hands every message it gets to [`Server::receive`] and sends
+//! what [`Server::respond`] returns; time is an argument. What is done on a device is a
+//! [`Procedure`](omadm_session::Procedure); [`SingleCommand`] is the simplest one.
+//!
+//! ```
+//! use omadm_core::Now;
+//! use omadm_server::{Config, EventKind, Everyone, Request, Server, SingleCommand};
+//! use omadm_syncml::Encoding;
+//!
+//! let mut server = Server::new(Config::new("r1"), Everyone);
+//!
+//! // For each message of a device:
+//! fn handle(server: &mut Server, body: &[u8], now: Now) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+//!     let mut receipt = server.receive(Request::new(body, Encoding::Xml, now))?;
+//!     for event in receipt.take_events() {
+//!         if let EventKind::SessionStarted { dev_info, .. } = event.kind {
+//!             println!("{} is a {:?}", event.device, dev_info.get("Mod"));
+//!             let get = SingleCommand::get("./DevDetail/SwV");
+//!             server.enqueue(&event.device, Box::new(get))?;
+//!         }
+//!     }
+//!     let response = server.respond(receipt)?;
+//!     for event in response.events {
+//!         if let EventKind::ProcedureFinished { report, .. } = event.kind {
+//!             println!("{} runs {:?}", event.device, report.value);
+//!         }
+//!     }
+//!     Ok(response.body)
+//! }
+//! # let error = handle(&mut server, b"<nonsense/>", Now::default()).unwrap_err();
+//! # assert_eq!(error.to_string(), "the message cannot be decoded");
+//! ```
+//!
+//! Authentication is `none` or `basic`; large objects are not taken apart or put together yet: a
+//! command too large for the device's MaxMsgSize is not sent, and a chunk of Results gets 413.
+
+mod answer;
+mod config;
+mod device;
+mod error;
+mod event;
+mod log;
+mod server;
+mod session;
+mod single;
+mod turn;
+
+pub use config::{Account, Accounts, Compat, Config, Everyone};
+pub use error::{EnqueueError, ReceiveError, RespondError};
+pub use event::{
+    ClientEvent, DevInfo, Event, EventKind, ProcedureId, SessionEnd, Trigger, Violation,
+};
+pub use server::{Receipt, Request, Response, Server};
+pub use session::Session;
+pub use single::SingleCommand;

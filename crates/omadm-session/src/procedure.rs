@@ -69,6 +69,8 @@ pub enum Unanswered {
     NoStatus,
     /// It was not sent: it fits no message of the size the device takes.
     TooLarge,
+    /// It was not sent: the encoding of the session cannot express it.
+    Unencodable,
 }
 
 impl Answer {

@@ -1,4 +1,4 @@
-use omadm_core::StatusCode;
+use omadm_core::{Format, StatusCode};
 use omadm_syncml::{Command, Data, Item};
 
 use crate::{Answer, Step, Tag, Tagged, Unanswered};
@@ -167,14 +167,26 @@ impl Reply {
         item.data.as_ref().map_or(Some(""), Data::as_text)
     }
 
+    /// The names of the children, if a Get read an interior node. [DM-RepPro §6.6.7]
+    #[must_use]
+    pub fn children(&self) -> Option<Vec<&str>> {
+        let item = self.items.first()?;
+        if item.meta.format() != Ok(Format::Node) {
+            return None;
+        }
+        let names = self.text()?.split('/').map(str::trim);
+        Some(names.filter(|name| !name.is_empty()).collect())
+    }
+
     /// What went wrong, for people: the command, the node and why.
     #[must_use]
     pub fn complaint(&self) -> String {
         let why = match (self.status, self.unanswered) {
             (Some(code), _) => format!("{code:?}"),
             (None, Some(Unanswered::TooLarge)) => "too large for a message".to_owned(),
+            (None, Some(Unanswered::Unencodable)) => "not expressible in the encoding".to_owned(),
             (None, Some(Unanswered::SessionLost)) => "the session ended".to_owned(),
-            (None, _) => "no status".to_owned(),
+            (None, Some(Unanswered::NoStatus) | None) => "no status".to_owned(),
         };
         format!("{} {}: {why}", self.command.name(), self.uri)
     }
@@ -182,6 +194,8 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
+    use omadm_syncml::Meta;
+
     use crate::request;
 
     use super::*;
@@ -245,6 +259,23 @@ mod tests {
         let reply = &round.replies()[0];
         assert_eq!(reply.status(), Some(StatusCode::NOT_FOUND));
         assert_eq!(reply.complaint(), "Get ./A: 404 Not found");
+    }
+
+    #[test]
+    fn an_interior_node_lists_its_children() {
+        let read = |format: Format, text: &str| {
+            let mut round = Round::new();
+            let sent = tags(round.send([request::get("./A")]));
+            let meta = Meta::new().with_format(format);
+            let item = Item::new().with_meta(meta).with_data(text.to_owned());
+            round.answer(Answer::status(sent[0], StatusCode::OK));
+            round.answer(Answer::results(sent[0], vec![item]));
+            let children = round.replies()[0].children();
+            children.map(|names| names.join(","))
+        };
+        assert_eq!(read(Format::Node, "a/b c/d").as_deref(), Some("a,b c,d"));
+        assert_eq!(read(Format::Node, "").as_deref(), Some(""));
+        assert_eq!(read(Format::Chr, "a/b"), None);
     }
 
     #[test]

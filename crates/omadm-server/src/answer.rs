@@ -1,0 +1,200 @@
+//! Writes the messages of the server.
+
+use omadm_core::{AlertCode, StatusCode};
+use omadm_session::{Answer, Correlators, Fit, Packer, Unanswered, command_status, header_status};
+use omadm_syncml::{Alert, Chal, Command, EncodeError, Encoding, Header, Item, Message};
+
+use crate::{
+    Config, EventKind, SessionEnd,
+    device::Device,
+    log::Log,
+    session::{Phase, Queued, Sent, Session, Turn},
+};
+
+/// What an Alert without Items takes at most, in bytes of either encoding.
+const ALERT_ROOM: usize = 96;
+
+/// How often procedures are asked for commands before one message: one that yields nothing but
+/// commands that cannot be sent does not hold the engine up.
+const MAX_POLLS: usize = 100;
+
+/// Appends the answer to a message that is not processed: this code for its header and for each of
+/// its commands.
+pub(crate) fn refusal(
+    message: &Message<'_>,
+    header: &Header<'_>,
+    encoding: Encoding,
+    limit: usize,
+    refusal: Refusal,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut body = Vec::new();
+    let mut packer = Packer::new(header, encoding, limit, &mut body)?;
+    let mut status = header_status(&message.header, refusal.code);
+    if let Some(chal) = refusal.chal {
+        status = status.with_chal(chal);
+    }
+    if let Some(supported) = refusal.supported {
+        status = status.with_items([Item::new().with_data(supported)]);
+    }
+    packer.require(&mut Command::Status(status))?;
+    for command in &message.commands {
+        if matches!(command, Command::Status(_) | Command::Results(_)) || command.no_resp() {
+            continue;
+        }
+        let status = command_status(message.header.msg_id, command, refusal.code);
+        if !matches!(packer.push(&mut Command::Status(status))?, Fit::Packed(_)) {
+            break;
+        }
+    }
+    packer.finish(true);
+    Ok(body)
+}
+
+/// Why a message is not processed.
+pub(crate) struct Refusal {
+    pub(crate) code: StatusCode,
+    pub(crate) chal: Option<Chal<'static>>,
+    /// The version that is supported instead.
+    pub(crate) supported: Option<&'static str>,
+}
+
+impl From<StatusCode> for Refusal {
+    fn from(code: StatusCode) -> Self {
+        Self {
+            code,
+            chal: None,
+            supported: None,
+        }
+    }
+}
+
+/// Writes the answer to a message that was processed.
+pub(crate) struct Composer<'t> {
+    pub(crate) config: &'t Config,
+    pub(crate) session: &'t mut Session,
+    pub(crate) device: &'t mut Device,
+    pub(crate) correlators: &'t mut Correlators,
+    pub(crate) log: &'t mut Log,
+}
+
+impl Composer<'_> {
+    pub(crate) fn compose(mut self, turn: Turn) -> Result<(), EncodeError> {
+        let mut header = self.session.link.next_header();
+        header.cred = self.session.prover.cred();
+        header.resp_uri = self.config.resp_uri.clone().map(Into::into);
+        let mut body = Vec::new();
+        let limit = self.session.link.max_message_size();
+        let mut packer = Packer::new(&header, self.session.encoding, limit, &mut body)?;
+        packer.require(&mut Command::Status(turn.status))?;
+        if self.session.abort || !turn.complete {
+            packer.reserve(ALERT_ROOM);
+        }
+        let statuses = self.statuses(&mut packer)?;
+
+        let is_final = if self.session.phase != Phase::Open {
+            true
+        } else if self.session.abort {
+            self.alert(&mut packer, header.msg_id, AlertCode::SESSION_ABORT)?;
+            self.end(SessionEnd::AbortedByServer);
+            true
+        } else if !turn.complete {
+            self.alert(&mut packer, header.msg_id, AlertCode::NEXT_MESSAGE)?;
+            false
+        } else if self.session.outbox.front_mut().is_some() {
+            false
+        } else {
+            match self.commands(&mut packer, header.msg_id, statuses) {
+                Packed::Some => true,
+                Packed::NoRoom => false,
+                Packed::Nothing => {
+                    self.session.phase = Phase::Ended { resumable: true };
+                    let end = EventKind::SessionEnded(SessionEnd::Completed);
+                    self.log.push(end);
+                    true
+                }
+            }
+        };
+        self.session.mid_package = turn.complete && !is_final;
+        packer.finish(is_final);
+        self.session.answer = body;
+        Ok(())
+    }
+
+    /// Packs statuses as far as they fit; how many.
+    fn statuses(&mut self, packer: &mut Packer<'_>) -> Result<usize, EncodeError> {
+        let mut packed = 0;
+        while let Some(status) = self.session.outbox.front_mut() {
+            match packer.push(status)? {
+                Fit::Full => break,
+                Fit::Packed(_) => packed += 1,
+                // Left out: the device takes no message it fits into.
+                Fit::Never => {}
+            }
+            self.session.outbox.pop_front();
+        }
+        Ok(packed)
+    }
+
+    /// Packs commands of the procedures as far as they fit beside this many statuses.
+    fn commands(&mut self, packer: &mut Packer<'_>, msg_id: u32, statuses: usize) -> Packed {
+        let mut any = Packed::Nothing;
+        for _ in 0..MAX_POLLS {
+            while let Some(mut queued) = self.session.queue.pop_front() {
+                match packer.push(&mut queued.tagged.command) {
+                    Ok(Fit::Packed(id)) => {
+                        self.session.ledger.sent(msg_id, id, queued.sent());
+                        any = Packed::Some;
+                    }
+                    // A further message of this package holds a Status as well, that of 1222.
+                    Ok(Fit::Full) if any == Packed::Some || statuses > 1 => {
+                        self.session.queue.push_front(queued);
+                        return match any {
+                            Packed::Some => any,
+                            _ => Packed::NoRoom,
+                        };
+                    }
+                    Ok(Fit::Full | Fit::Never) => self.unsent(&queued, Unanswered::TooLarge),
+                    Err(_) => self.unsent(&queued, Unanswered::Unencodable),
+                }
+            }
+            let queue = &mut self.session.queue;
+            if any == Packed::Some || !self.device.poll(queue, self.correlators, self.log) {
+                break;
+            }
+        }
+        any
+    }
+
+    fn unsent(&mut self, queued: &Queued, reason: Unanswered) {
+        let answer = Answer::not_answered(queued.tagged.tag, reason);
+        self.device.answer(queued.procedure, answer);
+    }
+
+    fn alert(
+        &mut self,
+        packer: &mut Packer<'_>,
+        msg_id: u32,
+        code: AlertCode,
+    ) -> Result<(), EncodeError> {
+        let id = packer.require(&mut Command::Alert(Alert::new(code)))?;
+        self.session.ledger.sent(msg_id, id, Sent::Alert);
+        Ok(())
+    }
+
+    fn end(&mut self, end: SessionEnd) {
+        self.device.lose(self.session);
+        self.session.phase = Phase::Ended { resumable: false };
+        self.log.push(EventKind::SessionEnded(end));
+    }
+}
+
+/// What became of the commands: [`Composer::commands`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Packed {
+    /// Some are in the message.
+    Some,
+    /// None is in the message for the statuses; the next message of the package has room.
+    NoRoom,
+    /// There are none.
+    Nothing,
+}

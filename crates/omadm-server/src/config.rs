@@ -1,0 +1,170 @@
+use std::{fmt::Debug, time::Duration};
+
+use omadm_session::{
+    Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Prover, Scheme, UnsupportedScheme, Verifier,
+};
+use omadm_syncml::Limits;
+
+/// What the engine tells its peers and what it spends.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use omadm_server::Config;
+///
+/// let mut config = Config::new("r7");
+/// config.idle_timeout = Duration::from_secs(60);
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// What every Correlator of this engine begins with. It has to differ from run to run and from
+    /// server to server: a random text, or a counter that is never reset.
+    pub correlator_prefix: String,
+    /// The RespURI of every message: where the device posts its next one. Default: none, so it
+    /// goes on as it began.
+    pub resp_uri: Option<String>,
+    /// The largest message a device may send, in bytes: MaxMsgSize. Default: 65,536.
+    pub max_message_size: u32,
+    /// The largest object a device may send, in bytes: MaxObjSize. Default: 1 MiB.
+    pub max_object_size: u32,
+    /// What decoding one message may cost.
+    pub limits: Limits,
+    /// After how much silence a session is forgotten, the cached answer with it. Default: 5 min.
+    pub idle_timeout: Duration,
+    /// After how much silence a device without procedures is forgotten, and with it which of its
+    /// alerts were reported. Default: 24 h.
+    pub device_timeout: Duration,
+    /// How many sessions may be open; further ones get 503. Default: 10,000.
+    pub max_sessions: usize,
+    /// How many devices are known at a time; sessions of further ones get 503. Default: 100,000.
+    pub max_devices: usize,
+    /// How many procedures wait for one device. Default: 1,000.
+    pub max_procedures: usize,
+    /// How many messages a session may have; beyond, it is aborted. Default: 10,000.
+    pub max_messages: u32,
+    /// How many Items of alerts a session may bring; further ones get 500. Default: 1,000.
+    pub max_alerts: u32,
+    /// How often a session may fail to prove who it is before it is ended. Default: 3.
+    pub max_attempts: u32,
+    /// What is accepted beyond the letter of the specification. Default: nothing.
+    pub compat: Compat,
+}
+
+impl Config {
+    /// The defaults, with Correlators that begin with this prefix.
+    pub fn new(correlator_prefix: impl Into<String>) -> Self {
+        Self {
+            correlator_prefix: correlator_prefix.into(),
+            resp_uri: None,
+            max_message_size: MAX_MESSAGE_SIZE,
+            max_object_size: MAX_OBJECT_SIZE,
+            limits: Limits::default(),
+            idle_timeout: Duration::from_secs(5 * 60),
+            device_timeout: Duration::from_secs(24 * 60 * 60),
+            max_sessions: 10_000,
+            max_devices: 100_000,
+            max_procedures: 1000,
+            max_messages: 10_000,
+            max_alerts: 1000,
+            max_attempts: 3,
+            compat: Compat::default(),
+        }
+    }
+}
+
+/// Deviations of deployed clients that are accepted when asked for; none is ever sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Compat {
+    /// A MsgID beyond the one expected. Otherwise: 400, nothing is processed.
+    pub skipped_message_ids: bool,
+    /// A first message that lacks leaves of DevInfo, or all of it. Otherwise: 412, no session.
+    pub incomplete_dev_info: bool,
+    /// DevInfo whose Items have a Target instead of a Source. Otherwise: 412.
+    pub dev_info_as_target: bool,
+    /// Results that come before or without their Status. Otherwise: 400, nobody hears of them.
+    pub results_without_status: bool,
+    /// A Generic Alert whose Items have no Format, taken as `chr`. Otherwise: 412.
+    pub alert_without_format: bool,
+    /// Commands without a CmdID. Otherwise: 400.
+    pub missing_cmd_ids: bool,
+    /// A CmdID that occurs twice in a message. Otherwise: 400 for the second command.
+    pub duplicate_cmd_ids: bool,
+}
+
+impl Compat {
+    /// Everything is accepted.
+    #[must_use]
+    pub const fn lenient() -> Self {
+        Self {
+            skipped_message_ids: true,
+            incomplete_dev_info: true,
+            dev_info_as_target: true,
+            results_without_status: true,
+            alert_without_format: true,
+            missing_cmd_ids: true,
+            duplicate_cmd_ids: true,
+        }
+    }
+}
+
+/// How the server and one device prove who they are to each other. [DM-Security §5]
+///
+/// ```
+/// use omadm_server::Account;
+/// use omadm_session::{Credentials, Scheme};
+///
+/// let device = Credentials::new("dev1", "its password");
+/// let server = Credentials::new("dm.example", "the server's password for dev1");
+/// let account = Account::new(Scheme::Basic, Some(device), Some(server))?;
+/// # Ok::<(), omadm_session::UnsupportedScheme>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Account {
+    pub(crate) verifier: Verifier,
+    pub(crate) prover: Prover,
+}
+
+impl Account {
+    /// What the device proves itself by, and what the server does; what is absent is not proven in
+    /// messages.
+    ///
+    /// # Errors
+    ///
+    /// [`UnsupportedScheme`]
+    pub fn new(
+        scheme: Scheme,
+        device: Option<Credentials>,
+        server: Option<Credentials>,
+    ) -> Result<Self, UnsupportedScheme> {
+        Ok(Self {
+            verifier: Verifier::new(scheme, device)?,
+            prover: Prover::new(scheme, server)?,
+        })
+    }
+}
+
+/// Which devices may have sessions, and how they prove who they are.
+pub trait Accounts: Debug + Send {
+    /// The account of a device, found by the LocURI of its Source; none for a device that may have
+    /// no session, which gets 401.
+    fn account(&self, device: &str) -> Option<Account>;
+}
+
+/// The same for every device.
+impl Accounts for Account {
+    fn account(&self, _: &str) -> Option<Account> {
+        Some(self.clone())
+    }
+}
+
+/// Every device may have sessions, nothing is proven in messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Everyone;
+
+impl Accounts for Everyone {
+    fn account(&self, device: &str) -> Option<Account> {
+        Account::new(Scheme::None, None, None).ok()?.account(device)
+    }
+}

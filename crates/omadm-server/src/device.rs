@@ -1,0 +1,137 @@
+use std::{collections::VecDeque, time::Duration};
+
+use omadm_core::GenericAlert;
+use omadm_session::{Answer, Correlators, Procedure, Step, Unanswered};
+
+use crate::{
+    EventKind, ProcedureId,
+    log::Log,
+    session::{Queued, Sent, Session},
+};
+
+/// How many alerts with a Correlator are remembered as reported.
+const REMEMBERED_ALERTS: usize = 64;
+
+/// What outlives the sessions of a device.
+#[derive(Debug, Default)]
+pub(crate) struct Device {
+    jobs: VecDeque<Job>,
+    reported: VecDeque<GenericAlert>,
+    unconfirmed: Vec<GenericAlert>,
+    pub(crate) last_seen: Duration,
+}
+
+#[derive(Debug)]
+struct Job {
+    id: ProcedureId,
+    procedure: Box<dyn Procedure>,
+    started: bool,
+}
+
+impl Device {
+    pub(crate) fn enqueue(&mut self, id: ProcedureId, procedure: Box<dyn Procedure>) {
+        self.jobs.push_back(Job {
+            id,
+            procedure,
+            started: false,
+        });
+    }
+
+    pub(crate) fn begin_session(&mut self) {
+        if let Some(job) = self.jobs.front_mut().filter(|job| job.started) {
+            job.procedure.begin_session();
+        }
+    }
+
+    /// Lets the procedures go on: fills the queue of commands and returns true, or returns false if
+    /// there is nothing to send.
+    pub(crate) fn poll(
+        &mut self,
+        queue: &mut VecDeque<Queued>,
+        correlators: &mut Correlators,
+        log: &mut Log,
+    ) -> bool {
+        while let Some(job) = self.jobs.front_mut() {
+            job.started = true;
+            match job.procedure.poll(correlators) {
+                Step::Wait => return false,
+                Step::Send(commands) => {
+                    let procedure = job.id;
+                    let queued = commands
+                        .into_iter()
+                        .map(|tagged| Queued { procedure, tagged });
+                    queue.extend(queued);
+                    return !queue.is_empty();
+                }
+                Step::Done(report) => {
+                    if let Some(job) = self.jobs.pop_front() {
+                        log.push(EventKind::ProcedureFinished {
+                            id: job.id,
+                            report,
+                            procedure: job.procedure,
+                        });
+                    }
+                }
+            }
+        }
+        false
+    }
+
+    pub(crate) fn answer(&mut self, procedure: ProcedureId, answer: Answer) {
+        // Only the first one has commands under way.
+        if let Some(job) = self.jobs.front_mut().filter(|job| job.id == procedure) {
+            job.procedure.answer(answer);
+        }
+    }
+
+    /// Tells the procedures that what the session has under way will not be answered, and keeps
+    /// the alerts the device may bring again.
+    pub(crate) fn lose(&mut self, session: &mut Session) {
+        for sent in session.ledger.close() {
+            if let Sent::Command { procedure, tag, .. } = sent {
+                self.answer(
+                    procedure,
+                    Answer::not_answered(tag, Unanswered::SessionLost),
+                );
+            }
+        }
+        for Queued { procedure, tagged } in session.queue.drain(..) {
+            let answer = Answer::not_answered(tagged.tag, Unanswered::SessionLost);
+            self.answer(procedure, answer);
+        }
+        self.unconfirmed = std::mem::take(&mut session.unconfirmed);
+    }
+
+    /// Hands an alert on, unless it was before.
+    ///
+    /// One with a Correlator ends one Exec. Without, it is a repetition if it came in a message
+    /// that was never followed by another, in a session that did not end in order: then the device
+    /// may not have got its Status.
+    pub(crate) fn hear(&mut self, alert: GenericAlert) -> Option<EventKind> {
+        if let Some(index) = self.unconfirmed.iter().position(|known| *known == alert) {
+            self.unconfirmed.swap_remove(index);
+            return None;
+        }
+        if alert.correlator.is_some() {
+            if self.reported.contains(&alert) {
+                return None;
+            }
+            if self.reported.len() >= REMEMBERED_ALERTS {
+                self.reported.pop_front();
+            }
+            self.reported.push_back(alert.clone());
+        }
+        let job = self.jobs.front_mut().filter(|job| job.started);
+        let procedure = job.and_then(|job| job.procedure.alert(&alert).then_some(job.id));
+        Some(EventKind::Alert { alert, procedure })
+    }
+
+    pub(crate) fn waiting(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// From now on every alert is a new one: the device brings again what it has to at once.
+    pub(crate) fn settle(&mut self) {
+        self.unconfirmed.clear();
+    }
+}

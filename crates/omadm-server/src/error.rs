@@ -1,0 +1,42 @@
+use omadm_syncml::{DecodeError, EncodeError};
+
+/// Why a message was not taken in; nothing happened. [DM-HTTP §5]
+///
+/// Over HTTP this is the status 400.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReceiveError {
+    /// It is no SyncML message, or beyond the limits.
+    #[error("the message cannot be decoded")]
+    Undecodable(#[from] DecodeError),
+    /// Its header does not say who sent it.
+    #[error("the message does not name its source")]
+    Nameless,
+    /// No answer can be written, because something it must repeat does not go into the encoding.
+    #[error("the message cannot be answered")]
+    Unanswerable(#[from] EncodeError),
+}
+
+/// Why there is no answer to a message.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// Something the header must repeat does not go into the encoding; the session is gone.
+    #[error("the answer cannot be encoded")]
+    Unencodable(#[from] EncodeError),
+    /// The session of the receipt is gone: it was aborted or forgotten in between.
+    #[error("the session is gone")]
+    SessionGone,
+}
+
+/// Why a procedure was not enqueued.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnqueueError {
+    /// [`Config::max_procedures`](crate::Config::max_procedures) wait for the device.
+    #[error("too many procedures wait for the device")]
+    QueueFull,
+    /// [`Config::max_devices`](crate::Config::max_devices) are known.
+    #[error("too many devices are known")]
+    TooManyDevices,
+}

@@ -1,0 +1,199 @@
+use std::{borrow::Cow, collections::BTreeMap};
+
+use omadm_core::{Format, GenericAlert, StatusCode};
+use omadm_session::{Procedure, Report};
+use omadm_syncml::CmdRef;
+
+/// Names a procedure in the queue of a device: [`Server::enqueue`](crate::Server::enqueue).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ProcedureId(pub(crate) u64);
+
+impl ProcedureId {
+    /// The number; each is given once by an engine.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// What happened on a device or in a session with one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// The identifier of the device: the LocURI of its Source.
+    pub device: String,
+    /// The SessionID it happened in.
+    pub session: String,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// The kind of an [`Event`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A session began: the device proved who it is, if it has to. Procedures that are enqueued now
+    /// start with the answer.
+    SessionStarted {
+        /// Who wanted it.
+        trigger: Trigger,
+        /// What the device says about itself.
+        dev_info: DevInfo,
+    },
+    /// A session ended. After [`SessionEnd::Completed`] a device that still has something to say
+    /// may go on; the session then ends once more.
+    SessionEnded(SessionEnd),
+    /// A message was not processed; its header got this status.
+    Refused(StatusCode),
+    /// A command of a procedure got a Status.
+    Command {
+        /// Whose command.
+        procedure: ProcedureId,
+        /// The name of the command.
+        name: Cow<'static, str>,
+        /// The LocURI it addressed; empty if it addressed none.
+        uri: String,
+        /// The outcome.
+        status: StatusCode,
+    },
+    /// A Generic Alert; each is reported once, however often the device repeats it.
+    Alert {
+        /// The alert.
+        alert: GenericAlert,
+        /// The procedure that was waiting for it, if one was.
+        procedure: Option<ProcedureId>,
+    },
+    /// One Item of a client event, alert 1224.
+    ClientEvent(ClientEvent),
+    /// A procedure ended; the next one of the device starts.
+    ProcedureFinished {
+        /// Which.
+        id: ProcedureId,
+        /// How.
+        report: Report,
+        /// The procedure itself, which as `Box<dyn Any>` can be downcast.
+        procedure: Box<dyn Procedure>,
+    },
+    /// The device broke the protocol; what is not said here went on.
+    Violation(Violation),
+}
+
+/// Who wanted a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Trigger {
+    /// The server, by a notification: Alert 1200.
+    Server,
+    /// The device: Alert 1201.
+    Client,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum SessionEnd {
+    /// The server had nothing more to say.
+    Completed,
+    /// The device aborted it: Alert 1223.
+    AbortedByDevice,
+    /// The server aborted it: Alert 1223.
+    AbortedByServer,
+    /// The device does not believe who the server is.
+    ServerNotAuthenticated,
+    /// The device was silent for [`Config::idle_timeout`](crate::Config::idle_timeout).
+    TimedOut,
+    /// The device began another one.
+    Superseded,
+}
+
+/// How a device broke the protocol.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Violation {
+    /// A MsgID out of order; the message was not processed.
+    MessageOutOfOrder {
+        /// The MsgID expected.
+        expected: u32,
+        /// The MsgID of the message.
+        found: u32,
+    },
+    /// A Status for nothing that was sent.
+    StrayStatus {
+        /// Its MsgRef.
+        msg_ref: u32,
+        /// Its CmdRef.
+        cmd_ref: CmdRef,
+    },
+    /// Results for nothing that was sent.
+    StrayResults {
+        /// Their MsgRef.
+        msg_ref: Option<u32>,
+        /// Their CmdRef.
+        cmd_ref: CmdRef,
+    },
+    /// Results before the Status of their command; dropped.
+    ResultsWithoutStatus,
+    /// The device completed its package and left commands without Status.
+    MissingStatus {
+        /// How many.
+        commands: usize,
+    },
+    /// The device refused a message as a whole.
+    HeaderRefused(StatusCode),
+    /// A command that a client must not send, or not now; it got this status.
+    Command {
+        /// The name of the element.
+        name: String,
+        /// What it got.
+        status: StatusCode,
+    },
+    /// The session has too many messages and is aborted.
+    TooManyMessages,
+    /// The session brought too many alerts; this one was refused.
+    TooManyAlerts,
+}
+
+/// What a device says about itself: the leaves of DevInfo it sent. [DM-StdObj §5.3.1]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DevInfo {
+    leaves: BTreeMap<String, String>,
+}
+
+impl DevInfo {
+    /// The leaves that no device leaves out.
+    pub const MANDATORY: [&'static str; 5] = ["DevId", "Man", "Mod", "DmV", "Lang"];
+
+    pub(crate) fn insert(&mut self, path: &str, value: &str) {
+        self.leaves.insert(path.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        Self::MANDATORY.iter().all(|leaf| self.get(leaf).is_some())
+    }
+
+    /// The value of a leaf, by its path below DevInfo: `Man`, `Ext/Vendor/Serial`.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&str> {
+        self.leaves.get(path).map(String::as_str)
+    }
+
+    /// All leaves, by path below DevInfo.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.leaves
+            .iter()
+            .map(|(path, value)| (path.as_str(), value.as_str()))
+    }
+}
+
+/// One Item of a client event, alert 1224. [DM-Protocol §8.3]
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct ClientEvent {
+    /// Where it happened, if the device says so.
+    pub source: Option<String>,
+    /// The Type.
+    pub event_type: String,
+    /// The Format of `data`.
+    pub format: Format,
+    /// The content.
+    pub data: String,
+}

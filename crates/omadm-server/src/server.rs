@@ -1,0 +1,548 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use omadm_core::{Now, StatusCode};
+use omadm_session::{ASSUMED_MESSAGE_SIZE, Correlators, Incoming, Procedure, header_status};
+use omadm_syncml::{EncodeError, Encoding, Header, Message, decode};
+
+use crate::{
+    Accounts, Config, DevInfo, EnqueueError, Event, EventKind, ProcedureId, ReceiveError,
+    RespondError, Session, SessionEnd, Violation,
+    answer::{Composer, Refusal, refusal},
+    device::Device,
+    log::Log,
+    session::{Phase, Turn, fingerprint},
+    turn::{Opening, Walk},
+};
+
+/// Names a session: the identifier of its device and its SessionID.
+type Key = (String, String);
+
+/// The DM server engine: sessions with any number of devices, a queue of procedures for each.
+///
+/// For every message a transport delivers:
+///
+/// 1. [`Server::receive`] decodes and processes it. Its events tell, among others, that a session
+///    began; what is [enqueued](Server::enqueue) now goes into the answer.
+/// 2. [`Server::respond`] asks the procedures for commands and writes the answer.
+///
+/// Messages of other devices may be handled in between. [`Server::expire`] is called now and then,
+/// at the latest at [`Server::next_expiry`].
+///
+/// Commands are sent only when the device has answered all earlier ones; several procedures of a
+/// device run one after the other. A device has one session at a time: a new one supersedes the
+/// old one.
+#[derive(Debug)]
+pub struct Server {
+    config: Config,
+    accounts: Box<dyn Accounts>,
+    sessions: BTreeMap<Key, Session>,
+    devices: BTreeMap<String, Device>,
+    correlators: Correlators,
+    procedures: u64,
+}
+
+/// A message from a transport: [`Server::receive`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Request<'a> {
+    /// The body.
+    pub body: &'a [u8],
+    /// The encoding its content type names; the answer has the same.
+    pub encoding: Encoding,
+    /// When it came.
+    pub now: Now,
+}
+
+impl<'a> Request<'a> {
+    /// A body in an encoding, at a time.
+    #[must_use]
+    pub const fn new(body: &'a [u8], encoding: Encoding, now: Now) -> Self {
+        Self {
+            body,
+            encoding,
+            now,
+        }
+    }
+}
+
+/// A message that was received and waits for its answer: [`Server::respond`].
+#[derive(Debug)]
+#[must_use = "the device waits for its answer"]
+pub struct Receipt {
+    events: Vec<Event>,
+    key: Key,
+    answer: Option<Response>,
+}
+
+impl Receipt {
+    /// What happened; a second time there is nothing.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+}
+
+/// The answer to a message.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Response {
+    /// The body.
+    pub body: Vec<u8>,
+    /// Its encoding, that of the request.
+    pub encoding: Encoding,
+    /// What happened while it was written.
+    pub events: Vec<Event>,
+}
+
+impl Server {
+    /// An engine without sessions.
+    pub fn new(config: Config, accounts: impl Accounts + 'static) -> Self {
+        Self {
+            correlators: Correlators::new(config.correlator_prefix.clone()),
+            config,
+            accounts: Box::new(accounts),
+            sessions: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            procedures: 0,
+        }
+    }
+
+    /// Puts a procedure at the end of a device's queue.
+    ///
+    /// The device is named by the LocURI of its Source; it need not have had a session.
+    ///
+    /// # Errors
+    ///
+    /// [`EnqueueError`]
+    pub fn enqueue(
+        &mut self,
+        device: &str,
+        procedure: Box<dyn Procedure>,
+    ) -> Result<ProcedureId, EnqueueError> {
+        if !self.make_room_for_device(device) {
+            return Err(EnqueueError::TooManyDevices);
+        }
+        let device = self.devices.entry(device.to_owned()).or_default();
+        if device.waiting() >= self.config.max_procedures {
+            return Err(EnqueueError::QueueFull);
+        }
+        self.procedures += 1;
+        let id = ProcedureId(self.procedures);
+        device.enqueue(id, procedure);
+        Ok(id)
+    }
+
+    /// Takes in a message.
+    ///
+    /// # Errors
+    ///
+    /// [`ReceiveError`]; nothing happened.
+    pub fn receive(&mut self, request: Request<'_>) -> Result<Receipt, ReceiveError> {
+        let message = decode(request.body, request.encoding, &self.config.limits)?;
+        let header = &message.header;
+        if header.source.uri.is_empty() {
+            return Err(ReceiveError::Nameless);
+        }
+        let key = (header.source.uri.to_string(), header.session_id.to_string());
+        let mut log = Log::new(&key.0, &key.1);
+        let answer = match self.place(&message, &key, request) {
+            Place::Repetition(body) => Some(body),
+            Place::Pending => None,
+            Place::Refused(reason) => Some(Self::refuse(&message, request, reason, &mut log)?),
+            Place::New(session) => self.take(&message, key.clone(), request, *session, &mut log)?,
+            Place::Next => match self.sessions.remove(&key) {
+                Some(session) => self.take(&message, key.clone(), request, session, &mut log)?,
+                None => None,
+            },
+        };
+        Ok(Receipt {
+            events: log.into_events(),
+            answer: answer.map(|body| Response {
+                body,
+                encoding: request.encoding,
+                events: Vec::new(),
+            }),
+            key,
+        })
+    }
+
+    /// Writes the answer to a message.
+    ///
+    /// # Errors
+    ///
+    /// [`RespondError`]; over HTTP this is the status 500.
+    pub fn respond(&mut self, receipt: Receipt) -> Result<Response, RespondError> {
+        if let Some(response) = receipt.answer {
+            return Ok(response);
+        }
+        let session = self.sessions.get_mut(&receipt.key);
+        let session = session.ok_or(RespondError::SessionGone)?;
+        let mut log = Log::new(&receipt.key.0, &receipt.key.1);
+        if let Some(turn) = session.turn.take() {
+            let device = self.devices.entry(receipt.key.0.clone()).or_default();
+            let composer = Composer {
+                config: &self.config,
+                session,
+                device,
+                correlators: &mut self.correlators,
+                log: &mut log,
+            };
+            if let Err(error) = composer.compose(turn) {
+                device.lose(session);
+                self.sessions.remove(&receipt.key);
+                return Err(error.into());
+            }
+        }
+        Ok(Response {
+            body: session.answer.clone(),
+            encoding: session.encoding,
+            events: log.into_events(),
+        })
+    }
+
+    /// Aborts the open session of a device with the next answer: Alert 1223. Whether there is one.
+    /// [DM-Protocol §8.1]
+    pub fn abort(&mut self, device: &str) -> bool {
+        let mut any = false;
+        for key in self.keys_of(device) {
+            let session = self.sessions.get_mut(&key);
+            if let Some(session) = session.filter(|session| session.is_open()) {
+                session.abort = true;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Forgets sessions and devices that were silent for too long.
+    pub fn expire(&mut self, now: Now) -> Vec<Event> {
+        let silent = |last_seen: Duration, timeout| last_seen.saturating_add(timeout) <= now.mono;
+        let idle = self.config.idle_timeout;
+        let gone: Vec<Key> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| silent(session.last_seen, idle))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let mut events = Vec::new();
+        for key in gone {
+            let mut log = Log::new(&key.0, &key.1);
+            self.drop_session(&key, SessionEnd::TimedOut, &mut log);
+            events.extend(log.into_events());
+        }
+        let timeout = self.config.device_timeout;
+        self.devices
+            .retain(|_, device| device.waiting() > 0 || !silent(device.last_seen, timeout));
+        events
+    }
+
+    /// When [`Server::expire`] has something to do next, by [`Now::mono`].
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Duration> {
+        let oldest = self
+            .sessions
+            .values()
+            .map(|session| session.last_seen)
+            .min()?;
+        Some(oldest.saturating_add(self.config.idle_timeout))
+    }
+
+    /// How many procedures of a device are not finished.
+    #[must_use]
+    pub fn waiting(&self, device: &str) -> usize {
+        self.devices.get(device).map_or(0, Device::waiting)
+    }
+
+    /// The sessions that are known, those that ended and may still be asked to repeat included.
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    /// Finds out what a message is to this engine.
+    fn place(&self, message: &Message<'_>, key: &Key, request: Request<'_>) -> Place {
+        let header = &message.header;
+        if header.ver_dtd.trim() != Header::VER_DTD {
+            return Place::Refused(Reason::VerDtd);
+        }
+        if header.ver_proto.trim() != Header::VER_PROTO {
+            return Place::Refused(Reason::VerProto);
+        }
+        let Some(session) = self.sessions.get(key) else {
+            return self.begin(message);
+        };
+        let repeated = header.msg_id != 1 || session.opening == fingerprint(request.body);
+        match session.link.check(header) {
+            Incoming::Duplicate if repeated && session.turn.is_some() => Place::Pending,
+            Incoming::Duplicate if repeated => Place::Repetition(session.answer.clone()),
+            _ if header.msg_id == 1 => self.begin(message),
+            Incoming::New if session.phase == (Phase::Ended { resumable: false }) => {
+                Place::Refused(Reason::NoSession)
+            }
+            Incoming::New => Place::Next,
+            Incoming::OutOfOrder { expected }
+                if header.msg_id > expected && self.config.compat.skipped_message_ids =>
+            {
+                Place::Next
+            }
+            Incoming::OutOfOrder { expected } => Place::Refused(Reason::OutOfOrder { expected }),
+            Incoming::Duplicate | Incoming::OtherSession => Place::Refused(Reason::NoSession),
+        }
+    }
+
+    /// A message that no session is known for.
+    fn begin(&self, message: &Message<'_>) -> Place {
+        let header = &message.header;
+        let first = header.msg_id == 1 || self.config.compat.skipped_message_ids;
+        if !first || Opening::of(message, self.config.compat).is_none() {
+            return Place::Refused(Reason::NoSession);
+        }
+        match self.accounts.account(&header.source.uri) {
+            Some(account) => Place::New(Box::new(Session::new(header, account, &self.config))),
+            None => Place::Refused(Reason::UnknownDevice),
+        }
+    }
+
+    /// Processes a message of a session; the body of the answer if it is refused.
+    fn take(
+        &mut self,
+        message: &Message<'_>,
+        key: Key,
+        request: Request<'_>,
+        mut session: Session,
+        log: &mut Log,
+    ) -> Result<Option<Vec<u8>>, EncodeError> {
+        let header = &message.header;
+        let is_new = session.link.last_received() == 0;
+        let opening = session.phase == Phase::Opening;
+        let opened = Opening::of(message, self.config.compat).filter(|_| opening);
+        let verdict = session.verifier.check(header.cred.as_ref());
+        let reason = match &opened {
+            _ if !verdict.is_accepted() => Some(Reason::Unproven(verdict.status())),
+            None if opening => Some(Reason::NoSession),
+            Some(opened) if !self.is_complete(&opened.dev_info) => Some(Reason::NoDevInfo),
+            _ => None,
+        };
+        if is_new {
+            // Whoever proves nothing does not push a proven session aside.
+            let taken = self.sessions.get(&key).is_some_and(Session::is_open);
+            let refused = match reason {
+                Some(reason) if taken => Some(reason),
+                _ if !self.make_room_for_session(&key.0) => Some(Reason::Full),
+                _ => None,
+            };
+            if let Some(reason) = refused {
+                return Self::refuse(message, request, reason, log).map(Some);
+            }
+            session.opening = fingerprint(request.body);
+        }
+        session.link.receive(header);
+        session.last_seen = request.now.mono;
+        session.encoding = request.encoding;
+        session.unconfirmed.clear();
+        if let Some(reason) = reason {
+            let body = self.challenge(message, &mut session, reason, log)?;
+            self.sessions.insert(key, session);
+            return Ok(Some(body));
+        }
+
+        if opening {
+            self.supersede(&key.0, log);
+        }
+        let device = self.devices.entry(key.0.clone()).or_default();
+        device.last_seen = request.now.mono;
+        session.phase = Phase::Open;
+        session.messages = session.messages.saturating_add(1);
+        if session.messages > self.config.max_messages {
+            log.push(EventKind::Violation(Violation::TooManyMessages));
+            session.abort = true;
+        }
+        if let Some(Opening { trigger, dev_info }) = opened {
+            device.begin_session();
+            log.push(EventKind::SessionStarted { trigger, dev_info });
+        }
+        let complete = message.is_final || session.mid_package;
+        Walk {
+            config: &self.config,
+            session: &mut session,
+            device,
+            log,
+            opening,
+        }
+        .message(message);
+        session.turn = Some(Turn {
+            status: header_status(header, verdict.status()),
+            complete,
+        });
+        self.sessions.insert(key, session);
+        Ok(None)
+    }
+
+    fn is_complete(&self, dev_info: &DevInfo) -> bool {
+        self.config.compat.incomplete_dev_info || dev_info.is_complete()
+    }
+
+    /// Refuses a message of a session that did not open yet.
+    fn challenge(
+        &self,
+        message: &Message<'_>,
+        session: &mut Session,
+        reason: Reason,
+        log: &mut Log,
+    ) -> Result<Vec<u8>, EncodeError> {
+        let mut refused = Refusal::from(reason);
+        if session.verifier.failures() >= self.config.max_attempts {
+            session.phase = Phase::Ended { resumable: false };
+        } else if matches!(reason, Reason::Unproven(_)) {
+            refused.chal = session.verifier.chal();
+        }
+        log.push(EventKind::Refused(refused.code));
+        let limit = session.link.max_message_size();
+        let header = session.link.next_header();
+        session.answer = refusal(message, &header, session.encoding, limit, refused)?;
+        Ok(session.answer.clone())
+    }
+
+    /// Ends all sessions of the device.
+    fn supersede(&mut self, device: &str, log: &mut Log) {
+        for key in self.keys_of(device) {
+            self.drop_session(&key, SessionEnd::Superseded, log);
+        }
+    }
+
+    fn drop_session(&mut self, key: &Key, end: SessionEnd, log: &mut Log) {
+        let session = self.sessions.remove(key);
+        if let Some(mut session) = session.filter(Session::is_open) {
+            let device = self.devices.entry(key.0.clone()).or_default();
+            device.lose(&mut session);
+            log.push_in(&key.1, EventKind::SessionEnded(end));
+        }
+    }
+
+    /// Refuses a message without touching a session.
+    fn refuse(
+        message: &Message<'_>,
+        request: Request<'_>,
+        reason: Reason,
+        log: &mut Log,
+    ) -> Result<Vec<u8>, EncodeError> {
+        let received = &message.header;
+        if let Reason::OutOfOrder { expected } = reason {
+            log.push(EventKind::Violation(Violation::MessageOutOfOrder {
+                expected,
+                found: received.msg_id,
+            }));
+        }
+        let refused = Refusal::from(reason);
+        log.push(EventKind::Refused(refused.code));
+        // Both ends send one message each in turn, so their counters agree.
+        let header = Header::new(
+            received.session_id.as_ref(),
+            received.msg_id,
+            received.source.clone(),
+            received.target.clone(),
+        );
+        let limit = received
+            .meta
+            .max_msg_size
+            .unwrap_or(ASSUMED_MESSAGE_SIZE.into());
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        refusal(message, &header, request.encoding, limit, refused)
+    }
+
+    fn keys_of(&self, device: &str) -> Vec<Key> {
+        self.sessions
+            .range((device.to_owned(), String::new())..)
+            .map(|(key, _)| key)
+            .take_while(|key| key.0 == device)
+            .cloned()
+            .collect()
+    }
+
+    /// Makes room for a session of this device; whether there is.
+    ///
+    /// Sessions in which nothing was proven yet give way: any of the device's own, and others if
+    /// there are too many; then those that ended.
+    fn make_room_for_session(&mut self, device: &str) -> bool {
+        let opening = |session: &Session| session.phase == Phase::Opening;
+        for key in self.keys_of(device) {
+            if self.sessions.get(&key).is_some_and(opening) {
+                self.sessions.remove(&key);
+            }
+        }
+        if self.sessions.len() >= self.config.max_sessions {
+            let victim = self
+                .sessions
+                .iter()
+                .filter(|(_, session)| !session.is_open())
+                .min_by_key(|(_, session)| (!opening(session), session.last_seen))
+                .map(|(key, _)| key.clone());
+            if let Some(key) = victim {
+                self.sessions.remove(&key);
+            }
+        }
+        self.sessions.len() < self.config.max_sessions && self.make_room_for_device(device)
+    }
+
+    /// Makes room for a device; whether there is.
+    fn make_room_for_device(&mut self, device: &str) -> bool {
+        if self.devices.contains_key(device) || self.devices.len() < self.config.max_devices {
+            return true;
+        }
+        let victim = self
+            .devices
+            .iter()
+            .filter(|(_, device)| device.waiting() == 0)
+            .min_by_key(|(_, device)| device.last_seen)
+            .map(|(id, _)| id.clone());
+        victim.is_some_and(|id| self.devices.remove(&id).is_some())
+    }
+}
+
+/// What a message is to the engine.
+enum Place {
+    /// The last message again.
+    Repetition(Vec<u8>),
+    /// The last message again, while its answer is not written yet.
+    Pending,
+    /// Nothing it can process.
+    Refused(Reason),
+    /// The first message of a session.
+    New(Box<Session>),
+    /// The next message of a session that is known.
+    Next,
+}
+
+/// Why a message is not processed.
+#[derive(Clone, Copy)]
+enum Reason {
+    VerDtd,
+    VerProto,
+    NoSession,
+    NoDevInfo,
+    OutOfOrder { expected: u32 },
+    UnknownDevice,
+    Unproven(StatusCode),
+    Full,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        let code = match reason {
+            Reason::VerDtd => StatusCode::DTD_VERSION_NOT_SUPPORTED,
+            Reason::VerProto => StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED,
+            Reason::NoSession => StatusCode::NOT_FOUND,
+            Reason::NoDevInfo => StatusCode::INCOMPLETE_COMMAND,
+            Reason::OutOfOrder { .. } => StatusCode::BAD_REQUEST,
+            Reason::UnknownDevice => StatusCode::UNAUTHORIZED,
+            Reason::Unproven(code) => code,
+            Reason::Full => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self {
+            supported: match reason {
+                Reason::VerDtd => Some(Header::VER_DTD),
+                Reason::VerProto => Some(Header::VER_PROTO),
+                _ => None,
+            },
+            ..code.into()
+        }
+    }
+}

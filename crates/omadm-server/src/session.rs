@@ -1,0 +1,163 @@
+use std::{
+    borrow::Cow,
+    collections::VecDeque,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+use omadm_core::GenericAlert;
+use omadm_session::{Ledger, Link, Outbox, Prover, Tag, Tagged, Verifier};
+use omadm_syncml::{Encoding, Header, Status};
+
+use crate::{Account, Config, ProcedureId};
+
+/// A session with one device, as a value: everything that has to outlive the answer to a message.
+///
+/// ```text
+///             ┌──── 401, 407 ────┐
+///             ▼                  │
+/// Package 1 ──► Opening ─────────┘
+///                  │ proven, or nothing to prove
+///                  ▼
+///                Open ──── a package without commands, 1223 ────► Ended
+///                  ▲                                                │
+///                  └── the device still has something to say ◄──────┘
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Session {
+    pub(crate) link: Link,
+    pub(crate) verifier: Verifier,
+    pub(crate) prover: Prover,
+    pub(crate) phase: Phase,
+    /// When the last message came, by [`Now::mono`](omadm_core::Now::mono).
+    pub(crate) last_seen: Duration,
+    /// Tells a repetition of the first message from a new session with the same SessionID.
+    pub(crate) opening: u64,
+    pub(crate) messages: u32,
+    pub(crate) alerts: u32,
+    /// What was sent and waits for its Status.
+    pub(crate) ledger: Ledger<Sent>,
+    /// Statuses that are not sent yet.
+    pub(crate) outbox: Outbox,
+    /// Commands that are not sent yet.
+    pub(crate) queue: VecDeque<Queued>,
+    /// Alerts in the last message. That their Status arrived is known when a further one comes.
+    pub(crate) unconfirmed: Vec<GenericAlert>,
+    /// Whether the package of the server goes on in the next message.
+    pub(crate) mid_package: bool,
+    /// Whether the session is to be aborted with the next answer.
+    pub(crate) abort: bool,
+    pub(crate) turn: Option<Turn>,
+    pub(crate) answer: Vec<u8>,
+    pub(crate) encoding: Encoding,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    /// No message was processed yet.
+    Opening,
+    Open,
+    /// Kept for the repetition of the last message, and where the server had nothing more to say
+    /// for a device that has.
+    Ended {
+        resumable: bool,
+    },
+}
+
+/// A message that was received and waits for its answer.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Turn {
+    /// The Status of its header.
+    pub(crate) status: Status<'static>,
+    /// Whether the package of the device is complete, so that commands may be sent.
+    pub(crate) complete: bool,
+}
+
+/// What was sent under a CmdID.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Sent {
+    /// An alert of the protocol itself.
+    Alert,
+    Command {
+        procedure: ProcedureId,
+        tag: Tag,
+        name: Cow<'static, str>,
+        uri: String,
+    },
+}
+
+/// A command that waits for its message.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Queued {
+    pub(crate) procedure: ProcedureId,
+    pub(crate) tagged: Tagged,
+}
+
+impl Session {
+    pub(crate) fn new(header: &Header<'_>, account: Account, config: &Config) -> Self {
+        let link = Link::new(
+            header.session_id.as_ref(),
+            header.target.clone().into_owned(),
+            header.source.clone().into_owned(),
+        );
+        Self {
+            link: link.with_sizes(config.max_message_size, config.max_object_size),
+            verifier: account.verifier,
+            prover: account.prover,
+            phase: Phase::Opening,
+            last_seen: Duration::ZERO,
+            opening: 0,
+            messages: 0,
+            alerts: 0,
+            ledger: Ledger::new(),
+            outbox: Outbox::new(),
+            queue: VecDeque::new(),
+            unconfirmed: Vec::new(),
+            mid_package: false,
+            abort: false,
+            turn: None,
+            answer: Vec::new(),
+            encoding: Encoding::Xml,
+        }
+    }
+
+    /// The identifier of the device: the LocURI of its Source.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.link.remote().uri
+    }
+
+    /// The SessionID.
+    #[must_use]
+    pub fn session_id(&self) -> &str {
+        self.link.session_id()
+    }
+
+    /// Whether a message was processed and the session has not ended.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+}
+
+impl Queued {
+    pub(crate) fn sent(&self) -> Sent {
+        let command = &self.tagged.command;
+        let target = command
+            .items()
+            .first()
+            .and_then(|item| item.target.as_ref());
+        Sent::Command {
+            procedure: self.procedure,
+            tag: self.tagged.tag,
+            name: Cow::Owned(command.name().to_owned()),
+            uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
+        }
+    }
+}
+
+pub(crate) fn fingerprint(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,300 @@
+use omadm_core::{Correlator, GenericAlert, StatusCode};
+use omadm_session::{
+    Answer, Correlators, Execution, Procedure, Progress, Reply, Report, Round, Step, request,
+    request::Leaf,
+};
+use omadm_syncml::Command;
+
+/// How often a command is sent again after its session was lost.
+const RETRIES: u32 = 3;
+
+/// One command as a procedure.
+///
+/// The report holds the value or the names of the children a Get read. An Exec that is answered
+/// with 202 waits for its alert, over as many sessions as [`SingleCommand::MAX_SESSIONS`].
+///
+/// When the session is lost, Add, Delete, Get and Replace are sent again; an Exec is not, because
+/// it may have been executed.
+///
+/// ```
+/// use omadm_server::{Config, Everyone, Server, SingleCommand};
+///
+/// let mut server = Server::new(Config::new("r1"), Everyone);
+/// server.enqueue("urn:x:dev1", Box::new(SingleCommand::get("./DevDetail/SwV")))?;
+/// # Ok::<(), omadm_server::EnqueueError>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct SingleCommand {
+    command: Command<'static>,
+    round: Round,
+    execution: Option<Execution>,
+    lost: u32,
+    sessions: u32,
+}
+
+impl SingleCommand {
+    /// How many further sessions may begin without the alert of an accepted Exec: 100.
+    pub const MAX_SESSIONS: u32 = 100;
+
+    /// Reads a node.
+    #[must_use]
+    pub fn get(uri: &str) -> Self {
+        Self::new(request::get(uri))
+    }
+
+    /// Adds an interior node, with the identifier of the management object it is the root of.
+    #[must_use]
+    pub fn add_node(uri: &str, moid: Option<&str>) -> Self {
+        Self::new(request::add_node(uri, moid))
+    }
+
+    /// Adds a leaf.
+    #[must_use]
+    pub fn add(uri: &str, leaf: Leaf) -> Self {
+        Self::new(request::add(uri, leaf))
+    }
+
+    /// Replaces the value of a leaf.
+    #[must_use]
+    pub fn replace(uri: &str, leaf: Leaf) -> Self {
+        Self::new(request::replace(uri, leaf))
+    }
+
+    /// Deletes a node and what is below it.
+    #[must_use]
+    pub fn delete(uri: &str) -> Self {
+        Self::new(request::delete(uri))
+    }
+
+    /// Executes a node.
+    #[must_use]
+    pub fn exec(uri: &str) -> Self {
+        Self::new(request::exec(uri, None))
+    }
+
+    /// Any command; an Exec gets a Correlator if it has none.
+    #[must_use]
+    pub const fn new(command: Command<'static>) -> Self {
+        Self {
+            command,
+            round: Round::new(),
+            execution: None,
+            lost: 0,
+            sessions: 0,
+        }
+    }
+
+    /// What came back; none before the command was sent.
+    #[must_use]
+    pub fn reply(&self) -> Option<&Reply> {
+        self.round.replies().first()
+    }
+
+    fn start(&mut self, correlators: &mut Correlators) -> Step {
+        if let Command::Exec(exec) = &mut self.command {
+            let correlator = match &exec.correlator {
+                Some(own) => Correlator::new(own.as_ref()),
+                None => correlators.next(),
+            };
+            exec.correlator = Some(correlator.as_str().to_owned().into());
+            let target = exec.items.first().and_then(|item| item.target.as_ref());
+            let uri = target.map_or_else(String::new, |target| target.uri.to_string());
+            self.execution = Some(Execution::new(uri, correlator));
+        }
+        self.round.send([self.command.clone()])
+    }
+}
+
+impl Procedure for SingleCommand {
+    fn poll(&mut self, correlators: &mut Correlators) -> Step {
+        let Some(reply) = self.round.replies().first() else {
+            return self.start(correlators);
+        };
+        if let (Some(execution), Some(code)) = (&mut self.execution, reply.status()) {
+            execution.status(code);
+        }
+        match self.execution.as_ref().map(Execution::progress) {
+            Some(Progress::Finished(code)) if code.is_success() => {
+                return Step::Done(Report::success(code));
+            }
+            Some(Progress::Finished(code)) => {
+                let uri = reply.uri();
+                return Step::Done(Report::failure(Some(code), format!("Exec {uri}: {code:?}")));
+            }
+            Some(Progress::Accepted) if self.sessions < Self::MAX_SESSIONS => return Step::Wait,
+            Some(Progress::Accepted) => {
+                let detail = format!("Exec {}: no alert", reply.uri());
+                return Step::Done(Report::failure(Some(StatusCode::ACCEPTED), detail));
+            }
+            None if self.round.is_lost() && self.lost < RETRIES => {
+                self.lost += 1;
+                return self.round.send_again();
+            }
+            Some(Progress::Started) | None => {}
+        }
+        let mut report = Report::new(reply.is_success(), reply.status());
+        if report.ok {
+            match reply.children() {
+                Some(names) => {
+                    report.children = Some(names.into_iter().map(str::to_owned).collect());
+                }
+                None if matches!(reply.command(), Command::Get(_)) => {
+                    report.value = reply.text().map(str::to_owned);
+                }
+                None => {}
+            }
+        } else {
+            report.detail = Some(reply.complaint());
+        }
+        Step::Done(report)
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.round.answer(answer);
+    }
+
+    fn alert(&mut self, alert: &GenericAlert) -> bool {
+        self.execution
+            .as_mut()
+            .is_some_and(|execution| execution.alert(alert))
+    }
+
+    fn begin_session(&mut self) {
+        self.sessions = self.sessions.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_core::Format;
+    use omadm_session::{Tag, Tagged, Unanswered};
+    use omadm_syncml::{Item, Meta};
+
+    use super::*;
+
+    fn sent(step: Step) -> (Tag, Command<'static>) {
+        match step {
+            Step::Send(mut commands) if commands.len() == 1 => {
+                let Tagged { tag, command } = commands.remove(0);
+                (tag, command)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn done(step: Step) -> Report {
+        match step {
+            Step::Done(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn read(format: Format, text: &str) -> Report {
+        let mut correlators = Correlators::new("t");
+        let mut get = SingleCommand::get("./A");
+        let (tag, _) = sent(get.poll(&mut correlators));
+        get.answer(Answer::status(tag, StatusCode::OK));
+        let meta = Meta::new().with_format(format);
+        let item = Item::new().with_meta(meta).with_data(text.to_owned());
+        get.answer(Answer::results(tag, vec![item]));
+        done(get.poll(&mut correlators))
+    }
+
+    #[test]
+    fn a_get_reports_value_or_children() {
+        let report = read(Format::Int, "2");
+        assert_eq!((report.ok, report.value.as_deref()), (true, Some("2")));
+        assert_eq!(report.children, None);
+        let report = read(Format::Node, "a/b");
+        assert_eq!(report.children, Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(report.value, None);
+    }
+
+    #[test]
+    fn a_failure_says_what_failed() {
+        let mut correlators = Correlators::new("t");
+        for mut command in [
+            SingleCommand::get("./A"),
+            SingleCommand::add("./A", "x".into()),
+            SingleCommand::add_node("./A", None),
+            SingleCommand::replace("./A", "x".into()),
+            SingleCommand::delete("./A"),
+            SingleCommand::exec("./A"),
+        ] {
+            let (tag, sent) = sent(command.poll(&mut correlators));
+            command.answer(Answer::status(tag, StatusCode::NOT_FOUND));
+            let report = done(command.poll(&mut correlators));
+            assert_eq!(
+                (report.ok, report.status),
+                (false, Some(StatusCode::NOT_FOUND))
+            );
+            let detail = format!("{} ./A: 404 Not found", sent.name());
+            assert_eq!(report.detail, Some(detail));
+        }
+    }
+
+    #[test]
+    fn a_lost_command_is_sent_again_a_few_times() {
+        let mut correlators = Correlators::new("t");
+        let mut delete = SingleCommand::delete("./A");
+        for _ in 0..4 {
+            let (tag, _) = sent(delete.poll(&mut correlators));
+            delete.answer(Answer::not_answered(tag, Unanswered::SessionLost));
+        }
+        let report = done(delete.poll(&mut correlators));
+        assert_eq!((report.ok, report.status), (false, None));
+    }
+
+    #[test]
+    fn a_lost_exec_is_not_sent_again() {
+        let mut correlators = Correlators::new("t");
+        let mut exec = SingleCommand::exec("./A");
+        let (tag, _) = sent(exec.poll(&mut correlators));
+        exec.answer(Answer::not_answered(tag, Unanswered::SessionLost));
+        let report = done(exec.poll(&mut correlators));
+        assert_eq!((report.ok, report.status), (false, None));
+    }
+
+    #[test]
+    fn an_accepted_exec_ends_with_its_alert() {
+        for (data, ok) in [("200", true), ("500", false)] {
+            let mut correlators = Correlators::new("t");
+            let mut exec = SingleCommand::exec("./A");
+            let (tag, command) = sent(exec.poll(&mut correlators));
+            let Command::Exec(command) = command else {
+                panic!()
+            };
+            assert_eq!(command.correlator.as_deref(), Some("t-1"));
+            exec.answer(Answer::status(tag, StatusCode::ACCEPTED));
+            assert_eq!(exec.poll(&mut correlators), Step::Wait);
+            exec.begin_session();
+            assert_eq!(exec.poll(&mut correlators), Step::Wait);
+            let mut alert = GenericAlert::new("com.example.done", Format::Int);
+            alert.correlator = Some(Correlator::new("t-1"));
+            alert.data = data.to_owned();
+            assert!(exec.alert(&alert));
+            let report = done(exec.poll(&mut correlators));
+            assert_eq!(
+                (report.ok, report.status),
+                (ok, data.parse().ok().map(u16::into))
+            );
+        }
+    }
+
+    #[test]
+    fn an_accepted_exec_without_alert_is_given_up_at_last() {
+        let mut correlators = Correlators::new("t");
+        let mut exec = SingleCommand::exec("./A");
+        let (tag, _) = sent(exec.poll(&mut correlators));
+        exec.answer(Answer::status(tag, StatusCode::ACCEPTED));
+        for _ in 0..SingleCommand::MAX_SESSIONS {
+            assert_eq!(exec.poll(&mut correlators), Step::Wait);
+            exec.begin_session();
+        }
+        let report = done(exec.poll(&mut correlators));
+        assert_eq!(
+            (report.ok, report.status),
+            (false, Some(StatusCode::ACCEPTED))
+        );
+    }
+}

@@ -1,0 +1,421 @@
+//! Walks the commands of one message.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use omadm_core::{AlertCode, Correlator, Format, GenericAlert, StatusCode};
+use omadm_session::{Answer, Heard, Unanswered, command_status};
+use omadm_syncml::{
+    Alert, CmdId, CmdRef, Command, Data, Item, Message, NodeCommand, Results, Status,
+};
+
+use crate::{
+    ClientEvent, Compat, Config, DevInfo, EventKind, SessionEnd, Trigger, Violation,
+    device::Device,
+    log::Log,
+    session::{Phase, Sent, Session},
+};
+
+/// The root of what a device says about itself.
+const DEV_INFO: &str = "DevInfo/";
+
+/// Processes a message whose header was accepted.
+pub(crate) struct Walk<'t> {
+    pub(crate) config: &'t Config,
+    pub(crate) session: &'t mut Session,
+    pub(crate) device: &'t mut Device,
+    pub(crate) log: &'t mut Log,
+    /// Whether this is Package 1.
+    pub(crate) opening: bool,
+}
+
+/// What a first message has to hold.
+pub(crate) struct Opening {
+    pub(crate) trigger: Trigger,
+    pub(crate) dev_info: DevInfo,
+}
+
+impl Opening {
+    /// None for a message that opens no session.
+    pub(crate) fn of(message: &Message<'_>, compat: Compat) -> Option<Self> {
+        let trigger = message.commands.iter().find_map(|command| match command {
+            Command::Alert(alert) => trigger(alert),
+            _ => None,
+        })?;
+        let mut dev_info = DevInfo::default();
+        for command in &message.commands {
+            if let Command::Replace(replace) = command {
+                for (path, value) in leaves(replace, compat).flatten() {
+                    dev_info.insert(path, value);
+                }
+            }
+        }
+        Some(Self { trigger, dev_info })
+    }
+}
+
+fn trigger(alert: &Alert<'_>) -> Option<Trigger> {
+    match alert.code? {
+        AlertCode::SERVER_INITIATED => Some(Trigger::Server),
+        AlertCode::CLIENT_INITIATED => Some(Trigger::Client),
+        _ => None,
+    }
+}
+
+/// The leaves of DevInfo in a Replace, none for an Item that is no such leaf.
+fn leaves<'m>(
+    replace: &'m NodeCommand<'_>,
+    compat: Compat,
+) -> impl Iterator<Item = Option<(&'m str, &'m str)>> {
+    replace.items.iter().map(move |item| {
+        let target = item.target.as_ref().filter(|_| compat.dev_info_as_target);
+        let uri: &str = &item.source.as_ref().or(target)?.uri;
+        let path = uri
+            .strip_prefix("./")
+            .unwrap_or(uri)
+            .strip_prefix(DEV_INFO)?;
+        Some((path, item.data.as_ref().map_or(Some(""), Data::as_text)?))
+    })
+}
+
+impl Walk<'_> {
+    pub(crate) fn message(&mut self, message: &Message<'_>) {
+        let msg_id = message.header.msg_id;
+        let mut ids = BTreeSet::new();
+        let mut end = None;
+        for command in &message.commands {
+            // A device that refuses the server refused every command: the statuses say no more.
+            if end == Some(SessionEnd::ServerNotAuthenticated) {
+                break;
+            }
+            match command {
+                Command::Status(status) => end = self.status(status).or(end),
+                Command::Results(results) => {
+                    if let Some(code) = self.results(results) {
+                        let status = command_status(msg_id, command, code);
+                        self.session.outbox.push([Command::Status(status)]);
+                    }
+                }
+                command => {
+                    let statuses = match self.id_fault(command.cmd_id(), &mut ids) {
+                        Some(code) => vec![self.refuse(msg_id, command, code)],
+                        None => self.command(msg_id, command, &mut end),
+                    };
+                    if !command.no_resp() && !message.header.no_resp {
+                        let statuses = statuses.into_iter().map(Command::Status);
+                        self.session.outbox.push(statuses);
+                    }
+                }
+            }
+        }
+        if self.opening {
+            self.device.settle();
+        }
+        match end {
+            Some(end) => self.end(end),
+            None if message.is_final && !self.session.mid_package => self.close_package(),
+            None => {}
+        }
+    }
+
+    /// Ends the session otherwise than in order.
+    pub(crate) fn end(&mut self, end: SessionEnd) {
+        self.device.lose(self.session);
+        self.session.phase = Phase::Ended { resumable: false };
+        self.log.push(EventKind::SessionEnded(end));
+    }
+
+    fn close_package(&mut self) {
+        let mut missing = 0;
+        for sent in self.session.ledger.close() {
+            if let Sent::Command { procedure, tag, .. } = sent {
+                missing += 1;
+                let answer = Answer::not_answered(tag, Unanswered::NoStatus);
+                self.device.answer(procedure, answer);
+            }
+        }
+        if missing > 0 {
+            self.violation(Violation::MissingStatus { commands: missing });
+        }
+    }
+
+    fn id_fault(&self, id: Option<CmdId>, ids: &mut BTreeSet<CmdId>) -> Option<StatusCode> {
+        let compat = self.config.compat;
+        let fault = match id {
+            None => !compat.missing_cmd_ids,
+            Some(id) => !ids.insert(id) && !compat.duplicate_cmd_ids,
+        };
+        fault.then_some(StatusCode::BAD_REQUEST)
+    }
+
+    fn status(&mut self, status: &Status<'_>) -> Option<SessionEnd> {
+        if status.cmd_ref == CmdRef::Header && status.msg_ref == self.session.link.last_sent() {
+            return match self
+                .session
+                .prover
+                .heard(status.code, status.chal.as_deref())
+            {
+                Some(Heard::Accepted) => None,
+                // Credentials go with every message until they are accepted: there is nothing to
+                // try again with.
+                Some(Heard::Again | Heard::Failed) => Some(SessionEnd::ServerNotAuthenticated),
+                None => {
+                    self.violation(Violation::HeaderRefused(status.code));
+                    None
+                }
+            };
+        }
+        match self.session.ledger.status(status) {
+            Some(Sent::Alert) => {}
+            Some(Sent::Command {
+                procedure,
+                tag,
+                name,
+                uri,
+            }) => {
+                let items = status.items.iter().cloned().map(Item::into_owned).collect();
+                let answer = Answer::status_with(*tag, status.code, items);
+                self.device.answer(*procedure, answer);
+                self.log.push(EventKind::Command {
+                    procedure: *procedure,
+                    name: name.clone(),
+                    uri: uri.clone(),
+                    status: status.code,
+                });
+            }
+            None => self.violation(Violation::StrayStatus {
+                msg_ref: status.msg_ref,
+                cmd_ref: status.cmd_ref,
+            }),
+        }
+        None
+    }
+
+    /// The code of the Status the Results get, if it is not 200.
+    fn results(&mut self, results: &Results<'_>) -> Option<StatusCode> {
+        let Some((sent, answered)) = self.session.ledger.results(results) else {
+            self.violation(Violation::StrayResults {
+                msg_ref: results.msg_ref,
+                cmd_ref: results.cmd_ref,
+            });
+            return Some(StatusCode::BAD_REQUEST);
+        };
+        let Sent::Command { procedure, tag, .. } = sent else {
+            return Some(StatusCode::BAD_REQUEST);
+        };
+        let (procedure, tag) = (*procedure, *tag);
+        if !answered && !self.config.compat.results_without_status {
+            self.violation(Violation::ResultsWithoutStatus);
+            return Some(StatusCode::BAD_REQUEST);
+        }
+        // The place where chunks of a large object are to be put together.
+        if results.items.iter().any(|item| item.more_data) {
+            return Some(StatusCode::REQUEST_ENTITY_TOO_LARGE);
+        }
+        let items = results.items.iter().map(|item| {
+            let meta = item.meta.inherit(&results.meta).into_owned();
+            item.clone().into_owned().with_meta(meta)
+        });
+        let items = items.collect();
+        self.device.answer(procedure, Answer::results(tag, items));
+        None
+    }
+
+    fn command(
+        &mut self,
+        msg_id: u32,
+        command: &Command<'_>,
+        end: &mut Option<SessionEnd>,
+    ) -> Vec<Status<'static>> {
+        match command {
+            Command::Alert(alert) => {
+                let abort = alert.code == Some(AlertCode::SESSION_ABORT);
+                if abort {
+                    *end = Some(SessionEnd::AbortedByDevice);
+                }
+                self.alert(msg_id, command, alert)
+            }
+            Command::Replace(replace) if self.opening => {
+                let well = leaves(replace, self.config.compat).all(|leaf| leaf.is_some());
+                let code = if well && !replace.items.is_empty() {
+                    StatusCode::OK
+                } else {
+                    StatusCode::INCOMPLETE_COMMAND
+                };
+                vec![command_status(msg_id, command, code)]
+            }
+            Command::Unsupported(_) => {
+                vec![self.refuse(msg_id, command, StatusCode::COMMAND_NOT_IMPLEMENTED)]
+            }
+            Command::Atomic(_) | Command::Sequence(_) => {
+                let mut statuses =
+                    vec![self.refuse(msg_id, command, StatusCode::COMMAND_NOT_ALLOWED)];
+                statuses.extend(
+                    inside(command)
+                        .map(|inner| command_status(msg_id, inner, StatusCode::NOT_EXECUTED)),
+                );
+                statuses
+            }
+            _ => vec![self.refuse(msg_id, command, StatusCode::COMMAND_NOT_ALLOWED)],
+        }
+    }
+
+    fn alert(
+        &mut self,
+        msg_id: u32,
+        command: &Command<'_>,
+        alert: &Alert<'_>,
+    ) -> Vec<Status<'static>> {
+        let code = match alert.code {
+            None => StatusCode::INCOMPLETE_COMMAND,
+            Some(AlertCode::SERVER_INITIATED | AlertCode::CLIENT_INITIATED) => {
+                if self.opening {
+                    StatusCode::OK
+                } else {
+                    StatusCode::COMMAND_NOT_ALLOWED
+                }
+            }
+            Some(
+                AlertCode::NEXT_MESSAGE | AlertCode::SESSION_ABORT | AlertCode::NO_END_OF_DATA,
+            ) => StatusCode::OK,
+            Some(AlertCode::CLIENT_EVENT) => {
+                return self.items(msg_id, command, |walk, item| walk.client_event(item));
+            }
+            Some(AlertCode::GENERIC) => {
+                let correlator = alert.correlator.as_deref().map(Correlator::new);
+                return self.items(msg_id, command, |walk, item| {
+                    walk.generic_alert(item, correlator.clone())
+                });
+            }
+            Some(code) if code.is_user_interaction() => StatusCode::COMMAND_NOT_ALLOWED,
+            Some(_) => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
+        };
+        vec![match code {
+            StatusCode::OK => command_status(msg_id, command, code),
+            code => self.refuse(msg_id, command, code),
+        }]
+    }
+
+    /// Takes the Items of an alert one by one: one Status if all end alike, else one each.
+    fn items(
+        &mut self,
+        msg_id: u32,
+        command: &Command<'_>,
+        mut take: impl FnMut(&mut Self, &Item<'_>) -> Result<(), StatusCode>,
+    ) -> Vec<Status<'static>> {
+        let codes: Vec<StatusCode> = command
+            .items()
+            .iter()
+            .map(|item| {
+                if self.session.alerts >= self.config.max_alerts {
+                    self.violation(Violation::TooManyAlerts);
+                    return StatusCode::COMMAND_FAILED;
+                }
+                self.session.alerts += 1;
+                take(self, item).err().unwrap_or(StatusCode::OK)
+            })
+            .collect();
+        let status = |code| command_status(msg_id, command, code);
+        match codes.as_slice() {
+            [] => vec![self.refuse(msg_id, command, StatusCode::INCOMPLETE_COMMAND)],
+            [first, rest @ ..] if rest.iter().all(|code| code == first) => vec![status(*first)],
+            _ => {
+                let sources = command.items().iter().map(|item| item.source.as_ref());
+                let with_source = codes
+                    .iter()
+                    .zip(sources)
+                    .map(|(code, source)| match source {
+                        Some(source) => {
+                            status(*code).with_source_ref(Cow::Owned::<str>(source.uri.to_string()))
+                        }
+                        None => status(*code),
+                    });
+                with_source.collect()
+            }
+        }
+    }
+
+    fn client_event(&mut self, item: &Item<'_>) -> Result<(), StatusCode> {
+        let content = Content::of(item, self.config.compat)?;
+        self.log.push(EventKind::ClientEvent(ClientEvent {
+            source: content.source,
+            event_type: content.media_type,
+            format: content.format,
+            data: content.data,
+        }));
+        Ok(())
+    }
+
+    fn generic_alert(
+        &mut self,
+        item: &Item<'_>,
+        correlator: Option<Correlator>,
+    ) -> Result<(), StatusCode> {
+        let content = Content::of(item, self.config.compat)?;
+        let mut alert = GenericAlert::new(content.media_type, content.format);
+        alert.source = content.source;
+        alert.mark = item.meta.mark();
+        alert.correlator = correlator;
+        alert.data = content.data;
+        self.session.unconfirmed.push(alert.clone());
+        if let Some(event) = self.device.hear(alert) {
+            self.log.push(event);
+        }
+        Ok(())
+    }
+
+    /// Refuses a command that the device should not have sent.
+    fn refuse(&mut self, msg_id: u32, command: &Command<'_>, code: StatusCode) -> Status<'static> {
+        self.violation(Violation::Command {
+            name: command.name().to_owned(),
+            status: code,
+        });
+        command_status(msg_id, command, code)
+    }
+
+    fn violation(&mut self, violation: Violation) {
+        self.log.push(EventKind::Violation(violation));
+    }
+}
+
+/// What an Item of an alert 1224 or 1226 holds.
+struct Content {
+    source: Option<String>,
+    media_type: String,
+    format: Format,
+    data: String,
+}
+
+impl Content {
+    /// Data may be absent: alert types exist that define none.
+    fn of(item: &Item<'_>, compat: Compat) -> Result<Self, StatusCode> {
+        let media_type = item.meta.media_type.as_deref().map_or("", str::trim);
+        let format_missing = item.meta.format.is_none() && !compat.alert_without_format;
+        if media_type.is_empty() || format_missing {
+            return Err(StatusCode::INCOMPLETE_COMMAND);
+        }
+        let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT;
+        let data = item.data.as_ref().map_or(Some(""), Data::as_text);
+        Ok(Self {
+            source: item.source.as_ref().map(|source| source.uri.to_string()),
+            media_type: media_type.to_owned(),
+            format: item.meta.format().map_err(|_| unsupported)?,
+            data: data.ok_or(unsupported)?.to_owned(),
+        })
+    }
+}
+
+/// The commands inside a group, at any depth, in document order.
+fn inside<'c, 'm>(group: &'c Command<'m>) -> impl Iterator<Item = &'c Command<'m>> {
+    fn children<'c, 'm>(command: &'c Command<'m>) -> &'c [Command<'m>] {
+        match command {
+            Command::Atomic(group) | Command::Sequence(group) => &group.commands,
+            _ => &[],
+        }
+    }
+    let mut open: Vec<&Command<'m>> = children(group).iter().rev().collect();
+    std::iter::from_fn(move || {
+        let command = open.pop()?;
+        open.extend(children(command).iter().rev());
+        Some(command)
+    })
+}
