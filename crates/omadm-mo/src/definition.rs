@@ -6,7 +6,7 @@ use omadm_tree::{AccessSet, AccessType, FormatSet, Occurrence, Owner, Rule, Scop
 /// A management object described once, as data.
 ///
 /// The table drives access checks, occurrence checks, the creation of required children, the
-/// DDF file, the documentation table and the conformance tests.
+/// [DDF file](crate::ddf), the [documentation table](crate::markdown) and the conformance tests.
 ///
 /// ```
 /// use omadm_core::Format;
@@ -132,14 +132,14 @@ pub enum DefinitionErrorKind {
     /// The access types lack one of the minimum, or grant Replace where it is forbidden.
     #[error("its access types contradict the minimum")]
     Access,
-    /// The format does not occur in a tree, or a leaf is open.
+    /// The format does not occur in a tree, or a leaf is open or the root.
     #[error("its format does not fit")]
     Format,
     /// The initial value does not fit the format.
     #[error("its initial value does not fit its format")]
     Initial,
-    /// A node appears with its parent though it need not occur or has no fixed name, or the other
-    /// way about: the parent needs it and it does not appear.
+    /// It appears with its parent though it need not occur or has no name of its own, or it is
+    /// required and does not appear, or a node with a name of its own occurs more than once.
     #[error("its occurrence contradicts its appearance with the parent")]
     Occurrence,
     /// A permanent node below a dynamic one, or one named at run time.
@@ -434,7 +434,8 @@ fn check_columns(row: &NodeDefinition) -> Result<(), DefinitionErrorKind> {
     if !beyond_minimum || row.no_replace && row.access.contains(AccessType::Replace) {
         return Err(Kind::Access);
     }
-    if row.format == Format::B64 || row.open && !row.is_interior() {
+    let interior = row.open || row.path.is_empty();
+    if row.format == Format::B64 || interior && !row.is_interior() {
         return Err(Kind::Format);
     }
     let initial_fits = if row.with_parent && !row.is_interior() {
@@ -445,13 +446,15 @@ fn check_columns(row: &NodeDefinition) -> Result<(), DefinitionErrorKind> {
     if !initial_fits {
         return Err(Kind::Initial);
     }
+    if row.path.is_empty() {
+        return Ok(());
+    }
     let always_there = row.occurrence.min() > 0 && !row.is_placeholder();
     let appears = match row.status {
-        Support::Required => row.with_parent == (always_there || row.path.is_empty()),
+        Support::Required => row.with_parent == always_there,
         Support::Optional => always_there || !row.with_parent,
     };
-    let single = row.is_placeholder() || row.occurrence.max() == Some(1) || row.path.is_empty();
-    if !appears || !single {
+    if !appears || !row.is_placeholder() && row.occurrence.max() != Some(1) {
         return Err(Kind::Occurrence);
     }
     Ok(())
