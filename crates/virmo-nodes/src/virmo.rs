@@ -15,7 +15,7 @@ pub static VIRMO: Definition = Definition {
     moid: crate::VIRMO_MOID,
     specification: "OMA-ER-VirMO-V1_0-20140325-A",
     nodes: &[
-        N::node("", "Root of the object.", MO).permanent(),
+        N::node("", "Root of the Virtualization MO.", MO).permanent(),
         N::node("<x>", "One virtual machine.", MO)
             .occurs(Occurrence::ZeroOrMore)
             .allows(&[Add, Delete, Get]),

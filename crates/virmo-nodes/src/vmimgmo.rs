@@ -15,7 +15,7 @@ pub static VMIMGMO: Definition = Definition {
     moid: crate::VMIMGMO_MOID,
     specification: "OMA-ER-VirMO-V1_0-20140325-A",
     nodes: &[
-        N::node("", "Root of the object.", MO).permanent(),
+        N::node("", "Root of the VM Image MO.", MO).permanent(),
         N::node("<x>", "One image.", MO)
             .occurs(Occurrence::ZeroOrMore)
             .allows(&[Add, Delete, Get]),
