@@ -1,10 +1,16 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use omadm_core::{Journal, Now};
-use omadm_mo::Registry;
-use omadm_tree::Tree;
+use omadm_mo::{JobEnd, Registry};
+use omadm_session::{Prover, Verifier};
+use omadm_tree::{Principal, Tree};
 
-use crate::{ApiMisuse, Config, Input, Output, StartError, device::Device};
+use crate::{
+    ApiMisuse, Config, Event, Input, Output, SessionEnd, StartError,
+    device::Device,
+    phase::{Core, Phase},
+    session::check_dev_info,
+};
 
 /// A DM client: the management tree of a device, its objects, and the sessions with its server.
 /// [DM-Protocol]
@@ -25,8 +31,10 @@ use crate::{ApiMisuse, Config, Input, Output, StartError, device::Device};
 /// [`Event::SessionWanted`](crate::Event::SessionWanted) when an alert is due. It may be dropped at
 /// any moment: what it promised is in the journal.
 pub struct Client {
-    config: Config,
-    device: Device,
+    core: Core,
+    phase: Phase,
+    /// A session was asked for, and none was opened since.
+    asked: bool,
 }
 
 impl Client {
@@ -34,8 +42,8 @@ impl Client {
     /// alerts that were not delivered.
     ///
     /// # Errors
-    /// A [`StartError`] if the journal fails or holds damaged alerts, an object refuses, or the
-    /// tree lacks a mandatory leaf of `./DevInfo`.
+    /// A [`StartError`] if the journal fails or holds damaged alerts, an object refuses, the tree
+    /// lacks a mandatory leaf of `./DevInfo`, or authentication is not possible as configured.
     pub fn new(
         config: Config,
         tree: Tree,
@@ -43,8 +51,25 @@ impl Client {
         journal: Arc<dyn Journal>,
         now: Now,
     ) -> Result<Self, StartError> {
+        let prover = Prover::new(config.scheme, config.credentials.clone())?;
+        let verifier = Verifier::new(config.scheme, config.server_credentials.clone())?;
         let device = Device::start(&config, tree, registry, journal, now)?;
-        Ok(Self { config, device })
+        check_dev_info(device.tree())?;
+        let mut client = Self {
+            core: Core {
+                server: Principal::Server(config.server_id.clone()),
+                config,
+                device,
+                prover,
+                verifier,
+                failures: 0,
+                quiet_until: now.mono,
+            },
+            phase: Phase::Idle,
+            asked: false,
+        };
+        client.ask(now);
+        Ok(client)
     }
 
     /// Takes in one thing that happened, at a moment.
@@ -52,22 +77,71 @@ impl Client {
     /// # Errors
     /// An [`ApiMisuse`]; nothing happened then.
     pub fn handle(&mut self, input: Input<'_>, now: Now) -> Result<(), ApiMisuse> {
-        if self.device.has_outputs() {
+        if self.core.device.has_outputs() {
             return Err(ApiMisuse::UndrainedOutput);
         }
-        let _ = (input, now, &self.config);
+        match &input {
+            Input::Start(_) if self.in_session() => return Err(ApiMisuse::SessionOpen),
+            Input::Received(_) | Input::TransportFailed(_) if !self.phase.awaits_answer() => {
+                return Err(ApiMisuse::NotAwaited);
+            }
+            _ => {}
+        }
+        let core = &mut self.core;
+        let phase = std::mem::replace(&mut self.phase, Phase::Idle);
+        self.phase = match (input, phase) {
+            (Input::Start(start), _) => {
+                self.asked = false;
+                Phase::open(start, core, now)
+            }
+            (Input::Received(received), Phase::Awaiting(awaiting)) => {
+                awaiting.received(received, core, now)
+            }
+            (Input::TransportFailed(failure), Phase::Awaiting(awaiting)) => {
+                awaiting.failed(failure, core, now)
+            }
+            (Input::Received(_) | Input::TransportFailed(_), Phase::Aborting) => {
+                core.ended(SessionEnd::Aborted, now)
+            }
+            (Input::Received(_) | Input::TransportFailed(_), phase) => phase,
+            (Input::Completed { job, end }, phase) => match core.device.complete(job, end, now) {
+                Some(result) => phase.completed(job, result, core, now),
+                None => {
+                    self.phase = phase;
+                    return Err(ApiMisuse::UnknownJob(job));
+                }
+            },
+            (Input::Deadline, mut phase) => {
+                while let Some(job) = core.device.overdue_job(now.mono) {
+                    if let Some(result) = core.device.complete(job, JobEnd::TimedOut, now) {
+                        phase = phase.completed(job, result, core, now);
+                    }
+                }
+                match phase {
+                    Phase::Awaiting(awaiting) => awaiting.wake(core, now),
+                    Phase::Executing(executing) => executing.wake(core, now),
+                    phase @ (Phase::Idle | Phase::Aborting) => phase,
+                }
+            }
+            (Input::Abort, Phase::Awaiting(awaiting)) => awaiting.abort(core, now),
+            (Input::Abort, Phase::Executing(executing)) => executing.abort(core, now),
+            (Input::Abort, phase @ (Phase::Idle | Phase::Aborting)) => phase,
+        };
+        self.ask(now);
         Ok(())
     }
 
     /// What is to be done next, in order; `None` when there is nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.device.outputs().pop_front()
+        self.core.device.outputs().pop_front()
     }
 
     /// When to feed [`Input::Deadline`] if nothing else happens before, monotonic.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        [self.device.next_job_deadline(), self.device.next_alert()]
+        let session_wanted = self.session_wanted().filter(|_| !self.asked);
+        let job = self.core.device.next_job_deadline();
+        [self.phase.deadline(), job, session_wanted]
             .into_iter()
             .flatten()
             .min()
@@ -76,28 +150,46 @@ impl Client {
     /// The management tree.
     #[must_use]
     pub const fn tree(&self) -> &Tree {
-        self.device.tree()
+        self.core.device.tree()
     }
 
     /// Whether a session is open.
     #[must_use]
     pub const fn in_session(&self) -> bool {
-        false
+        !matches!(self.phase, Phase::Idle)
     }
 
     /// Whether nothing is left to do: no session, no open job, no alert in the queue.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.in_session() && self.device.open_jobs() == 0 && self.device.queued_alerts() == 0
+        let device = &self.core.device;
+        !self.in_session() && device.open_jobs() == 0 && device.queued_alerts() == 0
+    }
+
+    /// When a session is wanted to deliver an alert, monotonic; `None` during a session.
+    fn session_wanted(&self) -> Option<Duration> {
+        if self.in_session() {
+            return None;
+        }
+        let due = self.core.device.next_alert()?;
+        Some(due.max(self.core.quiet_until))
+    }
+
+    /// Asks for a session if the time has come, once.
+    fn ask(&mut self, now: Now) {
+        if !self.asked && self.session_wanted().is_some_and(|due| due <= now.mono) {
+            self.asked = true;
+            self.core.device.tell(Event::SessionWanted);
+        }
     }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("in_session", &self.in_session())
-            .field("open_jobs", &self.device.open_jobs())
-            .field("queued_alerts", &self.device.queued_alerts())
+            .field("phase", &self.phase)
+            .field("open_jobs", &self.core.device.open_jobs())
+            .field("queued_alerts", &self.core.device.queued_alerts())
             .finish_non_exhaustive()
     }
 }

@@ -281,10 +281,15 @@ pub(crate) struct Unit<'d> {
     now: Now,
 }
 
-impl Unit<'_> {
+impl<'d> Unit<'d> {
     /// What the tree may hold.
     pub(crate) const fn schema(&self) -> &Layout {
         self.registry.layout()
+    }
+
+    /// The tree to change, and what it may hold.
+    pub(crate) const fn parts(&mut self) -> (&mut Transaction<'d>, &Layout) {
+        (&mut self.tree, self.registry.layout())
     }
 
     /// Shows the changes made so far to the objects.

@@ -20,6 +20,9 @@ pub(crate) enum Failure {
     /// The value to send is larger than the server takes.
     #[error("the value is too large for the server")]
     TooLarge,
+    /// The value to send is nothing the encoding can carry.
+    #[error("the value cannot be written")]
+    Unencodable,
     /// An optional feature that is not supported.
     #[error("the feature is not supported")]
     Unsupported,
@@ -55,6 +58,7 @@ impl Failure {
             Self::Target(error) => error.status(),
             Self::Value => StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
             Self::TooLarge => StatusCode::REQUEST_ENTITY_TOO_LARGE,
+            Self::Unencodable => StatusCode::COMMAND_FAILED,
             Self::Unsupported => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
             Self::Unknown => StatusCode::COMMAND_NOT_IMPLEMENTED,
             Self::Misplaced => StatusCode::COMMAND_NOT_ALLOWED,

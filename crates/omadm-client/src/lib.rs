@@ -1,14 +1,19 @@
 //! The OMA DM client engine: bytes in, bytes out.
-#![allow(dead_code)]
 
 mod alerts;
+mod answer;
 mod client;
+mod command;
 mod config;
 mod device;
 mod error;
 mod event;
 mod failure;
 mod io;
+mod phase;
+mod session;
+mod value;
+mod walk;
 
 pub use client::Client;
 pub use config::{Backoff, Compat, Config};

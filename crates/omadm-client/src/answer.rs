@@ -1,0 +1,112 @@
+//! What came of a command, as Status and Results.
+
+use std::borrow::Cow;
+
+use omadm_core::StatusCode;
+use omadm_session::command_status;
+use omadm_syncml::{Command, Item, Location, Results};
+
+use crate::{Event, device::Device, failure::Failure};
+
+/// What came of one Item of a command, or of a command as a whole.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    status: StatusCode,
+    /// What the Status tells besides.
+    items: Vec<Item<'static>>,
+    /// What a Get read.
+    results: Vec<Item<'static>>,
+}
+
+impl Outcome {
+    /// A Status with these Items.
+    pub(crate) const fn new(status: StatusCode, items: Vec<Item<'static>>) -> Self {
+        Self {
+            status,
+            items,
+            results: Vec::new(),
+        }
+    }
+
+    /// What a Get read.
+    pub(crate) const fn read(results: Vec<Item<'static>>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            items: Vec::new(),
+            results,
+        }
+    }
+}
+
+impl From<StatusCode> for Outcome {
+    fn from(status: StatusCode) -> Self {
+        Self::new(status, Vec::new())
+    }
+}
+
+impl From<&Failure> for Outcome {
+    /// The status; if an Add failed at an ancestor, an Item names it. [DM-RepPro §6.5.1]
+    fn from(failure: &Failure) -> Self {
+        let ancestor = match failure {
+            Failure::Tree(error) => error.failed_ancestor(),
+            _ => None,
+        };
+        let item = |uri: String| Item::new().with_target(Location::new(uri));
+        let items = ancestor
+            .map(|uri| item(uri.to_string()))
+            .into_iter()
+            .collect();
+        Self::new(failure.status(), items)
+    }
+}
+
+/// The answer to a command of the message `msg_id`: one Status if all Items came out alike, else
+/// one for each; then Results. [DM-RepPro §6.6.16]
+pub(crate) fn answer(
+    msg_id: u32,
+    command: &Command<'_>,
+    outcomes: Vec<Outcome>,
+    device: &mut Device,
+) -> Vec<Command<'static>> {
+    let items = command.items();
+    for (index, outcome) in outcomes.iter().enumerate() {
+        let target = items.get(index).and_then(|item| item.target.as_ref());
+        device.tell(Event::Command {
+            name: Cow::Owned(command.name().to_owned()),
+            uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
+            status: outcome.status,
+        });
+    }
+    let mut answers = Vec::new();
+    let mut results = Vec::new();
+    let alike = match outcomes.as_slice() {
+        [first, rest @ ..] => {
+            rest.is_empty()
+                || outcomes
+                    .iter()
+                    .all(|outcome| outcome.status == first.status && outcome.items.is_empty())
+        }
+        [] => true,
+    };
+    for (index, outcome) in outcomes.into_iter().enumerate() {
+        results.extend(outcome.results);
+        if command.no_resp() || (alike && index > 0) {
+            continue;
+        }
+        let mut status = command_status(msg_id, command, outcome.status).with_items(outcome.items);
+        if let (false, Some(item)) = (alike, items.get(index)) {
+            let uri = |location: &Location<'_>| location.uri.clone().into_owned();
+            status.target_refs = item.target.iter().map(uri).collect();
+            status.source_refs = item.source.iter().map(uri).collect();
+        }
+        answers.push(Command::Status(status));
+    }
+    if !results.is_empty() {
+        answers.push(Command::Results(Results::new(
+            msg_id,
+            command.cmd_id(),
+            results,
+        )));
+    }
+    answers
+}

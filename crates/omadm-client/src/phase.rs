@@ -1,0 +1,323 @@
+//! The phases of the client, each a struct that a step consumes.
+//!
+//! ```text
+//!            Start               Received                 Send
+//!   Idle ───────────> Awaiting ───────────> Executing ───────────> Awaiting …
+//!    ^                  │  ^ │                │    │
+//!    │   nothing to say │  └─┘ retry,         │    │ Completed, Deadline: goes on
+//!    │<─────────────────┤      repeated       │    v
+//!    │<───────────── or fault <───────────────┘  Executing
+//!    │                  │ Abort
+//!    └──── Aborting <───┘
+//! ```
+
+use std::time::Duration;
+
+use omadm_core::Now;
+use omadm_mo::{ExecResult, JobId};
+use omadm_session::{Prover, Verifier};
+use omadm_syncml::decode;
+use omadm_tree::Principal;
+
+use crate::{
+    Config, Output, Received, Request, SessionEnd, Start, TransportFailure,
+    device::Device,
+    session::{Intake, Session, Verdicts},
+    walk::{Ground, Walk},
+};
+
+/// What outlives every phase.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) device: Device,
+    /// The server, as the tree knows it.
+    pub(crate) server: Principal,
+    pub(crate) prover: Prover,
+    pub(crate) verifier: Verifier,
+    /// How many sessions in a row did not end normally.
+    pub(crate) failures: u32,
+    /// No session is wanted before this moment, monotonic.
+    pub(crate) quiet_until: Duration,
+}
+
+/// Where the client stands.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// No session is open.
+    Idle,
+    /// The server has the word.
+    Awaiting(Box<Awaiting>),
+    /// The client has the word, and a job holds up what it has to say.
+    Executing(Box<Executing>),
+    /// The client told the server that the session is over.
+    Aborting,
+}
+
+/// A message was sent, and its answer is awaited.
+#[derive(Debug)]
+pub(crate) struct Awaiting {
+    session: Session,
+    /// The message, to be sent again when the answer got lost.
+    sent: Request,
+    /// How often it was sent again.
+    repeated: u32,
+    /// When it is sent again, if the answer is known to be lost, monotonic.
+    retry_at: Option<Duration>,
+    /// The session is to be aborted when the server has answered.
+    abort: bool,
+}
+
+/// A message was received, and not all of its commands are executed.
+#[derive(Debug)]
+pub(crate) struct Executing {
+    session: Session,
+    walk: Walk,
+    abort: bool,
+}
+
+impl Phase {
+    /// Opens a session.
+    pub(crate) fn open(start: Start, core: &mut Core, now: Now) -> Self {
+        let (prover, verifier) = (core.prover.clone(), core.verifier.clone());
+        let tree = core.device.tree();
+        let session = Session::open(&core.config, tree, start, prover, verifier);
+        core.send(session, now)
+    }
+
+    /// Whether an answer of the server is awaited.
+    pub(crate) fn awaits_answer(&self) -> bool {
+        match self {
+            Self::Awaiting(awaiting) => awaiting.retry_at.is_none(),
+            Self::Aborting => true,
+            Self::Idle | Self::Executing(_) => false,
+        }
+    }
+
+    /// A job ended, with this answer to the Exec behind it.
+    pub(crate) fn completed(
+        self,
+        job: JobId,
+        result: ExecResult,
+        core: &mut Core,
+        now: Now,
+    ) -> Self {
+        match self {
+            Self::Executing(executing) => executing.completed(job, result, core, now),
+            phase @ (Self::Idle | Self::Awaiting(_) | Self::Aborting) => phase,
+        }
+    }
+
+    /// The moment at which something is to be done, monotonic.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Awaiting(awaiting) => awaiting.retry_at,
+            Self::Executing(executing) => executing.walk.waiting().map(|(_, due)| due),
+            Self::Idle | Self::Aborting => None,
+        }
+    }
+}
+
+impl Awaiting {
+    /// The server answered.
+    pub(crate) fn received(mut self, received: Received<'_>, core: &mut Core, now: Now) -> Phase {
+        let message = match decode(received.body, received.encoding, &core.config.limits) {
+            Ok(message) => message.into_owned(),
+            Err(error) => return core.end(self.session, SessionEnd::Undecodable(error), now),
+        };
+        let mut verdicts = Verdicts::default();
+        let intake = self
+            .session
+            .receive(message, &core.config, core.device.tree(), &mut verdicts);
+        core.device
+            .settle_alerts(&verdicts.delivered, &verdicts.refused, now);
+        match intake {
+            Err(end) => core.end(self.session, end, now),
+            Ok(Intake::Aborted) => core.end(self.session, SessionEnd::AbortedByServer, now),
+            Ok(Intake::Repeated) => self.repeat(core, now),
+            Ok(Intake::Answered) if self.abort => core.abort(self.session, now),
+            Ok(Intake::Answered) => core.send(self.session, now),
+            Ok(Intake::Commands { msg_id, commands }) => {
+                let mut walk = Walk::new(msg_id, commands);
+                if self.abort {
+                    walk.stop();
+                }
+                let Self { session, abort, .. } = self;
+                Executing {
+                    session,
+                    walk,
+                    abort,
+                }
+                .advance(core, now)
+            }
+        }
+    }
+
+    /// No answer came.
+    pub(crate) fn failed(mut self, failure: TransportFailure, core: &mut Core, now: Now) -> Phase {
+        let retry = &core.config.transport_retry;
+        let exhausted = failure == TransportFailure::Refused || self.repeated >= retry.tries;
+        if exhausted {
+            return core.end(self.session, SessionEnd::TransportFailed(failure), now);
+        }
+        if self.abort {
+            return core.end(self.session, SessionEnd::Aborted, now);
+        }
+        self.retry_at = Some(now.mono.saturating_add(retry.pause(self.repeated + 1)));
+        Phase::Awaiting(Box::new(self))
+    }
+
+    /// A moment has come; maybe that of the next try.
+    pub(crate) fn wake(self, core: &mut Core, now: Now) -> Phase {
+        if self.retry_at.is_some_and(|retry_at| retry_at <= now.mono) {
+            return self.repeat(core, now);
+        }
+        Phase::Awaiting(Box::new(self))
+    }
+
+    /// The session is to be aborted.
+    pub(crate) fn abort(mut self, core: &mut Core, now: Now) -> Phase {
+        if self.retry_at.is_some() {
+            return core.end(self.session, SessionEnd::Aborted, now);
+        }
+        self.abort = true;
+        Phase::Awaiting(Box::new(self))
+    }
+
+    /// Sends the identical message again.
+    fn repeat(mut self, core: &mut Core, now: Now) -> Phase {
+        if self.repeated >= core.config.transport_retry.tries {
+            let end = SessionEnd::TransportFailed(TransportFailure::Lost);
+            return core.end(self.session, end, now);
+        }
+        self.repeated += 1;
+        self.retry_at = None;
+        core.device
+            .outputs()
+            .push_back(Output::Send(self.sent.clone()));
+        Phase::Awaiting(Box::new(self))
+    }
+}
+
+impl Executing {
+    /// A job ended, maybe the one that holds up the walk.
+    fn completed(mut self, job: JobId, result: ExecResult, core: &mut Core, now: Now) -> Phase {
+        self.walk.completed(job, result);
+        self.advance(core, now)
+    }
+
+    /// A moment has come; maybe that of the 202.
+    pub(crate) fn wake(mut self, core: &mut Core, now: Now) -> Phase {
+        match self.walk.waiting() {
+            Some((job, due)) if due <= now.mono => {
+                if core.device.accept(job, now).is_ok() {
+                    self.walk.accepted(job);
+                } else {
+                    // The alert that 202 promises is not certain, so the job gets more time.
+                    self.walk
+                        .postpone(now.mono.saturating_add(core.config.exec_limit));
+                }
+                self.advance(core, now)
+            }
+            _ => Phase::Executing(Box::new(self)),
+        }
+    }
+
+    /// The session is to be aborted.
+    pub(crate) fn abort(mut self, core: &mut Core, now: Now) -> Phase {
+        self.abort = true;
+        self.walk.stop();
+        if let Some((job, _)) = self.walk.waiting() {
+            match core.device.accept(job, now) {
+                Ok(()) => self.walk.accepted(job),
+                Err(failure) => self.walk.completed(job, failure.status().into()),
+            }
+        }
+        self.advance(core, now)
+    }
+
+    /// Goes on with the commands; when they are done, answers.
+    fn advance(mut self, core: &mut Core, now: Now) -> Phase {
+        let mut ground = Ground {
+            config: &core.config,
+            device: &mut core.device,
+            session: &mut self.session,
+            by: &core.server,
+            now,
+        };
+        if !self.walk.advance(&mut ground) {
+            return Phase::Executing(Box::new(self));
+        }
+        if self.abort {
+            core.abort(self.session, now)
+        } else if self.session.is_over() {
+            core.end(self.session, SessionEnd::Completed, now)
+        } else {
+            core.send(self.session, now)
+        }
+    }
+}
+
+impl Core {
+    /// Sends the next message of a session.
+    fn send(&mut self, mut session: Session, now: Now) -> Phase {
+        match session.pack(&mut self.device, now) {
+            Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
+            Ok(body) => {
+                let sent = self.request(&session, body);
+                self.device.outputs().push_back(Output::Send(sent.clone()));
+                Phase::Awaiting(Box::new(Awaiting {
+                    session,
+                    sent,
+                    repeated: 0,
+                    retry_at: None,
+                    abort: false,
+                }))
+            }
+        }
+    }
+
+    /// Sends the last message of a session.
+    fn abort(&mut self, mut session: Session, now: Now) -> Phase {
+        match session.pack_abort() {
+            Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
+            Ok(body) => {
+                let last = self.request(&session, body);
+                self.device.outputs().push_back(Output::Send(last));
+                Phase::Aborting
+            }
+        }
+    }
+
+    fn request(&self, session: &Session, body: Vec<u8>) -> Request {
+        Request {
+            url: session.url().to_owned(),
+            encoding: self.config.encoding,
+            body,
+        }
+    }
+
+    /// Ends a session.
+    fn end(&mut self, mut session: Session, end: SessionEnd, now: Now) -> Phase {
+        // Without a word in a session that went well, an alert counts as refused.
+        let unanswered = session.unanswered();
+        if end.is_normal() {
+            let refused: Vec<_> = unanswered.into_iter().map(|key| (key, None)).collect();
+            self.device.settle_alerts(&[], &refused, now);
+        }
+        self.ended(end, now)
+    }
+
+    /// Notes the end of a session.
+    pub(crate) fn ended(&mut self, end: SessionEnd, now: Now) -> Phase {
+        if end.is_normal() {
+            self.failures = 0;
+            self.quiet_until = now.mono;
+        } else {
+            self.failures = self.failures.saturating_add(1);
+            let pause = self.config.alert_retry.pause(self.failures);
+            self.quiet_until = now.mono.saturating_add(pause);
+        }
+        self.device.outputs().push_back(Output::Ended(end));
+        Phase::Idle
+    }
+}

@@ -1,0 +1,554 @@
+//! One session as the client sees it: what is said, and in which message.
+
+use std::collections::BTreeSet;
+
+use omadm_core::{AlertCode, Now, StatusCode};
+use omadm_session::{
+    Fit, Heard, Incoming, Ledger, Link, Outbox, Packer, Prover, Verdict, Verifier, command_status,
+    header_status,
+};
+use omadm_syncml::{
+    Alert, CmdId, CmdRef, Command, Data, EncodeError, Encoding, Header, Item, Location, Message,
+    NodeCommand, Results, Status, encode_command,
+};
+use omadm_tree::{Tree, Uri};
+
+use crate::{
+    Config, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, device::Device,
+    failure::Failure,
+};
+
+/// The mandatory leaves of `./DevInfo`, which open every session. [DM-StdObj §5.2]
+const DEV_INFO: [&str; 5] = [
+    "./DevInfo/DevId",
+    "./DevInfo/Man",
+    "./DevInfo/Mod",
+    "./DevInfo/DmV",
+    "./DevInfo/Lang",
+];
+
+/// The room an Alert 1222 takes at most, and more digits in a header, in bytes.
+const SPARE_BYTES: usize = 128;
+
+/// How many messages in a row a server may send without proof, or in a version that is not
+/// supported, until the session is over: it is told once.
+const MAX_FAULTS: u32 = 2;
+
+/// One session, from its first message to its last.
+#[derive(Debug)]
+pub(crate) struct Session {
+    link: Link,
+    encoding: Encoding,
+    /// Where the next message goes.
+    url: String,
+    trigger: Trigger,
+    prover: Prover,
+    verifier: Verifier,
+    /// How many messages were in another version.
+    foreign: u32,
+    /// What is to be said, apart from alerts.
+    outbox: Outbox,
+    /// The Status of the header received last.
+    header: Option<Status<'static>>,
+    /// The server wants no Status for its last message.
+    no_resp: bool,
+    /// The server wants an answer to its last message, be it empty.
+    expects: bool,
+    /// The server's package is complete.
+    server_done: bool,
+    /// Our package is complete: the last message had Final.
+    done: bool,
+    /// The alerts that were sent and not answered.
+    ledger: Ledger<AlertKey>,
+    sent_alerts: BTreeSet<AlertKey>,
+}
+
+/// What a message of the server comes to: [`Session::receive`].
+#[derive(Debug)]
+pub(crate) enum Intake {
+    /// The last message again: the answer to it is to be sent again.
+    Repeated,
+    /// The answer is in the outbox already, nothing is to be executed.
+    Answered,
+    /// These commands are to be executed.
+    Commands {
+        /// The message they came in.
+        msg_id: u32,
+        commands: Vec<Command<'static>>,
+    },
+    /// The server ended the session by Alert 1223.
+    Aborted,
+}
+
+/// What the server said about alerts.
+#[derive(Debug, Default)]
+pub(crate) struct Verdicts {
+    pub(crate) delivered: Vec<AlertKey>,
+    pub(crate) refused: Vec<(AlertKey, Option<StatusCode>)>,
+}
+
+/// Checks that the tree has what every session begins with.
+pub(crate) fn check_dev_info(tree: &Tree) -> Result<(), StartError> {
+    match DEV_INFO
+        .into_iter()
+        .find(|leaf| dev_info(tree, leaf).is_none_or(str::is_empty))
+    {
+        Some(leaf) => Err(StartError::NoDevInfo(leaf)),
+        None => Ok(()),
+    }
+}
+
+fn dev_info<'t>(tree: &'t Tree, leaf: &str) -> Option<&'t str> {
+    tree.node(&Uri::parse(leaf).ok()?)?.text()
+}
+
+impl Session {
+    /// A session that begins with package 1. [DM-Protocol §8.2]
+    pub(crate) fn open(
+        config: &Config,
+        tree: &Tree,
+        start: Start,
+        prover: Prover,
+        verifier: Verifier,
+    ) -> Self {
+        let [device_id, ..] = DEV_INFO;
+        let local = Location::new(dev_info(tree, device_id).unwrap_or_default().to_owned());
+        let remote = Location::new(config.server_url.clone());
+        let link = Link::new(format!("{:X}", start.session_id), local, remote)
+            .with_sizes(config.max_message_size, config.max_object_size);
+        let mut session = Self {
+            link,
+            encoding: config.encoding,
+            url: config.server_url.clone(),
+            trigger: start.trigger,
+            prover,
+            verifier,
+            foreign: 0,
+            outbox: Outbox::new(),
+            header: None,
+            no_resp: false,
+            expects: false,
+            server_done: true,
+            done: true,
+            ledger: Ledger::new(),
+            sent_alerts: BTreeSet::new(),
+        };
+        session.set_up(tree);
+        session
+    }
+
+    /// Where the next message goes.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Takes in a message; nothing of it is executed here.
+    ///
+    /// # Errors
+    /// The end of the session.
+    pub(crate) fn receive(
+        &mut self,
+        message: Message<'static>,
+        config: &Config,
+        tree: &Tree,
+        verdicts: &mut Verdicts,
+    ) -> Result<Intake, SessionEnd> {
+        let Message {
+            header,
+            commands,
+            is_final,
+            ..
+        } = message;
+        let received = header.msg_id;
+        match self.link.check(&header) {
+            Incoming::New => {}
+            Incoming::Duplicate => return Ok(Intake::Repeated),
+            Incoming::OtherSession => return Err(SessionEnd::OtherSession),
+            Incoming::OutOfOrder { .. } if config.compat.any_message_id => {}
+            Incoming::OutOfOrder { expected } => {
+                return Err(SessionEnd::OutOfOrder { expected, received });
+            }
+        }
+        self.link.receive(&header);
+        if let Some(uri) = header.resp_uri.as_deref().filter(|uri| !uri.is_empty()) {
+            self.url = uri.to_owned();
+        }
+        self.no_resp = header.no_resp;
+        self.server_done = is_final || (self.server_done && !self.done);
+
+        let version = version(&header);
+        let verdict = self.verifier.check(header.cred.as_ref());
+        self.header = self.header_status(&header, version, verdict);
+        if self.heard(&commands)? == Heard::Again {
+            // Back to package 1. [DM-Security §5.3]
+            self.ledger.close();
+            self.sent_alerts.clear();
+            self.set_up(tree);
+            return Ok(Intake::Answered);
+        }
+        if let Err(code) = version {
+            self.foreign += 1;
+            if self.foreign == MAX_FAULTS {
+                return Err(SessionEnd::VersionNotSupported);
+            }
+            self.refuse(&commands, code);
+            return Ok(Intake::Answered);
+        }
+
+        self.expects = commands
+            .iter()
+            .any(|command| !matches!(command, Command::Status(_)));
+        if !verdict.is_accepted() {
+            // A server that wants nothing is not challenged. [DM-Security §5.3]
+            if !self.expects || self.verifier.failures() == MAX_FAULTS {
+                return Err(SessionEnd::ServerUnauthorized);
+            }
+            self.refuse(&commands, verdict.status());
+            return Ok(Intake::Answered);
+        }
+        for command in &commands {
+            if let Command::Status(status) = command {
+                self.judge(status, verdicts);
+            }
+        }
+        if commands.iter().any(is_abort) {
+            return Ok(Intake::Aborted);
+        }
+        let mut commands = commands;
+        commands.retain(|command| !matches!(command, Command::Status(_)));
+        Ok(Intake::Commands {
+            msg_id: received,
+            commands,
+        })
+    }
+
+    /// Adds the answers to one command.
+    pub(crate) fn answer(&mut self, mut answers: Vec<Command<'static>>) {
+        if self.no_resp {
+            answers.retain(|answer| !matches!(answer, Command::Status(_)));
+        }
+        self.outbox.push(answers);
+    }
+
+    /// Whether nothing is left to be said, and the server expects nothing. [DM-Protocol §8]
+    pub(crate) fn is_over(&self) -> bool {
+        self.server_done && self.done && !self.expects && self.outbox.is_empty()
+    }
+
+    /// The next message, with as much in it as the server takes. [DM-Protocol §7]
+    ///
+    /// # Errors
+    /// An [`EncodeError`]; the session cannot go on.
+    pub(crate) fn pack(&mut self, device: &mut Device, now: Now) -> Result<Vec<u8>, EncodeError> {
+        let mut body = Vec::new();
+        let (header, limit) = self.next_header();
+        let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
+        if let Some(status) = self.header.take() {
+            packer.require(&mut Command::Status(status))?;
+        }
+        if !self.server_done {
+            packer.reserve(SPARE_BYTES);
+        }
+        // Only once the server has been listened to: a refusal holds statuses alone.
+        let alerts_too = self.verifier.is_satisfied() || self.link.last_received() == 0;
+        let everything = self.fill(&mut packer)?
+            && (!alerts_too || self.fill_alerts(&mut packer, device, now)?);
+        if !self.server_done {
+            packer.require(&mut Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE)))?;
+        }
+        self.done = self.server_done && everything;
+        packer.finish(self.done);
+        Ok(body)
+    }
+
+    /// The last message: what is known, and Alert 1223. [DM-Protocol §8.1]
+    ///
+    /// # Errors
+    /// An [`EncodeError`]
+    pub(crate) fn pack_abort(&mut self) -> Result<Vec<u8>, EncodeError> {
+        let mut body = Vec::new();
+        let (header, limit) = self.next_header();
+        let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
+        if let Some(status) = self.header.take() {
+            packer.require(&mut Command::Status(status))?;
+        }
+        packer.reserve(SPARE_BYTES);
+        self.fill(&mut packer)?;
+        packer.require(&mut Command::Alert(Alert::new(AlertCode::SESSION_ABORT)))?;
+        packer.finish(true);
+        Ok(body)
+    }
+
+    /// Checks that each of the Items of a Results can be sent, if need be in a message of its own.
+    ///
+    /// # Errors
+    /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
+    pub(crate) fn check_results(
+        &self,
+        items: Vec<Item<'static>>,
+    ) -> Result<Vec<Item<'static>>, Failure> {
+        let unencodable = |_| Failure::Unencodable;
+        let mut bytes = Vec::new();
+        let room = self.room(&mut bytes).map_err(unencodable)?;
+        let object = self.link.max_object_size().unwrap_or(u64::MAX);
+        let mut results = Results::new(u32::MAX, CmdId::FIRST, []).with_cmd_id(CmdId::FIRST);
+        let mut checked = Vec::with_capacity(items.len());
+        for item in items {
+            if item
+                .data
+                .as_ref()
+                .is_some_and(|data| transported(data) > object)
+            {
+                return Err(Failure::TooLarge);
+            }
+            results.items = vec![item];
+            bytes.clear();
+            let command = Command::Results(results);
+            encode_command(&command, self.encoding, &mut bytes).map_err(unencodable)?;
+            if bytes.len() > room {
+                return Err(Failure::TooLarge);
+            }
+            let Command::Results(back) = command else {
+                break;
+            };
+            results = back;
+            checked.append(&mut results.items);
+        }
+        Ok(checked)
+    }
+
+    /// What the next messages can hold beside what each of them must.
+    fn room(&self, scratch: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        let mut header = self.link.clone().next_header();
+        header.cred = self.prover.clone().cred();
+        let mut packer = Packer::new(&header, self.encoding, 0, scratch)?;
+        if let Some(status) = self.header.clone() {
+            packer.require(&mut Command::Status(status))?;
+        }
+        packer.finish(true);
+        Ok(self
+            .link
+            .max_message_size()
+            .saturating_sub(scratch.len() + SPARE_BYTES))
+    }
+
+    /// The header of the next message, and the size it must not exceed.
+    fn next_header(&mut self) -> (Header<'static>, usize) {
+        let mut header = self.link.next_header();
+        header.cred = self.prover.cred();
+        (header, self.link.max_message_size())
+    }
+
+    /// What package 1 holds besides alerts.
+    fn set_up(&mut self, tree: &Tree) {
+        let code = match self.trigger {
+            Trigger::Client => AlertCode::CLIENT_INITIATED,
+            Trigger::Server => AlertCode::SERVER_INITIATED,
+        };
+        let leaf = |uri: &'static str| {
+            let value = dev_info(tree, uri).unwrap_or_default().to_owned();
+            Item::new().with_source(uri).with_data(value)
+        };
+        let replace = NodeCommand::new(DEV_INFO.map(leaf));
+        self.outbox = Outbox::new();
+        self.outbox
+            .push([Command::Alert(Alert::new(code)), Command::Replace(replace)]);
+        self.server_done = true;
+    }
+
+    /// The Status of a received header.
+    fn header_status(
+        &self,
+        header: &Header<'_>,
+        version: Result<(), StatusCode>,
+        verdict: Verdict,
+    ) -> Option<Status<'static>> {
+        if header.no_resp {
+            return None;
+        }
+        if let Err(code) = version {
+            let supported = match code {
+                StatusCode::DTD_VERSION_NOT_SUPPORTED => Header::VER_DTD,
+                _ => Header::VER_PROTO,
+            };
+            let item = Item::new().with_data(supported);
+            return Some(header_status(header, code).with_items([item]));
+        }
+        let status = header_status(header, verdict.status());
+        Some(match self.verifier.chal() {
+            Some(chal) if !verdict.is_accepted() => status.with_chal(chal),
+            _ => status,
+        })
+    }
+
+    /// What the server says about our last message as a whole.
+    fn heard(&mut self, commands: &[Command<'_>]) -> Result<Heard, SessionEnd> {
+        let last = self.link.last_sent();
+        let status = commands.iter().find_map(|command| match command {
+            Command::Status(status)
+                if status.cmd_ref == CmdRef::Header && status.msg_ref == last =>
+            {
+                Some(status)
+            }
+            _ => None,
+        });
+        let Some(status) = status else {
+            return Ok(Heard::Accepted);
+        };
+        match self.prover.heard(status.code, status.chal.as_deref()) {
+            Some(Heard::Failed) => Err(SessionEnd::Unauthorized),
+            Some(heard) => Ok(heard),
+            None if status.code.is_failure() => Err(SessionEnd::Refused(status.code)),
+            None => Ok(Heard::Accepted),
+        }
+    }
+
+    /// Answers every command with the same code, unexecuted.
+    fn refuse(&mut self, commands: &[Command<'_>], code: StatusCode) {
+        let mut open: Vec<&Command<'_>> = commands.iter().rev().collect();
+        while let Some(command) = open.pop() {
+            if let Command::Atomic(group) | Command::Sequence(group) = command {
+                open.extend(group.commands.iter().rev());
+            }
+            if !matches!(command, Command::Status(_)) && !command.no_resp() {
+                let status = command_status(self.link.last_received(), command, code);
+                self.answer(vec![Command::Status(status)]);
+            }
+        }
+    }
+
+    /// What a Status says about an alert, if it is about one.
+    fn judge(&mut self, status: &Status<'_>, verdicts: &mut Verdicts) {
+        let Some(&key) = self.ledger.status(status) else {
+            return;
+        };
+        if status.code.is_success() {
+            verdicts.delivered.push(key);
+        } else {
+            verdicts.refused.push((key, Some(status.code)));
+        }
+    }
+
+    /// The alerts the server never answered.
+    pub(crate) fn unanswered(&mut self) -> Vec<AlertKey> {
+        self.ledger.close()
+    }
+
+    /// Packs the outbox; whether all of it fit.
+    fn fill(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
+        while let Some(front) = self.outbox.front_mut() {
+            match packer.push(front)? {
+                Fit::Packed(_) => {}
+                fit => {
+                    if let Command::Results(results) = front
+                        && let Some(rest) = fill_part(packer, results)?
+                    {
+                        results.items = rest;
+                        return Ok(false);
+                    }
+                    if fit == Fit::Full {
+                        return Ok(false);
+                    }
+                    packer.require(&mut shrunk(front))?;
+                }
+            }
+            self.outbox.pop_front();
+        }
+        Ok(true)
+    }
+
+    /// Packs the alerts that are due and were not sent in this session; whether all of them fit.
+    fn fill_alerts(
+        &mut self,
+        packer: &mut Packer<'_>,
+        device: &mut Device,
+        now: Now,
+    ) -> Result<bool, EncodeError> {
+        let mut unsendable = Vec::new();
+        let mut everything = true;
+        for (key, alert) in device.due_alerts(now.mono) {
+            if self.sent_alerts.contains(&key) {
+                continue;
+            }
+            match packer.push(&mut Command::Alert(Alert::from_generic(alert))) {
+                Ok(Fit::Packed(id)) => {
+                    self.ledger.sent(self.link.last_sent(), id, key);
+                    self.sent_alerts.insert(key);
+                }
+                Ok(Fit::Full) => {
+                    everything = false;
+                    break;
+                }
+                Ok(Fit::Never) | Err(_) => unsendable.push(key),
+            }
+        }
+        for key in unsendable {
+            device.drop_alert(key);
+        }
+        Ok(everything)
+    }
+}
+
+/// Packs as many of the Items as fit, at least one, and returns the others; `None` if not one fits.
+fn fill_part(
+    packer: &mut Packer<'_>,
+    results: &mut Results<'static>,
+) -> Result<Option<Vec<Item<'static>>>, EncodeError> {
+    let mut rest = Vec::new();
+    let mut part = Command::Results(results.clone());
+    while let Command::Results(results) = &mut part
+        && results.items.len() > 1
+    {
+        let mut tail = results.items.split_off(results.items.len() / 2);
+        tail.append(&mut rest);
+        rest = tail;
+        if let Fit::Packed(_) = packer.push(&mut part)? {
+            return Ok(Some(rest));
+        }
+    }
+    Ok(None)
+}
+
+/// What stands for an answer that fits no message.
+fn shrunk(command: &Command<'static>) -> Command<'static> {
+    match command {
+        // Was checked against the size the server took when it asked; now it takes less.
+        Command::Results(results) => {
+            let code = StatusCode::REQUEST_ENTITY_TOO_LARGE;
+            let msg_ref = results.msg_ref.unwrap_or_default();
+            Command::Status(Status::new(msg_ref, results.cmd_ref, "Get", code))
+        }
+        Command::Status(status) => {
+            let mut status = status.clone();
+            status.items.clear();
+            Command::Status(status)
+        }
+        other => other.clone(),
+    }
+}
+
+/// The status for a header in a version that is not supported.
+fn version(header: &Header<'_>) -> Result<(), StatusCode> {
+    if header.ver_dtd != Header::VER_DTD {
+        Err(StatusCode::DTD_VERSION_NOT_SUPPORTED)
+    } else if header.ver_proto != Header::VER_PROTO {
+        Err(StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED)
+    } else {
+        Ok(())
+    }
+}
+
+/// The size of Data in octets, as MaxObjSize counts it: as transported.
+fn transported(data: &Data<'_>) -> u64 {
+    let octets = match data {
+        Data::Text(text) => text.len(),
+        Data::Opaque(octets) => octets.len(),
+        // None is ever sent.
+        Data::Fragment(_) => 0,
+    };
+    octets as u64
+}
+
+fn is_abort(command: &Command<'_>) -> bool {
+    matches!(command, Command::Alert(alert) if alert.code == Some(AlertCode::SESSION_ABORT))
+}

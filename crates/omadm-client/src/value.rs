@@ -1,0 +1,150 @@
+//! Values between the wire and the tree. [DM-RepPro §6.5], [MetInf §5]
+
+use std::borrow::Cow;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use omadm_core::Format;
+use omadm_syncml::{Data, Encoding, Item, Location, Meta};
+use omadm_tree::{ListEntry, NewNode, Reading, Value};
+
+use crate::failure::Failure;
+
+/// The types of a serialized subtree, which is no value of a leaf. [DM-TNDS §6]
+const TNDS: [&str; 2] = [
+    "application/vnd.syncml.dmtnds+xml",
+    "application/vnd.syncml.dmtnds+wbxml",
+];
+
+/// What an Add creates; `meta` is the Item's with what it inherits.
+pub(crate) fn new_node(item: &Item<'_>, meta: &Meta<'_>) -> Result<NewNode, Failure> {
+    if meta.format() != Ok(Format::Node) {
+        return value(item, meta).map(NewNode::Leaf);
+    }
+    if item
+        .data
+        .as_ref()
+        .is_some_and(|data| data.as_text() != Some(""))
+    {
+        return Err(Failure::Value);
+    }
+    // The default of Type, spelled out, says no more than its absence.
+    let node_type = meta
+        .media_type
+        .as_deref()
+        .filter(|it| *it != Meta::DEFAULT_TYPE);
+    Ok(NewNode::Interior {
+        node_type: node_type.map(str::to_owned),
+    })
+}
+
+/// What a leaf is to hold; `meta` is the Item's with what it inherits.
+pub(crate) fn value(item: &Item<'_>, meta: &Meta<'_>) -> Result<Value, Failure> {
+    let format = meta.format().map_err(|_| Failure::Value)?;
+    let media_type = meta.media_type.as_deref();
+    if media_type.is_some_and(|media_type| TNDS.contains(&media_type)) {
+        return Err(Failure::Value);
+    }
+    let octets = match argument(item, meta)? {
+        Some(octets) => octets,
+        None if format == Format::Null => Cow::Borrowed(&[][..]),
+        None => return Err(Failure::Incomplete("Data")),
+    };
+    let format = match format {
+        Format::B64 => Format::Bin,
+        format => format,
+    };
+    Value::new(format, media_type, octets).map_err(|_| Failure::Value)
+}
+
+/// The octets of an Item's Data as its Format says; `None` if there is no Data.
+pub(crate) fn argument<'i>(
+    item: &'i Item<'_>,
+    meta: &Meta<'_>,
+) -> Result<Option<Cow<'i, [u8]>>, Failure> {
+    let Some(data) = &item.data else {
+        return Ok(None);
+    };
+    let format = meta.format().map_err(|_| Failure::Value)?;
+    let octets = match data {
+        Data::Text(text) => Cow::Borrowed(text.as_bytes()),
+        Data::Opaque(octets) => Cow::Borrowed(octets.as_ref()),
+        Data::Fragment(fragment) if format == Format::Xml => {
+            let mut markup = Vec::new();
+            fragment
+                .encode(Encoding::Xml, &mut markup)
+                .map_err(|_| Failure::Value)?;
+            Cow::Owned(markup)
+        }
+        Data::Fragment(_) => return Err(Failure::Value),
+    };
+    if format != Format::B64 {
+        return Ok(Some(octets));
+    }
+    let mut text = octets.into_owned();
+    text.retain(|octet| !octet.is_ascii_whitespace());
+    let octets = STANDARD.decode(text).map_err(|_| Failure::Value)?;
+    Ok(Some(Cow::Owned(octets)))
+}
+
+/// The text of a property.
+pub(crate) fn text<'i>(item: &'i Item<'_>) -> Result<&'i str, Failure> {
+    let data = item.data.as_ref().ok_or(Failure::Incomplete("Data"))?;
+    data.as_text().ok_or(Failure::Value)
+}
+
+/// The Items of a Results for what was read at `uri`.
+pub(crate) fn items(
+    uri: &str,
+    reading: Reading,
+    encoding: Encoding,
+) -> Result<Vec<Item<'static>>, Failure> {
+    let item = || Item::new().with_source(Location::new(uri.to_owned()));
+    Ok(match reading {
+        Reading::Leaf(value) => vec![with_value(item(), &value, encoding)],
+        Reading::Children(names) => {
+            let meta = Meta::new().with_format(Format::Node);
+            vec![item().with_meta(meta).with_data(names.join("/"))]
+        }
+        Reading::Property(text) => vec![item().with_data(text)],
+        Reading::List(entries) => entries
+            .into_iter()
+            .map(|entry| list_item(entry, encoding))
+            .collect(),
+        // Nothing else is read yet but a TNDS document.
+        _ => return Err(Failure::Unsupported),
+    })
+}
+
+fn list_item(entry: ListEntry, encoding: Encoding) -> Item<'static> {
+    let item = Item::new().with_source(Location::new(entry.uri.to_string()));
+    match entry.value {
+        Some(value) => with_value(item, &value, encoding),
+        None => item.with_meta(described(entry.format, &entry.node_type, encoding)),
+    }
+}
+
+fn with_value(item: Item<'static>, value: &Value, encoding: Encoding) -> Item<'static> {
+    let item = item.with_meta(described(value.format(), value.media_type(), encoding));
+    match (value.format(), encoding) {
+        (Format::Null, _) => item,
+        (Format::Bin, Encoding::Xml) => item.with_data(STANDARD.encode(value.octets())),
+        (Format::Bin, Encoding::Wbxml) => {
+            item.with_data(Data::Opaque(Cow::Owned(value.octets().to_vec())))
+        }
+        _ => item.with_data(value.text().unwrap_or_default().to_owned()),
+    }
+}
+
+/// Format and Type, unless they are the defaults.
+fn described(format: Format, media_type: &str, encoding: Encoding) -> Meta<'static> {
+    let mut meta = Meta::new();
+    match (format, encoding) {
+        (Format::Chr, _) => {}
+        (Format::Bin, Encoding::Xml) => meta = meta.with_format(Format::B64),
+        (format, _) => meta = meta.with_format(format),
+    }
+    if !["", Meta::DEFAULT_TYPE].contains(&media_type) {
+        meta = meta.with_type(media_type.to_owned());
+    }
+    meta
+}
