@@ -1,11 +1,16 @@
 use std::{borrow::Cow, fmt, num::NonZeroU32};
 
 use omadm_core::{AlertCode, StatusCode};
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "serde")]
+use crate::json::is_default;
 use crate::{Chal, Item, Meta, item::own};
 
 /// The id of a command, unique within its message; never 0. [DM-RepPro §6.1.5]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct CmdId(NonZeroU32);
 
 impl CmdId {
@@ -70,12 +75,35 @@ impl From<Option<CmdId>> for CmdRef {
     }
 }
 
+impl CmdRef {
+    /// The reference of a number on the wire; none is an empty `CmdRef`.
+    pub(crate) fn from_number(number: Option<u32>) -> Self {
+        number.map_or(Self::Nameless, |number| {
+            CmdId::new(number).map_or(Self::Header, Self::Command)
+        })
+    }
+
+    /// The number on the wire.
+    pub(crate) const fn number(self) -> Option<u32> {
+        match self {
+            Self::Header => Some(0),
+            Self::Command(id) => Some(id.get()),
+            Self::Nameless => None,
+        }
+    }
+}
+
 /// A command in document order. [DM-RepPro §6.6]
 ///
 /// A missing, zero or unreadable `CmdID` is `None`: the command is there and can be answered. It is
 /// written without `CmdID`.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Command<'a> {
     /// Create nodes.
     Add(NodeCommand<'a>),
@@ -208,14 +236,23 @@ impl<'a> Command<'a> {
 /// The content of Add, Copy, Delete, Get and Replace. [DM-RepPro §6.6.1]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct NodeCommand<'a> {
     /// `CmdID`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cmd_id: Option<CmdId>,
     /// `NoResp`: no Status is wanted.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub no_resp: bool,
     /// The default of the Items' meta-information.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub meta: Meta<'a>,
     /// The Items; a valid command has at least one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub items: Vec<Item<'a>>,
 }
 
@@ -257,16 +294,26 @@ impl<'a> NodeCommand<'a> {
 /// The content of Exec. [DM-RepPro §6.6.6]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Exec<'a> {
     /// `CmdID`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cmd_id: Option<CmdId>,
     /// `NoResp`: no Status is wanted.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub no_resp: bool,
     /// The default of the Items' meta-information.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub meta: Meta<'a>,
     /// `Correlator`: what a later Generic Alert has to repeat.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub correlator: Option<Cow<'a, str>>,
     /// The Items; a valid command has at least one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub items: Vec<Item<'a>>,
 }
 
@@ -309,16 +356,33 @@ impl<'a> Exec<'a> {
 /// The content of Alert. [DM-RepPro §6.6.2]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Alert<'a> {
     /// `CmdID`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cmd_id: Option<CmdId>,
     /// `NoResp`: no Status is wanted.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub no_resp: bool,
     /// The code in `Data`; `None` if it is absent or not a number.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            default,
+            with = "crate::json::alert_code",
+            skip_serializing_if = "is_default"
+        )
+    )]
     pub code: Option<AlertCode>,
     /// `Correlator`: that of the Exec this answers.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub correlator: Option<Cow<'a, str>>,
     /// The Items; the order matters.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub items: Vec<Item<'a>>,
 }
 
@@ -365,8 +429,14 @@ impl<'a> Alert<'a> {
 /// The content of Status. [DM-RepPro §6.6.16]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Status<'a> {
     /// `CmdID`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cmd_id: Option<CmdId>,
     /// `MsgRef`: the `MsgID` of the message with the command.
     pub msg_ref: u32,
@@ -375,14 +445,19 @@ pub struct Status<'a> {
     /// `Cmd`: the name of the command, or `SyncHdr`.
     pub cmd: Cow<'a, str>,
     /// `TargetRef`: the `LocURI`s of the Items it is about.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub target_refs: Refs<'a>,
     /// `SourceRef`: the `LocURI`s of the Items it is about.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub source_refs: Refs<'a>,
     /// `Chal`: the request for credentials.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub chal: Option<Box<Chal<'a>>>,
     /// The code in `Data`.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::status_code"))]
     pub code: StatusCode,
     /// More about the outcome, such as the answers of a user.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub items: Vec<Item<'a>>,
 }
 
@@ -465,20 +540,31 @@ impl<'a> Status<'a> {
 /// The content of Results. [DM-RepPro §6.6.12]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Results<'a> {
     /// `CmdID`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cmd_id: Option<CmdId>,
     /// `MsgRef`: the `MsgID` of the message with the Get.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub msg_ref: Option<u32>,
     /// `CmdRef`: the Get.
     pub cmd_ref: CmdRef,
     /// The default of the Items' meta-information.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub meta: Meta<'a>,
     /// `TargetRef`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub target_ref: Option<Cow<'a, str>>,
     /// `SourceRef`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub source_ref: Option<Cow<'a, str>>,
     /// The values, each with its `Source`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub items: Vec<Item<'a>>,
 }
 
@@ -521,14 +607,23 @@ impl<'a> Results<'a> {
 /// The content of Atomic and Sequence. [DM-RepPro §6.6.3]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Group<'a> {
     /// `CmdID`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cmd_id: Option<CmdId>,
     /// `NoResp`: no Status is wanted.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub no_resp: bool,
     /// Meta-information; says nothing about the commands inside.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub meta: Meta<'a>,
     /// The commands in document order; all that were there, legal or not.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub commands: Vec<Command<'a>>,
 }
 
@@ -565,12 +660,19 @@ impl<'a> Group<'a> {
 /// It is kept so that it can be answered in its place; its content is not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Unsupported<'a> {
     /// The local name of the element.
     pub name: Cow<'a, str>,
     /// `CmdID`, if it has one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cmd_id: Option<CmdId>,
     /// `NoResp`: no Status is wanted.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub no_resp: bool,
 }
 
@@ -597,6 +699,11 @@ impl<'a> Unsupported<'a> {
 
 /// Any number of `LocURI`s, most often one: the first takes no allocation.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(from = "Vec<Cow<'a, str>>", into = "Vec<Cow<'a, str>>")
+)]
 pub struct Refs<'a> {
     first: Option<Cow<'a, str>>,
     rest: Vec<Cow<'a, str>>,
@@ -651,6 +758,18 @@ impl<'a> Refs<'a> {
             first: self.first.map(own),
             rest: self.rest.into_iter().map(own).collect(),
         }
+    }
+}
+
+impl<'a> From<Vec<Cow<'a, str>>> for Refs<'a> {
+    fn from(uris: Vec<Cow<'a, str>>) -> Self {
+        uris.into_iter().collect()
+    }
+}
+
+impl<'a> From<Refs<'a>> for Vec<Cow<'a, str>> {
+    fn from(refs: Refs<'a>) -> Self {
+        refs.first.into_iter().chain(refs.rest).collect()
     }
 }
 

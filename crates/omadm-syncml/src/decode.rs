@@ -534,7 +534,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
         }
         let kind = DecodeErrorKind::InvalidNumber(syncml::CMD_REF.as_str());
         let number = digits(&text).ok_or(DecodeError::new(kind, at))?;
-        Ok(CmdId::new(number).map_or(CmdRef::Header, CmdRef::Command))
+        Ok(CmdRef::from_number(Some(number)))
     }
 
     /// An element that says something by being there.

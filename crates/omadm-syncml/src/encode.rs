@@ -404,10 +404,9 @@ fn write_cmd_id(w: &mut Writer<'_>, id: Option<CmdId>) -> Result<()> {
 }
 
 fn write_cmd_ref(w: &mut Writer<'_>, cmd_ref: CmdRef) -> Result<()> {
-    match cmd_ref {
-        CmdRef::Header => number(w, syncml::CMD_REF, 0_u32),
-        CmdRef::Command(id) => number(w, syncml::CMD_REF, id.get()),
-        CmdRef::Nameless => Ok(w.element(syncml::CMD_REF, "")?),
+    match cmd_ref.number() {
+        Some(id) => number(w, syncml::CMD_REF, id),
+        None => Ok(w.element(syncml::CMD_REF, "")?),
     }
 }
 
@@ -428,7 +427,7 @@ fn size(w: &mut Writer<'_>, tag: Tag, size: Option<u64>) -> Result<()> {
 }
 
 /// Writes a number without an allocation.
-fn number(w: &mut Writer<'_>, tag: Tag, number: impl Into<u64>) -> Result<()> {
+fn number<N: Into<u64>>(w: &mut Writer<'_>, tag: Tag, number: N) -> Result<()> {
     let mut rest: u64 = number.into();
     let mut digits = [b'0'; 20];
     let mut len = 0;

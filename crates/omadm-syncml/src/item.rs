@@ -1,8 +1,12 @@
 use std::borrow::Cow;
 
 use omadm_markup::{Encoding, Fragment};
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
 
 use crate::Meta;
+#[cfg(feature = "serde")]
+use crate::json::is_default;
 
 /// Detaches a text from the input.
 pub(crate) fn own(text: Cow<'_, str>) -> Cow<'static, str> {
@@ -12,10 +16,16 @@ pub(crate) fn own(text: Cow<'_, str>) -> Cow<'static, str> {
 /// A `Target` or `Source`: an address and, if need be, a name. [DM-RepPro §6.1.27]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Location<'a> {
     /// `LocURI`, as it stands.
     pub uri: Cow<'a, str>,
     /// `LocName`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub name: Option<Cow<'a, str>>,
 }
 
@@ -152,16 +162,26 @@ impl<'a> From<Fragment<'a>> for Data<'a> {
 /// One Item of a command. [DM-RepPro §6.5.1]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Item<'a> {
     /// The node the command is about.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub target: Option<Location<'a>>,
     /// Where the data comes from: the node of a result, an alert or a Copy.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub source: Option<Location<'a>>,
     /// What is absent here is taken from the command, see [`Meta::inherit`].
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub meta: Meta<'a>,
     /// `Data`; absent and empty differ.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub data: Option<Data<'a>>,
     /// `MoreData`: this is a chunk of a large object and not the last one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub more_data: bool,
 }
 

@@ -1,16 +1,28 @@
 use std::borrow::Cow;
 
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "serde")]
+use crate::json::is_default;
 use crate::{Command, Cred, Location, Meta, item::own};
 
 /// One SyncML message: a header and commands in document order. [DM-RepPro §6.4]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Message<'a> {
     /// The `SyncHdr`.
     pub header: Header<'a>,
     /// The children of the `SyncBody` in document order, without `Final`.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub commands: Vec<Command<'a>>,
     /// Whether `Final` is there: the last message of its package.
+    #[cfg_attr(feature = "serde", serde(default, rename = "final"))]
     pub is_final: bool,
 }
 
@@ -39,6 +51,11 @@ impl<'a> Message<'a> {
 /// The `SyncHdr` of a message. [DM-RepPro §6.4.3]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Header<'a> {
     /// `VerDTD` as it stands, [`Header::VER_DTD`] in DM 1.2; checked by the session.
     pub ver_dtd: Cow<'a, str>,
@@ -53,12 +70,16 @@ pub struct Header<'a> {
     /// Whom the message is from; the `LocName` is the user name of MD5 and MAC credentials.
     pub source: Location<'a>,
     /// `RespURI`: where the next message of the receiver goes.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub resp_uri: Option<Cow<'a, str>>,
     /// `NoResp`: no statuses are wanted; not used in DM.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub no_resp: bool,
     /// The credentials of the sender.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub cred: Option<Cred<'a>>,
     /// `MaxMsgSize` and `MaxObjSize` of the sender.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub meta: Meta<'a>,
 }
 

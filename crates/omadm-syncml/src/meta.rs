@@ -1,7 +1,11 @@
 use std::borrow::Cow;
 
 use omadm_core::{Format, Mark, UnknownFormat};
+#[cfg(feature = "serde")]
+use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "serde")]
+use crate::json::is_default;
 use crate::{Data, item::own};
 
 /// Meta-information. [MetInf §5]
@@ -10,23 +14,39 @@ use crate::{Data, item::own};
 /// everything is absent is not written. Elements of Data Synchronization are skipped on receipt.
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Meta<'a> {
     /// `Format` as it stands; [`Meta::format`] reads it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub format: Option<Cow<'a, str>>,
     /// `Type`: a media type, an authentication scheme, an alert type or the id of a management
     /// object.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "type", skip_serializing_if = "is_default")
+    )]
     pub media_type: Option<Cow<'a, str>>,
     /// `Mark` as it stands; [`Meta::mark`] reads it.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub mark: Option<Cow<'a, str>>,
     /// `Size`: bytes of the whole object as transported.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub size: Option<u64>,
     /// `NextNonce`: base64 text, or the octets themselves in WBXML.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub next_nonce: Option<Data<'a>>,
     /// `MaxMsgSize`: bytes of the largest message the sender can take.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub max_msg_size: Option<u64>,
     /// `MaxObjSize`: bytes of the largest object the sender can take.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub max_obj_size: Option<u64>,
     /// `EMI`: experimental meta-information.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub emi: Vec<Cow<'a, str>>,
 }
 
@@ -164,8 +184,14 @@ impl<'a> Meta<'a> {
 /// Credentials. [DM-RepPro §6.1.3]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Cred<'a> {
     /// `Type` is the scheme, `Format` that of the data.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub meta: Meta<'a>,
     /// The credentials themselves.
     pub data: Data<'a>,
@@ -193,6 +219,11 @@ impl<'a> Cred<'a> {
 /// A challenge: the request for credentials. [DM-RepPro §6.1.2]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(Serialize, Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Chal<'a> {
     /// `Type` is the scheme, `Format` that of `NextNonce`.
     pub meta: Meta<'a>,

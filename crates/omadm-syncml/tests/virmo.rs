@@ -19,7 +19,7 @@ fn encode(command: &Command<'_>) -> String {
 /// line breaks around it and whose Item has no Data.
 #[test]
 fn image_ready_alert() {
-    let command = decode(include_str!("golden/virmo-image-ready-alert.xml"));
+    let command = decode(include_str!("golden/virmo/image-ready-alert.xml"));
     let Command::Alert(alert) = &command else {
         panic!("{command:?}");
     };
@@ -48,7 +48,7 @@ fn image_ready_alert() {
 /// VR-235, VR-241: the value of `UI/Command` of §11.2.2, with an empty first Item and a comment.
 #[test]
 fn user_interaction_command() {
-    let command = decode(include_str!("golden/virmo-ui-command.xml"));
+    let command = decode(include_str!("golden/virmo/ui-command.xml"));
     let Command::Alert(alert) = &command else {
         panic!("{command:?}");
     };
@@ -63,7 +63,7 @@ fn user_interaction_command() {
 /// VR-237, VR-244: the value of `UI/Result` of §11.2.2.
 #[test]
 fn user_interaction_result() {
-    let command = decode(include_str!("golden/virmo-ui-result.xml"));
+    let command = decode(include_str!("golden/virmo/ui-result.xml"));
     let Command::Status(status) = &command else {
         panic!("{command:?}");
     };
