@@ -1,1 +1,53 @@
-//! The VirMO Server: typed procedures that deliver images and manage virtual machines.
+//! The VirMO Server: procedures that deliver images and manage virtual machines. [VirMO §10]
+//!
+//! Each is a [`Procedure`](omadm_session::Procedure) that any DM server engine can drive, such as
+//! `omadm-server`. The device may report synchronously or, after 202, by an alert in a later
+//! session; both are understood. Once a procedure is handed back, downcast it shows its typed
+//! outcome.
+//!
+//! | step | procedure |
+//! |---|---|
+//! | deliver an image, 10.1 | [`DeliverImage`] |
+//! | create a machine, 10.2 | [`CreateVm`] |
+//! | suspend, resume, power on and off, delete, 10.3; delete an image | [`Operate`] |
+//! | share out the device's resources | [`ApplyResources`] |
+//! | read everything | [`TakeSnapshot`] |
+//!
+//! ```
+//! use omadm_core::StatusCode;
+//! use omadm_session::{Answer, Correlators, Procedure, Step};
+//! use omadm_syncml::Item;
+//! use virmo_server::{Mounts, Operate};
+//! use virmo_state::VmState;
+//!
+//! let mut suspend = Operate::suspend(Mounts::default().vm("work")?);
+//! let mut correlators = Correlators::new("r1");
+//!
+//! // What an engine does: send the Exec and bring its Status, send the Get and bring its Results.
+//! let Step::Send(exec) = suspend.poll(&mut correlators) else { unreachable!() };
+//! suspend.answer(Answer::status(exec[0].tag, StatusCode::OK));
+//! let Step::Send(get) = suspend.poll(&mut correlators) else { unreachable!() };
+//! suspend.answer(Answer::status(get[0].tag, StatusCode::OK));
+//! suspend.answer(Answer::results(get[0].tag, vec![Item::new().with_data("3")]));
+//!
+//! let Step::Done(report) = suspend.poll(&mut correlators) else { unreachable!() };
+//! assert!(report.ok);
+//! assert_eq!(suspend.state(), Some(VmState::Suspended));
+//! # Ok::<(), omadm_tree::UriError>(())
+//! ```
+
+mod create;
+mod deliver;
+mod flow;
+mod mounts;
+mod operate;
+mod read;
+mod resources;
+mod snapshot;
+
+pub use create::{CreateVm, CreatedVm, ImageSource};
+pub use deliver::{DeliverImage, DeliveredImage};
+pub use mounts::{ImageReady, Mounts};
+pub use operate::Operate;
+pub use resources::ApplyResources;
+pub use snapshot::{ImageSnapshot, Snapshot, TakeSnapshot, VmSnapshot};

@@ -1,0 +1,378 @@
+//! Drives a procedure stage by stage.
+
+use omadm_core::{GenericAlert, StatusCode};
+use omadm_session::{
+    Answer, Correlators, Execution, Progress, Reply, Report, Round, Step,
+    request::{self, Leaf},
+};
+use omadm_syncml::Command;
+use omadm_tree::Uri;
+
+/// How often something is sent again after its session was lost.
+const RETRIES: u32 = 3;
+
+/// How many further sessions an accepted Exec may take until its outcome is known.
+const MAX_SESSIONS: u32 = 100;
+
+/// What a procedure does next.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Stage {
+    /// Read these nodes.
+    Read(Vec<Uri>),
+    /// Have this interior node: add it, unless it is there.
+    Make(Uri),
+    /// Have these values: each is added or replaced, whatever the device allows.
+    Write(Vec<Write>),
+    /// Execute this node to its final outcome; where that stays unknown, reading `check` tells.
+    Run { node: Uri, check: Uri },
+}
+
+/// A value that is to be had.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Write {
+    uri: Uri,
+    leaf: Leaf,
+    add: bool,
+    /// What the other command ended with.
+    refused: Option<(StatusCode, String)>,
+}
+
+impl Write {
+    /// A leaf the device creates with its parent.
+    pub(crate) fn required(uri: Uri, leaf: impl Into<Leaf>) -> Self {
+        Self {
+            uri,
+            leaf: leaf.into(),
+            add: false,
+            refused: None,
+        }
+    }
+
+    /// A leaf the device does not create by itself.
+    pub(crate) fn optional(uri: Uri, leaf: impl Into<Leaf>) -> Self {
+        Self {
+            add: true,
+            ..Self::required(uri, leaf)
+        }
+    }
+
+    fn command(&self) -> Command<'static> {
+        let uri = self.uri.to_string();
+        if self.add {
+            request::add(&uri, self.leaf.clone())
+        } else {
+            request::replace(&uri, self.leaf.clone())
+        }
+    }
+
+    /// What is left to do after this reply: nothing, the other command, or the report of a failure.
+    fn after(&self, reply: &Reply) -> Result<Option<Self>, Report> {
+        let code = match reply.status() {
+            Some(code) if code.is_success() => return Ok(None),
+            Some(code) => code,
+            None => return Err(failure(reply)),
+        };
+        match &self.refused {
+            None if is_matter_of_command(code) => Ok(Some(Self {
+                add: !self.add,
+                refused: Some((code, reply.complaint())),
+                ..self.clone()
+            })),
+            // That the other command does not fit says nothing: the first refusal is the reason.
+            Some((first, complaint)) if is_matter_of_command(code) => {
+                Err(Report::failure(Some(*first), complaint.clone()))
+            }
+            _ => Err(failure(reply)),
+        }
+    }
+}
+
+/// Whether Add may succeed where Replace got this code, or the other way round.
+fn is_matter_of_command(code: StatusCode) -> bool {
+    [
+        StatusCode::NOT_FOUND,
+        StatusCode::COMMAND_NOT_ALLOWED,
+        StatusCode::ALREADY_EXISTS,
+    ]
+    .contains(&code)
+}
+
+/// What is known when a stage is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Done<'d> {
+    /// What came back last, in the order of the commands.
+    pub(crate) replies: &'d [Reply],
+    /// The outcome of the Exec, as far as the device told.
+    pub(crate) status: Option<StatusCode>,
+}
+
+/// What follows a stage.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Stage(Stage),
+    Report(Report),
+}
+
+/// What the checked node says about an Exec whose outcome is unknown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Judgement {
+    /// It did what it was for.
+    Reached,
+    /// It is under way.
+    Busy,
+    /// It has not changed anything, so far.
+    Untouched,
+    /// It failed, or something else happened.
+    Failed,
+}
+
+/// The part of a procedure that is its own.
+pub(crate) trait Script {
+    /// What follows the last stage; first with no replies. Make, Write and Run are over only when
+    /// they succeeded.
+    fn next(&mut self, done: Done<'_>) -> Next;
+
+    /// What the node says that [`Stage::Run`] names to check.
+    fn judge(&self, check: &Reply) -> Judgement {
+        let _ = check;
+        Judgement::Failed
+    }
+}
+
+/// Where a procedure is.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Flow {
+    stage: Option<Stage>,
+    round: Round,
+    run: Option<Run>,
+    status: Option<StatusCode>,
+    retries: u32,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+struct Run {
+    execution: Execution,
+    phase: Phase,
+    sessions: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// The Exec is on its way.
+    Executing,
+    /// An alert or the next session goes on.
+    Waiting,
+    /// The check is to be sent.
+    CheckDue,
+    /// The check is on its way.
+    Checking,
+}
+
+/// What comes of the replies so far: a step of the same stage, or none when the stage is over.
+type Turn = Option<Step>;
+
+impl Flow {
+    pub(crate) fn poll(&mut self, script: &mut impl Script, correlators: &mut Correlators) -> Step {
+        let mut turn = self.look(script, correlators);
+        loop {
+            if let Some(step) = turn {
+                return step;
+            }
+            let done = Done {
+                replies: self.round.replies(),
+                status: self.status,
+            };
+            match script.next(done) {
+                Next::Report(report) => return Step::Done(report),
+                Next::Stage(stage) => {
+                    self.retries = 0;
+                    turn = self.begin(stage, correlators);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn answer(&mut self, answer: Answer) {
+        self.round.answer(answer);
+    }
+
+    pub(crate) fn alert(&mut self, alert: &GenericAlert) -> bool {
+        let run = self.run.as_mut();
+        run.is_some_and(|run| run.execution.alert(alert))
+    }
+
+    pub(crate) fn begin_session(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.sessions = run.sessions.saturating_add(1);
+            if run.phase == Phase::Waiting {
+                run.phase = Phase::CheckDue;
+            }
+        }
+    }
+
+    /// Sends what a stage begins with; a stage without commands is over at once.
+    fn begin(&mut self, stage: Stage, correlators: &mut Correlators) -> Turn {
+        let step = match &stage {
+            Stage::Read(nodes) => {
+                let gets = nodes.iter().map(|node| request::get(&node.to_string()));
+                self.round.send(gets)
+            }
+            Stage::Make(node) => {
+                let add = request::add_node(&node.to_string(), None);
+                self.round.send([add])
+            }
+            Stage::Write(writes) => self.round.send(writes.iter().map(Write::command)),
+            Stage::Run { node, .. } => {
+                let correlator = correlators.next();
+                let node = node.to_string();
+                let exec = request::exec(&node, Some(&correlator));
+                self.run = Some(Run {
+                    execution: Execution::new(node, correlator),
+                    phase: Phase::Executing,
+                    sessions: 0,
+                });
+                self.round.send([exec])
+            }
+        };
+        self.stage = Some(stage);
+        Some(step).filter(|_| !self.round.replies().is_empty())
+    }
+
+    /// Judges what came back for the stage.
+    fn look(&mut self, script: &impl Script, correlators: &mut Correlators) -> Turn {
+        let stage = self.stage.clone()?;
+        if let Stage::Run { check, .. } = &stage {
+            let check = check.clone();
+            return self.look_at_run(script, stage, &check, correlators);
+        }
+        if self.round.is_lost() && self.retries < RETRIES {
+            self.retries += 1;
+            return Some(self.round.send_again());
+        }
+        let replies = self.round.replies();
+        if let Some(reply) = replies.iter().find(|reply| reply.unanswered().is_some()) {
+            return Some(Step::Done(failure(reply)));
+        }
+        match stage {
+            Stage::Make(_) => {
+                let there = |reply: &&Reply| {
+                    reply.is_success() || reply.status() == Some(StatusCode::ALREADY_EXISTS)
+                };
+                let failed = replies.iter().find(|reply| !there(reply))?;
+                Some(Step::Done(failure(failed)))
+            }
+            Stage::Write(writes) => {
+                let mut left = Vec::new();
+                for (write, reply) in writes.iter().zip(replies) {
+                    match write.after(reply) {
+                        Ok(again) => left.extend(again),
+                        Err(report) => return Some(Step::Done(report)),
+                    }
+                }
+                self.begin(Stage::Write(left), correlators)
+            }
+            Stage::Read(_) | Stage::Run { .. } => None,
+        }
+    }
+
+    fn look_at_run(
+        &mut self,
+        script: &impl Script,
+        stage: Stage,
+        check: &Uri,
+        correlators: &mut Correlators,
+    ) -> Turn {
+        let run = self.run.as_mut()?;
+        let reply = self.round.replies().first()?;
+        if let (Phase::Executing, Some(code)) = (run.phase, reply.status()) {
+            run.execution.status(code);
+        }
+        let accepted = match run.execution.progress() {
+            Progress::Finished(code) => {
+                let failed = format!("Exec {}: {code:?}", run.execution.uri());
+                self.run = None;
+                self.status = Some(code);
+                let done = Step::Done(Report::failure(Some(code), failed));
+                return Some(done).filter(|_| !code.is_success());
+            }
+            Progress::Accepted => Some(StatusCode::ACCEPTED),
+            Progress::Started => None,
+        };
+        let overdue = run.sessions >= MAX_SESSIONS;
+        match run.phase {
+            Phase::Executing if accepted.is_some() => {
+                run.phase = Phase::Waiting;
+                Some(Step::Wait)
+            }
+            Phase::Executing if !self.round.is_lost() => Some(Step::Done(failure(reply))),
+            Phase::Waiting => Some(Step::Wait),
+            Phase::CheckDue | Phase::Checking if overdue => {
+                let silent = format!("Exec {}: no outcome", run.execution.uri());
+                Some(Step::Done(Report::failure(accepted, silent)))
+            }
+            Phase::Checking if !self.round.is_lost() => {
+                let judgement = script.judge(reply);
+                let untold = format!("{}: {}", check, reply.text().unwrap_or("not readable"));
+                match judgement {
+                    Judgement::Reached => {
+                        self.run = None;
+                        self.status = accepted;
+                        None
+                    }
+                    Judgement::Untouched if accepted.is_none() && self.retries < RETRIES => {
+                        self.retries += 1;
+                        self.begin(stage, correlators)
+                    }
+                    Judgement::Untouched | Judgement::Busy => {
+                        run.phase = Phase::Waiting;
+                        Some(Step::Wait)
+                    }
+                    Judgement::Failed => {
+                        let done = Report::failure(accepted, untold);
+                        Some(Step::Done(done))
+                    }
+                }
+            }
+            Phase::Executing | Phase::CheckDue | Phase::Checking => {
+                run.phase = Phase::Checking;
+                Some(self.round.send([request::get(&check.to_string())]))
+            }
+        }
+    }
+}
+
+/// The report of a procedure that failed at this command.
+pub(crate) fn failure(reply: &Reply) -> Report {
+    Report::failure(reply.status(), reply.complaint())
+}
+
+/// Makes a type with a `flow` and a [`Script`] a [`Procedure`](omadm_session::Procedure).
+macro_rules! procedure {
+    ($name:ident) => {
+        impl omadm_session::Procedure for $name {
+            fn poll(
+                &mut self,
+                correlators: &mut omadm_session::Correlators,
+            ) -> omadm_session::Step {
+                let mut flow = std::mem::take(&mut self.flow);
+                let step = flow.poll(self, correlators);
+                self.flow = flow;
+                step
+            }
+
+            fn answer(&mut self, answer: omadm_session::Answer) {
+                self.flow.answer(answer);
+            }
+
+            fn alert(&mut self, alert: &omadm_core::GenericAlert) -> bool {
+                self.flow.alert(alert)
+            }
+
+            fn begin_session(&mut self) {
+                self.flow.begin_session();
+            }
+        }
+    };
+}
+
+pub(crate) use procedure;

@@ -1,0 +1,176 @@
+use omadm_core::StatusCode;
+use omadm_session::{Reply, Report};
+use omadm_tree::Uri;
+use virmo_nodes::{ImageNode, VmNode};
+use virmo_state::{Primitive, VmState};
+
+use crate::{
+    flow::{Done, Flow, Judgement, Next, Script, Stage, failure, procedure},
+    read::Faults,
+};
+
+/// Executes one operation of a machine or an image, and reads what came of it. [VirMO §8, §9]
+///
+/// 1. Exec the node below `Operations`, and wait for its end: the Status, or after 202 the alert
+///    that repeats the Correlator. Each further session that brings none reads the state.
+/// 2. Read State; after a deletion, the machine or image itself, which has to be gone.
+///
+/// The report's status is that of the Exec.
+///
+/// ```
+/// use virmo_server::{Mounts, Operate};
+///
+/// let work = Mounts::default().vm("work")?;
+/// let steps = [Operate::suspend(work.clone()), Operate::resume(work.clone()), Operate::delete(work)];
+/// assert_eq!(steps[0].state(), None);
+/// # Ok::<(), omadm_tree::UriError>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct Operate {
+    object: Uri,
+    operation: Operation,
+    phase: Phase,
+    state: Option<VmState>,
+    flow: Flow,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Operation {
+    Vm(Primitive),
+    DeleteImage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Run,
+    Read,
+    Report,
+}
+
+impl Operate {
+    /// Suspends the running machine at this address.
+    #[must_use]
+    pub fn suspend(vm: Uri) -> Self {
+        Self::new(vm, Operation::Vm(Primitive::Suspend))
+    }
+
+    /// Resumes the suspended machine at this address.
+    #[must_use]
+    pub fn resume(vm: Uri) -> Self {
+        Self::new(vm, Operation::Vm(Primitive::Resume))
+    }
+
+    /// Powers the machine at this address on.
+    #[must_use]
+    pub fn power_on(vm: Uri) -> Self {
+        Self::new(vm, Operation::Vm(Primitive::PowerOn))
+    }
+
+    /// Powers the running machine at this address off.
+    #[must_use]
+    pub fn power_off(vm: Uri) -> Self {
+        Self::new(vm, Operation::Vm(Primitive::PowerOff))
+    }
+
+    /// Deletes the machine at this address with its sub-tree. [VirMO §10.3]
+    #[must_use]
+    pub fn delete(vm: Uri) -> Self {
+        Self::new(vm, Operation::Vm(Primitive::Delete))
+    }
+
+    /// Deletes the image at this address with its sub-tree.
+    #[must_use]
+    pub fn delete_image(image: Uri) -> Self {
+        Self::new(image, Operation::DeleteImage)
+    }
+
+    fn new(object: Uri, operation: Operation) -> Self {
+        Self {
+            object,
+            operation,
+            phase: Phase::Run,
+            state: None,
+            flow: Flow::default(),
+        }
+    }
+
+    /// The State of the machine afterwards, once it was read; [`VmState::Deleted`] when it is gone.
+    #[must_use]
+    pub const fn state(&self) -> Option<VmState> {
+        self.state
+    }
+
+    /// The node that tells what came of it, and the state it should tell of a machine.
+    fn check(&self) -> Uri {
+        match self.operation {
+            Operation::Vm(Primitive::Delete) | Operation::DeleteImage => self.object.clone(),
+            Operation::Vm(_) => VmNode::State.of(&self.object),
+        }
+    }
+
+    fn report(&mut self, done: Done<'_>) -> Report {
+        let [reply] = done.replies else {
+            return Report::new(false, done.status);
+        };
+        if let Operation::Vm(primitive) = self.operation {
+            self.state = match reply.status() {
+                Some(StatusCode::NOT_FOUND) => Some(VmState::Deleted),
+                _ if primitive == Primitive::Delete => None,
+                _ => Faults::default().vm_state(reply),
+            };
+        }
+        let mut report = Report::new(self.judge(reply) == Judgement::Reached, done.status);
+        if !report.ok {
+            report.detail = Some(match self.state {
+                Some(state) => format!("{}: {state}", self.object),
+                None if reply.is_success() => format!("{}: still there", self.object),
+                None => failure(reply).detail.unwrap_or_default(),
+            });
+        }
+        report
+    }
+}
+
+impl Script for Operate {
+    fn next(&mut self, done: Done<'_>) -> Next {
+        let (phase, stage) = match self.phase {
+            Phase::Run => {
+                let node = match self.operation {
+                    Operation::Vm(primitive) => VmNode::operation(primitive).of(&self.object),
+                    Operation::DeleteImage => ImageNode::Delete.of(&self.object),
+                };
+                let check = self.check();
+                (Phase::Read, Stage::Run { node, check })
+            }
+            Phase::Read => (Phase::Report, Stage::Read(vec![self.check()])),
+            Phase::Report => return Next::Report(self.report(done)),
+        };
+        self.phase = phase;
+        Next::Stage(stage)
+    }
+
+    fn judge(&self, check: &Reply) -> Judgement {
+        match self.operation {
+            Operation::Vm(Primitive::Delete) | Operation::DeleteImage => match check.status() {
+                Some(StatusCode::NOT_FOUND) => Judgement::Reached,
+                Some(code) if code.is_success() => Judgement::Untouched,
+                _ => Judgement::Failed,
+            },
+            Operation::Vm(primitive) => judge_state(primitive, check),
+        }
+    }
+}
+
+procedure!(Operate);
+
+/// What the State of a machine says about a primitive other than Delete.
+pub(crate) fn judge_state(primitive: Primitive, check: &Reply) -> Judgement {
+    let target = VmState::ALL
+        .into_iter()
+        .find_map(|state| state.after(primitive).ok());
+    match Faults::default().vm_state(check) {
+        state if state.is_some() && state == target => Judgement::Reached,
+        Some(state) if state.after(primitive).is_ok() => Judgement::Untouched,
+        _ => Judgement::Failed,
+    }
+}

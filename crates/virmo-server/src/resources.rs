@@ -1,0 +1,155 @@
+use std::collections::BTreeMap;
+
+use omadm_core::StatusCode;
+use omadm_session::{Reply, Report};
+use omadm_tree::{Uri, UriError};
+use virmo_nodes::{VirmoNode, VmNode};
+use virmo_params::ResourceConfig;
+
+use crate::{
+    Mounts,
+    flow::{Done, Flow, Judgement, Next, Script, Stage, Write, procedure},
+    read::Faults,
+};
+
+/// Changes what machines may use of the device, all together. [VirMO §8]
+///
+/// 1. Add NewConfig of each machine, or replace it.
+/// 2. Exec `VirMO/Operations/ApplyChanges`, and wait for its end.
+/// 3. Read CurrentConfig of each machine.
+///
+/// The report's status is that of the Exec. When the device refuses, the NewConfigs stay where they
+/// are.
+///
+/// ```
+/// use virmo_params::{Bytes, Percent, ResourceConfig};
+/// use virmo_server::{ApplyResources, Mounts};
+///
+/// let half = Percent::new(50)?;
+/// let config = ResourceConfig::new(Bytes::mib(512), Bytes::gib(1), half, half);
+/// let apply = ApplyResources::new(&Mounts::default(), [("work", config)])?;
+/// assert!(apply.outcome().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Debug)]
+pub struct ApplyResources {
+    apply: Uri,
+    machines: BTreeMap<String, Machine>,
+    phase: Phase,
+    outcome: Option<BTreeMap<String, ResourceConfig>>,
+    flow: Flow,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+struct Machine {
+    vm: Uri,
+    config: ResourceConfig,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Write,
+    Run,
+    Read,
+    Report,
+}
+
+impl ApplyResources {
+    /// New configurations for the machines with these names in the tree.
+    ///
+    /// # Errors
+    ///
+    /// [`UriError`] for a text that is no name of a node.
+    pub fn new<N: Into<String>>(
+        mounts: &Mounts,
+        configs: impl IntoIterator<Item = (N, ResourceConfig)>,
+    ) -> Result<Self, UriError> {
+        let machines = configs.into_iter().map(|(name, config)| {
+            let name = name.into();
+            let vm = mounts.vm(&name)?;
+            Ok((name, Machine { vm, config }))
+        });
+        Ok(Self {
+            apply: mounts.device(VirmoNode::ApplyChanges),
+            machines: machines.collect::<Result<_, UriError>>()?,
+            phase: Phase::Write,
+            outcome: None,
+            flow: Flow::default(),
+        })
+    }
+
+    /// CurrentConfig of each machine afterwards, by name, as far as it could be read.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<&BTreeMap<String, ResourceConfig>> {
+        self.outcome.as_ref()
+    }
+
+    fn nodes(&self, node: VmNode) -> Vec<Uri> {
+        self.machines
+            .values()
+            .map(|machine| node.of(&machine.vm))
+            .collect()
+    }
+
+    fn report(&mut self, done: Done<'_>) -> Report {
+        let mut faults = Faults::default();
+        let current: BTreeMap<String, ResourceConfig> = self
+            .machines
+            .keys()
+            .zip(done.replies)
+            .filter_map(|(name, reply)| Some((name.clone(), faults.value(reply)?)))
+            .collect();
+        let wrong = self
+            .machines
+            .iter()
+            .find(|(name, machine)| current.get(*name) != Some(&machine.config));
+        let mut report = Report::new(wrong.is_none(), done.status);
+        report.detail = wrong.map(|(name, _)| match current.get(name) {
+            Some(config) => format!("{name}: {config}"),
+            None => format!("{name}: CurrentConfig is not readable"),
+        });
+        self.outcome = Some(current);
+        report
+    }
+}
+
+impl Script for ApplyResources {
+    fn next(&mut self, done: Done<'_>) -> Next {
+        let (phase, stage) = match self.phase {
+            Phase::Write => {
+                let writes = self.machines.values().map(|machine| {
+                    let node = VmNode::NewConfig.of(&machine.vm);
+                    Write::optional(node, machine.config.to_string())
+                });
+                (Phase::Run, Stage::Write(writes.collect()))
+            }
+            Phase::Run => {
+                let apply = self.apply.clone();
+                let check = self.nodes(VmNode::NewConfig).into_iter().next();
+                let run = Stage::Run {
+                    check: check.unwrap_or_else(|| apply.clone()),
+                    node: apply,
+                };
+                (Phase::Read, run)
+            }
+            Phase::Read => (
+                Phase::Report,
+                Stage::Read(self.nodes(VmNode::CurrentConfig)),
+            ),
+            Phase::Report => return Next::Report(self.report(done)),
+        };
+        self.phase = phase;
+        Next::Stage(stage)
+    }
+
+    /// After a success NewConfig is gone, or empty, which means the same.
+    fn judge(&self, check: &Reply) -> Judgement {
+        match (check.status(), check.text()) {
+            (Some(StatusCode::NOT_FOUND), _) | (_, Some("")) => Judgement::Reached,
+            (Some(code), _) if code.is_success() => Judgement::Untouched,
+            _ => Judgement::Failed,
+        }
+    }
+}
+
+procedure!(ApplyResources);
