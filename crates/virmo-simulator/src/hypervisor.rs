@@ -192,6 +192,10 @@ impl Hypervisor for Simulator {
             if !prepared {
                 self.prepare_record(id, &mut record, want)?;
             }
+            if record.prepared.is_none() {
+                // Only what was prepared stood in the way.
+                return Ok(Outcome::Done);
+            }
             record.config.0.ram = want.ram;
             self.write(id, &record)?;
             run.effect()?;
@@ -216,12 +220,13 @@ impl Simulator {
     /// Makes the folder of a machine aside and moves it to its place.
     fn make(&self, run: &Run<'_>, spec: &VmSpec) -> Result<(), Stop> {
         let unusable = |error| HypervisorError::new(Kind::Image).caused_by(error);
-        let image = File::open(&spec.image).map_err(unusable)?;
-        let metadata = image.metadata().map_err(unusable)?;
+        // A pipe would keep whoever opens it waiting.
+        let metadata = fs::metadata(&spec.image).map_err(unusable)?;
         if !metadata.is_file() {
             let error = HypervisorError::new(Kind::Image);
             return Err(error.because("it is not a file").into());
         }
+        let image = File::open(&spec.image).map_err(unusable)?;
         let record = Record::new(
             spec.description.clone(),
             spec.media_type.clone(),

@@ -29,12 +29,19 @@ pub struct Simulator {
     pub(crate) capabilities: Capabilities,
     delay: Duration,
     faults: Mutex<Vec<Fault>>,
-    released: Mutex<bool>,
-    release: Condvar,
+    gate: Mutex<Gate>,
+    opened: Condvar,
     busy: Mutex<BTreeSet<VmId>>,
     ledger: Mutex<Ledger>,
     /// Locked as long as it is open.
     _lock: File,
+}
+
+/// Where calls hang.
+#[derive(Debug, Default)]
+struct Gate {
+    open: bool,
+    waiting: usize,
 }
 
 /// How a [`Simulator`] is to be opened.
@@ -135,8 +142,8 @@ impl Builder {
             capabilities: self.capabilities,
             delay: self.delay,
             faults: Mutex::new(self.faults),
-            released: Mutex::default(),
-            release: Condvar::new(),
+            gate: Mutex::default(),
+            opened: Condvar::new(),
             busy: Mutex::default(),
             _lock: lock,
         };
@@ -172,8 +179,14 @@ impl Simulator {
     /// Lets all calls that hang answer, with an error and without another effect; those that would
     /// hang later too.
     pub fn release(&self) {
-        *lock(&self.released) = true;
-        self.release.notify_all();
+        lock(&self.gate).open = true;
+        self.opened.notify_all();
+    }
+
+    /// How many calls hang.
+    #[must_use]
+    pub fn hanging(&self) -> usize {
+        lock(&self.gate).waiting
     }
 
     /// How often the guest of a running or suspended machine was resumed since it was booted.
@@ -231,13 +244,15 @@ impl Simulator {
             Err(Stop::Failed(error)) => Err(error),
             // The machine is free meanwhile: who gives up waiting can undo what was begun.
             Err(Stop::Hang) => {
-                let mut released = lock(&self.released);
-                while !*released {
-                    released = self
-                        .release
-                        .wait(released)
+                let mut gate = lock(&self.gate);
+                gate.waiting += 1;
+                while !gate.open {
+                    gate = self
+                        .opened
+                        .wait(gate)
                         .unwrap_or_else(PoisonError::into_inner);
                 }
+                gate.waiting -= 1;
                 let kind = Kind::Timeout {
                     may_have_happened: true,
                 };
@@ -418,4 +433,48 @@ pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> HypervisorErr
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is under our locks is whole at every moment.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use virmo_hypervisor::{Erase, Hypervisor, MachineState, VmSpec};
+
+    use super::*;
+
+    #[test]
+    fn a_machine_is_busy_while_a_call_runs_and_can_be_observed() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("image");
+        fs::write(&image, "an image").unwrap();
+        let simulator = Simulator::builder(dir.path().join("simulator"))
+            .without_sync()
+            .open()
+            .unwrap();
+        let resources = "RAM=1&Storage=10&CPU=1&Network=1";
+        let make = |id: &str| {
+            let (id, resources) = (id.parse().unwrap(), resources.parse().unwrap());
+            let spec = VmSpec::new(id, &image, "application/octet-stream", resources);
+            simulator.create(&spec).map(|_| spec.id)
+        };
+        let id = make("vm-1").unwrap();
+        let during = |_: &Run<'_>| {
+            for call in [
+                simulator.power_on(&id),
+                simulator.suspend(&id),
+                simulator.delete(&id, Erase::Discard),
+                make("vm-1").map(|_| unreachable!()),
+            ] {
+                assert_eq!(call.unwrap_err().kind(), &Kind::Busy);
+            }
+            assert_eq!(
+                simulator.observe(&id)?.state,
+                MachineState::Off { crashed: false }
+            );
+            assert_eq!(simulator.list()?.len(), 1);
+            make("vm-2")?;
+            Ok(())
+        };
+        simulator.run(None, &id, during).unwrap();
+        assert!(simulator.power_on(&id).is_ok());
+    }
 }

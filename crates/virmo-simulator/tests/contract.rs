@@ -7,7 +7,10 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
-use virmo_hypervisor::{Capabilities, Hypervisor, Support, contract::Fixture};
+use virmo_hypervisor::{
+    Capabilities, Hypervisor, Support,
+    contract::{CHECKS, Fixture, Verdict},
+};
 use virmo_params::{Bytes, DeviceResources, ResourceConfig};
 use virmo_simulator::Simulator;
 use virmo_state::VmId;
@@ -103,4 +106,12 @@ mod with_everything {
 
 mod with_as_little_as_possible {
     virmo_hypervisor::contract_tests!(super::OnSimulator::limited());
+}
+
+#[test]
+fn nothing_is_skipped() {
+    for check in CHECKS {
+        let verdict = check.run(&OnSimulator::new()).unwrap();
+        assert_eq!(verdict, Verdict::Passed, "{}", check.name);
+    }
 }
