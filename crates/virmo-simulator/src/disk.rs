@@ -74,9 +74,16 @@ impl Disk {
         Ok(())
     }
 
-    /// Removes a folder and all that is in it; none is as good.
-    pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        match fs::remove_dir_all(path) {
+    /// Removes a folder and all that is in it, or a file; none is as good.
+    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
+        let removed = fs::symlink_metadata(path).and_then(|metadata| {
+            if metadata.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            }
+        });
+        match removed {
             Ok(()) => {
                 self.step();
                 Ok(())

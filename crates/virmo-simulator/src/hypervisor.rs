@@ -238,7 +238,7 @@ impl Simulator {
         let folder = self.new_folder(&spec.id);
         if let Err(error) = self.fill(&folder, image, &record) {
             // The error that matters is the first.
-            let _ = self.disk.remove_folder(&folder);
+            let _ = self.disk.remove(&folder);
             return Err(error.into());
         }
         run.effect()?;
@@ -251,7 +251,7 @@ impl Simulator {
     fn fill(&self, folder: &Path, mut image: File, record: &Record) -> Result<(), HypervisorError> {
         let storage = record.config.0.storage.get();
         self.disk
-            .remove_folder(folder)
+            .remove(folder)
             .and_then(|()| self.disk.make_folder(folder))
             .and_then(|()| self.disk.copy(&mut image, &folder.join(DISK), storage))
             .map_err(|error| failed("cannot make", folder, error))?;
@@ -283,7 +283,7 @@ impl Simulator {
     fn part(&self, id: &VmId) -> Result<(), HypervisorError> {
         let (place, gone) = (self.folder(id), self.gone_folder(id));
         self.disk
-            .remove_folder(&gone)
+            .remove(&gone)
             .and_then(|()| self.disk.rename(&place, &gone))
             .map_err(|error| failed("cannot remove", &place, error))?;
         self.ledger().release(id);

@@ -302,7 +302,7 @@ impl Simulator {
             self.disk
                 .overwrite(&folder.join(DISK), record.image_octets)?;
         }
-        self.disk.remove_folder(folder)
+        self.disk.remove(folder)
     }
 
     pub(crate) fn machines(&self) -> &Path {

@@ -123,6 +123,9 @@ fn a_disk_is_the_image_within_the_storage() {
         }
     }
     assert!(fs::read(&disk).unwrap().starts_with(b"an image\0"));
+    let nothing = ResourceConfig::default();
+    simulator.undo(&spec.id, &nothing).unwrap();
+    assert_eq!(fs::read(&disk).unwrap(), b"an image");
 
     let spec = place.spec("vm-2", "RAM=1&Storage=7&CPU=1&Network=1");
     let error = simulator.create(&spec).unwrap_err();
@@ -185,6 +188,7 @@ fn what_a_kill_left_aside_is_cleared_away_at_the_next_start() {
     fs::rename(place.path("machines/vm-1"), place.path("scratch/gone-vm-1")).unwrap();
     fs::create_dir(place.path("scratch/new-vm-2")).unwrap();
     fs::write(place.path("scratch/new-vm-2/disk"), "half an im").unwrap();
+    fs::write(place.path("scratch/a file"), "").unwrap();
 
     let simulator = place.open();
     assert_eq!(fs::read_dir(place.path("scratch")).unwrap().count(), 0);
@@ -347,4 +351,31 @@ fn the_counter_goes_on_with_resumes_and_begins_again_with_boots() {
         }
         simulator.power_off(&vm, PowerOff::Force).unwrap();
     }
+}
+
+#[test]
+fn what_a_failed_call_claimed_is_free_again() {
+    let place = Place::new();
+    let simulator = place
+        .builder()
+        .fault("create:fail".parse().unwrap())
+        .open()
+        .unwrap();
+    let all = "RAM=4294967296&Storage=34359738368&CPU=100&Network=100";
+    simulator.create(&place.spec("vm-1", all)).unwrap_err();
+    simulator.create(&place.spec("vm-2", SMALL)).unwrap();
+
+    // A folder where the new record is to be written.
+    let in_the_way = place.path("machines/vm-2/machine.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let error = simulator.prepare(&id("vm-2"), &config(all)).unwrap_err();
+    assert_eq!(error.kind(), &Kind::Backend);
+    assert_eq!(
+        simulator.power_on(&id("vm-2")).unwrap_err().kind(),
+        &Kind::Backend
+    );
+    assert_eq!(simulator.observe(&id("vm-2")).unwrap().state, OFF);
+    simulator.create(&place.spec("vm-1", SMALL)).unwrap();
+    fs::remove_dir(in_the_way).unwrap();
+    simulator.power_on(&id("vm-2")).unwrap();
 }
