@@ -152,6 +152,12 @@ pub trait Accounts: Debug + Send {
     fn account(&self, device: &str) -> Option<Account>;
 }
 
+impl Accounts for Box<dyn Accounts> {
+    fn account(&self, device: &str) -> Option<Account> {
+        (**self).account(device)
+    }
+}
+
 /// The same for every device.
 impl Accounts for Account {
     fn account(&self, _: &str) -> Option<Account> {

@@ -1,0 +1,251 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+};
+
+use omadm_client::{Client, Config};
+use omadm_core::{Journal, MemoryJournal, ServerId};
+use omadm_download::{Fetch, Sink};
+use omadm_http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport, SystemClock};
+use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Registry};
+use omadm_store::{FileSink, RedbJournal};
+use omadm_tree::{Acl, Tree, TreeLimits, Uri};
+use tempfile::TempDir;
+use virmo_client::{Policy, VirmoClient};
+use virmo_hypervisor::Hypervisor;
+
+use super::{Device, Message, Observer, Parts};
+use crate::{
+    BuildError, DeviceEvent, Transport, clock::Clocks, lanes::Lanes, transport::Exchanger,
+};
+
+/// Puts a [`Device`] together; from [`Device::builder`].
+///
+/// Everything has a default but the hypervisor, the server and the device's identity.
+#[must_use = "a builder does nothing until it is built"]
+pub struct DeviceBuilder {
+    hypervisor: Arc<dyn Hypervisor>,
+    config: Config,
+    info: DevInfo,
+    detail: DevDetail,
+    policy: Policy,
+    limits: TreeLimits,
+    state: Option<PathBuf>,
+    journal: Option<Arc<dyn Journal>>,
+    sink: Option<Arc<dyn Sink>>,
+    fetch: Option<Arc<dyn Fetch>>,
+    transport: Option<Arc<dyn Transport>>,
+    objects: Vec<Box<dyn ManagementObject>>,
+    observer: Observer,
+}
+
+impl Device {
+    /// Starts building a device that runs VMs on `hypervisor`, is managed as `config` says, and
+    /// calls itself `info`.
+    pub fn builder(
+        hypervisor: Arc<dyn Hypervisor>,
+        config: Config,
+        info: DevInfo,
+    ) -> DeviceBuilder {
+        let version = || env!("CARGO_PKG_VERSION").to_owned();
+        let detail = DevDetail {
+            dev_typ: "virtualization host".to_owned(),
+            oem: info.man.clone(),
+            fwv: version(),
+            swv: version(),
+            hwv: version(),
+            lrg_obj: true,
+            uri: TreeLimits::default().uri,
+        };
+        DeviceBuilder {
+            hypervisor,
+            config,
+            info,
+            detail,
+            policy: Policy::default(),
+            limits: TreeLimits::default(),
+            state: None,
+            journal: None,
+            sink: None,
+            fetch: None,
+            transport: None,
+            objects: Vec::new(),
+            observer: Arc::new(|_| {}),
+        }
+    }
+}
+
+impl DeviceBuilder {
+    /// Keeps the tree in `device.redb` and images in `images/` of this folder, which is created if
+    /// need be. Without it, and without a [`journal`](Self::journal) and a [`sink`](Self::sink),
+    /// nothing outlives the device.
+    pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.state = Some(folder.into());
+        self
+    }
+
+    /// What `./DevDetail` says; its URI limits are those of the tree. Default: a virtualization
+    /// host with the versions of this crate.
+    pub fn detail(mut self, detail: DevDetail) -> Self {
+        self.detail = detail;
+        self
+    }
+
+    /// What the VirMO Client may decide by itself.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// What the tree may grow to; its URI limits are what `./DevDetail/URI` says.
+    pub fn tree_limits(mut self, limits: TreeLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// A journal of the vendor's own instead of the file in the state folder.
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = Some(journal);
+        self
+    }
+
+    /// A place of the vendor's own for images.
+    pub fn sink(mut self, sink: Arc<dyn Sink>) -> Self {
+        self.sink = Some(sink);
+        self
+    }
+
+    /// Another way to fetch images than HTTP.
+    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// Another way to the server than HTTP.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// A further management object.
+    pub fn object(mut self, object: Box<dyn ManagementObject>) -> Self {
+        self.objects.push(object);
+        self
+    }
+
+    /// Lets somebody hear of everything that happens.
+    pub fn observer(mut self, observer: impl Fn(&DeviceEvent) + Send + Sync + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Opens the state, starts the objects and what the last run left open.
+    ///
+    /// # Errors
+    /// A [`BuildError`] if the state cannot be opened or read, or an object does not start.
+    pub fn build(self) -> Result<Device, BuildError> {
+        let clock = Clocks::new();
+        let scratch = Scratch::open(self.state.as_deref(), self.sink.is_none())?;
+        let journal = match (self.journal, &self.state) {
+            (Some(journal), _) => journal,
+            (None, Some(folder)) => Arc::new(RedbJournal::open(folder.join("device.redb"))?),
+            (None, None) => Arc::new(MemoryJournal::new()) as Arc<dyn Journal>,
+        };
+        let sink = match self.sink {
+            Some(sink) => sink,
+            None => Arc::new(FileSink::open(scratch.images())?) as Arc<dyn Sink>,
+        };
+        let fetch = match self.fetch {
+            Some(fetch) => fetch,
+            None => Arc::new(HttpFetch::new(FetchConfig::default())) as Arc<dyn Fetch>,
+        };
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => Arc::new(HttpTransport::new(ClientConfig::default())) as Arc<dyn Transport>,
+        };
+
+        let mut registry = Registry::new();
+        let server = &self.config.server_id;
+        let account = Account::new(server.clone(), self.config.server_url.clone());
+        let account_root = Uri::parse("./DMAcc")?.child(server.as_str())?;
+        let detail = DevDetail {
+            uri: self.limits.uri,
+            ..self.detail
+        };
+        registry.mount(Box::new(self.info.object()))?;
+        registry.mount(Box::new(detail.object()))?;
+        registry.mount(Box::new(account.object(account_root)))?;
+        let observer = Arc::clone(&self.observer);
+        let virmo = VirmoClient::builder(
+            self.hypervisor,
+            fetch,
+            sink,
+            Arc::clone(&journal),
+            Arc::new(SystemClock::new()),
+        )
+        .policy(self.policy)
+        .observer(move |event| observer(&DeviceEvent::Virmo(event)))
+        .build()?;
+        registry.mount(Box::new(virmo))?;
+        for object in self.objects {
+            registry.mount(object)?;
+        }
+
+        let tree = Tree::load(&*journal, self.limits, root_acl(server))?;
+        let client = Client::new(self.config, tree, registry, journal, clock.now())?;
+
+        let (outbox, inbox) = mpsc::channel();
+        let answers = outbox.clone();
+        let exchanger = Exchanger::start(transport, move |answer| {
+            drop(answers.send(Message::Answer(answer)));
+        })
+        .map_err(BuildError::Thread)?;
+        let ends = outbox.clone();
+        let lanes = Lanes::new(move |job, end| drop(ends.send(Message::JobEnded(job, end))));
+        Ok(Device::new(Parts {
+            client,
+            clock,
+            exchanger,
+            lanes,
+            observer: self.observer,
+            inbox,
+            outbox,
+            _scratch: scratch,
+        }))
+    }
+}
+
+/// Every server may look and add, the configured one may do everything.
+fn root_acl(server: &ServerId) -> Acl {
+    let text = format!("Add=*&Delete={server}&Exec={server}&Get=*&Replace={server}");
+    // A ServerId is what the grammar of an ACL takes; the default is the specification's.
+    text.parse().unwrap_or_default()
+}
+
+/// Where files go: the state folder, or a temporary one that goes with the device.
+pub(crate) enum Scratch {
+    State(PathBuf),
+    Temporary(TempDir),
+    None,
+}
+
+impl Scratch {
+    fn open(state: Option<&Path>, needed: bool) -> Result<Self, BuildError> {
+        match state {
+            Some(folder) => {
+                std::fs::create_dir_all(folder).map_err(BuildError::Folder)?;
+                Ok(Self::State(folder.to_owned()))
+            }
+            None if needed => Ok(Self::Temporary(TempDir::new().map_err(BuildError::Folder)?)),
+            None => Ok(Self::None),
+        }
+    }
+
+    fn images(&self) -> PathBuf {
+        match self {
+            Self::State(folder) => folder.join("images"),
+            Self::Temporary(folder) => folder.path().join("images"),
+            Self::None => PathBuf::new(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+use std::io;
+
+use omadm_client::{ApiMisuse, SessionEnd, StartError};
+use omadm_core::JournalError;
+use omadm_download::SinkError;
+use omadm_mo::MountError;
+use omadm_store::OpenError;
+use omadm_tree::{LoadError, UriError};
+
+/// Why a device could not be put together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The state folder cannot be used.
+    #[error("the state folder cannot be used")]
+    Folder(#[source] io::Error),
+    /// The journal cannot be opened.
+    #[error("the journal cannot be opened")]
+    Open(#[from] OpenError),
+    /// The journal failed or is damaged.
+    #[error("the journal cannot be read")]
+    Journal(#[from] JournalError),
+    /// The place for images cannot be used.
+    #[error("the place for images cannot be used")]
+    Sink(#[from] SinkError),
+    /// The tree in the journal cannot be read.
+    #[error("the tree cannot be read")]
+    Tree(#[from] LoadError),
+    /// The server's identity makes no node name.
+    #[error("the server's identity makes no name for its account")]
+    AccountName(#[from] UriError),
+    /// Two objects are in each other's way.
+    #[error("a management object cannot be mounted")]
+    Mount(#[from] MountError),
+    /// The engine or an object did not start.
+    #[error("the device cannot start")]
+    Start(#[from] StartError),
+    /// A thread cannot be had.
+    #[error("a thread cannot be started")]
+    Thread(#[source] io::Error),
+}
+
+/// Why [`Device::run`](crate::Device::run) ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A session did not end normally.
+    #[error("the session failed: {0}")]
+    Session(SessionEnd),
+    /// The engine was driven wrongly: a defect of this crate.
+    #[error("the engine was driven wrongly")]
+    Misuse(#[source] ApiMisuse),
+}

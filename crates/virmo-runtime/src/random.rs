@@ -1,0 +1,26 @@
+//! The only random numbers: names of sessions and prefixes of Correlators.
+
+/// A SessionID; two of them differ almost certainly, and it does no harm if they do not.
+pub(crate) fn session_id() -> u16 {
+    let mut octets = [0; 2];
+    fill(&mut octets);
+    u16::from_be_bytes(octets).max(1)
+}
+
+/// A text that differs from run to run.
+pub(crate) fn prefix() -> String {
+    let mut octets = [0; 8];
+    fill(&mut octets);
+    format!("{:016x}", u64::from_be_bytes(octets))
+}
+
+fn fill(octets: &mut [u8]) {
+    if getrandom::fill(octets).is_err() {
+        // No entropy at all: the time is still different from run to run.
+        let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let nanos = time.map(|time| time.as_nanos()).unwrap_or_default();
+        for (octet, value) in octets.iter_mut().zip(nanos.to_le_bytes()) {
+            *octet = value;
+        }
+    }
+}

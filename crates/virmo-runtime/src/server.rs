@@ -1,0 +1,213 @@
+use std::{
+    collections::BTreeSet,
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use omadm_http::{Files, Handler, Incoming, Outgoing, ServerConfig};
+use omadm_markup::Encoding;
+use omadm_server::{
+    Accounts, Config, EnqueueError, Event, EventKind, Everyone, ProcedureId, Request,
+};
+use omadm_session::Procedure;
+
+use crate::{clock::Clocks, random};
+
+/// What a device goes through when it first comes: the program of a [`Server`].
+pub type Programme = Box<dyn FnMut(&str) -> Vec<Box<dyn Procedure>> + Send>;
+
+/// A DM server over HTTP: the engine of `omadm-server` behind a listener, for any number of
+/// devices.
+pub struct Server {
+    http: omadm_http::Server,
+    shared: Arc<Shared>,
+}
+
+/// Puts a [`Server`] together; from [`Server::builder`].
+#[must_use = "a builder does nothing until it is started"]
+pub struct ServerBuilder {
+    config: Config,
+    accounts: Box<dyn Accounts>,
+    http: ServerConfig,
+    only: Option<Encoding>,
+    programme: Programme,
+    observer: Box<dyn Fn(Event) + Send + Sync>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    clock: Clocks,
+    only: Option<Encoding>,
+    observer: Box<dyn Fn(Event) + Send + Sync>,
+}
+
+struct State {
+    engine: omadm_server::Server,
+    programme: Programme,
+    /// The devices that were given the programme.
+    seen: BTreeSet<String>,
+}
+
+impl Server {
+    /// Starts building a server that takes every device and asks nothing of it.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder {
+            config: Config::new(random::prefix()),
+            accounts: Box::new(Everyone),
+            http: ServerConfig::default(),
+            only: None,
+            programme: Box::new(|_| Vec::new()),
+            observer: Box::new(drop),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.http.address()
+    }
+
+    /// The address devices post to.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}/dm", self.address())
+    }
+
+    /// Lets a device go through a procedure, after those it has to go through already; at once if
+    /// it is in a session, else in its next one.
+    ///
+    /// # Errors
+    /// An [`EnqueueError`] if the queue of the device is full.
+    pub fn enqueue(
+        &self,
+        device: &str,
+        procedure: Box<dyn Procedure>,
+    ) -> Result<ProcedureId, EnqueueError> {
+        self.shared.lock().engine.enqueue(device, procedure)
+    }
+
+    /// Takes no more messages, and returns when those under way are answered.
+    pub fn stop(self) {
+        self.http.stop();
+    }
+}
+
+impl ServerBuilder {
+    /// Replaces the engine's defaults; the prefix of its Correlators is the caller's then.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Which devices may come, and how both ends prove who they are. Default: everyone, nothing.
+    pub fn accounts(mut self, accounts: impl Accounts + 'static) -> Self {
+        self.accounts = Box::new(accounts);
+        self
+    }
+
+    /// Also serves the files of a folder below `/images/`.
+    pub fn files(mut self, files: Files) -> Self {
+        self.http.files = Some(files);
+        self
+    }
+
+    /// Takes messages in this encoding only; others are answered with HTTP 415.
+    pub const fn only(mut self, encoding: Encoding) -> Self {
+        self.only = Some(encoding);
+        self
+    }
+
+    /// What each device goes through, once in the life of this server, asked for when its first
+    /// session begins.
+    pub fn programme(
+        mut self,
+        programme: impl FnMut(&str) -> Vec<Box<dyn Procedure>> + Send + 'static,
+    ) -> Self {
+        self.programme = Box::new(programme);
+        self
+    }
+
+    /// Lets somebody hear of everything that happens; events of one device come in order.
+    pub fn observer(mut self, observer: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Serves on a listener until the server is stopped or dropped.
+    ///
+    /// # Errors
+    /// An [`io::Error`] if the listener or a thread cannot be had.
+    pub fn start(self, listener: TcpListener) -> io::Result<Server> {
+        let state = State {
+            engine: omadm_server::Server::new(self.config, self.accounts),
+            programme: self.programme,
+            seen: BTreeSet::new(),
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            clock: Clocks::new(),
+            only: self.only,
+            observer: self.observer,
+        });
+        let http = omadm_http::Server::start(listener, Arc::clone(&shared) as _, self.http)?;
+        Ok(Server { http, shared })
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to a message and what happened; `None` for one that cannot be read.
+    fn exchange(
+        &self,
+        body: &[u8],
+        encoding: Encoding,
+        events: &mut Vec<Event>,
+    ) -> Option<Outgoing> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        events.extend(state.engine.expire(now));
+        let mut receipt = state
+            .engine
+            .receive(Request::new(body, encoding, now))
+            .ok()?;
+        for event in receipt.take_events() {
+            if matches!(event.kind, EventKind::SessionStarted { .. })
+                && state.seen.insert(event.device.clone())
+            {
+                for procedure in (state.programme)(&event.device) {
+                    // A queue that is full already is the caller's limit, and the procedures that
+                    // fit are still worth running.
+                    let _ = state.engine.enqueue(&event.device, procedure);
+                }
+            }
+            events.push(event);
+        }
+        let response = state.engine.respond(receipt).ok()?;
+        events.extend(response.events);
+        Some(Outgoing::message(response.encoding, response.body))
+    }
+}
+
+impl Handler for Shared {
+    fn accepts(&self, content_type: &str) -> bool {
+        omadm_syncml::encoding_of(content_type)
+            .is_some_and(|encoding| self.only.is_none_or(|only| only == encoding))
+    }
+
+    fn handle(&self, request: &Incoming) -> Outgoing {
+        let Some(encoding) = request.encoding() else {
+            return Outgoing::status(415);
+        };
+        let mut events = Vec::new();
+        let answer = self.exchange(&request.body, encoding, &mut events);
+        // Without the lock, so that an observer can enqueue.
+        for event in events {
+            (self.observer)(event);
+        }
+        answer.unwrap_or_else(|| Outgoing::status(400))
+    }
+}
