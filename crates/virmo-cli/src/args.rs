@@ -1,0 +1,291 @@
+//! What the program can be asked for. Words that belong to a capability still to come are known
+//! here and answered "not built yet", so that a script learns it from the exit code.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(name = "virmo", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Deliver an image, create a VM and take it through its whole life, all in this process
+    Demo(Demo),
+    /// Run a device: a DM client with VirMO and VMImgMO on a hypervisor
+    Device(Device),
+    /// Run a DM server that takes devices through a plan
+    Serve(Serve),
+    /// Send a notification (package 0) to a device
+    Notify(Rest),
+    /// Write or apply a bootstrap document
+    Bootstrap(Rest),
+    /// Convert a message from standard input to another form on standard output
+    Convert(Convert),
+    /// Print the Device Description File of a management object
+    Ddf(Ddf),
+    /// Print what a device's tree holds, while no device runs on the folder
+    Tree(Tree),
+    /// Check parameters from standard input and print them as JSON
+    Params(Params),
+    /// Run every requirement row's test
+    Conformance(Rest),
+    /// Put simulated devices on a DM server
+    Load(Rest),
+}
+
+/// The words of a command that is still to come.
+#[derive(Args)]
+pub(crate) struct Rest {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub(crate) words: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// The hypervisor
+    #[arg(long, default_value = "sim")]
+    pub(crate) hypervisor: String,
+    /// How messages are written
+    #[arg(long, value_enum, default_value = "xml")]
+    pub(crate) encoding: Encoding,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Device {
+    /// The address of the DM server
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: String,
+    /// Keep tree, images and machines in this folder; without it everything is gone at the end
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// The hypervisor: sim, qemu or libvirt:URI
+    #[arg(long, default_value = "sim")]
+    pub(crate) hypervisor: String,
+    /// The device's identifier: DevInfo/DevId
+    #[arg(long, value_name = "ID", default_value = "urn:virmo:device:1")]
+    pub(crate) device_id: String,
+    /// The server's identity in ACLs, and the name of its account below ./DMAcc
+    #[arg(long, value_name = "ID", default_value = "virmo-server")]
+    pub(crate) server_id: String,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+    /// How messages are written
+    #[arg(long, value_enum, default_value = "xml")]
+    pub(crate) encoding: Encoding,
+    /// Which VirMO: the approved one or the earlier draft
+    #[arg(long, value_enum, default_value = "approved")]
+    pub(crate) profile: Profile,
+    /// Run one whole session; open work goes on at the next start with the same --state
+    #[arg(long, conflicts_with = "until_idle")]
+    pub(crate) once: bool,
+    /// Run sessions until no job and no alert is open
+    #[arg(long)]
+    pub(crate) until_idle: bool,
+    /// Seconds from one session to the next
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) interval: Option<Duration>,
+    /// Take notifications (package 0) by HTTP POST at this address
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Seconds until an operation that is not done is answered with 202
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) op_timeout: Option<Duration>,
+    /// Trust this certificate authority (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The device's certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Accept nothing beyond the letter of the specification
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Whether CPU shares add up to at most 100 or exactly 100
+    #[arg(long, value_enum, default_value = "at-most")]
+    pub(crate) cpu_policy: CpuPolicy,
+    /// Who answers user interaction
+    #[arg(long, value_enum)]
+    pub(crate) ui: Option<Ui>,
+    /// Let the simulator fail once: PRIMITIVE:fail|hang|crash
+    #[arg(long, value_name = "PRIMITIVE:MODE")]
+    pub(crate) fault: Vec<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    /// Listen at this address; port 0 picks one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// The steps to take each device through (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Serve the files of this folder below /images/
+    #[arg(long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// Keep sessions and plans in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Which VirMO: the approved one or the earlier draft
+    #[arg(long, value_enum, default_value = "approved")]
+    pub(crate) profile: Profile,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+    /// Take this encoding only
+    #[arg(long, value_enum)]
+    pub(crate) encoding: Option<Encoding>,
+    /// The server's certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Accept nothing beyond the letter of the specification
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// End after one device has gone through the plan
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Credentials of both directions.
+#[derive(Args)]
+pub(crate) struct Auth {
+    /// How the ends prove themselves to each other
+    #[arg(long = "auth", value_enum, default_value = "none")]
+    pub(crate) scheme: Scheme,
+    /// The client's name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// The environment variable that holds the client's password
+    #[arg(long, value_name = "VAR")]
+    pub(crate) password_env: Option<String>,
+    /// The server's name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_user: Option<String>,
+    /// The environment variable that holds the server's password
+    #[arg(long, value_name = "VAR")]
+    pub(crate) server_password_env: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Convert {
+    /// The form to write
+    #[arg(long, value_enum)]
+    pub(crate) to: Form,
+    /// Indent for people; text is never touched
+    #[arg(long)]
+    pub(crate) pretty: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Ddf {
+    /// The management object
+    #[arg(value_enum)]
+    pub(crate) object: Object,
+    /// Which VirMO: the approved one or the earlier draft
+    #[arg(long, value_enum, default_value = "approved")]
+    pub(crate) profile: Profile,
+}
+
+#[derive(Args)]
+pub(crate) struct Tree {
+    /// The state folder of the device
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// The node to begin with
+    #[arg(default_value = ".")]
+    pub(crate) uri: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Params {
+    /// What the parameters are for
+    #[arg(value_enum)]
+    pub(crate) kind: ParamsKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Encoding {
+    Xml,
+    Wbxml,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    Xml,
+    Wbxml,
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    Approved,
+    Draft,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CpuPolicy {
+    AtMost,
+    Exactly,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ui {
+    Ask,
+    Accept,
+    Reject,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scheme {
+    None,
+    Basic,
+    Md5,
+    Mac,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Object {
+    Virmo,
+    Vmimgmo,
+    Lawmo,
+    Dcmo,
+    Fumo,
+    Scomo,
+    Devinfo,
+    Devdetail,
+    Dmacc,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ParamsKind {
+    /// CreateParams of a VM
+    Create,
+    /// CurrentConfig or NewConfig of a VM
+    Resources,
+    /// DeviceResources
+    Device,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

@@ -1,0 +1,9 @@
+//! One module a command.
+
+pub(crate) mod convert;
+pub(crate) mod ddf;
+pub(crate) mod demo;
+pub(crate) mod device;
+pub(crate) mod params;
+pub(crate) mod serve;
+pub(crate) mod tree;

@@ -1,0 +1,7 @@
+//! `virmo ddf`.
+
+use crate::{args::Ddf, failure::Failure};
+
+pub(crate) fn run(_: &Ddf) -> Result<(), Failure> {
+    Err(Failure::not_built("ddf"))
+}

@@ -1,0 +1,325 @@
+//! What the program says: one JSON object a line for scripts, text and progress bars for people.
+
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// Something that happened, in the words of the program's contract.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    Listening {
+        url: String,
+    },
+    Session {
+        id: String,
+        /// Absent while the session goes on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<String>,
+    },
+    Command {
+        name: String,
+        uri: String,
+        status: u16,
+    },
+    State {
+        #[serde(flatten)]
+        of: Thing,
+        from: u32,
+        to: u32,
+        /// The name of the new state.
+        #[serde(skip)]
+        to_name: &'static str,
+    },
+    Download {
+        image: String,
+        bytes: u64,
+        total: Option<u64>,
+    },
+    Alert {
+        #[serde(rename = "type")]
+        alert_type: String,
+        source: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        delivered: Option<bool>,
+    },
+    Recovered {
+        vm: String,
+        intent: String,
+        outcome: String,
+    },
+    Step {
+        index: usize,
+        ok: bool,
+        status: Option<u16>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        children: Option<Vec<String>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
+        /// What the step does, for people.
+        #[serde(skip)]
+        label: String,
+    },
+    Error {
+        message: String,
+    },
+}
+
+/// A VM or an image, by the name of its node.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Thing {
+    Vm(String),
+    Image(String),
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Vm(name) => write!(f, "VM {name}"),
+            Self::Image(name) => write!(f, "image {name}"),
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening { url } => write!(f, "listening at {url}"),
+            Self::Session { id, result, device } => {
+                write!(f, "session {id}")?;
+                if let Some(device) = device {
+                    write!(f, " with {device}")?;
+                }
+                write!(f, " {}", result.as_deref().unwrap_or("begins"))
+            }
+            Self::Command { name, uri, status } => {
+                write!(f, "  {status}  {name:<8} {uri}")?;
+                match omadm_name(*status) {
+                    Some(text) if *status >= 300 => write!(f, "  ({text})"),
+                    _ => Ok(()),
+                }
+            }
+            Self::State {
+                of,
+                from,
+                to,
+                to_name,
+            } => {
+                write!(f, "       {of}: state {from} -> {to} ({to_name})")
+            }
+            Self::Download {
+                image,
+                bytes,
+                total: Some(total),
+            } => {
+                write!(f, "       image {image}: {bytes} of {total} bytes")
+            }
+            Self::Download {
+                image,
+                bytes,
+                total: None,
+            } => {
+                write!(f, "       image {image}: {bytes} bytes")
+            }
+            Self::Alert {
+                alert_type,
+                source,
+                delivered,
+            } => {
+                write!(f, "       alert {alert_type}")?;
+                if let Some(source) = source {
+                    write!(f, " from {source}")?;
+                }
+                match delivered {
+                    Some(true) => f.write_str(" delivered"),
+                    Some(false) => f.write_str(" not delivered"),
+                    None => Ok(()),
+                }
+            }
+            Self::Recovered {
+                vm,
+                intent,
+                outcome,
+            } => {
+                write!(f, "       VM {vm}: {intent} was cut off: {outcome}")
+            }
+            Self::Step {
+                index,
+                ok,
+                status,
+                value,
+                children,
+                result,
+                detail,
+                label,
+            } => {
+                write!(
+                    f,
+                    "step {index} {} {label}",
+                    if *ok { "ok    " } else { "FAILED" }
+                )?;
+                if let Some(status) = status {
+                    write!(f, "  status {status}")?;
+                }
+                if let Some(value) = value {
+                    write!(f, "  {value:?}")?;
+                }
+                if let Some(children) = children {
+                    write!(f, "  [{}]", children.join(", "))?;
+                }
+                if let Some(result) = result {
+                    write!(f, "  result {result}")?;
+                }
+                if let Some(detail) = detail {
+                    write!(f, "  ({detail})")?;
+                }
+                Ok(())
+            }
+            Self::Error { message } => write!(f, "error: {message}"),
+        }
+    }
+}
+
+fn omadm_name(status: u16) -> Option<&'static str> {
+    virmo::dm::core::StatusCode::from(status).name()
+}
+
+/// Where events go. Shared between threads.
+pub(crate) struct Output {
+    json: bool,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            bar: Mutex::default(),
+        }
+    }
+
+    /// Tells one event: on standard output, errors for people on standard error.
+    pub(crate) fn event(&self, event: &Event) {
+        if self.json {
+            let line = serde_json::to_string(event).unwrap_or_default();
+            write_line(&mut io::stdout(), &line);
+            return;
+        }
+        match event {
+            Event::Download {
+                image,
+                bytes,
+                total,
+            } => self.progress(image, *bytes, *total),
+            Event::Error { .. } => self.line(&mut io::stderr(), event),
+            _ => self.line(&mut io::stdout(), event),
+        }
+    }
+
+    /// A line for people only; nothing with `--json`.
+    pub(crate) fn say(&self, text: impl fmt::Display) {
+        if !self.json {
+            self.line(&mut io::stdout(), &text);
+        }
+    }
+
+    fn line(&self, to: &mut dyn Write, text: &dyn fmt::Display) {
+        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*bar {
+            Some(bar) => bar.suspend(|| write_line(to, &text.to_string())),
+            None => write_line(to, &text.to_string()),
+        }
+    }
+
+    fn progress(&self, image: &str, bytes: u64, total: Option<u64>) {
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
+            let template = "       {prefix} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.set_prefix(format!("image {image}"));
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        shown.set_position(bytes);
+        if total.is_some_and(|total| bytes >= total)
+            && let Some(done) = bar.take()
+        {
+            done.finish();
+        }
+    }
+}
+
+/// A closed pipe is the reader's business, not a reason to fail.
+fn write_line(to: &mut dyn Write, line: &str) {
+    drop(writeln!(to, "{line}").and_then(|()| to.flush()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(event: &Event) -> String {
+        serde_json::to_string(event).unwrap()
+    }
+
+    #[test]
+    fn events_keep_to_the_contract() {
+        let state = Event::State {
+            of: Thing::Vm("entvm".into()),
+            from: 0,
+            to: 2,
+            to_name: "Running",
+        };
+        assert_eq!(
+            json(&state),
+            r#"{"event":"state","vm":"entvm","from":0,"to":2}"#
+        );
+        let alert = Event::Alert {
+            alert_type: "urn:oma:at:oma-virmo:imageready:1.0".into(),
+            source: Some("./VMImgMO/entvm/Operations/Download".into()),
+            delivered: Some(true),
+        };
+        assert_eq!(
+            json(&alert),
+            r#"{"event":"alert","type":"urn:oma:at:oma-virmo:imageready:1.0","source":"./VMImgMO/entvm/Operations/Download","delivered":true}"#
+        );
+        let step = Event::Step {
+            index: 3,
+            ok: false,
+            status: Some(405),
+            value: None,
+            children: None,
+            result: None,
+            detail: None,
+            label: "suspend entvm".into(),
+        };
+        assert_eq!(
+            json(&step),
+            r#"{"event":"step","index":3,"ok":false,"status":405}"#
+        );
+        assert_eq!(step.to_string(), "step 3 FAILED suspend entvm  status 405");
+        let listening = Event::Listening {
+            url: "http://127.0.0.1:1/dm".into(),
+        };
+        assert_eq!(
+            json(&listening),
+            r#"{"event":"listening","url":"http://127.0.0.1:1/dm"}"#
+        );
+    }
+}
