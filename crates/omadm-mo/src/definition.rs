@@ -1,7 +1,11 @@
+mod check;
+
 use std::borrow::Cow;
 
 use omadm_core::Format;
 use omadm_tree::{AccessSet, AccessType, FormatSet, Occurrence, Owner, Rule, Scope, Value};
+
+pub use check::{DefinitionError, DefinitionErrorKind};
 
 /// A management object described once, as data.
 ///
@@ -98,53 +102,6 @@ impl Support {
             Self::Optional => "Optional",
         }
     }
-}
-
-/// What is wrong with a [`Definition`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("node {path:?}: {kind}")]
-pub struct DefinitionError {
-    /// The path of the row.
-    pub path: &'static str,
-    /// What is wrong with it.
-    pub kind: DefinitionErrorKind,
-}
-
-/// The kind of a [`DefinitionError`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DefinitionErrorKind {
-    /// The first row, and only the first, is the root with the path "".
-    #[error("the root must be the first row and no other")]
-    Root,
-    /// No earlier row describes the parent.
-    #[error("no row before it describes its parent")]
-    Orphan,
-    /// An earlier row has the same path, or is a placeholder beside this placeholder.
-    #[error("a row before it describes the same node")]
-    Duplicate,
-    /// The parent is a leaf, or open to anything.
-    #[error("its parent cannot have described children")]
-    Parent,
-    /// The path is not made of names and placeholders `<…>`.
-    #[error("its path is not well formed")]
-    Path,
-    /// The access types lack one of the minimum, or grant Replace where it is forbidden.
-    #[error("its access types contradict the minimum")]
-    Access,
-    /// The format does not occur in a tree, or a leaf is open or the root.
-    #[error("its format does not fit")]
-    Format,
-    /// The initial value does not fit the format.
-    #[error("its initial value does not fit its format")]
-    Initial,
-    /// It appears with its parent though it need not occur or has no name of its own, or it is
-    /// required and does not appear, or a node with a name of its own occurs more than once.
-    #[error("its occurrence contradicts its appearance with the parent")]
-    Occurrence,
-    /// A permanent node below a dynamic one, or one named at run time.
-    #[error("its scope contradicts its place")]
-    Scope,
 }
 
 impl NodeDefinition {
@@ -358,109 +315,46 @@ impl Definition {
         self.node("")
             .is_some_and(|root| root.occurrence.max() == Some(1))
     }
-
-    /// Checks that the table is well formed.
-    ///
-    /// # Errors
-    /// The first fault, in table order.
-    pub fn check(&self) -> Result<(), DefinitionError> {
-        if self.nodes.is_empty() {
-            let kind = DefinitionErrorKind::Root;
-            return Err(DefinitionError { path: "", kind });
-        }
-        for (index, row) in self.nodes.iter().enumerate() {
-            let (before, _) = self.nodes.split_at(index);
-            check_place(row, before)
-                .and_then(|()| check_columns(row))
-                .map_err(|kind| DefinitionError {
-                    path: row.path,
-                    kind,
-                })?;
-        }
-        Ok(())
-    }
-}
-
-/// Checks where a row stands: what the rows before it say of its parent and its siblings.
-fn check_place(row: &NodeDefinition, before: &[NodeDefinition]) -> Result<(), DefinitionErrorKind> {
-    use DefinitionErrorKind as Kind;
-
-    let Some(parent) = row.parent() else {
-        return if before.is_empty() {
-            Ok(())
-        } else {
-            Err(Kind::Root)
-        };
-    };
-    if before.is_empty() {
-        return Err(Kind::Root);
-    }
-    let well_formed = |name: &str| {
-        let inner = name
-            .strip_prefix('<')
-            .and_then(|name| name.strip_suffix('>'));
-        let inner = inner.unwrap_or(name);
-        !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric())
-    };
-    if !row.path.split('/').all(well_formed) {
-        return Err(Kind::Path);
-    }
-    let same_node = |other: &&NodeDefinition| {
-        let both_named_at_run_time = row.is_placeholder() && other.is_placeholder();
-        other.path == row.path || both_named_at_run_time && other.parent() == row.parent()
-    };
-    if before.iter().any(|other| same_node(&other)) {
-        return Err(Kind::Duplicate);
-    }
-    let parent = before
-        .iter()
-        .find(|other| other.path == parent)
-        .ok_or(Kind::Orphan)?;
-    if !parent.is_interior() || parent.open {
-        return Err(Kind::Parent);
-    }
-    let permanent = |row: &NodeDefinition| row.scope == Scope::Permanent;
-    if permanent(row) && (!permanent(parent) || row.is_placeholder()) {
-        return Err(Kind::Scope);
-    }
-    Ok(())
-}
-
-/// Checks that the columns of a row agree with each other.
-fn check_columns(row: &NodeDefinition) -> Result<(), DefinitionErrorKind> {
-    use DefinitionErrorKind as Kind;
-
-    let beyond_minimum = row.min_access.difference(row.access).is_empty();
-    if !beyond_minimum || row.no_replace && row.access.contains(AccessType::Replace) {
-        return Err(Kind::Access);
-    }
-    let interior = row.open || row.path.is_empty();
-    if row.format == Format::B64 || interior && !row.is_interior() {
-        return Err(Kind::Format);
-    }
-    let initial_fits = if row.with_parent && !row.is_interior() {
-        row.initial_value().is_some()
-    } else {
-        row.initial.is_empty()
-    };
-    if !initial_fits {
-        return Err(Kind::Initial);
-    }
-    if row.path.is_empty() {
-        return Ok(());
-    }
-    let always_there = row.occurrence.min() > 0 && !row.is_placeholder();
-    let appears = match row.status {
-        Support::Required => row.with_parent == always_there,
-        Support::Optional => always_there || !row.with_parent,
-    };
-    if !appears || !row.is_placeholder() && row.occurrence.max() != Some(1) {
-        return Err(Kind::Occurrence);
-    }
-    Ok(())
 }
 
 /// Whether a segment of a table path stands for a name given at run time.
 pub(crate) fn is_placeholder(segment: &str) -> bool {
     segment.starts_with('<')
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_tree::AccessType::{Add, Delete, Exec, Get, Replace};
+
+    use super::*;
+
+    const fn leaf(path: &'static str) -> NodeDefinition {
+        NodeDefinition::leaf(path, Format::Chr, "Leaf.", "§1")
+    }
+
+    #[test]
+    fn the_device_owns_what_no_server_writes() {
+        for (access, owner) in [
+            (&[][..], Owner::Device),
+            (&[Get, Exec, Delete], Owner::Device),
+            (&[Add], Owner::Server),
+            (&[Get, Replace], Owner::Server),
+        ] {
+            assert_eq!(leaf("a").allows(access).owner(), owner, "{access:?}");
+        }
+    }
+
+    #[test]
+    fn rows_know_their_place_in_the_path() {
+        for (path, name, parent) in [
+            ("", None, None),
+            ("a", Some("a"), Some("")),
+            ("<x>", Some("<x>"), Some("")),
+            ("<x>/a/b", Some("b"), Some("<x>/a")),
+        ] {
+            let row = leaf(path);
+            assert_eq!((row.name(), row.parent()), (name, parent));
+            assert_eq!(row.is_placeholder(), path == "<x>");
+        }
+    }
 }

@@ -19,7 +19,7 @@ impl From<TreeError> for Refusal {
 /// The tree holds every value, so an object never answers a Get. It takes part in changes in two
 /// phases and executes what Exec asks for.
 ///
-/// The engine calls, in this order:
+/// The engine calls, through a [`Registry`](crate::Registry), in this order:
 /// 1. [`start`](Self::start) once, after the tree is loaded and before any session.
 /// 2. For each command that changes nodes below one of its mounts: [`stage`](Self::stage) per
 ///    change, then [`validate`](Self::validate); then the transaction and all [`Effects`] are made
@@ -44,8 +44,9 @@ pub trait ManagementObject: Send {
     /// A [`Refusal`] if the object cannot work; the engine does not start then.
     fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal>;
 
-    /// Takes part in one change by a server, while it can still be refused: may change further
-    /// nodes (assign an identifier, reset a state).
+    /// Takes part in one change of a node it owns, while it can still be refused: may change
+    /// further nodes (assign an identifier, reset a state). `by` is the server whose command made
+    /// the change, or the device if another object did; an object does not hear of its own changes.
     ///
     /// # Errors
     /// A [`Refusal`]; the whole transaction is rolled back.
@@ -56,7 +57,8 @@ pub trait ManagementObject: Send {
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal>;
 
-    /// Judges the result of all changes. What can fail must fail here at the latest.
+    /// Judges the result of all changes, and changes nothing. What can fail must fail here at the
+    /// latest.
     ///
     /// # Errors
     /// A [`Refusal`]; the whole transaction is rolled back.

@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     ops::Range,
 };
 
@@ -156,12 +157,8 @@ impl Registry {
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        for object in self.open.involved.clone() {
-            self.hook(object, 0, tree, effects, now, |object, cx| {
-                object.validate(cx)
-            })?;
-        }
-        Ok(())
+        let involved = self.open.involved.clone();
+        self.verdict(&involved, tree, effects, now)
     }
 
     /// Has the owner of a node execute it; 405 if nobody owns it.
@@ -183,7 +180,7 @@ impl Registry {
         let answer = self.hook(owner, 0, tree, effects, now, |object, cx| {
             object.exec(request, cx)
         });
-        self.stage(&Principal::Device, tree, effects, now)?;
+        self.settle(owner, tree, effects, now)?;
         Ok(answer)
     }
 
@@ -204,7 +201,7 @@ impl Registry {
         self.hook(owner, 0, tree, effects, now, |object, cx| {
             object.accepted(job, cx);
         });
-        self.stage(&Principal::Device, tree, effects, now)
+        self.settle(owner, tree, effects, now)
     }
 
     /// Hands the end of a job to the object that asked for it; `None` if no object did.
@@ -228,7 +225,7 @@ impl Registry {
         let result = self.hook(owner, 0, tree, effects, now, |object, cx| {
             object.completed(job, end, cx)
         });
-        self.stage(&Principal::Device, tree, effects, now)?;
+        self.settle(owner, tree, effects, now)?;
         Ok(Some(result))
     }
 
@@ -253,6 +250,34 @@ impl Registry {
                 call(object.as_mut());
             }
         }
+    }
+
+    /// Has the other objects agree with what an object changed on its own account.
+    fn settle(
+        &mut self,
+        object: usize,
+        tree: &mut Transaction<'_>,
+        effects: &mut Effects,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        self.stage(&Principal::Device, tree, effects, now)?;
+        let mut others = self.open.involved.clone();
+        others.remove(&object);
+        self.verdict(&others, tree, effects, now)
+    }
+
+    fn verdict(
+        &mut self,
+        objects: &BTreeSet<usize>,
+        tree: &mut Transaction<'_>,
+        effects: &mut Effects,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        objects.iter().try_for_each(|object| {
+            self.hook(*object, 0, tree, effects, now, |object, cx| {
+                object.validate(cx)
+            })
+        })
     }
 
     /// The object with the nearest mount above a node.
@@ -309,11 +334,14 @@ impl Registry {
         };
         let result = call(object, &mut cx);
         self.open.involved.insert(index);
-        self.open.made.push(Made {
-            changes: changes..tree.changes().len(),
-            by: index,
-            generation: generation + 1,
-        });
+        let changes = changes..tree.changes().len();
+        if !changes.is_empty() {
+            self.open.made.push(Made {
+                changes,
+                by: index,
+                generation: generation + 1,
+            });
+        }
         for job in effects.jobs.iter().skip(jobs) {
             self.jobs.insert(job.id, index);
             self.open.jobs.push(job.id);
@@ -333,8 +361,8 @@ impl Open {
     }
 }
 
-impl std::fmt::Debug for Registry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registry")
             .field("layout", &self.layout)
             .field("jobs", &self.jobs)
