@@ -224,7 +224,9 @@ impl<'a> ImagePath<'a> {
 /// ```
 #[must_use]
 pub fn is_reserved_vm_name(name: &str) -> bool {
-    VIRMO.children("").any(|row| row.name() == Some(name))
+    VIRMO
+        .children("")
+        .any(|row| !row.is_placeholder() && row.name() == Some(name))
 }
 
 /// The name right below a root, and the address below that name.
