@@ -1,5 +1,6 @@
 use nom::{
-    IResult, Parser, bytes::complete::take_till, character::complete::char,
+    IResult, Parser,
+    bytes::complete::{tag, take_till},
     sequence::separated_pair,
 };
 
@@ -93,7 +94,7 @@ impl<'a> Pairs<'a> {
             return Err(ParamsErrorKind::TooManyPairs(self.limits.max_pairs).at(offset));
         };
         self.left = left;
-        let Ok((rest, (key, value))) = pair(input) else {
+        let Some((key, value, rest)) = pair(input) else {
             return Err(ParamsErrorKind::MissingEquals.at(offset));
         };
         let pair = Pair { key, value, offset };
@@ -113,19 +114,27 @@ impl<'a> Iterator for Pairs<'a> {
     }
 }
 
-fn pair(input: &str) -> IResult<&str, (&str, &str), ()> {
-    separated_pair(
-        take_till(|c| matches!(c, '=' | '&')),
-        char('='),
-        take_till(|c| c == '&'),
+/// Key and value of the pair a text begins with, and what follows them.
+fn pair(input: &str) -> Option<(&str, &str, &str)> {
+    let octets: IResult<&[u8], (&[u8], &[u8]), ()> = separated_pair(
+        take_till(|octet| matches!(octet, b'=' | b'&')),
+        tag("="),
+        take_till(|octet| octet == b'&'),
     )
-    .parse(input)
+    .parse(input.as_bytes());
+    let (_, (key, value)) = octets.ok()?;
+    let (key, rest) = input.split_at_checked(key.len())?;
+    let (value, rest) = rest.strip_prefix('=')?.split_at_checked(value.len())?;
+    Some((key, value, rest))
 }
 
 /// What is wrong with a key, if something is, and at which of its bytes.
 pub(crate) fn check_key(key: &str) -> Result<(), (ParamsErrorKind, usize)> {
     if key.is_empty() {
         return Err((ParamsErrorKind::EmptyKey, 0));
+    }
+    if key.bytes().all(is_plain) {
+        return Ok(());
     }
     for (at, c) in key.char_indices() {
         if c.is_whitespace() {
@@ -138,7 +147,17 @@ pub(crate) fn check_key(key: &str) -> Result<(), (ParamsErrorKind, usize)> {
     Ok(())
 }
 
+/// Whether an octet is a character that stands for itself everywhere: the common case, which needs
+/// no look at Unicode.
+pub(crate) fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_graphic() && !matches!(octet, b'%' | b'&' | b'=')
+}
+
 fn check_value(value: &str) -> Result<(), (ParamsErrorKind, usize)> {
+    let ends = [value.as_bytes().first(), value.as_bytes().last()];
+    if ends.into_iter().flatten().all(u8::is_ascii_graphic) {
+        return Ok(());
+    }
     if value.starts_with(char::is_whitespace) {
         return Err((ParamsErrorKind::WhiteSpace, 0));
     }

@@ -6,7 +6,7 @@ use std::{
 use crate::{
     Limits, Pair, Pairs, ParamsError, ParamsErrorKind,
     escape::{Encoded, decode},
-    grammar::check_key,
+    grammar::{check_key, is_plain},
 };
 
 /// The pairs with keys the specification does not name, in the order they came in. [VirMO §8]
@@ -73,8 +73,12 @@ impl VendorPairs {
         }
         self.text.push_str(key);
         self.text.push('=');
-        // Writing to a String does not fail.
-        let _ = write!(self.text, "{}", Encoded(value));
+        if value.bytes().all(is_plain) {
+            self.text.push_str(value);
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(self.text, "{}", Encoded(value));
+        }
     }
 
     /// Writes the pairs as the end of a list that has others before them.
@@ -101,12 +105,13 @@ pub(crate) fn read(
     mut standard: impl FnMut(&Pair<'_>) -> Result<bool, ParamsError>,
 ) -> Result<VendorPairs, ParamsError> {
     let mut vendor = VendorPairs::default();
-    let mut seen = Seen::default();
+    let mut seen = None;
     for pair in Pairs::new(text, *limits)? {
         let pair = pair?;
         if standard(&pair)? {
             continue;
         }
+        let seen = seen.get_or_insert_with(Seen::default);
         if seen.maybe(pair.key) && vendor.raw().any(|(name, _)| name == pair.key) {
             return Err(ParamsErrorKind::RepeatedKey.at(pair.offset));
         }
@@ -121,18 +126,23 @@ pub(crate) fn read(
 
 /// A filter that says of a key whether it may have been asked about before, so that the list is
 /// searched only for keys that collide.
-#[derive(Default)]
-struct Seen([u64; 8]);
+struct Seen([u64; 64]);
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
 
 impl Seen {
     fn maybe(&mut self, key: &str) -> bool {
-        // FNV-1a: collisions cost a search, never a wrong answer.
-        let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
-            (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3)
+        // A multiplicative hash; its upper bits are the good ones. A collision costs a search,
+        // never a wrong answer.
+        let hash = key.bytes().fold(0_u64, |hash, octet| {
+            (hash.rotate_left(5) ^ u64::from(octet)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
-        let word = (hash >> 32) as usize % self.0.len();
-        let bit = 1 << (hash >> 40 & 63);
-        match self.0.get_mut(word) {
+        let bit = 1 << (hash >> 52 & 63);
+        match self.0.get_mut((hash >> 58) as usize) {
             Some(bits) => {
                 let before = *bits & bit != 0;
                 *bits |= bit;
