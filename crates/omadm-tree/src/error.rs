@@ -46,7 +46,7 @@ pub enum TreeErrorKind {
     /// The new access control list is malformed: 400.
     #[error("the access control list is not valid")]
     Acl(#[source] AclError),
-    /// The value, title, access control list or listing is larger than a limit: 413.
+    /// A value, title, type, access control list or listing is larger than its limit: 413.
     #[error("{what} of {size} exceeds the limit of {limit}")]
     TooLarge {
         /// What is too large.
@@ -81,6 +81,8 @@ pub enum Refusal {
     Permanent,
     /// The device alone writes the node.
     DeviceOwned,
+    /// The description fixes the name.
+    FixedName,
     /// The command does not apply to the root.
     Root,
     /// A leaf has no children, and an interior node no value.
@@ -100,6 +102,7 @@ impl fmt::Display for Refusal {
             Self::Undescribed => "nobody describes the node",
             Self::Permanent => "the node is permanent",
             Self::DeviceOwned => "the device alone writes the node",
+            Self::FixedName => "the description fixes the name",
             Self::Root => "it does not apply to the root",
             Self::Kind => "a leaf has no children, an interior node no value",
             Self::Occurrence => "the description allows another number of nodes",
@@ -116,6 +119,20 @@ impl TreeError {
             uri,
             ancestor: false,
         }
+    }
+
+    /// Checks the size of something against its limit.
+    pub(crate) fn check_size(
+        what: &'static str,
+        size: usize,
+        limit: usize,
+        uri: &Uri,
+    ) -> Result<(), Self> {
+        if size <= limit {
+            return Ok(());
+        }
+        let kind = TreeErrorKind::TooLarge { what, size, limit };
+        Err(Self::new(kind, uri.clone()))
     }
 
     /// The same error, about a node on the way to the target.

@@ -164,6 +164,7 @@ impl<'t> NodeRef<'t> {
         Some(match property {
             Property::Acl => self.acl().to_string(),
             Property::Format => self.format().to_string(),
+            Property::Name if self.id == ROOT => ".".to_owned(),
             Property::Name => Encoded(self.name()).to_string(),
             Property::Size => self.octets()?.len().to_string(),
             Property::Title => self.title().to_owned(),

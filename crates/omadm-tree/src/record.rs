@@ -5,6 +5,7 @@ use std::fmt;
 use omadm_core::{Batch, Format, Journal, JournalError, Space};
 
 use crate::{
+    Value,
     octets::Octets,
     store::{Body, Node, NodeId, Props, ROOT, Store},
     uri,
@@ -91,8 +92,8 @@ pub(crate) fn load(journal: &dyn Journal, store: &mut Store) -> Result<(), LoadE
         .map_err(|(node, fault)| LoadError::Record { node, fault })
 }
 
-/// Version, parent, format, unset, VerNo, TStamp; then name, ACL, title and type, each after its
-/// length; then the value.
+/// Version, parent, format, unset, VerNo, TStamp; then name, ACL, title, type and value, each after
+/// its length.
 fn encode(node: &Node) -> Vec<u8> {
     let acl = node.props.acl().to_string();
     let value = match &node.body {
@@ -105,18 +106,20 @@ fn encode(node: &Node) -> Vec<u8> {
     record.push(node.props.unset.into());
     record.extend(node.props.ver_no.to_be_bytes());
     record.extend(node.props.stamp.to_be_bytes());
-    let texts = [
-        node.name.as_str(),
-        &acl,
-        node.props.title(),
-        node.props.node_type().map_or("", |node_type| node_type),
+    let fields = [
+        node.name.as_slice(),
+        acl.as_bytes(),
+        node.props.title().as_bytes(),
+        node.props
+            .node_type()
+            .map_or(&[], |node_type| node_type.as_bytes()),
+        value,
     ];
-    for text in texts {
-        // The limits keep every text far below 4 GiB.
-        record.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
-        record.extend(text.as_bytes());
+    for field in fields {
+        // The limits keep every field far below 4 GiB.
+        record.extend(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+        record.extend(field);
     }
-    record.extend(value);
     record
 }
 
@@ -148,6 +151,10 @@ fn decode_node(id: NodeId, record: &[u8]) -> Result<Node, RecordFault> {
     let acl = take_text(&mut rest)?;
     let title = take_text(&mut rest)?;
     let node_type = take_text(&mut rest)?;
+    let value = take_field(&mut rest)?;
+    if !rest.is_empty() {
+        return Err(RecordFault::Length);
+    }
 
     let is_root = id == ROOT && parent == ROOT && name.is_empty() && format == Format::Node;
     if !is_root && (id == ROOT || uri::check_name(name).is_err()) {
@@ -164,9 +171,11 @@ fn decode_node(id: NodeId, record: &[u8]) -> Result<Node, RecordFault> {
     props.set_title(title);
     props.set_node_type((!node_type.is_empty()).then(|| node_type.into()));
     let body = match format {
-        Format::Node if rest.is_empty() => Body::Interior(Vec::new()),
-        Format::Node => return Err(RecordFault::Length),
-        _ => Body::Leaf(rest.into()),
+        Format::Node if value.is_empty() => Body::Interior(Vec::new()),
+        _ => match Value::new(format, None, value) {
+            Ok(value) => Body::Leaf(value.octets),
+            Err(_) => return Err(RecordFault::Field),
+        },
     };
     Ok(Node {
         parent,
@@ -182,12 +191,16 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], RecordFault> {
     Ok(*head)
 }
 
-fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, RecordFault> {
+fn take_field<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], RecordFault> {
     let length = u32::from_be_bytes(take(rest)?);
     let length = usize::try_from(length).map_err(|_| RecordFault::Length)?;
     let (head, tail) = rest.split_at_checked(length).ok_or(RecordFault::Length)?;
     *rest = tail;
-    str::from_utf8(head).map_err(|_| RecordFault::Field)
+    Ok(head)
+}
+
+fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a str, RecordFault> {
+    str::from_utf8(take_field(rest)?).map_err(|_| RecordFault::Field)
 }
 
 const fn format_code(format: Format) -> u8 {
@@ -210,5 +223,4 @@ fn format_of(code: u8) -> Option<Format> {
     Format::ALL
         .into_iter()
         .find(|format| format_code(*format) == code)
-        .filter(|format| *format != Format::B64)
 }

@@ -55,8 +55,8 @@ pub struct Rule<'a> {
     pub access: AccessSet,
     /// The formats a node here may have; with [`Format::Node`] it may be interior.
     pub formats: FormatSet,
-    /// The media types a leaf may have; empty allows any. The first is the type of a leaf that
-    /// names none.
+    /// The media types a leaf may have; empty allows any. A value that names none gets the first,
+    /// unless its format's own is among them.
     pub media_types: &'a [Cow<'static, str>],
     /// The identifier of the management object, for its root node.
     pub node_type: Option<&'a str>,

@@ -2,7 +2,11 @@ use std::{cmp::Ordering, sync::Arc};
 
 use omadm_core::Format;
 
-use crate::{Acl, Uri, octets::Octets, record::RecordFault};
+use crate::{
+    Acl, Uri,
+    octets::Octets,
+    record::{MAX_SLOTS, RecordFault},
+};
 
 /// The place of a node in the slab, and the key of its durable record.
 pub(crate) type NodeId = u32;
@@ -212,6 +216,11 @@ impl Store {
         self.live
     }
 
+    /// Whether one more slot may be used.
+    pub(crate) const fn has_room(&self) -> bool {
+        !self.free.is_empty() || self.slots.len() < MAX_SLOTS as usize
+    }
+
     /// The octets of all values.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
@@ -261,13 +270,14 @@ impl Store {
         })
     }
 
-    /// Adds a node below `node.parent`, which has to be interior and without a child of that name.
+    /// Adds a node below `node.parent`, which has to be interior and without a child of that name;
+    /// there has to be [room](Self::has_room).
     pub(crate) fn add(&mut self, node: Node) -> (NodeId, Step) {
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
                 self.slots.push(None);
-                // Limits on nodes are below 2^32 by their type.
+                // `has_room` keeps the number of slots far below 2^32.
                 NodeId::try_from(self.slots.len() - 1).unwrap_or(NodeId::MAX)
             }
         };

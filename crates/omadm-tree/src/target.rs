@@ -265,6 +265,24 @@ impl PropertySelection {
 
     const VALUE: &'static str = "Value";
 
+    /// The named properties (and the value) only, or everything but them; naming nothing shows
+    /// everything.
+    #[must_use]
+    pub fn naming(only: bool, properties: &[Property], value: bool) -> Self {
+        let named = properties
+            .iter()
+            .fold(0, |named, property| named | 1 << *property as u16);
+        let named = if value {
+            named | Self::VALUE_BIT
+        } else {
+            named
+        };
+        Self {
+            only: only && named != 0,
+            named,
+        }
+    }
+
     /// Whether a property is shown.
     #[must_use]
     pub fn contains(self, property: Property) -> bool {

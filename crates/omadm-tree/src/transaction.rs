@@ -106,7 +106,6 @@ pub struct Suspended {
 /// A suspended transaction cannot go on: the tree changed since.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("the tree changed while the transaction was suspended")]
-#[non_exhaustive]
 pub struct ResumeError;
 
 impl<'t> Transaction<'t> {

@@ -34,6 +34,8 @@ pub struct TreeLimits {
     pub total_bytes: usize,
     /// Characters of one access control list. Default: 4096.
     pub acl_bytes: usize,
+    /// Bytes of one media type or management object identifier. Default: 255.
+    pub type_bytes: usize,
     /// Nodes of one `?list=` reading. Default: 10,000.
     pub list_nodes: usize,
     /// Missing ancestors one Add creates; with 0 it answers 404. Default: 32.
@@ -55,6 +57,7 @@ impl Default for TreeLimits {
             value_bytes: 1 << 20,
             total_bytes: 64 << 20,
             acl_bytes: 4096,
+            type_bytes: 255,
             list_nodes: 10_000,
             implicit_ancestors: 32,
             uri: UriLimits::default(),

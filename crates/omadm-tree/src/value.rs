@@ -43,7 +43,7 @@ pub enum ValueError {
 impl Value {
     /// A value of any format.
     ///
-    /// `media_type` absent means the format's own ([`Value::default_media_type`]).
+    /// `media_type` absent or empty means the format's own ([`Value::default_media_type`]).
     ///
     /// # Errors
     /// [`ValueError::FormatNotStorable`] for `node` and `b64`, [`ValueError::Malformed`] if the
@@ -73,9 +73,7 @@ impl Value {
         if !fits {
             return Err(ValueError::Malformed(format));
         }
-        let media_type = media_type
-            .filter(|media_type| *media_type != Self::default_media_type(format))
-            .map(Into::into);
+        let media_type = media_type.and_then(|media_type| other_media_type(format, media_type));
         Ok(Self {
             format,
             media_type,
@@ -150,11 +148,10 @@ impl Value {
         Self::fitting(Format::Float, &text)
     }
 
-    /// The same value with a media type.
+    /// The same value with a media type; an empty one means the format's own.
     #[must_use]
     pub fn with_media_type(mut self, media_type: &str) -> Self {
-        self.media_type =
-            (media_type != Self::default_media_type(self.format)).then(|| media_type.into());
+        self.media_type = other_media_type(self.format, media_type);
         self
     }
 
@@ -240,6 +237,12 @@ impl fmt::Debug for Value {
             self.octets.len()
         )
     }
+}
+
+/// The media type, unless it is the format's own.
+fn other_media_type(format: Format, media_type: &str) -> Option<Arc<str>> {
+    let own = media_type.is_empty() || media_type == Value::default_media_type(format);
+    (!own).then(|| media_type.into())
 }
 
 /// [DM-TND] wants 32 bits signed, [MetInf] 32 bits unsigned; both are taken.

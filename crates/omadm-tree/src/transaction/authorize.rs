@@ -3,6 +3,7 @@ use omadm_core::{Format, ServerId};
 use crate::{
     AccessSet, AccessType, NodeRef, Owner, Principal, Property, Refusal, Rule, Schema, Scope,
     Selector, Target, Transaction, TreeError, TreeErrorKind, Uri,
+    store::{NodeId, ROOT},
 };
 
 /// The permission to do one thing to one target, from [`Transaction::authorize`].
@@ -171,7 +172,7 @@ impl Transaction<'_> {
     ) -> Result<(), TreeError> {
         let uri = &target.uri;
         let renames = match target.selector {
-            Selector::Property(Property::Name) => access == AccessType::Replace,
+            Selector::Property(Property::Name) if access == AccessType::Replace => true,
             Selector::Property(_) => return Ok(()),
             Selector::Node | Selector::List(_) => false,
         };
@@ -187,6 +188,9 @@ impl Transaction<'_> {
             }
         } else if access == AccessType::Replace && rule.owner == Owner::Device {
             return Err(not_allowed(Refusal::DeviceOwned, uri));
+        }
+        if renames && !rule.placeholder {
+            return Err(not_allowed(Refusal::FixedName, uri));
         }
         if access == AccessType::Delete && rule.placeholder {
             let least = rule.occurrence.min();
@@ -225,35 +229,25 @@ impl Transaction<'_> {
         target: &Target,
     ) -> Result<(), TreeError> {
         let uri = &target.uri;
-        let Some(parent) = uri.parent() else {
+        if uri.is_root() {
             return Err(not_allowed(Refusal::Root, uri));
-        };
-        let mut missing = Vec::new();
-        let mut next = parent;
-        let anchor = loop {
-            match (self.node(&next), next.parent()) {
-                (Some(node), _) => break node,
-                (None, Some(above)) => missing.push(std::mem::replace(&mut next, above)),
-                (None, None) => return Err(TreeError::new(TreeErrorKind::NotFound, next)),
-            }
-        };
-        if missing.len() > self.tree.limits.implicit_ancestors {
+        }
+        let most = self.tree.limits.implicit_ancestors;
+        let (anchor, missing) = self.anchor(uri, most);
+        if let (Some(first), true) = (missing.first(), missing.len() > most) {
             // The topmost missing node is what a server has to add first.
-            let first = missing.pop().unwrap_or_else(|| uri.clone());
-            return Err(TreeError::new(TreeErrorKind::NotFound, first).on_ancestor());
+            return Err(TreeError::new(TreeErrorKind::NotFound, first.clone()).on_ancestor());
         }
         if target.selector != Selector::Node {
             return Err(not_allowed(Refusal::Selector, uri));
         }
+        let Some(anchor) = self.tree.at(anchor) else {
+            return Err(TreeError::new(TreeErrorKind::NotFound, uri.clone()));
+        };
         if !anchor.is_interior() {
-            let error = not_allowed(Refusal::Kind, &next);
-            return Err(if missing.is_empty() {
-                error
-            } else {
-                error.on_ancestor()
-            });
+            return Err(not_allowed(Refusal::Kind, uri));
         }
-        for ancestor in missing.iter().rev() {
+        for ancestor in &missing {
             self.check_creation(schema, principal, ancestor, true)
                 .map_err(TreeError::on_ancestor)?;
         }
@@ -304,6 +298,28 @@ impl Transaction<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The nearest ancestor that exists, and those below it that do not, topmost first; no more than
+    /// one over `most`.
+    pub(super) fn anchor(&self, uri: &Uri, most: usize) -> (NodeId, Vec<Uri>) {
+        let store = &self.tree.store;
+        let mut id = ROOT;
+        let mut missing: Vec<Uri> = Vec::new();
+        for name in uri.segments().take(uri.depth().saturating_sub(1)) {
+            if missing.is_empty()
+                && let Some(child) = store.child(id, name)
+            {
+                id = child;
+                continue;
+            }
+            if missing.len() > most {
+                break;
+            }
+            let above = missing.last().cloned().unwrap_or_else(|| store.uri(id));
+            missing.push(above.child_unchecked(name));
+        }
+        (id, missing)
     }
 
     /// The number of a node's siblings with run-time names, itself among them, counted up to `enough`.

@@ -1,8 +1,8 @@
 use crate::{
     AccessType, Acl, ChangeKind, NewNode, Permit, Principal, Property, Refusal, Schema, Selector,
-    Transaction, TreeError, TreeErrorKind, TreeLimits, Uri, Value,
+    Transaction, TreeError, TreeErrorKind, Uri, Value,
     octets::Octets,
-    store::{ROOT, Step},
+    store::{NodeId, Props, ROOT, Step},
     uri,
 };
 
@@ -127,19 +127,19 @@ impl Transaction<'_> {
     ) -> Result<(), TreeError> {
         self.whole(|this| {
             let existed = this.node(uri).is_some();
-            if !existed {
-                this.tree
-                    .limits
-                    .uri
-                    .check(uri)
-                    .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), uri.clone()))?;
-            }
             let parent = this.create_ancestors(schema, principal, uri)?;
-            match (this.node(uri).map(|node| (node.id(), node.is_unset())), new) {
-                (None, new) => this.create(schema, principal, parent, uri, new).map(drop),
-                (Some((id, true)), NewNode::Leaf(value)) => this.write(schema, uri, id, value),
-                // A required child of an ancestor that came with this very Add.
-                (Some(_), NewNode::Interior { .. }) if !existed => Ok(()),
+            let Some(node) = this.node(uri) else {
+                return this.create(schema, principal, parent, uri, new).map(drop);
+            };
+            let (id, interior, unset) = (node.id(), node.is_interior(), node.is_unset());
+            match new {
+                NewNode::Leaf(value) if unset => this.write(schema, uri, id, value),
+                // It came with an ancestor, by this very Add.
+                NewNode::Interior { node_type } if interior && !existed => {
+                    let node_type = this.fit_interior(rule(schema, uri), uri, node_type)?;
+                    this.change_props(id, |props| props.set_node_type(node_type));
+                    Ok(())
+                }
                 _ => Err(TreeError::new(TreeErrorKind::AlreadyExists, uri.clone())),
             }
         })
@@ -153,7 +153,7 @@ impl Transaction<'_> {
         name: &str,
     ) -> Result<(), TreeError> {
         let node = self.existing(uri)?;
-        let (id, interior) = (node.id(), node.is_interior());
+        let id = node.id();
         let Some(parent) = uri.parent() else {
             return Err(not_allowed(Refusal::Root, uri));
         };
@@ -167,20 +167,19 @@ impl Transaction<'_> {
             return Err(TreeError::new(TreeErrorKind::AlreadyExists, to));
         }
         if *principal != Principal::Device {
-            let placeholder = |uri: &Uri| rule(schema, uri).map(|rule| rule.placeholder);
-            if placeholder(uri) != Some(true) || placeholder(&to) != Some(true) {
+            let format = node.format();
+            let fits = rule(schema, &to)
+                .is_some_and(|rule| rule.placeholder && rule.formats.contains(format));
+            if !fits {
                 return Err(not_allowed(Refusal::Undescribed, &to));
             }
         }
         self.whole(|this| {
             this.apply(Step::Rename(id, Octets::from(name)));
             // Below a longer name, addresses that were fine may be too long.
-            let limits = this.tree.limits.uri;
-            let depth = if interior { usize::MAX } else { 1 };
-            for below in this.tree.store.subtree(id).take(depth) {
-                limits
-                    .check(&this.tree.store.uri(below))
-                    .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), to.clone()))?;
+            let below: Vec<NodeId> = this.tree.store.subtree(id).collect();
+            for id in below {
+                this.check_uri(&this.tree.store.uri(id))?;
             }
             this.note(to, ChangeKind::Renamed { from: uri.clone() });
             Ok(())
@@ -191,41 +190,27 @@ impl Transaction<'_> {
         &mut self,
         uri: &Uri,
         property: Property,
-        change: impl FnOnce(&mut crate::store::Props),
+        change: impl FnOnce(&mut Props),
     ) -> Result<(), TreeError> {
-        let node = self.existing(uri)?;
-        let id = node.id();
-        let mut props = node.stored().props.clone();
-        change(&mut props);
-        self.apply(Step::Change(id, props, None));
+        let id = self.existing(uri)?.id();
+        self.change_props(id, change);
         self.note(uri.clone(), ChangeKind::PropertyChanged(property));
         Ok(())
     }
 
-    pub(super) fn check_acl(&self, uri: &Uri, acl: &Acl) -> Result<(), TreeError> {
-        let limit = self.tree.limits.acl_bytes;
-        let size = acl.to_string().len();
-        if size > limit {
-            let what = "access control list";
-            return Err(TreeError::new(
-                TreeErrorKind::TooLarge { what, size, limit },
-                uri.clone(),
-            ));
+    pub(super) fn change_props(&mut self, id: NodeId, change: impl FnOnce(&mut Props)) {
+        if let Some(node) = self.tree.store.get(id) {
+            let mut props = node.props.clone();
+            change(&mut props);
+            self.apply(Step::Change(id, props, None));
         }
-        if acl.is_empty() && self.existing(uri)?.id() == ROOT {
-            return Err(not_allowed(Refusal::RootAcl, uri));
-        }
-        Ok(())
     }
 
-    pub(super) fn check_title(uri: &Uri, title: &str) -> Result<(), TreeError> {
-        let (size, limit) = (title.len(), TreeLimits::TITLE_BYTES);
-        if size > limit {
-            let what = "title";
-            return Err(TreeError::new(
-                TreeErrorKind::TooLarge { what, size, limit },
-                uri.clone(),
-            ));
+    pub(super) fn check_acl(&self, uri: &Uri, acl: &Acl) -> Result<(), TreeError> {
+        let size = acl.to_string().len();
+        TreeError::check_size("access control list", size, self.tree.limits.acl_bytes, uri)?;
+        if acl.is_empty() && self.existing(uri)?.id() == ROOT {
+            return Err(not_allowed(Refusal::RootAcl, uri));
         }
         Ok(())
     }

@@ -3,14 +3,13 @@ use std::sync::Arc;
 use omadm_core::Format;
 
 use crate::{
-    AccessSet, AccessType, ChangeKind, Initial, Principal, Rule, Schema, Transaction, TreeError,
-    TreeErrorKind, Uri, Value,
+    AccessSet, AccessType, ChangeKind, Initial, Principal, Refusal, Rule, Schema, Transaction,
+    TreeError, TreeErrorKind, Uri, Value,
     octets::Octets,
-    record::MAX_SLOTS,
     store::{Body, Node, NodeId, Props, Step},
 };
 
-use super::authorize::rule;
+use super::authorize::{not_allowed, rule};
 
 /// What an Add creates.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,16 +36,11 @@ impl Transaction<'_> {
         principal: &Principal,
         uri: &Uri,
     ) -> Result<NodeId, TreeError> {
-        let mut missing = Vec::new();
-        let mut next = uri.parent().unwrap_or_else(Uri::root);
-        let mut id = loop {
-            match (self.tree.store.find(&next), next.parent()) {
-                (Some(id), _) => break id,
-                (None, Some(above)) => missing.push(std::mem::replace(&mut next, above)),
-                (None, None) => return Err(TreeError::new(TreeErrorKind::NotFound, next)),
-            }
-        };
-        for ancestor in missing.into_iter().rev() {
+        if self.node(uri).is_none() {
+            self.check_uri(uri)?;
+        }
+        let (mut id, missing) = self.anchor(uri, usize::MAX);
+        for ancestor in missing {
             // Required children of an ancestor may be ancestors too.
             id = match self.tree.store.find(&ancestor) {
                 Some(id) => id,
@@ -117,7 +111,7 @@ impl Transaction<'_> {
             return Err(TreeError::new(TreeErrorKind::NotFound, uri.clone()));
         };
         let Some(before) = node.value() else {
-            return Err(super::authorize::not_allowed(crate::Refusal::Kind, uri));
+            return Err(not_allowed(Refusal::Kind, uri));
         };
         let mut props = node.stored().props.clone();
         let value = self.fit_value(rule(schema, uri), uri, value, before.octets().len())?;
@@ -141,16 +135,13 @@ impl Transaction<'_> {
     ) -> Result<NodeId, TreeError> {
         let limits = self.tree.limits;
         let error = |kind| TreeError::new(kind, uri.clone());
-        limits
-            .uri
-            .check(uri)
-            .map_err(|limit| error(TreeErrorKind::Uri(limit)))?;
+        self.check_uri(uri)?;
         let rule = rule(schema, uri);
         let stamp = self.now.wall.as_secs();
         let name = Octets::from(uri.name().unwrap_or_default());
         let node = match new {
             NewNode::Interior { node_type } => {
-                let node_type = fit_interior(rule, node_type).map_err(error)?;
+                let node_type = self.fit_interior(rule, uri, node_type)?;
                 let mut node = Node::interior(parent, name, stamp);
                 node.props.set_node_type(node_type);
                 node
@@ -168,14 +159,17 @@ impl Transaction<'_> {
                 }
             }
         };
-        let siblings = self
-            .tree
-            .store
-            .get(parent)
-            .map_or(0, |node| node.children().len());
-        let nodes = limits.nodes.min(MAX_SLOTS) as usize;
+        let siblings = match self.tree.store.get(parent).map(|node| &node.body) {
+            Some(Body::Interior(children)) => children.len(),
+            _ => return Err(not_allowed(Refusal::Kind, uri)),
+        };
+        let live = if self.tree.store.has_room() {
+            self.tree.store.live()
+        } else {
+            usize::MAX
+        };
         for (count, limit, what) in [
-            (self.tree.store.live(), nodes, "nodes"),
+            (live, limits.nodes as usize, "nodes"),
             (siblings, limits.children as usize, "children"),
         ] {
             if count >= limit {
@@ -186,6 +180,14 @@ impl Transaction<'_> {
         self.record(undo);
         self.note(uri.clone(), ChangeKind::Added);
         Ok(id)
+    }
+
+    pub(super) fn check_uri(&self, uri: &Uri) -> Result<(), TreeError> {
+        self.tree
+            .limits
+            .uri
+            .check(uri)
+            .map_err(|limit| TreeError::new(TreeErrorKind::Uri(limit), uri.clone()))
     }
 
     /// Checks a value against the description and the limits, and gives it the type the description
@@ -202,22 +204,19 @@ impl Transaction<'_> {
             if !rule.formats.contains(value.format) {
                 return error(TreeErrorKind::Format(value.format));
             }
-            match rule.media_types {
-                [] => {}
-                [first, ..] if value.media_type.is_none() => value = value.with_media_type(first),
-                types if types.iter().any(|allowed| *allowed == value.media_type()) => {}
-                _ => return error(TreeErrorKind::Type(value.media_type().to_owned())),
+            let types = rule.media_types;
+            if !types.is_empty() && !types.iter().any(|allowed| *allowed == value.media_type()) {
+                value = match types.first() {
+                    Some(first) if value.media_type.is_none() => value.with_media_type(first),
+                    _ => return error(TreeErrorKind::Type(value.media_type().to_owned())),
+                };
             }
         }
         let limits = &self.tree.limits;
         let size = value.octets.len();
-        if size > limits.value_bytes {
-            return error(TreeErrorKind::TooLarge {
-                what: "value",
-                size,
-                limit: limits.value_bytes,
-            });
-        }
+        TreeError::check_size("value", size, limits.value_bytes, uri)?;
+        let type_size = value.media_type.as_ref().map_or(0, |text| text.len());
+        TreeError::check_size("media type", type_size, limits.type_bytes, uri)?;
         if self.tree.store.bytes() - freed + size > limits.total_bytes {
             return error(TreeErrorKind::Full {
                 what: "bytes",
@@ -225,6 +224,33 @@ impl Transaction<'_> {
             });
         }
         Ok(value)
+    }
+
+    /// Checks an interior node against the description, and returns its type.
+    pub(super) fn fit_interior(
+        &self,
+        rule: Option<Rule<'_>>,
+        uri: &Uri,
+        node_type: Option<String>,
+    ) -> Result<Option<Arc<str>>, TreeError> {
+        let error = |kind| Err(TreeError::new(kind, uri.clone()));
+        let described = match rule {
+            Some(rule) if !rule.formats.contains(Format::Node) => {
+                return error(TreeErrorKind::Format(Format::Node));
+            }
+            Some(rule) => rule.node_type,
+            None => None,
+        };
+        let given = node_type.unwrap_or_default();
+        match described {
+            Some(described) if given.is_empty() || given == described => {
+                return Ok(Some(described.into()));
+            }
+            Some(_) => return error(TreeErrorKind::Type(given)),
+            None => {}
+        }
+        TreeError::check_size("type", given.len(), self.tree.limits.type_bytes, uri)?;
+        Ok((!given.is_empty()).then(|| given.into()))
     }
 
     /// Gives a server that adds an interior node, without the Replace right on the parent, the rights
@@ -247,30 +273,6 @@ impl Transaction<'_> {
             return;
         }
         let acl = inherited.clone().with(server.clone(), CREATOR);
-        if let Some(node) = self.tree.store.get(id) {
-            let mut props = node.props.clone();
-            props.set_acl(acl);
-            self.apply(Step::Change(id, props, None));
-        }
-    }
-}
-
-/// Checks an interior node against the description, and returns its type.
-fn fit_interior(
-    rule: Option<Rule<'_>>,
-    node_type: Option<String>,
-) -> Result<Option<Arc<str>>, TreeErrorKind> {
-    let described = match rule {
-        Some(rule) if !rule.formats.contains(Format::Node) => {
-            return Err(TreeErrorKind::Format(Format::Node));
-        }
-        Some(rule) => rule.node_type,
-        None => None,
-    };
-    let node_type = node_type.filter(|node_type| !node_type.is_empty());
-    match (described, node_type) {
-        (Some(described), Some(given)) if described != given => Err(TreeErrorKind::Type(given)),
-        (Some(described), _) => Ok(Some(described.into())),
-        (None, given) => Ok(given.map(Into::into)),
+        self.change_props(id, |props| props.set_acl(acl));
     }
 }

@@ -1,8 +1,8 @@
 use omadm_core::ServerId;
 
 use crate::{
-    Acl, ChangeKind, NewNode, Principal, Property, Refusal, Schema, Transaction, TreeError, Uri,
-    Value, store::NodeId,
+    Acl, ChangeKind, NewNode, Principal, Property, Refusal, Schema, Transaction, TreeError,
+    TreeLimits, Uri, Value, store::NodeId,
 };
 
 use super::authorize::not_allowed;
@@ -16,7 +16,7 @@ impl Transaction<'_> {
     /// the schema describes another format; 413, 414 or 420 for the limits.
     pub fn set(&mut self, schema: &dyn Schema, uri: &Uri, value: Value) -> Result<(), TreeError> {
         self.whole(|this| {
-            let parent = this.interior_parent(schema, uri)?;
+            let parent = this.create_ancestors(schema, &Principal::Device, uri)?;
             match this.node(uri).map(|node| node.id()) {
                 Some(id) => this.write(schema, uri, id, value),
                 None => this
@@ -39,7 +39,7 @@ impl Transaction<'_> {
     /// A [`TreeError`], as for [`set`](Self::set).
     pub fn add_interior(&mut self, schema: &dyn Schema, uri: &Uri) -> Result<(), TreeError> {
         self.whole(|this| {
-            let parent = this.interior_parent(schema, uri)?;
+            let parent = this.create_ancestors(schema, &Principal::Device, uri)?;
             match this.node(uri).map(|node| (node.id(), node.is_interior())) {
                 Some((id, true)) => this.complete(schema, id, uri),
                 Some((_, false)) => Err(not_allowed(Refusal::Kind, uri)),
@@ -94,7 +94,7 @@ impl Transaction<'_> {
     /// # Errors
     /// A [`TreeError`]: 404, or 413 for more than 255 bytes.
     pub fn set_title(&mut self, uri: &Uri, title: &str) -> Result<(), TreeError> {
-        Self::check_title(uri, title)?;
+        TreeError::check_size("title", title.len(), TreeLimits::TITLE_BYTES, uri)?;
         self.write_property(uri, Property::Title, |props| props.set_title(title))
     }
 
@@ -123,15 +123,6 @@ impl Transaction<'_> {
                 acl.remove_server(server);
                 props.set_acl(acl);
             });
-        }
-    }
-
-    /// Creates missing ancestors; the parent of a node has to be interior.
-    fn interior_parent(&mut self, schema: &dyn Schema, uri: &Uri) -> Result<NodeId, TreeError> {
-        let parent = self.create_ancestors(schema, &Principal::Device, uri)?;
-        match self.tree.at(parent) {
-            Some(node) if node.is_interior() => Ok(parent),
-            _ => Err(not_allowed(Refusal::Kind, uri)),
         }
     }
 }

@@ -110,17 +110,8 @@ impl Transaction<'_> {
             if !readable {
                 continue;
             }
-            if nodes.len() == limit {
-                return Err(TreeError::new(
-                    TreeErrorKind::TooLarge {
-                        what: "list",
-                        size: limit + 1,
-                        limit,
-                    },
-                    permit.uri().clone(),
-                ));
-            }
             nodes.push((uri, node));
+            TreeError::check_size("list", nodes.len(), limit, permit.uri())?;
         }
         Ok(nodes)
     }
