@@ -39,7 +39,7 @@ pub struct Definition {
     /// The name of the object; also that of its root node, unless the root node occurs more than
     /// once and so is named at run time.
     pub name: &'static str,
-    /// The Management Object Identifier: the Type of the root node. [DM-TND §7.7.7]
+    /// The Management Object Identifier: the Type of the root node. [DM-TND]
     pub moid: &'static str,
     /// The specification that defines it.
     pub specification: &'static str,

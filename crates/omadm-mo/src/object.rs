@@ -147,7 +147,7 @@ impl From<StatusCode> for ExecAnswer {
     }
 }
 
-/// How the final answer of an Exec with a job is reported. [DM-Protocol §8.6]
+/// How the final answer of an Exec with a job is reported. [DM-Protocol]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reporting {
     /// By the Status of the command if the job ends within the engine's limit, else by 202 and an

@@ -182,3 +182,22 @@ fn optional_nodes_are_the_seven_of_the_specification() {
         ]
     );
 }
+
+#[test]
+fn the_documentation_has_a_line_for_every_row() {
+    for table in [&VIRMO, &VMIMGMO] {
+        let text = omadm_mo::markdown(table);
+        assert_eq!(text.lines().count(), table.nodes.len() + 2);
+        for (line, row) in text.lines().skip(2).zip(table.nodes) {
+            let path = [table.name, row.path].join("/");
+            let start = format!(
+                "| `{}` | {} |",
+                path.trim_end_matches('/'),
+                row.status.as_str()
+            );
+            assert!(line.starts_with(&start), "{line}");
+            assert_eq!(line.contains(", No Replace |"), row.no_replace, "{line}");
+            assert_eq!(line.matches('|').count(), 10, "{line}");
+        }
+    }
+}

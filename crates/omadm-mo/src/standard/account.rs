@@ -158,8 +158,8 @@ impl Account {
 
     /// The object that holds the account at an address of its own, such as `./DMAcc/dm.example`.
     ///
-    /// The account is what a bootstrap brings: what the server changed since stays at the next
-    /// start. [`write`](Self::write) overrides it.
+    /// The account is what a bootstrap brings: at the next start, what the server changed since
+    /// stays, and what it deleted comes back. [`write`](Self::write) overrides it.
     #[must_use]
     pub fn object(&self, root: Uri) -> Plain {
         let plain = Plain::new(Mount::new(root, &DM_ACC));

@@ -4,7 +4,7 @@ use omadm_tree::{Occurrence, UriLimits, Value};
 use super::literal;
 use crate::{Definition, Mount, NodeDefinition as N, Plain};
 
-/// DevDetail: what a server may ask about a device. [DM-StdObj §5.3]
+/// DevDetail: what a server may ask about a device. [DM-StdObj]
 ///
 /// The format of `LrgObj` is `bool` (unverified).
 pub static DEV_DETAIL: Definition = Definition {
@@ -47,7 +47,7 @@ pub static DEV_DETAIL: Definition = Definition {
     ],
 };
 
-const CLAUSE: &str = "DM-StdObj §5.3";
+const CLAUSE: &str = "DM-StdObj, DevDetail";
 
 /// The values of [`DEV_DETAIL`].
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@ use omadm_tree::{Occurrence, Value};
 use super::literal;
 use crate::{Definition, Mount, NodeDefinition as N, Plain};
 
-/// DevInfo: what a device says of itself at the start of every session. [DM-StdObj §5.2]
+/// DevInfo: what a device says of itself at the start of every session. [DM-StdObj]
 pub static DEV_INFO: Definition = Definition {
     name: "DevInfo",
     moid: "urn:oma:mo:oma-dm-devinfo:1.0",
@@ -27,7 +27,7 @@ pub static DEV_INFO: Definition = Definition {
     ],
 };
 
-const CLAUSE: &str = "DM-StdObj §5.2";
+const CLAUSE: &str = "DM-StdObj, DevInfo";
 
 /// The values of [`DEV_INFO`]; none may be empty on a device that talks to servers.
 #[derive(Clone, PartialEq, Eq, Debug)]

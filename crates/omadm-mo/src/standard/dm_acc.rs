@@ -6,7 +6,7 @@ use omadm_tree::{
 
 use crate::{Definition, NodeDefinition as N};
 
-/// DMAcc: one account with one DM server, the root node included. [DM-StdObj §5.4]
+/// DMAcc: one account with one DM server, the root node included. [DM-StdObj]
 ///
 /// Required is what occurs once or more (unverified). The specification prints Get alone as the
 /// minimum of every node but the two secrets, which have none; a server may manage its account all
@@ -60,7 +60,7 @@ pub static DM_ACC: Definition = Definition {
     ],
 };
 
-const CLAUSE: &str = "DM-StdObj §5.4";
+const CLAUSE: &str = "DM-StdObj, DMAcc";
 
 const fn required(path: &'static str, description: &'static str) -> N {
     N::leaf(path, Chr, description, CLAUSE).allows(&[Add, Get, Replace])
