@@ -23,7 +23,7 @@ use file::JournalFile;
 ///   failed may be there at the next start.
 /// * Opening checks every checksum in the file, so damage is found before anything is built on it.
 ///
-/// The file starts at about 1.5 MiB, grows with its content and does not shrink. On Unix only its
+/// The file starts at about 1 MiB, grows with its content and does not shrink. On Unix only its
 /// owner can read it.
 pub struct RedbJournal {
     engine: Engine<JournalFile>,

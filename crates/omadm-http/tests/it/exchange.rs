@@ -1,0 +1,272 @@
+//! The client: what it sends, what it takes back, when it tries again. [DM-HTTP §5]
+
+use std::{
+    net::TcpListener,
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use omadm_download::Cancel;
+use omadm_http::{
+    ClientConfig, Encoding, Handler, HttpTransport, Incoming, Outgoing, Post, Reply, Server,
+    ServerConfig, TransportError, TransportErrorKind,
+};
+
+use crate::peer::{Deed, Peer, Steps};
+
+const XML: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.syncml.dm+xml\r\n";
+
+fn ok(body: &str) -> Deed {
+    Deed::Send(format!("{XML}content-length: {}\r\n\r\n{body}", body.len()).into_bytes())
+}
+
+fn transport(change: impl FnOnce(&mut ClientConfig)) -> HttpTransport {
+    let mut config = ClientConfig::default();
+    change(&mut config);
+    HttpTransport::new(config)
+}
+
+fn exchange(transport: &HttpTransport, url: &str, clock: &Steps) -> Result<Reply, TransportError> {
+    let post = Post::new(url, Encoding::Xml, b"<SyncML/>");
+    transport.exchange(&post, clock, &Cancel::new())
+}
+
+/// The kind of failure when the only answer is this one, and the number of requests.
+fn failure(deed: Deed, change: impl FnOnce(&mut ClientConfig)) -> (TransportErrorKind, usize) {
+    let peer = Peer::new([deed]);
+    let result = exchange(&transport(change), &peer.url("/"), &Steps::default());
+    (result.unwrap_err().kind(), peer.requests().len())
+}
+
+#[test]
+fn a_request_has_the_headers_of_the_binding() {
+    let peer = Peer::new([ok("<SyncML></SyncML>")]);
+    let url = peer.url("/dm?session=7");
+    let mut post = Post::new(&url, Encoding::Xml, b"<SyncML/>");
+    post.hmac = Some("algorithm=MD5, username=\"u\", mac=AAAA");
+    let reply = transport(|_| {}).post(&post, &Cancel::new()).unwrap();
+    assert_eq!(reply.body, b"<SyncML></SyncML>");
+    assert_eq!((reply.encoding, reply.hmac), (Encoding::Xml, None));
+
+    let requests = peer.requests();
+    let (head, body) = requests[0].split_once("\r\n\r\n").unwrap();
+    let mut lines: Vec<&str> = head.lines().collect();
+    assert_eq!(lines.remove(0), "POST /dm?session=7 HTTP/1.1");
+    lines.sort_unstable();
+    let expected = [
+        "accept-charset: UTF-8",
+        "accept-encoding: identity",
+        "accept: application/vnd.syncml.dm+xml",
+        "cache-control: no-store, private",
+        "content-length: 9",
+        "content-type: application/vnd.syncml.dm+xml",
+        &format!("host: {}", peer.address),
+        &format!("user-agent: omadm-http/{}", env!("CARGO_PKG_VERSION")),
+        "x-syncml-hmac: algorithm=MD5, username=\"u\", mac=AAAA",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(body, "<SyncML/>");
+}
+
+/// Answers with what it got, and notes who asked.
+#[derive(Default)]
+struct Mirror {
+    seen: Mutex<Vec<Incoming>>,
+}
+
+impl Handler for Mirror {
+    fn handle(&self, request: &Incoming) -> Outgoing {
+        self.seen.lock().unwrap().push(request.clone());
+        let mut answer = Outgoing::message(request.encoding().unwrap(), request.body.clone());
+        answer.hmac.clone_from(&request.hmac);
+        answer
+    }
+}
+
+#[test]
+fn messages_go_there_and_back_in_both_encodings_on_one_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = Arc::new(Mirror::default());
+    let handler: Arc<dyn Handler> = mirror.clone();
+    let server = Server::start(listener, handler, ServerConfig::default()).unwrap();
+    let url = format!("http://{}/dm?x=%20y", server.address());
+    let transport = transport(|_| {});
+    for (encoding, body) in [
+        (Encoding::Xml, b"<SyncML/>".to_vec()),
+        (Encoding::Wbxml, (0..=255).cycle().take(200_000).collect()),
+    ] {
+        let mut post = Post::new(&url, encoding, &body);
+        post.hmac = Some("mac");
+        let reply = transport.post(&post, &Cancel::new()).unwrap();
+        assert_eq!(
+            (reply.encoding, reply.hmac.as_deref()),
+            (encoding, Some("mac"))
+        );
+        assert_eq!(reply.body, body);
+    }
+    let seen = mirror.seen.lock().unwrap();
+    assert_eq!(seen[0].target, "/dm?x=%20y");
+    assert_eq!(seen[0].content_type, "application/vnd.syncml.dm+xml");
+    assert_eq!(seen[0].remote, seen[1].remote);
+}
+
+#[test]
+fn an_answer_may_come_in_chunks() {
+    let chunked =
+        format!("{XML}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+    let peer = Peer::new([Deed::send(&chunked)]);
+    let reply = exchange(&transport(|_| {}), &peer.url("/"), &Steps::default()).unwrap();
+    assert_eq!(reply.body, b"abcde");
+}
+
+/// The message of a retry is the same to the last byte, so that the server can tell.
+#[test]
+fn a_broken_transport_is_tried_again_with_the_identical_message() {
+    let cut = format!("{XML}content-length: 50\r\n\r\n<Syn");
+    let deeds = [
+        Deed::send(""),
+        Deed::send("HTTP/1.1 200"),
+        Deed::send(&cut),
+        ok("<SyncML/>"),
+    ];
+    let (peer, clock) = (Peer::new(deeds), Steps::default());
+    let reply = exchange(&transport(|_| {}), &peer.url("/"), &clock).unwrap();
+    assert_eq!(reply.body, b"<SyncML/>");
+    assert_eq!(clock.waits(), [1, 2, 4]);
+    let requests = peer.requests();
+    assert_eq!(requests.len(), 4);
+    assert!(requests.iter().all(|request| *request == requests[0]));
+}
+
+#[test]
+fn retries_end_by_number_and_by_time() {
+    let nobody = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("http://{nobody}/");
+    for (retries, window, expected) in [
+        (4, 15, vec![1, 2, 4, 4]),
+        (0, 15, vec![]),
+        (100, 15, vec![1, 2, 4, 4, 4]),
+        (100, 0, vec![]),
+    ] {
+        let clock = Steps::default();
+        let transport = transport(|config| {
+            config.retry.retries = retries;
+            config.retry_window = Duration::from_secs(window);
+        });
+        let error = exchange(&transport, &url, &clock).unwrap_err();
+        assert_eq!(error.kind(), TransportErrorKind::Unreachable);
+        assert_eq!(clock.waits(), expected);
+    }
+}
+
+#[test]
+fn an_answer_of_any_status_is_an_answer() {
+    for status in [204, 302, 400, 401, 404, 415, 500, 503] {
+        let answer = format!("HTTP/1.1 {status} X\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n");
+        let (kind, requests) = failure(Deed::send(&answer), |_| {});
+        assert_eq!((kind, requests), (TransportErrorKind::Status(status), 1));
+    }
+}
+
+#[test]
+fn what_is_no_message_is_not_taken() {
+    let answer = |headers: &str| {
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}content-length: 1\r\n\r\nx");
+        failure(Deed::send(&answer), |_| {})
+    };
+    let no_message = (TransportErrorKind::ContentType, 1);
+    assert_eq!(answer(""), no_message);
+    assert_eq!(answer("content-type: text/html\r\n"), no_message);
+    let coded = "content-type: application/vnd.syncml.dm+xml\r\ncontent-encoding: gzip\r\n";
+    assert_eq!(answer(coded), (TransportErrorKind::Protocol, 1));
+    let garbage = failure(Deed::send("SSH-2.0-OpenSSH_9.9\r\n\r\n"), |_| {});
+    assert_eq!(garbage, (TransportErrorKind::Protocol, 1));
+    let endless = format!("HTTP/1.1 200 OK\r\nx: {}\r\n\r\n", "y".repeat(100_000));
+    assert_eq!(
+        failure(Deed::send(&endless), |_| {}),
+        (TransportErrorKind::Protocol, 1)
+    );
+}
+
+#[test]
+fn an_answer_may_have_the_greatest_length_and_no_more() {
+    let chunked = format!("{XML}transfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n");
+    for deed in [
+        ok("abcde"),
+        Deed::send(&chunked),
+        Deed::send(&format!("{XML}\r\nabcde")),
+    ] {
+        let peer = Peer::new([deed.clone()]);
+        let fits = transport(|config| config.max_reply_bytes = 5);
+        let reply = exchange(&fits, &peer.url("/"), &Steps::default()).unwrap();
+        assert_eq!(reply.body, b"abcde");
+        let (kind, _) = failure(deed, |config| config.max_reply_bytes = 4);
+        assert_eq!(kind, TransportErrorKind::TooLarge(4));
+    }
+}
+
+/// A peer that says nothing, or stops in the middle, costs the time-out and no more.
+#[test]
+fn silence_ends_at_the_time_out() {
+    let cut = format!("{XML}content-length: 50\r\n\r\n<Syn");
+    for deed in [Deed::hold(""), Deed::hold("HTTP/1.1 2"), Deed::hold(&cut)] {
+        let (kind, requests) = failure(deed, |config| {
+            config.timeout = Duration::from_millis(50);
+            config.retry.retries = 1;
+        });
+        assert_eq!((kind, requests), (TransportErrorKind::TimedOut, 2));
+    }
+}
+
+/// The time-out is an hour: the test ends because the exchange is cut short.
+#[test]
+fn cancelling_ends_a_silence_and_not_the_transport() {
+    let peer = Peer::new([Deed::hold("HTTP/1.1 2"), ok("<SyncML/>")]);
+    let transport = transport(|config| config.timeout = Duration::from_secs(3600));
+    let url = peer.url("/");
+    let post = Post::new(&url, Encoding::Xml, b"<SyncML/>");
+    let cancel = Cancel::new();
+    let error = thread::scope(|scope| {
+        let exchange = scope.spawn(|| transport.exchange(&post, &Steps::default(), &cancel));
+        peer.wait_for_request();
+        cancel.cancel();
+        exchange.join().unwrap().unwrap_err()
+    });
+    assert_eq!(error.kind(), TransportErrorKind::Cancelled);
+    let error = transport.post(&post, &cancel).unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Cancelled);
+    assert_eq!(
+        transport.post(&post, &Cancel::new()).unwrap().body,
+        b"<SyncML/>"
+    );
+}
+
+#[test]
+fn a_request_that_cannot_be_made_is_told() {
+    let kind = |url: &str, hmac| {
+        let mut post = Post::new(url, Encoding::Xml, b"");
+        post.hmac = hmac;
+        let result = transport(|_| {}).post(&post, &Cancel::new());
+        result.unwrap_err().kind()
+    };
+    for url in ["", "dm.example", "ftp://h/", "http://u:p@127.0.0.1:1/"] {
+        assert_eq!(kind(url, None), TransportErrorKind::Request, "{url}");
+    }
+    assert_eq!(
+        kind("http://127.0.0.1:1/", Some("a\r\nb: c")),
+        TransportErrorKind::Request
+    );
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn https_needs_the_feature() {
+    let peer = Peer::new([ok("")]);
+    let url = format!("https://{}/", peer.address);
+    let error = exchange(&transport(|_| {}), &url, &Steps::default()).unwrap_err();
+    assert_eq!(error.kind(), TransportErrorKind::Tls);
+}

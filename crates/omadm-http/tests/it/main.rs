@@ -1,0 +1,17 @@
+//! Both ends over the loopback interface: our client against our server, and each of them against
+//! a peer that does what it should not.
+
+#![cfg(all(feature = "client", feature = "fetch", feature = "server"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod download;
+mod exchange;
+mod fetch;
+mod files;
+mod peer;
+mod server;

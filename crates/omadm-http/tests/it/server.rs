@@ -1,0 +1,246 @@
+//! The server against clients that send too much, too little, too slowly or the wrong thing.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use omadm_http::{Encoding, Files, Handler, Incoming, Outgoing, Server, ServerConfig};
+use tempfile::TempDir;
+
+use crate::peer::{body, header, raw, status};
+
+/// Echoes, refuses, panics, waits, or counts who is here, as the path says.
+struct Clerk {
+    crowd: AtomicUsize,
+    entered: Sender<()>,
+    release: Mutex<Receiver<()>>,
+}
+
+impl Handler for Clerk {
+    fn handle(&self, request: &Incoming) -> Outgoing {
+        match request.target.as_str() {
+            "/panic" => panic!("as asked"),
+            "/unreadable" => Outgoing::status(400),
+            "/nonsense" => Outgoing::status(12),
+            "/wait" => {
+                self.entered.send(()).unwrap();
+                // An error means that the test is over.
+                _ = self.release.lock().unwrap().recv();
+                Outgoing::message(Encoding::Xml, "waited")
+            }
+            "/crowd" => {
+                let crowd = self.crowd.fetch_add(1, Ordering::SeqCst) + 1;
+                thread::sleep(Duration::from_millis(20));
+                self.crowd.fetch_sub(1, Ordering::SeqCst);
+                Outgoing::message(Encoding::Xml, crowd.to_string())
+            }
+            _ => Outgoing::message(request.encoding().unwrap(), request.body.clone()),
+        }
+    }
+}
+
+struct Bench {
+    server: Server,
+    entered: Receiver<()>,
+    release: Sender<()>,
+}
+
+fn bench(change: impl FnOnce(&mut ServerConfig)) -> Bench {
+    let ((entered, has_entered), (release, released)) = (mpsc::channel(), mpsc::channel());
+    let clerk = Clerk {
+        crowd: AtomicUsize::new(0),
+        entered,
+        release: Mutex::new(released),
+    };
+    let mut config = ServerConfig::default();
+    config.max_body_bytes = 10;
+    change(&mut config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    Bench {
+        server: Server::start(listener, Arc::new(clerk), config).unwrap(),
+        entered: has_entered,
+        release,
+    }
+}
+
+const XML: &str = "host: x\r\ncontent-type: application/vnd.syncml.dm+xml\r\n";
+
+fn post(address: SocketAddr, path: &str, message: &str) -> String {
+    let length = message.len();
+    raw(
+        address,
+        &format!(
+            "POST {path} HTTP/1.1\r\n{XML}connection: close\r\ncontent-length: {length}\r\n\r\n{message}"
+        ),
+    )
+}
+
+#[test]
+fn an_answer_is_not_for_caches() {
+    let bench = bench(|_| {});
+    let answer = post(bench.server.address(), "/", "<SyncML/>");
+    assert_eq!((status(&answer), body(&answer)), (200, "<SyncML/>"));
+    assert_eq!(
+        header(&answer, "content-type"),
+        Some("application/vnd.syncml.dm+xml")
+    );
+    assert_eq!(header(&answer, "cache-control"), Some("no-store, private"));
+    assert_eq!(header(&answer, "content-length"), Some("9"));
+}
+
+/// Bad input: HTTP 400 for a body it cannot read, 415 for a type it does not speak, and it lives on.
+#[test]
+fn bad_requests_are_told_apart_and_survived() {
+    let bench = bench(|_| {});
+    let address = bench.server.address();
+    let head = |head: &str| {
+        status(&raw(
+            address,
+            &format!("{head}\r\nconnection: close\r\n\r\n"),
+        ))
+    };
+    assert_eq!(head("GET / HTTP/1.1\r\nhost: x"), 405);
+    assert_eq!(head("PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 0"), 405);
+    assert_eq!(head("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0"), 415);
+    let html = "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: text/html\r\ncontent-length: 0";
+    assert_eq!(head(html), 415);
+    assert_eq!(head("nonsense"), 400);
+    assert_eq!(status(&post(address, "/unreadable", "x")), 400);
+    assert_eq!(status(&post(address, "/panic", "x")), 500);
+    assert_eq!(status(&post(address, "/nonsense", "x")), 500);
+    assert_eq!(status(&post(address, "/", "x")), 200);
+}
+
+#[test]
+fn a_body_may_have_the_greatest_length_and_no_more() {
+    let bench = bench(|_| {});
+    let address = bench.server.address();
+    assert_eq!(status(&post(address, "/", "0123456789")), 200);
+    assert_eq!(status(&post(address, "/", "0123456789a")), 413);
+    let chunked = |chunks: &str| {
+        let head =
+            format!("POST / HTTP/1.1\r\n{XML}transfer-encoding: chunked\r\nconnection: close");
+        raw(address, &format!("{head}\r\n\r\n{chunks}0\r\n\r\n"))
+    };
+    let fits = chunked("5\r\n01234\r\n5\r\n56789\r\n");
+    assert_eq!((status(&fits), body(&fits)), (200, "0123456789"));
+    assert_eq!(status(&chunked("5\r\n01234\r\n6\r\n56789a\r\n")), 413);
+}
+
+/// A length that is a promise only: it is refused before a byte of it has come.
+#[test]
+fn an_endless_body_is_refused_at_once() {
+    let bench = bench(|_| {});
+    let head = format!("POST / HTTP/1.1\r\n{XML}content-length: 99999999999\r\n\r\n");
+    assert_eq!(status(&raw(bench.server.address(), &head)), 413);
+}
+
+#[test]
+fn a_head_that_does_not_end_ends_the_connection() {
+    let bench = bench(|config| config.head_timeout = Duration::from_millis(50));
+    for start in ["", "POST / HT", "POST / HTTP/1.1\r\nhost: x\r\n"] {
+        let answer = raw(bench.server.address(), start);
+        assert!(answer.is_empty() || status(&answer) == 408, "{answer}");
+    }
+    let endless = format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(40_000));
+    assert_eq!(status(&raw(bench.server.address(), &endless)), 431);
+}
+
+#[test]
+fn a_body_that_does_not_come_is_a_time_out() {
+    let bench = bench(|config| config.body_timeout = Duration::from_millis(50));
+    for message in [
+        "content-length: 5\r\n\r\nab",
+        "transfer-encoding: chunked\r\n\r\n5\r\nab",
+    ] {
+        let request = format!("POST / HTTP/1.1\r\n{XML}{message}");
+        assert_eq!(status(&raw(bench.server.address(), &request)), 408);
+    }
+}
+
+/// The one slot for connections is taken by a client that asks for a large file and reads none of
+/// it; it is free again when the server has lost its patience.
+#[test]
+fn a_client_that_takes_nothing_loses_its_connection() {
+    let directory = TempDir::new().unwrap();
+    let image = File::create(directory.path().join("a.img")).unwrap();
+    image.set_len(1 << 30).unwrap();
+    let bench = bench(|config| {
+        config.files = Some(Files::new(directory.path()));
+        config.stall_timeout = Duration::from_millis(50);
+        config.max_connections = 1;
+    });
+    let mut idler = TcpStream::connect(bench.server.address()).unwrap();
+    idler
+        .write_all(b"GET /images/a.img HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    idler.read_exact(&mut [0; 12]).unwrap();
+    assert_eq!(status(&post(bench.server.address(), "/", "x")), 200);
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_their_turn() {
+    let bench = bench(|config| config.max_connections = 2);
+    let address = bench.server.address();
+    let clients: Vec<_> = (0..10)
+        .map(|_| thread::spawn(move || post(address, "/crowd", "x")))
+        .collect();
+    let crowds = clients.into_iter().map(|client| {
+        let answer = client.join().unwrap();
+        body(&answer).parse::<usize>().unwrap()
+    });
+    assert_eq!(crowds.max(), Some(2));
+}
+
+#[test]
+fn a_request_under_way_is_finished_when_the_server_stops() {
+    let Bench {
+        server,
+        entered,
+        release,
+    } = bench(|_| {});
+    let address = server.address();
+    let request = thread::spawn(move || post(address, "/wait", "x"));
+    let idle = TcpStream::connect(address).unwrap();
+    entered.recv().unwrap();
+    let stop = thread::spawn(move || server.stop());
+    while TcpStream::connect(address).is_ok() {
+        thread::yield_now();
+    }
+    release.send(()).unwrap();
+    assert_eq!(body(&request.join().unwrap()), "waited");
+    stop.join().unwrap();
+    drop(idle);
+}
+
+#[test]
+fn a_handler_that_never_returns_does_not_keep_the_server() {
+    let Bench {
+        server,
+        entered,
+        release,
+    } = bench(|config| {
+        config.grace = Duration::from_millis(50);
+    });
+    let address = server.address();
+    let request = thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!("POST /wait HTTP/1.1\r\n{XML}content-length: 0\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        // The end may come as an error.
+        drop(stream.read_to_end(&mut Vec::new()));
+    });
+    entered.recv().unwrap();
+    server.stop();
+    request.join().unwrap();
+    drop(release);
+}
