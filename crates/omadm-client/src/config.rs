@@ -43,6 +43,8 @@ pub struct Config {
     /// How long the status of an Exec may keep the server waiting before it becomes 202 and its
     /// final answer an alert. Default: 30 s.
     pub exec_limit: Duration,
+    /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
+    pub max_messages: u32,
     /// When a message that got no answer is sent again. Default: 5 times, after 0.5 s, 1 s, …
     pub transport_retry: Backoff,
     /// When a refused alert is sent again, and when a session is wanted after one that failed.
@@ -71,6 +73,7 @@ impl Config {
             max_object_size: MAX_OBJECT_SIZE,
             limits: Limits::default(),
             exec_limit: Duration::from_secs(30),
+            max_messages: 10_000,
             transport_retry: Backoff {
                 tries: 5,
                 first: Duration::from_millis(500),
@@ -112,20 +115,24 @@ impl Backoff {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Compat {
-    /// A MsgID that is not the one after the last, as long as it is not the last one again.
-    /// Strict: the session ends.
+    /// A MsgID that is neither the next one nor the last one. Otherwise: the session ends.
     pub any_message_id: bool,
-    /// A CmdID that another command of the message has too. Strict: the later command is answered
-    /// with 400.
-    pub repeated_cmd_id: bool,
+    /// A CmdID that occurs twice in a message. Otherwise: 400 for the second command.
+    pub duplicate_cmd_ids: bool,
+    /// Commands without a CmdID. Otherwise: 400.
+    pub missing_cmd_ids: bool,
 }
 
 impl Compat {
-    /// Every deviation.
-    pub const ALL: Self = Self {
-        any_message_id: true,
-        repeated_cmd_id: true,
-    };
+    /// Everything is accepted.
+    #[must_use]
+    pub const fn lenient() -> Self {
+        Self {
+            any_message_id: true,
+            duplicate_cmd_ids: true,
+            missing_cmd_ids: true,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -260,6 +260,9 @@ impl Executing {
 impl Core {
     /// Sends the next message of a session.
     fn send(&mut self, mut session: Session, now: Now) -> Phase {
+        if session.messages() >= self.config.max_messages {
+            return self.abort(session, now);
+        }
         match session.pack(&mut self.device, now) {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {

@@ -142,6 +142,11 @@ impl Session {
         &self.url
     }
 
+    /// How many messages were sent.
+    pub(crate) const fn messages(&self) -> u32 {
+        self.link.last_sent()
+    }
+
     /// Takes in a message; nothing of it is executed here.
     ///
     /// # Errors

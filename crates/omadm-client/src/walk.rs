@@ -150,9 +150,11 @@ impl Walk {
     }
 
     fn begin(&mut self, command: Command<'static>, ground: &mut Ground<'_>) {
-        let known = command
-            .cmd_id()
-            .is_some_and(|id| self.ids.insert(id) || ground.config.compat.repeated_cmd_id);
+        let compat = &ground.config.compat;
+        let known = match command.cmd_id() {
+            Some(id) => self.ids.insert(id) || compat.duplicate_cmd_ids,
+            None => compat.missing_cmd_ids,
+        };
         if !known {
             self.answer(&command, vec![(&Failure::NoId).into()], ground);
             self.enter(command, Task::Skip);

@@ -1,3 +1,31 @@
-//! What the tests of this workspace share.
+//! What the tests of this workspace share: a device and a server in one process, with a clock that
+//! is stepped by hand.
+//!
+//! - [`Bench`] drives a [`Client`](omadm_client::Client) by hand: a [`Script`] plays its server,
+//!   jobs wait until the test ends them.
+//! - [`Lamp`] is a management object that has one node of every kind; [`device`] mounts it beside
+//!   DevInfo.
+//! - [`TestJournal`] fails when told to, and remembers everything.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "test code: whatever goes wrong is to stop the test"
+)]
 
 pub mod ddf;
+
+mod bench;
+mod clock;
+mod device;
+mod journal;
+mod lamp;
+mod script;
+
+pub use bench::Bench;
+pub use clock::Clock;
+pub use device::{DEVICE_ID, SERVER_ID, SERVER_URL, device, uri};
+pub use journal::TestJournal;
+pub use lamp::{LAMP, Lamp, LampLog};
+pub use script::{Script, data, describe, results, statuses};

@@ -1,0 +1,82 @@
+use std::sync::{Arc, Mutex};
+
+use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Space};
+
+/// A [`MemoryJournal`] whose commits fail when told to.
+///
+/// Clones share everything, as two handles of one medium: what was committed is there when a device
+/// is built again on it.
+#[derive(Clone, Debug, Default)]
+pub struct TestJournal(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    records: MemoryJournal,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    commits: usize,
+    /// The commit that fails, counted from 0; and how.
+    fault: Option<(usize, JournalErrorKind)>,
+    /// Whether all that follow fail too.
+    for_good: bool,
+}
+
+impl TestJournal {
+    /// The next commit but `after` fails, once.
+    pub fn fail_once(&self, after: usize, kind: JournalErrorKind) {
+        let mut state = self.0.state.lock().unwrap();
+        state.fault = Some((state.commits + after, kind));
+        state.for_good = false;
+    }
+
+    /// Every commit fails from now on.
+    pub fn fail_for_good(&self, kind: JournalErrorKind) {
+        self.fail_once(0, kind);
+        self.0.state.lock().unwrap().for_good = true;
+    }
+
+    /// Commits succeed again.
+    pub fn mend(&self) {
+        self.0.state.lock().unwrap().fault = None;
+    }
+
+    /// How many commits were tried.
+    #[must_use]
+    pub fn commits(&self) -> usize {
+        self.0.state.lock().unwrap().commits
+    }
+
+    /// The records of a space.
+    #[must_use]
+    pub fn records(&self, space: Space) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut records = Vec::new();
+        let mut visit = |key: &[u8], value: &[u8]| records.push((key.to_vec(), value.to_vec()));
+        self.0.records.scan(space, &mut visit).unwrap();
+        records
+    }
+}
+
+impl Journal for TestJournal {
+    fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
+        let mut state = self.0.state.lock().unwrap();
+        let commit = state.commits;
+        state.commits += 1;
+        match state.fault {
+            Some((at, kind)) if commit == at || (state.for_good && commit > at) => {
+                Err(JournalError::new(kind, None))
+            }
+            _ => self.0.records.commit(batch),
+        }
+    }
+
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        self.0.records.read(space, key)
+    }
+
+    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
+        self.0.records.scan(space, visit)
+    }
+}
