@@ -193,6 +193,14 @@ impl ImageIntent {
 }
 
 impl Reply {
+    /// No answer yet.
+    pub(crate) fn new(correlator: Option<&Correlator>) -> Self {
+        Self {
+            accepted: false,
+            correlator: correlator.cloned(),
+        }
+    }
+
     fn write(&self, writer: Writer) -> Writer {
         writer
             .byte(self.accepted.into())

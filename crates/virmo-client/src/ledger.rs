@@ -37,6 +37,8 @@ pub(crate) struct VmTask {
     /// The job that holds the VM; others are refused meanwhile.
     pub(crate) job: Option<JobId>,
     pub(crate) intent: Option<VmIntent>,
+    /// Whether the job undoes what was reported as failed.
+    pub(crate) settling: bool,
     /// Whether the last run of the client left the intent.
     pub(crate) recovering: bool,
     /// Tells the job that it was given up.

@@ -27,7 +27,7 @@ pub struct Policy {
     pub erase: Erase,
     /// Limits and tolerances of downloads.
     pub downloads: omadm_download::Policy,
-    /// How the Exec of a primitive is answered; default [`Reporting::Synchronous`].
+    /// How the Exec of a primitive, or of the Delete of an image, is answered; default [`Reporting::Synchronous`].
     pub reporting: Reporting,
     /// How the Exec of Download is answered; default [`Reporting::Asynchronous`].
     pub download_reporting: Reporting,

@@ -5,7 +5,7 @@ use omadm_download::{
     Cancel, Download, DownloadError, DownloadKey, Environment, Finished, InvalidUriKind, Progress,
     SinkErrorKind,
 };
-use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal, Reporting, Work};
+use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal, Work};
 use omadm_tree::{Change, ChangeKind, TreeError, Value};
 use virmo_nodes::{ALERT_IMAGE_READY, ImageNode, ImagePath};
 use virmo_params::ImageId;
@@ -111,23 +111,17 @@ impl VirmoClient {
         let image = self.image(path.image, cx).ok_or(StatusCode::NOT_FOUND)?;
         let id = image.id().ok_or(StatusCode::COMMAND_FAILED)?;
         let state = image.state();
-        let reply = |reporting| Reply {
-            accepted: reporting == Reporting::Asynchronous,
-            correlator: request.correlator.cloned(),
-        };
+        let reply = Reply::new(request.correlator);
         match path.node {
             ImageNode::Download => {
-                let reporting = self.policy.download_reporting;
-                let reply = reply(reporting);
                 let job = self.exec_download(path.image, id, state, reply, cx)?;
-                Ok(ExecAnswer::Pending(job, reporting))
+                Ok(ExecAnswer::Pending(job, self.policy.download_reporting))
             }
             ImageNode::Delete => {
-                let reporting = Reporting::Synchronous;
-                let job = self.remove_image(path.image, id, state, reply(reporting), cx)?;
+                let job = self.remove_image(path.image, id, state, reply, cx)?;
                 let removed = cx.tree.remove(&self.roots.image(path.image));
                 removed.map_err(|error| error.status())?;
-                Ok(ExecAnswer::Pending(job, reporting))
+                Ok(ExecAnswer::Pending(job, self.policy.reporting))
             }
             _ => Err(StatusCode::COMMAND_NOT_ALLOWED),
         }

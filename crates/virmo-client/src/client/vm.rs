@@ -1,7 +1,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use omadm_core::StatusCode;
-use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal, Reporting};
+use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal};
 use omadm_tree::{Change, ChangeKind, TreeError, Value};
 use virmo_nodes::{ImageNode, VmNode, VmPath};
 use virmo_params::{CreateParams, ParamsError, ParamsErrorKind, ResourceConfig};
@@ -142,10 +142,7 @@ impl VirmoClient {
             prior,
             owed: left.map(|intent| intent.primitive),
             failed: false,
-            reply: Reply {
-                accepted: self.policy.reporting == Reporting::Asynchronous,
-                correlator: request.correlator.cloned(),
-            },
+            reply: Reply::new(request.correlator),
             making,
         };
         intent.save(&mut cx.effects.batch);
@@ -228,6 +225,7 @@ impl VirmoClient {
         let task = ledger.vms.entry(intent.vm.clone()).or_default();
         task.job = Some(job);
         task.given_up = given_up;
+        task.settling = intent.failed;
         task.intent = Some(intent);
         job
     }
@@ -297,13 +295,15 @@ impl VirmoClient {
             self.reply(&intent, failure.status, cx);
             intent.save(&mut cx.effects.batch);
         }
-        if first && !timed_out {
-            self.drive(intent, false, cx);
-        } else if let Some(task) = self.book.write().vms.get_mut(&intent.vm) {
-            if !timed_out {
-                task.job = None;
-            }
+        let task = self.book.write().vms.entry(intent.vm.clone()).or_default();
+        if timed_out {
             task.intent = Some(intent);
+        } else if task.settling {
+            // It is tried again before the next primitive, or at the next start.
+            task.job = None;
+            task.intent = Some(intent);
+        } else {
+            self.drive(intent, false, cx);
         }
     }
 

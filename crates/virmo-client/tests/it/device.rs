@@ -1,0 +1,497 @@
+//! A device: tree, registry, client and what is below them, with an engine that does what the real
+//! one does around the hooks.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use omadm_core::{Batch, Correlator, Format, GenericAlert, Journal, Now, Space, StatusCode};
+use omadm_download::{DownloadKey, Sink};
+use omadm_mo::{
+    Effects, ExecAnswer, ExecRequest, Job, JobEnd, JobId, Refusal, Registry, Reporting,
+};
+use omadm_tree::{
+    AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeLimits, Uri, Value,
+};
+use virmo_client::{Event, Policy, VirmoClient};
+use virmo_hypervisor::MachineState;
+use virmo_state::{VmId, VmState};
+
+use crate::bench::{
+    Bench, MEDIA_TYPE, NoWait, Recorder, Shelf, Store, Trip, in_job, quiet, surviving,
+};
+
+pub(crate) const IMAGE: &str = "http://images.example/entvm.img";
+
+pub(crate) struct Device {
+    pub(crate) bench: Arc<Bench>,
+    pub(crate) journal: Arc<Recorder>,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) trip: Arc<Trip>,
+    pub(crate) policy: Policy,
+    pub(crate) events: Arc<Mutex<Vec<Event>>>,
+    pub(crate) jobs: VecDeque<Job>,
+    next_job: u64,
+    live: Option<Live>,
+}
+
+/// What dies with the process.
+struct Live {
+    tree: Tree,
+    registry: Registry,
+}
+
+/// What came of an Exec so far.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    Done(StatusCode),
+    Pending(JobId, Reporting),
+}
+
+impl Device {
+    pub(crate) fn new() -> Self {
+        Self::with_policy(Policy::default())
+    }
+
+    pub(crate) fn with_policy(policy: Policy) -> Self {
+        quiet();
+        let trip = Arc::<Trip>::default();
+        let mut device = Self {
+            bench: Arc::new(Bench::new(Arc::clone(&trip))),
+            journal: Arc::new(Recorder::new(Arc::clone(&trip))),
+            shelf: Arc::default(),
+            store: Arc::new(Store::new(Arc::clone(&trip))),
+            trip,
+            policy,
+            events: Arc::default(),
+            jobs: VecDeque::new(),
+            next_job: 0,
+            live: None,
+        };
+        device
+            .shelf
+            .put(IMAGE, b"0123456789abcdefghijklmnopqrstuvwxyz");
+        device.restart();
+        device
+    }
+
+    /// Ends the process as it is and starts it again; the start's jobs have not run yet.
+    pub(crate) fn boot(&mut self) {
+        self.live = None;
+        self.jobs.clear();
+        self.next_job = 0;
+        self.events.lock().unwrap().clear();
+        let events = Arc::clone(&self.events);
+        let client = VirmoClient::builder(
+            self.bench.clone(),
+            self.shelf.clone(),
+            self.store.clone(),
+            self.journal.clone(),
+            Arc::new(NoWait),
+        )
+        .policy(self.policy.clone())
+        .observer(move |event| events.lock().unwrap().push(event))
+        .build()
+        .unwrap();
+        let mut registry = Registry::new();
+        registry.mount(Box::new(client)).unwrap();
+        let root_acl: Acl = "Add=*&Get=*&Replace=*&Delete=*&Exec=*".parse().unwrap();
+        let tree = Tree::load(&*self.journal, TreeLimits::default(), root_acl).unwrap();
+        self.live = Some(Live { tree, registry });
+        self.transact(|registry, tree, effects| {
+            registry
+                .start(tree, effects, Now::default())
+                .map_err(|refusal| refusal.0)
+        })
+        .unwrap();
+    }
+
+    /// [`boot`](Self::boot), and runs the jobs of the start.
+    pub(crate) fn restart(&mut self) {
+        self.boot();
+        self.run_all();
+    }
+
+    fn transact<R>(
+        &mut self,
+        work: impl FnOnce(&mut Registry, &mut Transaction<'_>, &mut Effects) -> Result<R, StatusCode>,
+    ) -> Result<R, StatusCode> {
+        let live = self.live.as_mut().expect("a running device");
+        let mut effects = Effects::new(self.next_job);
+        let mut transaction = live.tree.begin(Now::default());
+        let result = work(&mut live.registry, &mut transaction, &mut effects);
+        self.next_job = effects.next_job();
+        let result = match result {
+            Ok(result) => result,
+            Err(status) => {
+                drop(transaction);
+                live.registry.rolled_back();
+                return Err(status);
+            }
+        };
+        let mut batch = std::mem::take(&mut effects.batch);
+        let queued = self.journal.count(Space::ALERTS);
+        for (number, alert) in effects.alerts.iter().enumerate() {
+            let key = format!("{:08}", queued + number);
+            batch.put(Space::ALERTS, key, format!("{alert:?}"));
+        }
+        match transaction.commit(&*self.journal, batch) {
+            Ok(()) => {
+                live.registry.committed();
+                self.jobs.extend(effects.jobs);
+                Ok(result)
+            }
+            Err(_) => {
+                live.registry.rolled_back();
+                Err(StatusCode::COMMAND_FAILED)
+            }
+        }
+    }
+
+    /// A command of a server that changes nodes.
+    fn command(
+        &mut self,
+        access: AccessType,
+        target: &str,
+        change: impl FnOnce(
+            &mut Transaction<'_>,
+            &omadm_mo::Layout,
+            omadm_tree::Permit,
+        ) -> Result<(), omadm_tree::TreeError>,
+    ) -> StatusCode {
+        let target: Target = target.parse().unwrap();
+        let result = self.transact(|registry, tree, effects| {
+            let now = Now::default();
+            let layout = registry.layout();
+            let permit = tree.authorize(layout, &server(), access, &target);
+            permit
+                .and_then(|permit| change(tree, layout, permit))
+                .map_err(|error| error.status())?;
+            let staged = registry.stage(&server(), tree, effects, now);
+            let staged = staged.and_then(|()| registry.validate(tree, effects, now));
+            staged.map_err(|Refusal(status)| status)
+        });
+        result.map_or_else(|status| status, |()| StatusCode::OK)
+    }
+
+    pub(crate) fn add(&mut self, uri: &str) -> StatusCode {
+        self.command(AccessType::Add, uri, |tree, layout, permit| {
+            tree.add(layout, permit, NewNode::INTERIOR)
+        })
+    }
+
+    pub(crate) fn add_leaf(&mut self, uri: &str, text: &str) -> StatusCode {
+        self.command(AccessType::Add, uri, |tree, layout, permit| {
+            tree.add(layout, permit, NewNode::Leaf(Value::chr(text)))
+        })
+    }
+
+    pub(crate) fn replace(&mut self, uri: &str, text: &str) -> StatusCode {
+        self.command(AccessType::Replace, uri, |tree, layout, permit| {
+            tree.replace(layout, permit, Value::chr(text))
+        })
+    }
+
+    pub(crate) fn rename(&mut self, uri: &str, name: &str) -> StatusCode {
+        let target = format!("{uri}?prop=Name");
+        self.command(AccessType::Replace, &target, |tree, layout, permit| {
+            tree.replace_property(layout, permit, name)
+        })
+    }
+
+    pub(crate) fn delete(&mut self, uri: &str) -> StatusCode {
+        self.command(AccessType::Delete, uri, |tree, layout, permit| {
+            tree.delete(layout, permit)
+        })
+    }
+
+    /// The value of a leaf, or the names below an interior node.
+    pub(crate) fn get(&self, uri: &str) -> Option<String> {
+        let tree = &self.live.as_ref().expect("a running device").tree;
+        let node = tree.node(&Uri::parse(uri).unwrap())?;
+        Some(match node.text() {
+            Some(text) => text.to_owned(),
+            None => node
+                .children()
+                .map(|child| child.name())
+                .collect::<Vec<_>>()
+                .join("/"),
+        })
+    }
+
+    pub(crate) fn state(&self, vm: &str) -> Option<VmState> {
+        let value = self.get(&format!("./VirMO/{vm}/State"))?;
+        VmState::from_value(value.parse().unwrap())
+    }
+
+    /// Whether the journal has a VM in a state, now that the process is gone.
+    pub(crate) fn is_recorded(&self, vm: &str, state: VmState) -> bool {
+        let tree = Tree::load(&*self.journal, TreeLimits::default(), Acl::root_default()).unwrap();
+        let leaf = tree.node(&Uri::parse(&format!("./VirMO/{vm}/State")).unwrap());
+        leaf.is_some_and(|leaf| leaf.text() == Some(&state.value().to_string()))
+    }
+
+    pub(crate) fn id(&self, vm: &str) -> VmId {
+        self.get(&format!("./VirMO/{vm}/VMID"))
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    pub(crate) fn machine(&self, vm: &str) -> MachineState {
+        self.bench.state(&self.id(vm))
+    }
+
+    /// An Exec, without its job.
+    pub(crate) fn begin(&mut self, uri: &str, correlator: Option<&str>) -> Answer {
+        let uri = Uri::parse(uri).unwrap();
+        let (server, correlator) = (server(), correlator.map(Correlator::new));
+        let result = self.transact(|registry, tree, effects| {
+            let now = Now::default();
+            let target: Target = uri.to_string().parse().unwrap();
+            tree.authorize(registry.layout(), &server, AccessType::Exec, &target)
+                .map_err(|error| error.status())?;
+            let mut request = ExecRequest::new(&uri, &server);
+            request.correlator = correlator.as_ref();
+            let answer = registry.exec(&request, tree, effects, now);
+            if let Ok(ExecAnswer::Pending(job, Reporting::Asynchronous)) = &answer {
+                registry
+                    .accepted(*job, tree, effects, now)
+                    .map_err(|refusal| refusal.0)?;
+            }
+            answer.map_err(|Refusal(status)| status)
+        });
+        match result {
+            Ok(ExecAnswer::Done(result)) => Answer::Done(result.status),
+            Ok(ExecAnswer::Pending(job, reporting)) => Answer::Pending(job, reporting),
+            Err(status) => Answer::Done(status),
+        }
+    }
+
+    /// An Exec to its end.
+    pub(crate) fn exec(&mut self, uri: &str) -> StatusCode {
+        match self.begin(uri, None) {
+            Answer::Done(status) => status,
+            Answer::Pending(job, _) => {
+                let ends = self.run_all();
+                ends.get(&job).copied().expect("the job ran")
+            }
+        }
+    }
+
+    /// An Exec that is answered at once.
+    pub(crate) fn exec_now(&mut self, uri: &str) -> StatusCode {
+        match self.begin(uri, None) {
+            Answer::Done(status) => status,
+            Answer::Pending(job, _) => panic!("{uri} is under way as {job}"),
+        }
+    }
+
+    pub(crate) fn operate(&mut self, vm: &str, operation: &str) -> StatusCode {
+        self.exec(&format!("./VirMO/{vm}/Operations/{operation}"))
+    }
+
+    /// 202 is about to be sent for the Exec behind a job.
+    pub(crate) fn accept(&mut self, job: JobId) {
+        self.transact(|registry, tree, effects| {
+            registry
+                .accepted(job, tree, effects, Now::default())
+                .map_err(|refusal| refusal.0)
+        })
+        .unwrap();
+    }
+
+    /// Tells the client how a job ended; its answer.
+    pub(crate) fn complete(&mut self, job: JobId, end: JobEnd) -> StatusCode {
+        let result = self.transact(|registry, tree, effects| {
+            let result = registry.completed(job, end, tree, effects, Now::default());
+            result.map_err(|refusal| refusal.0)
+        });
+        match result {
+            Ok(Some(result)) => result.status,
+            Ok(None) => panic!("nobody asked for {job}"),
+            Err(status) => status,
+        }
+    }
+
+    pub(crate) fn take(&mut self, job: JobId) -> Job {
+        let at = self
+            .jobs
+            .iter()
+            .position(|waiting| waiting.id == job)
+            .expect("the job waits");
+        self.jobs.remove(at).unwrap()
+    }
+
+    /// Runs a job here and now.
+    pub(crate) fn run(&mut self, job: JobId) -> StatusCode {
+        let job = self.take(job);
+        let id = job.id;
+        let output = in_job(|| job.run());
+        self.complete(id, JobEnd::Finished(output))
+    }
+
+    /// Runs every job and those that follow, first come, first served; what each was answered.
+    pub(crate) fn run_all(&mut self) -> BTreeMap<JobId, StatusCode> {
+        let mut ends = BTreeMap::new();
+        while let Some(job) = self.jobs.front() {
+            let id = job.id;
+            ends.insert(id, self.run(id));
+        }
+        ends
+    }
+
+    /// Does something that may be cut by a crash, then starts again if it was; whether it was.
+    pub(crate) fn crash_in(&mut self, work: impl FnOnce(&mut Self)) -> bool {
+        let survived = surviving(|| work(self)).is_some();
+        if !survived {
+            // Starting may be cut again; here it is not.
+            self.trip.disarm();
+        }
+        !survived
+    }
+
+    /// Delivers an image under this name and puts a VM of the same name beside it.
+    pub(crate) fn provision(&mut self, name: &str, params: &str) {
+        self.deliver(name);
+        self.add_vm(name, name, params);
+    }
+
+    pub(crate) fn deliver(&mut self, name: &str) {
+        let base = format!("./VMImgMO/{name}");
+        assert_eq!(self.add(&base), StatusCode::OK);
+        assert_eq!(
+            self.add_leaf(&format!("{base}/DownloadURI"), IMAGE),
+            StatusCode::OK
+        );
+        assert_eq!(
+            self.add_leaf(&format!("{base}/MediaType"), MEDIA_TYPE),
+            StatusCode::OK
+        );
+        assert_eq!(
+            self.exec(&format!("{base}/Operations/Download")),
+            StatusCode::OK
+        );
+    }
+
+    /// A VM to be made from an image; `params` follow the ImgID.
+    pub(crate) fn add_vm(&mut self, vm: &str, image: &str, params: &str) {
+        let base = format!("./VirMO/{vm}");
+        assert_eq!(self.add(&base), StatusCode::OK);
+        let image = self.get(&format!("./VMImgMO/{image}/ImgID")).unwrap();
+        let params = format!("ImgID={image}{params}");
+        assert_eq!(
+            self.add_leaf(&format!("{base}/CreateParams"), &params),
+            StatusCode::OK
+        );
+    }
+
+    /// Brings a provisioned VM into a state by its primitives.
+    pub(crate) fn bring(&mut self, vm: &str, state: VmState) {
+        let operations: &[&str] = match state {
+            VmState::NotCreated => &[],
+            VmState::Running => &["Create"],
+            VmState::PoweredOff => &["Create", "PowerOff"],
+            VmState::Suspended => &["Create", "Suspend"],
+            VmState::Deleted => panic!("not observable"),
+        };
+        for operation in operations {
+            assert_eq!(self.operate(vm, operation), StatusCode::OK);
+        }
+        assert_eq!(self.state(vm), Some(state));
+    }
+
+    pub(crate) fn take_events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.events.lock().unwrap())
+    }
+
+    /// The durable alerts, oldest first, as they print; they are delivered then.
+    pub(crate) fn take_alerts(&self) -> Vec<String> {
+        let (mut alerts, mut delivered) = (Vec::new(), Batch::new());
+        let mut visit = |key: &[u8], alert: &[u8]| {
+            alerts.push(String::from_utf8(alert.to_vec()).unwrap());
+            delivered.remove(Space::ALERTS, key);
+        };
+        self.journal.scan(Space::ALERTS, &mut visit).unwrap();
+        self.journal.kept.commit(&delivered).unwrap();
+        alerts
+    }
+
+    /// Checks what must hold whenever nothing is under way: every State is legal and true, every
+    /// machine has a node, and nothing is left behind.
+    pub(crate) fn check(&self) {
+        let mut machines = self.bench.states();
+        let names = self.get("./VirMO").unwrap().replace(' ', "%20");
+        for vm in names.split('/') {
+            if matches!(vm, "Operations" | "DeviceResources") {
+                continue;
+            }
+            let (id, state) = (self.id(vm), self.state(vm).expect("a legal State"));
+            let machine = machines.remove(&id).unwrap_or(Some(VmState::NotCreated));
+            assert_eq!(machine, Some(state), "machine and State of {vm}");
+            let config = self
+                .get(&format!("./VirMO/{vm}/Resources/CurrentConfig"))
+                .unwrap();
+            match self.bench.resources(&id) {
+                Some(resources) => assert_eq!(config, resources.to_string()),
+                None => assert_eq!(config, "RAM=0&Storage=0&CPU=0&Network=0"),
+            }
+        }
+        assert_eq!(machines, BTreeMap::new(), "machines without a node");
+        assert!(!self.bench.has_litter(), "remains of a machine");
+        self.check_images();
+        assert_eq!(self.journal.count(Space::INTENTS), 0, "open intents");
+        assert!(self.jobs.is_empty(), "open jobs");
+    }
+}
+
+impl Device {
+    /// Files belong to images: a whole one to State 2, which says where it is, maybe a part of one
+    /// to State 3, none to State 0 or to nothing.
+    fn check_images(&self) {
+        let mut files = self.store.keys().unwrap();
+        let names = self.get("./VMImgMO").unwrap().replace(' ', "%20");
+        for image in names.split('/').filter(|name| !name.is_empty()) {
+            let leaf = |name: &str| self.get(&format!("./VMImgMO/{image}/{name}"));
+            let key: DownloadKey = leaf("ImgID").unwrap().parse().unwrap();
+            let has_file = files.contains(&key);
+            files.retain(|file| *file != key);
+            let location = self.store.location(&key).unwrap();
+            match leaf("State").as_deref() {
+                Some("2") => assert_eq!(leaf("DownloadedLocation"), Some(location.unwrap())),
+                Some("3") => assert_eq!(leaf("DownloadedLocation"), None),
+                Some("0") => assert_eq!((leaf("DownloadedLocation"), has_file), (None, false)),
+                state => panic!("{image} has State {state:?}"),
+            }
+        }
+        assert_eq!(files, [], "files without an image");
+    }
+}
+
+fn server() -> Principal {
+    Principal::Server("server".parse().unwrap())
+}
+
+/// The alert with the final status of an Exec that was answered with 202.
+pub(crate) fn final_alert(source: &str, correlator: Option<&str>, status: StatusCode) -> String {
+    let mut alert = GenericAlert::new("com.example.result", Format::Int);
+    alert.source = Some(source.to_owned());
+    alert.mark = Some(match status.is_success() {
+        true => omadm_core::Mark::Informational,
+        false => omadm_core::Mark::Warning,
+    });
+    alert.correlator = correlator.map(Correlator::new);
+    alert.data = status.to_string();
+    format!("{alert:?}")
+}
+
+/// The Image Ready Alert of an image.
+pub(crate) fn image_ready(node: &str, correlator: Option<&str>) -> String {
+    let mut alert = GenericAlert::new("urn:oma:at:oma-virmo:imageready:1.0", Format::Xml);
+    alert.source = Some(format!("./VMImgMO/{node}/Operations/Download"));
+    alert.mark = Some(omadm_core::Mark::Informational);
+    alert.correlator = correlator.map(Correlator::new);
+    format!("{alert:?}")
+}

@@ -1,0 +1,379 @@
+use omadm_core::StatusCode;
+use omadm_mo::JobEnd;
+use virmo_client::{Event, Policy};
+use virmo_hypervisor::MachineState;
+use virmo_state::{Primitive, VmState};
+
+use crate::{
+    bench::{Fault, in_job},
+    device::{Answer, Device},
+};
+
+/// Every applicable primitive: the state, the node's name, what CreateParams says for it.
+const CASES: [(VmState, &str, &str); 9] = [
+    (VmState::NotCreated, "Create", ""),
+    (VmState::NotCreated, "Create", "&Running=false"),
+    (VmState::Running, "Suspend", ""),
+    (VmState::Suspended, "Resume", ""),
+    (VmState::PoweredOff, "PowerOn", ""),
+    (VmState::Running, "PowerOff", ""),
+    (VmState::PoweredOff, "Delete", ""),
+    (VmState::Running, "Delete", ""),
+    (VmState::Suspended, "Delete", ""),
+];
+
+fn device_in(state: VmState, params: &str) -> Device {
+    let mut device = Device::new();
+    device.provision("a", params);
+    device.bring("a", state);
+    device
+}
+
+/// The primitive a case asks for.
+fn primitive(operation: &str, params: &str) -> Primitive {
+    match operation {
+        "Create" if params.is_empty() => Primitive::Create,
+        "Create" => Primitive::CreateAndPoweroff,
+        "Suspend" => Primitive::Suspend,
+        "Resume" => Primitive::Resume,
+        "PowerOn" => Primitive::PowerOn,
+        "PowerOff" => Primitive::PowerOff,
+        _ => Primitive::Delete,
+    }
+}
+
+/// The next attempt works: the primitive itself where it still applies.
+fn try_again(device: &mut Device, operation: &str, params: &str) {
+    let Some(state) = device.state("a") else {
+        return;
+    };
+    if state.after(primitive(operation, params)).is_ok() {
+        assert_eq!(
+            device.operate("a", operation),
+            StatusCode::OK,
+            "{operation} again"
+        );
+    } else {
+        let next = match state {
+            VmState::Running => "Suspend",
+            VmState::Suspended => "Resume",
+            VmState::PoweredOff => "PowerOn",
+            VmState::NotCreated | VmState::Deleted => "Create",
+        };
+        assert_eq!(
+            device.operate("a", next),
+            StatusCode::OK,
+            "{next} after {operation}"
+        );
+    }
+    device.check();
+}
+
+/// VR-058, VR-059, VR-060, VR-078: each call of each primitive fails in turn, before, amid and
+/// after its effect, and so does each call of the undoing. The answer is true, State is legal and
+/// the machine's, nothing is left behind, and the next attempt works.
+#[test]
+fn every_call_that_fails_is_undone() {
+    let mut kept_the_state = 0;
+    for (state, operation, params) in CASES {
+        for fault in [Fault::Nothing, Fault::Half, Fault::All] {
+            for call in 0.. {
+                let mut device = device_in(state, params);
+                device.bench.fault(call, fault);
+                let status = device.operate("a", operation);
+                if !device.bench.faults_happened() {
+                    assert_eq!(status, StatusCode::OK);
+                    assert!(call > 0);
+                    break;
+                }
+                let context = format!("{operation} from {state}, {fault:?} at call {call}");
+                if status == StatusCode::OK {
+                    // Past the point of no return the primitive stands, as the machine does.
+                    let after = state.after(primitive(operation, params)).unwrap();
+                    let gone = after == VmState::Deleted;
+                    assert_eq!(device.state("a"), (!gone).then_some(after), "{context}");
+                } else {
+                    assert_eq!(status, StatusCode::COMMAND_FAILED, "{context}");
+                    let events = device.take_events();
+                    let told = |event: &Event| matches!(event, Event::PrimitiveFailed { .. });
+                    assert!(events.iter().any(told), "{context}");
+                    if device.state("a") == Some(state) {
+                        kept_the_state += 1;
+                    }
+                }
+                device.check();
+                try_again(&mut device, operation, params);
+            }
+        }
+    }
+    assert!(kept_the_state >= 12, "{kept_the_state}");
+}
+
+/// Two calls fail: the undoing too. What is owed is undone before the next primitive, or at the
+/// next start.
+#[test]
+fn an_undoing_that_fails_is_made_up_for() {
+    for restart in [false, true] {
+        for (state, operation, params) in CASES {
+            for fault in [Fault::Nothing, Fault::Half, Fault::All] {
+                for (first, second) in [(0, 1), (0, 2), (1, 2), (1, 3)] {
+                    let mut device = device_in(state, params);
+                    device.bench.fault(first, fault);
+                    device.bench.fault(second, fault);
+                    let status = device.operate("a", operation);
+                    device.bench.no_faults();
+                    let context = format!("{operation} from {state}, {fault:?} {first} {second}");
+                    if restart {
+                        device.restart();
+                        device.check();
+                    }
+                    if status == StatusCode::OK {
+                        device.check();
+                        continue;
+                    }
+                    let Some(now) = device.state("a") else {
+                        device.check();
+                        continue;
+                    };
+                    if now.after(primitive(operation, params)).is_ok() {
+                        assert_eq!(device.operate("a", operation), StatusCode::OK, "{context}");
+                        device.check();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// While something is owed, the node cannot go: that would orphan a machine.
+#[test]
+fn a_vm_with_remains_is_not_deleted_from_the_tree() {
+    let mut device = device_in(VmState::NotCreated, "");
+    device.bench.fault(1, Fault::Nothing);
+    device.bench.fault(2, Fault::Nothing);
+    device.bench.fault(3, Fault::Nothing);
+    assert_eq!(device.operate("a", "Create"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.machine("a"), MachineState::Off { crashed: false });
+    assert_eq!(device.state("a"), Some(VmState::NotCreated));
+    assert_eq!(device.delete("./VirMO/a"), StatusCode::COMMAND_NOT_ALLOWED);
+    device.bench.no_faults();
+    device.restart();
+    device.check();
+    assert_eq!(device.machine("a"), MachineState::Absent);
+    assert_eq!(device.delete("./VirMO/a"), StatusCode::OK);
+    device.check();
+}
+
+/// A hypervisor that does not answer: the deadline reports a failure, the VM refuses work until
+/// the call returns, then what it did is undone, except past the point of no return.
+#[test]
+fn a_call_that_hangs_fails_at_its_deadline_and_is_undone_when_it_returns() {
+    for (state, operation, params) in CASES {
+        for call in 0..2 {
+            let mut device = device_in(state, params);
+            let id = device.id("a");
+            let gate = device.bench.gate();
+            device.bench.fault(call, Fault::Hang);
+            let uri = format!("./VirMO/a/Operations/{operation}");
+            let Answer::Pending(job, _) = device.begin(&uri, None) else {
+                panic!("refused");
+            };
+            let work = device.take(job);
+            let worker = std::thread::spawn(move || in_job(|| work.run()));
+            if call == 1 && primitive(operation, params) != Primitive::Create {
+                // There is no second call to hang in.
+                let output = worker.join().unwrap();
+                assert_eq!(
+                    device.complete(job, JobEnd::Finished(output)),
+                    StatusCode::OK
+                );
+                continue;
+            }
+            gate.wait();
+            assert_eq!(
+                device.complete(job, JobEnd::TimedOut),
+                StatusCode::COMMAND_FAILED
+            );
+            assert_eq!(device.state("a"), Some(state), "{operation} from {state}");
+            for operation in [
+                "Create", "Delete", "Suspend", "Resume", "PowerOn", "PowerOff",
+            ] {
+                let refused = StatusCode::COMMAND_NOT_ALLOWED;
+                assert_eq!(device.operate("a", operation), refused);
+            }
+            gate.open();
+            let output = worker.join().unwrap();
+            device.complete(job, JobEnd::Late(output));
+            device.run_all();
+            let settled = match operation {
+                "Resume" => Some(VmState::Running),
+                "PowerOff" => Some(VmState::PoweredOff),
+                "Delete" => None,
+                _ => Some(state),
+            };
+            assert_eq!(device.state("a"), settled, "{operation} from {state}");
+            if settled.is_none() {
+                assert_eq!(device.bench.state(&id), MachineState::Absent);
+            }
+            device.check();
+            try_again(&mut device, operation, params);
+        }
+    }
+}
+
+/// The client is restarted while a call hangs: the reported failure is undone at the start.
+#[test]
+fn a_restart_settles_what_was_reported_as_failed() {
+    for (state, operation, params) in CASES {
+        let mut device = device_in(state, params);
+        let uri = format!("./VirMO/a/Operations/{operation}");
+        let Answer::Pending(job, _) = device.begin(&uri, None) else {
+            panic!("refused");
+        };
+        let work = device.take(job);
+        in_job(|| work.run());
+        assert_eq!(
+            device.complete(job, JobEnd::TimedOut),
+            StatusCode::COMMAND_FAILED
+        );
+        device.restart();
+        let settled = match operation {
+            "Resume" => Some(VmState::Running),
+            "PowerOff" => Some(VmState::PoweredOff),
+            "Delete" => None,
+            _ => Some(state),
+        };
+        assert_eq!(device.state("a"), settled, "{operation} from {state}");
+        device.check();
+        try_again(&mut device, operation, params);
+    }
+}
+
+/// A create that hangs and is given up does not go on to boot the machine.
+#[test]
+fn a_job_that_was_given_up_stops() {
+    let mut device = device_in(VmState::NotCreated, "");
+    let gate = device.bench.gate();
+    device.bench.fault(0, Fault::Hang);
+    let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Create", None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    let worker = std::thread::spawn(move || in_job(|| work.run()));
+    gate.wait();
+    device.bench.take_log();
+    device.complete(job, JobEnd::TimedOut);
+    gate.open();
+    let output = worker.join().unwrap();
+    device.complete(job, JobEnd::Late(output));
+    device.run_all();
+    let log = device.bench.take_log();
+    assert!(
+        !log.iter().any(|call| call.starts_with("PowerOn")),
+        "{log:?}"
+    );
+    device.check();
+}
+
+/// The machine turns out to be in another state: the answer is 405 and State tells the truth.
+#[test]
+fn a_machine_that_changed_behind_our_back_is_found_out() {
+    let mut device = device_in(VmState::Running, "");
+    device
+        .bench
+        .change(&device.id("a"), MachineState::Off { crashed: true });
+    assert_eq!(
+        device.operate("a", "Suspend"),
+        StatusCode::COMMAND_NOT_ALLOWED
+    );
+    assert_eq!(device.state("a"), Some(VmState::PoweredOff));
+    device.check();
+    device.bench.change(&device.id("a"), MachineState::Absent);
+    assert_eq!(device.operate("a", "PowerOn"), StatusCode::NOT_FOUND);
+    assert_eq!(device.state("a"), Some(VmState::NotCreated));
+    device.check();
+    assert_eq!(device.operate("a", "Create"), StatusCode::OK);
+    device.check();
+}
+
+#[test]
+fn a_broken_machine_can_still_be_deleted() {
+    let mut device = device_in(VmState::Running, "");
+    device
+        .bench
+        .change(&device.id("a"), MachineState::Broken("disk".to_owned()));
+    assert_eq!(
+        device.operate("a", "Suspend"),
+        StatusCode::COMMAND_NOT_ALLOWED
+    );
+    assert_eq!(
+        device.state("a"),
+        Some(VmState::Running),
+        "it cannot be told"
+    );
+    assert_eq!(device.operate("a", "PowerOff"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.operate("a", "Delete"), StatusCode::OK);
+    device.check();
+}
+
+/// The journal fails when the outcome is to be kept: the server gets the failure, and the next
+/// attempt undoes first what was done.
+#[test]
+fn an_outcome_that_cannot_be_kept_is_undone() {
+    for (state, operation, params) in CASES {
+        let mut device = device_in(state, params);
+        device
+            .journal
+            .fail_in
+            .store(1, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(device.operate("a", operation), StatusCode::COMMAND_FAILED);
+        assert_eq!(device.state("a"), Some(state));
+        // Undone first, or found done past the point of no return.
+        assert_eq!(device.operate("a", operation), StatusCode::OK);
+        let after = state.after(primitive(operation, params)).unwrap();
+        assert_eq!(
+            device.state("a"),
+            Some(after).filter(|after| *after != VmState::Deleted)
+        );
+        device.check();
+    }
+}
+
+#[test]
+fn a_panic_in_the_back_end_is_a_lost_job() {
+    let mut device = device_in(VmState::Running, "");
+    device.bench.fault(0, Fault::Panic);
+    let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Suspend", None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    assert!(crate::bench::surviving(|| in_job(|| work.run())).is_none());
+    assert_eq!(
+        device.complete(job, JobEnd::Lost),
+        StatusCode::COMMAND_FAILED
+    );
+    device.run_all();
+    assert_eq!(device.state("a"), Some(VmState::Running));
+    device.check();
+}
+
+/// A guest that is asked to end itself and does not is forced.
+#[test]
+fn power_off_asks_first_if_the_policy_says_so() {
+    for graceful in [None, Policy::default().graceful_power_off] {
+        let mut policy = Policy::default();
+        policy.graceful_power_off = graceful;
+        let mut device = Device::with_policy(policy);
+        device.provision("a", "");
+        device.bring("a", VmState::Running);
+        device.bench.take_log();
+        device
+            .bench
+            .stubborn
+            .store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(device.operate("a", "PowerOff"), StatusCode::OK);
+        let calls = 1 + usize::from(graceful.is_some());
+        assert_eq!(device.bench.take_log().len(), calls);
+        device.check();
+    }
+}

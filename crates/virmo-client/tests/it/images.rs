@@ -1,0 +1,428 @@
+use std::sync::{Arc, atomic::Ordering};
+
+use omadm_core::{Space, StatusCode};
+use omadm_download::{DownloadKey, Sink};
+use omadm_mo::{JobEnd, Reporting};
+use virmo_client::{Event, Policy};
+use virmo_state::{ImageState, VmState};
+
+use crate::{
+    bench::{MEDIA_TYPE, in_job},
+    device::{Answer, Device, IMAGE, final_alert, image_ready},
+};
+
+const CONTENT: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+const DOWNLOAD: &str = "./VMImgMO/img/Operations/Download";
+const DELETE: &str = "./VMImgMO/img/Operations/Delete";
+
+/// A device with an image to be downloaded from an address.
+fn device(uri: &str, policy: Policy) -> Device {
+    let mut device = Device::with_policy(policy);
+    assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+    assert_eq!(
+        device.add_leaf("./VMImgMO/img/DownloadURI", uri),
+        StatusCode::OK
+    );
+    assert_eq!(
+        device.add_leaf("./VMImgMO/img/MediaType", MEDIA_TYPE),
+        StatusCode::OK
+    );
+    device
+}
+
+/// Downloads that give up at once.
+fn impatient() -> Policy {
+    let mut policy = Policy::default();
+    policy.downloads.retry.retries = 0;
+    policy.downloads.checkpoint_bytes = 10;
+    policy
+}
+
+fn leaf(device: &Device, name: &str) -> Option<String> {
+    device.get(&format!("./VMImgMO/img/{name}"))
+}
+
+fn key() -> DownloadKey {
+    "img-1".parse().unwrap()
+}
+
+fn states(device: &Device) -> Vec<(ImageState, Option<ImageState>)> {
+    let events = device.take_events().into_iter();
+    let states = events.filter_map(|event| match event {
+        Event::Image { from, to, .. } => Some((from, to)),
+        _ => None,
+    });
+    states.collect()
+}
+
+/// VR-168, VR-169, VR-181 to VR-186, VR-247 to VR-252, rule 9: State 1 is durable before the
+/// download begins; State 2, DownloadedLocation and the Image Ready Alert come in one batch.
+#[test]
+fn a_download_ends_in_state_2_and_an_alert_in_one_batch() {
+    let mut device = device(IMAGE, Policy::default());
+    let Answer::Pending(job, Reporting::Asynchronous) = device.begin(DOWNLOAD, Some("c-1")) else {
+        panic!("not asynchronous");
+    };
+    assert_eq!(leaf(&device, "State").as_deref(), Some("1"));
+    assert_eq!(device.shelf.requests.lock().unwrap().len(), 0);
+    assert_eq!(device.take_alerts(), [""; 0]);
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(leaf(&device, "State").as_deref(), Some("2"));
+    assert_eq!(
+        leaf(&device, "DownloadedLocation").as_deref(),
+        Some("memory:img-1")
+    );
+    assert_eq!(device.store.kept.contents(&key()).as_deref(), Some(CONTENT));
+    let alert = image_ready("img", Some("c-1"));
+    assert!(device.journal.wrote_together("memory:img-1", &alert));
+    assert_eq!(device.take_alerts(), [alert]);
+    assert_eq!(device.journal.count(Space::DOWNLOADS), 0);
+    let expected = [
+        (ImageState::NotDownloaded, Some(ImageState::Downloading)),
+        (ImageState::Downloading, Some(ImageState::Downloaded)),
+    ];
+    assert_eq!(states(&device), expected);
+    device.check();
+}
+
+/// VR-186: the alert comes after a synchronous answer too.
+#[test]
+fn synchronous_reporting_of_downloads_is_a_policy() {
+    let mut policy = Policy::default();
+    policy.download_reporting = Reporting::Synchronous;
+    let mut device = device(IMAGE, policy);
+    let Answer::Pending(job, Reporting::Synchronous) = device.begin(DOWNLOAD, None) else {
+        panic!("not synchronous");
+    };
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(device.take_alerts(), [image_ready("img", None)]);
+}
+
+/// VR-183, spec-diff 4.19, 4.49: a download that is cut ends in State 3 without an alert; the next
+/// goes on where it was.
+#[test]
+fn a_cut_download_fails_and_the_next_resumes() {
+    let mut device = device(IMAGE, impatient());
+    *device.shelf.cuts.lock().unwrap() = vec![20];
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::COMMAND_FAILED);
+    assert_eq!(leaf(&device, "State").as_deref(), Some("3"));
+    assert_eq!(leaf(&device, "DownloadedLocation"), None);
+    assert_eq!(device.take_alerts(), [""; 0]);
+    let failed = |event: &Event| matches!(event, Event::ImageFailed { .. });
+    assert!(device.take_events().iter().any(failed));
+    device.check();
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
+    assert_eq!(
+        *device.shelf.requests.lock().unwrap(),
+        [format!("{IMAGE}+0"), format!("{IMAGE}+20")]
+    );
+    assert_eq!(device.store.kept.contents(&key()).as_deref(), Some(CONTENT));
+    assert_eq!(device.take_alerts(), [image_ready("img", None)]);
+    device.check();
+}
+
+/// What cannot be downloaded ends in State 3 with a status of its own, and can be mended.
+#[test]
+fn refused_downloads_end_in_state_3() {
+    for (uri, media_type, status) in [
+        (
+            "ftp://images.example/a.img",
+            MEDIA_TYPE,
+            StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
+        ),
+        (
+            "file:///etc/passwd",
+            MEDIA_TYPE,
+            StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
+        ),
+        ("a.img", MEDIA_TYPE, StatusCode::BAD_REQUEST),
+        (
+            "http://images.example/nothing",
+            MEDIA_TYPE,
+            StatusCode::COMMAND_FAILED,
+        ),
+        (
+            IMAGE,
+            "application/x-other",
+            StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
+        ),
+    ] {
+        let mut device = device(uri, impatient());
+        assert_eq!(
+            device.replace("./VMImgMO/img/MediaType", media_type),
+            StatusCode::OK
+        );
+        assert_eq!(device.exec(DOWNLOAD), status, "{uri}");
+        assert_eq!(leaf(&device, "State").as_deref(), Some("3"), "{uri}");
+        assert_eq!(device.take_alerts(), [""; 0]);
+        device.check();
+        assert_eq!(
+            device.replace("./VMImgMO/img/DownloadURI", IMAGE),
+            StatusCode::OK
+        );
+        assert_eq!(
+            device.replace("./VMImgMO/img/MediaType", MEDIA_TYPE),
+            StatusCode::OK
+        );
+        assert_eq!(device.exec(DOWNLOAD), StatusCode::OK, "{uri}");
+        device.check();
+    }
+}
+
+#[test]
+fn a_download_needs_its_parameters() {
+    let mut device = Device::new();
+    assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::INCOMPLETE_COMMAND);
+    assert_eq!(
+        device.replace("./VMImgMO/img/DownloadURI", IMAGE),
+        StatusCode::OK
+    );
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::INCOMPLETE_COMMAND);
+    assert_eq!(leaf(&device, "State").as_deref(), Some("0"));
+}
+
+/// spec-diff 4.8, 4.49: while it runs, neither a second download nor new parameters.
+#[test]
+fn a_running_download_is_left_alone() {
+    let mut device = device(IMAGE, Policy::default());
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
+        panic!("refused");
+    };
+    let refused = StatusCode::COMMAND_NOT_ALLOWED;
+    assert_eq!(device.begin(DOWNLOAD, None), Answer::Done(refused));
+    assert_eq!(
+        device.replace("./VMImgMO/img/DownloadURI", "http://x/"),
+        refused
+    );
+    assert_eq!(device.replace("./VMImgMO/img/MediaType", "a/b"), refused);
+    assert_eq!(device.rename("./VMImgMO/img", "other"), refused);
+    assert_eq!(
+        device.replace("./VMImgMO/img/Name", "android"),
+        StatusCode::OK
+    );
+    assert_eq!(device.run(job), StatusCode::OK);
+    device.check();
+}
+
+/// spec-diff 4.49, 4.51: a downloaded image is fetched again only from another address; meanwhile
+/// it has no location.
+#[test]
+fn a_downloaded_image_is_fetched_again_from_another_address_only() {
+    let mut device = device(IMAGE, impatient());
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::COMMAND_NOT_ALLOWED);
+    let other = "http://images.example/other.img";
+    device.shelf.put(other, b"another image");
+    assert_eq!(
+        device.replace("./VMImgMO/img/DownloadURI", other),
+        StatusCode::OK
+    );
+    device.restart();
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
+        panic!("refused");
+    };
+    assert_eq!(leaf(&device, "DownloadedLocation"), None);
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(
+        device.store.kept.contents(&key()).as_deref(),
+        Some(&b"another image"[..])
+    );
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::COMMAND_NOT_ALLOWED);
+    device.check();
+}
+
+/// VR-171, VR-172, spec-diff 4.10, 4.12: Exec and DM Delete take image and node, in every state.
+#[test]
+fn an_image_is_deleted_in_every_state() {
+    for by_exec in [true, false] {
+        for state in ["0", "1", "2", "3"] {
+            let mut device = device(IMAGE, impatient());
+            match state {
+                "1" => _ = device.begin(DOWNLOAD, None),
+                "2" => _ = device.exec(DOWNLOAD),
+                "3" => {
+                    *device.shelf.cuts.lock().unwrap() = vec![20];
+                    device.exec(DOWNLOAD);
+                }
+                _ => {}
+            }
+            assert_eq!(leaf(&device, "State").as_deref(), Some(state));
+            device.take_alerts();
+            let status = match by_exec {
+                true => device.exec(DELETE),
+                false => device.delete("./VMImgMO/img"),
+            };
+            assert_eq!(status, StatusCode::OK);
+            assert_eq!(device.get("./VMImgMO/img"), None);
+            device.run_all();
+            assert_eq!(device.store.keys().unwrap(), []);
+            assert_eq!(device.journal.count(Space::DOWNLOADS), 0);
+            assert_eq!(device.take_alerts(), [""; 0]);
+            let last = states(&device).last().copied().unwrap();
+            assert_eq!(last.1, None);
+            device.check();
+        }
+    }
+}
+
+/// VR-171: a download that runs is stopped, whatever it still writes is removed.
+#[test]
+fn deleting_an_image_stops_its_download() {
+    let mut device = device(IMAGE, impatient());
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
+        panic!("refused");
+    };
+    let (reached, at) = std::sync::mpsc::channel();
+    let (go, gate) = std::sync::mpsc::channel();
+    *device.shelf.interrupt.lock().unwrap() = Some(Box::new(move || {
+        reached.send(()).unwrap();
+        gate.recv().unwrap();
+    }));
+    let work = device.take(job);
+    let worker = std::thread::spawn(move || in_job(|| work.run()));
+    at.recv().unwrap();
+    let Answer::Pending(discard, Reporting::Synchronous) = device.begin(DELETE, None) else {
+        panic!("refused");
+    };
+    assert_eq!(device.take(discard).lane, "image img-1");
+    go.send(()).unwrap();
+    let output = worker.join().unwrap();
+    device.complete(job, JobEnd::Finished(output));
+    assert_eq!(device.shelf.requests.lock().unwrap().len(), 1);
+    assert_eq!(device.get("./VMImgMO/img"), None);
+    assert_eq!(device.take_alerts(), [""; 0]);
+    // The job of the discarding was taken out above; a start makes up for it.
+    device.restart();
+    assert_eq!(device.store.keys().unwrap(), []);
+    device.check();
+}
+
+/// Rule 7: a Delete that is rolled back stops nothing and removes nothing.
+#[test]
+fn a_delete_that_is_rolled_back_leaves_the_download_alone() {
+    let mut device = device(IMAGE, impatient());
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
+        panic!("refused");
+    };
+    device.journal.fail_in.store(0, Ordering::SeqCst);
+    assert_eq!(device.delete("./VMImgMO/img"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(leaf(&device, "State").as_deref(), Some("2"));
+    device.check();
+}
+
+/// spec-diff 4.47: an image that a VM is being made from is not deleted, nor fetched again;
+/// afterwards it may go without harm.
+#[test]
+fn an_image_in_use_is_kept() {
+    let mut device = Device::new();
+    device.provision("img", "");
+    let other = "http://images.example/other.img";
+    device.shelf.put(other, b"another image");
+    assert_eq!(
+        device.replace("./VMImgMO/img/DownloadURI", other),
+        StatusCode::OK
+    );
+    let Answer::Pending(job, _) = device.begin("./VirMO/img/Operations/Create", None) else {
+        panic!("refused");
+    };
+    let refused = StatusCode::COMMAND_NOT_ALLOWED;
+    assert_eq!(device.exec_now(DELETE), refused);
+    assert_eq!(device.exec_now(DOWNLOAD), refused);
+    assert_eq!(device.delete("./VMImgMO/img"), refused);
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(device.exec(DELETE), StatusCode::OK);
+    assert_eq!(device.operate("img", "Suspend"), StatusCode::OK);
+    assert_eq!(device.operate("img", "Resume"), StatusCode::OK);
+    assert_eq!(device.state("img"), Some(VmState::Running));
+    device.check();
+}
+
+/// Files that cannot be removed are removed at the next start; the node is gone all the same.
+#[test]
+fn files_that_stay_are_removed_at_the_next_start() {
+    let mut device = device(IMAGE, impatient());
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
+    device.store.stuck.store(true, Ordering::SeqCst);
+    assert_eq!(device.exec(DELETE), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.get("./VMImgMO/img"), None);
+    device.store.stuck.store(false, Ordering::SeqCst);
+    device.restart();
+    assert_eq!(device.store.keys().unwrap(), []);
+    device.check();
+}
+
+/// spec-diff 4.19: a download that failed after 202 ends in the vendor's alert, if there is a type.
+#[test]
+fn a_failed_download_is_reported_by_the_vendor_alert() {
+    let mut policy = impatient();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device("http://images.example/nothing", policy);
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, Some("c-2")) else {
+        panic!("refused");
+    };
+    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    let alert = final_alert(DOWNLOAD, Some("c-2"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [alert]);
+}
+
+#[test]
+fn progress_is_told_by_hundredths_and_at_the_end() {
+    let device_policy = impatient();
+    let mut device = device(IMAGE, device_policy);
+    let large = vec![7; 100_000];
+    device.shelf.put(IMAGE, &large);
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
+    let events = device.take_events().into_iter();
+    let progress: Vec<_> = events
+        .filter_map(|event| match event {
+            Event::Download { bytes, total, .. } => Some((bytes, total)),
+            _ => None,
+        })
+        .collect();
+    assert!((50..=102).contains(&progress.len()), "{}", progress.len());
+    assert_eq!(progress.last(), Some(&(100_000, Some(100_000))));
+    assert!(progress.is_sorted());
+}
+
+/// The journal fails when the outcome is to be kept: State stays 1, and a new Exec is taken.
+#[test]
+fn an_outcome_that_cannot_be_kept_is_no_dead_end() {
+    let mut device = device(IMAGE, impatient());
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    let output = in_job(|| work.run());
+    device.journal.fail_in.store(0, Ordering::SeqCst);
+    assert_eq!(
+        device.complete(job, JobEnd::Finished(output)),
+        StatusCode::COMMAND_FAILED
+    );
+    assert_eq!(leaf(&device, "State").as_deref(), Some("1"));
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
+    assert_eq!(device.take_alerts(), [image_ready("img", None)]);
+    device.check();
+}
+
+#[test]
+fn a_lost_download_is_a_failed_one() {
+    let mut device = device(IMAGE, impatient());
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
+        panic!("refused");
+    };
+    drop(device.take(job));
+    assert_eq!(
+        device.complete(job, JobEnd::Lost),
+        StatusCode::COMMAND_FAILED
+    );
+    assert_eq!(leaf(&device, "State").as_deref(), Some("3"));
+    device.check();
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
+    assert_eq!(
+        Arc::strong_count(&device.shelf),
+        2,
+        "no job holds the source"
+    );
+}

@@ -1,0 +1,18 @@
+//! The VirMO Client through the hooks of its management object, driven by a small engine of the
+//! tests' own: every primitive in every state, every fault at every step, downloads, restarts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code"
+)]
+
+mod bench;
+mod device;
+mod faults;
+mod images;
+mod primitives;
+mod random;
+mod restarts;
+mod writes;

@@ -1,0 +1,467 @@
+use omadm_core::{Space, StatusCode};
+use omadm_mo::JobEnd;
+use virmo_client::{Event, Policy, Recovery};
+use virmo_hypervisor::MachineState;
+use virmo_state::VmState;
+
+use crate::{
+    bench::{MEDIA_TYPE, in_job},
+    device::{Answer, Device, IMAGE, final_alert, image_ready},
+};
+
+/// Every applicable primitive: the state, the node's name, what CreateParams says for it, and what
+/// it leads to.
+const CASES: [(VmState, &str, &str, Option<VmState>); 9] = [
+    (VmState::NotCreated, "Create", "", Some(VmState::Running)),
+    (
+        VmState::NotCreated,
+        "Create",
+        "&Running=false",
+        Some(VmState::PoweredOff),
+    ),
+    (VmState::Running, "Suspend", "", Some(VmState::Suspended)),
+    (VmState::Suspended, "Resume", "", Some(VmState::Running)),
+    (VmState::PoweredOff, "PowerOn", "", Some(VmState::Running)),
+    (VmState::Running, "PowerOff", "", Some(VmState::PoweredOff)),
+    (VmState::PoweredOff, "Delete", "", None),
+    (VmState::Running, "Delete", "", None),
+    (VmState::Suspended, "Delete", "", None),
+];
+
+fn device_in(state: VmState, params: &str) -> Device {
+    let mut device = Device::new();
+    device.provision("a", params);
+    device.bring("a", state);
+    device
+}
+
+/// Runs `work` and crashes at the tick of this number; whether it came to that.
+fn crashed(device: &mut Device, tick: u32, work: impl FnOnce(&mut Device)) -> bool {
+    device.trip.arm(tick);
+    let crashed = device.crash_in(work);
+    device.trip.disarm();
+    crashed
+}
+
+fn recovered(device: &Device) -> Vec<Recovery> {
+    let events = device.take_events().into_iter();
+    let recovered = events.filter_map(|event| match event {
+        Event::Recovered { outcome, .. } => Some(outcome),
+        _ => None,
+    });
+    recovered.collect()
+}
+
+/// VR-058, rule 8: a crash before, amid or after every call of the journal and the hypervisor, and
+/// another one anywhere in the recovery. What the intent promised is finished: State is legal and
+/// the machine's, nothing is left behind, the next attempt works.
+#[test]
+fn a_crash_at_any_moment_is_recovered_from() {
+    let mut moments = 0;
+    for (state, operation, params, after) in CASES {
+        for first in 0.. {
+            let mut again = 0;
+            loop {
+                let mut device = device_in(state, params);
+                let operate = |device: &mut Device| _ = device.operate("a", operation);
+                if !crashed(&mut device, first, operate) {
+                    break;
+                }
+                let begun = device.journal.count(Space::INTENTS) > 0;
+                let before_intent = !begun && device.is_recorded("a", state);
+                let recovering = crashed(&mut device, again, Device::restart);
+                if recovering {
+                    device.restart();
+                }
+                let context = format!("{operation} from {state}, crash at {first}, {again}");
+                let expected = if before_intent { Some(state) } else { after };
+                assert_eq!(device.state("a"), expected, "{context}");
+                if begun && !recovering {
+                    assert_eq!(recovered(&device), [Recovery::Finished], "{context}");
+                }
+                device.check();
+                moments += 1;
+                if !recovering {
+                    break;
+                }
+                again += 1;
+            }
+            if again == 0 && first > 40 {
+                panic!("never ends");
+            }
+            let mut device = device_in(state, params);
+            if !crashed(&mut device, first, |device| {
+                _ = device.operate("a", operation)
+            }) {
+                assert!(first > 3, "{operation} has {first} moments");
+                break;
+            }
+        }
+    }
+    assert!(moments > 300, "{moments}");
+}
+
+/// Once its failure was reported, a primitive is undone, wherever the undoing is cut.
+#[test]
+fn a_crash_while_undoing_still_undoes() {
+    for (state, operation, params, _) in CASES {
+        for tick in 0.. {
+            let mut device = device_in(state, params);
+            let uri = format!("./VirMO/a/Operations/{operation}");
+            let Answer::Pending(job, _) = device.begin(&uri, None) else {
+                panic!("refused");
+            };
+            let work = device.take(job);
+            in_job(|| work.run());
+            device.complete(job, JobEnd::TimedOut);
+            let cut = crashed(&mut device, tick, Device::restart);
+            if cut {
+                device.restart();
+            }
+            let settled = match operation {
+                "Resume" => Some(VmState::Running),
+                "PowerOff" => Some(VmState::PoweredOff),
+                "Delete" => None,
+                _ => Some(state),
+            };
+            assert_eq!(
+                device.state("a"),
+                settled,
+                "{operation} from {state}, crash at {tick}"
+            );
+            device.check();
+            if !cut {
+                break;
+            }
+        }
+    }
+}
+
+/// Rule 8: what was answered with 202 gets its final alert from the next run, exactly one.
+#[test]
+fn an_accepted_primitive_is_answered_after_a_restart() {
+    for (state, operation, params, _) in CASES {
+        let mut policy = Policy::default();
+        policy.alert_type = Some("com.example.result".to_owned());
+        let mut device = Device::with_policy(policy);
+        device.provision("a", params);
+        device.bring("a", state);
+        device.take_alerts();
+        let uri = format!("./VirMO/a/Operations/{operation}");
+        let Answer::Pending(job, _) = device.begin(&uri, Some("c-9")) else {
+            panic!("refused");
+        };
+        device.accept(job);
+        device.restart();
+        let alert = final_alert(&uri, Some("c-9"), StatusCode::OK);
+        assert_eq!(device.take_alerts(), [alert]);
+        device.restart();
+        assert_eq!(device.take_alerts(), [""; 0]);
+        device.check();
+    }
+}
+
+/// Between the start and the end of its jobs a VM refuses work.
+#[test]
+fn a_vm_is_busy_until_it_is_recovered() {
+    let mut device = device_in(VmState::Running, "");
+    device.boot();
+    assert_eq!(
+        device.exec_now("./VirMO/a/Operations/Suspend"),
+        StatusCode::COMMAND_NOT_ALLOWED
+    );
+    device.run_all();
+    assert_eq!(device.operate("a", "Suspend"), StatusCode::OK);
+    device.begin("./VirMO/a/Operations/Resume", None);
+    device.boot();
+    assert_eq!(
+        device.exec_now("./VirMO/a/Operations/Delete"),
+        StatusCode::COMMAND_NOT_ALLOWED
+    );
+    device.run_all();
+    assert_eq!(device.state("a"), Some(VmState::Running));
+    device.check();
+}
+
+/// Recovery that finds no way forward goes back.
+#[test]
+fn a_primitive_that_cannot_be_finished_is_undone() {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = Device::with_policy(policy);
+    device.provision("a", "");
+    device.take_alerts();
+    let uri = "./VirMO/a/Operations/Create";
+    let Answer::Pending(job, _) = device.begin(uri, None) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    device.boot();
+    // After observing: create, and power_on.
+    device.bench.fault(2, crate::bench::Fault::Half);
+    device.run_all();
+    assert_eq!(device.state("a"), Some(VmState::NotCreated));
+    assert_eq!(recovered(&device), [Recovery::Undone]);
+    assert_eq!(
+        device.take_alerts(),
+        [final_alert(uri, None, StatusCode::COMMAND_FAILED)]
+    );
+    device.check();
+    assert_eq!(device.operate("a", "Create"), StatusCode::OK);
+    device.check();
+}
+
+/// VR-271, spec-diff 4.63: State follows what happened while nobody looked; a machine that cannot
+/// be told keeps its State.
+#[test]
+fn states_follow_the_machines_at_start() {
+    let off = |crashed| MachineState::Off { crashed };
+    for state in [VmState::PoweredOff, VmState::Running, VmState::Suspended] {
+        for (machine, expected) in [
+            (MachineState::Absent, VmState::NotCreated),
+            (off(false), VmState::PoweredOff),
+            (off(true), VmState::PoweredOff),
+            (MachineState::Running, VmState::Running),
+            (MachineState::Suspended, VmState::Suspended),
+        ] {
+            let mut device = device_in(state, "");
+            device.bench.change(&device.id("a"), machine);
+            device.restart();
+            assert_eq!(device.state("a"), Some(expected));
+            device.check();
+        }
+        for machine in [
+            MachineState::Unsettled,
+            MachineState::Broken("disk".to_owned()),
+        ] {
+            let mut device = device_in(state, "");
+            device.bench.change(&device.id("a"), machine);
+            device.restart();
+            assert_eq!(device.state("a"), Some(state));
+            let unreachable = |event: &Event| matches!(event, Event::Unreachable { .. });
+            assert!(device.take_events().iter().any(unreachable));
+            assert_eq!(device.operate("a", "Delete"), StatusCode::OK);
+            device.check();
+        }
+    }
+}
+
+/// An unreachable hypervisor at start: States are kept, what is open stays open, and the next
+/// attempt makes up for it.
+#[test]
+fn an_unreachable_hypervisor_changes_nothing() {
+    use std::sync::atomic::Ordering;
+    let mut device = device_in(VmState::Running, "");
+    device.add_vm("b", "a", "");
+    device.begin("./VirMO/b/Operations/Create", None);
+    device.bench.unreachable.store(true, Ordering::SeqCst);
+    device.restart();
+    assert_eq!(device.state("a"), Some(VmState::Running));
+    assert_eq!(device.state("b"), Some(VmState::NotCreated));
+    assert_eq!(recovered(&device), [Recovery::Open]);
+    assert_eq!(device.operate("a", "Suspend"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.state("a"), Some(VmState::Running));
+    device.bench.unreachable.store(false, Ordering::SeqCst);
+    assert_eq!(device.operate("a", "Suspend"), StatusCode::OK);
+    assert_eq!(device.operate("b", "Create"), StatusCode::OK);
+    device.check();
+}
+
+/// Machines nobody stands for are reported and never touched.
+#[test]
+fn unknown_machines_are_reported_and_left_alone() {
+    let mut device = device_in(VmState::Running, "");
+    device.bench.plant("lost");
+    device
+        .bench
+        .foreign
+        .lock()
+        .unwrap()
+        .push("windows".to_owned());
+    device.bench.take_log();
+    device.restart();
+    let mut events = device.take_events();
+    events.retain(|event| {
+        matches!(
+            event,
+            Event::UnknownMachine { .. } | Event::ForeignMachine { .. }
+        )
+    });
+    assert_eq!(
+        events,
+        [
+            Event::UnknownMachine {
+                vm: "lost".parse().unwrap()
+            },
+            Event::ForeignMachine {
+                name: "windows".to_owned()
+            },
+        ]
+    );
+    assert_eq!(device.bench.take_log(), ["Observe vm-1"]);
+    assert_eq!(
+        device.bench.state(&"lost".parse().unwrap()),
+        MachineState::Off { crashed: false }
+    );
+}
+
+/// A record that cannot be read is reported and left alone.
+#[test]
+fn a_damaged_record_is_reported() {
+    let mut device = Device::new();
+    let mut batch = omadm_core::Batch::new();
+    batch.put(Space::INTENTS, "vm/vm-1", [1, 2, 3]);
+    omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
+    device.restart();
+    let expected = Event::DamagedRecord {
+        key: "vm/vm-1".to_owned(),
+    };
+    assert_eq!(device.take_events(), [expected]);
+    assert_eq!(device.journal.count(Space::INTENTS), 1);
+}
+
+/// A crash before, amid or after every call while an image is delivered: the download goes on where
+/// its record says, and one alert at least is there at the end, with the Correlator.
+#[test]
+fn a_crash_at_any_moment_of_a_download_is_recovered_from() {
+    let download = "./VMImgMO/img/Operations/Download";
+    for tick in 0.. {
+        let mut policy = Policy::default();
+        policy.downloads.checkpoint_bytes = 10;
+        let mut device = Device::with_policy(policy);
+        assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+        assert_eq!(
+            device.add_leaf("./VMImgMO/img/DownloadURI", IMAGE),
+            StatusCode::OK
+        );
+        assert_eq!(
+            device.add_leaf("./VMImgMO/img/MediaType", MEDIA_TYPE),
+            StatusCode::OK
+        );
+        let cut = crashed(&mut device, tick, |device| {
+            if let Answer::Pending(job, _) = device.begin(download, Some("c-3")) {
+                device.run(job);
+            }
+        });
+        if cut {
+            device.restart();
+        }
+        let state = device.get("./VMImgMO/img/State").unwrap();
+        if tick == 0 {
+            assert_eq!(state, "0", "nothing was durable yet");
+        } else {
+            assert_eq!(state, "2", "crash at {tick}");
+            assert_eq!(device.take_alerts(), [image_ready("img", Some("c-3"))]);
+            assert_eq!(device.journal.count(Space::DOWNLOADS), 0);
+        }
+        device.check();
+        if !cut {
+            assert!(tick > 20, "{tick}");
+            break;
+        }
+    }
+}
+
+/// A crash before, amid or after every call while an image is deleted: node and file go together.
+#[test]
+fn a_crash_at_any_moment_of_a_delete_leaves_no_file_behind() {
+    for by_exec in [true, false] {
+        for tick in 0.. {
+            let mut device = Device::new();
+            device.deliver("img");
+            let cut = crashed(&mut device, tick, |device| {
+                match by_exec {
+                    true => _ = device.exec("./VMImgMO/img/Operations/Delete"),
+                    false => _ = device.delete("./VMImgMO/img"),
+                }
+                device.run_all();
+            });
+            if cut {
+                device.restart();
+            }
+            assert_eq!(
+                device.get("./VMImgMO/img").is_some(),
+                tick == 0,
+                "crash at {tick}"
+            );
+            device.check();
+            if !cut {
+                break;
+            }
+        }
+    }
+}
+
+/// A download that the last run left in State 1 without a record goes on all the same.
+#[test]
+fn state_1_is_never_a_dead_end() {
+    let mut device = Device::new();
+    assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+    assert_eq!(
+        device.add_leaf("./VMImgMO/img/DownloadURI", IMAGE),
+        StatusCode::OK
+    );
+    assert_eq!(
+        device.add_leaf("./VMImgMO/img/MediaType", MEDIA_TYPE),
+        StatusCode::OK
+    );
+    device.begin("./VMImgMO/img/Operations/Download", None);
+    let mut batch = omadm_core::Batch::new();
+    batch.remove(Space::INTENTS, "image/img-1");
+    batch.remove(Space::DOWNLOADS, "img-1");
+    omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
+    device.restart();
+    assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some("2"));
+    assert_eq!(device.take_alerts(), [image_ready("img", None)]);
+    device.check();
+}
+
+/// A recovery that hangs keeps the VM busy; what it brings back late settles it.
+#[test]
+fn a_recovery_that_hangs_is_settled_when_it_returns() {
+    let mut device = device_in(VmState::Running, "");
+    let Answer::Pending(..) = device.begin("./VirMO/a/Operations/Suspend", None) else {
+        panic!("refused");
+    };
+    device.boot();
+    let job = device
+        .jobs
+        .iter()
+        .find(|job| job.lane == "vm vm-1")
+        .unwrap()
+        .id;
+    let work = device.take(job);
+    device.complete(job, JobEnd::TimedOut);
+    assert_eq!(
+        device.exec_now("./VirMO/a/Operations/PowerOff"),
+        StatusCode::COMMAND_NOT_ALLOWED
+    );
+    let output = in_job(|| work.run());
+    device.complete(job, JobEnd::Late(output));
+    device.run_all();
+    assert_eq!(device.state("a"), Some(VmState::Running));
+    device.check();
+    assert_eq!(device.operate("a", "Suspend"), StatusCode::OK);
+    let mut device = device_in(VmState::Running, "");
+    device
+        .bench
+        .change(&device.id("a"), MachineState::Suspended);
+    device.boot();
+    let job = device
+        .jobs
+        .iter()
+        .find(|job| job.lane == "vm vm-1")
+        .unwrap()
+        .id;
+    let work = device.take(job);
+    device.complete(job, JobEnd::TimedOut);
+    assert_eq!(
+        device.exec_now("./VirMO/a/Operations/Suspend"),
+        StatusCode::COMMAND_NOT_ALLOWED
+    );
+    let output = in_job(|| work.run());
+    device.complete(job, JobEnd::Late(output));
+    assert_eq!(device.state("a"), Some(VmState::Suspended));
+    device.run_all();
+    device.check();
+}
