@@ -18,10 +18,14 @@ mod files;
 mod handler;
 mod range;
 mod stall;
+#[cfg(feature = "server-tls")]
+mod tls;
 
 use connection::{Service, unless_stopped};
 pub use files::Files;
 pub use handler::{Handler, Incoming, Outgoing};
+#[cfg(feature = "server-tls")]
+pub use tls::ServerTls;
 
 /// An HTTP server for DM messages and for files. [DM-HTTP §5]
 ///
@@ -52,8 +56,8 @@ pub struct Server {
 pub struct ServerConfig {
     /// The greatest body of a request in bytes; default 1 MiB.
     pub max_body_bytes: usize,
-    /// For the head of a request, also for the first and for the next one on a connection; default
-    /// 15 s.
+    /// For the TLS handshake and for the head of a request, from the opening of the connection or
+    /// from the answer before; default 15 s.
     pub head_timeout: Duration,
     /// For the whole body of a request; default 30 s.
     pub body_timeout: Duration,
@@ -67,6 +71,9 @@ pub struct ServerConfig {
     pub grace: Duration,
     /// Files to serve below `/images/`; default none.
     pub files: Option<Files>,
+    /// Serve `https`; default plain `http`.
+    #[cfg(feature = "server-tls")]
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for ServerConfig {
@@ -80,6 +87,8 @@ impl Default for ServerConfig {
             workers: 16,
             grace: Duration::from_secs(5),
             files: None,
+            #[cfg(feature = "server-tls")]
+            tls: None,
         }
     }
 }
