@@ -11,10 +11,10 @@ use ureq::{Agent, Body, http::Response};
 
 use crate::agent::{self, Settings, Trouble};
 
-/// The header that carries the MAC of a message. [DM-Security §5.3]
+/// The header that carries the MAC of a message. [DM-Security]
 const HMAC: &str = "x-syncml-hmac";
 
-/// Sends DM messages to a server: one POST each, one message back. [DM-HTTP §5]
+/// Sends DM messages to a server: one POST each, one message back. [DM-HTTP]
 ///
 /// Connections are kept open between the messages of a session. No proxy is taken from the
 /// environment, no cookie is kept, no redirect is followed.

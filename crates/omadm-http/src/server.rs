@@ -27,7 +27,7 @@ pub use handler::{Handler, Incoming, Outgoing};
 #[cfg(feature = "server-tls")]
 pub use tls::ServerTls;
 
-/// An HTTP server for DM messages and for files. [DM-HTTP §5]
+/// An HTTP server for DM messages and for files. [DM-HTTP]
 ///
 /// | request | answer |
 /// |---|---|
@@ -37,6 +37,8 @@ pub use tls::ServerTls;
 /// | … whose body does not come in time | 408 |
 /// | `GET` and `HEAD` below `/images/` | the file, or the part of it asked for; 404 |
 /// | any other method | 405 |
+///
+/// That a body of another type gets 415, and an unreadable one 400, is usage (unverified).
 ///
 /// A handler that panics answers 500, and the server lives on. It takes no more than
 /// [`ServerConfig::max_connections`] at a time; further ones wait. A connection that dawdles is

@@ -29,7 +29,7 @@ use super::{
     stall::Stalling,
 };
 
-/// The header that carries the MAC of a message. [DM-Security §5.3]
+/// The header that carries the MAC of a message. [DM-Security]
 const HMAC: &str = "x-syncml-hmac";
 
 /// The greatest head of a request in bytes.

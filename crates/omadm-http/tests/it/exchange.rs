@@ -1,4 +1,4 @@
-//! The client: what it sends, what it takes back, how long it waits. [DM-HTTP §5]
+//! The client: what it sends, what it takes back, how long it waits. [DM-HTTP]
 
 use std::{
     net::TcpListener,
