@@ -27,8 +27,12 @@ const DEV_INFO: [&str; 5] = [
     "./DevInfo/Lang",
 ];
 
-/// The room an Alert 1222 takes at most, and more digits in a header, in bytes.
-const SPARE_BYTES: usize = 128;
+/// The room an Alert 1222 or 1223 takes at most, in bytes.
+const ALERT_BYTES: usize = 64;
+
+/// What a message holds at most besides its header, the Status of the last one, and one element
+/// that is all but too large: more digits, an Alert 1222, the Status of one. In bytes.
+const SPARE_BYTES: usize = 256;
 
 /// How many messages in a row a server may send without proof, or in a version that is not
 /// supported, until the session is over: it is told once.
@@ -248,11 +252,11 @@ impl Session {
         let mut body = Vec::new();
         let (header, limit) = self.next_header();
         let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
-        if let Some(status) = self.header.take() {
+        if let Some(status) = self.header.clone() {
             packer.require(&mut Command::Status(status))?;
         }
         if !self.server_done {
-            packer.reserve(SPARE_BYTES);
+            packer.reserve(ALERT_BYTES);
         }
         // Only once the server has been listened to: a refusal holds statuses alone.
         let alerts_too = self.verifier.is_satisfied() || self.link.last_received() == 0;
@@ -274,10 +278,10 @@ impl Session {
         let mut body = Vec::new();
         let (header, limit) = self.next_header();
         let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
-        if let Some(status) = self.header.take() {
+        if let Some(status) = self.header.clone() {
             packer.require(&mut Command::Status(status))?;
         }
-        packer.reserve(SPARE_BYTES);
+        packer.reserve(ALERT_BYTES);
         self.fill(&mut packer)?;
         packer.require(&mut Command::Alert(Alert::new(AlertCode::SESSION_ABORT)))?;
         packer.finish(true);
@@ -292,11 +296,9 @@ impl Session {
         &self,
         items: Vec<Item<'static>>,
     ) -> Result<Vec<Item<'static>>, Failure> {
-        let unencodable = |_| Failure::Unencodable;
-        let mut bytes = Vec::new();
-        let room = self.room(&mut bytes).map_err(unencodable)?;
+        let room = self.room().map_err(|_| Failure::Unencodable)?;
         let object = self.link.max_object_size().unwrap_or(u64::MAX);
-        let mut results = Results::new(u32::MAX, CmdId::FIRST, []).with_cmd_id(CmdId::FIRST);
+        let mut results = Results::new(u32::MAX, CmdId::FIRST, []);
         let mut checked = Vec::with_capacity(items.len());
         for item in items {
             if item
@@ -307,10 +309,9 @@ impl Session {
                 return Err(Failure::TooLarge);
             }
             results.items = vec![item];
-            bytes.clear();
             let command = Command::Results(results);
-            encode_command(&command, self.encoding, &mut bytes).map_err(unencodable)?;
-            if bytes.len() > room {
+            let size = self.size(&command).map_err(|_| Failure::Unencodable)?;
+            if size > room {
                 return Err(Failure::TooLarge);
             }
             let Command::Results(back) = command else {
@@ -322,11 +323,19 @@ impl Session {
         Ok(checked)
     }
 
+    /// The size of a command within a message.
+    fn size(&self, command: &Command<'_>) -> Result<usize, EncodeError> {
+        let mut bytes = Vec::new();
+        encode_command(command, self.encoding, &mut bytes)?;
+        Ok(bytes.len())
+    }
+
     /// What the next messages can hold beside what each of them must.
-    fn room(&self, scratch: &mut Vec<u8>) -> Result<usize, EncodeError> {
+    fn room(&self) -> Result<usize, EncodeError> {
+        let mut scratch = Vec::new();
         let mut header = self.link.clone().next_header();
         header.cred = self.prover.clone().cred();
-        let mut packer = Packer::new(&header, self.encoding, 0, scratch)?;
+        let mut packer = Packer::new(&header, self.encoding, 0, &mut scratch)?;
         if let Some(status) = self.header.clone() {
             packer.require(&mut Command::Status(status))?;
         }
@@ -475,16 +484,18 @@ impl Session {
             if self.sent_alerts.contains(&key) {
                 continue;
             }
-            match packer.push(&mut Command::Alert(Alert::from_generic(alert))) {
+            let mut command = Command::Alert(Alert::from_generic(alert));
+            match packer.push(&mut command) {
                 Ok(Fit::Packed(id)) => {
                     self.ledger.sent(self.link.last_sent(), id, key);
                     self.sent_alerts.insert(key);
                 }
-                Ok(Fit::Full) => {
+                // The messages to come may be as full as this one, but for the alert.
+                Ok(Fit::Full) if self.size(&command)? <= self.room()? => {
                     everything = false;
                     break;
                 }
-                Ok(Fit::Never) | Err(_) => unsendable.push(key),
+                Ok(Fit::Full | Fit::Never) | Err(_) => unsendable.push(key),
             }
         }
         for key in unsendable {

@@ -246,6 +246,10 @@ enum Run {
 
 /// Runs one Item of a command.
 fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Result<Run, Failure> {
+    if item.more_data {
+        // Objects larger than a message are not put together yet.
+        return Err(Failure::Unsupported);
+    }
     match command {
         Command::Add(add) => edit(Edit::Add, item, add, ground),
         Command::Copy(copy) => edit(Edit::Copy, item, copy, ground),

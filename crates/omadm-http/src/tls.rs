@@ -2,8 +2,6 @@ use std::fmt;
 
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
-use crate::InvalidPem;
-
 /// Whom a client trusts over `https`, and who it is itself.
 ///
 /// The default trusts the public authorities of the web, as compiled in, and shows no certificate.
@@ -11,6 +9,21 @@ use crate::InvalidPem;
 pub struct Tls {
     authorities: Option<RootCerts>,
     identity: Option<ClientCert>,
+}
+
+/// A text that is no PEM of the wanted kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPem {
+    /// It cannot be read as PEM.
+    #[error("it is not PEM")]
+    Syntax,
+    /// There is no certificate in it.
+    #[error("there is no certificate in it")]
+    NoCertificate,
+    /// There is no private key in it.
+    #[error("there is no private key in it")]
+    NoKey,
 }
 
 impl Tls {

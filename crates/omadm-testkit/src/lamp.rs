@@ -76,7 +76,6 @@ pub struct LampLog(Arc<Mutex<Vec<String>>>);
 
 impl LampLog {
     /// Everything since the last call.
-    #[must_use]
     pub fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
     }

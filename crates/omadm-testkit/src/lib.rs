@@ -28,4 +28,4 @@ pub use clock::Clock;
 pub use device::{DEVICE_ID, SERVER_ID, SERVER_URL, device, uri};
 pub use journal::TestJournal;
 pub use lamp::{LAMP, Lamp, LampLog};
-pub use script::{Script, data, describe, results, statuses};
+pub use script::{Script, data, describe, pretty, results, statuses};

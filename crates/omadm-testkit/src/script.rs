@@ -1,5 +1,6 @@
 use omadm_client::Request;
 use omadm_core::StatusCode;
+use omadm_markup::{Reader, Writer};
 use omadm_session::{Packer, command_status, header_status};
 use omadm_syncml::{Command, Encoding, Header, Item, Limits, Message, Results, Status, decode};
 
@@ -144,4 +145,20 @@ pub fn describe(message: &Message<'_>) -> String {
         words.push("Final".into());
     }
     words.join(" ")
+}
+
+/// A message, indented, for golden files.
+#[must_use]
+pub fn pretty(body: &[u8], encoding: Encoding) -> String {
+    let mut out = Vec::new();
+    let mut reader = Reader::new(body, encoding, &omadm_markup::Limits::default()).unwrap();
+    let mut writer = Writer::new(Encoding::Xml, &mut out).unwrap().pretty();
+    while let Some(event) = reader.next_event().unwrap() {
+        writer.event(&event).unwrap();
+    }
+    writer.finish().unwrap();
+    let mut text = String::from_utf8(out).unwrap();
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
 }

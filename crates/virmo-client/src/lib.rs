@@ -1,6 +1,5 @@
 //! The VirMO Client: a management object that drives a hypervisor.
 
-mod apply;
 mod client;
 mod drive;
 mod event;

@@ -15,5 +15,3 @@ mod fetch;
 mod files;
 mod peer;
 mod server;
-#[cfg(all(feature = "tls", feature = "server-tls"))]
-mod tls;

@@ -317,7 +317,11 @@ impl<'a> XmlReader<'a> {
                 continue;
             }
             let uri_at = at + attribute.value_at;
-            if !chars::is_namespace(attribute.value) {
+            if attribute
+                .value
+                .bytes()
+                .any(|byte| byte < b' ' || byte == b'&')
+            {
                 return self.fail(ReadErrorKind::UnsupportedNamespace, uri_at);
             }
             if attribute.name.len() > "xmlns".len()

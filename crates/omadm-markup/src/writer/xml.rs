@@ -311,11 +311,13 @@ impl<'o> XmlWriter<'o> {
     }
 
     fn uri(&mut self, uri: &str) -> Result<(), WriteError> {
-        if !chars::is_namespace(uri) || !uri.chars().all(chars::is_allowed) {
-            return Err(WriteError::InvalidName);
+        let start = self.out.len();
+        escape::attribute(uri, self.out)?;
+        if self.out.get(start..) == Some(uri.as_bytes()) {
+            Ok(())
+        } else {
+            Err(WriteError::InvalidName)
         }
-        self.out.extend_from_slice(uri.as_bytes());
-        Ok(())
     }
 }
 

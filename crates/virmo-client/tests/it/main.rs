@@ -14,6 +14,5 @@ mod faults;
 mod images;
 mod primitives;
 mod random;
-mod resources;
 mod restarts;
 mod writes;

@@ -1,0 +1,279 @@
+//! The alert queue: durable, at least once, and not for ever.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use std::time::Duration;
+
+use omadm_client::{
+    Backoff, Config, DropReason, Event, Input, SessionEnd, StartError, TransportFailure,
+};
+use omadm_core::{AlertCode, Batch, Correlator, Journal, JournalErrorKind, Space, StatusCode};
+use omadm_session::request;
+use omadm_syncml::{Alert, Command, Message};
+use omadm_testkit::{Bench, TestJournal, describe};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn config() -> Config {
+    let mut config = Bench::config();
+    config.alert_retry = Backoff {
+        tries: 2,
+        first: MINUTE,
+        cap: 2 * MINUTE,
+    };
+    config
+}
+
+/// A device on which `count` alerts wait, outside a session.
+fn queued(config: Config, count: usize) -> Bench {
+    let mut bench = Bench::new(config);
+    let later = |n: usize| {
+        let correlator = Correlator::new(format!("c{n}"));
+        request::exec("./Lamp/Later", Some(&correlator))
+    };
+    bench.run((0..count).map(later));
+    bench.say([]);
+    for _ in 0..count {
+        bench.finish_job();
+    }
+    bench
+}
+
+/// The Correlators of the alerts in a message.
+fn correlators(message: &Message<'_>) -> Vec<String> {
+    let of = |command: &Command<'_>| match command {
+        Command::Alert(alert) => alert.correlator.as_ref().map(ToString::to_string),
+        _ => None,
+    };
+    message.commands.iter().filter_map(of).collect()
+}
+
+fn wanted(bench: &Bench) -> usize {
+    bench
+        .events
+        .iter()
+        .filter(|event| **event == Event::SessionWanted)
+        .count()
+}
+
+#[test]
+fn alerts_survive_a_restart_in_order() {
+    let bench = queued(config(), 3);
+    assert_eq!(wanted(&bench), 1, "asked for once");
+    let mut bench = bench.restart();
+    assert_eq!(wanted(&bench), 1, "asked for again at the start");
+    let setup = bench.start();
+    assert_eq!(
+        describe(&setup),
+        "Alert(1201) Replace Alert(1226) Alert(1226) Alert(1226) Final"
+    );
+    assert_eq!(correlators(&setup), ["c0", "c1", "c2"]);
+    assert!(!bench.client.is_idle());
+    let mut bench = bench.restart();
+    assert_eq!(
+        correlators(&bench.start()),
+        ["c0", "c1", "c2"],
+        "sent, not acknowledged"
+    );
+    bench.say([]);
+    assert!(bench.client.is_idle());
+    assert_eq!(bench.journal.records(Space::ALERTS), []);
+    let mut bench = bench.restart();
+    assert_eq!((correlators(&bench.start()), wanted(&bench)), (vec![], 0));
+}
+
+#[test]
+fn an_alert_is_durable_together_with_the_state_it_tells() {
+    let mut bench = Bench::new(config());
+    bench.run([request::exec("./Lamp/Later", None)]);
+    bench.say([]);
+    let before = bench.journal.commits();
+    bench.finish_job();
+    assert_eq!(bench.journal.commits(), before + 1);
+    let bench = bench.restart();
+    assert_eq!(bench.value("./Lamp/Light").as_deref(), Some("true"));
+    assert_eq!(bench.journal.records(Space::ALERTS).len(), 1);
+}
+
+#[test]
+fn a_refused_alert_backs_off_and_is_dropped_in_the_end() {
+    let mut bench = queued(config(), 1);
+    let mut pauses = vec![MINUTE, 2 * MINUTE].into_iter();
+    for tries in 1..=2 {
+        assert_eq!(correlators(&bench.start()), ["c0"]);
+        bench.refuse_alerts(StatusCode::INCOMPLETE_COMMAND);
+        let status = Some(StatusCode::INCOMPLETE_COMMAND);
+        let refused = bench.events.iter().find_map(|event| match event {
+            Event::AlertRefused {
+                tries: t,
+                status: s,
+                ..
+            } if *t == tries => Some(*s),
+            _ => None,
+        });
+        assert_eq!(refused, Some(status));
+        let asked = wanted(&bench);
+        let pause = pauses.next().unwrap();
+        bench.advance(pause - Duration::from_millis(1));
+        assert_eq!(wanted(&bench), asked);
+        bench.advance(Duration::from_millis(1));
+        assert_eq!(wanted(&bench), asked + 1);
+        if tries == 1 {
+            bench = bench.restart();
+        }
+    }
+    bench.start();
+    bench.refuse_alerts(StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT);
+    let dropped = |event: &Event| {
+        matches!(
+            event,
+            Event::AlertDropped {
+                reason: DropReason::Refused,
+                ..
+            }
+        )
+    };
+    assert!(bench.events.iter().any(dropped));
+    assert_eq!(bench.journal.records(Space::ALERTS), []);
+    assert!(bench.client.is_idle());
+}
+
+#[test]
+fn a_refused_alert_is_not_sent_before_its_time() {
+    let mut bench = queued(config(), 1);
+    bench.start();
+    bench.refuse_alerts(StatusCode::COMMAND_FAILED);
+    assert_eq!(correlators(&bench.start()), [""; 0]);
+    bench.advance(MINUTE);
+    let answer = bench.say([request::get("./Lamp/Name")]).unwrap();
+    assert_eq!(correlators(&answer), ["c0"], "within the same session");
+    bench.say([]);
+    assert!(bench.client.is_idle());
+}
+
+#[test]
+fn an_alert_nobody_answers_counts_as_refused() {
+    let mut bench = queued(config(), 1);
+    bench.start();
+    let header = bench.script.header();
+    let body = bench.script.write_as(&header, [], true);
+    assert_eq!(bench.deliver(&body), None);
+    assert_eq!(bench.ended.last(), Some(&SessionEnd::Completed));
+    let refused = |event: &Event| {
+        matches!(
+            event,
+            Event::AlertRefused {
+                status: None,
+                tries: 1,
+                ..
+            }
+        )
+    };
+    assert!(bench.events.iter().any(refused));
+}
+
+#[test]
+fn a_session_that_fails_is_tried_again_later_and_costs_no_alert() {
+    let mut bench = queued(config(), 1);
+    let mut asked = wanted(&bench);
+    for pause in [1, 2, 2, 2] {
+        bench.start();
+        bench
+            .feed(Input::TransportFailed(TransportFailure::Refused))
+            .unwrap();
+        bench.request = None;
+        assert!(!bench.ended.last().unwrap().is_normal());
+        bench.advance(pause * MINUTE - Duration::from_millis(1));
+        assert_eq!(wanted(&bench), asked);
+        bench.advance(Duration::from_millis(1));
+        asked += 1;
+        assert_eq!(wanted(&bench), asked);
+    }
+    assert_eq!(correlators(&bench.start()), ["c0"]);
+    bench.say([]);
+    assert!(bench.client.is_idle());
+}
+
+#[test]
+fn a_full_queue_drops_what_comes_on_top() {
+    let mut config = config();
+    config.max_queued_alerts = 2;
+    let mut bench = queued(config, 3);
+    let dropped = |event: &Event| {
+        matches!(event, Event::AlertDropped { reason: DropReason::QueueFull, alert }
+            if alert.correlator == Some(Correlator::new("c2")))
+    };
+    assert!(bench.events.iter().any(dropped));
+    assert_eq!(correlators(&bench.start()), ["c0", "c1"]);
+}
+
+#[test]
+fn an_alert_that_fits_no_message_is_dropped() {
+    let mut bench = Bench::new(config());
+    let huge = Correlator::new("x".repeat(20_000));
+    let later = |correlator| request::exec("./Lamp/Later", Some(correlator));
+    bench.run([later(&huge), later(&Correlator::new("c1"))]);
+    bench.say([]);
+    bench.finish_job();
+    bench.finish_job();
+    assert_eq!(correlators(&bench.start()), ["c1"]);
+    let dropped = |event: &Event| {
+        matches!(
+            event,
+            Event::AlertDropped {
+                reason: DropReason::TooLarge,
+                ..
+            }
+        )
+    };
+    assert!(bench.events.iter().any(dropped));
+}
+
+#[test]
+fn alerts_spread_over_messages() {
+    let mut bench = queued(config(), 100);
+    let mut sent = correlators(&bench.start());
+    assert!(sent.len() < 100 && !bench.script.last.as_ref().unwrap().is_final);
+    while !bench.script.last.as_ref().unwrap().is_final {
+        assert!(bench.request.as_ref().unwrap().body.len() <= 16_384);
+        let next = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
+        let body = bench.script.write([next], false);
+        sent.extend(correlators(&bench.deliver(&body).unwrap()));
+    }
+    let expected: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
+    assert_eq!(sent, expected);
+    bench.say([]);
+    assert_eq!(bench.ended.last(), Some(&SessionEnd::Completed));
+    assert!(bench.client.is_idle());
+}
+
+#[test]
+fn an_acknowledgement_that_cannot_be_made_durable_is_as_none() {
+    let mut bench = queued(config(), 1);
+    bench.start();
+    bench.journal.fail_once(0, JournalErrorKind::Io);
+    bench.say([]);
+    assert!(!bench.client.is_idle());
+    assert!(
+        bench
+            .events
+            .contains(&Event::JournalFailed(JournalErrorKind::Io))
+    );
+    assert_eq!(correlators(&bench.start()), ["c0"]);
+    bench.say([]);
+    assert!(bench.client.is_idle());
+}
+
+#[test]
+fn a_damaged_queue_is_found_at_the_start() {
+    let journal = TestJournal::default();
+    let mut batch = Batch::new();
+    batch.put(Space::ALERTS, 0u64.to_be_bytes(), [9, 9, 9]);
+    journal.commit(&batch).unwrap();
+    let error = Bench::on(journal, config()).unwrap_err();
+    assert!(matches!(error, StartError::AlertRecord), "{error:?}");
+}

@@ -1,0 +1,214 @@
+//! Whole exchanges, byte for byte as the device writes them, indented for reading.
+//!
+//! `tests/golden/<name>.xml` holds the messages of the device in one session, each after a comment
+//! that says what it answers.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+
+use std::{fmt::Write, fs, path::Path, time::Duration};
+
+use omadm_client::Input;
+use omadm_core::{AlertCode, Correlator, Format, StatusCode};
+use omadm_session::{
+    Credentials, Prover, Scheme, Verifier, header_status,
+    request::{self, Leaf},
+};
+use omadm_syncml::{Alert, Command, Exec, Group, Item, Location, NodeCommand, Unsupported};
+use omadm_testkit::{Bench, describe, pretty};
+
+/// The messages of a session so far.
+struct Record {
+    name: &'static str,
+    text: String,
+}
+
+impl Record {
+    fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            text: String::new(),
+        }
+    }
+
+    /// Adds the message that awaits its answer.
+    fn message(&mut self, what: &str, bench: &Bench) {
+        let body = &bench.request.as_ref().unwrap().body;
+        let message = pretty(body, bench.script.encoding);
+        write!(self.text, "<!-- {what} -->\n{message}").unwrap();
+    }
+
+    fn check(self) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/golden")
+            .join(self.name);
+        let golden = fs::read_to_string(&path).unwrap_or_default();
+        let differs = golden
+            .lines()
+            .zip(self.text.lines())
+            .position(|(a, b)| a != b)
+            .map(|line| line + 1);
+        if golden != self.text {
+            let found = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.name);
+            fs::write(&found, &self.text).unwrap();
+            panic!(
+                "{} differs from line {differs:?} on: {}",
+                self.name,
+                found.display()
+            );
+        }
+    }
+}
+
+fn item(uri: &'static str) -> Item<'static> {
+    Item::new().with_target(uri)
+}
+
+#[test]
+fn reading() {
+    let mut record = Record::new("reading.xml");
+    let mut bench = Bench::default();
+    bench.start();
+    record.message("package 1", &bench);
+    let leaf = |name: &str, leaf| request::add(&format!("./Lamp/Ext/{name}"), leaf);
+    bench.say([
+        leaf("bin", Leaf::new(Format::B64, "AP/+")),
+        leaf("chr", Leaf::new(Format::Chr, "1 < 2 & \"3\"")),
+        leaf(
+            "json",
+            Leaf::new(Format::Chr, "{}").with_type("application/json"),
+        ),
+        leaf("null", Leaf::new(Format::Null, "")),
+    ]);
+    record.message("Add of four leaves", &bench);
+    bench.say([
+        request::get("./Lamp/Ext"),
+        request::get("./Lamp/Presets"),
+        request::get("./Lamp/Ext?list=StructData"),
+        request::get("./Lamp/Level?prop=Format"),
+        request::get("./Lamp/Pin"),
+        Command::Get(NodeCommand::new([
+            item("./Lamp/Level"),
+            item("./Lamp/Light"),
+        ])),
+        Command::Get(NodeCommand::new([item("./Lamp/Name"), item("./Lamp/None")])),
+    ]);
+    record.message(
+        "Get of children, of none, of a list, of a property, of what cannot be read, of two leaves, \
+         of one there and one not",
+        &bench,
+    );
+    record.check();
+}
+
+#[test]
+fn errors() {
+    let mut record = Record::new("errors.xml");
+    let mut bench = Bench::default();
+    bench.start();
+    bench.say([
+        request::replace("./Lamp/Level", Leaf::new(Format::Chr, "7")),
+        request::replace("./Lamp/Missing", Leaf::new(Format::Chr, "7")),
+        request::delete("./Lamp"),
+        request::add("./Nowhere/a", Leaf::new(Format::Chr, "")),
+        Command::Replace(NodeCommand::new([item("./Lamp/Name")])),
+        Command::Unsupported(Unsupported::new("Put")),
+        Command::Unsupported(Unsupported::new("Dance")),
+        Command::Atomic(Group::new([request::get("./Lamp/Name")])),
+        Command::Alert(Alert::new(AlertCode::CONFIRM)),
+        Command::Copy(NodeCommand::new([
+            item("./Lamp/Presets/a").with_source(Location::new("./Lamp/None")),
+            item("./Lamp/Presets/a").with_source(Location::new("./Lamp/Level")),
+        ])),
+    ]);
+    record.message("one command after the other that cannot be done", &bench);
+    record.check();
+}
+
+#[test]
+fn executing() {
+    let mut record = Record::new("executing.xml");
+    let mut bench = Bench::default();
+    bench.start();
+    let correlator = Correlator::new("r1-7");
+    let echo = Exec::new([item("./Lamp/Echo").with_data("hello")]);
+    bench.say([
+        Command::Exec(echo),
+        request::exec("./Lamp/Off", Some(&correlator)),
+        request::get("./Lamp/Light"),
+    ]);
+    bench.advance(Duration::from_secs(30));
+    record.message("Exec with a result, Exec that takes too long, Get", &bench);
+    bench.finish_job();
+    bench.say([]);
+    bench.start();
+    record.message("package 1 of the session that delivers the alert", &bench);
+    bench.feed(Input::Abort).unwrap();
+    bench.say([request::get("./Lamp/Name")]);
+    record.message("Get after the device decided to abort", &bench);
+    record.check();
+}
+
+#[test]
+fn several_messages() {
+    let mut record = Record::new("several-messages.xml");
+    let mut bench = Bench::default();
+    bench.start();
+    let body = bench.script.write([request::get("./Lamp/Name")], false);
+    bench.deliver(&body);
+    record.message("Get in a message without Final", &bench);
+    let mut header = bench.script.header();
+    header.meta = header.meta.with_max_msg_size(1000);
+    let gets = (0..3).map(|_| request::get("./Lamp/Name"));
+    let commands: Vec<_> = bench.script.acknowledge().into_iter().chain(gets).collect();
+    let body = bench.script.write_as(&header, commands, true);
+    bench.deliver(&body);
+    record.message("three more and Final, with MaxMsgSize 1000", &bench);
+    while !bench.script.last.as_ref().unwrap().is_final {
+        let next = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
+        let body = bench.script.write([next], false);
+        bench.deliver(&body);
+        record.message("Alert 1222", &bench);
+    }
+    record.check();
+}
+
+#[test]
+fn credentials() {
+    let mut record = Record::new("credentials.xml");
+    let mut config = Bench::config();
+    config.scheme = Scheme::Basic;
+    config.credentials = Some(Credentials::new("dev1", "OhBehave"));
+    config.server_credentials = Some(Credentials::new("dm.example", "Bruce2"));
+    let mut prover = Prover::new(Scheme::Basic, config.server_credentials.clone()).unwrap();
+    let verifier = Verifier::new(Scheme::Basic, config.credentials.clone()).unwrap();
+    let mut bench = Bench::new(config);
+    let setup = bench.start();
+    assert_eq!(describe(&setup), "Alert(1201) Replace Final");
+    record.message("package 1 with the client's credentials", &bench);
+    bench.say([request::get("./Lamp/Name")]);
+    record.message("Get from a server without credentials", &bench);
+    let last = bench.script.last.clone().unwrap();
+    let mut header = bench.script.header();
+    header.cred = prover.cred();
+    let accepted = header_status(&last.header, StatusCode::AUTHENTICATION_ACCEPTED);
+    let commands = [Command::Status(accepted), request::get("./Lamp/Name")];
+    let body = bench.script.write_as(&header, commands, true);
+    bench.deliver(&body);
+    record.message("Get from a server with credentials", &bench);
+    assert!(verifier.chal().is_some());
+    record.check();
+}
+
+#[test]
+fn version() {
+    let mut record = Record::new("version.xml");
+    let mut bench = Bench::default();
+    bench.start();
+    let mut header = bench.script.header();
+    header.ver_proto = "DM/3.0".into();
+    let body = bench
+        .script
+        .write_as(&header, [request::get("./Lamp/Name")], true);
+    bench.deliver(&body);
+    record.message("Get in DM/3.0", &bench);
+    record.check();
+}

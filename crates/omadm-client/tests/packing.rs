@@ -1,0 +1,304 @@
+//! Packages of several messages, both ways, and what does not fit.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use omadm_client::SessionEnd;
+use omadm_core::{AlertCode, Format};
+use omadm_session::request::{self, Leaf};
+use omadm_syncml::{Alert, Command, Exec, Item, Message, NodeCommand, Status};
+use omadm_testkit::{Bench, data, describe, results, statuses};
+use proptest::prelude::*;
+
+fn next() -> Command<'static> {
+    Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE))
+}
+
+fn add(name: &str, value: String) -> Command<'static> {
+    request::add(&format!("./Lamp/Ext/{name}"), Leaf::new(Format::Chr, value))
+}
+
+/// Package 2 from a server that takes messages of this size.
+fn ask(
+    bench: &mut Bench,
+    max_msg_size: u64,
+    commands: impl IntoIterator<Item = Command<'static>>,
+) -> Message<'static> {
+    bench.start();
+    let mut header = bench.script.header();
+    header.meta = header.meta.with_max_msg_size(max_msg_size);
+    let commands: Vec<_> = bench
+        .script
+        .acknowledge()
+        .into_iter()
+        .chain(commands)
+        .collect();
+    let body = bench.script.write_as(&header, commands, true);
+    bench.deliver(&body).unwrap()
+}
+
+/// The rest of the device's package, message by message, in answer to Alert 1222.
+fn collect(bench: &mut Bench, first: Message<'static>, max: usize) -> Vec<Message<'static>> {
+    let mut messages = vec![first];
+    loop {
+        assert!(bench.request.as_ref().unwrap().body.len() <= max);
+        assert!(matches!(&messages.last().unwrap().commands[0],
+            Command::Status(status) if status.cmd == Status::SYNC_HDR));
+        if messages.last().unwrap().is_final {
+            return messages;
+        }
+        let body = bench.script.write([next()], false);
+        messages.push(bench.deliver(&body).unwrap());
+        assert!(messages.len() < 1000);
+    }
+}
+
+fn all_results(messages: &[Message<'_>]) -> Vec<Item<'static>> {
+    messages.iter().flat_map(results).collect()
+}
+
+#[test]
+fn answers_spread_over_as_many_messages_as_it_takes() {
+    let mut bench = Bench::default();
+    let gets = || (0..30).map(|_| request::get("./Lamp/Name"));
+    let first = ask(&mut bench, 1500, gets());
+    assert!(!first.is_final);
+    let messages = collect(&mut bench, first, 1500);
+    assert!(messages.len() > 5);
+    let mut codes = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        // What was asked with 1222 comes with the Status of that.
+        let mut of_message = statuses(message);
+        of_message.retain(|(name, _)| name == "Get");
+        codes.extend(of_message);
+        assert_eq!(message.is_final, index + 1 == messages.len());
+    }
+    assert_eq!(codes, vec![("Get".to_owned(), 200); 30]);
+    assert_eq!(all_results(&messages).len(), 30);
+    assert_eq!(bench.say([]), None);
+    assert_eq!(bench.ended, [SessionEnd::Completed]);
+}
+
+#[test]
+fn the_items_of_a_list_spread_over_messages() {
+    let mut bench = Bench::default();
+    bench.codes((0..40).map(|n| add(&format!("n{n:02}"), format!("value {n}"))));
+    let first = ask(
+        &mut bench,
+        1200,
+        [request::get("./Lamp/Ext?list=StructData")],
+    );
+    let messages = collect(&mut bench, first, 1200);
+    assert!(messages.len() > 3);
+    let items = all_results(&messages);
+    let uris: Vec<_> = items
+        .iter()
+        .map(|item| item.source.as_ref().unwrap().uri.clone())
+        .collect();
+    let expected = (0..40).map(|n| format!("./Lamp/Ext/n{n:02}"));
+    let expected: Vec<_> = ["./Lamp/Ext".to_owned()]
+        .into_iter()
+        .chain(expected)
+        .collect();
+    assert_eq!(uris, expected);
+    assert_eq!(data(&items[40]), "value 39");
+}
+
+#[test]
+fn what_fits_no_message_is_413() {
+    let mut bench = Bench::default();
+    let long = "x".repeat(1000);
+    bench.codes([add("long", long.clone()), add("short", "y".into())]);
+    let gets = ["./Lamp/Ext/long", "./Lamp/Ext/short"].map(|uri| Item::new().with_target(uri));
+    let first = ask(&mut bench, 1500, [Command::Get(NodeCommand::new(gets))]);
+    let messages = collect(&mut bench, first, 1500);
+    let codes: Vec<_> = messages
+        .iter()
+        .flat_map(statuses)
+        .map(|(_, code)| code)
+        .collect();
+    assert_eq!(codes, [413, 200]);
+    assert_eq!(data(&all_results(&messages)[0]), "y");
+    bench.say([]);
+    let first = ask(&mut bench, 3000, [request::get("./Lamp/Ext/long")]);
+    assert_eq!(data(&results(&first)[0]), long);
+}
+
+#[test]
+fn what_exceeds_max_obj_size_is_413() {
+    let mut bench = Bench::default();
+    bench.codes([add("ten", "0123456789".into())]);
+    for (max, expected) in [
+        (9, "SyncHdr=200 Get=413 Final"),
+        (10, "SyncHdr=200 Get=200 Results Final"),
+    ] {
+        bench.start();
+        let mut header = bench.script.header();
+        header.meta = header.meta.with_max_obj_size(max);
+        let mut commands = bench.script.acknowledge();
+        commands.push(request::get("./Lamp/Ext/ten"));
+        let body = bench.script.write_as(&header, commands, true);
+        assert_eq!(describe(&bench.deliver(&body).unwrap()), expected);
+        bench.say([]);
+    }
+}
+
+#[test]
+fn a_status_too_large_goes_without_its_items() {
+    let mut bench = Bench::default();
+    let echo = Item::new()
+        .with_target("./Lamp/Echo")
+        .with_data("x".repeat(2000));
+    let first = ask(
+        &mut bench,
+        1500,
+        [
+            Command::Exec(Exec::new([echo])),
+            request::get("./Lamp/Name"),
+        ],
+    );
+    let messages = collect(&mut bench, first, 1500);
+    let exec = messages
+        .iter()
+        .flat_map(|message| &message.commands)
+        .find_map(|command| match command {
+            Command::Status(status) if status.cmd == "Exec" => Some(status),
+            _ => None,
+        });
+    assert_eq!(
+        (exec.unwrap().code.get(), exec.unwrap().items.len()),
+        (200, 0)
+    );
+}
+
+#[test]
+fn a_server_that_takes_next_to_nothing_still_gets_its_statuses() {
+    let mut bench = Bench::default();
+    let first = ask(
+        &mut bench,
+        1,
+        [
+            request::get("./Lamp/Name"),
+            request::exec("./Lamp/On", None),
+        ],
+    );
+    let messages = collect(&mut bench, first, 2000);
+    let codes: Vec<_> = messages
+        .iter()
+        .flat_map(statuses)
+        .filter(|(name, _)| name != "Alert")
+        .collect();
+    assert_eq!(codes, [("Get".into(), 413), ("Exec".into(), 200)]);
+}
+
+#[test]
+fn a_package_of_several_messages_is_executed_as_it_comes() {
+    let mut bench = Bench::default();
+    bench.start();
+    let body = bench
+        .script
+        .write([add("a", "1".into()), request::get("./Lamp/Ext/a")], false);
+    let answer = bench.deliver(&body).unwrap();
+    assert_eq!(
+        describe(&answer),
+        "SyncHdr=200 Add=200 Get=200 Results Alert(1222)"
+    );
+    let body = bench.script.write([request::get("./Lamp/Ext/b")], false);
+    let answer = bench.deliver(&body).unwrap();
+    assert_eq!(describe(&answer), "SyncHdr=200 Get=404 Alert(1222)");
+    let body = bench.script.write([], false);
+    let answer = bench.deliver(&body).unwrap();
+    assert_eq!(describe(&answer), "SyncHdr=200 Alert(1222)");
+    // The last message is empty, but our package is not complete before we said so.
+    let answer = bench.say([]).unwrap();
+    assert_eq!(describe(&answer), "SyncHdr=200 Final");
+    assert_eq!(bench.say([]), None);
+    assert_eq!(bench.ended, [SessionEnd::Completed]);
+}
+
+#[test]
+fn both_packages_may_take_several_messages_at_once() {
+    let mut bench = Bench::default();
+    bench.start();
+    let mut header = bench.script.header();
+    header.meta = header.meta.with_max_msg_size(1000);
+    let mut commands = bench.script.acknowledge();
+    commands.extend((0..8).map(|_| request::get("./Lamp/Name")));
+    let body = bench.script.write_as(&header, commands, false);
+    let mut seen = 0;
+    let mut message = bench.deliver(&body).unwrap();
+    for round in 0.. {
+        assert!(round < 100 && bench.request.as_ref().unwrap().body.len() <= 1000);
+        seen += results(&message).len();
+        if message.is_final {
+            break;
+        }
+        let more = (round < 3).then(|| request::get("./Lamp/Level"));
+        let body = bench.script.write(more, round >= 3);
+        message = bench.deliver(&body).unwrap();
+    }
+    assert_eq!(seen, 8 + 3);
+}
+
+#[test]
+fn leaves_of_every_size_arrive_or_are_refused_whole() {
+    // Just at the border, where a header with one digit more makes the difference.
+    for size in (300..700).step_by(3) {
+        let mut bench = Bench::default();
+        bench.codes([add("leaf", "x".repeat(size))]);
+        let first = ask(
+            &mut bench,
+            1200,
+            [request::get("./Lamp/Ext/leaf"), request::get("./Lamp/Name")],
+        );
+        let messages = collect(&mut bench, first, 1200);
+        let codes: Vec<_> = messages
+            .iter()
+            .flat_map(statuses)
+            .filter(|(name, _)| name == "Get")
+            .map(|(_, code)| code)
+            .collect();
+        match codes[..] {
+            [200, 200] => assert_eq!(data(&all_results(&messages)[0]).len(), size),
+            [413, 200] => assert_eq!(all_results(&messages).len(), 1),
+            _ => panic!("{size}: {codes:?}"),
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn nothing_is_lost_or_reordered(
+        max in 700u64..4000,
+        sizes in proptest::collection::vec(0usize..400, 1..20),
+    ) {
+        let mut bench = Bench::default();
+        let adds = sizes.iter().enumerate().map(|(n, size)| add(&n.to_string(), "v".repeat(*size)));
+        bench.codes(adds);
+        let gets = (0..sizes.len()).map(|n| request::get(&format!("./Lamp/Ext/{n}")));
+        let first = ask(&mut bench, max, gets);
+        let messages = collect(&mut bench, first, usize::try_from(max).unwrap());
+        let mut answers = messages.iter().flat_map(|message| &message.commands).filter_map(|command| {
+            match command {
+                Command::Status(status) if status.cmd == "Get" => Some(Err(status.code.get())),
+                Command::Results(results) => Some(Ok(data(&results.items[0]).len())),
+                _ => None,
+            }
+        });
+        for size in sizes {
+            match answers.next() {
+                Some(Err(200)) => prop_assert_eq!(answers.next(), Some(Ok(size))),
+                Some(Err(413)) => prop_assert!(size as u64 + 256 > max / 4),
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+        prop_assert_eq!(answers.next(), None);
+        bench.say([]);
+        prop_assert_eq!(&bench.ended[1..], [SessionEnd::Completed]);
+    }
+}
