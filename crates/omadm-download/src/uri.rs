@@ -115,6 +115,8 @@ impl fmt::Debug for DownloadUri {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -153,5 +155,21 @@ mod tests {
             base.join("file:///b").unwrap_err().kind,
             InvalidUriKind::Scheme
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_gets_in_is_normal(
+            text in "(https?://)?[a-zA-Z0-9:@\\[\\]./?#% -]{0,30}",
+            reference in "\\PC{0,20}",
+        ) {
+            if let Ok(uri) = text.parse::<DownloadUri>() {
+                prop_assert_eq!(uri.as_str().parse(), Ok(uri.clone()));
+                prop_assert!(!uri.as_str().contains('#'));
+                if let Ok(joined) = uri.join(&reference) {
+                    prop_assert_eq!(joined.as_str().parse(), Ok(joined.clone()));
+                }
+            }
+        }
     }
 }

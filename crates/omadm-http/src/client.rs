@@ -5,16 +5,16 @@ use std::{
     time::Duration,
 };
 
-use omadm_download::{Backoff, Cancel, Clock, DownloadUri};
+use omadm_download::{Cancel, DownloadUri};
 use omadm_syncml::{Encoding, encoding_of, media_type};
 use ureq::{Agent, Body, http::Response};
 
 use crate::agent::{self, Settings, Trouble};
 
-/// The header that carries the MAC of a message. [DM-Security §5.3]
+/// The header that carries the MAC of a message. [DM-Security]
 const HMAC: &str = "x-syncml-hmac";
 
-/// Sends DM messages to a server: one POST each, one message back. [DM-HTTP §5]
+/// Sends DM messages to a server: one POST each, one message back. [DM-HTTP]
 ///
 /// Connections are kept open between the messages of a session. No proxy is taken from the
 /// environment, no cookie is kept, no redirect is followed.
@@ -36,10 +36,6 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// The greatest body of an answer in bytes; default 1 MiB.
     pub max_reply_bytes: usize,
-    /// Retries of an exchange that failed in transport; default 4, after 1 s, 2 s and 4 s.
-    pub retry: Backoff,
-    /// No retry begins later than this after the start of the exchange; default 15 s.
-    pub retry_window: Duration,
     /// Whom to trust over `https`.
     #[cfg(feature = "tls")]
     pub tls: crate::Tls,
@@ -52,12 +48,6 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
             max_reply_bytes: 1 << 20,
-            retry: Backoff {
-                retries: 4,
-                first: Duration::from_secs(1),
-                longest: Duration::from_secs(4),
-            },
-            retry_window: Duration::from_secs(15),
             #[cfg(feature = "tls")]
             tls: crate::Tls::default(),
         }
@@ -197,35 +187,8 @@ impl HttpTransport {
         }
     }
 
-    /// Sends a message and waits for the answer; sends the identical message again while only the
-    /// transport fails, within the limits of [`ClientConfig`]. [DM-Protocol §7.1]
-    ///
-    /// A server may see the message twice, with the same MsgID.
-    ///
-    /// # Errors
-    /// The [`TransportError`] of the last attempt.
-    pub fn exchange(
-        &self,
-        post: &Post<'_>,
-        clock: &dyn Clock,
-        cancel: &Cancel,
-    ) -> Result<Reply, TransportError> {
-        let last_start = clock.now() + self.config.retry_window;
-        let mut retried = 0;
-        loop {
-            let error = match self.post(post, cancel) {
-                Err(error) if error.kind.is_transient() => error,
-                outcome => return outcome,
-            };
-            match self.config.retry.wait(retried, None) {
-                Some(wait) if clock.now() + wait <= last_start => clock.wait(wait, cancel),
-                _ => return Err(error),
-            }
-            retried += 1;
-        }
-    }
-
-    /// Sends a message once and waits for the answer.
+    /// Sends a message and waits for the answer, once: whoever numbers the messages decides about
+    /// a retry, which has to be the identical message. [DM-Protocol §7.1]
     ///
     /// # Errors
     /// A [`TransportError`].

@@ -6,12 +6,12 @@
 //! | `fetch` | [`HttpFetch`] downloads files, in parts if need be | devices |
 //! | `server` | [`Server`] hands DM messages to a [`Handler`] and serves files | servers |
 //! | `tls` | `https` in `client` and `fetch`, by rustls | devices |
+//! | `server-tls` | `https` in `server`, by rustls | servers |
 //!
 //! The first three are on by default; a device that turns `server` off builds no server.
 //!
 //! Everything blocks; inside, the server is asynchronous, on one thread and a pool for handlers.
-//! The crate keeps time-outs of its own; waits between retries go through a
-//! [`Clock`](omadm_download::Clock), for which [`SystemClock`] is the real one.
+//! [`SystemClock`] is the real [`Clock`](omadm_download::Clock) of a download.
 //!
 //! ```
 //! # #[cfg(all(feature = "client", feature = "server"))] {
@@ -20,7 +20,7 @@
 //! use omadm_download::Cancel;
 //! use omadm_http::{
 //!     ClientConfig, Encoding, Handler, HttpTransport, Incoming, Outgoing, Post, Server,
-//!     ServerConfig, SystemClock,
+//!     ServerConfig,
 //! };
 //!
 //! /// A DM server that sends every message back.
@@ -41,7 +41,7 @@
 //!
 //! let transport = HttpTransport::new(ClientConfig::default());
 //! let post = Post::new(&url, Encoding::Xml, b"<SyncML/>");
-//! let reply = transport.exchange(&post, &SystemClock::new(), &Cancel::new())?;
+//! let reply = transport.post(&post, &Cancel::new())?;
 //! assert_eq!(reply.body, b"<SyncML/>");
 //! server.stop();
 //! # }
@@ -55,6 +55,8 @@ mod client;
 mod clock;
 #[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(any(feature = "tls", feature = "server-tls"))]
+mod pem;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(all(feature = "tls", any(feature = "client", feature = "fetch")))]
@@ -67,7 +69,11 @@ pub use clock::SystemClock;
 pub use fetch::{FetchConfig, HttpFetch};
 #[cfg(any(feature = "client", feature = "server"))]
 pub use omadm_syncml::Encoding;
+#[cfg(any(feature = "tls", feature = "server-tls"))]
+pub use pem::InvalidPem;
+#[cfg(feature = "server-tls")]
+pub use server::ServerTls;
 #[cfg(feature = "server")]
 pub use server::{Files, Handler, Incoming, Outgoing, Server, ServerConfig};
 #[cfg(all(feature = "tls", any(feature = "client", feature = "fetch")))]
-pub use tls::{InvalidPem, Tls};
+pub use tls::Tls;

@@ -18,12 +18,16 @@ mod files;
 mod handler;
 mod range;
 mod stall;
+#[cfg(feature = "server-tls")]
+mod tls;
 
 use connection::{Service, unless_stopped};
 pub use files::Files;
 pub use handler::{Handler, Incoming, Outgoing};
+#[cfg(feature = "server-tls")]
+pub use tls::ServerTls;
 
-/// An HTTP server for DM messages and for files. [DM-HTTP §5]
+/// An HTTP server for DM messages and for files. [DM-HTTP]
 ///
 /// | request | answer |
 /// |---|---|
@@ -33,6 +37,8 @@ pub use handler::{Handler, Incoming, Outgoing};
 /// | … whose body does not come in time | 408 |
 /// | `GET` and `HEAD` below `/images/` | the file, or the part of it asked for; 404 |
 /// | any other method | 405 |
+///
+/// That a body of another type gets 415, and an unreadable one 400, is usage (unverified).
 ///
 /// A handler that panics answers 500, and the server lives on. It takes no more than
 /// [`ServerConfig::max_connections`] at a time; further ones wait. A connection that dawdles is
@@ -52,8 +58,8 @@ pub struct Server {
 pub struct ServerConfig {
     /// The greatest body of a request in bytes; default 1 MiB.
     pub max_body_bytes: usize,
-    /// For the head of a request, also for the first and for the next one on a connection; default
-    /// 15 s.
+    /// For the TLS handshake and for the head of a request, from the opening of the connection or
+    /// from the answer before; default 15 s.
     pub head_timeout: Duration,
     /// For the whole body of a request; default 30 s.
     pub body_timeout: Duration,
@@ -67,6 +73,9 @@ pub struct ServerConfig {
     pub grace: Duration,
     /// Files to serve below `/images/`; default none.
     pub files: Option<Files>,
+    /// Serve `https`; default plain `http`.
+    #[cfg(feature = "server-tls")]
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for ServerConfig {
@@ -80,6 +89,8 @@ impl Default for ServerConfig {
             workers: 16,
             grace: Duration::from_secs(5),
             files: None,
+            #[cfg(feature = "server-tls")]
+            tls: None,
         }
     }
 }

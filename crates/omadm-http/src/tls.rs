@@ -2,6 +2,8 @@ use std::fmt;
 
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
+use crate::InvalidPem;
+
 /// Whom a client trusts over `https`, and who it is itself.
 ///
 /// The default trusts the public authorities of the web, as compiled in, and shows no certificate.
@@ -9,21 +11,6 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 pub struct Tls {
     authorities: Option<RootCerts>,
     identity: Option<ClientCert>,
-}
-
-/// A text that is no PEM of the wanted kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidPem {
-    /// It cannot be read as PEM.
-    #[error("it is not PEM")]
-    Syntax,
-    /// There is no certificate in it.
-    #[error("there is no certificate in it")]
-    NoCertificate,
-    /// There is no private key in it.
-    #[error("there is no private key in it")]
-    NoKey,
 }
 
 impl Tls {

@@ -27,6 +27,12 @@ pub(crate) fn is_name(name: &str) -> bool {
     }
 }
 
+/// Whether the name of a namespace can be written as it is, as that of any URI can.
+pub(crate) fn is_namespace(uri: &str) -> bool {
+    let refused = |byte| byte < b' ' || matches!(byte, b'&' | b'<' | b'>' | b'"');
+    !uri.bytes().any(refused)
+}
+
 /// What one look over a whole document finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Survey {

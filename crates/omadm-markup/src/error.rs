@@ -88,7 +88,8 @@ pub enum ReadErrorKind {
     /// This encoding cannot be read yet.
     #[error("encoding not supported")]
     UnsupportedEncoding,
-    /// The name of a namespace has a reference or a control character in it, as no URI has.
+    /// The name of a namespace has a reference, `>`, `"` or a control character in it, as no URI
+    /// has.
     #[error("namespace name not supported")]
     UnsupportedNamespace,
 }

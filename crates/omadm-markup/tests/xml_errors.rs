@@ -141,8 +141,14 @@ fn markup_is_well_formed() {
     refused("<a><|b:c/></a>", Kind::UndeclaredPrefix);
     refused("<a><b xmlns:c='u'/><|c:d/></a>", Kind::UndeclaredPrefix);
     refused("<a |b:c='1'/>", Kind::UndeclaredPrefix);
-    refused("<a xmlns='|a&amp;b'/>", Kind::UnsupportedNamespace);
-    refused("<a xmlns:b='|a\nb'/>", Kind::UnsupportedNamespace);
+    for xml in [
+        "<a xmlns='|a&amp;b'/>",
+        "<a xmlns:b='|a\nb'/>",
+        "<a xmlns='|>'/>",
+        "<a xmlns='|\"'/>",
+    ] {
+        refused(xml, Kind::UnsupportedNamespace);
+    }
 }
 
 #[test]

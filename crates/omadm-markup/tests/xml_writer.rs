@@ -201,11 +201,13 @@ fn what_xml_cannot_carry_is_refused() {
             Err(WriteError::InvalidName)
         );
     }
-    let namespace = Name::Other(Namespace::Other("a&b"), "x");
-    assert_eq!(
-        written(|w| w.start(namespace)),
-        Err(WriteError::InvalidName)
-    );
+    for uri in ["a&b", "a>b", "a\"b", "a\tb", "\u{FFFE}"] {
+        let namespace = Name::Other(Namespace::Other(uri), "x");
+        assert_eq!(
+            written(|w| w.start(namespace)),
+            Err(WriteError::InvalidName)
+        );
+    }
     let xmlns = |w: &mut Writer<'_>| {
         w.start(syncml::ADD)
             .and_then(|()| w.attribute(Name::local("xmlns"), ""))

@@ -310,11 +310,14 @@ fn write_unsupported(w: &mut Writer<'_>, unsupported: &Unsupported<'_>) -> Resul
             syncml::ADD
             | syncml::ALERT
             | syncml::ATOMIC
+            | syncml::CMD_ID
             | syncml::COPY
             | syncml::DELETE
             | syncml::EXEC
             | syncml::FINAL
             | syncml::GET
+            | syncml::META
+            | syncml::NO_RESP
             | syncml::REPLACE
             | syncml::RESULTS
             | syncml::SEQUENCE

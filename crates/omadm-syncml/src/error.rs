@@ -66,8 +66,9 @@ pub enum EncodeError {
     /// The encoding cannot carry a text, or octets, or is not supported.
     #[error("{0}")]
     Markup(WriteError),
-    /// An [`Unsupported`](crate::Unsupported) has the name of a command that is supported.
-    #[error("unsupported command with the name of a supported one")]
+    /// An [`Unsupported`](crate::Unsupported) has a name that means something in its place, such
+    /// as that of a command that is supported.
+    #[error("unsupported command with the name of a supported element")]
     CommandName,
 }
 

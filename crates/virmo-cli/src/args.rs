@@ -42,7 +42,7 @@ pub(crate) enum Command {
 #[derive(Args)]
 pub(crate) struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub(crate) words: Vec<String>,
+    _words: Vec<String>,
 }
 
 #[derive(Args)]

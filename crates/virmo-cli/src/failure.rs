@@ -1,7 +1,5 @@
 use std::fmt;
 
-use crate::args::Rest;
-
 /// Why the program ends with a code other than 0.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -41,13 +39,5 @@ impl Failure {
             Self::Work(text) | Self::Usage(text) => Some(text),
             Self::Told => None,
         }
-    }
-}
-
-impl Rest {
-    /// The answer of a command that is still to come.
-    pub(crate) fn not_built(&self, command: &str) -> Failure {
-        drop(&self.words);
-        Failure::not_built(command)
     }
 }

@@ -3,10 +3,14 @@
 //! Exit code 0 when done, 1 when the work failed, 2 for wrong usage.
 
 mod args;
+mod auth;
 mod commands;
 mod failure;
+mod fault;
 mod output;
 mod plan;
+mod steps;
+mod told;
 
 use std::{
     io::{self, Write},
@@ -16,6 +20,7 @@ use std::{
 use clap::Parser;
 
 use args::{Cli, Command};
+use failure::Failure;
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -26,10 +31,10 @@ fn main() -> ExitCode {
         Command::Ddf(args) => commands::ddf::run(&args),
         Command::Tree(args) => commands::tree::run(&args),
         Command::Params(args) => commands::params::run(&args),
-        Command::Notify(rest) => Err(rest.not_built("notify")),
-        Command::Bootstrap(rest) => Err(rest.not_built("bootstrap")),
-        Command::Conformance(rest) => Err(rest.not_built("conformance")),
-        Command::Load(rest) => Err(rest.not_built("load")),
+        Command::Notify(_) => Err(Failure::not_built("notify")),
+        Command::Bootstrap(_) => Err(Failure::not_built("bootstrap")),
+        Command::Conformance(_) => Err(Failure::not_built("conformance")),
+        Command::Load(_) => Err(Failure::not_built("load")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,7 +34,8 @@ pub(crate) enum Event {
         #[serde(flatten)]
         of: Thing,
         from: u32,
-        to: u32,
+        /// Absent for an image that is gone.
+        to: Option<u32>,
         /// The name of the new state.
         #[serde(skip)]
         to_name: &'static str,
@@ -117,9 +118,10 @@ impl fmt::Display for Event {
                 from,
                 to,
                 to_name,
-            } => {
-                write!(f, "       {of}: state {from} -> {to} ({to_name})")
-            }
+            } => match to {
+                Some(to) => write!(f, "       {of}: state {from} -> {to} ({to_name})"),
+                None => write!(f, "       {of}: state {from} -> {to_name}"),
+            },
             Self::Download {
                 image,
                 bytes,
@@ -283,7 +285,7 @@ mod tests {
         let state = Event::State {
             of: Thing::Vm("entvm".into()),
             from: 0,
-            to: 2,
+            to: Some(2),
             to_name: "Running",
         };
         assert_eq!(

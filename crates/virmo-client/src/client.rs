@@ -11,12 +11,14 @@ use virmo_nodes::{Features, ImagePath, VirmoNode, VirmoPath};
 
 use crate::{
     Event, Observer, Policy,
+    apply::Applied,
     drive::{Failure, Outcome},
     intent::{Intents, Reply},
     ledger::{Book, Ledger, Subject},
     nodes::Roots,
 };
 
+mod apply;
 mod image;
 mod start;
 mod vm;
@@ -79,6 +81,7 @@ enum Output {
     Vm(Outcome),
     Observed(Result<MachineState, HypervisorError>),
     Listed(Result<Vec<Listed>, HypervisorError>),
+    Applied(Applied, Option<Failure>),
     Download(Result<Finished, DownloadError>),
     Discard(Result<(), SinkError>),
 }
@@ -144,6 +147,7 @@ impl VirmoClient {
                 self.list_ended(job, end, cx);
                 Ok(StatusCode::OK)
             }
+            Subject::Apply => self.apply_ended(job, end, cx),
             Subject::Download(image) => self.download_ended(&image, job, end, cx),
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
         }
@@ -228,9 +232,7 @@ impl ManagementObject for VirmoClient {
         let virmo = VirmoPath::parse(&self.roots.virmo, request.uri);
         let answer = match (virmo, ImagePath::parse(&self.roots.vmimgmo, request.uri)) {
             (Some(VirmoPath::Vm(path)), _) => self.exec_vm(&path, request, cx),
-            (Some(VirmoPath::Device(VirmoNode::ApplyChanges)), _) => {
-                Err(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED)
-            }
+            (Some(VirmoPath::Device(VirmoNode::ApplyChanges)), _) => self.exec_apply(request, cx),
             (_, Some(path)) => self.exec_image(&path, request, cx),
             _ => Err(StatusCode::COMMAND_NOT_ALLOWED),
         };
@@ -245,6 +247,13 @@ impl ManagementObject for VirmoClient {
                 if let Some(intent) = task.and_then(|task| task.intent.as_mut()) {
                     intent.reply.accepted = true;
                     intent.save(&mut cx.effects.batch);
+                }
+            }
+            Some(Subject::Apply) => {
+                let task = self.book.write().apply.as_mut();
+                if let Some(task) = task.filter(|task| task.job == Some(job)) {
+                    task.intent.reply.accepted = true;
+                    task.intent.save(&mut cx.effects.batch);
                 }
             }
             Some(Subject::Download(image) | Subject::Discard(image)) => {

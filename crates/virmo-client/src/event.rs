@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use virmo_params::ImageId;
+use virmo_params::{ImageId, ResourceConfig};
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
 /// Hears of every [`Event`], once what it tells is durable.
@@ -67,6 +67,25 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
+    /// A VM is entitled to other resources than before, by ApplyChanges.
+    Resources {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// What it is entitled to.
+        config: ResourceConfig,
+    },
+    /// ApplyChanges failed, or failed to be taken back.
+    ChangesFailed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// An ApplyChanges that the last run left open was brought to an end.
+    ChangesRecovered {
+        /// How it ended.
+        outcome: Recovery,
+    },
     /// A primitive that the last run left open was brought to an end.
     Recovered {
         /// The node.
@@ -104,14 +123,15 @@ pub enum Event {
     },
 }
 
-/// How recovery ended a primitive.
+/// How recovery ended a primitive or an ApplyChanges.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Recovery {
-    /// The VM is in the state the primitive promises.
+    /// The VM is in the state the primitive promises; every VM has its new resources.
     Finished,
-    /// The VM is in another state: the one before it, or what was left of it.
+    /// The VM is in another state: the one before it, or what was left of it; every VM has the
+    /// resources it had.
     Undone,
-    /// Neither worked; it is tried again at the next Exec on the VM or the next start.
+    /// Neither worked; it is tried again before the next attempt, or at the next start.
     Open,
 }
 

@@ -14,7 +14,7 @@ use virmo_state::VmId;
 
 use crate::{
     Event, Observer,
-    intent::{ImageIntent, VmIntent},
+    intent::{ApplyIntent, ImageIntent, Making, VmIntent},
     record::{Reader, Writer},
 };
 
@@ -25,6 +25,8 @@ pub(crate) struct Ledger {
     pub(crate) vms: BTreeMap<VmId, VmTask>,
     /// Images with work under way: a download, or the removal of the files of one that is gone.
     pub(crate) images: BTreeMap<ImageId, ImageTask>,
+    /// A change of resources under way, or one that still has to be taken back.
+    pub(crate) apply: Option<ApplyTask>,
     /// What each job is about.
     pub(crate) jobs: BTreeMap<JobId, Subject>,
     next_vm: u64,
@@ -43,6 +45,20 @@ pub(crate) struct VmTask {
     pub(crate) recovering: bool,
     /// Tells the job that it was given up.
     pub(crate) given_up: Arc<AtomicBool>,
+}
+
+/// A change of resources.
+#[derive(Clone, Debug)]
+pub(crate) struct ApplyTask {
+    /// The job that holds every VM.
+    pub(crate) job: Option<JobId>,
+    /// Whether the job takes back what was reported as failed.
+    pub(crate) settling: bool,
+    /// Whether the last run of the client left the intent.
+    pub(crate) recovering: bool,
+    /// Tells the job that it was given up.
+    pub(crate) given_up: Arc<AtomicBool>,
+    pub(crate) intent: ApplyIntent,
 }
 
 /// What is under way on an image.
@@ -65,6 +81,8 @@ pub(crate) enum Subject {
     },
     /// Finding out which machines there are.
     Inventory,
+    /// Bringing a change of resources to its end.
+    Apply,
     Download(ImageId),
     Discard(ImageId),
 }
@@ -110,18 +128,23 @@ impl Ledger {
 
     /// Whether a job holds the VM.
     pub(crate) fn is_busy(&self, vm: &VmId) -> bool {
-        self.vms.get(vm).is_some_and(|task| task.job.is_some())
+        self.is_applying() || self.vms.get(vm).is_some_and(|task| task.job.is_some())
+    }
+
+    /// Whether a job holds every VM.
+    pub(crate) fn is_applying(&self) -> bool {
+        self.apply.as_ref().is_some_and(|task| task.job.is_some())
+    }
+
+    /// What VMs are being made from.
+    pub(crate) fn makings(&self) -> impl Iterator<Item = &Making> {
+        let held = self.vms.values().filter(|task| task.job.is_some());
+        held.filter_map(|task| task.intent.as_ref()?.making.as_ref())
     }
 
     /// Whether a VM is being made from an image.
     pub(crate) fn is_used(&self, image: &ImageId) -> bool {
-        self.vms.values().any(|task| {
-            let making = task
-                .intent
-                .as_ref()
-                .and_then(|intent| intent.making.as_ref());
-            task.job.is_some() && making.is_some_and(|making| making.params.image == *image)
-        })
+        self.makings().any(|making| making.params.image == *image)
     }
 }
 
@@ -219,6 +242,15 @@ impl Book {
                         intent.failed = true;
                     }
                 }
+            }
+            if let Some(task) = self
+                .kept
+                .apply
+                .as_mut()
+                .filter(|task| task.job == Some(job))
+            {
+                task.job = None;
+                task.intent.failed = true;
             }
             self.kept
                 .vms

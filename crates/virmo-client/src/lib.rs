@@ -1,5 +1,6 @@
 //! The VirMO Client: a management object that drives a hypervisor.
 
+mod apply;
 mod client;
 mod drive;
 mod event;

@@ -13,5 +13,6 @@ mod transport;
 pub use device::{Device, DeviceBuilder, Handle, Observer, Until};
 pub use error::{BuildError, RunError};
 pub use event::DeviceEvent;
+pub use random::correlator_prefix;
 pub use server::{Programme, Server, ServerBuilder};
 pub use transport::{Reply, Transport};

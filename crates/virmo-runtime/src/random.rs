@@ -7,8 +7,8 @@ pub(crate) fn session_id() -> u16 {
     u16::from_be_bytes(octets).max(1)
 }
 
-/// A text that differs from run to run.
-pub(crate) fn prefix() -> String {
+/// A text that differs from run to run, for [`omadm_server::Config::correlator_prefix`].
+pub fn correlator_prefix() -> String {
     let mut octets = [0; 8];
     fill(&mut octets);
     format!("{:016x}", u64::from_be_bytes(octets))

@@ -53,7 +53,7 @@ impl Server {
     /// Starts building a server that takes every device and asks nothing of it.
     pub fn builder() -> ServerBuilder {
         ServerBuilder {
-            config: Config::new(random::prefix()),
+            config: Config::new(random::correlator_prefix()),
             accounts: Box::new(Everyone),
             http: ServerConfig::default(),
             only: None,

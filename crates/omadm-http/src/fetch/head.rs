@@ -127,6 +127,7 @@ fn retry_after<B>(response: &Response<B>, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use omadm_download::FetchErrorKind::{Busy, Protocol, Status};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -220,6 +221,30 @@ mod tests {
             let found = head(200, headers).unwrap().validator;
             let expected = expected.map(Validator::new);
             assert_eq!(found, expected, "{headers:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_come_back(first: u64, count: u32, rest in proptest::option::of(any::<u32>())) {
+            let (first, last) = (first / 2, first / 2 + u64::from(count));
+            let total = rest.map(|rest| last + 1 + u64::from(rest));
+            let after = total.map_or("*".to_owned(), |total| total.to_string());
+            let found = content_range(&format!("bytes {first}-{last}/{after}"));
+            prop_assert_eq!(found, Some((first, total)));
+        }
+
+        #[test]
+        fn any_head_is_read_or_refused(
+            status in 200..600u16,
+            name in "(content-range|content-length|etag|date|last-modified|retry-after)",
+            value in "(bytes |\"|W/)?[ -~]{0,20}",
+        ) {
+            if let Ok(found) = head(status, &[(&name, &value)])
+                && let Content::Part { first, total } = found.content
+            {
+                prop_assert!(total.is_none_or(|total| first < total));
+            }
         }
     }
 }

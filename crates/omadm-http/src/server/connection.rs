@@ -15,7 +15,13 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::watch, task::spawn_blocking, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::watch,
+    task::spawn_blocking,
+    time::timeout,
+};
 
 use super::{
     Handler, Incoming, Outgoing, ServerConfig,
@@ -23,7 +29,7 @@ use super::{
     stall::Stalling,
 };
 
-/// The header that carries the MAC of a message. [DM-Security §5.3]
+/// The header that carries the MAC of a message. [DM-Security]
 const HMAC: &str = "x-syncml-hmac";
 
 /// The greatest head of a request in bytes.
@@ -45,11 +51,29 @@ impl Service {
         self: Arc<Self>,
         stream: TcpStream,
         remote: SocketAddr,
-        mut running: watch::Receiver<bool>,
+        running: watch::Receiver<bool>,
     ) {
         // Without it answers are only later.
         _ = stream.set_nodelay(true);
         let stream = Stalling::new(stream, self.config.stall_timeout);
+        #[cfg(feature = "server-tls")]
+        if let Some(tls) = &self.config.tls {
+            let handshake = tls.acceptor().accept(stream);
+            // Who cannot shake hands cannot be told either.
+            if let Ok(Ok(stream)) = timeout(self.config.head_timeout, handshake).await {
+                self.serve(stream, remote, running).await;
+            }
+            return;
+        }
+        self.serve(stream, remote, running).await;
+    }
+
+    async fn serve(
+        self: Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        remote: SocketAddr,
+        mut running: watch::Receiver<bool>,
+    ) {
         let head_timeout = self.config.head_timeout;
         let answer = service_fn(move |request| {
             let service = Arc::clone(&self);

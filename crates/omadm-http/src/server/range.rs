@@ -53,6 +53,8 @@ fn number(digits: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{
         Selection::{Part, Unsatisfiable, Whole},
         *,
@@ -84,6 +86,25 @@ mod tests {
         }
         for header in ["bytes=0-", "bytes=-1", "bytes=0-0"] {
             assert_eq!(select(header, 0), Unsatisfiable, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_asked_for_lies_in_the_file(
+            header in "(bytes=[0-9]{0,20}-[0-9]{0,20}|.{0,20})",
+            length in prop_oneof![0..50u64, any::<u64>()],
+        ) {
+            if let Part(first, last) = select(&header, length) {
+                prop_assert!(first <= last && last < length);
+            }
+        }
+
+        #[test]
+        fn a_range_within_the_file_is_taken_as_it_is(first: u64, count in 0..1000u64) {
+            let (first, last) = (first / 2, first / 2 + count);
+            let found = select(&format!("bytes={first}-{last}"), last + 1);
+            prop_assert_eq!(found, Part(first, last));
         }
     }
 }

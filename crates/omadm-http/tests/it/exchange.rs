@@ -1,4 +1,4 @@
-//! The client: what it sends, what it takes back, when it tries again. [DM-HTTP §5]
+//! The client: what it sends, what it takes back, how long it waits. [DM-HTTP]
 
 use std::{
     net::TcpListener,
@@ -13,7 +13,7 @@ use omadm_http::{
     ServerConfig, TransportError, TransportErrorKind,
 };
 
-use crate::peer::{Deed, Peer, Steps};
+use crate::peer::{Deed, Peer};
 
 const XML: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.syncml.dm+xml\r\n";
 
@@ -27,15 +27,15 @@ fn transport(change: impl FnOnce(&mut ClientConfig)) -> HttpTransport {
     HttpTransport::new(config)
 }
 
-fn exchange(transport: &HttpTransport, url: &str, clock: &Steps) -> Result<Reply, TransportError> {
+fn post(transport: &HttpTransport, url: &str) -> Result<Reply, TransportError> {
     let post = Post::new(url, Encoding::Xml, b"<SyncML/>");
-    transport.exchange(&post, clock, &Cancel::new())
+    transport.post(&post, &Cancel::new())
 }
 
 /// The kind of failure when the only answer is this one, and the number of requests.
 fn failure(deed: Deed, change: impl FnOnce(&mut ClientConfig)) -> (TransportErrorKind, usize) {
     let peer = Peer::new([deed]);
-    let result = exchange(&transport(change), &peer.url("/"), &Steps::default());
+    let result = post(&transport(change), &peer.url("/"));
     (result.unwrap_err().kind(), peer.requests().len())
 }
 
@@ -116,51 +116,23 @@ fn an_answer_may_come_in_chunks() {
     let chunked =
         format!("{XML}transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
     let peer = Peer::new([Deed::send(&chunked)]);
-    let reply = exchange(&transport(|_| {}), &peer.url("/"), &Steps::default()).unwrap();
+    let reply = post(&transport(|_| {}), &peer.url("/")).unwrap();
     assert_eq!(reply.body, b"abcde");
 }
 
-/// The message of a retry is the same to the last byte, so that the server can tell.
 #[test]
-fn a_broken_transport_is_tried_again_with_the_identical_message() {
+fn a_broken_transport_is_worth_a_retry() {
     let cut = format!("{XML}content-length: 50\r\n\r\n<Syn");
-    let deeds = [
-        Deed::send(""),
-        Deed::send("HTTP/1.1 200"),
-        Deed::send(&cut),
-        ok("<SyncML/>"),
-    ];
-    let (peer, clock) = (Peer::new(deeds), Steps::default());
-    let reply = exchange(&transport(|_| {}), &peer.url("/"), &clock).unwrap();
-    assert_eq!(reply.body, b"<SyncML/>");
-    assert_eq!(clock.waits(), [1, 2, 4]);
-    let requests = peer.requests();
-    assert_eq!(requests.len(), 4);
-    assert!(requests.iter().all(|request| *request == requests[0]));
-}
-
-#[test]
-fn retries_end_by_number_and_by_time() {
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let url = format!("http://{nobody}/");
-    for (retries, window, expected) in [
-        (4, 15, vec![1, 2, 4, 4]),
-        (0, 15, vec![]),
-        (100, 15, vec![1, 2, 4, 4, 4]),
-        (100, 0, vec![]),
-    ] {
-        let clock = Steps::default();
-        let transport = transport(|config| {
-            config.retry.retries = retries;
-            config.retry_window = Duration::from_secs(window);
-        });
-        let error = exchange(&transport, &url, &clock).unwrap_err();
-        assert_eq!(error.kind(), TransportErrorKind::Unreachable);
-        assert_eq!(clock.waits(), expected);
+    for deed in ["", "HTTP/1.1 200", &cut] {
+        let (kind, requests) = failure(Deed::send(deed), |_| {});
+        assert_eq!((kind, requests), (TransportErrorKind::Interrupted, 1));
+        assert!(kind.is_transient());
     }
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let url = format!("http://{}/", nobody.unwrap());
+    let kind = post(&transport(|_| {}), &url).unwrap_err().kind();
+    assert_eq!(kind, TransportErrorKind::Unreachable);
+    assert!(kind.is_transient());
 }
 
 #[test]
@@ -202,7 +174,7 @@ fn an_answer_may_have_the_greatest_length_and_no_more() {
     ] {
         let peer = Peer::new([deed.clone()]);
         let fits = transport(|config| config.max_reply_bytes = 5);
-        let reply = exchange(&fits, &peer.url("/"), &Steps::default()).unwrap();
+        let reply = post(&fits, &peer.url("/")).unwrap();
         assert_eq!(reply.body, b"abcde");
         let (kind, _) = failure(deed, |config| config.max_reply_bytes = 4);
         assert_eq!(kind, TransportErrorKind::TooLarge(4));
@@ -216,9 +188,8 @@ fn silence_ends_at_the_time_out() {
     for deed in [Deed::hold(""), Deed::hold("HTTP/1.1 2"), Deed::hold(&cut)] {
         let (kind, requests) = failure(deed, |config| {
             config.timeout = Duration::from_millis(50);
-            config.retry.retries = 1;
         });
-        assert_eq!((kind, requests), (TransportErrorKind::TimedOut, 2));
+        assert_eq!((kind, requests), (TransportErrorKind::TimedOut, 1));
     }
 }
 
@@ -231,7 +202,7 @@ fn cancelling_ends_a_silence_and_not_the_transport() {
     let post = Post::new(&url, Encoding::Xml, b"<SyncML/>");
     let cancel = Cancel::new();
     let error = thread::scope(|scope| {
-        let exchange = scope.spawn(|| transport.exchange(&post, &Steps::default(), &cancel));
+        let exchange = scope.spawn(|| transport.post(&post, &cancel));
         peer.wait_for_request();
         cancel.cancel();
         exchange.join().unwrap().unwrap_err()
@@ -267,6 +238,6 @@ fn a_request_that_cannot_be_made_is_told() {
 fn https_needs_the_feature() {
     let peer = Peer::new([ok("")]);
     let url = format!("https://{}/", peer.address);
-    let error = exchange(&transport(|_| {}), &url, &Steps::default()).unwrap_err();
+    let error = post(&transport(|_| {}), &url).unwrap_err();
     assert_eq!(error.kind(), TransportErrorKind::Tls);
 }

@@ -15,3 +15,5 @@ mod fetch;
 mod files;
 mod peer;
 mod server;
+#[cfg(all(feature = "tls", feature = "server-tls"))]
+mod tls;

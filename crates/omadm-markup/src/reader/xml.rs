@@ -317,11 +317,7 @@ impl<'a> XmlReader<'a> {
                 continue;
             }
             let uri_at = at + attribute.value_at;
-            if attribute
-                .value
-                .bytes()
-                .any(|byte| byte < b' ' || byte == b'&')
-            {
+            if !chars::is_namespace(attribute.value) {
                 return self.fail(ReadErrorKind::UnsupportedNamespace, uri_at);
             }
             if attribute.name.len() > "xmlns".len()

@@ -311,13 +311,11 @@ impl<'o> XmlWriter<'o> {
     }
 
     fn uri(&mut self, uri: &str) -> Result<(), WriteError> {
-        let start = self.out.len();
-        escape::attribute(uri, self.out)?;
-        if self.out.get(start..) == Some(uri.as_bytes()) {
-            Ok(())
-        } else {
-            Err(WriteError::InvalidName)
+        if !chars::is_namespace(uri) || !uri.chars().all(chars::is_allowed) {
+            return Err(WriteError::InvalidName);
         }
+        self.out.extend_from_slice(uri.as_bytes());
+        Ok(())
     }
 }
 

@@ -1,7 +1,36 @@
 //! `virmo ddf`.
 
-use crate::{args::Ddf, failure::Failure};
+use std::io::{self, Write};
 
-pub(crate) fn run(_: &Ddf) -> Result<(), Failure> {
-    Err(Failure::not_built("ddf"))
+use virmo::{
+    dm::mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
+    nodes::{VIRMO, VMIMGMO},
+};
+
+use super::device::profile;
+use crate::{
+    args::{Ddf, Object},
+    failure::Failure,
+};
+
+pub(crate) fn run(args: &Ddf) -> Result<(), Failure> {
+    profile(args.profile)?;
+    let document = ddf::write(definition(args.object)?).map_err(Failure::work)?;
+    io::stdout()
+        .write_all(document.as_bytes())
+        .map_err(Failure::work)
+}
+
+fn definition(object: Object) -> Result<&'static Definition, Failure> {
+    match object {
+        Object::Virmo => Ok(&VIRMO),
+        Object::Vmimgmo => Ok(&VMIMGMO),
+        Object::Devinfo => Ok(&DEV_INFO),
+        Object::Devdetail => Ok(&DEV_DETAIL),
+        Object::Dmacc => Ok(&DM_ACC),
+        Object::Lawmo => Err(Failure::not_built("ddf lawmo")),
+        Object::Dcmo => Err(Failure::not_built("ddf dcmo")),
+        Object::Fumo => Err(Failure::not_built("ddf fumo")),
+        Object::Scomo => Err(Failure::not_built("ddf scomo")),
+    }
 }

@@ -1,7 +1,100 @@
-//! `virmo demo`.
+//! `virmo demo`: a DM server, an image server and a device, all talking HTTP.
 
-use crate::{args::Demo, failure::Failure};
+use std::{
+    fs::File,
+    io::{self, BufWriter, Write},
+    net::TcpListener,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-pub(crate) fn run(_: &Demo) -> Result<(), Failure> {
-    Err(Failure::not_built("demo"))
+use tempfile::TempDir;
+use virmo::{client::Policy, dm::client::Config, runtime::Until};
+
+use super::{
+    device::{self, encoding, hypervisor},
+    serve,
+};
+use crate::{args, auth::Proofs, failure::Failure, fault::Faults, output::Output, plan};
+
+const PLAN: &str = r#"
+[[step]]
+deliver_image = { node = "entvm", name = "enterprise", uri = "/images/entvm.img", media_type = "application/octet-stream", description = "Image of the enterprise VM" }
+[[step]]
+create_vm = { node = "entvm", image = "entvm", running = true, description = "Enterprise" }
+[[step]]
+suspend = { vm = "entvm" }
+[[step]]
+resume = { vm = "entvm" }
+[[step]]
+power_off = { vm = "entvm" }
+[[step]]
+power_on = { vm = "entvm" }
+[[step]]
+delete_vm = { vm = "entvm" }
+[[step]]
+delete_image = { node = "entvm" }
+"#;
+
+/// The size of the image in bytes.
+const IMAGE: u64 = 48 << 20;
+
+pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
+    hypervisor(&args.hypervisor)?;
+    encoding(args.encoding)?;
+    let started = Instant::now();
+    let output = Arc::new(Output::new(args.json));
+    let folder = TempDir::new().map_err(Failure::work)?;
+    let images = folder.path().join("images");
+    std::fs::create_dir(&images).map_err(Failure::work)?;
+    write_image(&images.join("entvm.img")).map_err(Failure::work)?;
+
+    let steps = plan::parse(PLAN).map_err(Failure::work)?;
+    let count = steps.len();
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::work)?;
+    let settings = serve::Settings {
+        proofs: Proofs::none(),
+        strict: true,
+        xml_only: false,
+        images: Some(images),
+        steps_only: true,
+    };
+    let (server, done) = serve::start(listener, steps, settings, &output)?;
+    output.say(format_args!(
+        "DM server at {}, image server beside it",
+        server.url()
+    ));
+
+    let server_id = "virmo-server".parse().map_err(Failure::work)?;
+    let settings = device::Settings {
+        config: Config::new(server_id, server.url()),
+        device_id: "urn:virmo:demo".to_owned(),
+        state: Some(folder.path().join("device")),
+        policy: Policy::default(),
+        faults: Faults::default(),
+    };
+    let mut device = device::build(settings, &output)?;
+    device.run(Until::Idle).map_err(Failure::work)?;
+    server.stop();
+    // The device is idle, so what the server had to say was said.
+    let ok = done.recv_timeout(Duration::ZERO).unwrap_or(false);
+    let seconds = started.elapsed().as_secs_f64();
+    if !ok {
+        return Err(Failure::work("the demo did not go through all its steps"));
+    }
+    output.say(format_args!(
+        "done: {count} of {count} steps, {} MiB delivered, {seconds:.1} s",
+        IMAGE >> 20
+    ));
+    Ok(())
+}
+
+/// An image with content that differs from place to place.
+fn write_image(path: &Path) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for number in 0..IMAGE / 8 {
+        file.write_all(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes())?;
+    }
+    file.flush()
 }

@@ -1,7 +1,280 @@
 //! `virmo serve`.
 
-use crate::{args::Serve, failure::Failure};
+use std::{
+    collections::BTreeMap,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Sender},
+    },
+};
 
-pub(crate) fn run(_: &Serve) -> Result<(), Failure> {
-    Err(Failure::not_built("serve"))
+use virmo::{
+    dm::{
+        http::Files,
+        server::{Account, Compat, Config, Event as ServerEvent, EventKind, SessionEnd},
+        session::Scheme,
+    },
+    runtime::Server,
+};
+
+use crate::{
+    args::{self, Encoding},
+    auth::{self, Proofs},
+    commands::device::profile,
+    failure::Failure,
+    output::{Event, Output},
+    plan::{self, Action, Step},
+    steps::{self, Planned},
+};
+
+pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
+    refuse_unbuilt(args)?;
+    let steps = match &args.plan {
+        Some(path) => plan::read(path)
+            .map_err(|error| Failure::usage(format_args!("--plan {}: {error}", path.display())))?,
+        None => Vec::new(),
+    };
+    if args.once && steps.is_empty() {
+        return Err(Failure::usage("--once needs a --plan with steps"));
+    }
+    let output = Arc::new(Output::new(args.json));
+    let listener = TcpListener::bind(args.listen)
+        .map_err(|error| Failure::work(format_args!("--listen {}: {error}", args.listen)))?;
+    let settings = Settings {
+        proofs: auth::read(&args.auth)?,
+        strict: args.strict,
+        xml_only: args.encoding == Some(Encoding::Xml),
+        images: args.images.clone(),
+        steps_only: false,
+    };
+    let (server, done) = start(listener, steps, settings, &output)?;
+    output.event(&Event::Listening { url: server.url() });
+    loop {
+        // The server holds the other end for as long as it runs.
+        let Ok(ok) = done.recv() else { return Ok(()) };
+        if args.once {
+            server.stop();
+            return if ok { Ok(()) } else { Err(Failure::Told) };
+        }
+    }
+}
+
+/// What a server of this program is made from.
+pub(crate) struct Settings {
+    pub(crate) proofs: Proofs,
+    pub(crate) strict: bool,
+    pub(crate) xml_only: bool,
+    pub(crate) images: Option<PathBuf>,
+    /// Tell of the steps and nothing else.
+    pub(crate) steps_only: bool,
+}
+
+/// A server that takes every device through the steps; the receiver hears of each device that has
+/// gone through them whether all succeeded.
+pub(crate) fn start(
+    listener: TcpListener,
+    steps: Vec<Step>,
+    settings: Settings,
+    output: &Arc<Output>,
+) -> Result<(Server, mpsc::Receiver<bool>), Failure> {
+    let address = listener.local_addr().map_err(Failure::work)?;
+    let base = format!("http://{address}");
+    // Once for the errors; each device gets procedures of its own.
+    steps::procedures(&steps, &base)
+        .map_err(|why| Failure::usage(format_args!("the plan: {why}")))?;
+
+    let mut builder = Server::builder();
+    if !settings.strict {
+        let mut config = Config::new(virmo::runtime::correlator_prefix());
+        config.compat = Compat::lenient();
+        builder = builder.config(config);
+    }
+    if settings.proofs.scheme != Scheme::None {
+        let Proofs {
+            scheme,
+            client,
+            server,
+        } = settings.proofs;
+        builder = builder.accounts(Account::new(scheme, client, server).map_err(Failure::usage)?);
+    }
+    if settings.xml_only {
+        builder = builder.only(virmo::dm::markup::Encoding::Xml);
+    }
+    if let Some(folder) = &settings.images {
+        builder = builder.files(files(folder, &steps, address)?);
+    }
+    let (sender, done) = mpsc::channel();
+    let teller = Teller {
+        output: Arc::clone(output),
+        count: steps.len(),
+        steps_only: settings.steps_only,
+        plans: Mutex::default(),
+        done: sender,
+    };
+    let server = builder
+        .programme(move |_| steps::procedures(&steps, &base).unwrap_or_default())
+        .observer(move |event| teller.tell(event))
+        .start(listener)
+        .map_err(Failure::work)?;
+    Ok((server, done))
+}
+
+/// The image folder, each file of the plan under the media type the plan gives it.
+fn files(folder: &Path, steps: &[Step], address: SocketAddr) -> Result<Files, Failure> {
+    if !folder.is_dir() {
+        return Err(Failure::usage(format_args!(
+            "--images {}: not a folder",
+            folder.display()
+        )));
+    }
+    let ours = format!("http://{address}/images/");
+    let base = format!("http://{address}");
+    Ok(steps
+        .iter()
+        .fold(Files::new(folder), |files, step| match &step.action {
+            Action::DeliverImage(it) => match steps::resolve(&it.uri, &base).strip_prefix(&ours) {
+                Some(name) => files.with_media_type(name, &it.media_type),
+                None => files,
+            },
+            _ => files,
+        }))
+}
+
+/// How a session ended, in a word or two.
+const fn word(end: SessionEnd) -> &'static str {
+    match end {
+        SessionEnd::Completed => "completed",
+        SessionEnd::AbortedByDevice => "aborted by the device",
+        SessionEnd::AbortedByServer => "aborted by the server",
+        SessionEnd::ServerNotAuthenticated => "the device does not believe the server",
+        SessionEnd::TimedOut => "timed out",
+        _ => "superseded",
+    }
+}
+
+/// Tells what happens on a server.
+struct Teller {
+    output: Arc<Output>,
+    count: usize,
+    steps_only: bool,
+    plans: Mutex<BTreeMap<String, Progress>>,
+    done: Sender<bool>,
+}
+
+/// How far a device is.
+#[derive(Clone, Copy)]
+struct Progress {
+    finished: usize,
+    ok: bool,
+}
+
+impl Teller {
+    fn tell(&self, event: ServerEvent) {
+        let ServerEvent {
+            device,
+            session,
+            kind,
+            ..
+        } = event;
+        match kind {
+            EventKind::ProcedureFinished {
+                report, procedure, ..
+            } => {
+                let Some(step) = Planned::of(procedure) else {
+                    return;
+                };
+                self.step_ended(device, report.ok || step.skipped);
+                if !step.skipped {
+                    self.output.event(&Event::Step {
+                        index: step.index,
+                        ok: report.ok,
+                        status: report.status.map(|status| status.get()),
+                        value: report.value,
+                        children: report.children,
+                        result: report.result,
+                        detail: report.detail,
+                        label: step.label,
+                    });
+                }
+            }
+            EventKind::SessionEnded(end) => {
+                if !self.steps_only {
+                    self.output.event(&Event::Session {
+                        id: session,
+                        result: Some(word(end).to_owned()),
+                        device: Some(device.clone()),
+                    });
+                }
+                self.session_ended(&device);
+            }
+            EventKind::Refused(status) => {
+                self.error(format!(
+                    "a message of {device} was not processed: status {status}"
+                ));
+            }
+            EventKind::Violation(violation) => {
+                self.error(format!("{device} broke the protocol: {violation:?}"));
+            }
+            _ if self.steps_only => {}
+            EventKind::SessionStarted { .. } => {
+                self.output
+                    .say(format_args!("session {session} with {device} begins"));
+            }
+            EventKind::Command {
+                name, uri, status, ..
+            } => self.output.event(&Event::Command {
+                name: name.into_owned(),
+                uri,
+                status: status.get(),
+            }),
+            EventKind::Alert { alert, .. } => self.output.event(&Event::Alert {
+                alert_type: alert.alert_type,
+                source: alert.source,
+                delivered: None,
+            }),
+            _ => {}
+        }
+    }
+
+    fn step_ended(&self, device: String, ok: bool) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = plans.entry(device).or_insert(Progress {
+            finished: 0,
+            ok: true,
+        });
+        progress.finished += 1;
+        progress.ok &= ok;
+    }
+
+    /// Only now has the device heard that the plan is over.
+    fn session_ended(&self, device: &str) {
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans
+            .get(device)
+            .is_some_and(|progress| progress.finished >= self.count)
+            && let Some(progress) = plans.remove(device)
+        {
+            // Nobody listens any more when the program is about to end.
+            let _ = self.done.send(progress.ok);
+        }
+    }
+
+    fn error(&self, message: String) {
+        self.output.event(&Event::Error { message });
+    }
+}
+
+fn refuse_unbuilt(args: &args::Serve) -> Result<(), Failure> {
+    profile(args.profile)?;
+    let later = [
+        ("--state", args.state.is_some()),
+        ("--tls-cert", args.tls_cert.is_some()),
+        ("--encoding wbxml", args.encoding == Some(Encoding::Wbxml)),
+    ];
+    match later.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(Failure::not_built(flag)),
+        None => Ok(()),
+    }
 }

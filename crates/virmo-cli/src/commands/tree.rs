@@ -1,7 +1,54 @@
 //! `virmo tree`.
 
-use crate::{args::Tree, failure::Failure};
+use std::io::{self, Write};
 
-pub(crate) fn run(_: &Tree) -> Result<(), Failure> {
-    Err(Failure::not_built("tree"))
+use virmo::dm::{
+    store::RedbJournal,
+    tree::{Acl, NodeRef, Tree, TreeLimits, Uri},
+};
+
+use super::device::chain;
+use crate::{args, failure::Failure};
+
+/// Leaves whose value is nobody's business. [DM-StdObj §5.1]
+const SECRETS: [&str; 2] = ["AAuthSecret", "AAuthData"];
+
+pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
+    let uri = Uri::parse(&args.uri)
+        .map_err(|error| Failure::usage(format_args!("{}: {error}", args.uri)))?;
+    let path = args.state.join("device.redb");
+    if !path.is_file() {
+        let state = args.state.display();
+        return Err(Failure::work(format_args!(
+            "--state {state}: no device was run on it"
+        )));
+    }
+    let journal = RedbJournal::open(&path).map_err(|error| Failure::work(chain(&error)))?;
+    let tree = Tree::load(&journal, TreeLimits::default(), Acl::default())
+        .map_err(|error| Failure::work(chain(&error)))?;
+    let Some(start) = tree.node(&uri) else {
+        return Err(Failure::work(format_args!("{uri}: there is no such node")));
+    };
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut open = vec![start];
+    while let Some(node) = open.pop() {
+        writeln!(out, "{}", line(&node)).map_err(Failure::work)?;
+        open.extend(node.children().rev());
+    }
+    out.flush().map_err(Failure::work)
+}
+
+fn line(node: &NodeRef<'_>) -> String {
+    let uri = node.uri();
+    if node.is_interior() {
+        return uri.to_string();
+    }
+    if SECRETS.contains(&node.name()) {
+        return format!("{uri} = [redacted]");
+    }
+    match node.text() {
+        // One node is one line, whatever its value holds.
+        Some(text) => format!("{uri} = {}", text.replace('\n', "\\n").replace('\r', "\\r")),
+        None => format!("{uri} = [{} bytes]", node.octets().map_or(0, <[u8]>::len)),
+    }
 }

@@ -36,6 +36,12 @@ impl VirmoClient {
         for intent in left.images {
             self.recover_image(intent, cx);
         }
+        if let Some(intent) = left.apply {
+            self.apply(intent, cx);
+            if let Some(task) = &mut self.book.write().apply {
+                task.recovering = true;
+            }
+        }
         self.take_up_images(cx);
         self.take_up_vms(cx);
         self.list_machines(cx);

@@ -95,6 +95,7 @@ impl VirmoClient {
     fn check_idle(&self, vm: Option<&VmId>) -> Result<(), Refusal> {
         match vm {
             Some(vm) if self.book.read().vms.contains_key(vm) => Err(REFUSED),
+            _ if self.book.read().is_applying() => Err(REFUSED),
             _ => Ok(()),
         }
     }
@@ -187,13 +188,7 @@ impl VirmoClient {
             .vms(cx.tree.tree())
             .filter(|vm| vm.state().is_created());
         let mut configs: Vec<_> = created.map(|vm| vm.current_config()).collect();
-        let intents = self
-            .book
-            .read()
-            .vms
-            .values()
-            .filter_map(|task| task.intent.as_ref());
-        let makings = intents.filter_map(|intent| intent.making.as_ref());
+        let makings = self.book.read().makings();
         configs.extend(makings.map(|making| making.resources.clone()));
         configs.push(more.clone());
         resources::check(&self.capabilities.device, CpuPolicy::AtMost, &configs)
@@ -459,7 +454,7 @@ fn well_formed<T>(parsed: Result<T, ParamsError>) -> Result<(), Refusal> {
 }
 
 /// The status for parameters that cannot be used.
-fn unusable(error: ParamsError) -> StatusCode {
+pub(super) fn unusable(error: ParamsError) -> StatusCode {
     match error.kind {
         ParamsErrorKind::MissingKey(_) => StatusCode::INCOMPLETE_COMMAND,
         _ => StatusCode::BAD_REQUEST,

@@ -19,8 +19,8 @@ use omadm_download::{
     MemorySink, Receiver, ResponseHead, Sink, SinkError, SinkErrorKind, Validator,
 };
 use virmo_hypervisor::{
-    Capabilities, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed, Machine,
-    MachineState, Observed, Outcome, PowerOff, Prepared, VmSpec,
+    Capabilities, Effect, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed,
+    Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
 };
 use virmo_params::{Bytes, DeviceResources, ResourceConfig};
 use virmo_state::{VmId, VmState};
@@ -129,7 +129,7 @@ struct Kept {
     state: MachineState,
     cut: Option<Call>,
     resources: ResourceConfig,
-    image: String,
+    prepared: Option<ResourceConfig>,
 }
 
 /// The machines: they outlive every client.
@@ -155,6 +155,8 @@ pub(crate) struct Bench {
     pub(crate) suspend: AtomicBool,
     /// Guests do not end themselves when asked.
     pub(crate) stubborn: AtomicBool,
+    /// Running machines keep the resources they have.
+    pub(crate) rigid: AtomicBool,
 }
 
 /// The test's end of a hanging call.
@@ -187,6 +189,7 @@ impl Bench {
             unreachable: AtomicBool::new(false),
             suspend: AtomicBool::new(true),
             stubborn: AtomicBool::new(false),
+            rigid: AtomicBool::new(false),
         }
     }
 
@@ -227,7 +230,7 @@ impl Bench {
             state: MachineState::Off { crashed: false },
             cut: None,
             resources: ResourceConfig::default(),
-            image: String::new(),
+            prepared: None,
         };
         self.machines
             .lock()
@@ -263,6 +266,15 @@ impl Bench {
         states
             .map(|(vm, kept)| (vm.clone(), kept.state.vm_state()))
             .collect()
+    }
+
+    /// Whether resources are reserved for a change that is over.
+    pub(crate) fn has_reservations(&self) -> bool {
+        let machines = self.machines.lock().unwrap();
+        machines
+            .machines
+            .values()
+            .any(|kept| kept.prepared.is_some())
     }
 
     /// Whether a failed create left something behind.
@@ -414,7 +426,7 @@ impl Hypervisor for Bench {
                 state: MachineState::Off { crashed: false },
                 cut: None,
                 resources: spec.resources.clone(),
-                image: spec.image.display().to_string(),
+                prepared: None,
             };
             machines.machines.insert(id.clone(), kept);
             machines.litter.remove(&id);
@@ -475,16 +487,79 @@ impl Hypervisor for Bench {
         })
     }
 
-    fn prepare(&self, _: &VmId, _: &ResourceConfig) -> Result<Prepared, HypervisorError> {
-        Err(HypervisorError::new(Kind::NotSupported))
+    fn prepare(&self, vm: &VmId, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {
+        let rigid = self.rigid.load(Ordering::SeqCst);
+        let reserve = |machines: &mut Machines| {
+            if let Some(kept) = machines.machines.get_mut(vm) {
+                kept.prepared = Some(want.clone());
+            }
+        };
+        self.call(&format!("Prepare {vm}"), reserve, |machines| {
+            may_have(machines, vm, want, rigid)?;
+            reserve(machines);
+            Ok(Outcome::Done)
+        })?;
+        Ok(Prepared::new(|_| Effect::Live))
     }
 
-    fn commit(&self, _: &VmId, _: &ResourceConfig) -> Result<Outcome, HypervisorError> {
-        Err(HypervisorError::new(Kind::NotSupported))
+    fn commit(&self, vm: &VmId, want: &ResourceConfig) -> Result<Outcome, HypervisorError> {
+        let rigid = self.rigid.load(Ordering::SeqCst);
+        let in_part = |machines: &mut Machines| {
+            if let Some(kept) = machines.machines.get_mut(vm) {
+                kept.resources.ram = want.ram;
+            }
+        };
+        self.call(&format!("Commit {vm}"), in_part, |machines| {
+            may_have(machines, vm, want, rigid)?;
+            let kept = machines.machines.get_mut(vm).expect("it is there");
+            (kept.resources, kept.prepared) = (want.clone(), None);
+            Ok(Outcome::Done)
+        })
     }
 
-    fn undo(&self, _: &VmId, _: &ResourceConfig) -> Result<Outcome, HypervisorError> {
-        Err(HypervisorError::new(Kind::NotSupported))
+    fn undo(&self, vm: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError> {
+        let in_part = |machines: &mut Machines| {
+            if let Some(kept) = machines.machines.get_mut(vm) {
+                kept.prepared = None;
+            }
+        };
+        self.call(&format!("Undo {vm}"), in_part, |machines| {
+            let kept = machines
+                .machines
+                .get_mut(vm)
+                .ok_or(HypervisorError::new(Kind::NotFound))?;
+            (kept.resources, kept.prepared) = (before.clone(), None);
+            Ok(Outcome::Done)
+        })
+    }
+}
+
+/// Whether a machine can have these resources beside what the others have or have reserved.
+fn may_have(
+    machines: &Machines,
+    vm: &VmId,
+    want: &ResourceConfig,
+    rigid: bool,
+) -> Result<(), HypervisorError> {
+    let kept = machines
+        .machines
+        .get(vm)
+        .ok_or(HypervisorError::new(Kind::NotFound))?;
+    match kept.state {
+        MachineState::Running if rigid && kept.resources.ram != want.ram => {
+            return Err(HypervisorError::new(Kind::CannotChangeLive(Resource::Ram)));
+        }
+        MachineState::Suspended if kept.resources.ram != want.ram => {
+            return Err(HypervisorError::invalid_state(kept.state.clone()));
+        }
+        _ => {}
+    }
+    let others = machines.machines.iter().filter(|(id, _)| *id != vm);
+    let held = others.map(|(_, kept)| kept.prepared.as_ref().unwrap_or(&kept.resources));
+    let cpu: u32 = held.map(|config| u32::from(config.cpu.get())).sum();
+    match cpu + u32::from(want.cpu.get()) <= 100 {
+        true => Ok(()),
+        false => Err(HypervisorError::new(Kind::NoSpace(Resource::Cpu))),
     }
 }
 

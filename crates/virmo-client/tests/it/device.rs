@@ -441,6 +441,7 @@ impl Device {
         }
         assert_eq!(machines, BTreeMap::new(), "machines without a node");
         assert!(!self.bench.has_litter(), "remains of a machine");
+        assert!(!self.bench.has_reservations(), "reserved resources");
         self.check_images();
         assert_eq!(self.journal.count(Space::INTENTS), 0, "open intents");
         assert!(self.jobs.is_empty(), "open jobs");

@@ -14,5 +14,6 @@ mod faults;
 mod images;
 mod primitives;
 mod random;
+mod resources;
 mod restarts;
 mod writes;

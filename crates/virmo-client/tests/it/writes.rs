@@ -222,7 +222,6 @@ fn a_renamed_vm_keeps_its_machine() {
     assert_eq!(device.id("b%20c").as_str(), "vm-1");
 }
 
-/// Nothing else executes, and ApplyChanges says so honestly.
 #[test]
 fn other_nodes_do_not_execute() {
     let mut device = Device::new();

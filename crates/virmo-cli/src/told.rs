@@ -1,0 +1,156 @@
+//! The events of the libraries in the words of the program.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use virmo::{client::Event as Virmo, dm::client::Event as Client, runtime::DeviceEvent};
+
+use crate::output::{Event, Output, Thing};
+
+/// Tells what happens on a device.
+pub(crate) struct DeviceTeller {
+    output: Arc<Output>,
+    /// What was last said of each download, in hundredths.
+    downloads: Mutex<BTreeMap<String, u64>>,
+}
+
+impl DeviceTeller {
+    pub(crate) fn new(output: Arc<Output>) -> Self {
+        Self {
+            output,
+            downloads: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn tell(&self, event: &DeviceEvent) {
+        match event {
+            DeviceEvent::SessionStarted { id } => {
+                self.output.say(format_args!("session {id:X} begins"))
+            }
+            DeviceEvent::SessionEnded { id, end } => self.output.event(&Event::Session {
+                id: format!("{id:X}"),
+                result: Some(end.to_string()),
+                device: None,
+            }),
+            DeviceEvent::Client(event) => self.client(event),
+            DeviceEvent::Virmo(event) => self.virmo(event),
+            _ => {}
+        }
+    }
+
+    fn client(&self, event: &Client) {
+        match event {
+            Client::Command { name, uri, status } => self.output.event(&Event::Command {
+                name: name.to_string(),
+                uri: uri.clone(),
+                status: status.get(),
+            }),
+            Client::AlertQueued(alert) | Client::AlertDelivered(alert) => {
+                self.output.event(&Event::Alert {
+                    alert_type: alert.alert_type.clone(),
+                    source: alert.source.clone(),
+                    delivered: Some(matches!(event, Client::AlertDelivered(_))),
+                });
+            }
+            Client::AlertRefused {
+                alert,
+                status,
+                tries,
+            } => self.error(format!(
+                "the server refused the alert {} ({status:?}), {tries} times so far",
+                alert.alert_type
+            )),
+            Client::AlertDropped { alert, reason } => {
+                self.error(format!(
+                    "the alert {} was dropped: {reason:?}",
+                    alert.alert_type
+                ));
+            }
+            Client::JobTimedOut(_) => self.error("an operation did not end in time".to_owned()),
+            Client::JournalFailed(kind) => self.error(format!("the journal failed: {kind:?}")),
+            _ => {}
+        }
+    }
+
+    fn virmo(&self, event: &Virmo) {
+        match event {
+            Virmo::Vm { node, from, to, .. } => self.output.event(&Event::State {
+                of: Thing::Vm(node.clone()),
+                from: from.value().into(),
+                to: Some(to.value().into()),
+                to_name: to.name(),
+            }),
+            Virmo::Image { node, from, to, .. } => self.output.event(&Event::State {
+                of: Thing::Image(node.clone()),
+                from: from.value().into(),
+                to: to.map(|to| to.value().into()),
+                to_name: to.map_or("gone", |to| to.name()),
+            }),
+            Virmo::Download {
+                node, bytes, total, ..
+            } => {
+                let mut downloads = self
+                    .downloads
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                let part = total.map_or(bytes >> 20, |total| {
+                    u64::try_from(u128::from(*bytes) * 100 / u128::from(total.max(1)))
+                        .unwrap_or(100)
+                });
+                if downloads.insert(node.clone(), part) != Some(part) {
+                    self.output.event(&Event::Download {
+                        image: node.clone(),
+                        bytes: *bytes,
+                        total: *total,
+                    });
+                }
+            }
+            Virmo::Recovered {
+                node,
+                primitive,
+                outcome,
+                ..
+            } => {
+                self.output.event(&Event::Recovered {
+                    vm: node.clone(),
+                    intent: primitive.to_string(),
+                    outcome: outcome.as_str().to_owned(),
+                });
+            }
+            Virmo::PrimitiveFailed {
+                node,
+                primitive,
+                reason,
+                ..
+            } => {
+                self.error(format!("{primitive} of VM {node} failed: {reason}"));
+            }
+            Virmo::ImageFailed { node, reason, .. } => {
+                self.error(format!("image {node}: {reason}"))
+            }
+            Virmo::Unreachable { node, reason, .. } => {
+                self.error(format!("VM {node} cannot be reached: {reason}"));
+            }
+            Virmo::UnknownMachine { vm } => {
+                self.error(format!(
+                    "machine {vm} is ours, but no node stands for it; left alone"
+                ));
+            }
+            Virmo::ForeignMachine { name } => {
+                self.output.say(format_args!(
+                    "       machine {name} is somebody else's; left alone"
+                ));
+            }
+            Virmo::DamagedRecord { key } => {
+                self.error(format!("the record {key} cannot be read; left alone"));
+            }
+            _ => {}
+        }
+    }
+
+    fn error(&self, message: String) {
+        self.output.event(&Event::Error { message });
+    }
+}

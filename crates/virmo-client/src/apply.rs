@@ -1,0 +1,116 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use virmo_hypervisor::{Hypervisor, HypervisorError, HypervisorErrorKind};
+use virmo_params::ResourceConfig;
+
+use crate::{
+    drive::Failure,
+    intent::{ApplyIntent, ResourceChange},
+};
+
+/// Brings one change of resources over many machines to its end, whole or not at all; what a job
+/// runs.
+pub(crate) struct Applier {
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    /// Thrown when the job was given up: its failure is reported.
+    pub(crate) given_up: Arc<AtomicBool>,
+}
+
+/// How a change of resources ended on the machines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Applied {
+    /// Every machine has what was wanted.
+    All,
+    /// Every machine has what it had before.
+    Nothing,
+    /// Not every machine could be brought back to what it had before.
+    Owed,
+}
+
+impl Applier {
+    /// Makes the change of an intent everywhere; if that fails anywhere, or its failure was
+    /// reported before, takes it back everywhere. What an earlier change still owes comes first.
+    pub(crate) fn run(&self, intent: &ApplyIntent) -> (Applied, Option<Failure>) {
+        if let Err(failure) = self.undo(&intent.owed) {
+            return (Applied::Owed, Some(failure));
+        }
+        let failure = if intent.failed {
+            None
+        } else {
+            match self.apply(&intent.changes) {
+                Ok(()) => return (Applied::All, None),
+                Err(failure) => Some(failure),
+            }
+        };
+        match self.undo(&intent.changes) {
+            Ok(()) => (Applied::Nothing, failure),
+            Err(later) => (Applied::Owed, Some(failure.unwrap_or(later))),
+        }
+    }
+
+    fn apply(&self, changes: &[ResourceChange]) -> Result<(), Failure> {
+        // Where one machine gives what another takes, the giving comes first.
+        for change in changes {
+            let common = smaller(&change.before, &change.want);
+            self.go_on()?;
+            self.hypervisor.prepare(&change.vm, &common)?;
+        }
+        for change in changes {
+            self.go_on()?;
+            self.hypervisor.prepare(&change.vm, &change.want)?;
+        }
+        for change in changes {
+            self.go_on()?;
+            self.hypervisor.commit(&change.vm, &change.want)?;
+        }
+        self.go_on()
+    }
+
+    /// Tries every machine, whatever becomes of one; one that is gone owes nothing.
+    fn undo(&self, changes: &[ResourceChange]) -> Result<(), Failure> {
+        let gone = |error: &HypervisorError| *error.kind() == HypervisorErrorKind::NotFound;
+        let mut result = Ok(());
+        for change in changes.iter().rev() {
+            match self.hypervisor.undo(&change.vm, &change.before) {
+                Err(error) if !gone(&error) => result = result.and(Err(error.into())),
+                _ => {}
+            }
+        }
+        result
+    }
+
+    fn go_on(&self) -> Result<(), Failure> {
+        match self.given_up.load(Ordering::SeqCst) {
+            true => Err(Failure::no_answer()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The smaller of each resource; vendor pairs as they are wanted.
+fn smaller(before: &ResourceConfig, want: &ResourceConfig) -> ResourceConfig {
+    let mut common = want.clone();
+    common.ram = common.ram.min(before.ram);
+    common.storage = common.storage.min(before.storage);
+    common.cpu = common.cpu.min(before.cpu);
+    common.network = common.network.min(before.network);
+    common
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_configurations_have_in_common_is_the_smaller_of_each() {
+        let before = "RAM=1&Storage=20&CPU=3&Network=40".parse().unwrap();
+        let want = "RAM=10&Storage=2&CPU=30&Network=4&x=1".parse().unwrap();
+        assert_eq!(
+            smaller(&before, &want).to_string(),
+            "RAM=1&Storage=2&CPU=3&Network=4&x=1"
+        );
+    }
+}

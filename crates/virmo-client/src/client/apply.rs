@@ -1,0 +1,247 @@
+use std::sync::{Arc, atomic::AtomicBool};
+
+use omadm_core::StatusCode;
+use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId};
+use omadm_tree::{TreeError, Value};
+use virmo_nodes::{VirmoNode, VmNode};
+use virmo_params::ResourceConfig;
+use virmo_state::VmState;
+
+use super::{Output, VirmoClient, output, vm::unusable};
+use crate::{
+    Event, Recovery,
+    apply::{Applied, Applier},
+    drive::Failure,
+    intent::{ApplyIntent, Reply, ResourceChange},
+    ledger::{After, ApplyTask, Subject},
+    nodes::{clear, set},
+    resources,
+};
+
+/// `VirMO/Operations/ApplyChanges`: one intent over all VMs. [VirMO §8]
+///
+/// Every VM refuses work while it is under way. NewConfig is kept on failure, so that the server
+/// can mend it, and where the VM is not created yet, for its Create.
+impl VirmoClient {
+    pub(super) fn exec_apply(
+        &mut self,
+        request: &ExecRequest<'_>,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<ExecAnswer, StatusCode> {
+        let changes = self.wanted(cx)?;
+        let ledger = self.book.read();
+        let held = |change: &ResourceChange| ledger.vms.contains_key(&change.vm);
+        if ledger.is_applying() || changes.iter().any(held) {
+            return Err(StatusCode::COMMAND_NOT_ALLOWED);
+        }
+        let left = ledger.apply.as_ref();
+        let owed = left
+            .map(|task| task.intent.changes.clone())
+            .unwrap_or_default();
+        let intent = ApplyIntent {
+            changes,
+            owed,
+            failed: false,
+            reply: Reply::new(request.correlator),
+        };
+        intent.save(&mut cx.effects.batch);
+        let job = self.apply(intent, cx);
+        Ok(ExecAnswer::Pending(job, self.policy.reporting))
+    }
+
+    /// What the created VMs are to get that have a NewConfig with something in it, if all of it
+    /// fits the device.
+    fn wanted(&self, cx: &Context<'_, '_>) -> Result<Vec<ResourceChange>, StatusCode> {
+        let (mut changes, mut after) = (Vec::new(), Vec::new());
+        let created = self
+            .roots
+            .vms(cx.tree.tree())
+            .filter(|vm| vm.state().is_created());
+        for vm in created {
+            let before = vm.current_config();
+            let want: ResourceConfig = match vm.text(VmNode::NewConfig) {
+                "" => before.clone(),
+                text => text.parse().map_err(unusable)?,
+            };
+            after.push(want.clone());
+            if !vm.text(VmNode::NewConfig).is_empty() {
+                changes.push(ResourceChange {
+                    vm: vm.id().ok_or(StatusCode::COMMAND_FAILED)?,
+                    node: vm.name().to_owned(),
+                    before,
+                    want,
+                });
+            }
+        }
+        after.extend(
+            self.book
+                .read()
+                .makings()
+                .map(|making| making.resources.clone()),
+        );
+        resources::check(&self.capabilities.device, self.policy.cpu, &after)
+            .map_err(|_| StatusCode::DEVICE_FULL)?;
+        Ok(changes)
+    }
+
+    /// Asks for the job that brings a change to its end.
+    pub(super) fn apply(&mut self, intent: ApplyIntent, cx: &mut Context<'_, '_>) -> JobId {
+        let given_up = Arc::new(AtomicBool::new(false));
+        let applier = Applier {
+            hypervisor: Arc::clone(&self.hypervisor),
+            given_up: Arc::clone(&given_up),
+        };
+        let asked = intent.clone();
+        let work = Box::new(move || {
+            let (applied, failure) = applier.run(&asked);
+            Box::new(Output::Applied(applied, failure)) as _
+        });
+        let job = cx.effects.job("apply", "ApplyChanges", work);
+        job.time_limit = Some(self.policy.deadline);
+        let job = job.id;
+        let ledger = self.book.write();
+        ledger.jobs.insert(job, Subject::Apply);
+        ledger.apply = Some(ApplyTask {
+            job: Some(job),
+            settling: intent.failed,
+            recovering: false,
+            given_up,
+            intent,
+        });
+        job
+    }
+
+    pub(super) fn apply_ended(
+        &mut self,
+        job: JobId,
+        end: JobEnd,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<StatusCode, TreeError> {
+        let timed_out = matches!(end, JobEnd::TimedOut);
+        let late = matches!(end, JobEnd::Late(_));
+        if !timed_out {
+            self.book.ended(job);
+        }
+        let task = self.book.read().apply.clone();
+        let Some(mut task) = task.filter(|task| task.job == Some(job)) else {
+            return Ok(StatusCode::COMMAND_FAILED);
+        };
+        let outcome = output(end, |output| match output {
+            Output::Applied(applied, failure) => Some((applied, failure)),
+            _ => None,
+        });
+        match outcome {
+            Ok((applied, failure)) if !late => self.settle_apply(task, applied, failure, cx),
+            // What came of it was reported as failed: it has to be taken back.
+            Ok(_) => {
+                task.intent.failed = true;
+                self.apply(task.intent, cx);
+                Ok(StatusCode::COMMAND_FAILED)
+            }
+            Err(failure) => {
+                if timed_out {
+                    self.book.after(After::GiveUp(Arc::clone(&task.given_up)));
+                }
+                self.tell_apply_failure(&failure);
+                if !std::mem::replace(&mut task.intent.failed, true) {
+                    self.reply_apply(&task.intent, failure.status, cx);
+                    task.intent.save(&mut cx.effects.batch);
+                }
+                if timed_out {
+                    self.book.write().apply = Some(task);
+                } else if task.settling {
+                    // It is tried again before the next change, or at the next start.
+                    task.job = None;
+                    self.book.write().apply = Some(task);
+                } else {
+                    self.apply(task.intent, cx);
+                }
+                Ok(failure.status)
+            }
+        }
+    }
+
+    /// Makes durable what came of a change, and answers the Exec behind it.
+    fn settle_apply(
+        &mut self,
+        mut task: ApplyTask,
+        applied: Applied,
+        failure: Option<Failure>,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<StatusCode, TreeError> {
+        let recovery = match applied {
+            Applied::All => Recovery::Finished,
+            Applied::Nothing => Recovery::Undone,
+            Applied::Owed => Recovery::Open,
+        };
+        if applied == Applied::All {
+            self.keep_resources(&task.intent, cx)?;
+        }
+        let status = match &failure {
+            None if applied == Applied::All => StatusCode::OK,
+            None => StatusCode::COMMAND_FAILED,
+            Some(failure) => failure.status,
+        };
+        if !task.intent.failed {
+            self.reply_apply(&task.intent, status, cx);
+        }
+        if let Some(failure) = &failure {
+            self.tell_apply_failure(failure);
+        }
+        if task.recovering {
+            self.book
+                .tell(Event::ChangesRecovered { outcome: recovery });
+        }
+        if applied == Applied::Owed {
+            task.intent.changes.append(&mut task.intent.owed);
+            task.intent.failed = true;
+            task.intent.reply = Reply::default();
+            task.intent.save(&mut cx.effects.batch);
+            task.job = None;
+            self.book.write().apply = Some(task);
+        } else {
+            ApplyIntent::forget(&mut cx.effects.batch);
+            self.book.write().apply = None;
+        }
+        Ok(status)
+    }
+
+    /// CurrentConfig is what was wanted, and the NewConfig of every created VM goes, an empty one
+    /// too.
+    fn keep_resources(
+        &mut self,
+        intent: &ApplyIntent,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), TreeError> {
+        // What may find the tree full comes first, so that a failure changes nothing.
+        for change in &intent.changes {
+            let uri = VmNode::CurrentConfig.of(&self.roots.vm(&change.node));
+            set(cx, &uri, Value::chr(change.want.to_string()))?;
+        }
+        let vms = self.roots.vms(cx.tree.tree());
+        let created = vms.filter(|vm| vm.state() != VmState::NotCreated);
+        let names: Vec<String> = created.map(|vm| vm.name().to_owned()).collect();
+        for name in names {
+            clear(cx, &VmNode::NewConfig.of(&self.roots.vm(&name)))?;
+        }
+        for change in &intent.changes {
+            self.book.tell(Event::Resources {
+                node: change.node.clone(),
+                vm: change.vm.clone(),
+                config: change.want.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn reply_apply(&self, intent: &ApplyIntent, status: StatusCode, cx: &mut Context<'_, '_>) {
+        let source = VirmoNode::ApplyChanges.of(&self.roots.virmo);
+        self.report(&source, &intent.reply, status, cx);
+    }
+
+    fn tell_apply_failure(&mut self, failure: &Failure) {
+        self.book.tell(Event::ChangesFailed {
+            reason: failure.reason.clone(),
+        });
+    }
+}

@@ -1,0 +1,368 @@
+use std::sync::atomic::Ordering;
+
+use omadm_core::{Space, StatusCode};
+use omadm_mo::JobEnd;
+use virmo_client::{CpuPolicy, Event, Policy, Recovery};
+use virmo_hypervisor::MachineState;
+use virmo_state::VmState;
+
+use crate::{
+    bench::{Fault, in_job},
+    device::{Answer, Device, final_alert},
+};
+
+const APPLY: &str = "./VirMO/Operations/ApplyChanges";
+
+/// Three VMs that share the CPU: 50, 30, 20. `a` runs, `b` is suspended, `c` is off.
+fn device(policy: Policy) -> Device {
+    let mut device = Device::with_policy(policy);
+    device.deliver("image");
+    for (vm, cpu) in [("a", 50), ("b", 30), ("c", 20)] {
+        device.add_vm(vm, "image", "");
+        want(&mut device, vm, &config(100, cpu));
+        assert_eq!(device.operate(vm, "Create"), StatusCode::OK);
+    }
+    assert_eq!(device.operate("b", "Suspend"), StatusCode::OK);
+    assert_eq!(device.operate("c", "PowerOff"), StatusCode::OK);
+    device.bench.take_log();
+    device.take_events();
+    device
+}
+
+fn config(ram: u32, cpu: u32) -> String {
+    format!("RAM={ram}&Storage=1&CPU={cpu}&Network=1")
+}
+
+fn want(device: &mut Device, vm: &str, config: &str) {
+    let uri = format!("./VirMO/{vm}/Resources/NewConfig");
+    let status = match device.get(&uri) {
+        None => device.add_leaf(&uri, config),
+        Some(_) => device.replace(&uri, config),
+    };
+    assert_eq!(status, StatusCode::OK);
+}
+
+fn current(device: &Device) -> [String; 3] {
+    ["a", "b", "c"].map(|vm| {
+        device
+            .get(&format!("./VirMO/{vm}/Resources/CurrentConfig"))
+            .unwrap()
+    })
+}
+
+fn wanted(device: &Device) -> [Option<String>; 3] {
+    ["a", "b", "c"].map(|vm| device.get(&format!("./VirMO/{vm}/Resources/NewConfig")))
+}
+
+/// `a` and `c` trade CPU, and get other RAM.
+fn trade(device: &mut Device) {
+    want(device, "a", &config(200, 20));
+    want(device, "c", &config(50, 50));
+}
+
+fn before() -> [String; 3] {
+    [config(100, 50), config(100, 30), config(100, 20)]
+}
+
+fn after() -> [String; 3] {
+    [config(200, 20), config(100, 30), config(50, 50)]
+}
+
+/// VR-122, VR-136 to VR-138: all NewConfigs at once, also where one VM gives what another takes;
+/// afterwards no created VM has one, an empty one is no change.
+#[test]
+fn changes_are_applied_over_all_vms() {
+    let mut device = device(Policy::default());
+    device.add_vm("d", "image", "");
+    want(&mut device, "d", &config(1, 1));
+    trade(&mut device);
+    want(&mut device, "b", "");
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    assert_eq!(current(&device), after());
+    assert_eq!(wanted(&device), [None, None, None]);
+    let events = device.take_events().into_iter();
+    let told: Vec<_> = events
+        .filter_map(|event| match event {
+            Event::Resources { node, config, .. } => Some((node, config.to_string())),
+            _ => None,
+        })
+        .collect();
+    let [a, _, c] = after();
+    assert_eq!(told, [("a".to_owned(), a), ("c".to_owned(), c)]);
+    let kept = device.get("./VirMO/d/Resources/NewConfig");
+    assert_eq!(kept, Some(config(1, 1)), "for its Create");
+    device.check();
+    assert_eq!(
+        device.exec(APPLY),
+        StatusCode::OK,
+        "nothing to do is no failure"
+    );
+    device.check();
+}
+
+/// VR-139: what does not fit together is refused as a whole, nobody is asked, NewConfig is kept.
+#[test]
+fn inconsistent_changes_are_refused_as_a_whole() {
+    for (a, c, status) in [
+        (config(1, 51), config(1, 20), StatusCode::DEVICE_FULL),
+        (config(u32::MAX, 1), config(2, 1), StatusCode::DEVICE_FULL),
+        (
+            config(1, 1),
+            "CPU=5".to_owned(),
+            StatusCode::INCOMPLETE_COMMAND,
+        ),
+    ] {
+        let mut device = device(Policy::default());
+        want(&mut device, "a", &a);
+        want(&mut device, "c", &c);
+        assert_eq!(device.exec_now(APPLY), status);
+        assert_eq!(current(&device), before());
+        assert_eq!(wanted(&device), [Some(a), None, Some(c)]);
+        assert_eq!(device.bench.take_log(), [""; 0]);
+        device.check();
+    }
+}
+
+/// spec-diff 4.25: the CPU shares may have to add up to exactly 100 %.
+#[test]
+fn the_cpu_policy_may_be_exact() {
+    let mut policy = Policy::default();
+    policy.cpu = CpuPolicy::Exactly;
+    let mut device = device(policy);
+    want(&mut device, "a", &config(1, 49));
+    assert_eq!(device.exec_now(APPLY), StatusCode::DEVICE_FULL);
+    want(&mut device, "a", &config(1, 50));
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    device.check();
+}
+
+/// What one machine cannot take is applied to none: a running one that cannot change live 406, a
+/// suspended one 405.
+#[test]
+fn one_machine_that_refuses_stops_the_change() {
+    let mut device = device(Policy::default());
+    trade(&mut device);
+    device.bench.rigid.store(true, Ordering::SeqCst);
+    assert_eq!(
+        device.exec(APPLY),
+        StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED
+    );
+    assert_eq!(current(&device), before());
+    device.check();
+    device.bench.rigid.store(false, Ordering::SeqCst);
+    want(&mut device, "b", &config(99, 30));
+    assert_eq!(device.exec(APPLY), StatusCode::COMMAND_NOT_ALLOWED);
+    assert_eq!(current(&device), before());
+    device.check();
+    want(&mut device, "b", &config(100, 30));
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    assert_eq!(current(&device), after());
+    device.check();
+}
+
+/// While a change is under way every VM refuses work, and it waits for none.
+#[test]
+fn a_change_holds_every_vm() {
+    let mut device = device(Policy::default());
+    trade(&mut device);
+    let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Suspend", None) else {
+        panic!("refused");
+    };
+    assert_eq!(device.exec_now(APPLY), StatusCode::COMMAND_NOT_ALLOWED);
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(device.operate("a", "Resume"), StatusCode::OK);
+    let Answer::Pending(job, _) = device.begin(APPLY, None) else {
+        panic!("refused");
+    };
+    let refused = StatusCode::COMMAND_NOT_ALLOWED;
+    assert_eq!(device.exec_now(APPLY), refused);
+    assert_eq!(device.exec_now("./VirMO/a/Operations/Suspend"), refused);
+    assert_eq!(device.exec_now("./VirMO/b/Operations/Delete"), refused);
+    assert_eq!(device.replace("./VirMO/c/Resources/NewConfig", ""), refused);
+    assert_eq!(device.rename("./VirMO/c", "d"), refused);
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(device.operate("b", "Delete"), StatusCode::OK);
+    device.check();
+}
+
+/// Each call fails in turn, before, amid and after its effect: the change is taken back everywhere,
+/// and the next attempt works, after a restart too.
+#[test]
+fn a_call_that_fails_takes_the_change_back() {
+    for fault in [Fault::Nothing, Fault::Half, Fault::All] {
+        for call in 0.. {
+            let mut device = device(Policy::default());
+            trade(&mut device);
+            device.bench.fault(call, fault);
+            let status = device.exec(APPLY);
+            if !device.bench.faults_happened() {
+                assert_eq!((status, call), (StatusCode::OK, 6));
+                break;
+            }
+            assert_eq!(status, StatusCode::COMMAND_FAILED);
+            assert_eq!(current(&device), before());
+            let failed = |event: &Event| matches!(event, Event::ChangesFailed { .. });
+            assert!(device.take_events().iter().any(failed));
+            device.check();
+            assert_eq!(device.exec(APPLY), StatusCode::OK);
+            assert_eq!(current(&device), after());
+            device.check();
+        }
+    }
+}
+
+/// The taking back fails too: it is made up for before the next change, or at the next start.
+#[test]
+fn what_cannot_be_taken_back_is_owed() {
+    for restart in [false, true] {
+        for (first, second) in [(5, 6), (5, 7), (2, 3), (3, 5)] {
+            let mut device = device(Policy::default());
+            trade(&mut device);
+            device.bench.fault(first, Fault::All);
+            device.bench.fault(second, Fault::Nothing);
+            assert_eq!(device.exec(APPLY), StatusCode::COMMAND_FAILED);
+            assert_eq!(current(&device), before());
+            assert_eq!(device.journal.count(Space::INTENTS), 1, "{first} {second}");
+            if restart {
+                device.restart();
+                let recovered = Event::ChangesRecovered {
+                    outcome: Recovery::Undone,
+                };
+                assert!(device.take_events().contains(&recovered));
+                device.check();
+            }
+            assert_eq!(device.exec(APPLY), StatusCode::OK);
+            assert_eq!(current(&device), after());
+            device.check();
+        }
+    }
+}
+
+/// A crash before, amid or after every call, and another one anywhere in the recovery: whole, or
+/// not begun.
+#[test]
+fn a_crash_at_any_moment_leaves_the_change_whole() {
+    'moments: for first in 0.. {
+        for again in 0.. {
+            let mut device = device(Policy::default());
+            trade(&mut device);
+            device.trip.arm(first);
+            let crashed = device.crash_in(|device| _ = device.exec(APPLY));
+            if !crashed {
+                assert!(first > 12, "{first}");
+                break 'moments;
+            }
+            device.trip.arm(again);
+            let recovering = device.crash_in(Device::restart);
+            device.trip.disarm();
+            if recovering {
+                device.restart();
+            }
+            let expected = if first == 0 { before() } else { after() };
+            assert_eq!(current(&device), expected, "crash at {first}, {again}");
+            device.check();
+            if !recovering {
+                break;
+            }
+        }
+    }
+}
+
+/// A call that hangs: a failure at the deadline, every VM refuses work until it returns, then
+/// everything is taken back.
+#[test]
+fn a_change_that_hangs_is_taken_back_when_it_returns() {
+    for call in 0..6 {
+        let mut device = device(Policy::default());
+        trade(&mut device);
+        let gate = device.bench.gate();
+        device.bench.fault(call, Fault::Hang);
+        let Answer::Pending(job, _) = device.begin(APPLY, None) else {
+            panic!("refused");
+        };
+        let work = device.take(job);
+        let worker = std::thread::spawn(move || in_job(|| work.run()));
+        gate.wait();
+        assert_eq!(
+            device.complete(job, JobEnd::TimedOut),
+            StatusCode::COMMAND_FAILED
+        );
+        let refused = StatusCode::COMMAND_NOT_ALLOWED;
+        assert_eq!(device.exec_now("./VirMO/a/Operations/Suspend"), refused);
+        gate.open();
+        let output = worker.join().unwrap();
+        device.complete(job, JobEnd::Late(output));
+        device.run_all();
+        assert_eq!(current(&device), before());
+        device.check();
+        assert_eq!(device.exec(APPLY), StatusCode::OK);
+        device.check();
+    }
+}
+
+#[test]
+fn a_lost_change_is_taken_back() {
+    let mut device = device(Policy::default());
+    trade(&mut device);
+    let Answer::Pending(job, _) = device.begin(APPLY, None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    in_job(|| work.run());
+    assert_eq!(
+        device.complete(job, JobEnd::Lost),
+        StatusCode::COMMAND_FAILED
+    );
+    device.run_all();
+    assert_eq!(current(&device), before());
+    device.check();
+}
+
+#[test]
+fn an_outcome_that_cannot_be_kept_is_taken_back() {
+    let mut device = device(Policy::default());
+    trade(&mut device);
+    device.journal.fail_in.store(1, Ordering::SeqCst);
+    assert_eq!(device.exec(APPLY), StatusCode::COMMAND_FAILED);
+    assert_eq!(current(&device), before());
+    assert_eq!(
+        device.operate("b", "Resume"),
+        StatusCode::OK,
+        "nothing is held"
+    );
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    assert_eq!(current(&device), after());
+    device.check();
+}
+
+#[test]
+fn what_was_accepted_ends_in_an_alert() {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device(policy);
+    trade(&mut device);
+    device.take_alerts();
+    let Answer::Pending(job, _) = device.begin(APPLY, Some("c-5")) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    device.restart();
+    let alert = final_alert(APPLY, Some("c-5"), StatusCode::OK);
+    assert_eq!(device.take_alerts(), [alert]);
+    device.check();
+}
+
+/// A VM that is gone owes nothing any more.
+#[test]
+fn what_is_owed_goes_with_its_vm() {
+    let mut device = device(Policy::default());
+    trade(&mut device);
+    device.bench.fault(5, Fault::All);
+    device.bench.fault(6, Fault::Nothing);
+    assert_eq!(device.exec(APPLY), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.operate("c", "Delete"), StatusCode::OK);
+    device.restart();
+    assert_eq!(device.state("a"), Some(VmState::Running));
+    assert_eq!(device.machine("b"), MachineState::Suspended);
+    device.check();
+}
