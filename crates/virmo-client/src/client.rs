@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode};
 use omadm_download::{Clock, DownloadError, Fetch, Finished, Sink, SinkError};
@@ -19,7 +19,9 @@ use crate::{
 };
 
 mod apply;
+mod download;
 mod image;
+mod primitive;
 mod start;
 mod vm;
 
@@ -273,6 +275,23 @@ impl ManagementObject for VirmoClient {
             None => Ok(StatusCode::COMMAND_FAILED),
         };
         result.unwrap_or_else(|error| error.status()).into()
+    }
+}
+
+impl fmt::Debug for VirmoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VirmoClient")
+            .field("capabilities", &self.capabilities)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 

@@ -313,3 +313,160 @@ fn primitive_from(number: u8) -> Option<Primitive> {
         .into_iter()
         .find(|primitive| primitive_number(*primitive) == number)
 }
+
+#[cfg(test)]
+mod tests {
+    use omadm_core::{MemoryJournal, Operation};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn reply() -> Reply {
+        Reply {
+            accepted: true,
+            correlator: Some(Correlator::new("c")),
+        }
+    }
+
+    fn vm_intents() -> Vec<VmIntent> {
+        let making = Making {
+            params: "ImgID=img-1&Running=false&x=%26".parse().unwrap(),
+            location: "/images/a".to_owned(),
+            media_type: "a/b".to_owned(),
+            description: "Größe".to_owned(),
+            resources: "RAM=1&Storage=2&CPU=3&Network=4&y=1".parse().unwrap(),
+        };
+        let intent = |primitive, owed, making| VmIntent {
+            vm: "vm-1".parse().unwrap(),
+            node: "my vm".to_owned(),
+            primitive,
+            prior: VmState::Running,
+            owed,
+            failed: true,
+            reply: reply(),
+            making,
+        };
+        let mut intents = vec![intent(Primitive::CreateAndPoweroff, None, Some(making))];
+        for primitive in Primitive::ALL {
+            intents.push(intent(primitive, Some(primitive), None));
+        }
+        intents
+    }
+
+    fn apply_intent() -> ApplyIntent {
+        let change = ResourceChange {
+            vm: "vm-1".parse().unwrap(),
+            node: "a".to_owned(),
+            before: "RAM=1&Storage=2&CPU=3&Network=4".parse().unwrap(),
+            want: "RAM=5&Storage=6&CPU=7&Network=8".parse().unwrap(),
+        };
+        ApplyIntent {
+            changes: vec![change.clone(), change.clone()],
+            owed: vec![change],
+            failed: false,
+            reply: Reply::default(),
+        }
+    }
+
+    fn image_intent(work: ImageWork) -> ImageIntent {
+        ImageIntent {
+            image: "img-1".parse().unwrap(),
+            node: "a".to_owned(),
+            work,
+            reply: reply(),
+        }
+    }
+
+    fn load(batch: &Batch) -> Intents {
+        let journal = MemoryJournal::new();
+        journal.commit(batch).unwrap();
+        Intents::load(&journal).unwrap()
+    }
+
+    fn record(save: impl FnOnce(&mut Batch)) -> Vec<u8> {
+        let mut batch = Batch::new();
+        save(&mut batch);
+        match batch.operations() {
+            [Operation::Put { value, .. }] => value.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_intent_comes_back_from_the_journal() {
+        for intent in vm_intents() {
+            let mut batch = Batch::new();
+            intent.save(&mut batch);
+            assert_eq!(load(&batch).vms, [intent]);
+        }
+        for work in [ImageWork::Download, ImageWork::Discard] {
+            let mut batch = Batch::new();
+            image_intent(work).save(&mut batch);
+            assert_eq!(load(&batch).images, [image_intent(work)]);
+        }
+        let mut batch = Batch::new();
+        apply_intent().save(&mut batch);
+        assert_eq!(load(&batch).apply, Some(apply_intent()));
+        VmIntent::forget(&mut batch, &"vm-1".parse().unwrap());
+        ImageIntent::forget(&mut batch, &"img-1".parse().unwrap());
+        ApplyIntent::forget(&mut batch);
+        let left = load(&batch);
+        assert_eq!(
+            (left.vms.len(), left.images.len(), left.apply),
+            (0, 0, None)
+        );
+    }
+
+    /// The records of version 1 stay readable: these bytes are on devices.
+    #[test]
+    fn records_keep_their_bytes() {
+        let intents = vm_intents();
+        assert_eq!(
+            record(|batch| intents[5].save(batch)),
+            b"\x01\0\0\0\0\0\0\0\x05my vm\x04\x02\x04\x01\x01\x01\0\0\0\0\0\0\0\x01c\0"
+        );
+        assert_eq!(
+            record(|batch| image_intent(ImageWork::Discard).save(batch)),
+            b"\x01\0\0\0\0\0\0\0\x01a\x01\x01\x01\0\0\0\0\0\0\0\x01c"
+        );
+        let nothing = ApplyIntent {
+            changes: Vec::new(),
+            owed: Vec::new(),
+            failed: true,
+            reply: Reply::default(),
+        };
+        assert_eq!(
+            record(|batch| nothing.save(batch)),
+            [&[1, 1, 0, 0][..], &[0; 16]].concat()
+        );
+    }
+
+    proptest! {
+        /// Damaged records are told apart, whatever is in them.
+        #[test]
+        fn no_bytes_are_too_bad(
+            key in prop_oneof!["vm/.{0,8}", "image/.{0,8}", "apply", ".*"],
+            cut in 0usize..200,
+            change in proptest::option::of((0usize..200, any::<u8>())),
+        ) {
+            let mut records = vec![
+                record(|batch| vm_intents()[0].save(batch)),
+                record(|batch| image_intent(ImageWork::Download).save(batch)),
+                record(|batch| apply_intent().save(batch)),
+            ];
+            for record in &mut records {
+                record.truncate(cut);
+                if let Some((at, byte)) = change
+                    && let Some(octet) = record.get_mut(at)
+                {
+                    *octet = byte;
+                }
+                let mut batch = Batch::new();
+                batch.put(Space::INTENTS, key.as_bytes(), record.clone());
+                let left = load(&batch);
+                let read = left.vms.len() + left.images.len() + usize::from(left.apply.is_some());
+                prop_assert_eq!(read + left.damaged.len(), 1);
+            }
+        }
+    }
+}

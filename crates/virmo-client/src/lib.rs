@@ -1,4 +1,91 @@
-//! The VirMO Client: a management object that drives a hypervisor.
+//! The VirMO Client: the management object that turns what a VirMO Server writes and executes
+//! below `./VirMO` and `./VMImgMO` into calls of a hypervisor and downloads of images.
+//!
+//! [`VirmoClient`] is an [`omadm_mo::ManagementObject`]: any DM client that drives those hooks can
+//! mount it, `omadm-client` among them. It neither opens a socket or a file nor starts a thread;
+//! what blocks comes out as jobs.
+//!
+//! ```
+//! use std::{sync::Arc, time::Duration};
+//!
+//! use omadm_core::{MemoryJournal, Now};
+//! use omadm_download::{
+//!     Cancel, Clock, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, MemorySink, Receiver,
+//! };
+//! use omadm_mo::{Effects, Registry};
+//! use omadm_tree::{Acl, Tree, TreeLimits, Uri};
+//! use virmo_client::{Event, Policy, VirmoClient};
+//! use virmo_simulator::Simulator;
+//!
+//! // What a device brings along: `omadm-http` and the runtime have the real ones.
+//! struct NoNetwork;
+//! impl Fetch for NoNetwork {
+//!     fn fetch(
+//!         &self,
+//!         _: &FetchRequest<'_>,
+//!         _: &mut dyn Receiver,
+//!     ) -> Result<Ending, FetchError> {
+//!         Err(FetchErrorKind::Unreachable.into())
+//!     }
+//! }
+//! struct NoTime;
+//! impl Clock for NoTime {
+//!     fn now(&self) -> Duration {
+//!         Duration::ZERO
+//!     }
+//!     fn wait(&self, _: Duration, _: &Cancel) {}
+//! }
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let journal = Arc::new(MemoryJournal::new());
+//! let mut policy = Policy::default();
+//! policy.deadline = Duration::from_secs(60);
+//! let client = VirmoClient::builder(
+//!     Arc::new(Simulator::open(folder.join("machines"))?),
+//!     Arc::new(NoNetwork),
+//!     Arc::new(MemorySink::new()),
+//!     journal.clone(),
+//!     Arc::new(NoTime),
+//! )
+//! .policy(policy)
+//! .observer(|event| {
+//!     if let Event::Vm { node, from, to, .. } = event {
+//!         println!("{node} went from {from} to {to}");
+//!     }
+//! })
+//! .build()?;
+//!
+//! // What an engine does with it.
+//! let mut registry = Registry::new();
+//! registry.mount(Box::new(client))?;
+//! let mut tree = Tree::load(&*journal, TreeLimits::default(), Acl::root_default())?;
+//! let mut transaction = tree.begin(Now::default());
+//! let mut effects = Effects::new(0);
+//! registry.start(&mut transaction, &mut effects, Now::default())?;
+//! transaction.commit(&*journal, effects.batch)?;
+//! registry.committed();
+//!
+//! let device: Uri = "./VirMO/DeviceResources".parse()?;
+//! let resources = tree.node(&device).and_then(|node| node.text());
+//! assert_eq!(resources, Some("RAM=4294967296&Storage=34359738368"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Statuses
+//!
+//! | what | status |
+//! |---|---|
+//! | a primitive in a state it does not apply to, a VM or image under work, Create from an image that is not downloaded, Delete of an image a VM is being made from | 405 |
+//! | Create without CreateParams or ImgID, a NewConfig that lacks a key, Download without DownloadURI or MediaType | 412 |
+//! | Create from an image that is not there | 404 |
+//! | entitlements that do not fit the device or the CPU policy | 420 |
+//! | a value that is no `key=value` list, or out of range; a MediaType that is none; a DownloadURI that is none | 400 |
+//! | a DownloadURI that is neither `http` nor `https`; what the hypervisor does not support | 406 |
+//! | a file of another type than MediaType | 415 |
+//! | anything else that fails | 500 |
+//!
+//! A value that is well written but lacks a key is taken, and judged when it is used.
 
 mod apply;
 mod client;

@@ -79,9 +79,11 @@ impl VirmoClient {
                 .makings()
                 .map(|making| making.resources.clone()),
         );
-        resources::check(&self.capabilities.device, self.policy.cpu, &after)
-            .map_err(|_| StatusCode::DEVICE_FULL)?;
-        Ok(changes)
+        if resources::fit(&self.capabilities.device, self.policy.cpu, &after) {
+            Ok(changes)
+        } else {
+            Err(StatusCode::DEVICE_FULL)
+        }
     }
 
     /// Asks for the job that brings a change to its end.

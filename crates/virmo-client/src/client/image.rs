@@ -1,15 +1,12 @@
 use std::sync::Arc;
 
-use omadm_core::{Format, GenericAlert, Mark, Space, StatusCode};
-use omadm_download::{
-    Cancel, Download, DownloadError, DownloadKey, Environment, Finished, InvalidUriKind, Progress,
-    SinkErrorKind,
-};
-use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal, Work};
+use omadm_core::{Space, StatusCode};
+use omadm_download::{Cancel, Download, DownloadKey, Finished};
+use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal};
 use omadm_tree::{Change, ChangeKind, TreeError, Value};
-use virmo_nodes::{ALERT_IMAGE_READY, ImageNode, ImagePath};
+use virmo_nodes::{ImageNode, ImagePath};
 use virmo_params::ImageId;
-use virmo_state::{ImageOperation, ImageState};
+use virmo_state::ImageState;
 
 use super::{Output, VirmoClient, output};
 use crate::{
@@ -18,14 +15,14 @@ use crate::{
     intent::{ImageIntent, ImageWork, Reply},
     ledger::{After, ImageTask, Subject},
     nodes::{ImageView, clear, deleted, set},
-    record::{Reader, Writer},
+    record::Writer,
 };
 
 const REFUSED: Refusal = Refusal(StatusCode::COMMAND_NOT_ALLOWED);
 
 /// By ImgID, the DownloadURI that a downloaded image came from.
-const ORIGINS: Space = Space::new("images");
-const ORIGIN_VERSION: u8 = 1;
+pub(super) const ORIGINS: Space = Space::new("images");
+pub(super) const ORIGIN_VERSION: u8 = 1;
 
 /// What a server does to the nodes of an image.
 impl VirmoClient {
@@ -95,12 +92,12 @@ impl VirmoClient {
         }
     }
 
-    fn image<'c>(&self, node: &str, cx: &'c Context<'_, '_>) -> Option<ImageView<'c>> {
+    pub(super) fn image<'c>(&self, node: &str, cx: &'c Context<'_, '_>) -> Option<ImageView<'c>> {
         self.roots.image_view(cx.tree.tree(), node)
     }
 }
 
-/// Download.
+/// What both operations share.
 impl VirmoClient {
     pub(super) fn exec_image(
         &mut self,
@@ -127,182 +124,8 @@ impl VirmoClient {
         }
     }
 
-    /// [VirMO §10.1 step 4]
-    fn exec_download(
-        &mut self,
-        node: &str,
-        id: ImageId,
-        state: ImageState,
-        reply: Reply,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<JobId, StatusCode> {
-        let image = self.image(node, cx).ok_or(StatusCode::NOT_FOUND)?;
-        let uri = image.text(ImageNode::DownloadUri);
-        if uri.is_empty() || image.text(ImageNode::MediaType).is_empty() {
-            return Err(StatusCode::INCOMPLETE_COMMAND);
-        }
-        let ledger = self.book.read();
-        // A download that no job stands for any more has failed.
-        let state = match state {
-            ImageState::Downloading if !ledger.images.contains_key(&id) => {
-                ImageState::DownloadFailed
-            }
-            state => state,
-        };
-        let asked = match state == ImageState::Downloaded && !self.came_from(&id, uri)? {
-            true => ImageOperation::DownloadReplaced,
-            false => ImageOperation::Download,
-        };
-        if state.after(asked).is_err() || ledger.is_used(&id) {
-            return Err(StatusCode::COMMAND_NOT_ALLOWED);
-        }
-        self.start_download(node, id, reply, cx)
-    }
-
-    /// Asks for the job that downloads an image. An address that cannot be used is a download that
-    /// failed.
-    pub(super) fn start_download(
-        &mut self,
-        node: &str,
-        id: ImageId,
-        reply: Reply,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<JobId, StatusCode> {
-        let image = self.image(node, cx).ok_or(StatusCode::NOT_FOUND)?;
-        let key = key(&id).ok_or(StatusCode::COMMAND_FAILED)?;
-        let media_type = image.text(ImageNode::MediaType);
-        let uri = match image.text(ImageNode::DownloadUri).parse() {
-            Ok(uri) => uri,
-            Err(error) => {
-                let error: omadm_download::InvalidUri = error;
-                let status = match error.kind {
-                    InvalidUriKind::Scheme => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
-                    _ => StatusCode::BAD_REQUEST,
-                };
-                self.tell_image_failure(node, &id, explain(&error));
-                self.keep_image(node, &id, ImageState::DownloadFailed, None, cx)
-                    .map_err(|error| error.status())?;
-                return Err(status);
-            }
-        };
-        let download = Download::prepare(&*self.journal, &key, &uri, media_type)
-            .map_err(|_| StatusCode::COMMAND_FAILED)?;
-        self.keep_image(node, &id, ImageState::Downloading, None, cx)
-            .map_err(|error| error.status())?;
-        download.save(&mut cx.effects.batch);
-        let cancel = Cancel::new();
-        let work = self.download_work(download, node, &id, cancel.clone());
-        let job = cx
-            .effects
-            .job(lane(&id), format!("Download {node}"), work)
-            .id;
-        let intent = ImageIntent {
-            image: id.clone(),
-            node: node.to_owned(),
-            work: ImageWork::Download,
-            reply,
-        };
-        self.begin(job, Subject::Download(id), intent, cancel, cx);
-        Ok(job)
-    }
-
-    fn download_work(
-        &self,
-        mut download: Download,
-        node: &str,
-        id: &ImageId,
-        cancel: Cancel,
-    ) -> Work {
-        let (fetch, sink) = (Arc::clone(&self.fetch), Arc::clone(&self.sink));
-        let (journal, clock) = (Arc::clone(&self.journal), Arc::clone(&self.clock));
-        let (policy, observer) = (self.policy.downloads, Arc::clone(&self.observer));
-        let (node, id) = (node.to_owned(), id.clone());
-        Box::new(move || {
-            let environment = Environment {
-                fetch: &*fetch,
-                sink: &*sink,
-                journal: &*journal,
-                clock: &*clock,
-                policy: &policy,
-                cancel: &cancel,
-            };
-            let mut told = None;
-            let mut progress = |progress: Progress| {
-                if is_news(told, progress) {
-                    told = Some(progress.received);
-                    observer(Event::Download {
-                        node: node.clone(),
-                        image: id.clone(),
-                        bytes: progress.received,
-                        total: progress.total,
-                    });
-                }
-            };
-            let result = download.run(&environment, &mut progress);
-            Box::new(Output::Download(result))
-        })
-    }
-
-    pub(super) fn download_ended(
-        &mut self,
-        id: &ImageId,
-        job: JobId,
-        end: JobEnd,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<StatusCode, TreeError> {
-        if matches!(end, JobEnd::TimedOut) {
-            // A download has no time limit of its own: its end still comes.
-            return Ok(StatusCode::COMMAND_FAILED);
-        }
-        self.book.ended(job);
-        let task = self
-            .book
-            .read()
-            .images
-            .get(id)
-            .filter(|task| task.job == job);
-        let Some(intent) = task.map(|task| task.intent.clone()) else {
-            // The image was deleted meanwhile.
-            return Ok(StatusCode::COMMAND_FAILED);
-        };
-        let result = output(end, |output| match output {
-            Output::Download(result) => Some(result),
-            _ => None,
-        });
-        let result = result.and_then(|result| result.map_err(Failure::from));
-        let node = intent.node.clone();
-        let status = match result {
-            Ok(finished) => {
-                let to = ImageState::Downloaded;
-                self.keep_image(&node, id, to, Some(&finished), cx)?;
-                self.image_ready(&intent, cx);
-                StatusCode::OK
-            }
-            Err(failure) => {
-                self.keep_image(&node, id, ImageState::DownloadFailed, None, cx)?;
-                self.tell_image_failure(&node, id, failure.reason);
-                let source = ImageNode::Download.of(&self.roots.image(&node));
-                self.report(&source, &intent.reply, failure.status, cx);
-                failure.status
-            }
-        };
-        ImageIntent::forget(&mut cx.effects.batch, id);
-        self.book.write().images.remove(id);
-        Ok(status)
-    }
-
-    /// [VirMO §12.1]
-    fn image_ready(&self, intent: &ImageIntent, cx: &mut Context<'_, '_>) {
-        let source = ImageNode::Download.of(&self.roots.image(&intent.node));
-        let mut alert = GenericAlert::new(ALERT_IMAGE_READY, Format::Xml);
-        alert.source = Some(source.to_string());
-        alert.mark = Some(Mark::Informational);
-        alert.correlator.clone_from(&intent.reply.correlator);
-        cx.effects.alerts.push(alert);
-    }
-
     /// Writes the state an image is in now. DownloadedLocation is there in one state only.
-    fn keep_image(
+    pub(super) fn keep_image(
         &mut self,
         node: &str,
         id: &ImageId,
@@ -339,16 +162,7 @@ impl VirmoClient {
         Ok(())
     }
 
-    /// Whether a downloaded image came from this address.
-    fn came_from(&self, id: &ImageId, uri: &str) -> Result<bool, StatusCode> {
-        let record = self.journal.read(ORIGINS, id.as_str().as_bytes());
-        let record = record.map_err(|_| StatusCode::COMMAND_FAILED)?;
-        let record = record.unwrap_or_default();
-        let mut reader = Reader::new(ORIGIN_VERSION, &record);
-        Ok(reader.as_mut().and_then(Reader::text) == Some(uri))
-    }
-
-    fn begin(
+    pub(super) fn begin(
         &mut self,
         job: JobId,
         subject: Subject,
@@ -379,7 +193,7 @@ impl VirmoClient {
         });
     }
 
-    fn tell_image_failure(&mut self, node: &str, id: &ImageId, reason: String) {
+    pub(super) fn tell_image_failure(&mut self, node: &str, id: &ImageId, reason: String) {
         self.book.tell(Event::ImageFailed {
             node: node.to_owned(),
             image: id.clone(),
@@ -476,30 +290,6 @@ impl VirmoClient {
     }
 }
 
-impl From<DownloadError> for Failure {
-    fn from(error: DownloadError) -> Self {
-        let status = match &error {
-            DownloadError::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
-            DownloadError::TooLarge { .. } => StatusCode::DEVICE_FULL,
-            DownloadError::Sink(error) if error.kind() == SinkErrorKind::NoSpace => {
-                StatusCode::DEVICE_FULL
-            }
-            _ => StatusCode::COMMAND_FAILED,
-        };
-        let reason = explain(&error);
-        Self { status, reason }
-    }
-}
-
-/// Whether progress is worth an event: at least a hundredth of the file, or 1 MiB if its length is
-/// not known, or its end.
-fn is_news(told: Option<u64>, progress: Progress) -> bool {
-    let Some(told) = told else { return true };
-    let step = progress.total.map_or(1 << 20, |total| (total / 100).max(1));
-    let more = progress.received.saturating_sub(told);
-    more >= step || more > 0 && progress.total == Some(progress.received)
-}
-
 /// Whether a text is `type/subtype`, maybe with parameters. [RFC 9110 §8.3.1]
 fn is_media_type(text: &str) -> bool {
     let is_token = |text: &str| {
@@ -512,11 +302,11 @@ fn is_media_type(text: &str) -> bool {
 }
 
 /// The lane of all jobs on an image.
-fn lane(id: &ImageId) -> String {
+pub(super) fn lane(id: &ImageId) -> String {
     format!("image {id}")
 }
 
 /// What the download and the files of an image are known by.
-fn key(id: &ImageId) -> Option<DownloadKey> {
+pub(super) fn key(id: &ImageId) -> Option<DownloadKey> {
     id.as_str().parse().ok()
 }

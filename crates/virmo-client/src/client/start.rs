@@ -7,25 +7,24 @@ use virmo_hypervisor::Machine;
 use virmo_nodes::VirmoNode;
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
-use super::{Output, VirmoClient, output, vm::lane};
+use super::{Output, VirmoClient, output, primitive::lane};
 use crate::{
     Event,
     drive::Failure,
     intent::{ImageIntent, ImageWork, Reply, VmIntent},
     ledger::{Subject, VmTask},
-    nodes::set,
+    nodes::{VmView, set},
     table::Seen,
 };
 
 /// What the last run left open.
 impl VirmoClient {
     pub(super) fn take_up(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
-        let device = Value::chr(self.capabilities.device.to_string());
-        set(
-            cx,
-            &VirmoNode::DeviceResources.of(&self.roots.virmo),
-            device,
-        )?;
+        let device = self.capabilities.device.to_string();
+        let leaf = VirmoNode::DeviceResources.of(&self.roots.virmo);
+        if cx.tree.node(&leaf).and_then(|leaf| leaf.text()) != Some(&device) {
+            set(cx, &leaf, Value::chr(device))?;
+        }
         let left = std::mem::take(&mut self.left);
         for key in left.damaged {
             self.book.tell(Event::DamagedRecord { key });
@@ -210,8 +209,11 @@ impl VirmoClient {
             let event = match machine {
                 Machine::Foreign(name) => Event::ForeignMachine { name },
                 Machine::Owned(vm) => {
-                    let mut vms = self.roots.vms(cx.tree.tree());
-                    if vms.any(|known| known.id().as_ref() == Some(&vm)) {
+                    let held = self.book.read().vms.contains_key(&vm);
+                    let created = |known: VmView<'_>| {
+                        known.id().as_ref() == Some(&vm) && known.state() != VmState::NotCreated
+                    };
+                    if held || self.roots.vms(cx.tree.tree()).any(created) {
                         continue;
                     }
                     Event::UnknownMachine { vm }

@@ -15,7 +15,7 @@ use omadm_tree::{
     AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeLimits, Uri, Value,
 };
 use virmo_client::{Event, Policy, VirmoClient};
-use virmo_hypervisor::MachineState;
+use virmo_hypervisor::{Hypervisor, MachineState};
 use virmo_state::{VmId, VmState};
 
 use crate::bench::{
@@ -29,6 +29,9 @@ pub(crate) struct Device {
     pub(crate) journal: Arc<Recorder>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) store: Arc<Store>,
+    /// What the client gets; the bench and the store unless a test says otherwise.
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) sink: Arc<dyn Sink>,
     pub(crate) trip: Arc<Trip>,
     pub(crate) policy: Policy,
     pub(crate) events: Arc<Mutex<Vec<Event>>>,
@@ -58,11 +61,15 @@ impl Device {
     pub(crate) fn with_policy(policy: Policy) -> Self {
         quiet();
         let trip = Arc::<Trip>::default();
+        let bench = Arc::new(Bench::new(Arc::clone(&trip)));
+        let store = Arc::new(Store::new(Arc::clone(&trip)));
         let mut device = Self {
-            bench: Arc::new(Bench::new(Arc::clone(&trip))),
+            hypervisor: bench.clone(),
+            bench,
+            sink: store.clone(),
             journal: Arc::new(Recorder::new(Arc::clone(&trip))),
             shelf: Arc::default(),
-            store: Arc::new(Store::new(Arc::clone(&trip))),
+            store,
             trip,
             policy,
             events: Arc::default(),
@@ -77,17 +84,22 @@ impl Device {
         device
     }
 
-    /// Ends the process as it is and starts it again; the start's jobs have not run yet.
-    pub(crate) fn boot(&mut self) {
+    /// Ends the process as it is.
+    pub(crate) fn stop(&mut self) {
         self.live = None;
         self.jobs.clear();
+    }
+
+    /// Ends the process as it is and starts it again; the start's jobs have not run yet.
+    pub(crate) fn boot(&mut self) {
+        self.stop();
         self.next_job = 0;
         self.events.lock().unwrap().clear();
         let events = Arc::clone(&self.events);
         let client = VirmoClient::builder(
-            self.bench.clone(),
+            self.hypervisor.clone(),
             self.shelf.clone(),
-            self.store.clone(),
+            self.sink.clone(),
             self.journal.clone(),
             Arc::new(NoWait),
         )

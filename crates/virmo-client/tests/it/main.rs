@@ -16,4 +16,5 @@ mod primitives;
 mod random;
 mod resources;
 mod restarts;
+mod simulator;
 mod writes;

@@ -1,12 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_core::StatusCode;
+use omadm_mo::{Job, JobEnd, JobId, JobOutput};
 use proptest::prelude::*;
 use virmo_client::Policy;
 use virmo_state::{Primitive, VmState};
 
 use crate::{
-    bench::{Fault, MEDIA_TYPE},
+    bench::{Fault, MEDIA_TYPE, in_job},
     device::{Device, IMAGE},
 };
 
@@ -190,6 +191,11 @@ impl Model {
     }
 }
 
+/// A name as it is written in an address.
+fn name(index: usize) -> String {
+    NAMES[index].replace(' ', "%20")
+}
+
 fn primitive(operation: &str, running: bool) -> Primitive {
     match operation {
         "Create" if running => Primitive::Create,
@@ -203,7 +209,6 @@ fn primitive(operation: &str, running: bool) -> Primitive {
 }
 
 fn perform(device: &mut Device, deed: &Deed, ids: &mut BTreeSet<String>) -> StatusCode {
-    let name = |index: usize| NAMES[index].replace(' ', "%20");
     match *deed {
         Deed::AddVm { vm, image, running } => {
             let base = format!("./VirMO/{}", name(vm));
@@ -295,5 +300,185 @@ proptest! {
             }
             device.check();
         }
+    }
+}
+
+/// What happens next while several jobs are under way. Numbers pick one of them.
+#[derive(Clone, Debug)]
+enum Turn {
+    /// An Exec; the job is left waiting.
+    Begin(usize, &'static str),
+    Download(usize),
+    DeleteImage(usize),
+    Apply,
+    /// The job is done; the client hears of it later.
+    Work(usize),
+    /// The client hears of a job that was done.
+    Report(usize),
+    TimeOut(usize),
+    Lose(usize),
+    Accept(usize),
+    Restart,
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let operations = [
+        "Create", "Delete", "Suspend", "Resume", "PowerOn", "PowerOff",
+    ];
+    let name = || 0..NAMES.len();
+    prop_oneof![
+        6 => (name(), proptest::sample::select(operations.to_vec()))
+            .prop_map(|(vm, operation)| Turn::Begin(vm, operation)),
+        1 => name().prop_map(Turn::Download),
+        1 => name().prop_map(Turn::DeleteImage),
+        1 => Just(Turn::Apply),
+        8 => (0usize..4).prop_map(Turn::Work),
+        8 => (0usize..4).prop_map(Turn::Report),
+        2 => (0usize..4).prop_map(Turn::TimeOut),
+        1 => (0usize..4).prop_map(Turn::Lose),
+        1 => (0usize..4).prop_map(Turn::Accept),
+        1 => Just(Turn::Restart),
+    ]
+}
+
+/// A job the client asked for and has not heard of yet.
+struct Flight {
+    id: JobId,
+    lane: String,
+    work: Option<Job>,
+    output: Option<JobOutput>,
+    timed_out: bool,
+}
+
+/// The jobs, oldest first.
+#[derive(Default)]
+struct Flights(Vec<Flight>);
+
+impl Flights {
+    fn board(&mut self, device: &mut Device) {
+        self.0.extend(device.jobs.drain(..).map(|job| Flight {
+            id: job.id,
+            lane: job.lane.clone(),
+            work: Some(job),
+            output: None,
+            timed_out: false,
+        }));
+    }
+
+    /// Does the work of a job, unless an older one of its lane is still to be done.
+    fn work(&mut self, index: usize) {
+        let Some(flight) = self.0.get(index) else {
+            return;
+        };
+        let lane = flight.lane.clone();
+        let older = &self.0[..index];
+        if older
+            .iter()
+            .any(|flight| flight.lane == lane && flight.work.is_some())
+        {
+            return;
+        }
+        let flight = &mut self.0[index];
+        if let Some(job) = flight.work.take() {
+            flight.output = Some(in_job(|| job.run()));
+        }
+    }
+
+    fn report(&mut self, index: usize, device: &mut Device) {
+        if self
+            .0
+            .get(index)
+            .is_some_and(|flight| flight.output.is_some())
+        {
+            let flight = self.0.remove(index);
+            let output = flight.output.unwrap();
+            device.complete(
+                flight.id,
+                match flight.timed_out {
+                    true => JobEnd::Late(output),
+                    false => JobEnd::Finished(output),
+                },
+            );
+        }
+    }
+
+    fn land(&mut self, device: &mut Device) {
+        self.board(device);
+        while !self.0.is_empty() {
+            self.work(0);
+            self.report(0, device);
+            self.board(device);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Jobs of several VMs and images are done, reported, given up and lost in any order, with
+    /// restarts in between: when all have landed State is legal and true, and nothing is left.
+    #[test]
+    fn jobs_may_end_in_any_order(turns in proptest::collection::vec(turn(), 1..40)) {
+        let mut policy = Policy::default();
+        policy.alert_type = Some("com.example.result".to_owned());
+        let mut device = Device::with_policy(policy);
+        for (name, other) in [("a", "a"), ("b", "a")] {
+            if name == other {
+                device.deliver(name);
+            } else {
+                assert_eq!(device.add(&format!("./VMImgMO/{name}")), StatusCode::OK);
+                device.replace(&format!("./VMImgMO/{name}/DownloadURI"), IMAGE);
+                device.replace(&format!("./VMImgMO/{name}/MediaType"), MEDIA_TYPE);
+            }
+            device.add_vm(name, other, "");
+            let config = format!("./VirMO/{name}/Resources/NewConfig");
+            device.add_leaf(&config, "RAM=1&Storage=1&CPU=50&Network=1");
+        }
+        let mut flights = Flights::default();
+        for turn in turns {
+            match turn {
+                Turn::Begin(vm, operation) => {
+                    device.begin(&format!("./VirMO/{}/Operations/{operation}", name(vm)), None);
+                }
+                Turn::Download(image) => {
+                    let uri = format!("./VMImgMO/{}/Operations/Download", name(image));
+                    device.begin(&uri, None);
+                }
+                Turn::DeleteImage(image) => {
+                    device.delete(&format!("./VMImgMO/{}", name(image)));
+                }
+                Turn::Apply => _ = device.begin("./VirMO/Operations/ApplyChanges", None),
+                Turn::Work(index) => flights.work(index),
+                Turn::Report(index) => flights.report(index, &mut device),
+                Turn::TimeOut(index) => {
+                    if let Some(flight) = flights.0.get_mut(index)
+                        && !std::mem::replace(&mut flight.timed_out, true)
+                    {
+                        device.complete(flight.id, JobEnd::TimedOut);
+                    }
+                }
+                Turn::Lose(index) => {
+                    let at = flights.0.get(index).map(|flight| flight.work.is_some());
+                    if at == Some(true) {
+                        let flight = flights.0.remove(index);
+                        device.complete(flight.id, JobEnd::Lost);
+                    }
+                }
+                Turn::Accept(index) => {
+                    if let Some(flight) = flights.0.get(index) {
+                        device.accept(flight.id);
+                    }
+                }
+                Turn::Restart => {
+                    flights.0.clear();
+                    device.boot();
+                }
+            }
+            flights.board(&mut device);
+        }
+        flights.land(&mut device);
+        // A job that was lost twice leaves something to be undone to the next start.
+        device.restart();
+        device.check();
     }
 }
