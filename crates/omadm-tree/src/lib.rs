@@ -71,6 +71,7 @@ mod acl;
 #[cfg(feature = "proptest")]
 mod arbitrary;
 mod error;
+mod index;
 mod node;
 mod octets;
 mod record;

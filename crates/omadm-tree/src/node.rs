@@ -34,7 +34,7 @@ impl<'t> NodeRef<'t> {
     /// The decoded name; empty for the root.
     #[must_use]
     pub fn name(&self) -> &'t str {
-        self.node.name.as_str()
+        &self.node.name
     }
 
     /// Whether it is an interior node.

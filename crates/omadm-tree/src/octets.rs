@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 /// Octets that are cheap to clone: short ones in place, long ones shared.
 ///
-/// Most names and values of a management tree are short, and in place they cost no allocation.
+/// Most values of a management tree are short, and in place they cost no allocation.
 #[derive(Clone)]
 pub(crate) enum Octets {
     Inline { len: u8, bytes: [u8; INLINE] },
@@ -19,24 +19,10 @@ impl Octets {
         }
     }
 
-    /// The text; empty for octets that are not UTF-8.
-    pub(crate) fn as_str(&self) -> &str {
-        str::from_utf8(self.as_slice()).unwrap_or_default()
-    }
-
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Inline { len, .. } => usize::from(*len),
             Self::Shared(octets) => octets.len(),
-        }
-    }
-}
-
-impl Default for Octets {
-    fn default() -> Self {
-        Self::Inline {
-            len: 0,
-            bytes: [0; INLINE],
         }
     }
 }
@@ -77,7 +63,7 @@ mod tests {
         for len in [0, 1, INLINE - 1, INLINE, INLINE + 1, 300] {
             let text = "x".repeat(len);
             let octets = Octets::from(text.as_str());
-            assert_eq!(octets.as_str(), text);
+            assert_eq!(octets.as_slice(), text.as_bytes());
             assert_eq!(octets.len(), len);
             assert_eq!(matches!(octets, Octets::Inline { .. }), len <= INLINE);
         }

@@ -6,7 +6,6 @@ use omadm_core::{Batch, Format, Journal, JournalError, Space};
 
 use crate::{
     Value,
-    octets::Octets,
     store::{Body, Node, NodeId, Props, ROOT, Store},
     uri,
 };
@@ -107,7 +106,7 @@ fn encode(node: &Node) -> Vec<u8> {
     record.extend(node.props.ver_no.to_be_bytes());
     record.extend(node.props.stamp.to_be_bytes());
     let fields = [
-        node.name.as_slice(),
+        node.name.as_bytes(),
         acl.as_bytes(),
         node.props.title().as_bytes(),
         node.props
@@ -179,7 +178,7 @@ fn decode_node(id: NodeId, record: &[u8]) -> Result<Node, RecordFault> {
     };
     Ok(Node {
         parent,
-        name: Octets::from(name),
+        name: name.into(),
         props,
         body,
     })

@@ -419,7 +419,9 @@ impl Run<'_> {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);
         }
         for ancestor in missing.iter().rev() {
-            self.may_create(ancestor, true)?;
+            if !self.comes_along(ancestor) {
+                self.may_create(ancestor, true)?;
+            }
         }
         self.may_create(uri, false)?;
         self.need(&anchor, AccessType::Add)?;
@@ -438,9 +440,22 @@ impl Run<'_> {
         }
     }
 
+    /// Whether the node is created with a parent that is missing itself.
+    fn comes_along(&self, uri: &Uri) -> bool {
+        let (Some(parent), Some(name)) = (uri.parent(), uri.name()) else {
+            return false;
+        };
+        !self.tree.nodes.contains_key(&parent)
+            && self
+                .schema
+                .required(&parent)
+                .iter()
+                .any(|required| required.name == name)
+    }
+
     fn may_create(&self, uri: &Uri, as_ancestor: bool) -> Answer {
         let refused = Err(StatusCode::COMMAND_NOT_ALLOWED);
-        let exists = self.tree.nodes.contains_key(uri);
+        let exists = self.tree.nodes.contains_key(uri) || self.comes_along(uri);
         let rule = self.rule(uri);
         if self.by != &Principal::Device {
             match rule {

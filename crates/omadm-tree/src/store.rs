@@ -4,6 +4,7 @@ use omadm_core::Format;
 
 use crate::{
     Acl, Uri,
+    index::Index,
     octets::Octets,
     record::{MAX_SLOTS, RecordFault},
 };
@@ -13,10 +14,10 @@ pub(crate) type NodeId = u32;
 
 pub(crate) const ROOT: NodeId = 0;
 
-/// A node. Names and short values are in place, what few nodes have is behind one pointer.
+/// A node. Short values are in place, what few nodes have is behind one pointer.
 pub(crate) struct Node {
     pub(crate) parent: NodeId,
-    pub(crate) name: Octets,
+    pub(crate) name: Box<str>,
     pub(crate) props: Props,
     pub(crate) body: Body,
 }
@@ -42,7 +43,7 @@ pub(crate) struct Props {
 #[derive(Clone, Default, PartialEq)]
 struct Extras {
     acl: Acl,
-    title: Octets,
+    title: Box<str>,
     node_type: Option<Arc<str>>,
 }
 
@@ -64,9 +65,7 @@ impl Props {
     }
 
     pub(crate) fn title(&self) -> &str {
-        self.extras
-            .as_ref()
-            .map_or("", |extras| extras.title.as_str())
+        self.extras.as_ref().map_or("", |extras| &*extras.title)
     }
 
     pub(crate) fn node_type(&self) -> Option<&Arc<str>> {
@@ -93,7 +92,7 @@ impl Props {
 }
 
 impl Node {
-    pub(crate) const fn interior(parent: NodeId, name: Octets, stamp: u64) -> Self {
+    pub(crate) const fn interior(parent: NodeId, name: Box<str>, stamp: u64) -> Self {
         Self {
             parent,
             name,
@@ -124,6 +123,7 @@ impl Node {
 /// The nodes in a slab. A step ([`Step`]) changes it, and yields the step that takes it back.
 pub(crate) struct Store {
     slots: Vec<Option<Node>>,
+    index: Index,
     /// Slots that are empty and may be used.
     free: Vec<NodeId>,
     live: usize,
@@ -141,7 +141,7 @@ pub(crate) enum Step {
     /// Take out a subtree again.
     Redelete(Vec<NodeId>),
     /// Swap the name.
-    Rename(NodeId, Octets),
+    Rename(NodeId, Box<str>),
     /// Swap the properties and, for a leaf, the value.
     Change(NodeId, Props, Option<Octets>),
 }
@@ -165,6 +165,7 @@ impl Store {
         let root = Node::interior(ROOT, "".into(), 0);
         Self {
             slots: vec![Some(root)],
+            index: Index::default(),
             free: Vec::new(),
             live: 1,
             bytes: 0,
@@ -240,6 +241,13 @@ impl Store {
     }
 
     pub(crate) fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
+        if let Some(id) = self.index.guess(parent, name)
+            && let Some(node) = self.get(id)
+            && node.parent == parent
+            && *node.name == *name
+        {
+            return Some(id);
+        }
         let children = self.get(parent)?.children();
         let at = self.place(children, name).ok()?;
         children.get(at).copied()
@@ -251,7 +259,7 @@ impl Store {
         while next != ROOT
             && let Some(node) = self.get(next)
         {
-            names.push(node.name.as_str());
+            names.push(&*node.name);
             next = node.parent;
         }
         names.reverse();
@@ -333,8 +341,10 @@ impl Store {
             }
             Step::Rename(id, mut name) => {
                 self.unlink(id);
-                if let Some(node) = self.get_mut(id) {
+                if let Some(node) = self.slots.get_mut(id as usize).and_then(Option::as_mut) {
+                    self.index.remove(node.parent, &node.name, id);
                     std::mem::swap(&mut node.name, &mut name);
+                    self.index.insert(node.parent, &node.name, id);
                 }
                 self.link(id);
                 Step::Rename(id, name)
@@ -365,10 +375,7 @@ impl Store {
             return Ok(());
         };
         let mut children = std::mem::take(children);
-        let name = |id: &NodeId| {
-            self.get(*id)
-                .map_or(&[] as &[u8], |node| node.name.as_slice())
-        };
+        let name = |id: &NodeId| self.get(*id).map_or("", |node| &*node.name);
         children.sort_unstable_by(|a, b| name(a).cmp(name(b)));
         let twin = children.windows(2).find_map(|pair| match pair {
             [a, b] if name(a) == name(b) => Some(*b),
@@ -386,7 +393,7 @@ impl Store {
     /// Where a child of that name is, or belongs.
     fn place(&self, children: &[NodeId], name: &str) -> Result<usize, usize> {
         children.binary_search_by(|id| match self.get(*id) {
-            Some(node) => node.name.as_slice().cmp(name.as_bytes()),
+            Some(node) => (*node.name).cmp(name),
             None => Ordering::Less,
         })
     }
@@ -394,6 +401,7 @@ impl Store {
     fn put(&mut self, id: NodeId, node: Node) {
         if let Some(slot) = self.slots.get_mut(id as usize) {
             self.live += 1;
+            self.index.insert(node.parent, &node.name, id);
             self.bytes += node.bytes();
             *slot = Some(node);
         }
@@ -402,6 +410,7 @@ impl Store {
     fn take(&mut self, id: NodeId) -> Option<Node> {
         let node = self.slots.get_mut(id as usize)?.take()?;
         self.live -= 1;
+        self.index.remove(node.parent, &node.name, id);
         self.bytes -= node.bytes();
         Some(node)
     }
@@ -434,7 +443,7 @@ impl Store {
         let Some(siblings) = self.get(parent) else {
             return;
         };
-        let place = self.place(siblings.children(), node.name.as_str());
+        let place = self.place(siblings.children(), &node.name);
         if let Some(Node {
             body: Body::Interior(children),
             ..

@@ -247,11 +247,18 @@ impl Transaction<'_> {
         if !anchor.is_interior() {
             return Err(not_allowed(Refusal::Kind, uri));
         }
-        for ancestor in &missing {
-            self.check_creation(schema, principal, ancestor, true)
+        // What a missing parent never goes without comes with it, and is not added.
+        let comes_along = |uri: &Uri| {
+            let parent = uri.parent().filter(|parent| missing.contains(parent));
+            let required = parent.map(|parent| schema.required(&parent));
+            required.is_some_and(|all| all.iter().any(|one| Some(&*one.name) == uri.name()))
+        };
+        for ancestor in missing.iter().filter(|ancestor| !comes_along(ancestor)) {
+            self.check_creation(schema, principal, ancestor, true, false)
                 .map_err(TreeError::on_ancestor)?;
         }
-        self.check_creation(schema, principal, uri, false)?;
+        let exists = self.node(uri).is_some() || comes_along(uri);
+        self.check_creation(schema, principal, uri, false, exists)?;
         match principal {
             Principal::Server(server)
                 if !anchor.effective_acl().allows(server, AccessType::Add) =>
@@ -262,15 +269,15 @@ impl Transaction<'_> {
         }
     }
 
-    /// What the schema has to say about the creation of a node.
+    /// What the schema has to say about the creation of a node, or about an Add to one that exists.
     fn check_creation(
         &self,
         schema: &dyn Schema,
         principal: &Principal,
         uri: &Uri,
         as_ancestor: bool,
+        exists: bool,
     ) -> Result<(), TreeError> {
-        let exists = self.node(uri).is_some();
         let rule = rule(schema, uri);
         if *principal != Principal::Device {
             let Some(rule) = rule else {

@@ -1,7 +1,6 @@
 use crate::{
     AccessType, Acl, ChangeKind, NewNode, Permit, Principal, Property, Refusal, Schema, Selector,
     Transaction, TreeError, TreeErrorKind, Uri, Value,
-    octets::Octets,
     store::{NodeId, Props, ROOT, Step},
     uri,
 };
@@ -175,7 +174,7 @@ impl Transaction<'_> {
             }
         }
         self.whole(|this| {
-            this.apply(Step::Rename(id, Octets::from(name)));
+            this.apply(Step::Rename(id, name.into()));
             // Below a longer name, addresses that were fine may be too long.
             let below: Vec<NodeId> = this.tree.store.subtree(id).collect();
             for id in below {

@@ -5,7 +5,6 @@ use omadm_core::Format;
 use crate::{
     AccessSet, AccessType, ChangeKind, Initial, Principal, Refusal, Rule, Schema, Transaction,
     TreeError, TreeErrorKind, Uri, Value,
-    octets::Octets,
     store::{Body, Node, NodeId, Props, Step},
 };
 
@@ -138,7 +137,7 @@ impl Transaction<'_> {
         self.check_uri(uri)?;
         let rule = rule(schema, uri);
         let stamp = self.now.wall.as_secs();
-        let name = Octets::from(uri.name().unwrap_or_default());
+        let name = uri.name().unwrap_or_default().into();
         let node = match new {
             NewNode::Interior { node_type } => {
                 let node_type = self.fit_interior(rule, uri, node_type)?;

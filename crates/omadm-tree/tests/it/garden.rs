@@ -21,6 +21,7 @@ use omadm_tree::{
 /// ./M/<x>/Note        required, permanent
 /// ./M/<x>/Op          required, permanent
 /// ./M/<x>/Op/Run      required, Exec only
+/// ./M/<x>/Op/Extra    optional
 /// ./M/<x>/Doc         optional, one of two media types
 /// ./M/<x>/Ext/…       open
 /// ./K/n<x>            interior
@@ -67,6 +68,7 @@ impl Schema for Garden {
             ["M", _, "Op", "Run"] => {
                 Rule::leaf(AccessSet::of(&[Exec]), FormatSet::of(&[Format::Null])).permanent()
             }
+            ["M", _, "Op", "Extra"] => Rule::leaf(AccessSet::ALL, FormatSet::of(&[Format::Chr])),
             ["M", _, "Doc"] => Rule::leaf(INSTANCE, FormatSet::of(&[Format::Chr, Format::Xml]))
                 .with_media_types(DOC_TYPES),
             ["M", _, "Ext"] => Rule::interior(INSTANCE),

@@ -57,6 +57,8 @@ fn address() -> impl Strategy<Value = Uri> {
         "./X/a/a/a/a/a/a",
         "./nobody",
         "./K/n",
+        "./M/a/Op/Extra",
+        "./M/b/Op/Extra",
         "./M/a/Note",
         "./M/b/Note",
         "./M/Info",

@@ -61,8 +61,11 @@ fn existence_then_description_then_list() {
         // What exists is for the operation to say.
         (Add, "./M/a", 200),
         (Add, "./M/a/Note", 200),
-        // A permanent node cannot be created, not even with its parent.
-        (Add, "./M/b/Note", 405),
+        // A permanent node cannot be created, but may come with its parent.
+        (Add, "./M/b/Note", 200),
+        (Add, "./M/b/Op", 405),
+        (Add, "./M/b/Op/Extra", 200),
+        (Add, "./M/b/Op/Run", 405),
     ] {
         assert_eq!(status(&b, access, text), expected, "{access} {text}");
     }
