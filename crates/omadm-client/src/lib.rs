@@ -1,4 +1,59 @@
-//! The OMA DM client engine: bytes in, bytes out.
+//! The OMA DM client engine: bytes in, bytes out. [DM-Protocol]
+//!
+//! [`Client`] holds the management tree and the management objects of a device, and speaks with its
+//! server. It opens no connection, reads no clock and starts no thread; the contract for whoever
+//! does is on [`Client`].
+//!
+//! - **Sessions**: package 1 with DevInfo and the alerts that wait, package 3 with a Status for
+//!   every command and Results, as many messages as it takes within the server's MaxMsgSize; final
+//!   answers that take longer than [`Config::exec_limit`] become 202 and an alert.
+//! - **Commands**: Add, Copy, Delete, Exec, Get, Replace, Sequence and Alert, in document order, each
+//!   Item a change of its own that is durable before it is reported. Atomic, chunks of large objects,
+//!   TNDS and user interaction are answered with 406.
+//! - **Alerts**: in the journal until the server acknowledges them; see [`Config::alert_retry`].
+//!
+//! A device that talks to nobody:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use omadm_client::{Client, Config, Input, Output, Start, TransportFailure};
+//! use omadm_core::{MemoryJournal, Now};
+//! use omadm_mo::{DevInfo, Registry};
+//! use omadm_tree::{Acl, Tree, TreeLimits};
+//!
+//! let journal = Arc::new(MemoryJournal::new());
+//! let tree = Tree::load(&*journal, TreeLimits::default(), Acl::root_default())?;
+//! let mut registry = Registry::new();
+//! registry.mount(Box::new(
+//!     DevInfo {
+//!         dev_id: "urn:example:dev1".into(),
+//!         man: "Example".into(),
+//!         model: "One".into(),
+//!         dmv: "1.0".into(),
+//!         lang: "en".into(),
+//!     }
+//!     .object(),
+//! ))?;
+//! let config = Config::new("dm.example".parse()?, "http://dm.example/dm");
+//! let mut client = Client::new(config, tree, registry, journal, Now::default())?;
+//!
+//! client.handle(Input::Start(Start::by_client(1)), Now::default())?;
+//! while client.in_session() {
+//!     while let Some(output) = client.poll_output() {
+//!         match output {
+//!             Output::Send(request) => println!("POST {} bytes to {}", request.body.len(), request.url),
+//!             Output::Run(job) => println!("run {}", job.label),
+//!             Output::Ended(end) => println!("session {end}"),
+//!             Output::Event(event) => println!("{event:?}"),
+//!             _ => {}
+//!         }
+//!     }
+//!     // There is no server: the transport refuses every message.
+//!     client.handle(Input::TransportFailed(TransportFailure::Refused), Now::default())?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod alerts;
 mod answer;

@@ -3,6 +3,8 @@
 //!
 //! - [`Bench`] drives a [`Client`](omadm_client::Client) by hand: a [`Script`] plays its server,
 //!   jobs wait until the test ends them.
+//! - [`Pair`] lets a client talk to an [`omadm_server::Server`] over a [`Wire`] that loses,
+//!   repeats and cuts messages.
 //! - [`Lamp`] is a management object that has one node of every kind; [`device`] mounts it beside
 //!   DevInfo.
 //! - [`TestJournal`] fails when told to, and remembers everything.
@@ -21,11 +23,15 @@ mod clock;
 mod device;
 mod journal;
 mod lamp;
+mod pair;
 mod script;
+mod wire;
 
 pub use bench::Bench;
 pub use clock::Clock;
 pub use device::{DEVICE_ID, SERVER_ID, SERVER_URL, device, uri};
 pub use journal::TestJournal;
 pub use lamp::{LAMP, Lamp, LampLog};
+pub use pair::Pair;
 pub use script::{Script, data, describe, pretty, results, statuses};
+pub use wire::{Fault, Wire};

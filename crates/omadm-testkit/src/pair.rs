@@ -1,0 +1,192 @@
+use std::{collections::VecDeque, sync::Arc};
+
+use omadm_client::{Client, Config, Event, Input, Output, Received, Request, SessionEnd, Start};
+use omadm_mo::{Job, JobEnd};
+use omadm_server::{Account, Accounts, EventKind, Server};
+use omadm_session::{Procedure, Report};
+
+use crate::{Clock, DEVICE_ID, LampLog, TestJournal, Wire, device};
+
+/// Both ends in one process: a device with a [`Lamp`](crate::Lamp), a server, and a [`Wire`]
+/// between them.
+#[derive(Debug)]
+pub struct Pair {
+    /// The device.
+    pub client: Client,
+    /// The server.
+    pub server: Server,
+    /// The wire.
+    pub wire: Wire,
+    /// The time of both.
+    pub clock: Clock,
+    /// What is durable on the device.
+    pub journal: TestJournal,
+    /// What happens to the lamp.
+    pub lamp: LampLog,
+    /// How sessions ended for the device.
+    pub ended: Vec<SessionEnd>,
+    /// What the device told.
+    pub events: Vec<Event>,
+    /// What the procedures came to.
+    pub reports: Vec<Report>,
+    /// What the server told, but for the reports.
+    pub told: Vec<EventKind>,
+    /// The largest message of the device so far, in bytes.
+    pub largest: usize,
+    config: Config,
+    requests: VecDeque<Request>,
+    jobs: VecDeque<Job>,
+    sessions: u16,
+}
+
+impl Pair {
+    /// A new device and a server.
+    #[must_use]
+    pub fn new(
+        client: Config,
+        server: omadm_server::Config,
+        accounts: impl Accounts + 'static,
+        wire: Wire,
+    ) -> Self {
+        let clock = Clock::default();
+        let journal = TestJournal::default();
+        let (engine, lamp) = build(client.clone(), &journal, clock);
+        Self {
+            client: engine,
+            server: Server::new(server, accounts),
+            wire,
+            clock,
+            journal,
+            lamp,
+            ended: Vec::new(),
+            events: Vec::new(),
+            reports: Vec::new(),
+            told: Vec::new(),
+            largest: 0,
+            config: client,
+            requests: VecDeque::new(),
+            jobs: VecDeque::new(),
+            sessions: 0,
+        }
+    }
+
+    /// The defaults of both ends, nothing proven in messages.
+    #[must_use]
+    pub fn plain(wire: Wire) -> Self {
+        let account = Account::new(omadm_session::Scheme::None, None, None).unwrap();
+        Self::new(
+            crate::Bench::config(),
+            omadm_server::Config::new("c"),
+            account,
+            wire,
+        )
+    }
+
+    /// Has the server do something on the device.
+    pub fn enqueue(&mut self, procedure: impl Procedure + 'static) {
+        self.server.enqueue(DEVICE_ID, Box::new(procedure)).unwrap();
+    }
+
+    /// Opens a session.
+    pub fn open(&mut self) {
+        self.sessions += 1;
+        self.feed(Input::Start(Start::by_client(self.sessions)));
+    }
+
+    /// Opens a session and runs it to its end.
+    pub fn session(&mut self) {
+        self.open();
+        while self.client.in_session() {
+            self.step();
+        }
+    }
+
+    /// Sessions until the server has nothing left to do and the device neither; jobs end in
+    /// between.
+    pub fn settle(&mut self) {
+        for _ in 0..1000 {
+            if self.server.waiting(DEVICE_ID) == 0 && self.client.is_idle() {
+                return;
+            }
+            self.session();
+            while let Some(job) = self.jobs.pop_front() {
+                self.finish(job);
+            }
+        }
+        panic!("the two never come to an end: {self:?}");
+    }
+
+    /// Turns the device off in the middle of whatever it does, and on again.
+    pub fn restart(&mut self) {
+        (self.client, self.lamp) = build(self.config.clone(), &self.journal, self.clock);
+        self.requests.clear();
+        self.jobs.clear();
+        self.drain();
+    }
+
+    /// One thing happens: a message is carried, or a job ends, or time passes.
+    pub fn step(&mut self) {
+        if let Some(request) = self.requests.pop_front() {
+            self.exchange(&request);
+        } else if let Some(job) = self.jobs.pop_front() {
+            self.finish(job);
+        } else {
+            let deadline = self.client.deadline().expect("something has to happen");
+            self.clock.advance_to(deadline);
+            self.feed(Input::Deadline);
+        }
+    }
+
+    fn exchange(&mut self, request: &Request) {
+        self.largest = self.largest.max(request.body.len());
+        let (server, now) = (&mut self.server, self.clock.now());
+        let mut told = Vec::new();
+        let answer = self.wire.carry(request, |body| {
+            let message = omadm_server::Request::new(body, request.encoding, now);
+            let mut receipt = server.receive(message).ok()?;
+            told.extend(receipt.take_events());
+            let response = server.respond(receipt).ok()?;
+            told.extend(response.events);
+            Some(response.body)
+        });
+        for event in told {
+            match event.kind {
+                EventKind::ProcedureFinished { report, .. } => self.reports.push(report),
+                kind => self.told.push(kind),
+            }
+        }
+        match answer {
+            Ok(body) => self.feed(Input::Received(Received::new(&body, request.encoding))),
+            Err(failure) => self.feed(Input::TransportFailed(failure)),
+        }
+    }
+
+    fn finish(&mut self, job: Job) {
+        let (job, end) = (job.id, JobEnd::Finished(job.run()));
+        self.feed(Input::Completed { job, end });
+    }
+
+    fn feed(&mut self, input: Input<'_>) {
+        self.client.handle(input, self.clock.now()).unwrap();
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            match output {
+                Output::Send(request) => self.requests.push_back(request),
+                Output::Run(job) => self.jobs.push_back(job),
+                Output::Ended(end) => self.ended.push(end),
+                Output::Event(event) => self.events.push(event),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn build(config: Config, journal: &TestJournal, clock: Clock) -> (Client, LampLog) {
+    let (tree, registry, lamp) = device(journal);
+    let durable = Arc::new(journal.clone());
+    let client = Client::new(config, tree, registry, durable, clock.now()).unwrap();
+    (client, lamp)
+}
