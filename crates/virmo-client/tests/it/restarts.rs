@@ -59,13 +59,13 @@ fn recovered(device: &Device) -> Vec<Recovery> {
 fn a_crash_at_any_moment_is_recovered_from() {
     let mut moments = 0;
     for (state, operation, params, after) in CASES {
-        for first in 0.. {
-            let mut again = 0;
-            loop {
+        'moments: for first in 0.. {
+            for again in 0.. {
                 let mut device = device_in(state, params);
                 let operate = |device: &mut Device| _ = device.operate("a", operation);
                 if !crashed(&mut device, first, operate) {
-                    break;
+                    assert!(first > 3, "{operation} has {first} moments");
+                    break 'moments;
                 }
                 let begun = device.journal.count(Space::INTENTS) > 0;
                 let before_intent = !begun && device.is_recorded("a", state);
@@ -84,17 +84,6 @@ fn a_crash_at_any_moment_is_recovered_from() {
                 if !recovering {
                     break;
                 }
-                again += 1;
-            }
-            if again == 0 && first > 40 {
-                panic!("never ends");
-            }
-            let mut device = device_in(state, params);
-            if !crashed(&mut device, first, |device| {
-                _ = device.operate("a", operation)
-            }) {
-                assert!(first > 3, "{operation} has {first} moments");
-                break;
             }
         }
     }
