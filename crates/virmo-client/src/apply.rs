@@ -83,9 +83,10 @@ impl Applier {
     }
 
     fn go_on(&self) -> Result<(), Failure> {
-        match self.given_up.load(Ordering::SeqCst) {
-            true => Err(Failure::no_answer()),
-            false => Ok(()),
+        if self.given_up.load(Ordering::SeqCst) {
+            Err(Failure::no_answer())
+        } else {
+            Ok(())
         }
     }
 }

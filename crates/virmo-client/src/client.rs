@@ -125,11 +125,12 @@ impl VirmoClient {
         }
         let mut alert = GenericAlert::new(alert_type, Format::Int);
         alert.source = Some(source.to_string());
-        alert.mark = Some(if status.is_success() {
+        let mark = if status.is_success() {
             Mark::Informational
         } else {
             Mark::Warning
-        });
+        };
+        alert.mark = Some(mark);
         alert.correlator.clone_from(&reply.correlator);
         alert.data = status.to_string();
         cx.effects.alerts.push(alert);
@@ -270,11 +271,14 @@ impl ManagementObject for VirmoClient {
     }
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
-        let result = match self.subject(job) {
-            Some(subject) => self.finish(subject, job, end, cx),
-            None => Ok(StatusCode::COMMAND_FAILED),
+        let Some(subject) = self.subject(job) else {
+            return StatusCode::COMMAND_FAILED.into();
         };
-        result.unwrap_or_else(|error| error.status()).into()
+        let status = self.finish(subject, job, end, cx).unwrap_or_else(|error| {
+            self.book.release(job);
+            error.status()
+        });
+        status.into()
     }
 }
 

@@ -142,6 +142,25 @@ impl Ledger {
         held.filter_map(|task| task.intent.as_ref()?.making.as_ref())
     }
 
+    /// A job ended, and what came of it is not kept: it holds nothing any more. A primitive was
+    /// reported as failed and is to be undone, a download can be asked for again.
+    fn release(&mut self, job: JobId) {
+        self.jobs.remove(&job);
+        self.images.retain(|_, task| task.job != job);
+        for task in self.vms.values_mut().filter(|task| task.job == Some(job)) {
+            task.job = None;
+            if let Some(intent) = &mut task.intent {
+                intent.failed = true;
+            }
+        }
+        self.vms
+            .retain(|_, task| task.job.is_some() || task.intent.is_some());
+        if let Some(task) = self.apply.as_mut().filter(|task| task.job == Some(job)) {
+            task.job = None;
+            task.intent.failed = true;
+        }
+    }
+
     /// Whether a VM is being made from an image.
     pub(crate) fn is_used(&self, image: &ImageId) -> bool {
         self.makings().any(|making| making.params.image == *image)
@@ -225,37 +244,20 @@ impl Book {
         }
     }
 
-    /// Forgets what the transaction made of the ledger. What ended without its outcome being
-    /// durable holds nothing any more: a primitive was reported as failed and is to be undone, a
-    /// download can be asked for again.
+    /// Forgets what the transaction made of the ledger, but not that jobs ended.
     pub(crate) fn rolled_back(&mut self) {
         let Some(draft) = self.draft.take() else {
             return;
         };
         for job in draft.ended {
-            self.kept.jobs.remove(&job);
-            self.kept.images.retain(|_, task| task.job != job);
-            for task in self.kept.vms.values_mut() {
-                if task.job == Some(job) {
-                    task.job = None;
-                    if let Some(intent) = &mut task.intent {
-                        intent.failed = true;
-                    }
-                }
-            }
-            if let Some(task) = self
-                .kept
-                .apply
-                .as_mut()
-                .filter(|task| task.job == Some(job))
-            {
-                task.job = None;
-                task.intent.failed = true;
-            }
-            self.kept
-                .vms
-                .retain(|_, task| task.job.is_some() || task.intent.is_some());
+            self.kept.release(job);
         }
+    }
+
+    /// What came of a job cannot be kept, though the transaction goes on: as if it were rolled
+    /// back.
+    pub(crate) fn release(&mut self, job: JobId) {
+        self.draft().ledger.release(job);
     }
 
     fn draft(&mut self) -> &mut Draft {

@@ -133,9 +133,10 @@ pub(crate) fn set(cx: &mut Context<'_, '_>, leaf: &Uri, value: Value) -> Result<
 
 /// Removes a leaf, if it is there.
 pub(crate) fn clear(cx: &mut Context<'_, '_>, leaf: &Uri) -> Result<(), TreeError> {
-    match cx.tree.node(leaf).is_some() {
-        true => cx.tree.remove(leaf),
-        false => Ok(()),
+    if cx.tree.node(leaf).is_some() {
+        cx.tree.remove(leaf)
+    } else {
+        Ok(())
     }
 }
 

@@ -216,9 +216,15 @@ impl VirmoClient {
         cx: &mut Context<'_, '_>,
     ) -> Result<(), TreeError> {
         // What may find the tree full comes first, so that a failure changes nothing.
-        for change in &intent.changes {
-            let uri = VmNode::CurrentConfig.of(&self.roots.vm(&change.node));
-            set(cx, &uri, Value::chr(change.want.to_string()))?;
+        let leaf = |change: &ResourceChange| VmNode::CurrentConfig.of(&self.roots.vm(&change.node));
+        for (done, change) in intent.changes.iter().enumerate() {
+            let value = Value::chr(change.want.to_string());
+            if let Err(error) = set(cx, &leaf(change), value) {
+                for change in intent.changes.iter().take(done) {
+                    let _ = set(cx, &leaf(change), Value::chr(change.before.to_string()));
+                }
+                return Err(error);
+            }
         }
         let vms = self.roots.vms(cx.tree.tree());
         let created = vms.filter(|vm| vm.state() != VmState::NotCreated);

@@ -47,9 +47,11 @@ impl VirmoClient {
             }
             state => state,
         };
-        let asked = match state == ImageState::Downloaded && !self.came_from(&id, uri)? {
-            true => ImageOperation::DownloadReplaced,
-            false => ImageOperation::Download,
+        let replaced = state == ImageState::Downloaded && !self.came_from(&id, uri)?;
+        let asked = if replaced {
+            ImageOperation::DownloadReplaced
+        } else {
+            ImageOperation::Download
         };
         if state.after(asked).is_err() || ledger.is_used(&id) {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);

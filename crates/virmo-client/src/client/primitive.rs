@@ -174,14 +174,8 @@ impl VirmoClient {
             Ok(outcome) if !late => self.settle(&task, intent, outcome, cx),
             // What came of it was reported as failed: what it is now has to be found out.
             Ok(_) => {
-                self.drive(
-                    VmIntent {
-                        failed: true,
-                        ..intent
-                    },
-                    false,
-                    cx,
-                );
+                let failed = true;
+                self.drive(VmIntent { failed, ..intent }, false, cx);
                 Ok(StatusCode::COMMAND_FAILED)
             }
             Err(failure) => {
@@ -250,11 +244,11 @@ impl VirmoClient {
                 let finished = promised == Some(state);
                 let made = intent.making.as_ref().filter(|_| finished);
                 self.keep(&intent.node, &intent.vm, state, made, cx)?;
-                let recovery = match finished {
-                    true => Recovery::Finished,
-                    false => Recovery::Undone,
-                };
-                (recovery, None)
+                if finished {
+                    (Recovery::Finished, None)
+                } else {
+                    (Recovery::Undone, None)
+                }
             }
         };
         match &left {

@@ -34,6 +34,8 @@ pub(crate) struct Device {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) trip: Arc<Trip>,
     pub(crate) policy: Policy,
+    /// Of the tree, from the next start on.
+    pub(crate) limits: TreeLimits,
     pub(crate) events: Arc<Mutex<Vec<Event>>>,
     pub(crate) jobs: VecDeque<Job>,
     next_job: u64,
@@ -72,6 +74,7 @@ impl Device {
             store,
             trip,
             policy,
+            limits: TreeLimits::default(),
             events: Arc::default(),
             jobs: VecDeque::new(),
             next_job: 0,
@@ -110,7 +113,7 @@ impl Device {
         let mut registry = Registry::new();
         registry.mount(Box::new(client)).unwrap();
         let root_acl: Acl = "Add=*&Get=*&Replace=*&Delete=*&Exec=*".parse().unwrap();
-        let tree = Tree::load(&*self.journal, TreeLimits::default(), root_acl).unwrap();
+        let tree = Tree::load(&*self.journal, self.limits, root_acl).unwrap();
         self.live = Some(Live { tree, registry });
         self.transact(|registry, tree, effects| {
             registry
@@ -231,6 +234,17 @@ impl Device {
                 .collect::<Vec<_>>()
                 .join("/"),
         })
+    }
+
+    /// The nodes of the tree, and the octets of their values.
+    pub(crate) fn size(&self) -> (u32, usize) {
+        let tree = &self.live.as_ref().expect("a running device").tree;
+        let (mut open, mut octets) = (vec![tree.node(&Uri::root()).unwrap()], 0);
+        while let Some(node) = open.pop() {
+            octets += node.octets().map_or(0, <[u8]>::len);
+            open.extend(node.children());
+        }
+        (u32::try_from(tree.node_count()).unwrap(), octets)
     }
 
     pub(crate) fn state(&self, vm: &str) -> Option<VmState> {

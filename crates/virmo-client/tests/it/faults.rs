@@ -377,3 +377,18 @@ fn power_off_asks_first_if_the_policy_says_so() {
         device.check();
     }
 }
+
+/// The tree has no room for what came of a primitive: 420, and no dead end.
+#[test]
+fn an_outcome_the_tree_has_no_room_for_is_undone() {
+    let mut device = device_in(VmState::NotCreated, "");
+    device.limits.total_bytes = 1;
+    device.restart();
+    assert_eq!(device.operate("a", "Create"), StatusCode::DEVICE_FULL);
+    assert_eq!(device.state("a"), Some(VmState::NotCreated));
+    assert_eq!(device.operate("a", "Create"), StatusCode::DEVICE_FULL);
+    device.limits = Device::new().limits;
+    device.restart();
+    device.check();
+    assert_ne!(device.state("a"), Some(VmState::PoweredOff));
+}

@@ -426,3 +426,21 @@ fn a_lost_download_is_a_failed_one() {
         "no job holds the source"
     );
 }
+
+/// The tree has no room for DownloadedLocation: 420, no alert, and no dead end.
+#[test]
+fn a_location_the_tree_has_no_room_for_is_no_dead_end() {
+    let mut device = device(IMAGE, impatient());
+    device.limits.nodes = device.size().0;
+    device.restart();
+    for _ in 0..2 {
+        assert_eq!(device.exec(DOWNLOAD), StatusCode::DEVICE_FULL);
+        assert_eq!(leaf(&device, "State").as_deref(), Some("1"));
+        assert_eq!(device.take_alerts(), [""; 0]);
+    }
+    device.limits.nodes += 1;
+    device.restart();
+    assert_eq!(leaf(&device, "State").as_deref(), Some("2"));
+    assert_eq!(device.take_alerts(), [image_ready("img", None)]);
+    device.check();
+}

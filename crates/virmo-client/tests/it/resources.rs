@@ -2,6 +2,7 @@ use std::sync::atomic::Ordering;
 
 use omadm_core::{Space, StatusCode};
 use omadm_mo::JobEnd;
+use omadm_tree::TreeLimits;
 use virmo_client::{CpuPolicy, Event, Policy, Recovery};
 use virmo_hypervisor::MachineState;
 use virmo_state::VmState;
@@ -365,4 +366,26 @@ fn what_is_owed_goes_with_its_vm() {
     assert_eq!(device.state("a"), Some(VmState::Running));
     assert_eq!(device.machine("b"), MachineState::Suspended);
     device.check();
+}
+
+/// However little room the tree has: every CurrentConfig changes, or none.
+#[test]
+fn what_the_tree_has_no_room_for_is_taken_back() {
+    let (mut refused, mut room) = (0, 0);
+    loop {
+        let mut device = device(Policy::default());
+        want(&mut device, "a", &config(1, 20));
+        want(&mut device, "c", &config(1_000_000_000, 50));
+        device.limits.total_bytes = device.size().1 + room;
+        device.restart();
+        if device.exec(APPLY) == StatusCode::OK {
+            break;
+        }
+        assert_eq!(current(&device), before());
+        device.limits = TreeLimits::default();
+        device.restart();
+        device.check();
+        (refused, room) = (refused + 1, room + 1);
+    }
+    assert!(refused > 3, "{refused}");
 }
