@@ -30,6 +30,11 @@ use crate::{
 /// the client goes on with its jobs, and asks for a session by
 /// [`Event::SessionWanted`](crate::Event::SessionWanted) when an alert is due. It may be dropped at
 /// any moment: what it promised is in the journal.
+///
+/// A session begins when no [job that comes before sessions](omadm_mo::Job::before_sessions) is
+/// under way, at the latest [`Config::exec_limit`] after its [`Input::Start`]: what the objects
+/// find out after a start is in the tree before a server looks, and one that hangs does not keep
+/// the server away.
 pub struct Client {
     core: Core,
     phase: Phase,
@@ -92,7 +97,7 @@ impl Client {
         self.phase = match (input, phase) {
             (Input::Start(start), _) => {
                 self.asked = false;
-                Phase::open(start, core, now)
+                Phase::prepare(start, core, now)
             }
             (Input::Received(received), Phase::Awaiting(awaiting)) => {
                 awaiting.received(received, core, now)
@@ -120,11 +125,12 @@ impl Client {
                 match phase {
                     Phase::Awaiting(awaiting) => awaiting.wake(core, now),
                     Phase::Executing(executing) => executing.wake(core, now),
-                    phase @ (Phase::Idle | Phase::Aborting) => phase,
+                    phase => phase.wake(core, now),
                 }
             }
             (Input::Abort, Phase::Awaiting(awaiting)) => awaiting.abort(core, now),
             (Input::Abort, Phase::Executing(executing)) => executing.abort(core, now),
+            (Input::Abort, Phase::Preparing { .. }) => core.ended(SessionEnd::Aborted, now),
             (Input::Abort, phase @ (Phase::Idle | Phase::Aborting)) => phase,
         };
         self.ask(now);
@@ -162,8 +168,21 @@ impl Client {
     /// Whether nothing is left to do: no session, no open job, no alert in the queue.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let device = &self.core.device;
-        !self.in_session() && device.open_jobs() == 0 && device.queued_alerts() == 0
+        !self.in_session() && self.open_jobs() == 0 && self.queued_alerts() == 0
+    }
+
+    /// How many jobs are under way. One that was given up does not count: its failure is reported,
+    /// and nobody knows whether it ever ends.
+    #[must_use]
+    pub fn open_jobs(&self) -> usize {
+        self.core.device.open_jobs()
+    }
+
+    /// How many alerts the server has not acknowledged, those that wait for their next try
+    /// included.
+    #[must_use]
+    pub fn queued_alerts(&self) -> usize {
+        self.core.device.queued_alerts()
     }
 
     /// When a session is wanted to deliver an alert, monotonic; `None` during a session.
@@ -188,8 +207,8 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("phase", &self.phase)
-            .field("open_jobs", &self.core.device.open_jobs())
-            .field("queued_alerts", &self.core.device.queued_alerts())
+            .field("open_jobs", &self.open_jobs())
+            .field("queued_alerts", &self.queued_alerts())
             .finish_non_exhaustive()
     }
 }

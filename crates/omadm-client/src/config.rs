@@ -41,7 +41,8 @@ pub struct Config {
     /// What decoding one message may cost. Default: [`Limits::default`].
     pub limits: Limits,
     /// How long the status of an Exec may keep the server waiting before it becomes 202 and its
-    /// final answer an alert. Default: 30 s.
+    /// final answer an alert, and how long a session waits for jobs that come before it. Default:
+    /// 30 s.
     pub exec_limit: Duration,
     /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,

@@ -44,6 +44,8 @@ struct OpenJob {
     /// When it is given up, monotonic; absent once it was, or if it never is.
     deadline: Option<Duration>,
     timed_out: bool,
+    /// No session begins while it is under way.
+    before_sessions: bool,
 }
 
 /// What came of an Exec so far.
@@ -120,6 +122,7 @@ impl Device {
             *open = OpenJob {
                 deadline: None,
                 timed_out: true,
+                before_sessions: false,
             };
             self.tell(Event::JobTimedOut(job));
         } else {
@@ -232,8 +235,15 @@ impl Device {
         &self.tree
     }
 
+    /// The jobs under way, without those that were given up.
     pub(crate) fn open_jobs(&self) -> usize {
-        self.books.jobs.len()
+        let jobs = self.books.jobs.values();
+        jobs.filter(|job| !job.timed_out).count()
+    }
+
+    /// Whether a job is under way that comes before sessions.
+    pub(crate) fn is_preparing(&self) -> bool {
+        self.books.jobs.values().any(|job| job.before_sessions)
     }
 
     pub(crate) fn queued_alerts(&self) -> usize {
@@ -386,6 +396,7 @@ impl<'d> Unit<'d> {
                 OpenJob {
                     deadline,
                     timed_out: false,
+                    before_sessions: job.before_sessions,
                 },
             );
             books.outputs.push_back(Output::Run(job));

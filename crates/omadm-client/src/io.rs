@@ -7,7 +7,7 @@ use crate::{Event, SessionEnd};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Input<'a> {
-    /// Open a session. Allowed when none is open.
+    /// Open a session. Allowed when none is open or about to be.
     Start(Start),
     /// The server's answer to the last [`Output::Send`]. Allowed while one is awaited.
     Received(Received<'a>),

@@ -10,6 +10,8 @@
 //!    │                  │ Abort
 //!    └──── Aborting <───┘
 //! ```
+//!
+//! A Start waits in Preparing while a job is under way that comes before sessions.
 
 use std::time::Duration;
 
@@ -45,6 +47,12 @@ pub(crate) struct Core {
 pub(crate) enum Phase {
     /// No session is open.
     Idle,
+    /// A session is wanted, and opened as soon as the jobs are over that come before sessions.
+    Preparing {
+        start: Start,
+        /// When it is opened at the latest, monotonic.
+        until: Duration,
+    },
     /// The server has the word.
     Awaiting(Box<Awaiting>),
     /// The client has the word, and a job holds up what it has to say.
@@ -76,8 +84,25 @@ pub(crate) struct Executing {
 }
 
 impl Phase {
-    /// Opens a session.
-    pub(crate) fn open(start: Start, core: &mut Core, now: Now) -> Self {
+    /// Opens a session, as soon as it may begin.
+    pub(crate) fn prepare(start: Start, core: &mut Core, now: Now) -> Self {
+        let until = now.mono.saturating_add(core.config.exec_limit);
+        Self::Preparing { start, until }.wake(core, now)
+    }
+
+    /// Opens the session that was waited for, if nothing holds it up any more.
+    pub(crate) fn wake(self, core: &mut Core, now: Now) -> Self {
+        match self {
+            Self::Preparing { start, until }
+                if until <= now.mono || !core.device.is_preparing() =>
+            {
+                Self::open(start, core, now)
+            }
+            phase => phase,
+        }
+    }
+
+    fn open(start: Start, core: &mut Core, now: Now) -> Self {
         let (prover, verifier) = (core.prover.clone(), core.verifier.clone());
         let tree = core.device.tree();
         let session = Session::open(&core.config, tree, start, prover, verifier);
@@ -89,7 +114,7 @@ impl Phase {
         match self {
             Self::Awaiting(awaiting) => awaiting.retry_at.is_none(),
             Self::Aborting => true,
-            Self::Idle | Self::Executing(_) => false,
+            Self::Idle | Self::Preparing { .. } | Self::Executing(_) => false,
         }
     }
 
@@ -103,6 +128,7 @@ impl Phase {
     ) -> Self {
         match self {
             Self::Executing(executing) => executing.completed(job, result, core, now),
+            phase @ Self::Preparing { .. } => phase.wake(core, now),
             phase @ (Self::Idle | Self::Awaiting(_) | Self::Aborting) => phase,
         }
     }
@@ -112,6 +138,7 @@ impl Phase {
         match self {
             Self::Awaiting(awaiting) => awaiting.retry_at,
             Self::Executing(executing) => executing.walk.waiting().map(|(_, due)| due),
+            Self::Preparing { until, .. } => Some(*until),
             Self::Idle | Self::Aborting => None,
         }
     }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use omadm_client::{ApiMisuse, Event, Input, Received, SessionEnd};
+use omadm_client::{ApiMisuse, Event, Input, Received, SessionEnd, Start};
 use omadm_core::{Correlator, JournalErrorKind};
 use omadm_mo::{JobEnd, JobId};
 use omadm_session::request;
@@ -116,11 +116,11 @@ fn a_job_that_never_ends_is_given_up() {
     );
     let job = *bench.jobs.first_key_value().unwrap().0;
     assert!(bench.events.contains(&Event::JobTimedOut(job)));
-    assert!(!bench.client.is_idle(), "its lane is blocked");
+    assert_eq!(alerts(&mut bench), [""; 0]);
+    assert!(bench.client.is_idle(), "nobody waits for it any more");
     bench.lamp.take();
     bench.finish_job();
     assert_eq!(bench.lamp.take(), ["late", "committed"]);
-    assert_eq!(alerts(&mut bench), [""; 0]);
     assert!(bench.client.is_idle());
 }
 
@@ -305,4 +305,72 @@ fn a_job_of_the_last_run_is_unknown_to_the_next() {
     assert_eq!(bench.feed(end), Err(ApiMisuse::UnknownJob(job)));
     let answer = bench.run([light()]);
     assert_eq!(data(&results(&answer)[0]), "true");
+}
+
+/// A device that has just started, with a job that comes before sessions.
+fn unsure() -> Bench {
+    let mut bench = Bench::default();
+    let name = request::replace("./Lamp/Name", "unsure".into());
+    assert_eq!(bench.codes([name]), [200]);
+    let bench = bench.restart();
+    assert_eq!(bench.jobs.len(), 1);
+    bench
+}
+
+fn open() -> Input<'static> {
+    Input::Start(Start::by_client(7))
+}
+
+#[test]
+fn a_session_begins_after_the_jobs_that_come_before_it() {
+    let mut bench = unsure();
+    bench.feed(open()).unwrap();
+    assert!(bench.client.in_session() && bench.request.is_none());
+    assert_eq!(bench.feed(open()), Err(ApiMisuse::SessionOpen));
+    bench.advance(29 * SECOND);
+    assert!(bench.request.is_none());
+    bench.finish_job();
+    let setup = bench.read().unwrap();
+    assert_eq!(
+        (describe(&setup).as_str(), setup.header.session_id.as_ref()),
+        ("Alert(1201) Replace Final", "7")
+    );
+    let answer = bench.say([light()]).unwrap();
+    assert_eq!(data(&results(&answer)[0]), "true");
+}
+
+#[test]
+fn a_job_that_does_not_end_keeps_no_session_away() {
+    for by_limit_of_job in [false, true] {
+        let mut config = Bench::config();
+        if by_limit_of_job {
+            config.exec_limit = 90 * SECOND;
+        }
+        let mut bench = unsure();
+        bench = Bench::on(bench.journal, config).unwrap();
+        bench.feed(open()).unwrap();
+        let limit = if by_limit_of_job { 60 } else { 30 };
+        bench.advance((limit - 1) * SECOND);
+        assert!(bench.request.is_none());
+        bench.advance(SECOND);
+        assert!(bench.request.is_some());
+        bench.read();
+        let answer = bench.say([light()]).unwrap();
+        assert_eq!(data(&results(&answer)[0]), "false");
+        bench.finish_job();
+        assert_eq!(bench.say([]), None);
+        assert_eq!(bench.ended, [SessionEnd::Completed]);
+    }
+}
+
+#[test]
+fn a_session_that_has_not_begun_can_be_aborted() {
+    let mut bench = unsure();
+    bench.feed(open()).unwrap();
+    bench.feed(Input::Abort).unwrap();
+    assert_eq!(bench.ended, [SessionEnd::Aborted]);
+    assert!(!bench.client.in_session() && bench.request.is_none());
+    bench.finish_job();
+    assert!(bench.request.is_none());
+    bench.run([light()]);
 }

@@ -43,6 +43,9 @@ pub struct Job {
     pub label: String,
     /// How long after its start the engine gives it up; absent for no limit.
     pub time_limit: Option<Duration>,
+    /// Whether what it finds out belongs into the tree before a server looks: no session begins
+    /// while it is under way, within a limit of the engine's. Default: no.
+    pub before_sessions: bool,
     /// The work.
     pub work: Work,
 }
@@ -62,6 +65,7 @@ impl fmt::Debug for Job {
             .field("lane", &self.lane)
             .field("label", &self.label)
             .field("time_limit", &self.time_limit)
+            .field("before_sessions", &self.before_sessions)
             .finish_non_exhaustive()
     }
 }

@@ -206,6 +206,7 @@ impl Effects {
             lane: lane.into(),
             label: label.into(),
             time_limit: None,
+            before_sessions: false,
             work,
         };
         self.jobs.push(job);

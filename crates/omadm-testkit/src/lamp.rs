@@ -91,6 +91,9 @@ impl LampLog {
 /// with 403 at once. The job of `Off` is given up after 60 s, that of `Later` never; both return the
 /// [`StatusCode`] 200. Once an Exec was answered with 202, an alert `org.example.lamp` with the
 /// final status follows.
+///
+/// A lamp with the Name `unsure` lights itself after a start: by a job that comes before sessions
+/// and is given up after 60 s.
 #[derive(Debug)]
 pub struct Lamp {
     log: LampLog,
@@ -146,8 +149,23 @@ impl ManagementObject for Lamp {
         vec![Mount::new(uri("./Lamp"), &LAMP)]
     }
 
-    fn start(&mut self, _: &mut Context<'_, '_>) -> Result<(), Refusal> {
+    fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
         self.log.note("start");
+        let name = cx.tree.node(&uri("./Lamp/Name"));
+        if name.and_then(|name| name.text()) == Some("unsure") {
+            let work = Box::new(|| Box::new(StatusCode::OK) as _);
+            let job = cx.effects.job("lamp", "Light", work);
+            job.time_limit = Some(Duration::from_secs(60));
+            job.before_sessions = true;
+            let task = Task {
+                uri: uri("./Lamp/Light"),
+                light: true,
+                correlator: None,
+                accepted: false,
+            };
+            let id = job.id;
+            self.tasks().insert(id, task);
+        }
         Ok(())
     }
 

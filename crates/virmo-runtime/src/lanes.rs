@@ -95,6 +95,7 @@ mod tests {
             lane: lane.to_owned(),
             label: String::new(),
             time_limit: None,
+            before_sessions: false,
             work: Box::new(move || Box::new(work())),
         }
     }
