@@ -109,6 +109,13 @@ impl AlertQueue {
         batch.remove(Space::ALERTS, key.to_be_bytes());
     }
 
+    /// Lets an alert rest that should be gone, but is not.
+    pub(crate) fn put_off(&mut self, key: AlertKey, until: Duration) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.due = until;
+        }
+    }
+
     /// Takes an alert out of memory.
     pub(crate) fn remove(&mut self, key: AlertKey) -> Option<GenericAlert> {
         self.entries.remove(&key).map(|entry| entry.alert)

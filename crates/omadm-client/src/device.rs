@@ -172,7 +172,7 @@ impl Device {
 
     /// Removes the alerts the server acknowledged, and puts off or drops those it refused.
     ///
-    /// If the journal fails, they stay and are sent again.
+    /// If the journal fails, they stay and are sent again after a pause.
     pub(crate) fn settle_alerts(
         &mut self,
         delivered: &[AlertKey],
@@ -206,15 +206,15 @@ impl Device {
                 None => {}
             }
         }
-        books.forget(&batch, gone);
+        books.forget(&batch, gone, now);
     }
 
     /// Drops an alert that fits no message.
-    pub(crate) fn drop_alert(&mut self, key: AlertKey) {
+    pub(crate) fn drop_alert(&mut self, key: AlertKey, now: Now) {
         let mut batch = Batch::new();
         AlertQueue::unqueue(key, &mut batch);
-        self.books
-            .forget(&batch, vec![(key, Some(DropReason::TooLarge))]);
+        let gone = vec![(key, Some(DropReason::TooLarge))];
+        self.books.forget(&batch, gone, now);
     }
 
     /// Adds an event to the outputs.
@@ -253,12 +253,17 @@ impl Device {
 
 impl Books {
     /// Makes the removal of alerts durable, then removes them.
-    fn forget(&mut self, batch: &Batch, gone: Vec<(AlertKey, Option<DropReason>)>) {
+    fn forget(&mut self, batch: &Batch, gone: Vec<(AlertKey, Option<DropReason>)>, now: Now) {
         if batch.is_empty() {
             return;
         }
         if let Err(error) = self.journal.commit(batch) {
             self.failed(&error);
+            // A journal that fails would fail at once in the session they ask for.
+            let until = now.mono.saturating_add(self.alert_retry.pause(1));
+            for (key, _) in gone {
+                self.alerts.put_off(key, until);
+            }
             return;
         }
         for (key, reason) in gone {

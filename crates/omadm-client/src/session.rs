@@ -499,7 +499,7 @@ impl Session {
             }
         }
         for key in unsendable {
-            device.drop_alert(key);
+            device.drop_alert(key, now);
         }
         Ok(everything)
     }

@@ -263,6 +263,10 @@ fn an_acknowledgement_that_cannot_be_made_durable_is_as_none() {
             .events
             .contains(&Event::JournalFailed(JournalErrorKind::Io))
     );
+    // A device that asked at once would go on as long as the journal fails.
+    assert_eq!(wanted(&bench), 1);
+    bench.advance(MINUTE);
+    assert_eq!(wanted(&bench), 2);
     assert_eq!(correlators(&bench.start()), ["c0"]);
     bench.say([]);
     assert!(bench.client.is_idle());
