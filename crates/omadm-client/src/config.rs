@@ -46,8 +46,12 @@ pub struct Config {
     pub exec_limit: Duration,
     /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,
-    /// When a message that got no answer is sent again. Default: 5 times, after 0.5 s, 1 s, …
+    /// When a message that got no answer is sent again. Default: 6 times, after 0.5 s, 1 s, 2 s and
+    /// then each 3 s.
     pub transport_retry: Backoff,
+    /// How long after it was first sent a message may be sent again, so that a server that takes
+    /// its time to fail is not waited for forever. Default: 15 s.
+    pub transport_window: Duration,
     /// When a refused alert is sent again, and when a session is wanted after one that failed.
     /// Default: 10 times, after 1 min, 2 min, … at most 24 h.
     pub alert_retry: Backoff,
@@ -76,10 +80,11 @@ impl Config {
             exec_limit: Duration::from_secs(30),
             max_messages: 10_000,
             transport_retry: Backoff {
-                tries: 5,
+                tries: 6,
                 first: Duration::from_millis(500),
-                cap: Duration::from_secs(8),
+                cap: Duration::from_secs(3),
             },
+            transport_window: Duration::from_secs(15),
             alert_retry: Backoff {
                 tries: 10,
                 first: Duration::from_secs(60),

@@ -67,6 +67,8 @@ pub(crate) struct Awaiting {
     session: Session,
     /// The message, to be sent again when the answer got lost.
     sent: Request,
+    /// When it was first sent, monotonic.
+    sent_at: Duration,
     /// How often it was sent again.
     repeated: u32,
     /// When it is sent again, if the answer is known to be lost, monotonic.
@@ -182,14 +184,15 @@ impl Awaiting {
     /// No answer came.
     pub(crate) fn failed(mut self, failure: TransportFailure, core: &mut Core, now: Now) -> Phase {
         let retry = &core.config.transport_retry;
-        let exhausted = failure == TransportFailure::Refused || self.repeated >= retry.tries;
-        if exhausted {
+        let retry_at = now.mono.saturating_add(retry.pause(self.repeated + 1));
+        let last = self.sent_at.saturating_add(core.config.transport_window);
+        if failure == TransportFailure::Refused || self.repeated >= retry.tries || retry_at > last {
             return core.end(self.session, SessionEnd::TransportFailed(failure), now);
         }
         if self.abort {
             return core.end(self.session, SessionEnd::Aborted, now);
         }
-        self.retry_at = Some(now.mono.saturating_add(retry.pause(self.repeated + 1)));
+        self.retry_at = Some(retry_at);
         Phase::Awaiting(Box::new(self))
     }
 
@@ -298,6 +301,7 @@ impl Core {
                 Phase::Awaiting(Box::new(Awaiting {
                     session,
                     sent,
+                    sent_at: now.mono,
                     repeated: 0,
                     retry_at: None,
                     abort: false,
