@@ -43,7 +43,7 @@ pub struct Config {
     pub max_procedures: usize,
     /// How many messages a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,
-    /// How many Items of alerts a session may bring; further ones get 500. Default: 1,000.
+    /// How many Items of Generic Alerts and client events a session may bring; further ones get 500. Default: 1,000.
     pub max_alerts: u32,
     /// How often a session may fail to prove who it is before it is ended. Default: 3.
     pub max_attempts: u32,

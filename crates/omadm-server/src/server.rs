@@ -147,7 +147,14 @@ impl Server {
         let answer = match self.place(&message, &key, request) {
             Place::Repetition(body) => Some(body),
             Place::Pending => None,
-            Place::Refused(reason) => Some(Self::refuse(&message, request, reason, &mut log)?),
+            Place::Refused(reason) => {
+                if let Reason::OutOfOrder { expected } = reason {
+                    let found = header.msg_id;
+                    let violation = Violation::MessageOutOfOrder { expected, found };
+                    log.push(EventKind::Violation(violation));
+                }
+                Some(Self::refuse(&message, request, reason.into(), &mut log)?)
+            }
             Place::New(session) => self.take(&message, key.clone(), request, *session, &mut log)?,
             Place::Next => match self.sessions.remove(&key) {
                 Some(session) => self.take(&message, key.clone(), request, session, &mut log)?,
@@ -325,12 +332,15 @@ impl Server {
             // Whoever proves nothing does not push a proven session aside.
             let taken = self.sessions.get(&key).is_some_and(Session::is_open);
             let refused = match reason {
-                Some(reason) if taken => Some(reason),
-                _ if !self.make_room_for_session(&key.0) => Some(Reason::Full),
+                Some(reason) if taken => Some(Refusal {
+                    chal: session.verifier.chal(),
+                    ..reason.into()
+                }),
+                _ if !self.make_room_for_session(&key.0) => Some(Reason::Full.into()),
                 _ => None,
             };
-            if let Some(reason) = refused {
-                return Self::refuse(message, request, reason, log).map(Some);
+            if let Some(refused) = refused {
+                return Self::refuse(message, request, refused, log).map(Some);
             }
             session.opening = fingerprint(request.body);
         }
@@ -421,17 +431,10 @@ impl Server {
     fn refuse(
         message: &Message<'_>,
         request: Request<'_>,
-        reason: Reason,
+        refused: Refusal,
         log: &mut Log,
     ) -> Result<Vec<u8>, EncodeError> {
         let received = &message.header;
-        if let Reason::OutOfOrder { expected } = reason {
-            log.push(EventKind::Violation(Violation::MessageOutOfOrder {
-                expected,
-                found: received.msg_id,
-            }));
-        }
-        let refused = Refusal::from(reason);
         log.push(EventKind::Refused(refused.code));
         // Both ends send one message each in turn, so their counters agree.
         let header = Header::new(

@@ -133,17 +133,15 @@ impl Procedure for SingleCommand {
             Some(Progress::Started) | None => {}
         }
         let mut report = Report::new(reply.is_success(), reply.status());
-        if report.ok {
-            match reply.children() {
-                Some(names) => {
-                    report.children = Some(names.into_iter().map(str::to_owned).collect());
-                }
-                None if matches!(reply.command(), Command::Get(_)) => {
-                    report.value = reply.text().map(str::to_owned);
-                }
-                None => {}
+        if matches!(reply.command(), Command::Get(_)) {
+            let names = reply.children();
+            report.children = names.map(|names| names.into_iter().map(str::to_owned).collect());
+            if report.children.is_none() {
+                report.value = reply.text().map(str::to_owned);
             }
-        } else {
+            report.ok = !reply.items().is_empty() && report.ok;
+        }
+        if !report.ok {
             report.detail = Some(reply.complaint());
         }
         Step::Done(report)
@@ -208,6 +206,24 @@ mod tests {
         let report = read(Format::Node, "a/b");
         assert_eq!(report.children, Some(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(report.value, None);
+    }
+
+    #[test]
+    fn a_get_without_results_is_a_failure() {
+        let mut correlators = Correlators::new("t");
+        let mut get = SingleCommand::get("./A");
+        let (tag, _) = sent(get.poll(&mut correlators));
+        get.answer(Answer::status(tag, StatusCode::OK));
+        let mut chunked = get.clone();
+        let report = done(get.poll(&mut correlators));
+        assert_eq!((report.ok, report.status), (false, Some(StatusCode::OK)));
+        assert_eq!(report.detail.as_deref(), Some("Get ./A: no results"));
+        chunked.answer(Answer::not_answered(tag, Unanswered::TooLarge));
+        let report = done(chunked.poll(&mut correlators));
+        assert_eq!(
+            report.detail.as_deref(),
+            Some("Get ./A: too large for a message")
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Walks the commands of one message.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
-use omadm_core::{AlertCode, Correlator, Format, GenericAlert, StatusCode};
+use omadm_core::{AlertCode, Format, StatusCode};
 use omadm_session::{Answer, Heard, Unanswered, command_status};
 use omadm_syncml::{
     Alert, CmdId, CmdRef, Command, Data, Item, Message, NodeCommand, Results, Status,
@@ -97,7 +97,7 @@ impl Walk<'_> {
                 }
                 command => {
                     let statuses = match self.id_fault(command.cmd_id(), &mut ids) {
-                        Some(code) => vec![self.refuse(msg_id, command, code)],
+                        Some(code) => vec![self.verdict(msg_id, command, code)],
                         None => self.command(msg_id, command, &mut end),
                     };
                     if !command.no_resp() && !message.header.no_resp {
@@ -192,14 +192,12 @@ impl Walk<'_> {
 
     /// The code of the Status the Results get, if it is not 200.
     fn results(&mut self, results: &Results<'_>) -> Option<StatusCode> {
-        let Some((sent, answered)) = self.session.ledger.results(results) else {
+        let found = self.session.ledger.results(results);
+        let Some((Sent::Command { procedure, tag, .. }, answered)) = found else {
             self.violation(Violation::StrayResults {
                 msg_ref: results.msg_ref,
                 cmd_ref: results.cmd_ref,
             });
-            return Some(StatusCode::BAD_REQUEST);
-        };
-        let Sent::Command { procedure, tag, .. } = sent else {
             return Some(StatusCode::BAD_REQUEST);
         };
         let (procedure, tag) = (*procedure, *tag);
@@ -209,6 +207,8 @@ impl Walk<'_> {
         }
         // The place where chunks of a large object are to be put together.
         if results.items.iter().any(|item| item.more_data) {
+            let answer = Answer::not_answered(tag, Unanswered::TooLarge);
+            self.device.answer(procedure, answer);
             return Some(StatusCode::REQUEST_ENTITY_TOO_LARGE);
         }
         let items = results.items.iter().map(|item| {
@@ -228,11 +228,11 @@ impl Walk<'_> {
     ) -> Vec<Status<'static>> {
         match command {
             Command::Alert(alert) => {
-                let abort = alert.code == Some(AlertCode::SESSION_ABORT);
-                if abort {
+                if alert.code == Some(AlertCode::SESSION_ABORT) {
                     *end = Some(SessionEnd::AbortedByDevice);
                 }
-                self.alert(msg_id, command, alert)
+                let code = self.alert(alert);
+                vec![self.verdict(msg_id, command, code)]
             }
             Command::Replace(replace) if self.opening => {
                 let well = leaves(replace, self.config.compat).all(|leaf| leaf.is_some());
@@ -241,31 +241,26 @@ impl Walk<'_> {
                 } else {
                     StatusCode::INCOMPLETE_COMMAND
                 };
-                vec![command_status(msg_id, command, code)]
+                vec![self.verdict(msg_id, command, code)]
             }
             Command::Unsupported(_) => {
-                vec![self.refuse(msg_id, command, StatusCode::COMMAND_NOT_IMPLEMENTED)]
+                vec![self.verdict(msg_id, command, StatusCode::COMMAND_NOT_IMPLEMENTED)]
             }
             Command::Atomic(_) | Command::Sequence(_) => {
                 let mut statuses =
-                    vec![self.refuse(msg_id, command, StatusCode::COMMAND_NOT_ALLOWED)];
+                    vec![self.verdict(msg_id, command, StatusCode::COMMAND_NOT_ALLOWED)];
                 statuses.extend(
                     inside(command)
                         .map(|inner| command_status(msg_id, inner, StatusCode::NOT_EXECUTED)),
                 );
                 statuses
             }
-            _ => vec![self.refuse(msg_id, command, StatusCode::COMMAND_NOT_ALLOWED)],
+            _ => vec![self.verdict(msg_id, command, StatusCode::COMMAND_NOT_ALLOWED)],
         }
     }
 
-    fn alert(
-        &mut self,
-        msg_id: u32,
-        command: &Command<'_>,
-        alert: &Alert<'_>,
-    ) -> Vec<Status<'static>> {
-        let code = match alert.code {
+    fn alert(&mut self, alert: &Alert<'_>) -> StatusCode {
+        match alert.code {
             None => StatusCode::INCOMPLETE_COMMAND,
             Some(AlertCode::SERVER_INITIATED | AlertCode::CLIENT_INITIATED) => {
                 if self.opening {
@@ -277,130 +272,68 @@ impl Walk<'_> {
             Some(
                 AlertCode::NEXT_MESSAGE | AlertCode::SESSION_ABORT | AlertCode::NO_END_OF_DATA,
             ) => StatusCode::OK,
-            Some(AlertCode::CLIENT_EVENT) => {
-                return self.items(msg_id, command, |walk, item| walk.client_event(item));
-            }
-            Some(AlertCode::GENERIC) => {
-                let correlator = alert.correlator.as_deref().map(Correlator::new);
-                return self.items(msg_id, command, |walk, item| {
-                    walk.generic_alert(item, correlator.clone())
-                });
-            }
+            Some(AlertCode::CLIENT_EVENT | AlertCode::GENERIC) => self.generic(alert),
             Some(code) if code.is_user_interaction() => StatusCode::COMMAND_NOT_ALLOWED,
             Some(_) => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
-        };
-        vec![match code {
-            StatusCode::OK => command_status(msg_id, command, code),
-            code => self.refuse(msg_id, command, code),
-        }]
+        }
     }
 
-    /// Takes the Items of an alert one by one: one Status if all end alike, else one each.
-    fn items(
-        &mut self,
-        msg_id: u32,
-        command: &Command<'_>,
-        mut take: impl FnMut(&mut Self, &Item<'_>) -> Result<(), StatusCode>,
-    ) -> Vec<Status<'static>> {
-        let codes: Vec<StatusCode> = command
-            .items()
-            .iter()
-            .map(|item| {
-                if self.session.alerts >= self.config.max_alerts {
-                    self.violation(Violation::TooManyAlerts);
-                    return StatusCode::COMMAND_FAILED;
-                }
-                self.session.alerts += 1;
-                take(self, item).err().unwrap_or(StatusCode::OK)
-            })
-            .collect();
-        let status = |code| command_status(msg_id, command, code);
-        match codes.as_slice() {
-            [] => vec![self.refuse(msg_id, command, StatusCode::INCOMPLETE_COMMAND)],
-            [first, rest @ ..] if rest.iter().all(|code| code == first) => vec![status(*first)],
-            _ => {
-                let sources = command.items().iter().map(|item| item.source.as_ref());
-                let with_source = codes
-                    .iter()
-                    .zip(sources)
-                    .map(|(code, source)| match source {
-                        Some(source) => {
-                            status(*code).with_source_ref(Cow::Owned::<str>(source.uri.to_string()))
-                        }
-                        None => status(*code),
-                    });
-                with_source.collect()
+    /// Hands the Items of a Generic Alert or a client event on; their form is the same.
+    fn generic(&mut self, alert: &Alert<'_>) -> StatusCode {
+        let mut generic = alert.clone();
+        generic.code = Some(AlertCode::GENERIC);
+        if self.config.compat.alert_without_format {
+            for item in generic
+                .items
+                .iter_mut()
+                .filter(|it| it.meta.format.is_none())
+            {
+                item.meta.format = Some(Format::default().as_str().into());
             }
         }
-    }
-
-    fn client_event(&mut self, item: &Item<'_>) -> Result<(), StatusCode> {
-        let content = Content::of(item, self.config.compat)?;
-        self.log.push(EventKind::ClientEvent(ClientEvent {
-            source: content.source,
-            event_type: content.media_type,
-            format: content.format,
-            data: content.data,
-        }));
-        Ok(())
-    }
-
-    fn generic_alert(
-        &mut self,
-        item: &Item<'_>,
-        correlator: Option<Correlator>,
-    ) -> Result<(), StatusCode> {
-        let content = Content::of(item, self.config.compat)?;
-        let mut alert = GenericAlert::new(content.media_type, content.format);
-        alert.source = content.source;
-        alert.mark = item.meta.mark();
-        alert.correlator = correlator;
-        alert.data = content.data;
-        self.session.unconfirmed.push(alert.clone());
-        if let Some(event) = self.device.hear(alert) {
-            self.log.push(event);
+        let items = match generic.generic_alerts() {
+            Ok(items) => items,
+            Err(error) => return error.status(),
+        };
+        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let alerts = self.session.alerts.saturating_add(count);
+        if alerts > self.config.max_alerts {
+            self.violation(Violation::TooManyAlerts);
+            return StatusCode::COMMAND_FAILED;
         }
-        Ok(())
+        self.session.alerts = alerts;
+        for item in items {
+            if alert.code == Some(AlertCode::GENERIC) {
+                self.session.unconfirmed.push(item.clone());
+                if let Some(event) = self.device.hear(item) {
+                    self.log.push(event);
+                }
+            } else {
+                let event = ClientEvent {
+                    source: item.source,
+                    event_type: item.alert_type,
+                    format: item.format,
+                    data: item.data,
+                };
+                self.log.push(EventKind::ClientEvent(event));
+            }
+        }
+        StatusCode::OK
     }
 
-    /// Refuses a command that the device should not have sent.
-    fn refuse(&mut self, msg_id: u32, command: &Command<'_>, code: StatusCode) -> Status<'static> {
-        self.violation(Violation::Command {
-            name: command.name().to_owned(),
-            status: code,
-        });
+    /// The Status of a command, which is a violation unless it is 200.
+    fn verdict(&mut self, msg_id: u32, command: &Command<'_>, code: StatusCode) -> Status<'static> {
+        if code != StatusCode::OK {
+            self.violation(Violation::Command {
+                name: command.name().to_owned(),
+                status: code,
+            });
+        }
         command_status(msg_id, command, code)
     }
 
     fn violation(&mut self, violation: Violation) {
         self.log.push(EventKind::Violation(violation));
-    }
-}
-
-/// What an Item of an alert 1224 or 1226 holds.
-struct Content {
-    source: Option<String>,
-    media_type: String,
-    format: Format,
-    data: String,
-}
-
-impl Content {
-    /// Data may be absent: alert types exist that define none.
-    fn of(item: &Item<'_>, compat: Compat) -> Result<Self, StatusCode> {
-        let media_type = item.meta.media_type.as_deref().map_or("", str::trim);
-        let format_missing = item.meta.format.is_none() && !compat.alert_without_format;
-        if media_type.is_empty() || format_missing {
-            return Err(StatusCode::INCOMPLETE_COMMAND);
-        }
-        let unsupported = StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT;
-        let data = item.data.as_ref().map_or(Some(""), Data::as_text);
-        Ok(Self {
-            source: item.source.as_ref().map(|source| source.uri.to_string()),
-            media_type: media_type.to_owned(),
-            format: item.meta.format().map_err(|_| unsupported)?,
-            data: data.ok_or(unsupported)?.to_owned(),
-        })
     }
 }
 

@@ -27,7 +27,7 @@ impl Tagged {
 /// What came back for a tagged command.
 ///
 /// A command gets one [`Answer::Status`], or one for each Item, followed by any number of
-/// [`Answer::Results`]; or it gets [`Answer::NotAnswered`].
+/// [`Answer::Results`]; what is missing of that ends with [`Answer::NotAnswered`].
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Answer {
@@ -67,7 +67,8 @@ pub enum Unanswered {
     SessionLost,
     /// The device completed its package without a Status for it.
     NoStatus,
-    /// It was not sent: it fits no message of the size the device takes.
+    /// It was not sent, for it fits no message of the size the device takes; or its Results were
+    /// not taken in, for they came in chunks.
     TooLarge,
     /// It was not sent: the encoding of the session cannot express it.
     Unencodable,

@@ -1,5 +1,7 @@
+use std::borrow::Cow;
+
 use omadm_core::{Format, StatusCode};
-use omadm_syncml::{Command, Data, Item};
+use omadm_syncml::{Command, Item};
 
 use crate::{Answer, Step, Tag, Tagged, Unanswered};
 
@@ -30,6 +32,7 @@ pub struct Reply {
     status: Option<StatusCode>,
     unanswered: Option<Unanswered>,
     items: Vec<Item<'static>>,
+    text: Option<String>,
 }
 
 impl Round {
@@ -74,7 +77,12 @@ impl Round {
                 }
                 reply.items.extend(items);
             }
-            Answer::Results { items, .. } => reply.items.extend(items),
+            Answer::Results { items, .. } => {
+                if let (None, Some(item)) = (&reply.text, items.first()) {
+                    reply.text = text(item);
+                }
+                reply.items.extend(items);
+            }
             Answer::NotAnswered { reason, .. } => reply.unanswered = Some(reason),
         }
     }
@@ -117,6 +125,7 @@ impl Reply {
             status: None,
             unanswered: None,
             items: Vec::new(),
+            text: None,
         }
     }
 
@@ -138,10 +147,10 @@ impl Reply {
         self.status
     }
 
-    /// Whether it has a Status and that is a success.
+    /// Whether it has a Status, that is a success, and nothing is missing.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.status.is_some_and(StatusCode::is_success)
+        self.status.is_some_and(StatusCode::is_success) && self.unanswered.is_none()
     }
 
     /// Why it got no answer, if it got none.
@@ -156,15 +165,10 @@ impl Reply {
         &self.items
     }
 
-    /// The value a Get read, if it read one that is text.
+    /// The value a Get read, if it read one that is text; markup is XML.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        if !self.is_success() {
-            return None;
-        }
-        let item = self.items.first()?;
-        // A leaf without a value may come without Data.
-        item.data.as_ref().map_or(Some(""), Data::as_text)
+        self.text.as_deref().filter(|_| self.is_success())
     }
 
     /// The names of the children, if a Get read an interior node. [DM-RepPro §6.6.7]
@@ -181,14 +185,23 @@ impl Reply {
     /// What went wrong, for people: the command, the node and why.
     #[must_use]
     pub fn complaint(&self) -> String {
-        let why = match (self.status, self.unanswered) {
-            (Some(code), _) => format!("{code:?}"),
-            (None, Some(Unanswered::TooLarge)) => "too large for a message".to_owned(),
-            (None, Some(Unanswered::Unencodable)) => "not expressible in the encoding".to_owned(),
-            (None, Some(Unanswered::SessionLost)) => "the session ended".to_owned(),
-            (None, Some(Unanswered::NoStatus) | None) => "no status".to_owned(),
+        let why = match (self.unanswered, self.status) {
+            (Some(Unanswered::TooLarge), _) => "too large for a message".to_owned(),
+            (Some(Unanswered::Unencodable), _) => "not expressible in the encoding".to_owned(),
+            (Some(Unanswered::SessionLost), _) => "the session ended".to_owned(),
+            (None, Some(code)) if !code.is_success() => format!("{code:?}"),
+            (None, Some(_)) => "no results".to_owned(),
+            (Some(Unanswered::NoStatus), _) | (None, None) => "no status".to_owned(),
         };
         format!("{} {}: {why}", self.command.name(), self.uri)
+    }
+}
+
+/// The content of an Item; a leaf without a value may come without Data.
+fn text(item: &Item<'_>) -> Option<String> {
+    match &item.data {
+        Some(data) => data.to_text().map(Cow::into_owned),
+        None => Some(String::new()),
     }
 }
 

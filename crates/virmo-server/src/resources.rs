@@ -25,7 +25,7 @@ use crate::{
 /// use virmo_params::{Bytes, Percent, ResourceConfig};
 /// use virmo_server::{ApplyResources, Mounts};
 ///
-/// let half = Percent::new(50)?;
+/// let half = Percent::new(50).unwrap_or_default();
 /// let config = ResourceConfig::new(Bytes::mib(512), Bytes::gib(1), half, half);
 /// let apply = ApplyResources::new(&Mounts::default(), [("work", config)])?;
 /// assert!(apply.outcome().is_none());
