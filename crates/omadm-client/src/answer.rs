@@ -45,7 +45,7 @@ impl From<StatusCode> for Outcome {
 }
 
 impl From<&Failure> for Outcome {
-    /// The status; if an Add failed at an ancestor, an Item names it. [DM-RepPro §6.5.1]
+    /// The status; if an Add failed at an ancestor, an Item names it. [DM-RepPro]
     fn from(failure: &Failure) -> Self {
         let ancestor = match failure {
             Failure::Tree(error) => error.failed_ancestor(),
@@ -61,7 +61,7 @@ impl From<&Failure> for Outcome {
 }
 
 /// The answer to a command of the message `msg_id`: one Status if all Items came out alike, else
-/// one for each; then Results. [DM-RepPro §6.6.16]
+/// one for each; then Results. [DM-RepPro]
 pub(crate) fn answer(
     msg_id: u32,
     command: &Command<'_>,

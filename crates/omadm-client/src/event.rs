@@ -63,7 +63,7 @@ pub enum DropReason {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum SessionEnd {
-    /// The server had nothing more to say. [DM-Protocol §8]
+    /// The server had nothing more to say. [DM-Protocol]
     Completed,
     /// By [`Input::Abort`](crate::Input::Abort).
     Aborted,

@@ -50,7 +50,7 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// The status the command gets. [DM-RepPro §10]
+    /// The status the command gets. [DM-RepPro]
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NoId => StatusCode::BAD_REQUEST,

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use omadm_mo::{Job, JobEnd, JobId};
 use omadm_syncml::Encoding;
 
@@ -24,7 +26,7 @@ pub enum Input<'a> {
     /// not.
     Deadline,
     /// End the session: with Alert 1223 as soon as it is the client's turn. Allowed at any time,
-    /// without effect when no session is open. [DM-Protocol §8.1]
+    /// without effect when no session is open. [DM-Protocol]
     Abort,
 }
 
@@ -69,7 +71,9 @@ pub enum Trigger {
 }
 
 /// One message from the server: [`Input::Received`].
-#[derive(Clone, Copy, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Received<'a> {
     /// The body, as the transport delivered it.
@@ -113,7 +117,9 @@ pub enum Output {
 }
 
 /// One message to the server: [`Output::Send`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
     /// Where it goes: the server's address, or the last RespURI.
@@ -122,4 +128,26 @@ pub struct Request {
     pub encoding: Encoding,
     /// The message.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Received<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Received({} bytes of {})",
+            self.body.len(),
+            self.encoding
+        )
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            url,
+            encoding,
+            body,
+        } = self;
+        write!(f, "Request({} bytes of {encoding} to {url})", body.len())
+    }
 }

@@ -13,7 +13,7 @@
 //!
 //! A Start waits in Preparing while a job is under way that comes before sessions.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use omadm_core::Now;
 use omadm_mo::{ExecResult, JobId};
@@ -43,7 +43,6 @@ pub(crate) struct Core {
 }
 
 /// Where the client stands.
-#[derive(Debug)]
 pub(crate) enum Phase {
     /// No session is open.
     Idle,
@@ -62,7 +61,6 @@ pub(crate) enum Phase {
 }
 
 /// A message was sent, and its answer is awaited.
-#[derive(Debug)]
 pub(crate) struct Awaiting {
     session: Session,
     /// The message, to be sent again when the answer got lost.
@@ -78,11 +76,23 @@ pub(crate) struct Awaiting {
 }
 
 /// A message was received, and not all of its commands are executed.
-#[derive(Debug)]
 pub(crate) struct Executing {
     session: Session,
     walk: Walk,
     abort: bool,
+}
+
+impl fmt::Debug for Phase {
+    /// Shows the name alone: what a session holds may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "Idle",
+            Self::Preparing { .. } => "Preparing",
+            Self::Awaiting(_) => "Awaiting",
+            Self::Executing(_) => "Executing",
+            Self::Aborting => "Aborting",
+        })
+    }
 }
 
 impl Phase {

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
 };
 
-/// The mandatory leaves of `./DevInfo`, which open every session. [DM-StdObj §5.2]
+/// The mandatory leaves of `./DevInfo`, which open every session. [DM-StdObj]
 const DEV_INFO: [&str; 5] = [
     "./DevInfo/DevId",
     "./DevInfo/Man",
@@ -54,6 +54,8 @@ pub(crate) struct Session {
     outbox: Outbox,
     /// The Status of the header received last.
     header: Option<Status<'static>>,
+    /// What an answer to it can hold besides, in bytes; measured when need be.
+    room: Option<usize>,
     /// The server wants no Status for its last message.
     no_resp: bool,
     /// The server wants an answer to its last message, be it empty.
@@ -107,7 +109,7 @@ fn dev_info<'t>(tree: &'t Tree, leaf: &str) -> Option<&'t str> {
 }
 
 impl Session {
-    /// A session that begins with package 1. [DM-Protocol §8.2]
+    /// A session that begins with package 1. [DM-Protocol]
     pub(crate) fn open(
         config: &Config,
         tree: &Tree,
@@ -130,6 +132,7 @@ impl Session {
             foreign: 0,
             outbox: Outbox::new(),
             header: None,
+            room: None,
             no_resp: false,
             expects: false,
             server_done: true,
@@ -188,8 +191,9 @@ impl Session {
         let version = version(&header);
         let verdict = self.verifier.check(header.cred.as_ref());
         self.header = self.header_status(&header, version, verdict);
+        self.room = None;
         if self.heard(&commands)? == Heard::Again {
-            // Back to package 1. [DM-Security §5.3]
+            // Back to package 1. [DM-Security]
             self.ledger.close();
             self.sent_alerts.clear();
             self.set_up(tree);
@@ -208,7 +212,7 @@ impl Session {
             .iter()
             .any(|command| !matches!(command, Command::Status(_)));
         if !verdict.is_accepted() {
-            // A server that wants nothing is not challenged. [DM-Security §5.3]
+            // A server that wants nothing is not challenged. [DM-Security]
             if !self.expects || self.verifier.failures() == MAX_FAULTS {
                 return Err(SessionEnd::ServerUnauthorized);
             }
@@ -239,12 +243,12 @@ impl Session {
         self.outbox.push(answers);
     }
 
-    /// Whether nothing is left to be said, and the server expects nothing. [DM-Protocol §8]
+    /// Whether nothing is left to be said, and the server expects nothing. [DM-Protocol]
     pub(crate) fn is_over(&self) -> bool {
         self.server_done && self.done && !self.expects && self.outbox.is_empty()
     }
 
-    /// The next message, with as much in it as the server takes. [DM-Protocol §7]
+    /// The next message, with as much in it as the server takes. [DM-Protocol]
     ///
     /// # Errors
     /// An [`EncodeError`]; the session cannot go on.
@@ -270,7 +274,7 @@ impl Session {
         Ok(body)
     }
 
-    /// The last message: what is known, and Alert 1223. [DM-Protocol §8.1]
+    /// The last message: what is known, and Alert 1223. [DM-Protocol]
     ///
     /// # Errors
     /// An [`EncodeError`]
@@ -293,7 +297,7 @@ impl Session {
     /// # Errors
     /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
     pub(crate) fn check_results(
-        &self,
+        &mut self,
         items: Vec<Item<'static>>,
     ) -> Result<Vec<Item<'static>>, Failure> {
         let room = self.room().map_err(|_| Failure::Unencodable)?;
@@ -301,17 +305,12 @@ impl Session {
         let mut results = Results::new(u32::MAX, CmdId::FIRST, []);
         let mut checked = Vec::with_capacity(items.len());
         for item in items {
-            if item
-                .data
-                .as_ref()
-                .is_some_and(|data| transported(data) > object)
-            {
+            if item.data.as_ref().map_or(0, transported) > object {
                 return Err(Failure::TooLarge);
             }
-            results.items = vec![item];
+            results.items.push(item);
             let command = Command::Results(results);
-            let size = self.size(&command).map_err(|_| Failure::Unencodable)?;
-            if size > room {
+            if self.size(&command).map_err(|_| Failure::Unencodable)? > room {
                 return Err(Failure::TooLarge);
             }
             let Command::Results(back) = command else {
@@ -323,27 +322,32 @@ impl Session {
         Ok(checked)
     }
 
-    /// The size of a command within a message.
+    /// The size of a command within a message, in bytes.
     fn size(&self, command: &Command<'_>) -> Result<usize, EncodeError> {
         let mut bytes = Vec::new();
         encode_command(command, self.encoding, &mut bytes)?;
         Ok(bytes.len())
     }
 
-    /// What the next messages can hold beside what each of them must.
-    fn room(&self) -> Result<usize, EncodeError> {
-        let mut scratch = Vec::new();
+    /// What the next messages can hold beside what each of them must, in bytes.
+    fn room(&mut self) -> Result<usize, EncodeError> {
+        if let Some(room) = self.room {
+            return Ok(room);
+        }
+        let mut bytes = Vec::new();
         let mut header = self.link.clone().next_header();
         header.cred = self.prover.clone().cred();
-        let mut packer = Packer::new(&header, self.encoding, 0, &mut scratch)?;
+        let mut packer = Packer::new(&header, self.encoding, 0, &mut bytes)?;
         if let Some(status) = self.header.clone() {
             packer.require(&mut Command::Status(status))?;
         }
         packer.finish(true);
-        Ok(self
+        let room = self
             .link
             .max_message_size()
-            .saturating_sub(scratch.len() + SPARE_BYTES))
+            .saturating_sub(bytes.len() + SPARE_BYTES);
+        self.room = Some(room);
+        Ok(room)
     }
 
     /// The header of the next message, and the size it must not exceed.

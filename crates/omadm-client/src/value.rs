@@ -1,4 +1,4 @@
-//! Values between the wire and the tree. [DM-RepPro §6.5], [MetInf §5]
+//! Values between the wire and the tree. [DM-RepPro], [MetInf]
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use omadm_tree::{ListEntry, NewNode, Reading, Value};
 
 use crate::failure::Failure;
 
-/// The types of a serialized subtree, which is no value of a leaf. [DM-TNDS §6]
+/// The types of a serialized subtree, which is no value of a leaf. [DM-TNDS]
 const TNDS: [&str; 2] = [
     "application/vnd.syncml.dmtnds+xml",
     "application/vnd.syncml.dmtnds+wbxml",

@@ -24,7 +24,7 @@ use crate::{
 /// begins.
 ///
 /// An Exec whose job is under way holds up the walk, so that what follows sees what it did.
-/// [DM-Protocol §6.3 leaves the order to the client]
+/// [DM-Protocol] leaves the order to the client.
 #[derive(Debug)]
 pub(crate) struct Walk {
     msg_id: u32,
@@ -301,7 +301,7 @@ fn executed(result: ExecResult) -> Outcome {
 }
 
 /// The answer to an alert of the server; Alert 1223 ends the session before it gets here.
-/// [DM-RepPro §11]
+/// [DM-RepPro]
 fn alerted(alert: &Alert<'_>) -> Outcome {
     match alert.code {
         None => (&Failure::Incomplete("Data")).into(),

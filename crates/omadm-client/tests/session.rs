@@ -9,11 +9,11 @@
 use std::time::Duration;
 
 use omadm_client::{
-    ApiMisuse, Compat, Config, Input, SessionEnd, Start, StartError, TransportFailure,
+    ApiMisuse, Compat, Config, Input, Received, SessionEnd, Start, StartError, TransportFailure,
 };
 use omadm_core::{AlertCode, StatusCode};
 use omadm_session::{Credentials, Prover, Scheme, Verifier, header_status, request};
-use omadm_syncml::{Alert, CmdRef, Command, Encoding, Header, Message, Status};
+use omadm_syncml::{Alert, Command, Encoding, Header, Message, Status};
 use omadm_testkit::{Bench, DEVICE_ID, SERVER_URL, TestJournal, describe};
 
 fn get() -> Command<'static> {
@@ -32,13 +32,6 @@ fn package2(bench: &mut Bench, change: impl Fn(&mut Header<'static>)) -> Vec<u8>
     let mut commands = bench.script.acknowledge();
     commands.push(get());
     bench.script.write_as(&header, commands, true)
-}
-
-fn header_code(message: &Message<'_>) -> u16 {
-    match &message.commands[0] {
-        Command::Status(status) if status.cmd_ref == CmdRef::Header => status.code.get(),
-        other => panic!("{other:?}"),
-    }
 }
 
 #[test]
@@ -523,5 +516,29 @@ fn an_encoding_that_cannot_be_written_ends_the_session() {
         "{:?}",
         bench.ended
     );
-    let _ = header_code;
+}
+
+#[test]
+fn passwords_never_print() {
+    let mut bench = Bench::new(authenticated());
+    bench.start();
+    let request = bench.request.clone().unwrap();
+    let body = String::from_utf8(request.body.clone()).unwrap();
+    assert!(
+        body.contains("ZGV2MTpPaEJlaGF2ZQ=="),
+        "base64 of dev1:OhBehave"
+    );
+    let received = Received::new(&request.body, request.encoding);
+    let config = authenticated();
+    let printed = format!("{:?} {request:?} {received:?} {config:?}", bench.client);
+    let octets = format!("{:?}", b"ZGV2MTpPaEJlaGF2ZQ==").replace(['[', ']'], "");
+    for secret in ["OhBehave", "Bruce2", "ZGV2MTpPaEJlaGF2ZQ==", &octets] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}
+
+#[test]
+fn a_client_can_go_to_another_thread() {
+    fn assert_send<T: Send>() {}
+    assert_send::<omadm_client::Client>();
 }
