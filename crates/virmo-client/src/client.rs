@@ -45,12 +45,14 @@ mod vm;
 /// [`start`](ManagementObject::start) asks for one job per VM that exists, one per image that was
 /// being downloaded, and one that lists the machines. They bring to an end what the last run left
 /// open, find out whether State is still true, and report machines no node stands for. A VM
-/// refuses work until its job is done, so run them before the first session.
+/// refuses work until its job is done, so all but the downloads come
+/// [before sessions](omadm_mo::Job::before_sessions).
 ///
 /// # Jobs
 ///
 /// All jobs of one VM have one lane, all jobs of one image too, and block as long as the
-/// hypervisor or the download does.
+/// hypervisor or the download does. Dropping the client stops the downloads; they go on at the
+/// next start.
 pub struct VirmoClient {
     hypervisor: Arc<dyn Hypervisor>,
     fetch: Arc<dyn Fetch>,
@@ -279,6 +281,14 @@ impl ManagementObject for VirmoClient {
             error.status()
         });
         status.into()
+    }
+}
+
+impl Drop for VirmoClient {
+    fn drop(&mut self) {
+        for task in self.book.read().images.values() {
+            task.cancel.cancel();
+        }
     }
 }
 

@@ -29,11 +29,9 @@ impl VirmoClient {
         for key in left.damaged {
             self.book.tell(Event::DamagedRecord { key });
         }
+        let others = cx.effects.jobs.len();
         for intent in left.vms {
             self.recover(intent, cx);
-        }
-        for intent in left.images {
-            self.recover_image(intent, cx);
         }
         if let Some(intent) = left.apply {
             self.apply(intent, cx);
@@ -41,9 +39,15 @@ impl VirmoClient {
                 task.recovering = true;
             }
         }
-        self.take_up_images(cx);
         self.take_up_vms(cx);
         self.list_machines(cx);
+        for job in cx.effects.jobs.iter_mut().skip(others) {
+            job.before_sessions = true;
+        }
+        for intent in left.images {
+            self.recover_image(intent, cx);
+        }
+        self.take_up_images(cx);
         Ok(())
     }
 

@@ -405,6 +405,63 @@ fn state_1_is_never_a_dead_end() {
     device.check();
 }
 
+/// What a server may ask about comes before sessions; a file that takes hours does not.
+#[test]
+fn all_but_downloads_comes_before_sessions() {
+    let mut device = Device::new();
+    device.provision("a", "");
+    device.provision("b", "");
+    device.bring("a", VmState::Running);
+    device.bring("b", VmState::Running);
+    let replaced = "http://images.example/other";
+    device.shelf.put(replaced, b"other");
+    assert_eq!(
+        device.replace("./VMImgMO/a/DownloadURI", replaced),
+        StatusCode::OK
+    );
+    device.begin("./VMImgMO/a/Operations/Download", None);
+    device.begin("./VirMO/b/Operations/Suspend", None);
+    device.boot();
+    let mut jobs: Vec<_> = device
+        .jobs
+        .iter()
+        .map(|job| (job.label.as_str(), job.before_sessions))
+        .collect();
+    jobs.sort_unstable();
+    assert_eq!(
+        jobs,
+        [
+            ("Download a", false),
+            ("List machines", true),
+            ("Observe a", true),
+            ("Suspend b", true),
+        ]
+    );
+    device.run_all();
+    device.check();
+}
+
+/// A download must not go on, and hold on to journal and files, when nobody waits for its end.
+#[test]
+fn a_client_that_is_gone_downloads_no_more() {
+    let mut device = Device::new();
+    assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+    for (leaf, text) in [("DownloadURI", IMAGE), ("MediaType", MEDIA_TYPE)] {
+        let leaf = format!("./VMImgMO/img/{leaf}");
+        assert_eq!(device.add_leaf(&leaf, text), StatusCode::OK);
+    }
+    let Answer::Pending(job, _) = device.begin("./VMImgMO/img/Operations/Download", None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    device.stop();
+    in_job(|| work.run());
+    assert_eq!(device.shelf.requests.lock().unwrap().len(), 0);
+    device.restart();
+    assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some("2"));
+    device.check();
+}
+
 /// A recovery that hangs keeps the VM busy; what it brings back late settles it.
 #[test]
 fn a_recovery_that_hangs_is_settled_when_it_returns() {
