@@ -6,7 +6,7 @@ use omadm_core::StatusCode;
 use omadm_session::command_status;
 use omadm_syncml::{Command, Item, Location, Results};
 
-use crate::{Event, device::Device, failure::Failure};
+use crate::{Event, device::Device, failure::Failure, session::Measured};
 
 /// What came of one Item of a command, or of a command as a whole.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Outcome {
     /// What the Status tells besides.
     items: Vec<Item<'static>>,
     /// What a Get read.
-    results: Vec<Item<'static>>,
+    results: Vec<Measured>,
 }
 
 impl Outcome {
@@ -29,7 +29,7 @@ impl Outcome {
     }
 
     /// What a Get read.
-    pub(crate) const fn read(results: Vec<Item<'static>>) -> Self {
+    pub(crate) const fn read(results: Vec<Measured>) -> Self {
         Self {
             status: StatusCode::OK,
             items: Vec::new(),
@@ -61,11 +61,12 @@ impl From<&Failure> for Outcome {
 }
 
 /// The answer to a command of the message `msg_id`: one Status if all Items came out alike, else
-/// one for each; then Results. [DM-RepPro]
+/// one for each; then Results, several if one would be larger than `limit` bytes. [DM-RepPro]
 pub(crate) fn answer(
     msg_id: u32,
     command: &Command<'_>,
     outcomes: Vec<Outcome>,
+    limit: usize,
     device: &mut Device,
 ) -> Vec<Command<'static>> {
     let items = command.items();
@@ -101,12 +102,30 @@ pub(crate) fn answer(
         }
         answers.push(Command::Status(status));
     }
-    if !results.is_empty() {
-        answers.push(Command::Results(Results::new(
-            msg_id,
-            command.cmd_id(),
-            results,
-        )));
-    }
+    answers.extend(packed(msg_id, command, results, limit));
     answers
+}
+
+/// The Items in as many Results as it takes.
+fn packed(
+    msg_id: u32,
+    command: &Command<'_>,
+    items: Vec<Measured>,
+    limit: usize,
+) -> impl Iterator<Item = Command<'static>> {
+    let mut all: Vec<Results<'static>> = Vec::new();
+    let mut room = 0;
+    for Measured { item, bytes } in items {
+        match all.last_mut() {
+            Some(last) if bytes <= room => {
+                last.items.push(item);
+                room -= bytes;
+            }
+            _ => {
+                all.push(Results::new(msg_id, command.cmd_id(), [item]));
+                room = limit.saturating_sub(bytes);
+            }
+        }
+    }
+    all.into_iter().map(Command::Results)
 }

@@ -55,7 +55,7 @@ pub enum DropReason {
     Refused,
     /// The queue held [`Config::max_queued_alerts`](crate::Config::max_queued_alerts) already.
     QueueFull,
-    /// It does not fit into one message of the size the server takes.
+    /// It goes into no message: larger than the server takes, or nothing the encoding can carry.
     TooLarge,
 }
 

@@ -86,6 +86,14 @@ pub(crate) enum Intake {
     Aborted,
 }
 
+/// An Item of a Results, and the size of a Results that holds it alone.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) item: Item<'static>,
+    /// In bytes.
+    pub(crate) bytes: usize,
+}
+
 /// What the server said about alerts.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
@@ -292,34 +300,35 @@ impl Session {
         Ok(body)
     }
 
-    /// Checks that each of the Items of a Results can be sent, if need be in a message of its own.
+    /// Measures the Items of a Results: each can be sent, if need be in a message of its own.
     ///
     /// # Errors
     /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
-    pub(crate) fn check_results(
-        &mut self,
-        items: Vec<Item<'static>>,
-    ) -> Result<Vec<Item<'static>>, Failure> {
+    pub(crate) fn measure(&mut self, items: Vec<Item<'static>>) -> Result<Vec<Measured>, Failure> {
         let room = self.room().map_err(|_| Failure::Unencodable)?;
         let object = self.link.max_object_size().unwrap_or(u64::MAX);
-        let mut results = Results::new(u32::MAX, CmdId::FIRST, []);
-        let mut checked = Vec::with_capacity(items.len());
+        let mut measured = Vec::with_capacity(items.len());
         for item in items {
             if item.data.as_ref().map_or(0, transported) > object {
                 return Err(Failure::TooLarge);
             }
-            results.items.push(item);
-            let command = Command::Results(results);
-            if self.size(&command).map_err(|_| Failure::Unencodable)? > room {
+            let mut command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
+            let bytes = self.size(&command).map_err(|_| Failure::Unencodable)?;
+            if bytes > room {
                 return Err(Failure::TooLarge);
             }
-            let Command::Results(back) = command else {
-                break;
-            };
-            results = back;
-            checked.append(&mut results.items);
+            if let Command::Results(results) = &mut command {
+                let items = results.items.drain(..);
+                measured.extend(items.map(|item| Measured { item, bytes }));
+            }
         }
-        Ok(checked)
+        Ok(measured)
+    }
+
+    /// How large a Results of several Items may be, in bytes: the larger, the more of a message
+    /// stays empty because the next one does not fit.
+    pub(crate) fn results_limit(&mut self) -> usize {
+        self.room().unwrap_or_default() / 4
     }
 
     /// The size of a command within a message, in bytes.
@@ -455,18 +464,12 @@ impl Session {
     /// Packs the outbox; whether all of it fit.
     fn fill(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
         while let Some(front) = self.outbox.front_mut() {
-            match packer.push(front)? {
-                Fit::Packed(_) => {}
-                fit => {
-                    if let Command::Results(results) = front
-                        && let Some(rest) = fill_part(packer, results)?
-                    {
-                        results.items = rest;
-                        return Ok(false);
-                    }
-                    if fit == Fit::Full {
-                        return Ok(false);
-                    }
+            match packer.push(front) {
+                Ok(Fit::Packed(_)) => {}
+                Ok(Fit::Full) => return Ok(false),
+                // Larger than any message, or what an object answered is nothing the encoding can
+                // carry.
+                Ok(Fit::Never) | Err(_) => {
                     packer.require(&mut shrunk(front))?;
                 }
             }
@@ -509,27 +512,7 @@ impl Session {
     }
 }
 
-/// Packs as many of the Items as fit, at least one, and returns the others; `None` if not one fits.
-fn fill_part(
-    packer: &mut Packer<'_>,
-    results: &mut Results<'static>,
-) -> Result<Option<Vec<Item<'static>>>, EncodeError> {
-    let mut rest = Vec::new();
-    let mut part = Command::Results(results.clone());
-    while let Command::Results(results) = &mut part
-        && results.items.len() > 1
-    {
-        let mut tail = results.items.split_off(results.items.len() / 2);
-        tail.append(&mut rest);
-        rest = tail;
-        if let Fit::Packed(_) = packer.push(&mut part)? {
-            return Ok(Some(rest));
-        }
-    }
-    Ok(None)
-}
-
-/// What stands for an answer that fits no message.
+/// What stands for an answer that goes into no message.
 fn shrunk(command: &Command<'static>) -> Command<'static> {
     match command {
         // Was checked against the size the server took when it asked; now it takes less.

@@ -206,7 +206,11 @@ impl Walk {
     }
 
     fn answer(&self, command: &Command<'_>, outcomes: Vec<Outcome>, ground: &mut Ground<'_>) {
-        let answers = answer(self.msg_id, command, outcomes, ground.device);
+        let limit = match command {
+            Command::Get(_) => ground.session.results_limit(),
+            _ => 0,
+        };
+        let answers = answer(self.msg_id, command, outcomes, limit, ground.device);
         ground.session.answer(answers);
     }
 }
@@ -259,8 +263,8 @@ fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Resul
             let reading = command::get(ground.device, item, ground.by, ground.now)?;
             let uri = item.target.as_ref().map_or("", |target| &target.uri);
             let items = value::items(uri, reading, ground.config.encoding)?;
-            let items = ground.session.check_results(items)?;
-            Ok(Run::Done(Outcome::read(items)))
+            let results = ground.session.measure(items)?;
+            Ok(Run::Done(Outcome::read(results)))
         }
         Command::Exec(exec) => {
             let correlator = exec.correlator.as_deref().map(Correlator::new);

@@ -599,6 +599,25 @@ fn values_come_back_as_they_were_written() {
 }
 
 #[test]
+fn what_the_encoding_cannot_carry_is_left_out() {
+    let mut bench = Bench::default();
+    let bell = item("./Lamp/Echo")
+        .with_data("Bw==")
+        .with_meta(Meta::new().with_format(Format::B64));
+    let answer = bench.run([
+        Command::Exec(Exec::new([bell])),
+        get("./Lamp/Said"),
+        get("./Lamp/Name"),
+    ]);
+    assert_eq!(
+        describe(&answer),
+        "SyncHdr=200 Exec=200 Get=500 Get=200 Results Final"
+    );
+    assert!(answer.commands[1].items().is_empty());
+    assert_eq!(bench.value("./Lamp/Said").as_deref(), Some("\u{7}"));
+}
+
+#[test]
 fn every_status_is_told() {
     let mut bench = Bench::default();
     let codes = bench.codes([get("./Lamp/Name"), get("./Lamp/Missing")]);

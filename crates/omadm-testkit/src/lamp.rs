@@ -39,6 +39,12 @@ pub static LAMP: Definition = Definition {
             "Example §1",
         )
         .starts_as("0"),
+        N::leaf(
+            "Said",
+            Format::Chr,
+            "What Echo was told last.",
+            "Example §1",
+        ),
         N::leaf("Icon", Format::Bin, "A picture.", "Example §1").allows(&[Get, Replace]),
         N::leaf("Nothing", Format::Null, "No value.", "Example §1"),
         N::leaf(
@@ -239,6 +245,8 @@ impl ManagementObject for Lamp {
             }
             "Fail" => return StatusCode::from(argument().parse::<u16>().unwrap()).into(),
             "Echo" => {
+                let said = Value::chr(argument());
+                cx.tree.set(cx.schema, &uri("./Lamp/Said"), said).unwrap();
                 let items = vec![argument()];
                 return ExecAnswer::Done(ExecResult {
                     status: StatusCode::OK,
