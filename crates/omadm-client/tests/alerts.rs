@@ -60,6 +60,7 @@ fn wanted(bench: &Bench) -> usize {
         .count()
 }
 
+/// VR-053, VR-248: Generic Alerts go to the server, code 1226.
 #[test]
 fn alerts_survive_a_restart_in_order() {
     let bench = queued(config(), 3);

@@ -60,6 +60,7 @@ fn alerts(bench: &mut Bench) -> Vec<String> {
         .collect()
 }
 
+/// VR-186: the synchronous reporting mechanism.
 #[test]
 fn a_job_that_ends_in_time_gives_the_status() {
     let mut bench = waiting([light(), off(), light()]);
@@ -156,6 +157,7 @@ fn a_lost_job_fails() {
     assert_eq!(bench.value("./Lamp/Light").as_deref(), Some("true"));
 }
 
+/// VR-186: the asynchronous reporting mechanism.
 #[test]
 fn an_asynchronous_exec_is_answered_at_once() {
     let mut bench = Bench::default();

@@ -28,7 +28,7 @@ impl From<TreeError> for Refusal {
 /// 3. [`exec`](Self::exec) for an Exec. It may change nodes and ask for a job; both take effect
 ///    through the same batch. `committed` or `rolled_back` follows.
 /// 4. [`accepted`](Self::accepted) if the job is not done when its answer is due: 202 is about to
-///    be sent.
+///    be sent. With [`Reporting::Asynchronous`] that is right after `exec`, in its transaction.
 /// 5. [`completed`](Self::completed) when the job ends, in a session or outside one. `committed` or
 ///    `rolled_back` follows.
 ///
