@@ -465,6 +465,9 @@ impl Server {
     /// Sessions in which nothing was proven yet give way: any of the device's own, and others if
     /// there are too many; then those that ended.
     fn make_room_for_session(&mut self, device: &str) -> bool {
+        if !self.make_room_for_device(device) {
+            return false;
+        }
         let opening = |session: &Session| session.phase == Phase::Opening;
         for key in self.keys_of(device) {
             if self.sessions.get(&key).is_some_and(opening) {
@@ -482,7 +485,7 @@ impl Server {
                 self.sessions.remove(&key);
             }
         }
-        self.sessions.len() < self.config.max_sessions && self.make_room_for_device(device)
+        self.sessions.len() < self.config.max_sessions
     }
 
     /// Makes room for a device; whether there is.

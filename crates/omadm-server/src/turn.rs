@@ -337,7 +337,7 @@ impl Walk<'_> {
     }
 }
 
-/// The commands inside a group, at any depth, in document order.
+/// What in a group gets a Status, at any depth, in document order.
 fn inside<'c, 'm>(group: &'c Command<'m>) -> impl Iterator<Item = &'c Command<'m>> {
     fn children<'c, 'm>(command: &'c Command<'m>) -> &'c [Command<'m>] {
         match command {
@@ -351,4 +351,5 @@ fn inside<'c, 'm>(group: &'c Command<'m>) -> impl Iterator<Item = &'c Command<'m
         open.extend(children(command).iter().rev());
         Some(command)
     })
+    .filter(|command| !matches!(command, Command::Status(_) | Command::Results(_)))
 }

@@ -2,7 +2,7 @@
 
 use omadm_core::{GenericAlert, StatusCode};
 use omadm_session::{
-    Answer, Correlators, Execution, Progress, Reply, Report, Round, Step,
+    Answer, Correlators, Execution, Progress, Reply, Report, Round, Step, Unanswered,
     request::{self, Leaf},
 };
 use omadm_syncml::Command;
@@ -245,13 +245,14 @@ impl Flow {
             let check = check.clone();
             return self.look_at_run(script, stage, &check, correlators);
         }
-        if self.round.is_lost() && self.retries < RETRIES {
+        let replies = self.round.replies();
+        let lost = |reply: &&Reply| reply.unanswered() == Some(Unanswered::SessionLost);
+        if let Some(lost) = replies.iter().find(lost) {
+            if self.retries >= RETRIES {
+                return Some(Step::Done(Report::failure(self.status, lost.complaint())));
+            }
             self.retries += 1;
             return Some(self.round.send_again());
-        }
-        let replies = self.round.replies();
-        if let Some(reply) = replies.iter().find(|reply| reply.unanswered().is_some()) {
-            return Some(Step::Done(failure(reply)));
         }
         match stage {
             Stage::Make(_) => {

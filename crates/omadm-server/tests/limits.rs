@@ -1,0 +1,160 @@
+//! What the engine holds is bounded, and devices come and go.
+
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+use std::time::Duration;
+
+use omadm_core::Now;
+use omadm_server::{
+    Config, EnqueueError, EventKind, Everyone, Request, RespondError, Server, SingleCommand,
+};
+use omadm_syncml::Encoding;
+
+fn package_1(device: &str, session: u32) -> String {
+    let leaves: String = ["DevId", "Man", "Mod", "DmV", "Lang"]
+        .map(|leaf| {
+            format!("<Item><Source><LocURI>./DevInfo/{leaf}</LocURI></Source><Data>x</Data></Item>")
+        })
+        .concat();
+    format!(
+        "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD>\
+         <VerProto>DM/1.2</VerProto><SessionID>{session}</SessionID><MsgID>1</MsgID>\
+         <Target><LocURI>s</LocURI></Target><Source><LocURI>{device}</LocURI></Source></SyncHdr>\
+         <SyncBody><Alert><CmdID>1</CmdID><Data>1201</Data></Alert><Replace><CmdID>2</CmdID>\
+         {leaves}</Replace><Final/></SyncBody></SyncML>"
+    )
+}
+
+fn at(seconds: u64) -> Now {
+    Now {
+        wall: Duration::ZERO,
+        mono: Duration::from_secs(seconds),
+    }
+}
+
+/// Opens a session; the code of the header's Status.
+fn open(server: &mut Server, device: &str, session: u32, now: Now) -> &'static str {
+    let body = package_1(device, session);
+    let request = Request::new(body.as_bytes(), Encoding::Xml, now);
+    let receipt = server.receive(request).unwrap();
+    let answer = String::from_utf8(server.respond(receipt).unwrap().body).unwrap();
+    ["<Data>200</Data>", "<Data>503</Data>"]
+        .into_iter()
+        .min_by_key(|code| answer.find(code).unwrap_or(usize::MAX))
+        .unwrap()
+}
+
+const OK: &str = "<Data>200</Data>";
+const FULL: &str = "<Data>503</Data>";
+
+fn get() -> Box<SingleCommand> {
+    Box::new(SingleCommand::get("./A"))
+}
+
+#[test]
+fn a_queue_takes_so_many_procedures() {
+    let mut config = Config::new("t");
+    config.max_procedures = 2;
+    let mut server = Server::new(config, Everyone);
+    let first = server.enqueue("dev1", get()).unwrap();
+    let second = server.enqueue("dev1", get()).unwrap();
+    assert_ne!(first, second);
+    let full = server.enqueue("dev1", get()).unwrap_err();
+    assert_eq!(full, EnqueueError::QueueFull);
+    assert_eq!((server.waiting("dev1"), server.waiting("dev2")), (2, 0));
+    server.enqueue("dev2", get()).unwrap();
+}
+
+#[test]
+fn devices_without_procedures_make_room_for_others() {
+    let mut config = Config::new("t");
+    config.max_devices = 2;
+    let mut server = Server::new(config, Everyone);
+    assert_eq!(open(&mut server, "dev1", 1, at(1)), OK);
+    server.enqueue("dev2", get()).unwrap();
+    assert_eq!(open(&mut server, "dev3", 1, at(2)), OK);
+    server.enqueue("dev3", get()).unwrap();
+    assert_eq!(open(&mut server, "dev4", 1, at(3)), FULL);
+    let full = server.enqueue("dev4", get()).unwrap_err();
+    assert_eq!(full, EnqueueError::TooManyDevices);
+    assert_eq!(open(&mut server, "dev3", 2, at(4)), OK);
+}
+
+#[test]
+fn ended_sessions_make_room_for_others_and_open_ones_do_not() {
+    let mut config = Config::new("t");
+    config.max_sessions = 2;
+    let mut server = Server::new(config, Everyone);
+    server.enqueue("dev1", get()).unwrap();
+    assert_eq!(open(&mut server, "dev1", 1, at(1)), OK);
+    for device in ["dev2", "dev3", "dev4"] {
+        assert_eq!(open(&mut server, device, 1, at(2)), OK);
+        assert_eq!(server.sessions().count(), 2);
+    }
+    server.enqueue("dev4", get()).unwrap();
+    assert_eq!(open(&mut server, "dev4", 2, at(3)), OK);
+    assert_eq!(open(&mut server, "dev5", 1, at(4)), FULL);
+    let open_ones = server.sessions().filter(|session| session.is_open());
+    let devices: Vec<&str> = open_ones.map(|session| session.device()).collect();
+    assert_eq!(devices, ["dev1", "dev4"]);
+}
+
+#[test]
+fn silent_sessions_are_forgotten_when_they_are_due() {
+    let mut config = Config::new("t");
+    config.idle_timeout = Duration::from_secs(60);
+    let mut server = Server::new(config, Everyone);
+    assert_eq!(server.next_expiry(), None);
+    server.enqueue("dev1", get()).unwrap();
+    assert_eq!(open(&mut server, "dev1", 1, at(10)), OK);
+    assert_eq!(open(&mut server, "dev2", 1, at(20)), OK);
+    assert_eq!(server.next_expiry(), Some(Duration::from_secs(70)));
+    assert!(server.expire(at(69)).is_empty());
+    let events = server.expire(at(70));
+    assert_eq!(events.len(), 1);
+    assert!(events.iter().all(|event| {
+        event.device == "dev1" && matches!(event.kind, EventKind::SessionEnded(_))
+    }));
+    // One that had ended goes without a word.
+    assert!(server.expire(at(80)).is_empty());
+    assert_eq!(server.sessions().count(), 0);
+    assert_eq!(server.waiting("dev1"), 1);
+}
+
+#[test]
+fn a_session_forgotten_before_its_answer_has_none() {
+    let mut server = Server::new(Config::new("t"), Everyone);
+    let body = package_1("dev1", 1);
+    let request = Request::new(body.as_bytes(), Encoding::Xml, at(0));
+    let receipt = server.receive(request).unwrap();
+    // The repetition of a message whose answer is not written yet gets the same one.
+    let again = server.receive(request).unwrap();
+    let answer = server.respond(again).unwrap().body;
+    assert_eq!(server.respond(receipt).unwrap().body, answer);
+
+    let receipt = server.receive(Request::new(
+        package_1("dev1", 2).as_bytes(),
+        Encoding::Xml,
+        at(1),
+    ));
+    server.expire(at(1000));
+    let error = server.respond(receipt.unwrap()).unwrap_err();
+    assert_eq!(error, RespondError::SessionGone);
+}
+
+/// A message that does not decode changes nothing.
+#[test]
+fn what_cannot_be_decoded_changes_nothing() {
+    let mut server = Server::new(Config::new("t"), Everyone);
+    server.enqueue("dev1", get()).unwrap();
+    assert_eq!(open(&mut server, "dev1", 1, at(1)), OK);
+    let before: Vec<_> = server.sessions().cloned().collect();
+    let whole = package_1("dev1", 2);
+    for end in 0..whole.len() {
+        let cut = whole.get(..end).unwrap();
+        let request = Request::new(cut.as_bytes(), Encoding::Xml, at(2));
+        server.receive(request).unwrap_err();
+    }
+    let after: Vec<_> = server.sessions().cloned().collect();
+    assert_eq!(before, after);
+}

@@ -1,0 +1,297 @@
+//! Messages fill up to what the device takes, and every command gets through or comes back.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use std::sync::{Arc, Mutex};
+
+use omadm_core::{AlertCode, Format, GenericAlert, Now, StatusCode};
+use omadm_server::{Config, EventKind, Everyone, Request, Server, SessionEnd};
+use omadm_session::{
+    Answer, Correlators, Procedure, Report, Step, Tag, Tagged, Unanswered, command_status,
+    header_status, request,
+};
+use omadm_syncml::{
+    Alert, CmdId, Command, Encoding, Header, Item, Limits, Message, Meta, NodeCommand, decode,
+    encode,
+};
+use proptest::prelude::*;
+
+/// Sends all its commands at once and gathers what comes back.
+#[derive(Debug)]
+struct Burst {
+    commands: Vec<Command<'static>>,
+    answers: Arc<Mutex<Vec<Answer>>>,
+    sent: bool,
+}
+
+impl Procedure for Burst {
+    fn poll(&mut self, _: &mut Correlators) -> Step {
+        if self.sent {
+            let all = self.answers.lock().unwrap().len() == self.commands.len();
+            return Step::Done(Report::new(all, None));
+        }
+        self.sent = true;
+        let tagged = (0..).map(Tag).zip(self.commands.iter().cloned());
+        Step::Send(
+            tagged
+                .map(|(tag, command)| Tagged::new(tag, command))
+                .collect(),
+        )
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.answers.lock().unwrap().push(answer);
+    }
+}
+
+/// A device that takes messages of a certain size.
+struct Device {
+    server: Server,
+    max_message: usize,
+    sent: u32,
+}
+
+impl Device {
+    fn header(&mut self) -> Header<'static> {
+        self.sent += 1;
+        let mut header = Header::new("1", self.sent, "https://dm.example", "dev1");
+        if self.sent == 1 {
+            header.meta = Meta::new().with_max_msg_size(self.max_message as u64);
+        }
+        header
+    }
+
+    /// The answer, its size checked, and the events.
+    fn send(&mut self, mut message: Message<'_>) -> (Message<'static>, Vec<EventKind>) {
+        for (id, command) in (1..).zip(&mut message.commands) {
+            command.set_cmd_id(CmdId::new(id).unwrap());
+        }
+        let mut body = Vec::new();
+        encode(&message, Encoding::Xml, &mut body).unwrap();
+        let request = Request::new(&body, Encoding::Xml, Now::default());
+        let mut receipt = self.server.receive(request).unwrap();
+        let mut events = receipt.take_events();
+        let response = self.server.respond(receipt).unwrap();
+        events.extend(response.events);
+        let answer = decode(&response.body, Encoding::Xml, &Limits::default()).unwrap();
+        // What every message must hold may alone be larger than a tiny limit.
+        let only_required = answer
+            .commands
+            .iter()
+            .skip(1)
+            .all(|command| matches!(command, Command::Alert(_)));
+        assert!(
+            response.body.len() <= self.max_message || only_required,
+            "{} bytes of {}",
+            response.body.len(),
+            self.max_message
+        );
+        let events = events.into_iter().map(|event| event.kind).collect();
+        (answer.into_owned(), events)
+    }
+
+    /// Package 1, with any number of alerts.
+    fn package_1(&mut self, alerts: u32) -> Message<'static> {
+        let mut message = Message::new(self.header());
+        let client = Alert::new(AlertCode::CLIENT_INITIATED);
+        message.commands.push(Command::Alert(client));
+        let leaves = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|name| {
+            let uri = format!("./DevInfo/{name}");
+            Item::new().with_source(uri).with_data("x")
+        });
+        let replace = NodeCommand::new(leaves);
+        message.commands.push(Command::Replace(replace));
+        for number in 0..alerts {
+            let mut alert = GenericAlert::new("com.example.event", Format::Int);
+            alert.data = number.to_string();
+            let alert = Alert::from_generic(&alert).into_owned();
+            message.commands.push(Command::Alert(alert));
+        }
+        message.is_final = true;
+        message
+    }
+
+    /// The answer to a message of the server: a Status for each command, and 1222 if it goes on.
+    fn answer(&mut self, received: &Message<'_>) -> Message<'static> {
+        let mut message = Message::new(self.header());
+        let status = header_status(&received.header, StatusCode::OK);
+        message.commands.push(Command::Status(status));
+        for command in &received.commands {
+            if !matches!(command, Command::Status(_)) {
+                let status = command_status(received.header.msg_id, command, StatusCode::OK);
+                message.commands.push(Command::Status(status));
+            }
+        }
+        message.is_final = received.is_final;
+        if !message.is_final {
+            let next = Alert::new(AlertCode::NEXT_MESSAGE);
+            message.commands.push(Command::Alert(next));
+        }
+        message
+    }
+}
+
+/// What a whole session shows.
+struct Outcome {
+    /// The values of the Replaces in the order they came.
+    received: Vec<String>,
+    answers: Vec<Answer>,
+    /// How many statuses for alerts and the Replace of Package 1 came.
+    statuses: usize,
+    messages: u32,
+}
+
+fn run(max_message: usize, alerts: u32, values: &[String]) -> Outcome {
+    let answers = Arc::new(Mutex::new(Vec::new()));
+    let mut device = Device {
+        server: Server::new(Config::new("t"), Everyone),
+        max_message,
+        sent: 0,
+    };
+    let commands = values
+        .iter()
+        .map(|value| request::replace("./A", value.as_str().into()))
+        .collect();
+    let burst = Burst {
+        commands,
+        answers: Arc::clone(&answers),
+        sent: false,
+    };
+    device.server.enqueue("dev1", Box::new(burst)).unwrap();
+
+    let mut outcome = Outcome {
+        received: Vec::new(),
+        answers: Vec::new(),
+        statuses: 0,
+        messages: 0,
+    };
+    let mut message = device.package_1(alerts);
+    loop {
+        let expected = message.header.msg_id;
+        let (answer, events) = device.send(message);
+        assert_eq!(answer.header.msg_id, expected);
+        assert!(matches!(
+            answer.commands.first(),
+            Some(Command::Status(status)) if status.cmd == "SyncHdr" && status.msg_ref == expected
+        ));
+        for command in &answer.commands {
+            match command {
+                Command::Replace(replace) => {
+                    let value = replace.items[0].data.as_ref().unwrap();
+                    outcome.received.push(value.as_text().unwrap().to_owned());
+                }
+                Command::Status(status) if expected == 1 || status.msg_ref == 1 => {
+                    outcome.statuses += usize::from(status.cmd != "SyncHdr");
+                }
+                _ => {}
+            }
+        }
+        outcome.messages += 1;
+        assert!(outcome.messages < 3000, "the session does not end");
+        let violation = events
+            .iter()
+            .find(|event| matches!(event, EventKind::Violation(_)));
+        assert!(violation.is_none(), "{violation:?}");
+        let ended =
+            |event: &EventKind| matches!(event, EventKind::SessionEnded(SessionEnd::Completed));
+        if events.iter().any(ended) {
+            break;
+        }
+        message = device.answer(&answer);
+    }
+    assert_eq!(device.server.waiting("dev1"), 0);
+    outcome.answers = std::mem::take(&mut answers.lock().unwrap());
+    outcome
+}
+
+fn too_large(answer: &Answer) -> bool {
+    matches!(
+        answer,
+        Answer::NotAnswered {
+            reason: Unanswered::TooLarge,
+            ..
+        }
+    )
+}
+
+#[test]
+fn commands_that_do_not_fit_together_go_in_several_packages() {
+    let values: Vec<String> = (0..20).map(|n| format!("{n:0300}")).collect();
+    let outcome = run(2000, 0, &values);
+    assert_eq!(outcome.received, values);
+    assert!(outcome.messages > 6, "{} messages", outcome.messages);
+    assert!(!outcome.answers.iter().any(too_large));
+}
+
+#[test]
+fn one_too_large_comes_back_and_the_others_go_on() {
+    let values = ["a".repeat(100), "b".repeat(2000), "c".repeat(100)];
+    let outcome = run(2000, 0, &values);
+    assert_eq!(outcome.received, ["a".repeat(100), "c".repeat(100)]);
+    let tags: Vec<Tag> = outcome
+        .answers
+        .iter()
+        .filter(|it| too_large(it))
+        .map(Answer::tag)
+        .collect();
+    assert_eq!(tags, [Tag(1)]);
+}
+
+#[test]
+fn statuses_that_do_not_fit_go_on_in_the_next_message_before_any_command() {
+    let values = ["x".repeat(500)];
+    let outcome = run(1500, 100, &values);
+    assert_eq!(outcome.statuses, 102);
+    assert_eq!(outcome.received, values);
+    assert!(outcome.messages > 5, "{} messages", outcome.messages);
+}
+
+#[test]
+fn a_device_that_takes_nothing_gets_nothing_and_the_session_ends() {
+    let outcome = run(100, 3, &["x".to_owned()]);
+    assert_eq!((outcome.received.len(), outcome.statuses), (0, 0));
+    assert!(outcome.answers.iter().all(too_large));
+    assert_eq!(outcome.messages, 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn every_command_gets_through_once_or_comes_back(
+        max_message in 200usize..4000,
+        alerts in 0u32..12,
+        lengths in prop::collection::vec(0usize..2500, 1..12),
+    ) {
+        let values: Vec<String> = (0..)
+            .zip(&lengths)
+            .map(|(index, length)| format!("{index}:{}", "v".repeat(*length)))
+            .collect();
+        let outcome = run(max_message, alerts, &values);
+        prop_assert_eq!(outcome.answers.len(), values.len());
+        let through: Vec<Tag> = outcome
+            .answers
+            .iter()
+            .filter(|answer| !too_large(answer))
+            .map(Answer::tag)
+            .collect();
+        let mut expected: Vec<String> = Vec::new();
+        for tag in &through {
+            expected.push(values[tag.0 as usize].clone());
+        }
+        prop_assert_eq!(&outcome.received, &expected);
+        prop_assert!(through.is_sorted());
+        if let (Some(largest), Some(refused)) = (
+            expected.iter().map(String::len).max(),
+            outcome.answers.iter().filter(|it| too_large(it)).map(|it| values[it.tag().0 as usize].len()).min(),
+        ) {
+            // Only the size decides; the room the Status of 1222 takes makes the border soft.
+            prop_assert!(refused + 200 > largest);
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! A device at the level of answers: a few nodes, two ways to report, and faults on request.
+
+use std::collections::BTreeMap;
+
+use omadm_core::{Correlator, Format, GenericAlert, Mark, StatusCode};
+use omadm_session::{Answer, Correlators, Procedure, Report, Step, Tagged, Unanswered};
+use omadm_syncml::{Command, Item, Meta};
+use virmo_params::CreateParams;
+use virmo_state::{Primitive, VmState};
+
+/// How an Exec is reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Style {
+    /// By its Status.
+    Synchronous,
+    /// 202, and an alert in the next session.
+    Alerting,
+    /// 202, and the Source of the alert has to do: it repeats no Correlator.
+    Uncorrelated,
+    /// 202, and never a word: the state has to be read.
+    Silent,
+}
+
+impl Style {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Synchronous,
+        Self::Alerting,
+        Self::Uncorrelated,
+        Self::Silent,
+    ];
+}
+
+/// What goes wrong with a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fault {
+    /// It is refused.
+    Status(u16),
+    /// The session is lost before it reaches the device.
+    LostBefore,
+    /// The session is lost after it was executed.
+    LostAfter,
+    /// It is left without a Status.
+    Forgotten,
+    /// It never fits a message.
+    TooLarge,
+}
+
+/// How the next Exec goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    Success,
+    /// It fails with this code; a download ends in State 3.
+    Failure(u16),
+}
+
+#[derive(Debug)]
+pub(crate) struct Device {
+    /// Leaves with their values, interior nodes with none.
+    nodes: BTreeMap<String, Option<String>>,
+    pub(crate) style: Style,
+    pub(crate) outcome: Outcome,
+    /// Whether an Add of a machine or image makes the required leaves below it.
+    pub(crate) auto_create: bool,
+    /// Whether Add of a leaf that is there is an error even while it has no value.
+    pub(crate) strict_add: bool,
+    faults: Vec<(usize, Fault)>,
+    /// What was accepted and is done between two sessions.
+    open: Vec<(String, Option<String>)>,
+    alerts: Vec<GenericAlert>,
+    /// Every command that came, as `name uri`.
+    pub(crate) log: Vec<String>,
+    pub(crate) sessions: u32,
+    correlators: Correlators,
+}
+
+impl Device {
+    pub(crate) fn new(style: Style) -> Self {
+        let mut device = Self {
+            nodes: BTreeMap::new(),
+            style,
+            outcome: Outcome::Success,
+            auto_create: true,
+            strict_add: false,
+            faults: Vec::new(),
+            open: Vec::new(),
+            alerts: Vec::new(),
+            log: Vec::new(),
+            sessions: 0,
+            correlators: Correlators::new("t"),
+        };
+        for node in ["./VirMO", "./VirMO/Operations", "./VMImgMO"] {
+            device.nodes.insert(node.to_owned(), None);
+        }
+        device.set(
+            "./VirMO/DeviceResources",
+            "RAM=4294967296&Storage=34359738368",
+        );
+        device.set("./VirMO/Operations/ApplyChanges", "");
+        device
+    }
+
+    /// With a downloaded image.
+    pub(crate) fn with_image(mut self, name: &str) -> Self {
+        let base = format!("./VMImgMO/{name}");
+        self.make(&base);
+        self.set(&format!("{base}/State"), "2");
+        self.set(&format!("{base}/DownloadedLocation"), "/images/1");
+        self
+    }
+
+    /// With a machine in this state.
+    pub(crate) fn with_vm(mut self, name: &str, state: VmState) -> Self {
+        let base = format!("./VirMO/{name}");
+        self.make(&base);
+        self.set(&format!("{base}/State"), &state.value().to_string());
+        self
+    }
+
+    /// The command of this number, counted from 0 over all sessions, goes wrong.
+    pub(crate) fn with_fault(mut self, number: usize, fault: Fault) -> Self {
+        self.faults.push((number, fault));
+        self
+    }
+
+    pub(crate) fn value(&self, uri: &str) -> Option<&str> {
+        self.nodes.get(uri)?.as_deref()
+    }
+
+    pub(crate) fn has(&self, uri: &str) -> bool {
+        self.nodes.contains_key(uri)
+    }
+
+    pub(crate) fn set(&mut self, uri: &str, value: &str) {
+        self.nodes.insert(uri.to_owned(), Some(value.to_owned()));
+    }
+
+    pub(crate) fn remove(&mut self, uri: &str) {
+        self.nodes
+            .retain(|node, _| node != uri && !node.starts_with(&format!("{uri}/")));
+    }
+
+    pub(crate) fn alert_later(&mut self, alert: GenericAlert) {
+        self.alerts.push(alert);
+    }
+
+    /// Runs a procedure to its end, over as many sessions as it takes.
+    pub(crate) fn run(&mut self, procedure: &mut dyn Procedure) -> Report {
+        for session in 0..300 {
+            self.sessions += 1;
+            if session > 0 {
+                procedure.begin_session();
+            }
+            for alert in std::mem::take(&mut self.alerts) {
+                procedure.alert(&alert);
+            }
+            if let Some(report) = self.session(procedure) {
+                return report;
+            }
+            for (node, correlator) in std::mem::take(&mut self.open) {
+                let code = self.execute(&node);
+                self.report(&node, correlator, code);
+            }
+        }
+        panic!("300 sessions are not enough: {:?}", self.log);
+    }
+
+    fn session(&mut self, procedure: &mut dyn Procedure) -> Option<Report> {
+        loop {
+            let commands = match procedure.poll(&mut self.correlators) {
+                Step::Done(report) => return Some(report),
+                Step::Wait => return None,
+                Step::Send(commands) => commands,
+            };
+            assert!(!commands.is_empty());
+            let mut lost = false;
+            for Tagged { tag, command } in commands {
+                if lost {
+                    procedure.answer(Answer::not_answered(tag, Unanswered::SessionLost));
+                    continue;
+                }
+                let number = self.log.len();
+                let fault = self.faults.iter().find(|(at, _)| *at == number);
+                let fault = fault.map(|(_, fault)| *fault);
+                let uri = target(&command).to_owned();
+                self.log.push(format!("{} {uri}", command.name()));
+                match fault {
+                    Some(Fault::Status(code)) => {
+                        procedure.answer(Answer::status(tag, code.into()));
+                    }
+                    Some(Fault::LostBefore | Fault::LostAfter) => {
+                        if fault == Some(Fault::LostAfter) {
+                            self.command(&command, &uri);
+                        }
+                        procedure.answer(Answer::not_answered(tag, Unanswered::SessionLost));
+                        lost = true;
+                    }
+                    Some(Fault::Forgotten) => {
+                        procedure.answer(Answer::not_answered(tag, Unanswered::NoStatus));
+                    }
+                    Some(Fault::TooLarge) => {
+                        procedure.answer(Answer::not_answered(tag, Unanswered::TooLarge));
+                    }
+                    None => {
+                        let (code, items) = self.command(&command, &uri);
+                        procedure.answer(Answer::status(tag, code));
+                        if !items.is_empty() {
+                            procedure.answer(Answer::results(tag, items));
+                        }
+                    }
+                }
+            }
+            if lost {
+                return None;
+            }
+        }
+    }
+
+    fn command(&mut self, command: &Command<'_>, uri: &str) -> (StatusCode, Vec<Item<'static>>) {
+        let data = || {
+            let item = command.items().first();
+            let data = item.and_then(|item| item.data.as_ref());
+            data.and_then(|data| data.as_text()).unwrap_or_default()
+        };
+        let parent = uri.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let code = match command {
+            Command::Get(_) => return self.get(uri),
+            Command::Add(_) if !self.has(parent) => StatusCode::NOT_FOUND,
+            Command::Add(_)
+                if self.has(uri) && (self.strict_add || self.value(uri) != Some("")) =>
+            {
+                StatusCode::ALREADY_EXISTS
+            }
+            Command::Add(add) if add.items[0].meta.format() == Ok(Format::Node) => {
+                self.make(uri);
+                StatusCode::OK
+            }
+            Command::Add(_) => {
+                self.set(uri, data());
+                StatusCode::OK
+            }
+            Command::Replace(_) if !self.has(uri) => StatusCode::NOT_FOUND,
+            Command::Replace(_) => {
+                self.set(uri, data());
+                StatusCode::OK
+            }
+            Command::Exec(exec) => {
+                let correlator = exec.correlator.as_deref().map(str::to_owned);
+                self.exec(uri, correlator)
+            }
+            other => panic!("{other:?}"),
+        };
+        (code, Vec::new())
+    }
+
+    fn get(&self, uri: &str) -> (StatusCode, Vec<Item<'static>>) {
+        let Some(node) = self.nodes.get(uri) else {
+            return (StatusCode::NOT_FOUND, Vec::new());
+        };
+        let item = Item::new().with_source(uri.to_owned());
+        let item = match node {
+            Some(value) => item.with_data(value.clone()),
+            None => {
+                let below = format!("{uri}/");
+                let names = self
+                    .nodes
+                    .keys()
+                    .filter_map(|node| node.strip_prefix(&below));
+                let names: Vec<&str> = names.filter(|name| !name.contains('/')).collect();
+                item.with_meta(Meta::new().with_format(Format::Node))
+                    .with_data(names.join("/"))
+            }
+        };
+        (StatusCode::OK, vec![item])
+    }
+
+    /// Adds a machine or an image.
+    fn make(&mut self, base: &str) {
+        self.nodes.insert(base.to_owned(), None);
+        self.nodes.insert(format!("{base}/Operations"), None);
+        let owned: &[(&str, &str)] = if base.starts_with("./VirMO/") {
+            self.nodes.insert(format!("{base}/Resources"), None);
+            &[
+                ("VMID", "vm-1"),
+                ("State", "0"),
+                ("Resources/CurrentConfig", "RAM=0&Storage=0&CPU=0&Network=0"),
+            ]
+        } else {
+            &[("ImgID", "img-1"), ("State", "0")]
+        };
+        for (name, value) in owned {
+            self.set(&format!("{base}/{name}"), value);
+        }
+        if self.auto_create {
+            let set = if base.starts_with("./VirMO/") {
+                ["CreateParams", "Description"].as_slice()
+            } else {
+                ["Name", "DownloadURI", "MediaType"].as_slice()
+            };
+            for name in set {
+                self.set(&format!("{base}/{name}"), "");
+            }
+        }
+    }
+
+    fn exec(&mut self, uri: &str, correlator: Option<String>) -> StatusCode {
+        if let Some(code) = self.refusal(uri) {
+            return code;
+        }
+        if self.style == Style::Synchronous {
+            let code = self.execute(uri);
+            // The Image Ready Alert comes all the same.
+            if uri.ends_with("/Operations/Download") {
+                self.report(uri, correlator, code);
+            }
+            return code;
+        }
+        if let Some(image) = uri.strip_suffix("/Operations/Download") {
+            self.set(&format!("{image}/State"), "1");
+        }
+        self.open.push((uri.to_owned(), correlator));
+        StatusCode::ACCEPTED
+    }
+
+    /// Why an Exec is not even begun.
+    fn refusal(&self, uri: &str) -> Option<StatusCode> {
+        if uri == "./VirMO/Operations/ApplyChanges" {
+            return None;
+        }
+        let (base, _) = uri.split_once("/Operations/").unwrap();
+        if !self.has(base) {
+            return Some(StatusCode::NOT_FOUND);
+        }
+        let state = self.value(&format!("{base}/State")).unwrap();
+        let allowed = match primitive(uri) {
+            Some(primitive) => {
+                let state = VmState::from_value(state.parse().unwrap()).unwrap();
+                state.after(primitive).is_ok()
+            }
+            None if uri.ends_with("/Download") => state == "0" || state == "3",
+            None => true,
+        };
+        (!allowed).then_some(StatusCode::COMMAND_NOT_ALLOWED)
+    }
+
+    fn execute(&mut self, uri: &str) -> StatusCode {
+        if let Outcome::Failure(code) = self.outcome {
+            if let Some(image) = uri.strip_suffix("/Operations/Download") {
+                self.set(&format!("{image}/State"), "3");
+            }
+            return code.into();
+        }
+        if uri == "./VirMO/Operations/ApplyChanges" {
+            let new: Vec<String> = self
+                .nodes
+                .keys()
+                .filter(|node| node.ends_with("/NewConfig"))
+                .cloned()
+                .collect();
+            for node in new {
+                let value = self.value(&node).unwrap().to_owned();
+                self.remove(&node);
+                self.set(&node.replace("NewConfig", "CurrentConfig"), &value);
+            }
+            return StatusCode::OK;
+        }
+        let (base, operation) = uri.split_once("/Operations/").unwrap();
+        match (primitive(uri), operation) {
+            (Some(Primitive::Delete), _) => self.remove(base),
+            (None, "Delete") => self.remove(base),
+            (None, "Download") => {
+                self.set(&format!("{base}/State"), "2");
+                self.set(&format!("{base}/DownloadedLocation"), "/images/1");
+            }
+            (Some(primitive), _) => {
+                let params = self.value(&format!("{base}/CreateParams"));
+                let params = params.and_then(|text| text.parse::<CreateParams>().ok());
+                let state = self.value(&format!("{base}/State")).unwrap();
+                let state = VmState::from_value(state.parse().unwrap()).unwrap();
+                let primitive = match (primitive, params) {
+                    (Primitive::Create, None) => return StatusCode::COMMAND_FAILED,
+                    (Primitive::Create, Some(params)) if !params.running => {
+                        Primitive::CreateAndPoweroff
+                    }
+                    (primitive, _) => primitive,
+                };
+                let state = state.after(primitive).unwrap().value();
+                self.set(&format!("{base}/State"), &state.to_string());
+                let new = format!("{base}/Resources/NewConfig");
+                if let Some(config) = self.value(&new).map(str::to_owned) {
+                    self.remove(&new);
+                    self.set(&format!("{base}/Resources/CurrentConfig"), &config);
+                }
+            }
+            (None, other) => panic!("{other}"),
+        }
+        StatusCode::OK
+    }
+
+    /// Queues the alert that ends an Exec; a failed download has none.
+    fn report(&mut self, uri: &str, correlator: Option<String>, code: StatusCode) {
+        let download = uri.ends_with("/Operations/Download");
+        if self.style == Style::Silent || (download && !code.is_success()) {
+            return;
+        }
+        let mut alert = if download {
+            GenericAlert::new("urn:oma:at:oma-virmo:imageready:1.0", Format::Xml)
+        } else {
+            let mut alert = GenericAlert::new("com.example.virmo.result", Format::Int);
+            alert.data = code.to_string();
+            alert
+        };
+        alert.mark = Some(if code.is_success() {
+            Mark::Informational
+        } else {
+            Mark::Critical
+        });
+        alert.source = Some(uri.to_owned());
+        alert.correlator = correlator
+            .filter(|_| self.style != Style::Uncorrelated)
+            .map(Correlator::new);
+        self.alerts.push(alert);
+    }
+}
+
+fn primitive(uri: &str) -> Option<Primitive> {
+    if !uri.starts_with("./VirMO/") {
+        return None;
+    }
+    match uri.rsplit('/').next()? {
+        "Create" => Some(Primitive::Create),
+        "Suspend" => Some(Primitive::Suspend),
+        "Resume" => Some(Primitive::Resume),
+        "PowerOn" => Some(Primitive::PowerOn),
+        "PowerOff" => Some(Primitive::PowerOff),
+        "Delete" => Some(Primitive::Delete),
+        _ => None,
+    }
+}
+
+fn target<'c>(command: &'c Command<'_>) -> &'c str {
+    let item = command.items().first().unwrap();
+    &item.target.as_ref().unwrap().uri
+}

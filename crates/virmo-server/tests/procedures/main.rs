@@ -1,0 +1,580 @@
+//! The procedures against a device that reports in every style and fails at every step.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod device;
+
+use omadm_core::{Format, GenericAlert, StatusCode};
+use omadm_session::Procedure;
+use omadm_tree::Uri;
+use virmo_params::{Bytes, DeviceResources, Percent, ResourceConfig};
+use virmo_server::{ApplyResources, CreateVm, DeliverImage, Mounts, Operate, TakeSnapshot};
+use virmo_state::{ImageState, VmState};
+
+use device::{Device, Fault, Outcome, Style};
+
+fn vm(name: &str) -> Uri {
+    Mounts::default().vm(name).unwrap()
+}
+
+fn image(name: &str) -> Uri {
+    Mounts::default().image(name).unwrap()
+}
+
+fn config(ram: u32) -> ResourceConfig {
+    let share = Percent::new(20).unwrap();
+    ResourceConfig::new(Bytes::mib(ram), Bytes::gib(1), share, share)
+}
+
+fn deliver() -> DeliverImage {
+    let uri = "https://images.example/a.img";
+    DeliverImage::new(image("a"), "android", uri, "application/octet-stream")
+        .with_description("An image")
+}
+
+fn create() -> CreateVm {
+    CreateVm::new(vm("v"), image("a"))
+        .with_description("A machine")
+        .with_resources(config(512))
+}
+
+fn apply() -> ApplyResources {
+    let configs = [("v", config(512)), ("w", config(256))];
+    ApplyResources::new(&Mounts::default(), configs).unwrap()
+}
+
+/// A procedure, and a device it succeeds on.
+type Case = (
+    &'static str,
+    fn() -> Box<dyn Procedure>,
+    fn(Style) -> Device,
+);
+
+const CASES: [Case; 9] = [
+    ("deliver", || Box::new(deliver()), Device::new),
+    (
+        "create",
+        || Box::new(create()),
+        |style| Device::new(style).with_image("a"),
+    ),
+    (
+        "suspend",
+        || Box::new(Operate::suspend(vm("v"))),
+        |style| Device::new(style).with_vm("v", VmState::Running),
+    ),
+    (
+        "resume",
+        || Box::new(Operate::resume(vm("v"))),
+        |style| Device::new(style).with_vm("v", VmState::Suspended),
+    ),
+    (
+        "power on",
+        || Box::new(Operate::power_on(vm("v"))),
+        |style| Device::new(style).with_vm("v", VmState::PoweredOff),
+    ),
+    (
+        "power off",
+        || Box::new(Operate::power_off(vm("v"))),
+        |style| Device::new(style).with_vm("v", VmState::Running),
+    ),
+    (
+        "delete",
+        || Box::new(Operate::delete(vm("v"))),
+        |style| Device::new(style).with_vm("v", VmState::Suspended),
+    ),
+    (
+        "delete image",
+        || Box::new(Operate::delete_image(image("a"))),
+        |style| Device::new(style).with_image("a"),
+    ),
+    (
+        "apply",
+        || Box::new(apply()),
+        |style| {
+            let device = Device::new(style).with_vm("v", VmState::Running);
+            device.with_vm("w", VmState::PoweredOff)
+        },
+    ),
+];
+
+/// What may fail without the procedure failing: values that are read for information only.
+const INFORMATION: [&str; 4] = [
+    "Get ./VMImgMO/a/DownloadedLocation",
+    "Get ./VirMO/v/Resources/CurrentConfig",
+    "Get ./VirMO/v/VMID",
+    "Get ./VMImgMO/a/ImgID",
+];
+
+#[test]
+fn every_procedure_succeeds_in_every_style() {
+    for (name, procedure, device) in CASES {
+        for style in Style::ALL {
+            let mut device = device(style);
+            let report = device.run(&mut *procedure());
+            assert!(report.ok, "{name} {style:?}: {report:?}");
+            let status = match style {
+                Style::Synchronous | Style::Alerting | Style::Uncorrelated => StatusCode::OK,
+                Style::Silent => StatusCode::ACCEPTED,
+            };
+            assert_eq!(report.status, Some(status), "{name} {style:?}");
+            assert_eq!(report.detail, None);
+            let sessions = if style == Style::Synchronous { 1 } else { 2 };
+            assert_eq!(device.sessions, sessions, "{name} {style:?}");
+        }
+    }
+}
+
+/// Each command of each procedure refused, in turn: the report names it.
+#[test]
+fn every_failing_step_is_reported() {
+    for (name, procedure, device) in CASES {
+        let mut whole = device(Style::Synchronous);
+        whole.run(&mut *procedure());
+        for (number, command) in whole.log.iter().enumerate() {
+            for fault in [Fault::Status(500), Fault::Forgotten, Fault::TooLarge] {
+                let mut device = device(Style::Synchronous).with_fault(number, fault);
+                let report = device.run(&mut *procedure());
+                let case = format!("{name}, {command} {fault:?}: {report:?}");
+                let for_information = INFORMATION.contains(&command.as_str())
+                    && name != "apply"
+                    && !(name == "create" && command.ends_with("ImgID"));
+                if for_information {
+                    assert!(report.ok, "{case}");
+                    continue;
+                }
+                assert!(!report.ok, "{case}");
+                let after_exec = whole.log[..number].iter().any(|it| it.starts_with("Exec"));
+                let status = match fault {
+                    _ if after_exec => Some(StatusCode::OK),
+                    Fault::Status(code) => Some(code.into()),
+                    _ => None,
+                };
+                assert_eq!(report.status, status, "{case}");
+                let why = match fault {
+                    Fault::Status(_) => "500 Command failed",
+                    Fault::TooLarge => "too large for a message",
+                    _ => "no status",
+                };
+                let detail = report.detail.clone().unwrap_or_default();
+                if name == "apply" && after_exec {
+                    assert!(detail.ends_with("CurrentConfig is not readable"), "{case}");
+                } else {
+                    assert_eq!(detail, format!("{command}: {why}"), "{case}");
+                }
+                // Nothing is executed once a step before failed.
+                let executed = device.log.iter().any(|command| command.starts_with("Exec"));
+                let due = whole.log[..=number].iter().any(|it| it.starts_with("Exec"));
+                assert_eq!(executed, due, "{case}");
+            }
+        }
+    }
+}
+
+/// A session lost at any command, before or after the device executed it, loses nothing.
+#[test]
+fn every_procedure_survives_a_lost_session_at_any_command() {
+    for (name, procedure, device) in CASES {
+        for style in Style::ALL {
+            let mut whole = device(style);
+            whole.run(&mut *procedure());
+            for number in 0..whole.log.len() {
+                for fault in [Fault::LostBefore, Fault::LostAfter] {
+                    let mut device = device(style).with_fault(number, fault);
+                    let report = device.run(&mut *procedure());
+                    let command = &whole.log[number];
+                    assert!(
+                        report.ok,
+                        "{name} {style:?}, {command} {fault:?}: {report:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_lost_again_and_again_end_the_procedure() {
+    for (name, procedure, device) in CASES {
+        let mut device = device(Style::Synchronous);
+        for number in 0..1000 {
+            device = device.with_fault(number, Fault::LostBefore);
+        }
+        let report = device.run(&mut *procedure());
+        assert!(!report.ok, "{name}: {report:?}");
+    }
+}
+
+/// VR-174, VR-179, VR-180, VR-154, VR-165: Add, then the parameters, then the Exec.
+#[test]
+fn an_image_is_delivered_step_by_step() {
+    let mut device = Device::new(Style::Alerting);
+    let mut deliver = deliver();
+    let report = device.run(&mut deliver);
+    assert!(report.ok, "{report:?}");
+    assert_eq!(
+        device.log,
+        [
+            "Add ./VMImgMO/a",
+            "Replace ./VMImgMO/a/Name",
+            "Replace ./VMImgMO/a/DownloadURI",
+            "Replace ./VMImgMO/a/MediaType",
+            "Add ./VMImgMO/a/Description",
+            "Exec ./VMImgMO/a/Operations/Download",
+            "Get ./VMImgMO/a/ImgID",
+            "Get ./VMImgMO/a/State",
+            "Get ./VMImgMO/a/DownloadedLocation",
+        ]
+    );
+    for (node, value) in [
+        ("Name", "android"),
+        ("DownloadURI", "https://images.example/a.img"),
+        ("MediaType", "application/octet-stream"),
+        ("Description", "An image"),
+    ] {
+        assert_eq!(device.value(&format!("./VMImgMO/a/{node}")), Some(value));
+    }
+    let image = deliver.outcome().unwrap();
+    assert_eq!(image.id.as_ref().unwrap().as_str(), "img-1");
+    assert_eq!(image.state, Some(ImageState::Downloaded));
+    assert_eq!(image.location.as_deref(), Some("/images/1"));
+}
+
+/// VR-187, VR-192, VR-193, VR-126: Add, then CreateParams, then the Exec.
+#[test]
+fn a_machine_is_created_step_by_step() {
+    let mut device = Device::new(Style::Synchronous).with_image("a");
+    let mut create = create();
+    let report = device.run(&mut create);
+    assert!(report.ok, "{report:?}");
+    assert_eq!(
+        device.log,
+        [
+            "Get ./VMImgMO/a/ImgID",
+            "Add ./VirMO/v",
+            "Replace ./VirMO/v/CreateParams",
+            "Replace ./VirMO/v/Description",
+            "Add ./VirMO/v/Resources/NewConfig",
+            "Exec ./VirMO/v/Operations/Create",
+            "Get ./VirMO/v/VMID",
+            "Get ./VirMO/v/State",
+            "Get ./VirMO/v/Resources/CurrentConfig",
+        ]
+    );
+    let params = device.value("./VirMO/v/CreateParams");
+    assert_eq!(params, Some("ImgID=img-1&Running=true"));
+    let vm = create.outcome().unwrap();
+    assert_eq!(vm.id.as_ref().unwrap().as_str(), "vm-1");
+    assert_eq!(vm.state, Some(VmState::Running));
+    assert_eq!(vm.config, Some(config(512)));
+}
+
+/// VR-103: `Running=false` leaves the machine powered off; a known ImgID is not read.
+#[test]
+fn a_machine_is_created_powered_off_from_a_known_image() {
+    let mut device = Device::new(Style::Silent).with_image("a");
+    let id: virmo_params::ImageId = "img-1".parse().unwrap();
+    let mut create = CreateVm::new(vm("v"), id).powered_off();
+    assert!(device.run(&mut create).ok);
+    assert_eq!(device.log[0], "Add ./VirMO/v");
+    let params = device.value("./VirMO/v/CreateParams");
+    assert_eq!(params, Some("ImgID=img-1&Running=false"));
+    assert_eq!(create.outcome().unwrap().state, Some(VmState::PoweredOff));
+}
+
+/// Devices that make no leaves, or that have them already, or take no Add of an empty one.
+#[test]
+fn values_are_added_or_replaced_whatever_the_device_allows() {
+    for (auto_create, strict_add, twice) in [
+        (false, false, false),
+        (true, true, false),
+        (true, true, true),
+        (false, true, true),
+    ] {
+        let mut device = Device::new(Style::Synchronous);
+        device.auto_create = auto_create;
+        device.strict_add = strict_add;
+        if twice {
+            device.outcome = Outcome::Failure(500);
+            assert!(!device.run(&mut deliver()).ok);
+            device.outcome = Outcome::Success;
+        }
+        let report = device.run(&mut deliver());
+        assert!(report.ok, "{auto_create} {strict_add} {twice}: {report:?}");
+        if twice {
+            device.outcome = Outcome::Failure(500);
+            assert!(!device.run(&mut create()).ok);
+            device.outcome = Outcome::Success;
+        }
+        let report = device.run(&mut create());
+        assert!(report.ok, "{auto_create} {strict_add} {twice}: {report:?}");
+    }
+}
+
+/// Where neither Add nor Replace helps, the refusal that tells why is reported.
+#[test]
+fn the_first_refusal_is_reported_when_the_second_says_nothing() {
+    for (first, second, told, verb) in [
+        (405, 418, 405, "Replace"),
+        (405, 404, 405, "Replace"),
+        (404, 425, 425, "Add"),
+        (425, 200, 425, "Replace"),
+    ] {
+        let mut device = Device::new(Style::Synchronous)
+            .with_fault(1, Fault::Status(first))
+            .with_fault(5, Fault::Status(second));
+        let report = device.run(&mut deliver());
+        assert_eq!((report.ok, report.status), (false, Some(told.into())));
+        let detail = report.detail.unwrap();
+        assert!(
+            detail.starts_with(&format!("{verb} ./VMImgMO/a/Name")),
+            "{detail}"
+        );
+    }
+}
+
+#[test]
+fn a_failed_download_is_noticed_in_every_style() {
+    for style in Style::ALL {
+        let mut device = Device::new(style);
+        device.outcome = Outcome::Failure(500);
+        let mut deliver = deliver();
+        let report = device.run(&mut deliver);
+        assert!(!report.ok, "{style:?}");
+        let status = if style == Style::Synchronous {
+            500
+        } else {
+            202
+        };
+        assert_eq!(report.status, Some(status.into()), "{style:?}");
+        assert!(device.sessions <= 2, "{style:?}");
+    }
+}
+
+#[test]
+fn a_failed_primitive_is_noticed_in_every_style_but_the_silent_one() {
+    for style in [Style::Synchronous, Style::Alerting, Style::Uncorrelated] {
+        let mut device = Device::new(style).with_vm("v", VmState::Running);
+        device.outcome = Outcome::Failure(420);
+        let report = device.run(&mut Operate::suspend(vm("v")));
+        assert_eq!(
+            (report.ok, report.status),
+            (false, Some(420.into())),
+            "{style:?}"
+        );
+        let detail = report.detail.unwrap();
+        assert_eq!(detail, "Exec ./VirMO/v/Operations/Suspend: 420 Device full");
+    }
+    // The state stays, and says neither that it failed nor that it goes on.
+    let mut device = Device::new(Style::Silent).with_vm("v", VmState::Running);
+    device.outcome = Outcome::Failure(420);
+    let report = device.run(&mut Operate::suspend(vm("v")));
+    assert_eq!((report.ok, report.status), (false, Some(202.into())));
+    assert_eq!(device.sessions, 101);
+}
+
+/// Every operation in a state it does not apply to is refused by the device with 405.
+#[test]
+fn an_operation_in_the_wrong_state_reports_405() {
+    for (operate, wrong) in [
+        (Operate::suspend as fn(Uri) -> Operate, VmState::PoweredOff),
+        (Operate::resume, VmState::Running),
+        (Operate::power_on, VmState::Suspended),
+        (Operate::power_off, VmState::Suspended),
+        (Operate::delete, VmState::NotCreated),
+    ] {
+        for style in Style::ALL {
+            let mut device = Device::new(style).with_vm("v", wrong);
+            let mut operate = operate(vm("v"));
+            let report = device.run(&mut operate);
+            assert_eq!((report.ok, report.status), (false, Some(405.into())));
+            let state = wrong.value().to_string();
+            assert_eq!(device.value("./VirMO/v/State"), Some(state.as_str()));
+        }
+    }
+}
+
+/// VR-198, VR-197: the Exec on Operations/Delete; afterwards the sub-tree is gone.
+#[test]
+fn deletion_is_verified() {
+    let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+    let mut delete = Operate::delete(vm("v"));
+    assert!(device.run(&mut delete).ok);
+    assert_eq!(delete.state(), Some(VmState::Deleted));
+    assert_eq!(
+        device.log,
+        ["Exec ./VirMO/v/Operations/Delete", "Get ./VirMO/v"]
+    );
+    assert!(!device.has("./VirMO/v"));
+
+    // A device that says 200 and deletes nothing.
+    let mut device = Device::new(Style::Synchronous)
+        .with_image("a")
+        .with_fault(0, Fault::Status(200));
+    let report = device.run(&mut Operate::delete_image(image("a")));
+    assert_eq!((report.ok, report.status), (false, Some(StatusCode::OK)));
+    assert_eq!(report.detail.as_deref(), Some("./VMImgMO/a: still there"));
+}
+
+#[test]
+fn a_device_that_says_200_without_effect_is_found_out() {
+    let mut device = Device::new(Style::Synchronous)
+        .with_vm("v", VmState::Running)
+        .with_fault(0, Fault::Status(200));
+    let mut suspend = Operate::suspend(vm("v"));
+    let report = device.run(&mut suspend);
+    assert_eq!((report.ok, report.status), (false, Some(StatusCode::OK)));
+    assert_eq!(report.detail.as_deref(), Some("./VirMO/v: Running"));
+    assert_eq!(suspend.state(), Some(VmState::Running));
+
+    let mut device = Device::new(Style::Synchronous).with_fault(5, Fault::Status(200));
+    let report = device.run(&mut deliver());
+    assert_eq!(
+        report.detail.as_deref(),
+        Some("./VMImgMO/a: Not Downloaded")
+    );
+    assert!(!report.ok);
+}
+
+#[test]
+fn resources_are_applied_all_together() {
+    let mut device = Device::new(Style::Synchronous)
+        .with_vm("v", VmState::Running)
+        .with_vm("w", VmState::PoweredOff);
+    let mut apply = apply();
+    let report = device.run(&mut apply);
+    assert!(report.ok, "{report:?}");
+    assert_eq!(
+        device.log,
+        [
+            "Add ./VirMO/v/Resources/NewConfig",
+            "Add ./VirMO/w/Resources/NewConfig",
+            "Exec ./VirMO/Operations/ApplyChanges",
+            "Get ./VirMO/v/Resources/CurrentConfig",
+            "Get ./VirMO/w/Resources/CurrentConfig",
+        ]
+    );
+    let current = apply.outcome().unwrap();
+    assert_eq!(current["v"], config(512));
+    assert_eq!(current["w"], config(256));
+}
+
+#[test]
+fn resources_that_were_not_taken_over_are_a_failure() {
+    let mut device = Device::new(Style::Synchronous)
+        .with_vm("v", VmState::Running)
+        .with_vm("w", VmState::PoweredOff)
+        .with_fault(2, Fault::Status(200));
+    let report = device.run(&mut apply());
+    assert_eq!((report.ok, report.status), (false, Some(StatusCode::OK)));
+    let detail = report.detail.unwrap();
+    assert_eq!(detail, "v: RAM=0&Storage=0&CPU=0&Network=0");
+    // What was left over from the failure is replaced.
+    assert!(device.has("./VirMO/v/Resources/NewConfig"));
+    assert!(device.run(&mut apply()).ok);
+}
+
+/// Alerts about other nodes, or of other Execs, are none of a procedure's business.
+#[test]
+fn other_alerts_are_left_alone() {
+    let mut device = Device::new(Style::Alerting);
+    let mut deliver = deliver();
+    let mut other = GenericAlert::new("urn:oma:at:oma-virmo:imageready:1.0", Format::Xml);
+    other.source = Some("./VMImgMO/other/Operations/Download".to_owned());
+    assert!(!deliver.alert(&other));
+    device.alert_later(other.clone());
+    assert!(device.run(&mut deliver).ok);
+    assert_eq!(device.sessions, 2);
+    assert!(!deliver.alert(&other));
+}
+
+#[test]
+fn an_image_without_an_id_is_no_source() {
+    for (id, detail) in [
+        ("", "./VMImgMO/a/ImgID: empty"),
+        (" x", "./VMImgMO/a/ImgID: \" x\" is not readable"),
+    ] {
+        let mut device = Device::new(Style::Synchronous).with_image("a");
+        device.set("./VMImgMO/a/ImgID", id);
+        let report = device.run(&mut create());
+        assert!(!report.ok);
+        assert_eq!(report.detail.as_deref(), Some(detail));
+        assert_eq!(device.log.len(), 1);
+    }
+    let report = Device::new(Style::Synchronous).run(&mut create());
+    assert_eq!(
+        (report.ok, report.status),
+        (false, Some(StatusCode::NOT_FOUND))
+    );
+}
+
+#[test]
+fn a_snapshot_shows_everything() {
+    let mut device = Device::new(Style::Synchronous)
+        .with_image("a")
+        .with_image("b")
+        .with_vm("v", VmState::Running)
+        .with_vm("w", VmState::NotCreated);
+    device.set("./VirMO/v/CreateParams", "ImgID=img-1&Running=true");
+    device.set(
+        "./VirMO/v/Resources/CurrentConfig",
+        &config(512).to_string(),
+    );
+    device.set("./VirMO/v/Resources/NewConfig", &config(256).to_string());
+    device.set("./VirMO/w/State", "9");
+    device.set("./VMImgMO/b/Name", "second");
+    let mut take = TakeSnapshot::new(Mounts::default());
+    let report = device.run(&mut take);
+    assert_eq!((report.ok, report.status), (true, Some(StatusCode::OK)));
+
+    let snapshot = take.outcome().unwrap();
+    let resources = DeviceResources::new(Bytes::gib(4), Bytes::gib(32));
+    assert_eq!(snapshot.resources, Some(resources));
+    let names: Vec<&String> = snapshot.vms.keys().collect();
+    assert_eq!(
+        names,
+        ["v", "w"],
+        "DeviceResources and Operations are no machines"
+    );
+    let v = &snapshot.vms["v"];
+    assert_eq!(v.id.as_ref().unwrap().as_str(), "vm-1");
+    assert_eq!(v.state, Some(VmState::Running));
+    assert_eq!(v.create_params.as_ref().unwrap().image.as_str(), "img-1");
+    assert_eq!(v.current_config, Some(config(512)));
+    assert_eq!(v.new_config, Some(config(256)));
+    let w = &snapshot.vms["w"];
+    assert_eq!(
+        (w.state, &w.new_config, &w.description),
+        (None, &None, &None)
+    );
+    let names: Vec<&String> = snapshot.images.keys().collect();
+    assert_eq!(names, ["a", "b"]);
+    let b = &snapshot.images["b"];
+    assert_eq!(b.name.as_deref(), Some("second"));
+    assert_eq!(b.state, Some(ImageState::Downloaded));
+    assert_eq!(b.location.as_deref(), Some("/images/1"));
+    assert_eq!(snapshot.images["a"].name, None);
+    assert_eq!(snapshot.faults, ["./VirMO/w/State: \"9\" is not readable"]);
+}
+
+#[test]
+fn a_snapshot_of_an_empty_device_is_empty_and_of_none_a_failure() {
+    let mut device = Device::new(Style::Synchronous);
+    let mut take = TakeSnapshot::new(Mounts::default());
+    assert!(device.run(&mut take).ok);
+    let snapshot = take.outcome().unwrap();
+    assert!(snapshot.vms.is_empty() && snapshot.images.is_empty());
+
+    device.remove("./VirMO");
+    let mut take = TakeSnapshot::new(Mounts::default());
+    let report = device.run(&mut take);
+    assert_eq!(
+        (report.ok, report.status),
+        (false, Some(StatusCode::NOT_FOUND))
+    );
+    assert_eq!(report.detail.as_deref(), Some("Get ./VirMO: 404 Not found"));
+}
