@@ -48,18 +48,24 @@ pub(crate) fn survey(bytes: &[u8]) -> Survey {
         suspect: false,
         carriage_return: false,
     };
-    for chunk in bytes.chunks(64) {
-        let (mut suspect, mut carriage_return) = (false, false);
-        for &byte in chunk {
-            let control = (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
-            // U+FFFE and U+FFFF are EF BF BE and EF BF BF.
-            suspect |= control | (byte == 0xEF);
-            carriage_return |= byte == b'\r';
+    // Minimum and maximum of a block take one instruction for many bytes, and settle most blocks.
+    for block in bytes.chunks(256) {
+        let extremes = |(low, high): (u8, u8), &byte: &u8| (byte.min(low), byte.max(high));
+        let (low, high) = block.iter().fold((u8::MAX, 0), extremes);
+        if low < b' ' || high >= 0xEF {
+            survey_block(block, &mut found);
         }
-        found.suspect |= suspect;
-        found.carriage_return |= carriage_return;
     }
     found
+}
+
+fn survey_block(block: &[u8], found: &mut Survey) {
+    for &byte in block {
+        let control = (byte < b' ') & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+        // U+FFFE and U+FFFF are EF BF BE and EF BF BF.
+        found.suspect |= control | (byte == 0xEF);
+        found.carriage_return |= byte == b'\r';
+    }
 }
 
 /// The offset of the first character that is not allowed, taking the bytes for UTF-8.

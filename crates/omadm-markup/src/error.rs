@@ -79,9 +79,15 @@ pub enum ReadErrorKind {
     /// A reference to an entity other than the five of XML.
     #[error("undefined entity")]
     UndefinedEntity,
+    /// There is an element where only text is expected.
+    #[error("unexpected element")]
+    UnexpectedElement,
     /// The document ends too early, or is empty.
     #[error("unexpected end of the document")]
     UnexpectedEnd,
+    /// There is text where only elements are expected, or octets that are no text.
+    #[error("unexpected text")]
+    UnexpectedText,
     /// The XML declaration names a character encoding other than UTF-8.
     #[error("character encoding is not utf-8")]
     UnsupportedCharset,

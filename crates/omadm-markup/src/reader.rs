@@ -1,6 +1,6 @@
 use std::{borrow::Cow, ops::Range};
 
-use crate::{Content, Encoding, Event, Fragment, Limits, ReadError, ReadErrorKind};
+use crate::{Content, Encoding, Event, Limits, Name, ReadError, ReadErrorKind};
 
 mod xml;
 
@@ -11,7 +11,8 @@ pub(crate) use xml::Scope;
 /// 1. [`Reader::new`] takes the whole document.
 /// 2. [`Reader::next_event`] steps through it; `None` is the end, reached only if the document is
 ///    whole and well-formed. After an error every further call is an error as well.
-/// 3. In between, once the `Start` of an element was returned and nothing of what follows it,
+/// 3. In between, [`Reader::child`] steps from child to child of an element that has no text, and
+///    once the `Start` of an element was returned and nothing of what follows it, [`Reader::text`],
 ///    [`Reader::content`] or [`Reader::skip`] takes the element to its end at once.
 ///
 /// Documents without namespaces are read too: a bare `<Alert>` means the one of SyncML, the root
@@ -42,7 +43,7 @@ impl<'a> Reader<'a> {
 
     /// A reader of the content of an element that has been read before.
     pub(crate) fn of_fragment(source: &'a [u8], scope: &'a Scope<'_>) -> Result<Self, ReadError> {
-        xml::XmlReader::content(source, scope).map(Self::xml)
+        xml::XmlReader::fragment(source, scope).map(Self::xml)
     }
 
     fn xml(reader: xml::XmlReader<'a>) -> Self {
@@ -60,6 +61,34 @@ impl<'a> Reader<'a> {
     pub fn next_event(&mut self) -> Result<Option<Event<'a>>, ReadError> {
         match &mut self.source {
             Source::Xml(reader) => reader.next_event(),
+        }
+    }
+
+    /// The next child of the innermost open element, or `None` at its end, which is then read.
+    ///
+    /// Attributes are ignored, so is white space between children. The caller reads the child to
+    /// its end, with [`Reader::child`] again or one of the methods that take it at once.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; [`ReadErrorKind::UnexpectedText`] for any other text.
+    #[inline]
+    pub fn child(&mut self) -> Result<Option<Name<'a>>, ReadError> {
+        match &mut self.source {
+            Source::Xml(reader) => reader.child(),
+        }
+    }
+
+    /// All the text up to and with the `End` of the innermost open element, which has no children;
+    /// its attributes are ignored.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; [`ReadErrorKind::UnexpectedElement`] if it has children.
+    #[inline]
+    pub fn text(&mut self) -> Result<Cow<'a, str>, ReadError> {
+        match &mut self.source {
+            Source::Xml(reader) => reader.text(),
         }
     }
 
@@ -85,13 +114,9 @@ impl<'a> Reader<'a> {
     ///
     /// [`ReadError`]; what is skipped must be well-formed too.
     pub fn skip(&mut self) -> Result<(), ReadError> {
-        let outside = self.depth().saturating_sub(1);
-        while self.depth() > outside {
-            if self.next_event()?.is_none() {
-                break;
-            }
+        match &mut self.source {
+            Source::Xml(reader) => reader.skip(),
         }
-        Ok(())
     }
 
     /// Everything up to and with the `End` of the innermost open element, whose attributes are
@@ -101,30 +126,9 @@ impl<'a> Reader<'a> {
     ///
     /// [`ReadError`]; embedded documents must be well-formed too.
     pub fn content(&mut self) -> Result<Content<'a>, ReadError> {
-        let Source::Xml(reader) = &mut self.source;
-        let begin = reader.begin_content();
-        let outside = self.depth().saturating_sub(1);
-        let mut content = Content::Empty;
-        loop {
-            match self.next_event()? {
-                Some(Event::Attribute(..)) => {}
-                Some(Event::Text(text)) => content = Content::Text(text),
-                Some(Event::Opaque(octets)) => content = Content::Opaque(octets),
-                Some(Event::End) | None => return Ok(content),
-                Some(Event::Start(_)) => break,
-            }
+        match &mut self.source {
+            Source::Xml(reader) => reader.content(),
         }
-        while self.depth() > outside {
-            if self.next_event()?.is_none() {
-                break;
-            }
-        }
-        let Source::Xml(reader) = &mut self.source;
-        let (source, scope) = reader.end_content(begin);
-        Ok(Content::Fragment(Fragment::new(
-            Cow::Borrowed(source),
-            scope,
-        )))
     }
 
     /// Reads a whole document: where its root is, and what names mean outside of it.

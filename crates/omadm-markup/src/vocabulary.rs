@@ -48,11 +48,13 @@ impl Vocabulary {
         self.tag_of_bytes(name.as_bytes())
     }
 
+    #[inline]
     pub(crate) fn tag_of_bytes(self, name: &[u8]) -> Option<Tag> {
         let token = self.table().find(name)?;
         Some(Tag::new(self, token))
     }
 
+    #[inline]
     const fn table(self) -> &'static Table {
         match self {
             Self::SyncMl => &syncml::TABLE,
@@ -124,10 +126,8 @@ impl fmt::Debug for Tag {
 /// The names of a vocabulary by token, and the tokens by the hash of their name.
 struct Table {
     names: [&'static str; 64],
-    tokens: [u8; SLOTS],
+    tokens: [u8; 256],
 }
-
-const SLOTS: usize = 256;
 
 impl Table {
     #[expect(
@@ -137,48 +137,46 @@ impl Table {
     const fn new(list: &[(u8, &'static str)]) -> Self {
         let mut table = Self {
             names: [""; 64],
-            tokens: [0; SLOTS],
+            tokens: [0; 256],
         };
         let mut i = 0;
         while i < list.len() {
             let (token, name) = list[i];
             table.names[token as usize] = name;
             let mut slot = hash(name.as_bytes());
-            while table.tokens[slot] != 0 {
-                slot = (slot + 1) % SLOTS;
+            while table.tokens[slot as usize] != 0 {
+                slot = slot.wrapping_add(1);
             }
-            table.tokens[slot] = token;
+            table.tokens[slot as usize] = token;
             i += 1;
         }
         table
     }
 
+    #[inline]
     fn find(&self, name: &[u8]) -> Option<u8> {
         let mut slot = hash(name);
         loop {
-            let token = *self.tokens.get(slot)?;
+            let token = *self.tokens.get(usize::from(slot))?;
             if token == 0 {
                 return None;
             }
             if self.names.get(usize::from(token))?.as_bytes() == name {
                 return Some(token);
             }
-            slot = (slot + 1) % SLOTS;
+            slot = slot.wrapping_add(1);
         }
     }
 }
 
-/// A slot from the length and three letters; the tables are sparse, so probes are short.
-const fn hash(name: &[u8]) -> usize {
-    let (Some(&first), Some(&last)) = (name.first(), name.last()) else {
+/// A slot from the length and two letters, chosen so that few names of a vocabulary share one.
+const fn hash(name: &[u8]) -> u8 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else {
         return 0;
     };
-    let middle = match name.split_at_checked(name.len() / 2) {
-        Some((_, [middle, ..])) => *middle,
-        _ => 0,
-    };
-    let mixed = (first as usize) * 31 + (last as usize) * 7 + (middle as usize) * 113;
-    (mixed + name.len() * 53) % SLOTS
+    let len = name.len() as u8;
+    let letters = first.wrapping_mul(5).wrapping_add(last.wrapping_mul(7));
+    letters.wrapping_add(len.wrapping_mul(29))
 }
 
 macro_rules! vocabulary {

@@ -137,10 +137,10 @@ impl<'a, 'l> Decoder<'a, 'l> {
     fn body(&mut self) -> Result<(Vec<Command<'a>>, bool)> {
         let mut commands = Vec::new();
         let mut is_final = false;
-        while let Some(name) = self.start()? {
+        while let Some(name) = self.reader.child()? {
             if name == Name::Known(syncml::FINAL) {
                 if is_final {
-                    return self.fail(DecodeErrorKind::DuplicateElement(syncml::FINAL.as_str()));
+                    return self.duplicate(syncml::FINAL);
                 }
                 is_final = self.flag()?;
             } else {
@@ -166,7 +166,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 // The stack is left when its last element is taken from it.
                 return self.fail(DecodeErrorKind::NotSyncMl);
             };
-            let Some(name) = self.start()? else {
+            let Some(name) = self.reader.child()? else {
                 let Some(closed) = open.pop() else {
                     return self.fail(DecodeErrorKind::NotSyncMl);
                 };
@@ -182,7 +182,9 @@ impl<'a, 'l> Decoder<'a, 'l> {
             };
             match name {
                 Name::Known(tag @ (syncml::CMD_ID | syncml::NO_RESP | syncml::META)) => {
-                    innermost.seen.once(tag, self.reader.offset())?;
+                    if innermost.seen.insert(tag) {
+                        return self.duplicate(tag);
+                    }
                     match tag {
                         syncml::CMD_ID => innermost.group.cmd_id = self.cmd_id()?,
                         syncml::NO_RESP => innermost.group.no_resp = self.flag()?,
@@ -316,15 +318,14 @@ impl<'a, 'l> Decoder<'a, 'l> {
         let mut items = Vec::new();
         let mut seen = Seen::default();
         while let Some(tag) = self.child(&mut seen)? {
-            // Status may have several of these, Results one.
-            if let syncml::TARGET_REF | syncml::SOURCE_REF = tag {
-                seen.once(tag, self.reader.offset())?;
-            }
             match tag {
                 syncml::CMD_ID => cmd_id = self.cmd_id()?,
                 syncml::MSG_REF => msg_ref = Some(self.number(tag)?),
                 syncml::CMD_REF => cmd_ref = Some(self.cmd_ref()?),
                 syncml::META => meta = self.meta()?,
+                // Status may have several of these, Results one.
+                syncml::TARGET_REF if target_ref.is_some() => return self.duplicate(tag),
+                syncml::SOURCE_REF if source_ref.is_some() => return self.duplicate(tag),
                 syncml::TARGET_REF => target_ref = Some(self.text()?),
                 syncml::SOURCE_REF => source_ref = Some(self.text()?),
                 syncml::ITEM => items.push(self.item()?),
@@ -460,13 +461,11 @@ impl<'a, 'l> Decoder<'a, 'l> {
     /// The next child that is an element of a vocabulary; others are skipped.
     fn child(&mut self, seen: &mut Seen) -> Result<Option<Tag>> {
         loop {
-            match self.start()? {
+            match self.reader.child()? {
                 Some(Name::Known(tag)) => {
-                    if !matches!(
-                        tag,
-                        syncml::ITEM | syncml::TARGET_REF | syncml::SOURCE_REF | metinf::EMI
-                    ) {
-                        seen.once(tag, self.reader.offset())?;
+                    let repeated = seen.insert(tag);
+                    if repeated && !MAY_REPEAT.contains(&tag) {
+                        return self.duplicate(tag);
                     }
                     return Ok(Some(tag));
                 }
@@ -476,36 +475,8 @@ impl<'a, 'l> Decoder<'a, 'l> {
         }
     }
 
-    /// The next child of an element that holds elements only.
-    fn start(&mut self) -> Result<Option<Name<'a>>> {
-        loop {
-            match self.reader.next_event()? {
-                Some(Event::Start(name)) => return Ok(Some(name)),
-                Some(Event::End) | None => return Ok(None),
-                Some(Event::Attribute(..)) => {}
-                Some(Event::Text(text)) if text.trim_ascii().is_empty() => {}
-                Some(Event::Text(_) | Event::Opaque(_)) => {
-                    return self.fail(DecodeErrorKind::UnexpectedText);
-                }
-            }
-        }
-    }
-
-    /// The text of an element that holds nothing else.
     fn text(&mut self) -> Result<Cow<'a, str>> {
-        let mut content = Cow::Borrowed("");
-        loop {
-            match self.reader.next_event()? {
-                Some(Event::Text(text)) => content = text,
-                Some(Event::Opaque(octets)) => match into_text(octets) {
-                    Some(text) => content = text,
-                    None => return self.fail(DecodeErrorKind::UnexpectedText),
-                },
-                Some(Event::Attribute(..)) => {}
-                Some(Event::Start(_)) => return self.fail(DecodeErrorKind::UnexpectedElement),
-                Some(Event::End) | None => return Ok(content),
-            }
-        }
+        Ok(self.reader.text()?)
     }
 
     /// A text without the white space around it.
@@ -551,6 +522,10 @@ impl<'a, 'l> Decoder<'a, 'l> {
         Ok(())
     }
 
+    fn duplicate<T>(&self, tag: Tag) -> Result<T> {
+        self.fail(DecodeErrorKind::DuplicateElement(tag.as_str()))
+    }
+
     fn fail<T>(&self, kind: DecodeErrorKind) -> Result<T> {
         Err(DecodeError::new(kind, self.reader.offset()))
     }
@@ -563,27 +538,29 @@ struct OpenGroup<'a> {
     seen: Seen,
 }
 
+/// The elements of which there may be several, in one element or another.
+const MAY_REPEAT: [Tag; 4] = [
+    syncml::ITEM,
+    syncml::TARGET_REF,
+    syncml::SOURCE_REF,
+    metinf::EMI,
+];
+
 /// Which children of an element were there already.
 #[derive(Default)]
-struct Seen {
-    syncml: u64,
-    metinf: u64,
-}
+struct Seen([u64; 4]);
 
 impl Seen {
-    fn once(&mut self, tag: Tag, offset: usize) -> Result<()> {
-        let set = match tag.vocabulary() {
-            Vocabulary::SyncMl => &mut self.syncml,
-            Vocabulary::MetInf => &mut self.metinf,
-            _ => return Ok(()),
+    /// Notes the child; whether it was there before.
+    fn insert(&mut self, tag: Tag) -> bool {
+        let vocabulary = tag.vocabulary() as usize;
+        let Some(set) = self.0.get_mut(vocabulary) else {
+            return false;
         };
         let bit = 1 << tag.token();
-        if *set & bit != 0 {
-            let kind = DecodeErrorKind::DuplicateElement(tag.as_str());
-            return Err(DecodeError::new(kind, offset));
-        }
+        let before = *set & bit != 0;
         *set |= bit;
-        Ok(())
+        before
     }
 }
 
@@ -598,11 +575,4 @@ fn digits<N: TryFrom<u64>>(text: &str) -> Option<N> {
     let all_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number: u64 = text.parse().ok().filter(|_| all_digits)?;
     number.try_into().ok()
-}
-
-fn into_text(octets: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
-    match octets {
-        Cow::Borrowed(octets) => str::from_utf8(octets).ok().map(Cow::Borrowed),
-        Cow::Owned(octets) => String::from_utf8(octets).ok().map(Cow::Owned),
-    }
 }

@@ -39,12 +39,6 @@ pub enum DecodeErrorKind {
     /// There are more Items than [`Limits::max_items`](crate::Limits).
     #[error("too many items")]
     TooManyItems,
-    /// There is an element where only text is expected.
-    #[error("unexpected element")]
-    UnexpectedElement,
-    /// There is text where only elements are expected, or octets that are no text.
-    #[error("unexpected text")]
-    UnexpectedText,
 }
 
 impl DecodeError {

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::VecDeque};
+use std::borrow::Cow;
 
 use quick_xml::{
     Error, Reader,
@@ -6,7 +6,9 @@ use quick_xml::{
     events::Event as Token,
 };
 
-use crate::{Event, Limits, Name, Namespace, ReadError, ReadErrorKind, chars};
+use crate::{
+    Content, Event, Fragment, Limits, Name, Namespace, ReadError, ReadErrorKind, Vocabulary, chars,
+};
 
 mod attributes;
 mod namespaces;
@@ -38,8 +40,8 @@ pub(crate) struct XmlReader<'a> {
     event_start: usize,
     depth: usize,
     elements: usize,
-    /// Attributes not yet returned.
-    attributes: VecDeque<(Name<'a>, Cow<'a, str>)>,
+    /// Attributes not yet returned, the next one last.
+    attributes: Vec<(Name<'a>, Cow<'a, str>)>,
     /// The last start tag was also an end tag, whose `End` is due.
     end_due: bool,
     /// Since the last start tag nothing but text was read.
@@ -54,12 +56,6 @@ enum Place {
     BeforeRoot,
     Content,
     AfterRoot,
-}
-
-/// Where the content of an element begins; see [`XmlReader::end_content`].
-pub(crate) struct ContentStart<'a> {
-    offset: usize,
-    namespaces: (Namespace<'a>, usize),
 }
 
 impl<'a> XmlReader<'a> {
@@ -95,7 +91,7 @@ impl<'a> XmlReader<'a> {
             event_start: 0,
             depth: 0,
             elements: 0,
-            attributes: VecDeque::new(),
+            attributes: Vec::new(),
             end_due: false,
             fresh: false,
             namespaces: Namespaces::new(),
@@ -103,7 +99,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Reads what was the content of an element and has been checked as such.
-    pub(crate) fn content(content: &'a [u8], scope: &'a Scope<'_>) -> Result<Self> {
+    pub(crate) fn fragment(content: &'a [u8], scope: &'a Scope<'_>) -> Result<Self> {
         let mut reader = Self::document(content, &Limits::NONE)?;
         reader.inside = true;
         reader.place = Place::Content;
@@ -130,50 +126,180 @@ impl<'a> XmlReader<'a> {
         self.depth
     }
 
-    /// Notes that the content of the innermost element begins here.
-    pub(crate) fn begin_content(&self) -> ContentStart<'a> {
-        ContentStart {
-            offset: self.position(),
-            namespaces: self.namespaces.mark(),
-        }
-    }
-
-    /// The content since `start`, once its end tag was read, and what its names mean.
-    pub(crate) fn end_content(&self, start: ContentStart<'a>) -> (&'a [u8], Scope<'a>) {
-        let source = self.input.get(start.offset..self.event_start);
-        let scope = self.namespaces.scope(start.namespaces);
-        (source.unwrap_or_default().trim_ascii(), scope)
-    }
-
     pub(crate) fn next_event(&mut self) -> Result<Option<Event<'a>>> {
-        if let Some((name, value)) = self.attributes.pop_front() {
+        if let Some((name, value)) = self.attributes.pop() {
             return Ok(Some(Event::Attribute(name, value)));
         }
-        if self.end_due {
-            self.end_due = false;
-            return Ok(Some(self.end()));
+        if core::mem::take(&mut self.end_due) {
+            self.end(self.event_start);
+            return Ok(Some(Event::End));
         }
-        let mut run = Run::default();
+        let (at, token) = self.token()?;
+        self.event(at, token)
+    }
+
+    /// The next child of the innermost element, or `None` at its end.
+    #[inline]
+    pub(crate) fn child(&mut self) -> Result<Option<Name<'a>>> {
+        if self.finish_tag() {
+            return Ok(None);
+        }
         loop {
             let at = self.position();
-            let token = match self.tokens.read_event() {
-                Ok(token) => token,
+            // Short ways for the two tokens that nearly all are.
+            let event = match self.tokens.read_event() {
+                Ok(Token::Start(tag)) => {
+                    let name_len = tag.name().as_ref().len();
+                    return self.start(at, 1, name_len).map(Some);
+                }
+                Ok(Token::End(_)) => {
+                    self.end(at);
+                    return Ok(None);
+                }
+                Ok(token) => self.event(at, token)?,
                 Err(error) => return Err(self.token_error(&error, at)),
             };
+            match event {
+                Some(Event::Start(name)) => return Ok(Some(name)),
+                Some(Event::Text(text)) if !text.trim_ascii().is_empty() => {
+                    return self.fail(ReadErrorKind::UnexpectedText, self.event_start);
+                }
+                Some(Event::End) | None => return Ok(None),
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// The text up to the end of the innermost element.
+    pub(crate) fn text(&mut self) -> Result<Cow<'a, str>> {
+        let (mut content, mut event) = match self.plain_text()? {
+            (text, None) => return Ok(text),
+            (text, Some(event)) => (text, event),
+        };
+        loop {
+            match event {
+                Some(Event::Text(text)) => content = text,
+                Some(Event::Start(_)) => {
+                    return self.fail(ReadErrorKind::UnexpectedElement, self.event_start);
+                }
+                Some(Event::End) | None => return Ok(content),
+                Some(Event::Attribute(..) | Event::Opaque(_)) => {}
+            }
+            event = self.next_event()?;
+        }
+    }
+
+    /// All up to the end of the innermost element.
+    pub(crate) fn content(&mut self) -> Result<Content<'a>> {
+        let (start, outside) = (self.position(), self.depth.saturating_sub(1));
+        let scope = self.namespaces.mark();
+        let (mut content, mut event) = match self.plain_text()? {
+            (text, None) if text.is_empty() => return Ok(Content::Empty),
+            (text, None) => return Ok(Content::Text(text)),
+            (_, Some(event)) => (Content::Empty, event),
+        };
+        loop {
+            match event {
+                Some(Event::Text(text)) => content = Content::Text(text),
+                Some(Event::End) | None => return Ok(content),
+                Some(Event::Start(_)) => break,
+                Some(Event::Attribute(..) | Event::Opaque(_)) => {}
+            }
+            event = self.next_event()?;
+        }
+        while self.depth > outside {
+            self.skip()?;
+        }
+        let source = self.input.get(start..self.event_start).unwrap_or_default();
+        let scope = self.namespaces.scope(scope);
+        let source = Cow::Borrowed(source.trim_ascii());
+        Ok(Content::Fragment(Fragment::new(source, scope)))
+    }
+
+    /// Everything up to the end of the innermost element.
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        let outside = self.depth.saturating_sub(1);
+        while self.depth > outside {
+            if self.next_event()?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The short way for elements with plain text, or with nothing, in them: the text, or the
+    /// event that is there instead, or that follows the text instead of the end.
+    #[inline]
+    fn plain_text(&mut self) -> Result<(Cow<'a, str>, Option<Option<Event<'a>>>)> {
+        let nothing = Cow::Borrowed("");
+        if self.finish_tag() {
+            return Ok((nothing, None));
+        }
+        let at = self.position();
+        match self.tokens.read_event() {
+            Ok(Token::Text(text)) if self.rest().starts_with(b"</") => {
+                let text = self.lines(text.into_inner());
+                if text.len() > self.limits.max_text {
+                    return self.fail(ReadErrorKind::TextTooLarge, at);
+                }
+                let at = self.position();
+                match self.tokens.read_event() {
+                    Ok(Token::End(_)) => {
+                        self.end(at);
+                        Ok((text, None))
+                    }
+                    Ok(token) => Ok((text, Some(self.event(at, token)?))),
+                    Err(error) => Err(self.token_error(&error, at)),
+                }
+            }
+            Ok(Token::End(_)) => {
+                self.end(at);
+                Ok((nothing, None))
+            }
+            Ok(token) => Ok((nothing, Some(self.event(at, token)?))),
+            Err(error) => Err(self.token_error(&error, at)),
+        }
+    }
+
+    /// Drops the attributes of the tag just read; whether it was an end tag as well.
+    #[inline]
+    fn finish_tag(&mut self) -> bool {
+        if !self.attributes.is_empty() {
+            self.attributes.clear();
+        }
+        let ended = core::mem::take(&mut self.end_due);
+        if ended {
+            self.end(self.event_start);
+        }
+        ended
+    }
+
+    fn token(&mut self) -> Result<(usize, Token<'a>)> {
+        let at = self.position();
+        match self.tokens.read_event() {
+            Ok(token) => Ok((at, token)),
+            Err(error) => Err(self.token_error(&error, at)),
+        }
+    }
+
+    /// The event that begins with `token`, which begins at `at`.
+    fn event(&mut self, mut at: usize, mut token: Token<'a>) -> Result<Option<Event<'a>>> {
+        let mut run = Run::default();
+        loop {
             match token {
                 Token::Start(tag) => {
                     let name_len = tag.name().as_ref().len();
-                    let inner = self.input.get(at + 1..self.position() - 1);
-                    return self.start(at, inner.unwrap_or_default(), name_len, false);
+                    return Ok(Some(Event::Start(self.start(at, 1, name_len)?)));
                 }
                 Token::End(_) => {
-                    self.event_start = at;
-                    return Ok(Some(self.end()));
+                    self.end(at);
+                    return Ok(Some(Event::End));
                 }
                 Token::Empty(tag) => {
                     let name_len = tag.name().as_ref().len();
-                    let inner = self.input.get(at + 1..self.position() - 2);
-                    return self.start(at, inner.unwrap_or_default(), name_len, true);
+                    let name = self.start(at, 2, name_len)?;
+                    self.end_due = true;
+                    return Ok(Some(Event::Start(name)));
                 }
                 Token::Text(text) => {
                     let text = text.into_inner();
@@ -228,6 +354,7 @@ impl<'a> XmlReader<'a> {
             if let Some(text) = self.finish_run(&mut run)? {
                 return Ok(Some(Event::Text(text)));
             }
+            (at, token) = self.token()?;
         }
     }
 
@@ -239,10 +366,10 @@ impl<'a> XmlReader<'a> {
         if run.text.len() > self.limits.max_text {
             return self.fail(ReadErrorKind::TextTooLarge, run.start);
         }
-        let ends = match self.input.get(self.position()..) {
-            Some([b'<', b'/', ..] | []) => true,
-            Some([b'<', b'!' | b'?', ..]) => return Ok(None),
-            Some([b'<', ..]) => false,
+        let ends = match self.rest() {
+            [b'<', b'/', ..] | [] => true,
+            [b'<', b'!' | b'?', ..] => return Ok(None),
+            [b'<', ..] => false,
             _ => return Ok(None),
         };
         let run = std::mem::take(run);
@@ -253,17 +380,14 @@ impl<'a> XmlReader<'a> {
         Ok(None)
     }
 
-    fn start(
-        &mut self,
-        at: usize,
-        inner: &'a [u8],
-        name_len: usize,
-        empty: bool,
-    ) -> Result<Option<Event<'a>>> {
-        match self.place {
-            Place::Content => {}
-            Place::AfterRoot => return self.fail(ReadErrorKind::ContentOutsideRoot, at),
-            Place::BeforeDoctype | Place::BeforeRoot => self.place = Place::Content,
+    /// Begins the element whose tag was just read: from `at` on, `closing` bytes after its content.
+    #[inline]
+    fn start(&mut self, at: usize, closing: usize, name_len: usize) -> Result<Name<'a>> {
+        if self.depth == 0 {
+            if self.place == Place::AfterRoot {
+                return self.fail(ReadErrorKind::ContentOutsideRoot, at);
+            }
+            self.place = Place::Content;
         }
         self.elements += 1;
         if self.elements > self.limits.max_elements {
@@ -273,28 +397,35 @@ impl<'a> XmlReader<'a> {
         if self.depth > self.limits.max_depth {
             return self.fail(ReadErrorKind::TooDeep, at);
         }
-        let (name, rest) = inner.split_at_checked(name_len).unwrap_or_default();
-        if name.is_empty() {
-            return self.fail(ReadErrorKind::InvalidName, at + 1);
-        }
-        if !rest.iter().all(|&byte| chars::is_space(byte)) {
-            self.declare(at + 1 + name_len, rest)?;
+        let content = self.input.get(at + 1..self.position() - closing);
+        let content = content.unwrap_or_default();
+        let (name, rest) = content.split_at_checked(name_len).unwrap_or_default();
+        match rest {
+            [] => {}
+            // By far the most frequent declaration.
+            b" xmlns=\"syncml:metinf\"" => {
+                self.namespaces.set_default(self.depth, Vocabulary::MetInf);
+            }
+            rest if rest.trim_ascii_start().is_empty() => {}
+            _ if name.is_empty() => {}
+            rest => self.declare(at + 1 + name_len, rest)?,
         }
         let name = self.element_name(name, at + 1)?;
         self.event_start = at;
         self.fresh = true;
-        self.end_due = empty;
-        Ok(Some(Event::Start(name)))
+        Ok(name)
     }
 
-    fn end(&mut self) -> Event<'a> {
+    /// Ends the innermost element, whose end tag begins at `at`.
+    #[inline]
+    fn end(&mut self, at: usize) {
+        self.event_start = at;
         self.namespaces.leave(self.depth);
         self.depth = self.depth.saturating_sub(1);
         if self.depth == 0 && !self.inside {
             self.place = Place::AfterRoot;
         }
         self.fresh = false;
-        Event::End
     }
 
     /// Reads the attributes of a tag: binds its namespaces, keeps the others.
@@ -356,11 +487,13 @@ impl<'a> XmlReader<'a> {
             if value.len() > self.limits.max_text {
                 return self.fail(ReadErrorKind::TextTooLarge, value_at);
             }
-            self.attributes.push_back((name, value));
+            self.attributes.push((name, value));
         }
+        self.attributes.reverse();
         Ok(())
     }
 
+    #[inline]
     fn element_name(&mut self, name: &'a [u8], at: usize) -> Result<Name<'a>> {
         if self.depth == 1 && !self.inside && !name.contains(&b':') {
             self.namespaces.set_root(name);
@@ -388,6 +521,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Line ends as XML wants them. [XML §2.11]
+    #[inline]
     fn lines(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         if self.carriage_returns && text.contains('\r') {
             Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
@@ -403,10 +537,15 @@ impl<'a> XmlReader<'a> {
         }
     }
 
+    fn rest(&self) -> &'a [u8] {
+        self.input.get(self.position()..).unwrap_or_default()
+    }
+
     fn position(&self) -> usize {
         usize::try_from(self.tokens.buffer_position()).unwrap_or(usize::MAX)
     }
 
+    #[cold]
     fn token_error(&mut self, error: &Error, at: usize) -> ReadError {
         use ReadErrorKind as Kind;
         let (kind, at) = match error {
@@ -433,6 +572,7 @@ impl<'a> XmlReader<'a> {
         ReadError::new(error.kind, error.offset + at + self.base)
     }
 
+    #[cold]
     fn fail<T>(&self, kind: ReadErrorKind, at: usize) -> Result<T> {
         Err(ReadError::new(kind, at + self.base))
     }

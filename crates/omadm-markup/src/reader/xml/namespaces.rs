@@ -86,9 +86,23 @@ impl<'a> Namespaces<'a> {
         Binding::Done
     }
 
+    /// Declares the default of the element at `depth`, whose only declaration it is.
+    pub(super) fn set_default(&mut self, depth: usize, vocabulary: Vocabulary) {
+        self.outer.push(Outer {
+            depth,
+            default: self.default,
+            bindings: self.bindings.len(),
+            declares_default: true,
+        });
+        self.default = Namespace::Known(vocabulary);
+    }
+
     /// Ends the element at `depth`.
+    #[inline]
     pub(super) fn leave(&mut self, depth: usize) {
-        if let Some(outer) = self.outer.pop_if(|outer| outer.depth == depth) {
+        if self.outer.last().is_some_and(|outer| outer.depth == depth)
+            && let Some(outer) = self.outer.pop()
+        {
             self.default = outer.default;
             self.bindings.truncate(outer.bindings);
         }
@@ -129,6 +143,7 @@ impl<'a> Namespaces<'a> {
     }
 
     /// The tag of a name in a namespace. Children of `Meta` are found without a declaration.
+    #[inline]
     pub(super) fn tag(&self, namespace: Namespace<'_>, name: &[u8]) -> Option<Tag> {
         let vocabulary = match namespace {
             Namespace::None => self.bare?,
