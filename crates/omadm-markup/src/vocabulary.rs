@@ -22,12 +22,7 @@ impl Vocabulary {
     /// The name of its namespace, as it is written.
     #[must_use]
     pub const fn namespace(self) -> &'static str {
-        match self {
-            Self::SyncMl => "SYNCML:SYNCML1.2",
-            Self::MetInf => "syncml:metinf",
-            Self::Ddf => "syncml:dmddf1.2",
-            Self::DevInf => "syncml:devinf",
-        }
+        self.table().namespace
     }
 
     /// The vocabulary of that namespace, in any spelling that is read.
@@ -54,16 +49,18 @@ impl Vocabulary {
         Some(Tag::new(self, token))
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is a table for each vocabulary"
+    )]
     #[inline]
     const fn table(self) -> &'static Table {
-        match self {
-            Self::SyncMl => &syncml::TABLE,
-            Self::MetInf => &metinf::TABLE,
-            Self::Ddf => &ddf::TABLE,
-            Self::DevInf => &devinf::TABLE,
-        }
+        TABLES[self as usize]
     }
 }
+
+/// The tables of the vocabularies by their number.
+static TABLES: [&Table; 4] = [&syncml::TABLE, &metinf::TABLE, &ddf::TABLE, &devinf::TABLE];
 
 /// A name of a [`Vocabulary`]; the constants are in [`syncml`], [`metinf`], [`ddf`] and
 /// [`devinf`], and may be patterns.
@@ -102,12 +99,18 @@ impl Tag {
 
     /// The name of the element.
     #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        self.spelling().name
+    }
+
+    /// How the tag is written in XML.
     #[expect(
         clippy::indexing_slicing,
-        reason = "the mask keeps the index inside the table"
+        reason = "the masks keep the indices inside the tables"
     )]
-    pub const fn as_str(self) -> &'static str {
-        self.vocabulary().table().names[(self.0 & 0x3F) as usize]
+    #[inline]
+    pub(crate) const fn spelling(self) -> &'static Spelling {
+        &TABLES[(self.0 >> 8 & 3) as usize].spellings[(self.0 & 0x3F) as usize]
     }
 }
 
@@ -123,9 +126,22 @@ impl fmt::Debug for Tag {
     }
 }
 
+/// A name, and the tags of an element of that name in XML.
+#[derive(Clone, Copy)]
+pub(crate) struct Spelling {
+    pub(crate) name: &'static str,
+    /// The start tag.
+    pub(crate) start: &'static str,
+    /// The start tag with the namespace declared.
+    pub(crate) declared: &'static str,
+    /// The end tag.
+    pub(crate) end: &'static str,
+}
+
 /// The names of a vocabulary by token, and the tokens by the hash of their name.
 struct Table {
-    names: [&'static str; 64],
+    namespace: &'static str,
+    spellings: [Spelling; 64],
     tokens: [u8; 256],
 }
 
@@ -134,16 +150,23 @@ impl Table {
         clippy::indexing_slicing,
         reason = "runs at compile time, where it fails the build"
     )]
-    const fn new(list: &[(u8, &'static str)]) -> Self {
+    const fn new(namespace: &'static str, list: &[(u8, Spelling)]) -> Self {
+        let unused = Spelling {
+            name: "",
+            start: "",
+            declared: "",
+            end: "",
+        };
         let mut table = Self {
-            names: [""; 64],
+            namespace,
+            spellings: [unused; 64],
             tokens: [0; 256],
         };
         let mut i = 0;
         while i < list.len() {
-            let (token, name) = list[i];
-            table.names[token as usize] = name;
-            let mut slot = hash(name.as_bytes());
+            let (token, spelling) = list[i];
+            table.spellings[token as usize] = spelling;
+            let mut slot = hash(spelling.name.as_bytes());
             while table.tokens[slot as usize] != 0 {
                 slot = slot.wrapping_add(1);
             }
@@ -161,7 +184,8 @@ impl Table {
             if token == 0 {
                 return None;
             }
-            if self.names.get(usize::from(token))?.as_bytes() == name {
+            let spelling = self.spellings.get(usize::from(token))?;
+            if spelling.name.as_bytes() == name {
                 return Some(token);
             }
             slot = slot.wrapping_add(1);
@@ -180,12 +204,24 @@ const fn hash(name: &[u8]) -> u8 {
 }
 
 macro_rules! vocabulary {
-    ($(#[$doc:meta])* $module:ident, $vocabulary:ident: $($token:literal $name:ident $text:literal)*) => {
+    (
+        $(#[$doc:meta])*
+        $module:ident, $vocabulary:ident, $namespace:literal:
+        $($token:literal $name:ident $text:literal)*
+    ) => {
         $(#[$doc])*
         pub mod $module {
-            use super::{Table, Tag, Vocabulary};
+            use super::{Spelling, Table, Tag, Vocabulary};
 
-            pub(super) static TABLE: Table = Table::new(&[$(($token, $text)),*]);
+            pub(super) static TABLE: Table = Table::new($namespace, &[$((
+                $token,
+                Spelling {
+                    name: $text,
+                    start: concat!("<", $text, ">"),
+                    declared: concat!("<", $text, " xmlns=\"", $namespace, "\">"),
+                    end: concat!("</", $text, ">"),
+                },
+            )),*]);
 
             $(
                 #[doc = concat!("`", $text, "`")]
@@ -197,7 +233,7 @@ macro_rules! vocabulary {
 
 vocabulary! {
     /// The names of messages, code page 0. [DM-RepPro §6]
-    syncml, SyncMl:
+    syncml, SyncMl, "SYNCML:SYNCML1.2":
     0x05 ADD "Add"
     0x06 ALERT "Alert"
     0x07 ARCHIVE "Archive"
@@ -257,7 +293,7 @@ vocabulary! {
 
 vocabulary! {
     /// The names of meta-information, code page 1. [MetInf §5]
-    metinf, MetInf:
+    metinf, MetInf, "syncml:metinf":
     0x05 ANCHOR "Anchor"
     0x06 EMI "EMI"
     0x07 FORMAT "Format"
@@ -282,7 +318,7 @@ vocabulary! {
     /// The names of device descriptions and serialised trees, code page 2. [DM-TND §9.2]
     ///
     /// [`NODE`](ddf::NODE) is the element `Node`, [`NODE_FORMAT`](ddf::NODE_FORMAT) the format `node`.
-    ddf, Ddf:
+    ddf, Ddf, "syncml:dmddf1.2":
     0x05 ACCESS_TYPE "AccessType"
     0x06 ACL "ACL"
     0x07 ADD "Add"
@@ -343,7 +379,7 @@ vocabulary! {
 
 vocabulary! {
     /// The names of device information of Data Synchronization; DM does not use them.
-    devinf, DevInf:
+    devinf, DevInf, "syncml:devinf":
     0x05 CT_CAP "CTCap"
     0x06 CT_TYPE "CTType"
     0x07 DATA_STORE "DataStore"
@@ -398,8 +434,8 @@ mod tests {
     use super::*;
 
     fn names(vocabulary: Vocabulary) -> impl Iterator<Item = (u8, &'static str)> {
-        let names = (0..64).zip(vocabulary.table().names);
-        names.filter(|(_, name)| !name.is_empty())
+        let names = vocabulary.table().spellings.map(|spelling| spelling.name);
+        (0..64).zip(names).filter(|(_, name)| !name.is_empty())
     }
 
     #[test]

@@ -17,7 +17,7 @@ type Result<T> = core::result::Result<T, EncodeError>;
 pub fn encode(message: &Message<'_>, encoding: Encoding, out: &mut Vec<u8>) -> Result<()> {
     let mut encoder = Encoder::new(&message.header, encoding, out)?;
     for command in &message.commands {
-        encoder.push(command)?;
+        write_command(&mut encoder.writer, command)?;
     }
     encoder.finish(message.is_final);
     Ok(())

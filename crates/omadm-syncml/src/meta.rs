@@ -127,8 +127,20 @@ impl<'a> Meta<'a> {
 
     /// Whether everything is absent.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::new()
+    pub const fn is_empty(&self) -> bool {
+        let Self {
+            format,
+            media_type,
+            mark,
+            size,
+            next_nonce,
+            max_msg_size,
+            max_obj_size,
+            emi,
+        } = self;
+        let words = format.is_none() && media_type.is_none() && mark.is_none();
+        let sizes = size.is_none() && max_msg_size.is_none() && max_obj_size.is_none();
+        words && sizes && next_nonce.is_none() && emi.is_empty()
     }
 
     /// The meta-information of an Item, whose command has `outer`: what is absent here is taken

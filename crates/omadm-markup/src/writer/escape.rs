@@ -2,9 +2,9 @@
 
 use crate::WriteError;
 
-/// Appends text.
-pub(super) fn text(text: &str, out: &mut Vec<u8>) -> Result<(), WriteError> {
-    escape(text.as_bytes(), &TEXT, out)
+/// Appends text, given as UTF-8.
+pub(super) fn text(text: &[u8], out: &mut Vec<u8>) -> Result<(), WriteError> {
+    escape(text, &TEXT, out)
 }
 
 /// Appends the value of an attribute that stands between double quotes.
@@ -56,10 +56,15 @@ impl Table {
     }
 }
 
-/// Bytes looked at in one step where nothing is to be replaced.
-const STEP: usize = 16;
+fn escape(bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    if is_plain(bytes, table) {
+        out.extend_from_slice(bytes);
+        return Ok(());
+    }
+    replace(bytes, table, out)
+}
 
-fn escape(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
+fn replace(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
     loop {
         let plain = plain_prefix(bytes, table);
         let (before, from) = bytes.split_at_checked(plain).unwrap_or((bytes, &[]));
@@ -85,22 +90,47 @@ fn escape(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), Writ
 }
 
 /// How many bytes from the beginning stay as they are.
+#[inline]
 fn plain_prefix(bytes: &[u8], table: &Table) -> usize {
-    let (steps, _) = bytes.as_chunks::<STEP>();
-    let plain = steps.iter().take_while(|step| is_plain(step)).count() * STEP;
-    let rest = bytes.get(plain..).unwrap_or_default();
-    let end = rest.iter().position(|&byte| table.class(byte) != 0);
-    plain + end.unwrap_or(rest.len())
+    let special = |&byte: &u8| table.class(byte) != 0;
+    // Where there is one to replace, the next one is most often near.
+    let near = bytes.get(..32).unwrap_or(bytes);
+    if let Some(end) = near.iter().position(special) {
+        return end;
+    }
+    let rest = bytes.get(near.len()..).unwrap_or_default();
+    let (steps, _) = rest.as_chunks::<16>();
+    let plain = steps.iter().take_while(|step| all_plain(step)).count() * 16;
+    let rest = rest.get(plain..).unwrap_or_default();
+    let end = rest.iter().position(special).unwrap_or(rest.len());
+    near.len() + plain + end
 }
 
-/// Whether all bytes stay as they are, in either table; errs on the safe side.
+/// Whether all bytes stay as they are; errs on the safe side.
+#[inline]
+fn is_plain(bytes: &[u8], table: &Table) -> bool {
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (blocks, rest) = bytes.as_chunks::<128>();
+        let (steps, _) = rest.as_chunks::<16>();
+        blocks.iter().all(all_plain) && steps.iter().all(all_plain) && all_plain(last)
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        all_plain::<8>(first) && all_plain::<8>(last)
+    } else {
+        bytes.iter().all(|&byte| table.class(byte) == 0)
+    }
+}
+
+/// [`is_plain`] for a fixed number of bytes and either table.
 ///
-/// Without branches it becomes vector code.
-fn is_plain(step: &[u8; STEP]) -> bool {
-    !step.iter().fold(false, |found, &byte| {
-        let markup = (byte == b'&') | (byte == b'<') | (byte == b'>') | (byte == b'"');
-        found | (byte < b' ') | markup | (byte == 0xEF)
-    })
+/// Each of the four terms is zero for bytes that do not stay: `"` and `&`, `<` and `>`, the control
+/// characters, and what may begin U+FFFE. A minimum is one instruction for many bytes.
+#[inline]
+fn all_plain<const N: usize>(step: &[u8; N]) -> bool {
+    let least = step.iter().fold(u8::MAX, |least, &byte| {
+        let markup = ((byte ^ b'"') & 0xFB).min((byte ^ b'<') & 0xFD);
+        least.min(markup).min(byte & 0xE0).min(byte ^ 0xEF)
+    });
+    least != 0
 }
 
 #[cfg(test)]
@@ -123,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn every_place_in_a_step_is_looked_at() {
-        for at in 0..3 * STEP {
+    fn every_place_in_a_text_of_any_length_is_looked_at() {
+        for (len, at) in (0..50).flat_map(|len| (0..=len).map(move |at| (len, at))) {
             for (c, expected) in [
                 ('&', Ok("&amp;")),
                 ('\0', Err(WriteError::InvalidCharacter)),
                 ('\u{FFFF}', Err(WriteError::InvalidCharacter)),
             ] {
-                let (before, after) = ("x".repeat(at), "y".repeat(3 * STEP - at));
+                let (before, after) = ("x".repeat(at), "y".repeat(len - at));
                 assert_eq!(
                     escaped(&format!("{before}{c}{after}"), &TEXT),
                     expected.map(|c| format!("{before}{c}{after}"))

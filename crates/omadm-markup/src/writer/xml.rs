@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use super::escape;
 use crate::{Name, Namespace, Tag, Vocabulary, WriteError, chars};
 
@@ -8,10 +10,9 @@ const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 pub(super) struct XmlWriter<'o> {
     out: &'o mut Vec<u8>,
     open: Stack,
+    others: Vec<Other>,
     /// What is in force outside the root.
     outside: InForce,
-    /// The last start tag still lacks its `>`.
-    tag_open: bool,
     /// Attributes of the open tag with a prefix of their own.
     prefixes: usize,
     pretty: bool,
@@ -23,6 +24,7 @@ pub(super) struct XmlWriter<'o> {
 pub(super) struct XmlMark {
     position: usize,
     depth: usize,
+    others: usize,
     top: Option<Frame>,
     done: bool,
 }
@@ -30,9 +32,10 @@ pub(super) struct XmlMark {
 /// An open element.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
-    /// Where its name is in the buffer.
-    name_start: usize,
-    name_len: usize,
+    /// Where its content begins; as long as there is none, the `>` before can be taken back.
+    content: usize,
+    /// Its name; none for the last of the others.
+    tag: Option<Tag>,
     namespace: InForce,
     has_elements: bool,
     has_text: bool,
@@ -43,11 +46,16 @@ struct Frame {
 enum InForce {
     None,
     Known(Vocabulary),
-    /// Its name is in the buffer, as it is written.
-    Other {
-        start: usize,
-        len: usize,
-    },
+    /// That of the last of the others.
+    Other,
+}
+
+/// An open element whose name is not known: where its name and that of its namespace, as they are
+/// written, stand in the buffer.
+#[derive(Clone, Debug)]
+struct Other {
+    name: Range<usize>,
+    namespace: Range<usize>,
 }
 
 impl<'o> XmlWriter<'o> {
@@ -55,8 +63,8 @@ impl<'o> XmlWriter<'o> {
         Self {
             out,
             open: Stack::new(),
+            others: Vec::new(),
             outside: InForce::None,
-            tag_open: false,
             prefixes: 0,
             pretty: false,
             done: false,
@@ -73,46 +81,91 @@ impl<'o> XmlWriter<'o> {
 
     #[inline]
     pub(super) fn start(&mut self, name: Name<'_>) -> Result<(), WriteError> {
-        let outer = self.begin_child()?;
-        let local = name.as_str();
-        self.out.push(b'<');
-        let name_start = self.out.len();
-        self.out.extend_from_slice(local.as_bytes());
-        let namespace = match name {
+        let (tag, namespace) = match name {
             Name::Known(tag) => {
-                let namespace = InForce::Known(tag.vocabulary());
-                if namespace != outer {
-                    self.declare(tag.vocabulary().namespace())?;
-                }
-                namespace
+                self.start_known(tag)?;
+                (Some(tag), InForce::Known(tag.vocabulary()))
             }
-            Name::Other(namespace, local) => {
-                if !chars::is_name(local) {
-                    return Err(WriteError::InvalidName);
-                }
-                self.enter(namespace, outer)?
-            }
+            Name::Other(namespace, local) => (None, self.start_other(namespace, local)?),
         };
         self.open.push(Frame {
-            name_start,
-            name_len: local.len(),
+            content: self.out.len(),
+            tag,
             namespace,
             has_elements: false,
             has_text: false,
         });
-        self.tag_open = true;
-        self.prefixes = 0;
         Ok(())
     }
 
+    /// Writes the start tag of a known element.
+    #[inline]
+    fn start_known(&mut self, tag: Tag) -> Result<(), WriteError> {
+        let outer = self.begin_child()?;
+        let spelling = tag.spelling();
+        let tag = if outer == InForce::Known(tag.vocabulary()) {
+            spelling.start
+        } else {
+            spelling.declared
+        };
+        self.out.extend_from_slice(tag.as_bytes());
+        Ok(())
+    }
+
+    /// Writes the start tag of another element; the namespace in force in it.
+    fn start_other(
+        &mut self,
+        namespace: Namespace<'_>,
+        local: &str,
+    ) -> Result<InForce, WriteError> {
+        if !chars::is_name(local) {
+            return Err(WriteError::InvalidName);
+        }
+        let outer = self.begin_child()?;
+        self.out.push(b'<');
+        let start = self.out.len();
+        self.out.extend_from_slice(local.as_bytes());
+        let name = start..self.out.len();
+        let inner = match namespace {
+            Namespace::None => InForce::None,
+            Namespace::Known(vocabulary) => InForce::Known(vocabulary),
+            Namespace::Other(_) => InForce::Other,
+        };
+        let declared =
+            inner == outer && (inner != InForce::Other || self.in_force(namespace.uri()));
+        let namespace = if declared {
+            self.others
+                .last()
+                .map_or(0..0, |other| other.namespace.clone())
+        } else {
+            self.out.extend_from_slice(b" xmlns=\"");
+            let start = self.out.len();
+            self.uri(namespace.uri())?;
+            let end = self.out.len();
+            self.out.push(b'"');
+            start..end
+        };
+        self.others.push(Other { name, namespace });
+        self.out.push(b'>');
+        Ok(inner)
+    }
+
+    /// Whether the namespace of the last of the others has that name.
+    fn in_force(&self, uri: &str) -> bool {
+        let namespace = self.others.last().map(|other| other.namespace.clone());
+        namespace.is_some_and(|range| self.out.get(range) == Some(uri.as_bytes()))
+    }
+
     pub(super) fn attribute(&mut self, name: Name<'_>, value: &str) -> Result<(), WriteError> {
-        if !self.tag_open {
-            return Err(WriteError::Misplaced);
+        match self.open.last_mut() {
+            Some(frame) if frame.content == self.out.len() => {}
+            _ => return Err(WriteError::Misplaced),
         }
         let local = name.as_str();
         if !chars::is_name(local) || (name.namespace() == Namespace::None && local == "xmlns") {
             return Err(WriteError::InvalidName);
         }
+        self.out.pop();
         match name.namespace() {
             Namespace::None => self.out.push(b' '),
             Namespace::Other(XML_NAMESPACE) => self.out.extend_from_slice(b" xml:"),
@@ -121,7 +174,7 @@ impl<'o> XmlWriter<'o> {
                 let prefix = self.prefixes;
                 self.out
                     .extend_from_slice(format!(" xmlns:a{prefix}=\"").as_bytes());
-                escape::attribute(namespace.uri(), self.out)?;
+                self.uri(namespace.uri())?;
                 self.out
                     .extend_from_slice(format!("\" a{prefix}:").as_bytes());
             }
@@ -129,7 +182,10 @@ impl<'o> XmlWriter<'o> {
         self.out.extend_from_slice(local.as_bytes());
         self.out.extend_from_slice(b"=\"");
         escape::attribute(value, self.out)?;
-        self.out.push(b'"');
+        self.out.extend_from_slice(b"\">");
+        if let Some(frame) = self.open.last_mut() {
+            frame.content = self.out.len();
+        }
         Ok(())
     }
 
@@ -141,25 +197,36 @@ impl<'o> XmlWriter<'o> {
             return Err(WriteError::Misplaced);
         };
         frame.has_text = true;
-        self.close_tag();
         self.characters(text)
     }
 
+    #[inline]
     pub(super) fn end(&mut self) -> Result<(), WriteError> {
         let Some(frame) = self.open.pop() else {
             return Err(WriteError::Misplaced);
         };
-        if self.tag_open {
-            self.tag_open = false;
+        if frame.content == self.out.len() {
+            self.out.pop();
             self.out.extend_from_slice(b"/>");
         } else {
             if self.pretty && frame.has_elements && !frame.has_text {
                 self.indent();
             }
-            self.out.extend_from_slice(b"</");
-            let name = frame.name_start..frame.name_start + frame.name_len;
-            self.out.extend_from_within(name);
-            self.out.push(b'>');
+            match (frame.tag, self.others.last()) {
+                (Some(tag), _) => {
+                    self.out.extend_from_slice(tag.spelling().end.as_bytes());
+                }
+                (None, Some(other)) => {
+                    let name = other.name.clone();
+                    self.out.extend_from_slice(b"</");
+                    self.out.extend_from_within(name);
+                    self.out.push(b'>');
+                }
+                (None, None) => return Err(WriteError::Misplaced),
+            }
+        }
+        if frame.tag.is_none() {
+            self.others.pop();
         }
         self.done = self.open.is_empty();
         Ok(())
@@ -167,21 +234,13 @@ impl<'o> XmlWriter<'o> {
 
     #[inline]
     pub(super) fn element(&mut self, tag: Tag, text: &str) -> Result<(), WriteError> {
-        let outer = self.begin_child()?;
-        let name = tag.as_str().as_bytes();
-        self.out.push(b'<');
-        self.out.extend_from_slice(name);
-        if InForce::Known(tag.vocabulary()) != outer {
-            self.declare(tag.vocabulary().namespace())?;
-        }
+        self.start_known(tag)?;
         if text.is_empty() {
+            self.out.pop();
             self.out.extend_from_slice(b"/>");
         } else {
-            self.out.push(b'>');
             self.characters(text)?;
-            self.out.extend_from_slice(b"</");
-            self.out.extend_from_slice(name);
-            self.out.push(b'>');
+            self.out.extend_from_slice(tag.spelling().end.as_bytes());
         }
         self.done = self.open.is_empty();
         Ok(())
@@ -199,10 +258,10 @@ impl<'o> XmlWriter<'o> {
     }
 
     pub(super) fn mark(&mut self) -> XmlMark {
-        self.close_tag();
         XmlMark {
             position: self.out.len(),
             depth: self.open.len(),
+            others: self.others.len(),
             top: self.open.last_mut().copied(),
             done: self.done,
         }
@@ -211,10 +270,10 @@ impl<'o> XmlWriter<'o> {
     pub(super) fn rewind(&mut self, mark: XmlMark) {
         self.out.truncate(mark.position);
         self.open.truncate(mark.depth);
+        self.others.truncate(mark.others);
         if let (Some(frame), Some(top)) = (self.open.last_mut(), mark.top) {
             *frame = top;
         }
-        self.tag_open = false;
         self.done = mark.done;
     }
 
@@ -223,35 +282,40 @@ impl<'o> XmlWriter<'o> {
     }
 
     pub(super) fn closing_len(&self) -> usize {
-        let tags = self.open.iter().map(|frame| "</>".len() + frame.name_len);
-        // The innermost tag, still open, takes `/>` alone.
-        let innermost = self.open.iter().last().filter(|_| self.tag_open);
-        tags.sum::<usize>() - innermost.map_or(0, |frame| "</".len() + frame.name_len - "/".len())
+        let mut others = self.others.iter();
+        let len = |frame: &Frame| {
+            let name_len = match frame.tag {
+                Some(tag) => tag.as_str().len(),
+                None => others.next().map_or(0, |other| other.name.len()),
+            };
+            if frame.content == self.out.len() {
+                "/".len()
+            } else {
+                "</>".len() + name_len
+            }
+        };
+        self.open.iter().map(len).sum()
     }
 
     /// Gets ready for an element; the namespace in force there.
     #[inline]
     fn begin_child(&mut self) -> Result<InForce, WriteError> {
-        let Some(parent) = self.open.last_mut() else {
-            return if self.done {
-                Err(WriteError::Misplaced)
-            } else {
-                Ok(self.outside)
-            };
-        };
-        parent.has_elements = true;
-        let (namespace, has_text) = (parent.namespace, parent.has_text);
-        self.close_tag();
-        if self.pretty && !has_text {
-            self.indent();
+        if self.pretty {
+            self.begin_line();
         }
-        Ok(namespace)
+        match self.open.last_mut() {
+            Some(parent) => {
+                parent.has_elements = true;
+                Ok(parent.namespace)
+            }
+            None if self.done => Err(WriteError::Misplaced),
+            None => Ok(self.outside),
+        }
     }
 
-    fn close_tag(&mut self) {
-        if self.tag_open {
-            self.tag_open = false;
-            self.out.push(b'>');
+    fn begin_line(&mut self) {
+        if self.open.last_mut().is_some_and(|parent| !parent.has_text) {
+            self.indent();
         }
     }
 
@@ -259,14 +323,13 @@ impl<'o> XmlWriter<'o> {
     /// first character is written as a reference.
     #[inline]
     fn characters(&mut self, text: &str) -> Result<(), WriteError> {
-        if let [first, ..] = text.as_bytes()
-            && chars::is_space(*first)
-            && chars::is_blank(text)
-        {
-            self.out.extend_from_slice(format!("&#{first};").as_bytes());
-            return escape::text(text.get(1..).unwrap_or_default(), self.out);
+        match text.as_bytes() {
+            [first, rest @ ..] if chars::is_space(*first) && chars::is_blank(text) => {
+                self.out.extend_from_slice(format!("&#{first};").as_bytes());
+                escape::text(rest, self.out)
+            }
+            text => escape::text(text, self.out),
         }
-        escape::text(text, self.out)
     }
 
     fn indent(&mut self) {
@@ -274,40 +337,6 @@ impl<'o> XmlWriter<'o> {
         for _ in 0..self.open.len() {
             self.out.extend_from_slice(b"  ");
         }
-    }
-
-    /// Declares a namespace that is not one of a vocabulary, unless it is in force.
-    fn enter(&mut self, namespace: Namespace<'_>, outer: InForce) -> Result<InForce, WriteError> {
-        let declared = match namespace {
-            Namespace::None => outer == InForce::None,
-            Namespace::Known(vocabulary) => outer == InForce::Known(vocabulary),
-            Namespace::Other(uri) => match outer {
-                InForce::Other { start, len } => {
-                    self.out.get(start..start + len) == Some(uri.as_bytes())
-                }
-                _ => false,
-            },
-        };
-        if declared {
-            return Ok(outer);
-        }
-        let start = self.out.len() + " xmlns=\"".len();
-        self.declare(namespace.uri())?;
-        Ok(match namespace {
-            Namespace::None => InForce::None,
-            Namespace::Known(vocabulary) => InForce::Known(vocabulary),
-            Namespace::Other(_) => InForce::Other {
-                start,
-                len: self.out.len() - "\"".len() - start,
-            },
-        })
-    }
-
-    fn declare(&mut self, uri: &str) -> Result<(), WriteError> {
-        self.out.extend_from_slice(b" xmlns=\"");
-        self.uri(uri)?;
-        self.out.push(b'"');
-        Ok(())
     }
 
     fn uri(&mut self, uri: &str) -> Result<(), WriteError> {
@@ -332,8 +361,8 @@ const SHALLOW: usize = 12;
 impl Stack {
     const fn new() -> Self {
         const EMPTY: Frame = Frame {
-            name_start: 0,
-            name_len: 0,
+            content: 0,
+            tag: None,
             namespace: InForce::None,
             has_elements: false,
             has_text: false,
@@ -345,6 +374,7 @@ impl Stack {
         }
     }
 
+    #[inline]
     fn push(&mut self, frame: Frame) {
         match self.shallow.get_mut(self.len) {
             Some(place) => *place = frame,
@@ -376,6 +406,7 @@ impl Stack {
         self.deep.truncate(self.len.saturating_sub(SHALLOW));
     }
 
+    #[inline]
     const fn len(&self) -> usize {
         self.len
     }
