@@ -157,6 +157,34 @@ impl VirmoClient {
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
         }
     }
+
+    /// What came of a job does not fit the tree: it is reported as failed, and taken back.
+    fn not_kept(
+        &mut self,
+        subject: &Subject,
+        job: JobId,
+        failure: Failure,
+        cx: &mut Context<'_, '_>,
+    ) -> StatusCode {
+        let status = failure.status;
+        match subject {
+            Subject::Vm(vm) => {
+                let task = self.book.read().vms.get(vm);
+                let task = task.filter(|task| task.job == Some(job));
+                if let Some(intent) = task.and_then(|task| task.intent.clone()) {
+                    self.give_up(intent, &failure, false, cx);
+                }
+            }
+            Subject::Apply => {
+                let task = self.book.read().apply.clone();
+                if let Some(task) = task.filter(|task| task.job == Some(job)) {
+                    self.give_up_apply(task, &failure, false, cx);
+                }
+            }
+            _ => self.book.release(job),
+        }
+        status
+    }
 }
 
 impl Builder {
@@ -276,11 +304,10 @@ impl ManagementObject for VirmoClient {
         let Some(subject) = self.subject(job) else {
             return StatusCode::COMMAND_FAILED.into();
         };
-        let status = self.finish(subject, job, end, cx).unwrap_or_else(|error| {
-            self.book.release(job);
-            error.status()
-        });
-        status.into()
+        let finished = self.finish(subject.clone(), job, end, cx);
+        finished
+            .unwrap_or_else(|error| self.not_kept(&subject, job, error.into(), cx))
+            .into()
     }
 }
 

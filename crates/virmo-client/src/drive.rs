@@ -7,6 +7,7 @@ use std::{
 };
 
 use omadm_core::StatusCode;
+use omadm_tree::TreeError;
 use virmo_hypervisor::{
     Erase, Hypervisor, HypervisorError, HypervisorErrorKind, MachineState, PowerOff, VmSpec,
 };
@@ -226,6 +227,15 @@ impl From<HypervisorError> for Failure {
     fn from(error: HypervisorError) -> Self {
         Self {
             status: status(error.kind()),
+            reason: explain(&error),
+        }
+    }
+}
+
+impl From<TreeError> for Failure {
+    fn from(error: TreeError) -> Self {
+        Self {
+            status: error.status(),
             reason: explain(&error),
         }
     }

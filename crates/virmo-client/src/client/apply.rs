@@ -36,7 +36,7 @@ impl VirmoClient {
         }
         let left = ledger.apply.as_ref();
         let owed = left
-            .map(|task| task.intent.changes.clone())
+            .map(|task| [&*task.intent.changes, &*task.intent.owed].concat())
             .unwrap_or_default();
         let intent = ApplyIntent {
             changes,
@@ -144,22 +144,35 @@ impl VirmoClient {
                 if timed_out {
                     self.book.after(After::GiveUp(Arc::clone(&task.given_up)));
                 }
-                self.tell_apply_failure(&failure);
-                if !std::mem::replace(&mut task.intent.failed, true) {
-                    self.reply_apply(&task.intent, failure.status, cx);
-                    task.intent.save(&mut cx.effects.batch);
-                }
-                if timed_out {
-                    self.book.write().apply = Some(task);
-                } else if task.settling {
-                    // It is tried again before the next change, or at the next start.
-                    task.job = None;
-                    self.book.write().apply = Some(task);
-                } else {
-                    self.apply(task.intent, cx);
-                }
+                self.give_up_apply(task, &failure, timed_out, cx);
                 Ok(failure.status)
             }
+        }
+    }
+
+    /// Reports a change as failed whose job is lost or has not ended in time, or whose outcome
+    /// cannot be kept. A job that is over is followed by one that takes back what it did, unless it
+    /// was that one.
+    pub(super) fn give_up_apply(
+        &mut self,
+        mut task: ApplyTask,
+        failure: &Failure,
+        timed_out: bool,
+        cx: &mut Context<'_, '_>,
+    ) {
+        self.tell_apply_failure(failure);
+        if !std::mem::replace(&mut task.intent.failed, true) {
+            self.reply_apply(&task.intent, failure.status, cx);
+            task.intent.save(&mut cx.effects.batch);
+        }
+        if timed_out {
+            self.book.write().apply = Some(task);
+        } else if task.settling {
+            // It is tried again before the next change, or at the next start.
+            task.job = None;
+            self.book.write().apply = Some(task);
+        } else {
+            self.apply(task.intent, cx);
         }
     }
 

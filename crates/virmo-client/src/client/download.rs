@@ -171,10 +171,13 @@ impl VirmoClient {
         });
         let result = result.and_then(|result| result.map_err(Failure::from));
         let node = intent.node.clone();
+        let result = result.and_then(|finished| {
+            let to = ImageState::Downloaded;
+            let kept = self.keep_image(&node, id, to, Some(&finished), cx);
+            kept.map_err(Failure::from)
+        });
         let status = match result {
-            Ok(finished) => {
-                let to = ImageState::Downloaded;
-                self.keep_image(&node, id, to, Some(&finished), cx)?;
+            Ok(()) => {
                 self.image_ready(&intent, cx);
                 StatusCode::OK
             }

@@ -275,10 +275,16 @@ impl VirmoClient {
                 ImageIntent::forget(&mut cx.effects.batch, id);
                 StatusCode::OK
             }
-            // The intent stays: the files are removed at the next start.
+            // The files are removed at the next start; by then the Exec was answered.
             Err(failure) => {
-                let node = task.as_ref().map_or("", |task| &task.intent.node);
-                self.tell_image_failure(node, id, failure.reason);
+                if let Some(task) = &task {
+                    let left = ImageIntent {
+                        reply: Reply::default(),
+                        ..task.intent.clone()
+                    };
+                    left.save(&mut cx.effects.batch);
+                    self.tell_image_failure(&left.node, id, failure.reason);
+                }
                 failure.status
             }
         };

@@ -188,9 +188,10 @@ impl VirmoClient {
         }
     }
 
-    /// Reports an intent as failed whose job is lost or has not ended in time. A lost job is
-    /// followed by one that undoes what it did, unless it was that one.
-    fn give_up(
+    /// Reports an intent as failed whose job is lost or has not ended in time, or whose outcome
+    /// cannot be kept. A job that is over is followed by one that undoes what it did, unless it was
+    /// that one.
+    pub(super) fn give_up(
         &mut self,
         mut intent: VmIntent,
         failure: &Failure,

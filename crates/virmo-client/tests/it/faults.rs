@@ -1,12 +1,13 @@
 use omadm_core::StatusCode;
 use omadm_mo::JobEnd;
+use omadm_tree::TreeLimits;
 use virmo_client::{Event, Policy};
 use virmo_hypervisor::MachineState;
 use virmo_state::{Primitive, VmState};
 
 use crate::{
     bench::{Fault, in_job},
-    device::{Answer, Device},
+    device::{Answer, Device, final_alert},
 };
 
 /// Every applicable primitive: the state, the node's name, what CreateParams says for it.
@@ -378,17 +379,40 @@ fn power_off_asks_first_if_the_policy_says_so() {
     }
 }
 
-/// The tree has no room for what came of a primitive: 420, and no dead end.
+/// Rule 8: the tree has no room for what came of a primitive. The failure is reported, and undone
+/// at once; a restart does not finish what was reported as failed.
 #[test]
 fn an_outcome_the_tree_has_no_room_for_is_undone() {
-    let mut device = device_in(VmState::NotCreated, "");
-    device.limits.total_bytes = 1;
-    device.restart();
-    assert_eq!(device.operate("a", "Create"), StatusCode::DEVICE_FULL);
-    assert_eq!(device.state("a"), Some(VmState::NotCreated));
-    assert_eq!(device.operate("a", "Create"), StatusCode::DEVICE_FULL);
-    device.limits = Device::new().limits;
-    device.restart();
-    device.check();
-    assert_ne!(device.state("a"), Some(VmState::PoweredOff));
+    for accepted in [false, true] {
+        for restarted in [false, true] {
+            let mut policy = Policy::default();
+            policy.alert_type = Some("com.example.result".to_owned());
+            let mut device = Device::with_policy(policy);
+            device.provision("a", "");
+            device.limits.total_bytes = 1;
+            device.restart();
+            device.take_alerts();
+            let uri = "./VirMO/a/Operations/Create";
+            let Answer::Pending(job, _) = device.begin(uri, None) else {
+                panic!("refused");
+            };
+            if accepted {
+                device.accept(job);
+            }
+            assert_eq!(device.run(job), StatusCode::DEVICE_FULL);
+            let alert = final_alert(uri, None, StatusCode::DEVICE_FULL);
+            let alerts = if accepted { vec![alert] } else { Vec::new() };
+            assert_eq!(device.take_alerts(), alerts);
+            if restarted {
+                device.limits = TreeLimits::default();
+                device.restart();
+            } else {
+                device.run_all();
+            }
+            assert_eq!(device.state("a"), Some(VmState::NotCreated));
+            assert_eq!(device.machine("a"), MachineState::Absent);
+            assert_eq!(device.take_alerts(), [""; 0]);
+            device.check();
+        }
+    }
 }

@@ -339,6 +339,26 @@ fn an_image_in_use_is_kept() {
     device.check();
 }
 
+/// Files that cannot be removed are removed at the next start; the Exec behind it was answered.
+#[test]
+fn a_delete_that_was_reported_as_failed_is_not_reported_again() {
+    let mut policy = impatient();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device(IMAGE, policy);
+    device.store.stuck.store(true, Ordering::SeqCst);
+    let Answer::Pending(job, _) = device.begin(DELETE, Some("c-4")) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    let alert = final_alert(DELETE, Some("c-4"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [alert]);
+    device.store.stuck.store(false, Ordering::SeqCst);
+    device.restart();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    device.check();
+}
+
 /// Files that cannot be removed are removed at the next start; the node is gone all the same.
 #[test]
 fn files_that_stay_are_removed_at_the_next_start() {
@@ -427,20 +447,25 @@ fn a_lost_download_is_a_failed_one() {
     );
 }
 
-/// The tree has no room for DownloadedLocation: 420, no alert, and no dead end.
+/// The tree has no room for DownloadedLocation: the download failed, and can be asked for again.
 #[test]
-fn a_location_the_tree_has_no_room_for_is_no_dead_end() {
-    let mut device = device(IMAGE, impatient());
+fn a_location_the_tree_has_no_room_for_is_a_failed_download() {
+    let mut policy = impatient();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device(IMAGE, policy);
     device.limits.nodes = device.size().0;
     device.restart();
     for _ in 0..2 {
         assert_eq!(device.exec(DOWNLOAD), StatusCode::DEVICE_FULL);
-        assert_eq!(leaf(&device, "State").as_deref(), Some("1"));
-        assert_eq!(device.take_alerts(), [""; 0]);
+        let alert = final_alert(DOWNLOAD, None, StatusCode::DEVICE_FULL);
+        assert_eq!(device.take_alerts(), [alert]);
+        device.check();
+        assert_eq!(leaf(&device, "State").as_deref(), Some("3"));
     }
     device.limits.nodes += 1;
     device.restart();
-    assert_eq!(leaf(&device, "State").as_deref(), Some("2"));
+    assert_eq!(leaf(&device, "State").as_deref(), Some("3"));
+    assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
     assert_eq!(device.take_alerts(), [image_ready("img", None)]);
     device.check();
 }

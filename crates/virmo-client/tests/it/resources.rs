@@ -336,6 +336,36 @@ fn an_outcome_that_cannot_be_kept_is_taken_back() {
     device.check();
 }
 
+/// A change is owed; the next one is given up before it takes that back. Neither is forgotten.
+#[test]
+fn what_is_owed_outlives_a_change_that_is_lost() {
+    let mut device = device(Policy::default());
+    want(&mut device, "a", &config(200, 50));
+    device.bench.fault(2, Fault::All);
+    device.bench.fault(3, Fault::Nothing);
+    assert_eq!(device.exec(APPLY), StatusCode::COMMAND_FAILED);
+    assert_eq!(
+        device.bench.resources(&device.id("a")).unwrap().to_string(),
+        config(200, 50)
+    );
+    want(&mut device, "a", "");
+    want(&mut device, "c", &config(50, 20));
+    let Answer::Pending(job, _) = device.begin(APPLY, None) else {
+        panic!("refused");
+    };
+    drop(device.take(job));
+    device.complete(job, JobEnd::Lost);
+    let again = device.jobs.front().unwrap().id;
+    drop(device.take(again));
+    device.complete(again, JobEnd::Lost);
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    assert_eq!(
+        current(&device),
+        [config(100, 50), config(100, 30), config(50, 20)]
+    );
+    device.check();
+}
+
 #[test]
 fn what_was_accepted_ends_in_an_alert() {
     let mut policy = Policy::default();
