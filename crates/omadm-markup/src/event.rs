@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::{Fragment, Name};
 
-/// One step through a document. [WBXML §5], [XML §2]
+/// One step through a document. [WAP-WBXML], [XML §2]
 ///
 /// `Start` is followed by the element's `Attribute`s, then its content, then `End`. Namespace
 /// declarations are not attributes. Comments, processing instructions and the prolog make no event.

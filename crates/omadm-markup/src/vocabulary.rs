@@ -91,7 +91,7 @@ impl Tag {
         }
     }
 
-    /// The token on the vocabulary's code page, 0x05 to 0x3F. [WBXML §5.8.4]
+    /// The token on the vocabulary's code page, 0x05 to 0x3F. [WAP-WBXML]
     #[must_use]
     pub const fn token(self) -> u8 {
         self.0 as u8
@@ -232,7 +232,7 @@ macro_rules! vocabulary {
 }
 
 vocabulary! {
-    /// The names of messages, code page 0. [DM-RepPro §6]
+    /// The names of messages, code page 0. [DM-RepPro]
     syncml, SyncMl, "SYNCML:SYNCML1.2":
     0x05 ADD "Add"
     0x06 ALERT "Alert"
@@ -292,7 +292,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// The names of meta-information, code page 1. [MetInf §5]
+    /// The names of meta-information, code page 1. [DM-MetInf]
     metinf, MetInf, "syncml:metinf":
     0x05 ANCHOR "Anchor"
     0x06 EMI "EMI"
@@ -315,7 +315,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// The names of device descriptions and serialised trees, code page 2. [DM-TND §9.2]
+    /// The names of device descriptions and serialised trees, code page 2. [DM-TND]
     ///
     /// [`NODE`](ddf::NODE) is the element `Node`, [`NODE_FORMAT`](ddf::NODE_FORMAT) the format `node`.
     ddf, Ddf, "syncml:dmddf1.2":

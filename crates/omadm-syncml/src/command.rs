@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::is_default;
 use crate::{Chal, Item, Meta, item::own};
 
-/// The id of a command, unique within its message; never 0. [DM-RepPro §6.1.5]
+/// The id of a command, unique within its message; never 0. [DM-RepPro]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(Serialize, Deserialize))]
 pub struct CmdId(NonZeroU32);
@@ -51,7 +51,7 @@ impl fmt::Debug for CmdId {
     }
 }
 
-/// What a Status or Results refers to. [DM-RepPro §6.1.6]
+/// What a Status or Results refers to. [DM-RepPro]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum CmdRef {
     /// The `SyncHdr`: 0 on the wire, or an absent `CmdRef`.
@@ -93,7 +93,7 @@ impl CmdRef {
     }
 }
 
-/// A command in document order. [DM-RepPro §6.6]
+/// A command in document order. [DM-RepPro]
 ///
 /// A missing, zero or unreadable `CmdID` is `None`: the command is there and can be answered. It is
 /// written without `CmdID`.
@@ -233,7 +233,7 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The content of Add, Copy, Delete, Get and Replace. [DM-RepPro §6.6.1]
+/// The content of Add, Copy, Delete, Get and Replace. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -291,7 +291,7 @@ impl<'a> NodeCommand<'a> {
     }
 }
 
-/// The content of Exec. [DM-RepPro §6.6.6]
+/// The content of Exec. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -353,7 +353,7 @@ impl<'a> Exec<'a> {
     }
 }
 
-/// The content of Alert. [DM-RepPro §6.6.2]
+/// The content of Alert. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -426,7 +426,7 @@ impl<'a> Alert<'a> {
     }
 }
 
-/// The content of Status. [DM-RepPro §6.6.16]
+/// The content of Status. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -537,7 +537,7 @@ impl<'a> Status<'a> {
     }
 }
 
-/// The content of Results. [DM-RepPro §6.6.12]
+/// The content of Results. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -604,7 +604,7 @@ impl<'a> Results<'a> {
     }
 }
 
-/// The content of Atomic and Sequence. [DM-RepPro §6.6.3]
+/// The content of Atomic and Sequence. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 #[cfg_attr(

@@ -27,7 +27,7 @@ pub enum GenericAlertError {
 }
 
 impl GenericAlertError {
-    /// What the Alert is answered with. [DM-Protocol §8.7]
+    /// What the Alert is answered with. [DM-Protocol]
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -41,7 +41,7 @@ impl GenericAlertError {
     }
 }
 
-/// Generic Alerts. [DM-Protocol §8.7]
+/// Generic Alerts. [DM-Protocol]
 impl<'a> Alert<'a> {
     /// An Alert of one Item for `alert`; `Data` is written even if it is empty.
     ///

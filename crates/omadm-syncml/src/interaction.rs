@@ -23,7 +23,7 @@ pub enum InteractionError {
 }
 
 impl InteractionError {
-    /// What the Alert is answered with. [DM-Protocol §12.2]
+    /// What the Alert is answered with. [DM-Protocol]
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -33,7 +33,7 @@ impl InteractionError {
     }
 }
 
-/// User interactions. [DM-Protocol §12]
+/// User interactions. [DM-Protocol]
 impl<'a> Alert<'a> {
     /// The Alert that asks for `interaction`: first the options, then the text, then the choices.
     #[must_use]
@@ -97,7 +97,7 @@ impl<'a> Alert<'a> {
     }
 }
 
-/// Answers to user interactions. [DM-Protocol §12.2]
+/// Answers to user interactions. [DM-Protocol]
 impl Status<'_> {
     /// With the code and the Items of `answer`.
     #[must_use]

@@ -13,7 +13,7 @@ pub(crate) fn own(text: Cow<'_, str>) -> Cow<'static, str> {
     Cow::Owned(text.into_owned())
 }
 
-/// A `Target` or `Source`: an address and, if need be, a name. [DM-RepPro §6.1.27]
+/// A `Target` or `Source`: an address and, if need be, a name. [DM-RepPro]
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -159,7 +159,7 @@ impl<'a> From<Fragment<'a>> for Data<'a> {
     }
 }
 
-/// One Item of a command. [DM-RepPro §6.5.1]
+/// One Item of a command. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug, Default)]
 #[non_exhaustive]
 #[cfg_attr(

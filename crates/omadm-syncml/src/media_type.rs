@@ -1,6 +1,6 @@
 use omadm_markup::Encoding;
 
-/// The media type of a DM message. [DM-HTTP §5]
+/// The media type of a DM message. [DM-HTTP]
 #[must_use]
 pub const fn media_type(encoding: Encoding) -> &'static str {
     match encoding {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::is_default;
 use crate::{Command, Cred, Location, Meta, item::own};
 
-/// One SyncML message: a header and commands in document order. [DM-RepPro §6.4]
+/// One SyncML message: a header and commands in document order. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -48,7 +48,7 @@ impl<'a> Message<'a> {
     }
 }
 
-/// The `SyncHdr` of a message. [DM-RepPro §6.4.3]
+/// The `SyncHdr` of a message. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use omadm_core::{Format, Mark, UnknownFormat};
 #[cfg(feature = "serde")]
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::json::is_default;
 use crate::{Data, item::own};
 
-/// Meta-information. [MetInf §5]
+/// Meta-information. [DM-MetInf]
 ///
 /// An absent child and an empty one differ: `None` is absent, `Some("")` empty. A `Meta` in which
 /// everything is absent is not written. Elements of Data Synchronization are skipped on receipt.
@@ -144,7 +144,7 @@ impl<'a> Meta<'a> {
     }
 
     /// The meta-information of an Item, whose command has `outer`: what is absent here is taken
-    /// from there. [DM-RepPro §6.5.2]
+    /// from there. [DM-RepPro]
     #[must_use]
     pub fn inherit<'s>(&'s self, outer: &'s Meta<'a>) -> Meta<'s> {
         fn text<'s>(
@@ -193,8 +193,8 @@ impl<'a> Meta<'a> {
     }
 }
 
-/// Credentials. [DM-RepPro §6.1.3]
-#[derive(Clone, PartialEq, Debug)]
+/// Credentials, which do not print. [DM-RepPro]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 #[cfg_attr(
     feature = "serde",
@@ -228,7 +228,15 @@ impl<'a> Cred<'a> {
     }
 }
 
-/// A challenge: the request for credentials. [DM-RepPro §6.1.2]
+impl fmt::Debug for Cred<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("Cred");
+        fields.field("meta", &self.meta);
+        fields.field("data", &format_args!("[redacted]")).finish()
+    }
+}
+
+/// A challenge: the request for credentials. [DM-RepPro]
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 #[cfg_attr(
@@ -254,5 +262,41 @@ impl<'a> Chal<'a> {
         Chal {
             meta: self.meta.into_owned(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_is_inherited() {
+        let outer = Meta::new()
+            .with_format(Format::Int)
+            .with_type("a")
+            .with_size(1);
+        let inner = Meta::new().with_type("");
+        let both = inner.inherit(&outer);
+        assert_eq!(both.format(), Ok(Format::Int));
+        assert_eq!((both.media_type(), both.size), ("", Some(1)));
+        assert_eq!(Meta::new().inherit(&outer), outer);
+        assert_eq!(outer.inherit(&inner), outer);
+    }
+
+    #[test]
+    fn defaults_stand_for_what_is_absent() {
+        let meta = Meta::new();
+        assert!(meta.is_empty());
+        assert_eq!(meta.format(), Ok(Format::Chr));
+        assert_eq!((meta.media_type(), meta.mark()), ("text/plain", None));
+        assert!(!Meta::new().with_type("").is_empty());
+    }
+
+    #[test]
+    fn credentials_do_not_print() {
+        let cred = Cred::new(Meta::new().with_type("syncml:auth-basic"), "c2VjcmV0");
+        let printed = format!("{cred:?}");
+        assert!(printed.contains("auth-basic") && printed.contains("[redacted]"));
+        assert!(!printed.contains("c2VjcmV0"), "{printed}");
     }
 }
