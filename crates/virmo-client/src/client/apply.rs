@@ -136,9 +136,10 @@ impl VirmoClient {
             Ok((applied, failure)) if !late => self.settle_apply(task, applied, failure, cx),
             // What came of it was reported as failed: it has to be taken back.
             Ok(_) => {
-                task.intent.failed = true;
+                let status = StatusCode::COMMAND_FAILED;
+                self.report_apply_failure(&mut task.intent, status, cx);
                 self.apply(task.intent, cx);
-                Ok(StatusCode::COMMAND_FAILED)
+                Ok(status)
             }
             Err(failure) => {
                 if timed_out {
@@ -161,10 +162,7 @@ impl VirmoClient {
         cx: &mut Context<'_, '_>,
     ) {
         self.tell_apply_failure(failure);
-        if !std::mem::replace(&mut task.intent.failed, true) {
-            self.reply_apply(&task.intent, failure.status, cx);
-            task.intent.save(&mut cx.effects.batch);
-        }
+        self.report_apply_failure(&mut task.intent, failure.status, cx);
         if timed_out {
             self.book.write().apply = Some(task);
         } else if task.settling {
@@ -173,6 +171,19 @@ impl VirmoClient {
             self.book.write().apply = Some(task);
         } else {
             self.apply(task.intent, cx);
+        }
+    }
+
+    /// Reports a change as failed, once.
+    fn report_apply_failure(
+        &self,
+        intent: &mut ApplyIntent,
+        status: StatusCode,
+        cx: &mut Context<'_, '_>,
+    ) {
+        if !std::mem::replace(&mut intent.failed, true) {
+            self.reply_apply(intent, status, cx);
+            intent.save(&mut cx.effects.batch);
         }
     }
 

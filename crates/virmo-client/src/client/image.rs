@@ -218,6 +218,8 @@ impl VirmoClient {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);
         }
         if let Some(task) = self.book.read().images.get(&id) {
+            let source = ImageNode::Download.of(&self.roots.image(node));
+            self.report(&source, &task.intent.reply, StatusCode::COMMAND_FAILED, cx);
             let cancel = task.cancel.clone();
             self.book.after(After::Cancel(cancel));
         }

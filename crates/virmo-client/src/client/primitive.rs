@@ -163,7 +163,8 @@ impl VirmoClient {
             .get(vm)
             .filter(|task| task.job == Some(job))
             .cloned();
-        let Some((task, intent)) = task.and_then(|task| Some((task.clone(), task.intent?))) else {
+        let Some((task, mut intent)) = task.and_then(|task| Some((task.clone(), task.intent?)))
+        else {
             return Ok(StatusCode::COMMAND_FAILED);
         };
         let outcome = output(end, |output| match output {
@@ -174,9 +175,10 @@ impl VirmoClient {
             Ok(outcome) if !late => self.settle(&task, intent, outcome, cx),
             // What came of it was reported as failed: what it is now has to be found out.
             Ok(_) => {
-                let failed = true;
-                self.drive(VmIntent { failed, ..intent }, false, cx);
-                Ok(StatusCode::COMMAND_FAILED)
+                let status = StatusCode::COMMAND_FAILED;
+                self.report_failure(&mut intent, status, cx);
+                self.drive(intent, false, cx);
+                Ok(status)
             }
             Err(failure) => {
                 if timed_out {
@@ -199,11 +201,7 @@ impl VirmoClient {
         cx: &mut Context<'_, '_>,
     ) {
         self.tell_failure(&intent, &failure.reason);
-        let first = !std::mem::replace(&mut intent.failed, true);
-        if first {
-            self.reply(&intent, failure.status, cx);
-            intent.save(&mut cx.effects.batch);
-        }
+        self.report_failure(&mut intent, failure.status, cx);
         let task = self.book.write().vms.entry(intent.vm.clone()).or_default();
         if timed_out {
             task.intent = Some(intent);
@@ -213,6 +211,14 @@ impl VirmoClient {
             task.intent = Some(intent);
         } else {
             self.drive(intent, false, cx);
+        }
+    }
+
+    /// Reports an intent as failed, once.
+    fn report_failure(&self, intent: &mut VmIntent, status: StatusCode, cx: &mut Context<'_, '_>) {
+        if !std::mem::replace(&mut intent.failed, true) {
+            self.reply(intent, status, cx);
+            intent.save(&mut cx.effects.batch);
         }
     }
 

@@ -250,6 +250,36 @@ fn a_restart_settles_what_was_reported_as_failed() {
     }
 }
 
+/// The journal fails when the time is over: the failure is durable with what comes next, and undone
+/// by a restart.
+#[test]
+fn a_failure_that_could_not_be_kept_is_kept_later() {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = Device::with_policy(policy);
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    device.take_alerts();
+    let uri = "./VirMO/a/Operations/Suspend";
+    let Answer::Pending(job, _) = device.begin(uri, None) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    let work = device.take(job);
+    device
+        .journal
+        .fail_in
+        .store(0, std::sync::atomic::Ordering::SeqCst);
+    device.complete(job, JobEnd::TimedOut);
+    let output = in_job(|| work.run());
+    device.complete(job, JobEnd::Late(output));
+    let alert = final_alert(uri, None, StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [alert]);
+    device.restart();
+    assert_eq!(device.state("a"), Some(VmState::Running));
+    device.check();
+}
+
 /// A create that hangs and is given up does not go on to boot the machine.
 #[test]
 fn a_job_that_was_given_up_stops() {

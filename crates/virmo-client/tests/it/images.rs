@@ -298,6 +298,27 @@ fn deleting_an_image_stops_its_download() {
     device.check();
 }
 
+/// A download that was answered with 202 is answered, also if its image is deleted meanwhile.
+#[test]
+fn a_download_that_is_stopped_is_reported() {
+    for by_exec in [true, false] {
+        let mut policy = impatient();
+        policy.alert_type = Some("com.example.result".to_owned());
+        let mut device = device(IMAGE, policy);
+        let Answer::Pending(..) = device.begin(DOWNLOAD, Some("c-6")) else {
+            panic!("refused");
+        };
+        match by_exec {
+            true => _ = device.begin(DELETE, None),
+            false => _ = device.delete("./VMImgMO/img"),
+        }
+        device.run_all();
+        let alert = final_alert(DOWNLOAD, Some("c-6"), StatusCode::COMMAND_FAILED);
+        assert_eq!(device.take_alerts(), [alert]);
+        device.check();
+    }
+}
+
 /// Rule 7: a Delete that is rolled back stops nothing and removes nothing.
 #[test]
 fn a_delete_that_is_rolled_back_leaves_the_download_alone() {

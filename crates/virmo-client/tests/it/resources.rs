@@ -301,6 +301,31 @@ fn a_change_that_hangs_is_taken_back_when_it_returns() {
     }
 }
 
+/// The journal fails when the time is over: the failure is durable with what comes next, and the
+/// change is taken back by a restart.
+#[test]
+fn a_failure_that_could_not_be_kept_is_kept_later() {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device(policy);
+    trade(&mut device);
+    device.take_alerts();
+    let Answer::Pending(job, _) = device.begin(APPLY, None) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    let work = device.take(job);
+    device.journal.fail_in.store(0, Ordering::SeqCst);
+    device.complete(job, JobEnd::TimedOut);
+    let output = in_job(|| work.run());
+    device.complete(job, JobEnd::Late(output));
+    let alert = final_alert(APPLY, None, StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [alert]);
+    device.restart();
+    assert_eq!(current(&device), before());
+    device.check();
+}
+
 #[test]
 fn a_lost_change_is_taken_back() {
     let mut device = device(Policy::default());
