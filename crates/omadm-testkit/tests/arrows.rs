@@ -7,7 +7,11 @@
     reason = "test code"
 )]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 const CLIENT: [&str; 2] = ["omadm-client", "virmo-client"];
 const SERVER: [&str; 2] = ["omadm-server", "virmo-server"];
@@ -17,10 +21,14 @@ fn workspace() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
+fn architecture() -> String {
+    fs::read_to_string(workspace().join("docs/architecture.md")).unwrap()
+}
+
 /// The rows `| floor | `crate` | …` of the architecture document.
 fn floors() -> BTreeMap<String, u32> {
-    let text = fs::read_to_string(workspace().join("docs/architecture.md")).unwrap();
-    text.lines()
+    architecture()
+        .lines()
         .filter_map(|line| {
             let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
             let floor = cells.next()?.parse().ok()?;
@@ -83,6 +91,39 @@ fn every_crate_has_a_floor_and_uses_lower_floors_only() {
             }
         }
     }
+}
+
+/// The arrows that do not follow from others, as `from --> to`.
+fn reduced(arrows: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    fn reach<'a>(from: &str, arrows: &'a BTreeMap<String, Vec<String>>) -> BTreeSet<&'a str> {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<&str> = arrows[from].iter().map(String::as_str).collect();
+        while let Some(to) = open.pop() {
+            if reached.insert(to) {
+                open.extend(arrows[to].iter().map(String::as_str));
+            }
+        }
+        reached
+    }
+    let mut lines = BTreeSet::new();
+    for (from, uses) in arrows {
+        let implied: BTreeSet<_> = uses.iter().flat_map(|to| reach(to, arrows)).collect();
+        let direct = uses.iter().filter(|to| !implied.contains(to.as_str()));
+        lines.extend(direct.map(|to| format!("{from} --> {to}")));
+    }
+    lines
+}
+
+#[test]
+fn the_picture_shows_the_arrows() {
+    let mut arrows = arrows();
+    arrows.remove("omadm-testkit");
+    let drawn = architecture()
+        .lines()
+        .filter(|line| line.contains(" --> "))
+        .map(str::to_owned)
+        .collect::<BTreeSet<_>>();
+    assert_eq!(drawn, reduced(&arrows));
 }
 
 #[test]
