@@ -112,7 +112,7 @@ impl Walk<'_> {
         }
         match end {
             Some(end) => self.end(end),
-            None if message.is_final && !self.session.mid_package => self.close_package(),
+            None if message.is_final => self.close_package(),
             None => {}
         }
     }

@@ -251,6 +251,26 @@ fn statuses_that_do_not_fit_go_on_in_the_next_message_before_any_command() {
     assert!(outcome.messages > 5, "{} messages", outcome.messages);
 }
 
+/// The request for the next message finds room beside the statuses, whatever the limit.
+#[test]
+fn an_incomplete_package_is_answered_within_the_limit() {
+    for max_message in 1200..1500 {
+        let mut device = Device {
+            server: Server::new(Config::new("t"), Everyone),
+            max_message,
+            sent: 0,
+        };
+        let mut message = device.package_1(20);
+        message.is_final = false;
+        let (answer, _) = device.send(message);
+        assert!(matches!(
+            answer.commands.last(),
+            Some(Command::Alert(alert)) if alert.code == Some(AlertCode::NEXT_MESSAGE)
+        ));
+        assert!(!answer.is_final && answer.commands.len() > 3);
+    }
+}
+
 #[test]
 fn a_device_that_takes_nothing_gets_nothing_and_the_session_ends() {
     let outcome = run(100, 3, &["x".to_owned()]);

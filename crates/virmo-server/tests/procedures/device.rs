@@ -63,6 +63,10 @@ pub(crate) struct Device {
     pub(crate) auto_create: bool,
     /// Whether Add of a leaf that is there is an error even while it has no value.
     pub(crate) strict_add: bool,
+    /// How many sessions what was accepted takes.
+    pub(crate) delay: u32,
+    /// Whether an applied NewConfig stays, empty.
+    pub(crate) keep_new_config: bool,
     faults: Vec<(usize, Fault)>,
     /// What was accepted and is done between two sessions.
     open: Vec<(String, Option<String>)>,
@@ -81,6 +85,8 @@ impl Device {
             outcome: Outcome::Success,
             auto_create: true,
             strict_add: false,
+            delay: 0,
+            keep_new_config: false,
             faults: Vec::new(),
             open: Vec::new(),
             alerts: Vec::new(),
@@ -155,6 +161,10 @@ impl Device {
             }
             if let Some(report) = self.session(procedure) {
                 return report;
+            }
+            if self.delay > 0 && !self.open.is_empty() {
+                self.delay -= 1;
+                continue;
             }
             for (node, correlator) in std::mem::take(&mut self.open) {
                 let code = self.execute(&node);
@@ -359,6 +369,9 @@ impl Device {
             for node in new {
                 let value = self.value(&node).unwrap().to_owned();
                 self.remove(&node);
+                if self.keep_new_config {
+                    self.set(&node, "");
+                }
                 self.set(&node.replace("NewConfig", "CurrentConfig"), &value);
             }
             return StatusCode::OK;

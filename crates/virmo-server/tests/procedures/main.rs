@@ -209,6 +209,20 @@ fn sessions_lost_again_and_again_end_the_procedure() {
     }
 }
 
+/// What takes longer than a session is waited for.
+#[test]
+fn every_procedure_waits_for_what_takes_its_time() {
+    for (name, procedure, device) in CASES {
+        for style in [Style::Alerting, Style::Silent] {
+            let mut device = device(style);
+            device.delay = 5;
+            let report = device.run(&mut *procedure());
+            assert!(report.ok, "{name} {style:?}: {report:?}");
+            assert_eq!(device.sessions, 7, "{name} {style:?}");
+        }
+    }
+}
+
 /// VR-174, VR-179, VR-180, VR-154, VR-165: Add, then the parameters, then the Exec.
 #[test]
 fn an_image_is_delivered_step_by_step() {
@@ -461,6 +475,17 @@ fn resources_are_applied_all_together() {
     let current = apply.outcome().unwrap();
     assert_eq!(current["v"], config(512));
     assert_eq!(current["w"], config(256));
+}
+
+/// An empty NewConfig means none.
+#[test]
+fn an_empty_new_config_says_that_it_was_applied() {
+    let mut device = Device::new(Style::Silent)
+        .with_vm("v", VmState::Running)
+        .with_vm("w", VmState::PoweredOff);
+    device.keep_new_config = true;
+    let report = device.run(&mut apply());
+    assert_eq!((report.ok, device.sessions), (true, 2), "{report:?}");
 }
 
 #[test]
