@@ -1,5 +1,8 @@
 //! What XML says about single characters. [XML §2.2]
 
+/// The namespace of the prefix `xml`. [XML-Names §3]
+pub(crate) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+
 /// XML's white space.
 pub(crate) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')

@@ -4,8 +4,8 @@
 pub struct ReadError {
     /// What is wrong.
     pub kind: ReadErrorKind,
-    /// The byte offset of what is at fault: of a tag, declaration or comment its first byte, of a
-    /// reference its `&`, of a document that ends too early its length.
+    /// The byte offset of what is at fault: of a tag, declaration, comment or token its first byte,
+    /// of a reference its `&`, of a document that ends too early its length.
     pub offset: usize,
 }
 
@@ -52,7 +52,16 @@ pub enum ReadErrorKind {
     /// A reference that is malformed or names a character XML does not allow.
     #[error("malformed reference")]
     InvalidReference,
-    /// An end tag that does not match the start tag.
+    /// A multi-byte integer of WBXML is longer than five octets or larger than 32 bits.
+    #[error("multi-byte integer too large")]
+    InvalidInteger,
+    /// An index that is not inside the string table of WBXML.
+    #[error("string table index out of range")]
+    InvalidStringIndex,
+    /// A token of WBXML at a place where it cannot be; extension tokens are refused everywhere.
+    #[error("token out of place")]
+    InvalidToken,
+    /// An end tag that does not match the start tag; in WBXML an end without a start.
     #[error("end tag does not match the start tag")]
     MismatchedTag,
     /// The text is not UTF-8.
@@ -88,16 +97,27 @@ pub enum ReadErrorKind {
     /// There is text where only elements are expected, or octets that are no text.
     #[error("unexpected text")]
     UnexpectedText,
-    /// The XML declaration names a character encoding other than UTF-8.
-    #[error("character encoding is not utf-8")]
+    /// The public identifier of a WBXML document is none that is read.
+    #[error("unknown public identifier")]
+    UnknownPublicId,
+    /// An attribute token of WBXML that the document type does not assign.
+    #[error("unknown attribute token")]
+    UnknownToken,
+    /// The document names a character encoding that is not read: in XML any but UTF-8, in WBXML any
+    /// but UTF-8, US-ASCII and ISO-8859-1.
+    #[error("character encoding not supported")]
     UnsupportedCharset,
-    /// This encoding cannot be read yet.
-    #[error("encoding not supported")]
-    UnsupportedEncoding,
     /// The name of a namespace has a reference, `>`, `"` or a control character in it, as no URI
     /// has.
     #[error("namespace name not supported")]
     UnsupportedNamespace,
+    /// The major version of WBXML is not 1.
+    #[error("wbxml version not supported")]
+    UnsupportedVersion,
+    /// The last string of the string table of WBXML has no terminator; see
+    /// [`Limits::allow_open_table`](crate::Limits).
+    #[error("string table not terminated")]
+    UnterminatedString,
 }
 
 /// Why something could not be written.
@@ -117,7 +137,4 @@ pub enum WriteError {
     /// Octets that are no text, in XML; write them as base64.
     #[error("octets that are no text cannot be written as xml")]
     NotText,
-    /// This encoding cannot be written yet.
-    #[error("encoding not supported")]
-    UnsupportedEncoding,
 }

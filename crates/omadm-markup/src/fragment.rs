@@ -51,6 +51,13 @@ impl<'a> Fragment<'a> {
         Ok(Self { source, scope })
     }
 
+    /// The document as it came, if it is WBXML with a header of its own, such as octets in which a
+    /// device description was found.
+    #[must_use]
+    pub fn wbxml_document(&self) -> Option<&[u8]> {
+        self.scope.is_wbxml_document().then_some(&*self.source)
+    }
+
     /// A reader of the events.
     ///
     /// # Errors
@@ -120,6 +127,16 @@ impl PartialEq for Fragment<'_> {
 
 impl fmt::Debug for Fragment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fragment({})", String::from_utf8_lossy(&self.source))
+        let mut markup = Vec::new();
+        let shown = match self.scope {
+            Scope::Xml(_) => &self.source,
+            Scope::Wbxml(_) => match Writer::new(Encoding::Xml, &mut markup)
+                .and_then(|mut writer| self.write(&mut writer))
+            {
+                Ok(()) => markup.as_slice(),
+                Err(_) => return write!(f, "Fragment({:02X?})", self.source),
+            },
+        };
+        write!(f, "Fragment({})", String::from_utf8_lossy(shown))
     }
 }

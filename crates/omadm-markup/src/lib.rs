@@ -27,10 +27,8 @@
 //!
 //! Reading never panics, never recurses and keeps within [`Limits`]. A document type declaration,
 //! and with it everything one could do, is refused; so are references to entities other than the
-//! five of XML. Nothing is ever fetched. An error says what is wrong and at which byte.
-//!
-//! WBXML is declared but not read or written yet: asking for it is the error
-//! [`ReadErrorKind::UnsupportedEncoding`] or [`WriteError::UnsupportedEncoding`].
+//! five of XML. Nothing is ever fetched. Strings of a WBXML string table may be referred to until
+//! they add up to [`Limits::max_bytes`]. An error says what is wrong and at which byte.
 
 mod chars;
 mod encoding;
@@ -41,6 +39,7 @@ mod limits;
 mod name;
 mod reader;
 mod vocabulary;
+mod wbxml;
 mod writer;
 
 pub use encoding::Encoding;
@@ -51,4 +50,4 @@ pub use limits::Limits;
 pub use name::{Name, Namespace};
 pub use reader::Reader;
 pub use vocabulary::{Tag, Vocabulary, ddf, devinf, metinf, syncml};
-pub use writer::{Mark, Writer};
+pub use writer::{Mark, PublicId, WbxmlOptions, WbxmlVersion, Writer};

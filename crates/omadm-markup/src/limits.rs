@@ -22,6 +22,13 @@ pub struct Limits {
     /// Whether an XML document may have a `DOCTYPE`; it is then skipped and nothing it names is
     /// ever fetched. One with an internal subset is refused all the same. Default: no.
     pub allow_doctype: bool,
+    /// Whether the last string of a WBXML string table may end with the table instead of with a
+    /// terminator, as the SyncML reference toolkit and those after it send their public identifier.
+    /// Default: no.
+    pub allow_open_table: bool,
+    /// Whether an attribute of a WBXML element may have a name outside the string table; it is then
+    /// left out. Nokia devices declare the namespace of the root that way. Default: no.
+    pub allow_nameless_attributes: bool,
 }
 
 impl Limits {
@@ -33,6 +40,8 @@ impl Limits {
         max_attributes: usize::MAX,
         max_text: usize::MAX,
         allow_doctype: false,
+        allow_open_table: true,
+        allow_nameless_attributes: true,
     };
 }
 
@@ -45,6 +54,8 @@ impl Default for Limits {
             max_attributes: 64,
             max_text: 8 << 20,
             allow_doctype: false,
+            allow_open_table: false,
+            allow_nameless_attributes: false,
         }
     }
 }

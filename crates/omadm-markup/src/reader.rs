@@ -1,10 +1,10 @@
 use std::{borrow::Cow, ops::Range};
 
-use crate::{Content, Encoding, Event, Limits, Name, ReadError, ReadErrorKind};
+use crate::{Content, Encoding, Event, Limits, Name, ReadError};
 
+mod namespaces;
+mod wbxml;
 mod xml;
-
-pub(crate) use xml::Scope;
 
 /// Reads a document as [`Event`]s that borrow from it.
 ///
@@ -17,6 +17,11 @@ pub(crate) use xml::Scope;
 ///
 /// Documents without namespaces are read too: a bare `<Alert>` means the one of SyncML, the root
 /// `<MgmtTree>` that of the device description. Children of `Meta` need no declaration.
+///
+/// In WBXML the code page says what a token means, and pages may be switched at any place. A device
+/// description or device information that is a document of its own in the octets of a `Data` is read
+/// as if its elements stood there; octets that only begin like one stay octets. A token that no
+/// table assigns is a name like `token-3E`.
 #[derive(Debug)]
 pub struct Reader<'a> {
     source: Source<'a>,
@@ -25,6 +30,31 @@ pub struct Reader<'a> {
 #[derive(Debug)]
 enum Source<'a> {
     Xml(xml::XmlReader<'a>),
+    Wbxml(wbxml::WbxmlReader<'a>),
+}
+
+/// What names mean in a piece of a document.
+#[derive(Clone, Debug)]
+pub(crate) enum Scope<'a> {
+    Xml(namespaces::Scope<'a>),
+    Wbxml(wbxml::Scope<'a>),
+}
+
+impl Scope<'_> {
+    pub(crate) fn into_owned(self) -> Scope<'static> {
+        match self {
+            Self::Xml(scope) => Scope::Xml(scope.into_owned()),
+            Self::Wbxml(scope) => Scope::Wbxml(scope.into_owned()),
+        }
+    }
+
+    /// Whether the piece is a whole WBXML document.
+    pub(crate) const fn is_wbxml_document(&self) -> bool {
+        match self {
+            Self::Xml(_) => false,
+            Self::Wbxml(scope) => scope.is_document(),
+        }
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -32,18 +62,27 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if the document is too large or has characters XML does not allow, and for an
-    /// encoding that is not supported.
+    /// [`ReadError`] if the document is too large, has characters XML does not allow, or begins with
+    /// a WBXML header that cannot be read.
     pub fn new(document: &'a [u8], encoding: Encoding, limits: &Limits) -> Result<Self, ReadError> {
         match encoding {
             Encoding::Xml => xml::XmlReader::document(document, limits).map(Self::xml),
-            Encoding::Wbxml => Err(ReadError::new(ReadErrorKind::UnsupportedEncoding, 0)),
+            Encoding::Wbxml => wbxml::WbxmlReader::document(document, limits).map(Self::wbxml),
         }
     }
 
     /// A reader of the content of an element that has been read before.
     pub(crate) fn of_fragment(source: &'a [u8], scope: &'a Scope<'_>) -> Result<Self, ReadError> {
-        xml::XmlReader::fragment(source, scope).map(Self::xml)
+        match scope {
+            Scope::Xml(scope) => xml::XmlReader::fragment(source, scope).map(Self::xml),
+            Scope::Wbxml(scope) => wbxml::WbxmlReader::fragment(source, scope).map(Self::wbxml),
+        }
+    }
+
+    const fn wbxml(reader: wbxml::WbxmlReader<'a>) -> Self {
+        Self {
+            source: Source::Wbxml(reader),
+        }
     }
 
     fn xml(reader: xml::XmlReader<'a>) -> Self {
@@ -61,6 +100,7 @@ impl<'a> Reader<'a> {
     pub fn next_event(&mut self) -> Result<Option<Event<'a>>, ReadError> {
         match &mut self.source {
             Source::Xml(reader) => reader.next_event(),
+            Source::Wbxml(reader) => reader.next_event(),
         }
     }
 
@@ -76,6 +116,7 @@ impl<'a> Reader<'a> {
     pub fn child(&mut self) -> Result<Option<Name<'a>>, ReadError> {
         match &mut self.source {
             Source::Xml(reader) => reader.child(),
+            Source::Wbxml(reader) => reader.child(),
         }
     }
 
@@ -89,6 +130,7 @@ impl<'a> Reader<'a> {
     pub fn text(&mut self) -> Result<Cow<'a, str>, ReadError> {
         match &mut self.source {
             Source::Xml(reader) => reader.text(),
+            Source::Wbxml(reader) => reader.text(),
         }
     }
 
@@ -97,6 +139,7 @@ impl<'a> Reader<'a> {
     pub const fn offset(&self) -> usize {
         match &self.source {
             Source::Xml(reader) => reader.offset(),
+            Source::Wbxml(reader) => reader.offset(),
         }
     }
 
@@ -105,6 +148,7 @@ impl<'a> Reader<'a> {
     pub const fn depth(&self) -> usize {
         match &self.source {
             Source::Xml(reader) => reader.depth(),
+            Source::Wbxml(reader) => reader.depth(),
         }
     }
 
@@ -116,6 +160,7 @@ impl<'a> Reader<'a> {
     pub fn skip(&mut self) -> Result<(), ReadError> {
         match &mut self.source {
             Source::Xml(reader) => reader.skip(),
+            Source::Wbxml(reader) => reader.skip(),
         }
     }
 
@@ -128,21 +173,28 @@ impl<'a> Reader<'a> {
     pub fn content(&mut self) -> Result<Content<'a>, ReadError> {
         match &mut self.source {
             Source::Xml(reader) => reader.content(),
+            Source::Wbxml(reader) => reader.content(),
         }
     }
 
-    /// Reads a whole document: where its root is, and what names mean outside of it.
+    /// Reads a whole document: where what a fragment keeps of it is, and what names mean there.
     pub(crate) fn root(mut self) -> Result<(Range<usize>, Scope<'static>), ReadError> {
         let mut range = 0..0;
         while let Some(event) = self.next_event()? {
-            let Source::Xml(reader) = &self.source;
-            match (event, reader.depth()) {
-                (Event::Start(_), 1) => range.start = reader.offset(),
-                (Event::End, 0) => range.end = reader.end_offset(),
+            match (&self.source, event) {
+                (Source::Xml(reader), Event::Start(_)) if reader.depth() == 1 => {
+                    range.start = reader.offset();
+                }
+                (Source::Xml(reader), Event::End) if reader.depth() == 0 => {
+                    range.end = reader.end_offset();
+                }
                 _ => {}
             }
         }
-        let Source::Xml(reader) = &self.source;
-        Ok((range, reader.outermost()))
+        Ok(match &self.source {
+            Source::Xml(reader) => (range, Scope::Xml(reader.outermost())),
+            // Tokens mean nothing without their header.
+            Source::Wbxml(reader) => (0..reader.offset(), Scope::Wbxml(wbxml::Scope::DOCUMENT)),
+        })
     }
 }

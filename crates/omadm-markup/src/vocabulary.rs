@@ -43,6 +43,13 @@ impl Vocabulary {
         self.tag_of_bytes(name.as_bytes())
     }
 
+    /// The tag of a token on the code page.
+    #[inline]
+    pub(crate) fn tag_of_token(self, token: u8) -> Option<Tag> {
+        let spelling = self.table().spellings.get(usize::from(token))?;
+        (!spelling.name.is_empty()).then_some(Tag::new(self, token))
+    }
+
     #[inline]
     pub(crate) fn tag_of_bytes(self, name: &[u8]) -> Option<Tag> {
         let token = self.table().find(name)?;

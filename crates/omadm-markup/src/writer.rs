@@ -1,13 +1,22 @@
 use crate::{Encoding, Event, Name, Tag, Vocabulary, WriteError};
 
 mod escape;
+mod wbxml;
 mod xml;
+
+pub use wbxml::{PublicId, WbxmlOptions, WbxmlVersion};
 
 /// Writes [`Event`]s as a document, appending to a buffer of the caller.
 ///
 /// Namespaces are declared where they change, which is how SyncML wants it: on the root, and on
 /// each child of `Meta`. An element without content is written as an empty tag. After an error the
 /// buffer holds part of a document; [`Writer::rewind`] or the caller takes it back.
+///
+/// WBXML is written as version 1.2 in UTF-8 with a numeric public identifier, see [`WbxmlOptions`];
+/// code pages are switched when the next tag needs it. A device description or device information
+/// that is the first in a `Data` is written as a document of its own in octets. A name without a
+/// token is a literal, whose string table is put in when the root ends, and its namespace is declared
+/// as the attribute it is in XML. Text with U+0000 in it is written as octets.
 ///
 /// ```
 /// use omadm_markup::{Encoding, Writer, metinf, syncml};
@@ -32,33 +41,50 @@ pub struct Writer<'o> {
 #[derive(Debug)]
 enum Target<'o> {
     Xml(xml::XmlWriter<'o>),
+    Wbxml(wbxml::WbxmlWriter<'o>),
 }
 
 /// A place in a document to [`Writer::rewind`] to.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark(xml::XmlMark);
+pub struct Mark(Place);
+
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Xml(xml::XmlMark),
+    Wbxml(wbxml::WbxmlMark),
+}
 
 impl<'o> Writer<'o> {
     /// A writer of a document at the end of `out`.
     ///
     /// # Errors
     ///
-    /// [`WriteError::UnsupportedEncoding`]
+    /// None at present.
     pub fn new(encoding: Encoding, out: &'o mut Vec<u8>) -> Result<Self, WriteError> {
-        match encoding {
-            Encoding::Xml => Ok(Self {
-                target: Target::Xml(xml::XmlWriter::new(out)),
-            }),
-            Encoding::Wbxml => Err(WriteError::UnsupportedEncoding),
+        let target = match encoding {
+            Encoding::Xml => Target::Xml(xml::XmlWriter::new(out)),
+            Encoding::Wbxml => Target::Wbxml(wbxml::WbxmlWriter::new(out)),
+        };
+        Ok(Self { target })
+    }
+
+    /// Writes WBXML for stacks that need it another way; XML is not affected. To be called before
+    /// the first event.
+    #[must_use]
+    pub fn wbxml(mut self, options: WbxmlOptions) -> Self {
+        if let Target::Wbxml(writer) = &mut self.target {
+            writer.set(options);
         }
+        self
     }
 
     /// Writes for people: one element a line, indented by two blanks. Character data stays as it
     /// is. WBXML is not affected.
     #[must_use]
     pub fn pretty(mut self) -> Self {
-        let Target::Xml(writer) = &mut self.target;
-        writer.pretty();
+        if let Target::Xml(writer) = &mut self.target {
+            writer.pretty();
+        }
         self
     }
 
@@ -66,8 +92,9 @@ impl<'o> Writer<'o> {
     /// put into a document later. WBXML is not affected.
     #[must_use]
     pub fn within(mut self, vocabulary: Vocabulary) -> Self {
-        let Target::Xml(writer) = &mut self.target;
-        writer.within(vocabulary);
+        if let Target::Xml(writer) = &mut self.target {
+            writer.within(vocabulary);
+        }
         self
     }
 
@@ -77,8 +104,10 @@ impl<'o> Writer<'o> {
     ///
     /// [`WriteError`]
     pub fn start<'n>(&mut self, name: impl Into<Name<'n>>) -> Result<(), WriteError> {
-        let Target::Xml(writer) = &mut self.target;
-        writer.start(name.into())
+        match &mut self.target {
+            Target::Xml(writer) => writer.start(name.into()),
+            Target::Wbxml(writer) => writer.start(name.into()),
+        }
     }
 
     /// Adds an attribute to the element that was just begun.
@@ -87,8 +116,10 @@ impl<'o> Writer<'o> {
     ///
     /// [`WriteError`]
     pub fn attribute(&mut self, name: Name<'_>, value: &str) -> Result<(), WriteError> {
-        let Target::Xml(writer) = &mut self.target;
-        writer.attribute(name, value)
+        match &mut self.target {
+            Target::Xml(writer) => writer.attribute(name, value),
+            Target::Wbxml(writer) => writer.attribute(name, value),
+        }
     }
 
     /// Writes text.
@@ -97,8 +128,10 @@ impl<'o> Writer<'o> {
     ///
     /// [`WriteError`]
     pub fn text(&mut self, text: &str) -> Result<(), WriteError> {
-        let Target::Xml(writer) = &mut self.target;
-        writer.text(text)
+        match &mut self.target {
+            Target::Xml(writer) => writer.text(text),
+            Target::Wbxml(writer) => writer.text(text),
+        }
     }
 
     /// Writes octets; in XML they must be text.
@@ -107,11 +140,16 @@ impl<'o> Writer<'o> {
     ///
     /// [`WriteError`]
     pub fn opaque(&mut self, octets: &[u8]) -> Result<(), WriteError> {
-        let text = str::from_utf8(octets).map_err(|_| WriteError::NotText)?;
-        self.text(text).map_err(|error| match error {
-            WriteError::InvalidCharacter => WriteError::NotText,
-            error => error,
-        })
+        match &mut self.target {
+            Target::Xml(writer) => {
+                let text = str::from_utf8(octets).map_err(|_| WriteError::NotText)?;
+                writer.text(text).map_err(|error| match error {
+                    WriteError::InvalidCharacter => WriteError::NotText,
+                    error => error,
+                })
+            }
+            Target::Wbxml(writer) => writer.opaque(octets),
+        }
     }
 
     /// Ends the innermost element.
@@ -120,8 +158,10 @@ impl<'o> Writer<'o> {
     ///
     /// [`WriteError`]
     pub fn end(&mut self) -> Result<(), WriteError> {
-        let Target::Xml(writer) = &mut self.target;
-        writer.end()
+        match &mut self.target {
+            Target::Xml(writer) => writer.end(),
+            Target::Wbxml(writer) => writer.end(),
+        }
     }
 
     /// Writes an element with nothing but text in it.
@@ -130,8 +170,10 @@ impl<'o> Writer<'o> {
     ///
     /// [`WriteError`]
     pub fn element(&mut self, tag: Tag, text: &str) -> Result<(), WriteError> {
-        let Target::Xml(writer) = &mut self.target;
-        writer.element(tag, text)
+        match &mut self.target {
+            Target::Xml(writer) => writer.element(tag, text),
+            Target::Wbxml(writer) => writer.element(tag, text),
+        }
     }
 
     /// Writes any event.
@@ -155,35 +197,48 @@ impl<'o> Writer<'o> {
     ///
     /// [`WriteError::Misplaced`] if there is no root or an element is open.
     pub fn finish(self) -> Result<(), WriteError> {
-        let Target::Xml(writer) = self.target;
-        writer.finish()
+        match self.target {
+            Target::Xml(writer) => writer.finish(),
+            Target::Wbxml(writer) => writer.finish(),
+        }
     }
 
     /// This place, to come back to.
     #[must_use]
     pub fn mark(&mut self) -> Mark {
-        let Target::Xml(writer) = &mut self.target;
-        Mark(writer.mark())
+        Mark(match &mut self.target {
+            Target::Xml(writer) => Place::Xml(writer.mark()),
+            Target::Wbxml(writer) => Place::Wbxml(writer.mark()),
+        })
     }
 
     /// Takes back everything since `mark`, a place of this writer where the same elements were
     /// open, or fewer with none of them ended since.
     pub fn rewind(&mut self, mark: Mark) {
-        let Target::Xml(writer) = &mut self.target;
-        writer.rewind(mark.0);
+        match (&mut self.target, mark.0) {
+            (Target::Xml(writer), Place::Xml(mark)) => writer.rewind(mark),
+            (Target::Wbxml(writer), Place::Wbxml(mark)) => writer.rewind(mark),
+            // Not a mark of this writer.
+            _ => {}
+        }
     }
 
-    /// The length of the buffer, what was in it before included.
+    /// The length of the buffer, what was in it before included, and what is still to be put in front
+    /// of the content of a WBXML document.
     #[must_use]
     pub fn position(&self) -> usize {
-        let Target::Xml(writer) = &self.target;
-        writer.position()
+        match &self.target {
+            Target::Xml(writer) => writer.position(),
+            Target::Wbxml(writer) => writer.position(),
+        }
     }
 
     /// How many bytes it takes to end all open elements.
     #[must_use]
     pub fn closing_len(&self) -> usize {
-        let Target::Xml(writer) = &self.target;
-        writer.closing_len()
+        match &self.target {
+            Target::Xml(writer) => writer.closing_len(),
+            Target::Wbxml(writer) => writer.closing_len(),
+        }
     }
 }

@@ -1,6 +1,11 @@
 //! Any tree of events comes back as it was written, and no input does harm.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code"
+)]
 
 use omadm_markup::{
     Content, Encoding, Event, Fragment, Limits, Name, Namespace, Reader, Tag, Vocabulary,
@@ -117,9 +122,13 @@ fn element() -> impl Strategy<Value = Element> {
     })
 }
 
-fn write(events: &[Event<'_>], pretty: bool) -> Result<Vec<u8>, WriteError> {
+fn encoding() -> impl Strategy<Value = Encoding> {
+    prop::sample::select(Encoding::ALL.to_vec())
+}
+
+fn write(events: &[Event<'_>], encoding: Encoding, pretty: bool) -> Result<Vec<u8>, WriteError> {
     let mut out = Vec::new();
-    let mut writer = Writer::new(Encoding::Xml, &mut out)?;
+    let mut writer = Writer::new(encoding, &mut out)?;
     if pretty {
         writer = writer.pretty();
     }
@@ -130,8 +139,8 @@ fn write(events: &[Event<'_>], pretty: bool) -> Result<Vec<u8>, WriteError> {
     Ok(out)
 }
 
-fn read(xml: &[u8]) -> Vec<Event<'_>> {
-    let mut reader = Reader::new(xml, Encoding::Xml, &Limits::default()).unwrap();
+fn read(document: &[u8], encoding: Encoding) -> Vec<Event<'_>> {
+    let mut reader = Reader::new(document, encoding, &Limits::default()).unwrap();
     let mut events = Vec::new();
     while let Some(event) = reader.next_event().unwrap() {
         events.push(event);
@@ -139,79 +148,160 @@ fn read(xml: &[u8]) -> Vec<Event<'_>> {
     events
 }
 
+/// A root around the element.
+fn events_in(root: Tag, element: Element) -> Vec<Event<'static>> {
+    let root = Element {
+        name: OwnedName::Known(root),
+        attributes: Vec::new(),
+        children: vec![Child::Element(element)],
+    };
+    let mut events = Vec::new();
+    root.events(&mut events);
+    events
+}
+
 proptest! {
     #[test]
-    fn what_is_written_is_read_back(element in element(), pretty: bool) {
-        let root = Element {
-            name: OwnedName::Known(syncml::SYNC_ML),
-            attributes: Vec::new(),
-            children: vec![Child::Element(element)],
-        };
-        let mut events = Vec::new();
-        root.events(&mut events);
-        let xml = write(&events, pretty).unwrap();
-        prop_assert_eq!(read(&xml), events);
+    fn what_is_written_is_read_back(element in element(), encoding in encoding(), pretty: bool) {
+        let events = events_in(syncml::SYNC_ML, element);
+        let document = write(&events, encoding, pretty).unwrap();
+        prop_assert_eq!(read(&document, encoding), events);
     }
 
     #[test]
-    fn what_is_taken_out_can_be_put_back(element in element()) {
-        let root = Element {
-            name: OwnedName::Known(syncml::DATA),
-            attributes: Vec::new(),
-            children: vec![Child::Element(element)],
-        };
+    fn any_root_is_read_back(element in element(), encoding in encoding()) {
         let mut events = Vec::new();
-        root.events(&mut events);
-        let xml = write(&events, false).unwrap();
-        let mut reader = Reader::new(&xml, Encoding::Xml, &Limits::default()).unwrap();
+        element.events(&mut events);
+        // Without a namespace a root of XML is understood by its name.
+        let bare = matches!(&element.name, OwnedName::Other(uri, _) if uri.is_empty());
+        prop_assume!(encoding == Encoding::Wbxml || !bare);
+        let document = write(&events, encoding, false).unwrap();
+        prop_assert_eq!(read(&document, encoding), events);
+    }
+
+    #[test]
+    fn both_encodings_say_the_same(element in element()) {
+        let events = events_in(syncml::DATA, element);
+        let xml = write(&events, Encoding::Xml, false).unwrap();
+        let wbxml = write(&read(&xml, Encoding::Xml), Encoding::Wbxml, false).unwrap();
+        let again = write(&read(&wbxml, Encoding::Wbxml), Encoding::Xml, false).unwrap();
+        prop_assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(xml).unwrap());
+    }
+
+    #[test]
+    fn a_document_knows_its_size(element in element(), encoding in encoding(), at: prop::sample::Index) {
+        let events = events_in(syncml::DATA, element);
+        let at = at.index(events.len());
+        let mut out = b"before".to_vec();
+        let mut writer = Writer::new(encoding, &mut out).unwrap();
+        let mut open = 0;
+        for event in &events[..at] {
+            writer.event(event).unwrap();
+            match event {
+                Event::Start(_) => open += 1,
+                Event::End => open -= 1,
+                _ => {}
+            }
+        }
+        let attributes_follow = matches!(events.get(at), Some(Event::Attribute(..)));
+        if at > 0 && !attributes_follow {
+            // What is tried and taken back leaves no trace.
+            let mark = writer.mark();
+            writer.start(Name::Other(Namespace::Other("urn:tried"), "tried")).unwrap();
+            writer.text("x").unwrap();
+            writer.rewind(mark);
+        }
+        let len = writer.position() + writer.closing_len();
+        for _ in 0..open {
+            writer.end().unwrap();
+        }
+        if at > 0 {
+            writer.finish().unwrap();
+            prop_assert_eq!(out.len(), len);
+        }
+    }
+
+    #[test]
+    fn what_is_taken_out_can_be_put_back(element in element(), encoding in encoding()) {
+        let events = events_in(syncml::DATA, element);
+        let document = write(&events, encoding, false).unwrap();
+        let mut reader = Reader::new(&document, encoding, &Limits::default()).unwrap();
         reader.next_event().unwrap();
         let Content::Fragment(fragment) = reader.content().unwrap() else {
             panic!("an element is a fragment");
         };
-        let mut again = Vec::new();
-        let mut writer = Writer::new(Encoding::Xml, &mut again).unwrap();
-        writer.start(syncml::DATA).unwrap();
-        fragment.write(&mut writer).unwrap();
-        writer.end().unwrap();
-        writer.finish().unwrap();
-        prop_assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(xml.clone()).unwrap());
-        let mut alone = Vec::new();
-        fragment.encode(Encoding::Xml, &mut alone).unwrap();
-        let parsed = Fragment::parse(alone, Encoding::Xml, &Limits::default()).unwrap();
-        prop_assert_eq!(parsed, fragment.into_owned());
+        for fragment in [fragment.borrow(), fragment.clone().into_owned()] {
+            for into in Encoding::ALL {
+                let mut again = Vec::new();
+                let mut writer = Writer::new(into, &mut again).unwrap();
+                writer.start(syncml::DATA).unwrap();
+                fragment.write(&mut writer).unwrap();
+                writer.end().unwrap();
+                writer.finish().unwrap();
+                prop_assert_eq!(again, write(&events, into, false).unwrap());
+            }
+        }
+        for into in Encoding::ALL {
+            let mut alone = Vec::new();
+            fragment.encode(into, &mut alone).unwrap();
+            let parsed = Fragment::parse(alone, into, &Limits::default()).unwrap();
+            prop_assert_eq!(&parsed, &fragment);
+        }
     }
 
     #[test]
     fn no_input_makes_it_panic(xml in "(<[/!?]?|>|/>|&|;|#|x|a|b|:|=|'|\"|xmlns|\\[CDATA\\[|--|\\]\\]>|DOCTYPE|\\[| |é|\\PC){0,40}") {
-        check(xml.as_bytes());
+        check(xml.as_bytes(), Encoding::Xml);
     }
 
     #[test]
-    fn nor_do_damaged_documents(element in element(), at: prop::sample::Index, byte: u8, cut: bool) {
+    fn nor_does_any_body(
+        id in prop::sample::select(vec![vec![0xA4, 1], vec![0x0B], vec![1], vec![0, 0]]),
+        body in prop::collection::vec(token(), 0..40),
+    ) {
+        let mut document = vec![2];
+        document.extend(id);
+        document.extend(b"\x6A\x22-//OMA//DTD-DM-DDF 1.2//EN\0xmlns\0x");
+        document.extend(body);
+        check(&document, Encoding::Wbxml);
+    }
+
+    #[test]
+    fn nor_do_damaged_documents(element in element(), encoding in encoding(), at: prop::sample::Index, byte: u8, cut: bool) {
         let mut events = Vec::new();
         element.events(&mut events);
-        let mut xml = write(&events, false).unwrap();
-        let at = at.index(xml.len());
+        let mut document = write(&events, encoding, false).unwrap();
+        let at = at.index(document.len());
         if cut {
-            xml.truncate(at);
+            document.truncate(at);
         } else {
-            xml[at] = byte;
+            document[at] = byte;
         }
-        check(&xml);
+        check(&document, encoding);
     }
 }
 
+/// A byte of a body, of the kind that does something.
+fn token() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        4 => prop::sample::select(vec![0, 1, 2, 3, 4, 0x1B, 0x43, 0x44, 0x4F, 0x54, 0x57, 0x60, 0x83, 0x84, 0xC3, 0xC4, 0xC6]),
+        1 => any::<u8>(),
+    ]
+}
+
 /// Reads to the end or to an error, whose offset must be inside.
-fn check(xml: &[u8]) {
+fn check(document: &[u8], encoding: Encoding) {
     let mut limits = Limits::default();
     limits.allow_doctype = true;
-    let result = Reader::new(xml, Encoding::Xml, &limits).and_then(|mut reader| {
+    limits.allow_open_table = true;
+    limits.allow_nameless_attributes = true;
+    let result = Reader::new(document, encoding, &limits).and_then(|mut reader| {
         while reader.next_event()?.is_some() {
-            assert!(reader.offset() <= xml.len());
+            assert!(reader.offset() <= document.len());
         }
         Ok(())
     });
     if let Err(error) = result {
-        assert!(error.offset <= xml.len(), "{error}");
+        assert!(error.offset <= document.len(), "{error}");
     }
 }

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
-use omadm_markup::{
-    Encoding, Limits, ReadError, ReadErrorKind as Kind, Reader, WriteError, Writer,
-};
+use omadm_markup::{Encoding, Limits, ReadError, ReadErrorKind as Kind, Reader};
 
 fn read(xml: &[u8], limits: &Limits) -> Result<(), ReadError> {
     let mut reader = Reader::new(xml, Encoding::Xml, limits)?;
@@ -317,14 +315,6 @@ fn nesting_costs_no_stack() {
     );
     limits.max_depth = usize::MAX;
     assert_eq!(read(xml.as_bytes(), &limits), Ok(()));
-}
-
-#[test]
-fn wbxml_is_not_supported_yet() {
-    let error = Reader::new(&[2, 0], Encoding::Wbxml, &Limits::default()).unwrap_err();
-    assert_eq!((error.kind, error.offset), (Kind::UnsupportedEncoding, 0));
-    let error = Writer::new(Encoding::Wbxml, &mut Vec::new()).unwrap_err();
-    assert_eq!(error, WriteError::UnsupportedEncoding);
 }
 
 #[test]

@@ -113,12 +113,6 @@ fn a_doctype_passes_where_it_is_allowed() {
 }
 
 #[test]
-fn wbxml_is_not_supported_yet() {
-    let error = decode(&[2, 0xA4, 1], Encoding::Wbxml, &Limits::default()).unwrap_err();
-    assert_eq!(error.to_string(), "encoding not supported at byte 0");
-}
-
-#[test]
 fn most_of_a_message_is_borrowed() {
     let xml = fs::read_to_string(golden().join("messages/package-2.xml")).unwrap();
     let message = decode(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();

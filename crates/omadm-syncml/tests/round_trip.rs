@@ -8,19 +8,37 @@ use omadm_syncml::{
 };
 use proptest::prelude::*;
 
-fn encoded(message: &Message<'_>) -> Vec<u8> {
+fn encoded(message: &Message<'_>, encoding: Encoding) -> Vec<u8> {
     let mut out = b"what was there".to_vec();
-    encode(message, Encoding::Xml, &mut out).unwrap();
+    encode(message, encoding, &mut out).unwrap();
     out.split_off(b"what was there".len())
+}
+
+/// An encoding, and something it can carry.
+fn both<T: std::fmt::Debug + 'static>(
+    strategy: fn(Encoding) -> BoxedStrategy<T>,
+) -> impl Strategy<Value = (Encoding, T)> {
+    prop::sample::select(Encoding::ALL.to_vec())
+        .prop_flat_map(move |encoding| (Just(encoding), strategy(encoding)))
 }
 
 proptest! {
     #[test]
-    fn messages_come_back(message in strategies::message(Encoding::Xml)) {
-        let xml = encoded(&message);
-        let decoded = decode(&xml, Encoding::Xml, &Limits::default()).unwrap();
+    fn messages_come_back((encoding, message) in both(strategies::message)) {
+        let document = encoded(&message, encoding);
+        let decoded = decode(&document, encoding, &Limits::default()).unwrap();
         prop_assert_eq!(&decoded, &message);
-        prop_assert_eq!(encoded(&decoded.into_owned()), xml);
+        prop_assert_eq!(encoded(&decoded.into_owned(), encoding), document);
+    }
+
+    #[test]
+    fn a_message_is_the_same_over_either_encoding(message in strategies::message(Encoding::Xml)) {
+        let limits = Limits::default();
+        let xml = encoded(&message, Encoding::Xml);
+        let wbxml = encoded(&decode(&xml, Encoding::Xml, &limits).unwrap(), Encoding::Wbxml);
+        let decoded = decode(&wbxml, Encoding::Wbxml, &limits).unwrap();
+        prop_assert_eq!(&decoded, &message);
+        prop_assert_eq!(encoded(&decoded, Encoding::Xml), xml);
     }
 
     #[test]
@@ -29,9 +47,13 @@ proptest! {
             .prop_filter("its root would be no command", |c| !matches!(c, Command::Unsupported(_)))
     ) {
         let limits = Limits::default();
+        for encoding in Encoding::ALL {
+            let mut out = Vec::new();
+            encode_command(&command, encoding, &mut out).unwrap();
+            prop_assert_eq!(&decode_command(&out, encoding, &limits).unwrap(), &command);
+        }
         let mut xml = Vec::new();
         encode_command(&command, Encoding::Xml, &mut xml).unwrap();
-        prop_assert_eq!(&decode_command(&xml, Encoding::Xml, &limits).unwrap(), &command);
         let name = command.name();
         let namespaced = format!("{name} xmlns='SYNCML:SYNCML1.2'");
         let xml = String::from_utf8(xml).unwrap().replacen(name, &namespaced, 1);
@@ -46,12 +68,12 @@ proptest! {
 
     #[test]
     fn an_encoder_that_is_filled_up_knows_its_size(
-        header in strategies::header(Encoding::Xml),
+        (encoding, header) in both(strategies::header),
         commands in prop::collection::vec((strategies::command(Encoding::Xml), any::<bool>()), 0..5),
         is_final: bool,
     ) {
         let mut out = b"before".to_vec();
-        let mut encoder = Encoder::new(&header, Encoding::Xml, &mut out).unwrap();
+        let mut encoder = Encoder::new(&header, encoding, &mut out).unwrap();
         let mut message = Message::new(header.clone());
         for (command, keep) in commands {
             encoder.push(&command).unwrap();
@@ -64,57 +86,58 @@ proptest! {
         let len = encoder.len();
         encoder.finish(is_final);
         message.is_final = true;
-        let whole = encoded(&message);
+        let whole = encoded(&message, encoding);
         prop_assert_eq!(len, whole.len());
         message.is_final = is_final;
-        prop_assert_eq!(&out[b"before".len()..], encoded(&message));
+        prop_assert_eq!(&out[b"before".len()..], encoded(&message, encoding));
     }
 
     #[test]
     fn damaged_messages_are_refused_in_peace(
-        message in strategies::message(Encoding::Xml),
+        (encoding, message) in both(strategies::message),
         at: prop::sample::Index,
         byte: u8,
         cut: bool,
     ) {
-        let mut xml = encoded(&message);
-        let at = at.index(xml.len());
+        let mut document = encoded(&message, encoding);
+        let at = at.index(document.len());
         if cut {
-            xml.truncate(at);
+            document.truncate(at);
         } else {
-            xml[at] = byte;
+            document[at] = byte;
         }
-        match decode(&xml, Encoding::Xml, &Limits::default()) {
+        match decode(&document, encoding, &Limits::default()) {
             Ok(decoded) => {
                 prop_assert!(!cut);
                 // An element in the place of a command may have a name that cannot be sent.
                 let mut again = Vec::new();
-                if encode(&decoded, Encoding::Xml, &mut again).is_ok() {
-                    prop_assert_eq!(decode(&again, Encoding::Xml, &Limits::default()).unwrap(), decoded);
+                if encode(&decoded, encoding, &mut again).is_ok() {
+                    prop_assert_eq!(decode(&again, encoding, &Limits::default()).unwrap(), decoded);
                 }
             }
-            Err(error) => prop_assert!(error.offset <= xml.len()),
+            Err(error) => prop_assert!(error.offset <= document.len()),
         }
     }
 }
 
 #[test]
 fn failed_and_dropped_encoders_leave_nothing() {
-    let header = Header::new("1", 1, "t", "s");
-    let mut out = b"before".to_vec();
-    let mut encoder = Encoder::new(&header, Encoding::Xml, &mut out).unwrap();
-    let len = encoder.len();
-    let bad = Command::Unsupported(omadm_syncml::Unsupported::new("Add"));
-    assert!(encoder.push(&bad).is_err());
-    assert_eq!(encoder.len(), len);
-    drop(encoder);
-    assert_eq!(out, b"before");
-    assert!(encode_command(&bad, Encoding::Xml, &mut out).is_err());
-    let mut message = Message::new(header);
-    message.commands.push(bad);
-    assert!(encode(&message, Encoding::Xml, &mut out).is_err());
-    message.header.session_id = "\0".into();
-    assert!(encode(&message, Encoding::Xml, &mut out).is_err());
-    assert!(encode(&message, Encoding::Wbxml, &mut out).is_err());
-    assert_eq!(out, b"before");
+    for encoding in Encoding::ALL {
+        let header = Header::new("1", 1, "t", "s");
+        let mut out = b"before".to_vec();
+        let mut encoder = Encoder::new(&header, encoding, &mut out).unwrap();
+        let len = encoder.len();
+        let bad = Command::Unsupported(omadm_syncml::Unsupported::new("Add"));
+        assert!(encoder.push(&bad).is_err());
+        assert_eq!(encoder.len(), len);
+        drop(encoder);
+        assert_eq!(out, b"before");
+        assert!(encode_command(&bad, encoding, &mut out).is_err());
+        let mut message = Message::new(header);
+        message.commands.push(bad);
+        assert!(encode(&message, encoding, &mut out).is_err());
+        message.header.session_id = "\0".into();
+        assert!(encode(&message, encoding, &mut out).is_err());
+        assert_eq!(out, b"before");
+    }
 }

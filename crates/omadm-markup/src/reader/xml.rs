@@ -11,13 +11,10 @@ use crate::{
 };
 
 mod attributes;
-mod namespaces;
 mod prolog;
 
-pub(crate) use namespaces::Scope;
-
+use super::namespaces::{Binding, Namespaces, Scope};
 use attributes::Attributes;
-use namespaces::{Binding, Namespaces};
 
 type Result<T> = core::result::Result<T, ReadError>;
 
@@ -213,7 +210,10 @@ impl<'a> XmlReader<'a> {
         let source = self.input.get(start..self.event_start).unwrap_or_default();
         let scope = self.namespaces.scope(scope);
         let source = Cow::Borrowed(source.trim_ascii());
-        Ok(Content::Fragment(Fragment::new(source, scope)))
+        Ok(Content::Fragment(Fragment::new(
+            source,
+            super::Scope::Xml(scope),
+        )))
     }
 
     /// Everything up to the end of the innermost element.

@@ -3,8 +3,6 @@ use std::ops::Range;
 use super::escape;
 use crate::{Name, Namespace, Tag, Vocabulary, WriteError, chars};
 
-const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
-
 /// The XML side of [`crate::Writer`].
 #[derive(Debug)]
 pub(super) struct XmlWriter<'o> {
@@ -168,7 +166,7 @@ impl<'o> XmlWriter<'o> {
         self.out.pop();
         match name.namespace() {
             Namespace::None => self.out.push(b' '),
-            Namespace::Other(XML_NAMESPACE) => self.out.extend_from_slice(b" xml:"),
+            Namespace::Other(chars::XML_NAMESPACE) => self.out.extend_from_slice(b" xml:"),
             namespace => {
                 self.prefixes += 1;
                 let prefix = self.prefixes;

@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Namespace, Tag, Vocabulary};
-
-const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+use crate::{Namespace, Tag, Vocabulary, chars};
 
 /// The namespaces in force at one place of a document.
 #[derive(Debug)]
@@ -134,7 +132,7 @@ impl<'a> Namespaces<'a> {
     /// The namespace a prefix is bound to.
     pub(super) fn of(&self, prefix: &str) -> Option<Namespace<'a>> {
         if prefix == "xml" {
-            return Some(Namespace::Other(XML_NAMESPACE));
+            return Some(Namespace::Other(chars::XML_NAMESPACE));
         }
         let mut bindings = self.bindings.iter().rev();
         bindings
@@ -198,7 +196,11 @@ impl Scope<'_> {
         for (prefix, uri) in &self.bindings {
             let namespace = Namespace::from_uri(uri);
             if prefix.is_empty() {
-                namespaces.default = namespace;
+                // Kept apart from no declaration at all, which only WBXML does.
+                namespaces.default = match namespace {
+                    Namespace::None => Namespace::Other(""),
+                    namespace => namespace,
+                };
             } else {
                 namespaces.bindings.push((prefix, namespace));
             }
