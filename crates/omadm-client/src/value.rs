@@ -75,6 +75,10 @@ pub(crate) fn argument<'i>(
                 .map_err(|_| Failure::Value)?;
             Cow::Owned(markup)
         }
+        // Octets are octets, even if they are a document.
+        Data::Fragment(fragment) if format == Format::Bin => {
+            Cow::Borrowed(fragment.wbxml_document().ok_or(Failure::Value)?)
+        }
         Data::Fragment(_) => return Err(Failure::Value),
     };
     if format != Format::B64 {

@@ -10,8 +10,8 @@ use omadm_client::{Compat, Event};
 use omadm_core::{AlertCode, Format, StatusCode};
 use omadm_session::request::{self, Leaf};
 use omadm_syncml::{
-    Alert, CmdId, CmdRef, Command, Data, Exec, Group, Item, Location, Meta, NodeCommand, Results,
-    Unsupported,
+    Alert, CmdId, CmdRef, Command, Data, Encoding, Exec, Group, Item, Location, Meta, NodeCommand,
+    Results, Unsupported,
 };
 use omadm_testkit::{Bench, data, describe, results};
 
@@ -515,12 +515,52 @@ fn a_chunk_of_a_large_object_is_refused() {
     check(vec![(Command::Replace(NodeCommand::new([chunk])), 406)]);
 }
 
+/// Octets travel as base64 over XML and as they are over WBXML, also if they look like a document
+/// that the encoding knows.
+#[test]
+fn octets_are_sent_as_the_encoding_can() {
+    let tree = b"\x02\0\0\x6A\x1B-//OMA//DTD-DM-DDF 1.2//EN\0\0\x02\x60\x77\x031.2\0\x01\x01";
+    for octets in [b"\0<\xFF\x01".as_slice(), tree] {
+        let opaque = item("./Lamp/Icon")
+            .with_meta(Meta::new().with_format(Format::Bin))
+            .with_data(octets);
+        let mut config = Bench::config();
+        config.encoding = Encoding::Wbxml;
+        let mut bench = Bench::new(config);
+        let answer = bench.run([
+            Command::Replace(NodeCommand::new([opaque])),
+            get("./Lamp/Icon"),
+        ]);
+        let [item] = &results(&answer)[..] else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(item.meta.format(), Ok(Format::Bin));
+        match item.data.as_ref().unwrap() {
+            Data::Opaque(found) => assert_eq!(&found[..], octets),
+            Data::Fragment(found) => assert_eq!(found.wbxml_document(), Some(octets)),
+            Data::Text(text) => panic!("{text}"),
+        }
+        let config = Bench::config();
+        let mut bench = Bench::on(bench.journal, config).unwrap();
+        let answer = bench.run([get("./Lamp/Icon")]);
+        let [item] = &results(&answer)[..] else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(item.meta.format(), Ok(Format::B64));
+        let text = item.data.as_ref().unwrap().as_text().unwrap();
+        assert!(
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
+        );
+    }
+}
+
 #[test]
 fn values_come_back_as_they_were_written() {
     let mut bench = Bench::default();
     let fragment = omadm_syncml::Fragment::parse(
         b"<a xmlns='urn:x'><b>1 &lt; 2</b></a>".as_slice(),
-        omadm_syncml::Encoding::Xml,
+        Encoding::Xml,
         &Default::default(),
     )
     .unwrap();

@@ -46,7 +46,7 @@ fn a_message_cut_short_changes_nothing() {
 }
 
 #[test]
-fn an_encoding_nobody_reads_is_undecodable() {
+fn a_body_in_another_encoding_than_it_says_is_undecodable() {
     let mut bench = Bench::default();
     bench.start();
     let body = telling_body(&mut bench);

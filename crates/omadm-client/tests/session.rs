@@ -13,7 +13,7 @@ use omadm_client::{
 };
 use omadm_core::{AlertCode, StatusCode};
 use omadm_session::{Credentials, Prover, Scheme, Verifier, header_status, request};
-use omadm_syncml::{Alert, Command, Encoding, Header, Message, Status};
+use omadm_syncml::{Alert, Command, Header, Message, Status};
 use omadm_testkit::{Bench, DEVICE_ID, SERVER_URL, TestJournal, describe};
 
 fn get() -> Command<'static> {
@@ -506,9 +506,9 @@ fn what_cannot_be_is_found_at_the_start() {
 }
 
 #[test]
-fn an_encoding_that_cannot_be_written_ends_the_session() {
+fn a_message_that_cannot_be_written_ends_the_session() {
     let mut config = Bench::config();
-    config.encoding = Encoding::Wbxml;
+    config.server_url.push('\u{1}');
     let mut bench = Bench::new(config);
     bench.feed(Input::Start(Start::by_client(1))).unwrap();
     assert!(

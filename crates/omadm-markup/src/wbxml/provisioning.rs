@@ -1,4 +1,4 @@
-//! The tokens of WAP provisioning documents. [WAP-ProvCont §7]
+//! The tokens of WAP provisioning documents. [WAP-ProvCont]
 //!
 //! They are the only documents of OMA DM with attributes. That 0x85 on page 1 stands for `IPV4`, as it
 //! does on page 0, is unverified: it is read, and never written.

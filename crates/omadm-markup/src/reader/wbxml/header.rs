@@ -32,7 +32,7 @@ impl<'a> Header<'a> {
         let Some(&version) = input.get(at) else {
             return fail(ReadErrorKind::UnexpectedEnd, input.len());
         };
-        // Any minor version of the first major one. [DM-RepPro §5.1]
+        // Any minor version of the first major one.
         if version >> 4 != 0 {
             return fail(ReadErrorKind::UnsupportedVersion, at);
         }
