@@ -142,22 +142,18 @@ impl Ledger {
         held.filter_map(|task| task.intent.as_ref()?.making.as_ref())
     }
 
-    /// A job ended, and what came of it is not kept: it holds nothing any more. A primitive was
-    /// reported as failed and is to be undone, a download can be asked for again.
+    /// A job ended, and what came of it is not kept: it holds nothing any more. What an intent
+    /// did is undone before the next one, a download can be asked for again.
     fn release(&mut self, job: JobId) {
         self.jobs.remove(&job);
         self.images.retain(|_, task| task.job != job);
         for task in self.vms.values_mut().filter(|task| task.job == Some(job)) {
             task.job = None;
-            if let Some(intent) = &mut task.intent {
-                intent.failed = true;
-            }
         }
         self.vms
             .retain(|_, task| task.job.is_some() || task.intent.is_some());
         if let Some(task) = self.apply.as_mut().filter(|task| task.job == Some(job)) {
             task.job = None;
-            task.intent.failed = true;
         }
     }
 

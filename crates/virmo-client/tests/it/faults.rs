@@ -446,3 +446,64 @@ fn an_outcome_the_tree_has_no_room_for_is_undone() {
         }
     }
 }
+
+/// What could not be kept of a Create does not count against its next attempt.
+#[test]
+fn an_attempt_that_failed_takes_nothing_from_the_next() {
+    let mut device = device_in(VmState::NotCreated, "");
+    let config = "RAM=1&Storage=1&CPU=60&Network=60";
+    device.add_leaf("./VirMO/a/Resources/NewConfig", config);
+    device
+        .journal
+        .fail_in
+        .store(1, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(device.operate("a", "Create"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.operate("a", "Create"), StatusCode::OK);
+    device.check();
+}
+
+/// A failure is reported once: at the deadline, not again when the call returns.
+#[test]
+fn a_failure_is_reported_once() {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = Device::with_policy(policy);
+    device.provision("a", "");
+    device.take_alerts();
+    let source = "./VirMO/a/Operations/Create";
+    let Answer::Pending(job, _) = device.begin(source, Some("c-4")) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    let work = device.take(job);
+    device.complete(job, JobEnd::TimedOut);
+    let alert = final_alert(source, Some("c-4"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [alert]);
+    let output = in_job(|| work.run());
+    device.complete(job, JobEnd::Late(output));
+    device.run_all();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    device.check();
+}
+
+/// The job that undoes is lost too: the VM is held no longer, and the next attempt undoes first.
+#[test]
+fn an_undoing_that_is_lost_is_made_up_for() {
+    let mut device = device_in(VmState::NotCreated, "");
+    let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Create", None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    in_job(|| work.run());
+    device.complete(job, JobEnd::Lost);
+    let undoing = device.jobs.front().unwrap().id;
+    drop(device.take(undoing));
+    device.complete(undoing, JobEnd::Lost);
+    assert!(device.jobs.is_empty(), "it is not tried for ever");
+    assert_eq!(device.state("a"), Some(VmState::NotCreated));
+    device.bench.take_log();
+    assert_eq!(device.operate("a", "Create"), StatusCode::OK);
+    let calls = ["Observe vm-1", "Delete vm-1", "Create vm-1", "PowerOn vm-1"];
+    assert_eq!(device.bench.take_log(), calls);
+    device.check();
+}

@@ -64,6 +64,7 @@ fn a_download_ends_in_state_2_and_an_alert_in_one_batch() {
         panic!("not asynchronous");
     };
     assert_eq!(leaf(&device, "State").as_deref(), Some("1"));
+    assert_eq!(device.journal.count(Space::DOWNLOADS), 1);
     assert_eq!(device.shelf.requests.lock().unwrap().len(), 0);
     assert_eq!(device.take_alerts(), [""; 0]);
     assert_eq!(device.run(job), StatusCode::OK);
@@ -257,7 +258,9 @@ fn an_image_is_deleted_in_every_state() {
             assert_eq!(device.get("./VMImgMO/img"), None);
             device.run_all();
             assert_eq!(device.store.keys().unwrap(), []);
-            assert_eq!(device.journal.count(Space::DOWNLOADS), 0);
+            for space in [Space::DOWNLOADS, Space::new("images")] {
+                assert_eq!(device.journal.count(space), 0);
+            }
             assert_eq!(device.take_alerts(), [""; 0]);
             let last = states(&device).last().copied().unwrap();
             assert_eq!(last.1, None);
@@ -288,6 +291,7 @@ fn deleting_an_image_stops_its_download() {
     assert_eq!(device.take(discard).lane, "image img-1");
     go.send(()).unwrap();
     let output = worker.join().unwrap();
+    assert_eq!(device.store.kept.contents(&key()), None, "it was stopped");
     device.complete(job, JobEnd::Finished(output));
     assert_eq!(device.shelf.requests.lock().unwrap().len(), 1);
     assert_eq!(device.get("./VMImgMO/img"), None);

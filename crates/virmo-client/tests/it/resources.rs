@@ -444,3 +444,72 @@ fn what_the_tree_has_no_room_for_is_taken_back() {
     }
     assert!(refused > 3, "{refused}");
 }
+
+/// What is being created counts among the sums.
+#[test]
+fn a_vm_under_creation_counts() {
+    let mut device = device(Policy::default());
+    assert_eq!(device.operate("c", "Delete"), StatusCode::OK);
+    device.add_vm("d", "image", "");
+    want(&mut device, "d", &config(1, 20));
+    let Answer::Pending(job, _) = device.begin("./VirMO/d/Operations/Create", None) else {
+        panic!("refused");
+    };
+    want(&mut device, "a", &config(1, 51));
+    assert_eq!(device.exec_now(APPLY), StatusCode::DEVICE_FULL);
+    want(&mut device, "a", &config(1, 50));
+    assert_eq!(device.run(job), StatusCode::OK);
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    device.check();
+}
+
+/// What is owed stays owed over an attempt that has nothing to do with it.
+#[test]
+fn what_is_owed_is_not_forgotten() {
+    let mut device = device(Policy::default());
+    want(&mut device, "a", &config(200, 20));
+    device.bench.fault(2, Fault::All);
+    device.bench.fault(3, Fault::Nothing);
+    assert_eq!(device.exec(APPLY), StatusCode::COMMAND_FAILED);
+    assert_eq!(
+        device.delete("./VirMO/a/Resources/NewConfig"),
+        StatusCode::OK
+    );
+    want(&mut device, "c", &config(50, 20));
+    device.bench.fault(0, Fault::Nothing);
+    assert_eq!(device.exec(APPLY), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    assert_eq!(
+        current(&device),
+        [config(100, 50), config(100, 30), config(50, 20)]
+    );
+    device.check();
+}
+
+/// The job that takes back is lost too: no VM is held any longer, and the next attempt takes back
+/// first.
+#[test]
+fn a_taking_back_that_is_lost_is_made_up_for() {
+    let mut device = device(Policy::default());
+    trade(&mut device);
+    let Answer::Pending(job, _) = device.begin(APPLY, None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    in_job(|| work.run());
+    device.complete(job, JobEnd::Lost);
+    let undoing = device.jobs.front().unwrap().id;
+    drop(device.take(undoing));
+    device.complete(undoing, JobEnd::Lost);
+    assert!(device.jobs.is_empty(), "it is not tried for ever");
+    assert_eq!(
+        device.operate("b", "Resume"),
+        StatusCode::OK,
+        "nothing is held"
+    );
+    device.bench.take_log();
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    assert_eq!(device.bench.take_log()[..2], ["Undo vm-3", "Undo vm-1"]);
+    assert_eq!(current(&device), after());
+    device.check();
+}
