@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     sync::{
         Arc,
         mpsc::{Receiver, Sender},
@@ -6,21 +7,26 @@ use std::{
     time::Duration,
 };
 
-use omadm_client::{Client, Input, Output, Received, SessionEnd, Start, TransportFailure};
+use omadm_client::{
+    Backoff, Client, Event, Input, Output, Received, SessionEnd, Start, TransportFailure,
+};
 use omadm_mo::{JobEnd, JobId};
 
-use crate::{
-    DeviceEvent, RunError,
-    clock::Clocks,
-    lanes::Lanes,
-    random,
-    transport::{Exchanger, Reply},
-};
+use crate::clock::Clocks;
 
 mod builder;
+mod error;
+mod event;
+mod lanes;
+mod transport;
 
 pub use builder::DeviceBuilder;
 use builder::Scratch;
+pub use error::{BuildError, RunError};
+pub use event::DeviceEvent;
+use lanes::Lanes;
+use transport::Exchanger;
+pub use transport::{Reply, Transport};
 
 /// Called with everything worth telling; on the thread that runs the device, progress of
 /// downloads on the download's own thread.
@@ -36,15 +42,32 @@ pub type Observer = Arc<dyn Fn(&DeviceEvent) + Send + Sync>;
 ///   machines <-|   Lanes   |<--- Output::Run  ---                      |
 ///              +-------------------------------------------------------+
 /// ```
+///
+/// # Start
+///
+/// What the last run left open is taken up when the device is built. A session begins when that
+/// has come to an end, but for downloads, which go on beside it; a hypervisor that hangs keeps it
+/// waiting for [`Config::exec_limit`](omadm_client::Config::exec_limit) at the most.
+///
+/// # End
+///
+/// A device may be dropped, and its process killed, at any moment: what it promised is in its
+/// state. Dropping it stops its downloads; a call of the hypervisor that is under way goes on, and
+/// holds on to the state until it returns.
 pub struct Device {
     parts: Parts,
+    next_session: u16,
     session: Option<u16>,
     last_end: Option<SessionEnd>,
     session_wanted: bool,
+    /// When the last session ended, monotonic.
+    session_over: Duration,
+    /// How many sessions in a row did not end normally.
+    failures: u32,
 }
 
 /// What reaches the thread that runs the device.
-pub(crate) enum Message {
+enum Message {
     Answer(Result<Reply, TransportFailure>),
     JobEnded(JobId, JobEnd),
     Notified(Start),
@@ -54,21 +77,23 @@ pub(crate) enum Message {
 /// How long [`Device::run`] goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Until {
-    /// One whole session. Work that is still open goes on in the background and at the next start
-    /// with the same state.
+    /// One whole session. Work that is still open goes on at the next
+    /// [`run`](Device::run), or the next start with the same state.
     SessionEnds,
-    /// Sessions until no job is under way and no alert waits.
+    /// Sessions until no job is under way and no alert waits. A job that was given up is not
+    /// waited for.
     Idle,
     /// Until a [`Handle`] stops it: a session at the start, one whenever an alert is due or a
-    /// notification comes, and one each interval, if there is one.
+    /// notification comes, one each interval, if there is one, and one after each that failed,
+    /// with the pauses of [`Config::alert_retry`](omadm_client::Config::alert_retry).
     Stopped {
         /// The pause between the end of a session and the next, without another reason for one.
         interval: Option<Duration>,
     },
 }
 
-/// Reaches a running [`Device`] from other threads.
-#[derive(Clone)]
+/// Reaches a running [`Device`] from other threads; without effect when it is gone.
+#[derive(Clone, Debug)]
 pub struct Handle(Sender<Message>);
 
 impl Handle {
@@ -88,6 +113,8 @@ impl Handle {
 struct Parts {
     client: Client,
     clock: Clocks,
+    /// The pauses after sessions that failed.
+    retry: Backoff,
     exchanger: Exchanger,
     lanes: Lanes,
     observer: Observer,
@@ -97,13 +124,24 @@ struct Parts {
     _scratch: Scratch,
 }
 
+/// What follows while no session is open.
+enum Next {
+    Session,
+    /// Something happens, or this moment comes, monotonic.
+    Wait(Option<Duration>),
+    Return(Result<(), RunError>),
+}
+
 impl Device {
-    fn new(parts: Parts) -> Self {
+    fn new(parts: Parts, first_session: u16) -> Self {
         Self {
+            session_over: parts.clock.now().mono,
             parts,
+            next_session: first_session,
             session: None,
             last_end: None,
             session_wanted: false,
+            failures: 0,
         }
     }
 
@@ -119,48 +157,69 @@ impl Device {
         &self.parts.client
     }
 
-    /// Runs the device on the calling thread.
+    /// Runs the device on the calling thread, beginning with a session.
     ///
     /// # Errors
-    /// [`RunError`] if a session did not end normally; with [`Until::Stopped`] sessions that fail
-    /// are events, and the next one is opened in its time.
+    /// [`RunError`] if a session did not end normally, and, with [`Until::Idle`], if the server
+    /// refuses alerts. With [`Until::Stopped`] neither ends it.
     pub fn run(&mut self, until: Until) -> Result<(), RunError> {
-        self.drain()?;
-        self.open(Start::by_client(random::session_id()))?;
+        self.drain();
+        self.open_own()?;
         let mut stopping = false;
-        let mut session_over = self.parts.clock.now().mono;
         loop {
-            if self.session.is_none() {
-                if let Some(end) = self.last_end.take() {
-                    session_over = self.parts.clock.now().mono;
-                    match until {
-                        Until::SessionEnds => return result_of(end),
-                        Until::Idle => result_of(end)?,
-                        Until::Stopped { .. } => {}
-                    }
-                }
-                if stopping || (until == Until::Idle && self.parts.client.is_idle()) {
-                    return Ok(());
-                }
-                let due = match until {
-                    Until::Stopped {
-                        interval: Some(interval),
-                    } => Some(session_over + interval),
-                    _ => None,
-                };
-                let now = self.parts.clock.now().mono;
-                if std::mem::take(&mut self.session_wanted) || due.is_some_and(|due| due <= now) {
-                    self.open(Start::by_client(random::session_id()))?;
-                    continue;
-                }
-                match self.receive(due) {
-                    Some(Message::Stop) => stopping = true,
-                    message => self.take(message)?,
-                }
+            let due = if self.session.is_some() {
+                None
             } else {
-                match self.receive(None) {
-                    Some(Message::Stop) => stopping = true,
-                    message => self.take(message)?,
+                match self.next(until, stopping) {
+                    Next::Session => {
+                        self.open_own()?;
+                        continue;
+                    }
+                    Next::Wait(due) => due,
+                    Next::Return(result) => return result,
+                }
+            };
+            match self.receive(due) {
+                Some(Message::Stop) => stopping = true,
+                message => self.take(message)?,
+            }
+        }
+    }
+
+    fn next(&mut self, until: Until, stopping: bool) -> Next {
+        if let Some(end) = self.last_end.take() {
+            self.session_over = self.parts.clock.now().mono;
+            self.failures = match end.is_normal() {
+                true => 0,
+                false => self.failures.saturating_add(1),
+            };
+            match until {
+                Until::Idle if end.is_normal() => {}
+                Until::SessionEnds | Until::Idle => return Next::Return(result_of(end)),
+                Until::Stopped { .. } => {}
+            }
+        }
+        if stopping {
+            return Next::Return(Ok(()));
+        }
+        if self.session_wanted {
+            return Next::Session;
+        }
+        let client = &self.parts.client;
+        match until {
+            Until::Idle if client.open_jobs() == 0 => Next::Return(match client.queued_alerts() {
+                0 => Ok(()),
+                _ => Err(RunError::AlertsRefused),
+            }),
+            Until::Idle | Until::SessionEnds => Next::Wait(None),
+            Until::Stopped { interval } => {
+                let retry = self.parts.retry.pause(self.failures);
+                let retry = Some(retry).filter(|_| self.failures > 0);
+                let pause = [interval, retry].into_iter().flatten().min();
+                let due = pause.map(|pause| self.session_over.saturating_add(pause));
+                match due {
+                    Some(due) if due <= self.parts.clock.now().mono => Next::Session,
+                    due => Next::Wait(due),
                 }
             }
         }
@@ -193,6 +252,12 @@ impl Device {
         }
     }
 
+    fn open_own(&mut self) -> Result<(), RunError> {
+        let id = self.next_session;
+        self.next_session = id.wrapping_add(1).max(1);
+        self.open(Start::by_client(id))
+    }
+
     fn open(&mut self, start: Start) -> Result<(), RunError> {
         self.session = Some(start.session_id);
         self.session_wanted = false;
@@ -207,10 +272,11 @@ impl Device {
             .client
             .handle(input, self.parts.clock.now())
             .map_err(RunError::Misuse)?;
-        self.drain()
+        self.drain();
+        Ok(())
     }
 
-    fn drain(&mut self) -> Result<(), RunError> {
+    fn drain(&mut self) {
         while let Some(output) = self.parts.client.poll_output() {
             match output {
                 Output::Send(request) => self.parts.exchanger.send(request),
@@ -224,15 +290,22 @@ impl Device {
                     self.last_end = Some(end);
                 }
                 Output::Event(event) => {
-                    if event == omadm_client::Event::SessionWanted {
-                        self.session_wanted = true;
-                    }
+                    self.session_wanted |= event == Event::SessionWanted;
                     (self.parts.observer)(&DeviceEvent::Client(event));
                 }
                 _ => {}
             }
         }
-        Ok(())
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Device")
+            .field("client", &self.parts.client)
+            .field("session", &self.session)
+            .field("failures", &self.failures)
+            .finish_non_exhaustive()
     }
 }
 

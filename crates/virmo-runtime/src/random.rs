@@ -1,6 +1,7 @@
 //! The only random numbers: names of sessions and prefixes of Correlators.
 
 /// A SessionID; two of them differ almost certainly, and it does no harm if they do not.
+#[cfg(feature = "device")]
 pub(crate) fn session_id() -> u16 {
     let mut octets = [0; 2];
     fill(&mut octets);
@@ -8,6 +9,8 @@ pub(crate) fn session_id() -> u16 {
 }
 
 /// A text that differs from run to run, for [`omadm_server::Config::correlator_prefix`].
+#[cfg(feature = "server")]
+#[must_use]
 pub fn correlator_prefix() -> String {
     let mut octets = [0; 8];
     fill(&mut octets);

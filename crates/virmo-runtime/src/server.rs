@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeSet,
-    io,
+    fmt, io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -46,7 +46,7 @@ struct State {
     engine: omadm_server::Server,
     programme: Programme,
     /// The devices that were given the programme.
-    seen: BTreeSet<String>,
+    seen: Seen,
 }
 
 impl Server {
@@ -93,6 +93,24 @@ impl Server {
     }
 }
 
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("http", &self.http)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("config", &self.config)
+            .field("http", &self.http)
+            .field("only", &self.only)
+            .finish_non_exhaustive()
+    }
+}
+
 impl ServerBuilder {
     /// Replaces the engine's defaults; the prefix of its Correlators is the caller's then.
     pub fn config(mut self, config: Config) -> Self {
@@ -119,7 +137,9 @@ impl ServerBuilder {
     }
 
     /// What each device goes through, once in the life of this server, asked for when its first
-    /// session begins.
+    /// session begins. Of devices beyond
+    /// [`Config::max_devices`](omadm_server::Config::max_devices) those that came long ago count
+    /// as new.
     pub fn programme(
         mut self,
         programme: impl FnMut(&str) -> Vec<Box<dyn Procedure>> + Send + 'static,
@@ -128,7 +148,9 @@ impl ServerBuilder {
         self
     }
 
-    /// Lets somebody hear of everything that happens; events of one device come in order.
+    /// Lets somebody hear of everything that happens; events of one device come in order, and
+    /// before the answer they belong to is sent. That a session fell silent is found out when the
+    /// next message comes, of whatever device.
     pub fn observer(mut self, observer: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.observer = Box::new(observer);
         self
@@ -140,9 +162,9 @@ impl ServerBuilder {
     /// An [`io::Error`] if the listener or a thread cannot be had.
     pub fn start(self, listener: TcpListener) -> io::Result<Server> {
         let state = State {
+            seen: Seen::new(self.config.max_devices),
             engine: omadm_server::Server::new(self.config, self.accounts),
             programme: self.programme,
-            seen: BTreeSet::new(),
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -160,23 +182,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to a message and what happened; `None` for one that cannot be read.
-    fn exchange(
-        &self,
-        body: &[u8],
-        encoding: Encoding,
-        events: &mut Vec<Event>,
-    ) -> Option<Outgoing> {
+    /// The answer to a message, and what happened.
+    fn exchange(&self, body: &[u8], encoding: Encoding, events: &mut Vec<Event>) -> Outgoing {
         let now = self.clock.now();
         let mut state = self.lock();
         events.extend(state.engine.expire(now));
-        let mut receipt = state
-            .engine
-            .receive(Request::new(body, encoding, now))
-            .ok()?;
+        let Ok(mut receipt) = state.engine.receive(Request::new(body, encoding, now)) else {
+            return Outgoing::status(400);
+        };
         for event in receipt.take_events() {
             if matches!(event.kind, EventKind::SessionStarted { .. })
-                && state.seen.insert(event.device.clone())
+                && state.seen.is_new(&event.device)
             {
                 for procedure in (state.programme)(&event.device) {
                     // A queue that is full already is the caller's limit, and the procedures that
@@ -186,9 +202,13 @@ impl Shared {
             }
             events.push(event);
         }
-        let response = state.engine.respond(receipt).ok()?;
-        events.extend(response.events);
-        Some(Outgoing::message(response.encoding, response.body))
+        match state.engine.respond(receipt) {
+            Ok(response) => {
+                events.extend(response.events);
+                Outgoing::message(response.encoding, response.body)
+            }
+            Err(_) => Outgoing::status(500),
+        }
     }
 }
 
@@ -208,6 +228,54 @@ impl Handler for Shared {
         for event in events {
             (self.observer)(event);
         }
-        answer.unwrap_or_else(|| Outgoing::status(400))
+        answer
+    }
+}
+
+/// The devices that came, as many as fit: at least the last half of `most`.
+#[derive(Debug)]
+struct Seen {
+    most: usize,
+    recent: BTreeSet<String>,
+    older: BTreeSet<String>,
+}
+
+impl Seen {
+    const fn new(most: usize) -> Self {
+        Self {
+            most,
+            recent: BTreeSet::new(),
+            older: BTreeSet::new(),
+        }
+    }
+
+    /// Notes that a device came; whether it is for the first time.
+    fn is_new(&mut self, device: &str) -> bool {
+        if self.recent.contains(device) {
+            return false;
+        }
+        let known = self.older.remove(device);
+        if self.recent.len() >= self.most / 2 {
+            self.older = std::mem::take(&mut self.recent);
+        }
+        self.recent.insert(device.to_owned());
+        !known
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_remembered_within_a_limit() {
+        let mut seen = Seen::new(8);
+        assert!((0..4).all(|n| seen.is_new(&n.to_string())));
+        assert!((0..4).all(|n| !seen.is_new(&n.to_string())));
+        assert!((10..14).all(|n| seen.is_new(&n.to_string())));
+        assert!(!seen.is_new("0"), "it is among the last eight");
+        assert!((20..28).all(|n| seen.is_new(&n.to_string())));
+        assert!(seen.is_new("1"), "too many came since");
+        assert!(seen.recent.len() + seen.older.len() <= 8);
     }
 }

@@ -1,4 +1,5 @@
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
 };
@@ -9,15 +10,15 @@ use omadm_download::{Fetch, Sink};
 use omadm_http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport, SystemClock};
 use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Registry};
 use omadm_store::{FileSink, RedbJournal};
-use omadm_tree::{Acl, Tree, TreeLimits, Uri};
+use omadm_tree::{Acl, Tree, TreeLimits, Uri, Value};
 use tempfile::TempDir;
 use virmo_client::{Policy, VirmoClient};
 use virmo_hypervisor::Hypervisor;
 
-use super::{Device, Message, Observer, Parts};
-use crate::{
-    BuildError, DeviceEvent, Transport, clock::Clocks, lanes::Lanes, transport::Exchanger,
+use super::{
+    BuildError, Device, DeviceEvent, Exchanger, Lanes, Message, Observer, Parts, Transport,
 };
+use crate::{clock::Clocks, random};
 
 /// Puts a [`Device`] together; from [`Device::builder`].
 ///
@@ -42,6 +43,9 @@ pub struct DeviceBuilder {
 impl Device {
     /// Starts building a device that runs VMs on `hypervisor`, is managed as `config` says, and
     /// calls itself `info`.
+    ///
+    /// The server's account is at `./DMAcc/` and its identifier; the address there is that of
+    /// `config` after every start.
     pub fn builder(
         hypervisor: Arc<dyn Hypervisor>,
         config: Config,
@@ -139,7 +143,7 @@ impl DeviceBuilder {
         self
     }
 
-    /// Opens the state, starts the objects and what the last run left open.
+    /// Opens the state, starts the objects, and takes up what the last run left open.
     ///
     /// # Errors
     /// A [`BuildError`] if the state cannot be opened or read, or an object does not start.
@@ -174,7 +178,12 @@ impl DeviceBuilder {
         };
         registry.mount(Box::new(self.info.object()))?;
         registry.mount(Box::new(detail.object()))?;
-        registry.mount(Box::new(account.object(account_root)))?;
+        // The rest of an account is what a server makes of it; where its server is, is said here.
+        let address = Value::chr(&self.config.server_url);
+        let account = account
+            .object(account_root)
+            .with(Uri::parse("AppAddr/1/Addr")?, address);
+        registry.mount(Box::new(account))?;
         let observer = Arc::clone(&self.observer);
         let virmo = VirmoClient::builder(
             self.hypervisor,
@@ -192,6 +201,7 @@ impl DeviceBuilder {
         }
 
         let tree = Tree::load(&*journal, self.limits, root_acl(server))?;
+        let retry = self.config.alert_retry;
         let client = Client::new(self.config, tree, registry, journal, clock.now())?;
 
         let (outbox, inbox) = mpsc::channel();
@@ -202,16 +212,29 @@ impl DeviceBuilder {
         .map_err(BuildError::Thread)?;
         let ends = outbox.clone();
         let lanes = Lanes::new(move |job, end| drop(ends.send(Message::JobEnded(job, end))));
-        Ok(Device::new(Parts {
+        let parts = Parts {
             client,
             clock,
+            retry,
             exchanger,
             lanes,
             observer: self.observer,
             inbox,
             outbox,
             _scratch: scratch,
-        }))
+        };
+        Ok(Device::new(parts, random::session_id()))
+    }
+}
+
+impl fmt::Debug for DeviceBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceBuilder")
+            .field("config", &self.config)
+            .field("info", &self.info)
+            .field("policy", &self.policy)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
     }
 }
 

@@ -47,6 +47,9 @@ pub enum RunError {
     /// A session did not end normally.
     #[error("the session failed: {0}")]
     Session(SessionEnd),
+    /// The server refuses alerts. They stay in the queue, each with a pause before its next try.
+    #[error("the server refuses alerts, which wait for another try")]
+    AlertsRefused,
     /// The engine was driven wrongly: a defect of this crate.
     #[error("the engine was driven wrongly")]
     Misuse(#[source] ApiMisuse),

@@ -45,7 +45,7 @@ impl Lanes {
             move || work(&queues, &lane, &*report)
         };
         if thread::Builder::new()
-            .name(format!("lane {lane}"))
+            .name(lane.replace('\0', " "))
             .spawn(worker)
             .is_err()
         {

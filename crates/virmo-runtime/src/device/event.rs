@@ -4,7 +4,7 @@ use omadm_client::SessionEnd;
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DeviceEvent {
-    /// A session begins.
+    /// A session begins; after a start it may wait for recovery first.
     SessionStarted {
         /// Its SessionID.
         id: u16,

@@ -1,5 +1,6 @@
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{self, Sender},
@@ -63,7 +64,9 @@ impl Exchanger {
             .name("dm exchange".to_owned())
             .spawn(move || {
                 for request in incoming {
-                    report(transport.exchange(&request));
+                    let answer = catch_unwind(AssertUnwindSafe(|| transport.exchange(&request)));
+                    // A transport that panics must not leave the session without an end.
+                    report(answer.unwrap_or(Err(TransportFailure::Refused)));
                 }
             })?;
         Ok(Self { requests })

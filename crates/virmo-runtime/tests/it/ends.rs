@@ -1,0 +1,191 @@
+//! How a run ends, and what starts a session.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        mpsc::{self, Receiver},
+    },
+    thread,
+    time::Duration,
+};
+
+use omadm_client::{Event as ClientEvent, SessionEnd, TransportFailure};
+use omadm_core::{AlertCode, StatusCode};
+use omadm_session::{command_status, header_status};
+use omadm_syncml::{Command, Message};
+use virmo_runtime::{DeviceEvent, RunError, Until};
+
+use crate::bench::{Bench, Gate, PATIENCE, Played, Slow, Turn, download, played};
+
+/// The sessions a device opens: SessionID and the alert it begins with.
+fn sessions() -> (
+    Receiver<(String, AlertCode)>,
+    impl FnMut(&Message<'static>) -> Turn + Send,
+) {
+    let (tell, told) = mpsc::channel();
+    let play = move |message: &Message<'static>| {
+        if let Some(Command::Alert(alert)) = message.commands.first() {
+            let id = message.header.session_id.to_string();
+            tell.send((id, alert.code.unwrap())).unwrap();
+        }
+        Ok(Vec::new())
+    };
+    (told, play)
+}
+
+const ENDLESS: Until = Until::Stopped { interval: None };
+
+#[test]
+fn a_notification_opens_a_session_and_stop_ends_the_run() {
+    let bench = Bench::new();
+    let (told, play) = sessions();
+    let (builder, _events) = bench.device(played());
+    let mut device = builder.transport(Played::new(play)).build().unwrap();
+    let handle = device.handle();
+    let worker = thread::spawn(move || device.run(ENDLESS));
+    let next = || told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(next().1, AlertCode::CLIENT_INITIATED);
+    // A notification during a session has no effect, so this one comes until it has.
+    let (id, code) = loop {
+        handle.notify(0x1F);
+        if let Ok(session) = told.recv_timeout(Duration::from_millis(50)) {
+            break session;
+        }
+    };
+    assert_eq!((id.as_str(), code), ("1F", AlertCode::SERVER_INITIATED));
+    handle.stop();
+    worker.join().unwrap().unwrap();
+    handle.stop();
+    handle.notify(1);
+}
+
+#[test]
+fn a_stop_lets_the_session_go_to_its_end() {
+    let bench = Bench::new();
+    let (builder, events) = bench.device(played());
+    let handle = Arc::new(Mutex::new(None::<virmo_runtime::Handle>));
+    let stop = Arc::clone(&handle);
+    let link = Played::new(move |_| {
+        stop.lock().unwrap().as_ref().unwrap().stop();
+        Ok(Vec::new())
+    });
+    let mut device = builder.transport(link).build().unwrap();
+    *handle.lock().unwrap() = Some(device.handle());
+    device.run(ENDLESS).unwrap();
+    let ends: Vec<_> = events
+        .try_iter()
+        .filter(|event| matches!(event, DeviceEvent::SessionEnded { .. }))
+        .collect();
+    let [DeviceEvent::SessionEnded { end, .. }] = ends.as_slice() else {
+        panic!("{ends:?}")
+    };
+    assert_eq!(*end, SessionEnd::Completed);
+}
+
+#[test]
+fn an_interval_opens_one_session_after_another() {
+    let bench = Bench::new();
+    let (told, play) = sessions();
+    let (builder, _events) = bench.device(played());
+    let mut device = builder.transport(Played::new(play)).build().unwrap();
+    let handle = device.handle();
+    let interval = Some(Duration::from_millis(5));
+    let worker = thread::spawn(move || device.run(Until::Stopped { interval }));
+    let mut ids: Vec<_> = (0..5)
+        .map(|_| told.recv_timeout(PATIENCE).unwrap().0)
+        .collect();
+    handle.stop();
+    worker.join().unwrap().unwrap();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 5, "no SessionID comes twice");
+}
+
+#[test]
+fn a_session_that_failed_is_followed_by_another() {
+    let bench = Bench::new();
+    let mut fails = 3;
+    let (tell, told) = mpsc::channel();
+    let link = Played::new(move |_| {
+        if fails == 0 {
+            tell.send(()).unwrap();
+            return Ok(Vec::new());
+        }
+        fails -= 1;
+        Err(TransportFailure::Refused)
+    });
+    let (builder, events) = bench.device(played());
+    let mut device = builder.transport(link).build().unwrap();
+    let handle = device.handle();
+    let worker = thread::spawn(move || device.run(ENDLESS));
+    told.recv_timeout(PATIENCE).unwrap();
+    handle.stop();
+    worker.join().unwrap().unwrap();
+    let failed = |event: &DeviceEvent| matches!(event, DeviceEvent::SessionEnded { end, .. } if !end.is_normal());
+    assert_eq!(events.try_iter().filter(failed).count(), 3);
+}
+
+/// Alerts the server does not want keep no run from its end; they stay for a later one.
+#[test]
+fn a_device_whose_alerts_are_refused_does_not_wait_for_ever() {
+    let bench = Bench::new();
+    let mut config = played();
+    config.alert_retry.first = PATIENCE * 60;
+    config.alert_retry.cap = PATIENCE * 60;
+    let (builder, events) = bench.device(config);
+    let (mut gate, wait) = Gate::new();
+    gate.open();
+    let (asked, _offsets) = mpsc::channel();
+    let mut device = builder
+        .fetch(Arc::new(Slow { gate: wait, asked }))
+        .transport(Arc::new(Refusing::default()))
+        .build()
+        .unwrap();
+    let ended = device.run(Until::Idle);
+    assert!(matches!(ended, Err(RunError::AlertsRefused)), "{ended:?}");
+    assert_eq!(device.client().queued_alerts(), 1);
+    let refused = |event: &DeviceEvent| {
+        matches!(event, DeviceEvent::Client(ClientEvent::AlertRefused { .. }))
+    };
+    assert_eq!(events.try_iter().filter(refused).count(), 1);
+}
+
+/// A server that has an image downloaded, and refuses every alert.
+#[derive(Default)]
+struct Refusing(Mutex<(omadm_testkit::Script, u32)>);
+
+impl virmo_runtime::Transport for Refusing {
+    fn exchange(
+        &self,
+        request: &omadm_client::Request,
+    ) -> Result<virmo_runtime::Reply, TransportFailure> {
+        let (script, messages) = &mut *self.0.lock().unwrap();
+        let message = script.read(request);
+        if message.header.msg_id == 1 {
+            script.msg_id = 1;
+        }
+        let mut commands = vec![Command::Status(header_status(
+            &message.header,
+            StatusCode::OK,
+        ))];
+        for command in &message.commands {
+            let code = match command {
+                Command::Status(_) | Command::Results(_) => continue,
+                Command::Alert(alert) if !alert.items.is_empty() => StatusCode::FORBIDDEN,
+                _ => StatusCode::OK,
+            };
+            let status = command_status(message.header.msg_id, command, code);
+            commands.push(Command::Status(status));
+        }
+        *messages += 1;
+        if *messages == 1 {
+            commands.extend(download());
+        }
+        let header = script.header();
+        let body = script.write_as(&header, commands, true);
+        Ok(virmo_runtime::Reply {
+            encoding: omadm_syncml::Encoding::Xml,
+            body,
+        })
+    }
+}

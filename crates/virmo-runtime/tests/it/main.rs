@@ -1,0 +1,17 @@
+//! A whole device on the simulator: with a server of ours over HTTP, with links that lose and repeat
+//! answers, with hypervisors that hang, and started again on what it left.
+#![cfg(all(feature = "device", feature = "server"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod bench;
+mod ends;
+mod lanes;
+mod link;
+mod recovery;
+mod road;
