@@ -1,14 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_core::StatusCode;
-use omadm_mo::{Job, JobEnd, JobId, JobOutput};
+use omadm_mo::{Job, JobEnd, JobId, JobOutput, Reporting};
 use proptest::prelude::*;
 use virmo_client::Policy;
 use virmo_state::{Primitive, VmState};
 
 use crate::{
     bench::{Fault, MEDIA_TYPE, in_job},
-    device::{Device, IMAGE},
+    device::{Answer, Device, IMAGE},
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c d"];
@@ -416,7 +416,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     /// Jobs of several VMs and images are done, reported, given up and lost in any order, with
-    /// restarts in between: when all have landed State is legal and true, and nothing is left.
+    /// restarts in between: when all have landed State is legal and true, nothing is left, and each
+    /// Exec that was answered with 202 has its one alert.
     #[test]
     fn jobs_may_end_in_any_order(turns in proptest::collection::vec(turn(), 1..40)) {
         let mut policy = Policy::default();
@@ -434,26 +435,32 @@ proptest! {
             let config = format!("./VirMO/{name}/Resources/NewConfig");
             device.add_leaf(&config, "RAM=1&Storage=1&CPU=50&Network=1");
         }
+        device.take_alerts();
         let mut flights = Flights::default();
+        // The jobs whose Exec waits for its Status, and how many got 202 instead.
+        let (mut waiting, mut promised) = (BTreeSet::new(), 0);
         for turn in turns {
+            let mut answer = None;
             match turn {
                 Turn::Begin(vm, operation) => {
-                    device.begin(&format!("./VirMO/{}/Operations/{operation}", name(vm)), None);
+                    let uri = format!("./VirMO/{}/Operations/{operation}", name(vm));
+                    answer = Some(device.begin(&uri, None));
                 }
                 Turn::Download(image) => {
                     let uri = format!("./VMImgMO/{}/Operations/Download", name(image));
-                    device.begin(&uri, None);
+                    answer = Some(device.begin(&uri, None));
                 }
                 Turn::DeleteImage(image) => {
                     device.delete(&format!("./VMImgMO/{}", name(image)));
                 }
-                Turn::Apply => _ = device.begin("./VirMO/Operations/ApplyChanges", None),
+                Turn::Apply => answer = Some(device.begin("./VirMO/Operations/ApplyChanges", None)),
                 Turn::Work(index) => flights.work(index),
                 Turn::Report(index) => flights.report(index, &mut device),
                 Turn::TimeOut(index) => {
                     if let Some(flight) = flights.0.get_mut(index)
                         && !std::mem::replace(&mut flight.timed_out, true)
                     {
+                        waiting.remove(&flight.id);
                         device.complete(flight.id, JobEnd::TimedOut);
                     }
                 }
@@ -465,14 +472,23 @@ proptest! {
                     }
                 }
                 Turn::Accept(index) => {
-                    if let Some(flight) = flights.0.get(index) {
+                    if let Some(flight) = flights.0.get(index)
+                        && waiting.remove(&flight.id)
+                    {
                         device.accept(flight.id);
+                        promised += 1;
                     }
                 }
                 Turn::Restart => {
                     flights.0.clear();
+                    waiting.clear();
                     device.boot();
                 }
+            }
+            match answer {
+                Some(Answer::Pending(job, Reporting::Synchronous)) => _ = waiting.insert(job),
+                Some(Answer::Pending(_, Reporting::Asynchronous)) => promised += 1,
+                Some(Answer::Done(_)) | None => {}
             }
             flights.board(&mut device);
         }
@@ -480,5 +496,6 @@ proptest! {
         // A job that was lost twice leaves something to be undone to the next start.
         device.restart();
         device.check();
+        prop_assert_eq!(device.take_alerts().len(), promised);
     }
 }
