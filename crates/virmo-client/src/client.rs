@@ -6,7 +6,7 @@ use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
 };
 use omadm_tree::{Change, Principal, TreeError, Uri};
-use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, MachineState};
+use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, Observed};
 use virmo_nodes::{Features, ImagePath, VirmoNode, VirmoPath};
 
 use crate::{
@@ -42,7 +42,7 @@ mod vm;
 ///
 /// # Start
 ///
-/// [`start`](ManagementObject::start) asks for one job per VM that exists, one per image that was
+/// [`start`](ManagementObject::start) asks for one job per VM, one per image that was
 /// being downloaded, and one that lists the machines. They bring to an end what the last run left
 /// open, find out whether State is still true, and report machines no node stands for. A VM
 /// refuses work until its job is done, so all but the downloads come
@@ -83,7 +83,7 @@ pub struct Builder {
 /// What the jobs of this client bring back.
 enum Output {
     Vm(Outcome),
-    Observed(Result<MachineState, HypervisorError>),
+    Observed(Result<Observed, HypervisorError>),
     Listed(Result<Vec<Listed>, HypervisorError>),
     Applied(Applied, Option<Failure>),
     Download(Result<Finished, DownloadError>),

@@ -244,10 +244,10 @@ impl From<TreeError> for Failure {
 /// The status a server gets for what a hypervisor answers. [VirMO §10, DM-RepPro §10]
 pub(crate) fn status(kind: &HypervisorErrorKind) -> StatusCode {
     match kind {
-        HypervisorErrorKind::InvalidState { .. } | HypervisorErrorKind::Busy => {
-            StatusCode::COMMAND_NOT_ALLOWED
-        }
-        HypervisorErrorKind::NotFound => StatusCode::NOT_FOUND,
+        // A machine that is gone is in another state too; 404 is for a node that is not there.
+        HypervisorErrorKind::InvalidState { .. }
+        | HypervisorErrorKind::Busy
+        | HypervisorErrorKind::NotFound => StatusCode::COMMAND_NOT_ALLOWED,
         HypervisorErrorKind::NotSupported | HypervisorErrorKind::CannotChangeLive(_) => {
             StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED
         }

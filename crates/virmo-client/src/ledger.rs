@@ -113,7 +113,7 @@ impl Ledger {
     /// An identifier that was never given out; `batch` has to become durable with it.
     pub(crate) fn new_vm(&mut self, batch: &mut Batch) -> Option<VmId> {
         let id = format!("vm-{}", self.next_vm).parse().ok()?;
-        self.next_vm += 1;
+        self.next_vm = self.next_vm.checked_add(1)?;
         save(batch, Self::VM_KEY, self.next_vm);
         Some(id)
     }
@@ -121,7 +121,7 @@ impl Ledger {
     /// An identifier that was never given out; `batch` has to become durable with it.
     pub(crate) fn new_image(&mut self, batch: &mut Batch) -> Option<ImageId> {
         let id = format!("img-{}", self.next_image).parse().ok()?;
-        self.next_image += 1;
+        self.next_image = self.next_image.checked_add(1)?;
         save(batch, Self::IMAGE_KEY, self.next_image);
         Some(id)
     }

@@ -4,7 +4,7 @@ use omadm_core::StatusCode;
 use omadm_mo::{Context, JobEnd, JobId, Refusal};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::Machine;
-use virmo_nodes::VirmoNode;
+use virmo_nodes::{VirmoNode, VmNode};
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
 use super::{Output, VirmoClient, output, primitive::lane};
@@ -97,8 +97,11 @@ impl VirmoClient {
             .collect();
         for (node, vm, state) in left {
             match state {
-                VmState::NotCreated => {}
-                VmState::PoweredOff | VmState::Running | VmState::Suspended => {
+                // One that was not to be seen at the last start may be back.
+                VmState::NotCreated
+                | VmState::PoweredOff
+                | VmState::Running
+                | VmState::Suspended => {
                     self.observe(node, vm, cx);
                 }
                 // Its sub-tree should have gone with the state.
@@ -124,10 +127,7 @@ impl VirmoClient {
 impl VirmoClient {
     fn observe(&mut self, node: String, vm: VmId, cx: &mut Context<'_, '_>) {
         let (hypervisor, id) = (Arc::clone(&self.hypervisor), vm.clone());
-        let work = Box::new(move || {
-            let observed = hypervisor.observe(&id).map(|observed| observed.state);
-            Box::new(Output::Observed(observed)) as _
-        });
+        let work = Box::new(move || Box::new(Output::Observed(hypervisor.observe(&id))) as _);
         let job = cx.effects.job(lane(&vm), format!("Observe {node}"), work);
         job.time_limit = Some(self.policy.deadline);
         let job = job.id;
@@ -166,12 +166,19 @@ impl VirmoClient {
         });
         let observed = observed.and_then(|observed| observed.map_err(Failure::from));
         let reason = match observed {
-            Ok(state) => match Seen::from(&state).state() {
+            Ok(observed) => match Seen::from(&observed.state).state() {
                 Some(state) => {
+                    let known = self.vm(node, cx).map(|vm| vm.state());
+                    if let Some(resources) = observed.resources
+                        && known == Some(VmState::NotCreated)
+                    {
+                        let leaf = VmNode::CurrentConfig.of(&self.roots.vm(node));
+                        set(cx, &leaf, Value::chr(resources.to_string()))?;
+                    }
                     self.keep(node, vm, state, None, cx)?;
                     None
                 }
-                None => Some(format!("the machine is {state}")),
+                None => Some(format!("the machine is {}", observed.state)),
             },
             Err(failure) => Some(failure.reason),
         };

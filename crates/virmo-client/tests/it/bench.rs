@@ -229,7 +229,7 @@ impl Bench {
         let kept = Kept {
             state: MachineState::Off { crashed: false },
             cut: None,
-            resources: ResourceConfig::default(),
+            resources: "RAM=1&Storage=1&CPU=1&Network=1".parse().unwrap(),
             prepared: None,
         };
         self.machines

@@ -320,7 +320,11 @@ fn a_machine_that_changed_behind_our_back_is_found_out() {
     assert_eq!(device.state("a"), Some(VmState::PoweredOff));
     device.check();
     device.bench.change(&device.id("a"), MachineState::Absent);
-    assert_eq!(device.operate("a", "PowerOn"), StatusCode::NOT_FOUND);
+    assert_eq!(
+        device.operate("a", "PowerOn"),
+        StatusCode::COMMAND_NOT_ALLOWED,
+        "404 is for a node that is not there"
+    );
     assert_eq!(device.state("a"), Some(VmState::NotCreated));
     device.check();
     assert_eq!(device.operate("a", "Create"), StatusCode::OK);

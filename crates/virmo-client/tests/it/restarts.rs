@@ -235,6 +235,25 @@ fn states_follow_the_machines_at_start() {
     }
 }
 
+/// A machine that was not to be seen for a while is found again, and no Create takes its place.
+#[test]
+fn a_machine_that_comes_back_is_found_again() {
+    let mut device = device_in(VmState::Running, "");
+    device.bench.change(&device.id("a"), MachineState::Absent);
+    device.restart();
+    assert_eq!(device.state("a"), Some(VmState::NotCreated));
+    device.bench.plant("vm-1");
+    device.restart();
+    assert_eq!(device.state("a"), Some(VmState::PoweredOff));
+    device.check();
+    assert_eq!(
+        device.operate("a", "Create"),
+        StatusCode::COMMAND_NOT_ALLOWED
+    );
+    assert_eq!(device.operate("a", "PowerOn"), StatusCode::OK);
+    device.check();
+}
+
 /// An unreachable hypervisor at start: States are kept, what is open stays open, and the next
 /// attempt makes up for it.
 #[test]

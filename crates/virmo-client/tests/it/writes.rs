@@ -188,6 +188,23 @@ fn identifiers_are_unique_for_ever() {
     assert_eq!(seen, ["vm-1", "img-1", "vm-2", "img-2", "vm-3", "img-3"]);
 }
 
+/// VR-091, VR-152: when no identifier is left, no node is added.
+#[test]
+fn identifiers_run_out_without_being_given_out_twice() {
+    let mut device = Device::new();
+    let mut batch = omadm_core::Batch::new();
+    for key in ["virmo/vm", "virmo/image"] {
+        let last = [&[1][..], &u64::MAX.to_be_bytes()].concat();
+        batch.put(omadm_core::Space::IDS, key, last);
+    }
+    omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
+    device.restart();
+    for node in ["./VirMO/a", "./VMImgMO/a"] {
+        assert_eq!(device.add(node), StatusCode::DEVICE_FULL);
+        assert_eq!(device.get(node), None);
+    }
+}
+
 /// A change that is rolled back leaves nothing in the client's memory: not even the identifier.
 #[test]
 fn a_failed_commit_changes_nothing() {
