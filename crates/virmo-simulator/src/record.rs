@@ -112,15 +112,17 @@ impl Record {
 impl Found {
     /// Looks into a machine's folder.
     pub(crate) fn read(folder: &Path) -> io::Result<Self> {
-        if !folder.is_dir() {
+        if !is_there(folder)? {
             return Ok(Self::Absent);
         }
         let text = match fs::read(folder.join(RECORD)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A machine may have been deleted between the two looks.
-                let found = folder.is_dir().then_some(Self::Foreign);
-                return Ok(found.unwrap_or(Self::Absent));
+                return Ok(match is_there(folder)? {
+                    true => Self::Foreign,
+                    false => Self::Absent,
+                });
             }
             Err(error) => return Err(error),
         };
@@ -143,6 +145,21 @@ impl Found {
             Self::Broken(reason) => Observed::from(MachineState::Broken(reason)),
             Self::Machine(record) => Observed::new(record.machine_state(), record.config.0),
         }
+    }
+}
+
+/// Whether a folder is there. Where that cannot be told, as in a place that is gone itself, nobody
+/// may take a machine for absent.
+fn is_there(folder: &Path) -> io::Result<bool> {
+    match fs::metadata(folder) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(place) = folder.parent() {
+                fs::metadata(place)?;
+            }
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 

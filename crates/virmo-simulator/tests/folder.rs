@@ -281,6 +281,26 @@ fn a_broken_machine_can_only_be_deleted() {
     }
 }
 
+/// Else a client would take its machines for gone, and make others in their place.
+#[test]
+fn a_folder_that_cannot_be_looked_at_is_not_an_absent_machine() {
+    let place = Place::new();
+    let simulator = place.open();
+    simulator.create(&place.spec("vm-1", SMALL)).unwrap();
+    fs::rename(place.path("machines"), place.path("away")).unwrap();
+    for is_file in [true, false] {
+        if is_file {
+            fs::write(place.path("machines"), "").unwrap();
+        } else {
+            fs::remove_file(place.path("machines")).unwrap();
+        }
+        let error = simulator.observe(&id("vm-1")).unwrap_err();
+        assert_eq!(error.kind(), &Kind::Backend);
+    }
+    fs::rename(place.path("away"), place.path("machines")).unwrap();
+    assert_eq!(simulator.observe(&id("vm-1")).unwrap().state, OFF);
+}
+
 #[test]
 fn claims_outlive_the_handle_prepared_ones_too() {
     let place = Place::new();
