@@ -109,7 +109,7 @@ impl Compat {
     }
 }
 
-/// How the server and one device prove who they are to each other. [DM-Security §5]
+/// How the server and one device prove who they are to each other. [DM-Security]
 ///
 /// ```
 /// use omadm_server::Account;

@@ -1,6 +1,6 @@
 use omadm_syncml::{DecodeError, EncodeError};
 
-/// Why a message was not taken in; nothing happened. [DM-HTTP §5]
+/// Why a message was not taken in; nothing happened. [DM-HTTP]
 ///
 /// Over HTTP this is the status 400.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -43,7 +43,11 @@ pub enum EventKind {
     /// A session ended. After [`SessionEnd::Completed`] a device that still has something to say
     /// may go on; the session then ends once more.
     SessionEnded(SessionEnd),
-    /// A message was not processed; its header got this status.
+    /// A message was not processed; its header and its commands got this status.
+    ///
+    /// 401 and 407 are those of the challenge, 505 and 513 of the versions. The specification
+    /// leaves others open (unverified): 404 for a message of no session, 400 for a MsgID out of
+    /// order, 412 for a first message without DevInfo, 503 where a limit is reached.
     Refused(StatusCode),
     /// A command of a procedure got a Status.
     Command {
@@ -152,7 +156,7 @@ pub enum Violation {
     TooManyAlerts,
 }
 
-/// What a device says about itself: the leaves of DevInfo it sent. [DM-StdObj §5.3.1]
+/// What a device says about itself: the leaves of DevInfo it sent. [DM-StdObj]
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DevInfo {
     leaves: BTreeMap<String, String>,
@@ -184,7 +188,7 @@ impl DevInfo {
     }
 }
 
-/// One Item of a client event, alert 1224. [DM-Protocol §8.3]
+/// One Item of a client event, alert 1224. [DM-Protocol]
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct ClientEvent {

@@ -207,7 +207,7 @@ impl Server {
     }
 
     /// Aborts the open session of a device with the next answer: Alert 1223. Whether there is one.
-    /// [DM-Protocol §8.1]
+    /// [DM-Protocol]
     pub fn abort(&mut self, device: &str) -> bool {
         let mut any = false;
         for key in self.keys_of(device) {

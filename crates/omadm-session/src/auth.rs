@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use omadm_core::{Format, Secret, StatusCode};
 use omadm_syncml::{Chal, Cred, Data, Meta};
 
-/// How one end proves who it is. [DM-Security §5.1]
+/// How one end proves who it is. [DM-Security]
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 #[non_exhaustive]
 pub enum Scheme {
@@ -121,7 +121,7 @@ impl Credentials {
     }
 }
 
-/// The end that proves itself, towards one peer in one session. [DM-Security §5.3]
+/// The end that proves itself, towards one peer in one session. [DM-Security]
 ///
 /// ```text
 /// Presenting ── 212 ──> Accepted
@@ -213,7 +213,7 @@ impl Prover {
     }
 }
 
-/// The end that wants proof, from one peer in one session. [DM-Security §5.3]
+/// The end that wants proof, from one peer in one session. [DM-Security]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verifier {
     expected: Option<Credentials>,

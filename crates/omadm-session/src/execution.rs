@@ -1,6 +1,6 @@
 use omadm_core::{Correlator, GenericAlert, Mark, StatusCode};
 
-/// One Exec, followed from its Status to its final answer. [DM-Protocol §8.7]
+/// One Exec, followed from its Status to its final answer. [DM-Protocol]
 ///
 /// ```text
 ///            ┌─ 2xx, 4xx, 5xx ──────────────────────> Finished

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use omadm_syncml::{CmdId, CmdRef, Results, Status};
 
-/// What this end sent and still waits for, found by (MsgRef, CmdRef). [DM-RepPro §6.1.6]
+/// What this end sent and still waits for, found by (MsgRef, CmdRef). [DM-RepPro]
 ///
 /// A command stays until [`Ledger::close`], because Results follow its Status and a command of
 /// several Items may get several of them.

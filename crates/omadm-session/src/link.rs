@@ -12,7 +12,7 @@ pub const MAX_OBJECT_SIZE: u32 = 1 << 20;
 pub const ASSUMED_MESSAGE_SIZE: u32 = 1 << 14;
 
 /// A session as one end sees it: who talks to whom, the counters of both directions, and the sizes
-/// the peer announced. [DM-Protocol §6, §7]
+/// the peer announced. [DM-Protocol]
 ///
 /// ```
 /// use omadm_session::{Incoming, Link};

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use omadm_syncml::Command;
 
-/// The answers to received commands, in the order of the commands. [DM-RepPro §6.6.16]
+/// The answers to received commands, in the order of the commands. [DM-RepPro]
 ///
 /// A command that is answered at once is [pushed](Outbox::push); one whose answer comes later
 /// [reserves](Outbox::reserve) its place, and what follows waits behind it. The Status of the

@@ -1,6 +1,6 @@
 use omadm_syncml::{CmdId, Command, EncodeError, Encoder, Encoding, Header};
 
-/// Fills one message up to a size and numbers its commands. [DM-Protocol §7]
+/// Fills one message up to a size and numbers its commands. [DM-Protocol]
 ///
 /// 1. [`Packer::require`] appends what the message must hold, the Status of the header first.
 /// 2. [`Packer::push`] appends element after element of the caller's queue until one does not fit.

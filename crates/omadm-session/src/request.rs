@@ -51,7 +51,7 @@ impl From<String> for Leaf {
 }
 
 /// Adds an interior node; one that is the root of a management object with its identifier as
-/// Type. [DM-RepPro §6.6.1], [DM-TND §7.7.7]
+/// Type. [DM-RepPro], [DM-TND]
 #[must_use]
 pub fn add_node(uri: &str, moid: Option<&str>) -> Command<'static> {
     let mut meta = Meta::new().with_format(Format::Node);

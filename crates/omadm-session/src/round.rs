@@ -171,7 +171,7 @@ impl Reply {
         self.text.as_deref().filter(|_| self.is_success())
     }
 
-    /// The names of the children, if a Get read an interior node. [DM-RepPro §6.6.7]
+    /// The names of the children, if a Get read an interior node. [DM-RepPro]
     #[must_use]
     pub fn children(&self) -> Option<Vec<&str>> {
         let item = self.items.first()?;

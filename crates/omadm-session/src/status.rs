@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use omadm_core::StatusCode;
 use omadm_syncml::{CmdRef, Command, Header, Status};
 
-/// The Status of a message's header, which comes first in the answer. [DM-RepPro §6.6.16]
+/// The Status of a message's header, which comes first in the answer. [DM-RepPro]
 ///
 /// It names the header's Target and Source.
 ///
