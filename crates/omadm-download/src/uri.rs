@@ -30,7 +30,7 @@ pub struct DownloadUri(Url);
 pub struct InvalidUri {
     /// What is wrong with it.
     pub kind: InvalidUriKind,
-    /// The text, without a password.
+    /// The text; `…` stands for all before the last `@`, which may be a password.
     pub text: String,
 }
 
@@ -64,10 +64,8 @@ impl DownloadUri {
     /// # Errors
     /// [`InvalidUri`] if the result is none of these URIs.
     pub fn join(&self, reference: &str) -> Result<Self, InvalidUri> {
-        let joined = self.0.join(reference).map_err(|_| InvalidUri {
-            kind: InvalidUriKind::Syntax,
-            text: reference.to_owned(),
-        })?;
+        let joined = self.0.join(reference);
+        let joined = joined.map_err(|_| InvalidUri::new(InvalidUriKind::Syntax, reference))?;
         Self::admit(joined)
     }
 
@@ -80,12 +78,17 @@ impl DownloadUri {
             url.set_fragment(None);
             return Ok(Self(url));
         };
-        // A URI that cannot have a password refuses to lose one.
-        _ = url.set_password(None);
-        Err(InvalidUri {
-            kind,
-            text: url.into(),
-        })
+        Err(InvalidUri::new(kind, url.as_str()))
+    }
+}
+
+impl InvalidUri {
+    fn new(kind: InvalidUriKind, text: &str) -> Self {
+        let text = match text.rsplit_once('@') {
+            Some((_, rest)) => format!("…@{rest}"),
+            None => text.to_owned(),
+        };
+        Self { kind, text }
     }
 }
 
@@ -93,10 +96,7 @@ impl FromStr for DownloadUri {
     type Err = InvalidUri;
 
     fn from_str(text: &str) -> Result<Self, InvalidUri> {
-        let url = Url::parse(text).map_err(|_| InvalidUri {
-            kind: InvalidUriKind::Syntax,
-            text: text.to_owned(),
-        })?;
+        let url = Url::parse(text).map_err(|_| InvalidUri::new(InvalidUriKind::Syntax, text))?;
         Self::admit(url)
     }
 }
@@ -118,6 +118,25 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn no_error_repeats_a_password() {
+        let base: DownloadUri = "http://h/".parse().unwrap();
+        for text in [
+            "http://user:secret@h/x",
+            "http://user:secret@h:99999/x",
+            "http://user:sec/secret@h/x",
+            "http:user:secret@[h",
+            "user:secret@h",
+            "//user:secret@h:99999/",
+        ] {
+            let error = text.parse::<DownloadUri>().unwrap_err();
+            for error in base.join(text).err().into_iter().chain([error]) {
+                assert!(!format!("{error:?} {error}").contains("secret"), "{text}");
+                assert!(error.text.contains('h'), "{text}");
+            }
+        }
+    }
 
     #[test]
     fn only_http_without_credentials_gets_in() {
@@ -142,7 +161,7 @@ mod tests {
         let error = "https://u:hunter2@h/x".parse::<DownloadUri>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "\"https://u@h/x\" has a user name or password in it"
+            "\"…@h/x\" has a user name or password in it"
         );
     }
 
