@@ -3,8 +3,8 @@
 //!
 //! | feature | what | for |
 //! |---|---|---|
-//! | `device` | [`Device`]: the DM client engine, its objects, a worker for each machine | firmware |
-//! | `server` | [`Server`]: the DM server engine behind an HTTP listener | DM servers |
+//! | `device` | `Device`: the DM client engine, its objects, a worker for each machine | firmware |
+//! | `server` | `Server`: the DM server engine behind an HTTP listener | DM servers |
 //!
 //! Both are on by default; firmware that turns `server` off builds no HTTP server, a server that
 //! turns `device` off no HTTP client and no database.

@@ -205,8 +205,10 @@ pub(crate) fn statuses(events: &[DeviceEvent]) -> Vec<(String, u16)> {
 /// A simulator with something to be called before each call.
 pub(crate) struct Hooked {
     pub(crate) simulator: Simulator,
-    hook: Mutex<Option<Arc<dyn Fn(&str, &str) + Send + Sync>>>,
+    hook: Mutex<Option<Arc<Hook>>>,
 }
+
+type Hook = dyn Fn(&str, &str) + Send + Sync;
 
 impl Hooked {
     fn before(&self, call: &str, id: &str) -> &Simulator {
