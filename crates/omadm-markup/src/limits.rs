@@ -32,6 +32,17 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The default limits, letting everything pass that deployed stacks send.
+    #[must_use]
+    pub fn lenient() -> Self {
+        Self {
+            allow_doctype: true,
+            allow_open_table: true,
+            allow_nameless_attributes: true,
+            ..Self::default()
+        }
+    }
+
     /// No limit, for what was read within limits before.
     pub(crate) const NONE: Self = Self {
         max_bytes: usize::MAX,

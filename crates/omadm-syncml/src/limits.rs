@@ -12,6 +12,17 @@ pub struct Limits {
     pub max_nesting: usize,
 }
 
+impl Limits {
+    /// The default limits, letting every document pass that deployed stacks send.
+    #[must_use]
+    pub fn lenient() -> Self {
+        Self {
+            markup: omadm_markup::Limits::lenient(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -226,6 +226,15 @@ pub(crate) enum Encoding {
     Wbxml,
 }
 
+impl From<Encoding> for virmo::dm::markup::Encoding {
+    fn from(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::Xml => Self::Xml,
+            Encoding::Wbxml => Self::Wbxml,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
     Xml,

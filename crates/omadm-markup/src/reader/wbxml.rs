@@ -30,8 +30,6 @@ pub(super) struct WbxmlReader<'a> {
     limits: Limits,
     /// Whether this is the inside of an element, not a document with a header and one root.
     inside: bool,
-    /// Whether embedded documents are read as such.
-    embeds: bool,
     rooted: bool,
     event_start: usize,
     /// The depth outside the root of the document that is being read.
@@ -128,10 +126,7 @@ impl<'a> WbxmlReader<'a> {
     /// Reads what has been checked before: a document, or what was the content of an element.
     pub(super) fn fragment(content: &'a [u8], scope: &'a Scope<'_>) -> Result<Self> {
         let Some(place) = &scope.place else {
-            let mut reader = Self::document(content, &Limits::NONE)?;
-            // As an embedded document it was read without documents in it.
-            reader.embeds = !reader.header.kind.is_embedded();
-            return Ok(reader);
+            return Self::document(content, &Limits::NONE);
         };
         let header = Header {
             kind: place.kind,
@@ -157,7 +152,6 @@ impl<'a> WbxmlReader<'a> {
             embedded: (0, 0),
             limits: limits.clone(),
             inside: false,
-            embeds: true,
             rooted: false,
             event_start: at,
             base: 0,
@@ -565,7 +559,11 @@ impl<'a> WbxmlReader<'a> {
                 token::ENTITY | token::STR_I | token::STR_T => self.string(at)?,
                 token::OPAQUE => {
                     let octets = self.opaque()?;
-                    self.decode(octets, self.at - octets.len())?
+                    let start = self.at - octets.len();
+                    if let Some(nul) = octets.iter().position(|&octet| octet == 0) {
+                        return self.fail(ReadErrorKind::InvalidCharacter, start + nul);
+                    }
+                    self.decode(octets, start)?
                 }
                 0x85..=0xBF | 0xC5..=0xFF => {
                     let known = match self.header.kind {
@@ -729,7 +727,8 @@ impl<'a> WbxmlReader<'a> {
 
     /// Goes into the document that is in the octets at `at`, if there is one.
     fn enter_embedded(&mut self, at: usize) -> Result<bool> {
-        if !self.embeds || self.outer.is_some() {
+        // What can be embedded embeds nothing, so that there is one level alone.
+        if self.header.kind.is_embedded() {
             return Ok(false);
         }
         let octets = self.opaque()?;
@@ -814,7 +813,6 @@ fn embedded<'a>(octets: &'a [u8], limits: &Limits) -> Option<(Header<'a>, usize)
         return None;
     }
     let mut reader = WbxmlReader::new(octets, body, header, limits);
-    reader.embeds = false;
     while reader.next_event().ok()?.is_some() {}
     Some((header, body))
 }

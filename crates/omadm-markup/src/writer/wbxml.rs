@@ -310,7 +310,7 @@ impl<'o> WbxmlWriter<'o> {
             };
             self.begin_document(kind);
         } else {
-            let embeds = self.state.data && self.outer.is_none() && !self.document_embeds();
+            let embeds = self.state.data && !self.document.kind.is_embedded();
             self.content()?;
             if let Some(kind) = kind.filter(|kind| embeds && kind.is_embedded()) {
                 self.begin_embedded(kind);
@@ -318,11 +318,6 @@ impl<'o> WbxmlWriter<'o> {
         }
         self.state.depth += 1;
         Ok(())
-    }
-
-    /// Whether the document itself is of a kind that would be embedded elsewhere.
-    const fn document_embeds(&self) -> bool {
-        self.document.kind.is_embedded()
     }
 
     fn begin_embedded(&mut self, kind: Kind) {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use virmo::{client::Policy, dm::client::Config, runtime::Until};
 
 use super::{
-    device::{self, encoding, hypervisor},
+    device::{self, hypervisor},
     serve,
 };
 use crate::{args, auth::Proofs, failure::Failure, fault::Faults, output::Output, plan};
@@ -42,7 +42,6 @@ const IMAGE: u64 = 48 << 20;
 
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     hypervisor(&args.hypervisor)?;
-    encoding(args.encoding)?;
     let started = Instant::now();
     let output = Arc::new(Output::new(args.json));
     let folder = TempDir::new().map_err(Failure::work)?;
@@ -56,7 +55,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let settings = serve::Settings {
         proofs: Proofs::none(),
         strict: true,
-        xml_only: false,
+        only: None,
         images: Some(images),
         steps_only: true,
     };
@@ -67,8 +66,10 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     ));
 
     let server_id = "virmo-server".parse().map_err(Failure::work)?;
+    let mut config = Config::new(server_id, server.url());
+    config.encoding = args.encoding.into();
     let settings = device::Settings {
-        config: Config::new(server_id, server.url()),
+        config,
         device_id: "urn:virmo:demo".to_owned(),
         state: Some(folder.path().join("device")),
         policy: Policy::default(),

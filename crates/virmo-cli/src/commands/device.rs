@@ -11,13 +11,14 @@ use virmo::{
         download::Fetch,
         http::{FetchConfig, HttpFetch},
         mo::DevInfo,
+        syncml::Limits,
     },
     runtime::{Device, RunError, Until},
     simulator::Simulator,
 };
 
 use crate::{
-    args::{self, Encoding, Profile},
+    args::{self, Profile},
     auth,
     failure::Failure,
     fault::{self, Faults, FaultyFetch},
@@ -136,8 +137,10 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
     if let Some(limit) = args.op_timeout {
         config.exec_limit = limit;
     }
+    config.encoding = args.encoding.into();
     if !args.strict {
         config.compat = Compat::lenient();
+        config.limits = Limits::lenient();
     }
     let mut policy = Policy::default();
     policy.cpu = match args.cpu_policy {
@@ -155,7 +158,6 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
 
 fn refuse_unbuilt(args: &args::Device) -> Result<(), Failure> {
     hypervisor(&args.hypervisor)?;
-    encoding(args.encoding)?;
     profile(args.profile)?;
     let later = [
         ("--listen", args.listen.is_some()),
@@ -178,14 +180,6 @@ pub(crate) fn hypervisor(name: &str) -> Result<(), Failure> {
         _ => Err(Failure::usage(format_args!(
             "--hypervisor {name}: it is one of sim, qemu, libvirt:URI"
         ))),
-    }
-}
-
-/// The encodings of this build.
-pub(crate) fn encoding(encoding: Encoding) -> Result<(), Failure> {
-    match encoding {
-        Encoding::Xml => Ok(()),
-        Encoding::Wbxml => Err(Failure::not_built("--encoding wbxml")),
     }
 }
 

@@ -13,14 +13,16 @@ use std::{
 use virmo::{
     dm::{
         http::Files,
+        markup::Encoding,
         server::{Account, Compat, Config, Event as ServerEvent, EventKind, SessionEnd},
         session::Scheme,
+        syncml::Limits,
     },
     runtime::Server,
 };
 
 use crate::{
-    args::{self, Encoding},
+    args,
     auth::{self, Proofs},
     commands::device::profile,
     failure::Failure,
@@ -45,7 +47,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let settings = Settings {
         proofs: auth::read(&args.auth)?,
         strict: args.strict,
-        xml_only: args.encoding == Some(Encoding::Xml),
+        only: args.encoding.map(Into::into),
         images: args.images.clone(),
         steps_only: false,
     };
@@ -65,7 +67,8 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
 pub(crate) struct Settings {
     pub(crate) proofs: Proofs,
     pub(crate) strict: bool,
-    pub(crate) xml_only: bool,
+    /// The one encoding that is taken, if it is one.
+    pub(crate) only: Option<Encoding>,
     pub(crate) images: Option<PathBuf>,
     /// Tell of the steps and nothing else.
     pub(crate) steps_only: bool,
@@ -89,6 +92,7 @@ pub(crate) fn start(
     if !settings.strict {
         let mut config = Config::new(virmo::runtime::correlator_prefix());
         config.compat = Compat::lenient();
+        config.limits = Limits::lenient();
         builder = builder.config(config);
     }
     if settings.proofs.scheme != Scheme::None {
@@ -99,8 +103,8 @@ pub(crate) fn start(
         } = settings.proofs;
         builder = builder.accounts(Account::new(scheme, client, server).map_err(Failure::usage)?);
     }
-    if settings.xml_only {
-        builder = builder.only(virmo::dm::markup::Encoding::Xml);
+    if let Some(encoding) = settings.only {
+        builder = builder.only(encoding);
     }
     if let Some(folder) = &settings.images {
         builder = builder.files(files(folder, &steps, address)?);
@@ -271,7 +275,6 @@ fn refuse_unbuilt(args: &args::Serve) -> Result<(), Failure> {
     let later = [
         ("--state", args.state.is_some()),
         ("--tls-cert", args.tls_cert.is_some()),
-        ("--encoding wbxml", args.encoding == Some(Encoding::Wbxml)),
     ];
     match later.into_iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(Failure::not_built(flag)),

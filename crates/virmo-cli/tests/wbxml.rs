@@ -1,0 +1,94 @@
+//! Both ends of the program over WBXML.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "test code"
+)]
+
+use std::fs;
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{Background, events, virmo, virmo_with_input};
+
+const PLAN: &str = r#"
+[[step]]
+add = { uri = "./VMImgMO/entvm", format = "node" }
+[[step]]
+add = { uri = "./VMImgMO/entvm/Name", value = "a <b> & c" }
+[[step]]
+get = "./VMImgMO/entvm/Name"
+[[step]]
+get = "./VMImgMO/none"
+expect = 404
+[[step]]
+get = "./DevInfo/DevId"
+"#;
+
+fn serve(plan: &str, words: &[&str]) -> (Background, String) {
+    let mut all = vec!["serve", "--listen", "127.0.0.1:0", "--plan", plan, "--json"];
+    all.extend(words);
+    let mut server = Background::start(&all);
+    let listening = server.wait_for(&[("event", "listening")]);
+    let url = listening["url"].as_str().unwrap().to_owned();
+    (server, url)
+}
+
+#[test]
+fn a_plan_runs_over_either_encoding_with_the_same_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.toml");
+    fs::write(&plan, PLAN).unwrap();
+    let plan = plan.to_str().unwrap();
+    let mut told = Vec::new();
+    for words in [&[][..], &["--encoding", "wbxml"]] {
+        for encoding in ["xml", "wbxml"] {
+            let (server, url) = serve(plan, &[words, &["--once"]].concat());
+            let device = virmo(&[
+                "device",
+                "--server",
+                &url,
+                "--once",
+                "--json",
+                "--encoding",
+                encoding,
+            ]);
+            if encoding == "xml" && !words.is_empty() {
+                // HTTP 415.
+                assert_eq!(device.status.code(), Some(1), "{device:?}");
+                let session = events(&device)
+                    .into_iter()
+                    .find(|it| it["event"] == "session");
+                assert!(session.is_none_or(|it| it["result"] != "ok"), "{device:?}");
+                server.kill();
+                continue;
+            }
+            assert_eq!(device.status.code(), Some(0), "{device:?}");
+            let (code, mut steps) = server.end();
+            assert_eq!(code, Some(0), "{steps:?}");
+            steps.retain(|event| event["event"] == "step");
+            assert_eq!(steps.len(), 5, "{steps:?}");
+            told.push(steps);
+        }
+    }
+    let [xml, wbxml, only] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(xml, wbxml);
+    assert_eq!(wbxml, only);
+}
+
+#[test]
+fn convert_reads_what_it_writes() {
+    let xml = r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody><Final/></SyncBody></SyncML>"#;
+    let wbxml = virmo_with_input(&["convert", "--to", "wbxml"], xml.as_bytes());
+    assert_eq!(wbxml.stdout, [2, 0xA4, 1, 0x6A, 0, 0x6D, 0x6B, 0x12, 1, 1]);
+    let back = virmo_with_input(&["convert", "--to", "xml"], &wbxml.stdout);
+    assert_eq!(String::from_utf8(back.stdout).unwrap(), xml);
+}
