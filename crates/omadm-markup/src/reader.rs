@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// [`ReadError`]; [`ReadErrorKind::UnexpectedText`] for any other text.
+    /// [`ReadError`]; [`UnexpectedText`](crate::ReadErrorKind::UnexpectedText) for any other text.
     #[inline]
     pub fn child(&mut self) -> Result<Option<Name<'a>>, ReadError> {
         match &mut self.source {
@@ -125,7 +125,8 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// [`ReadError`]; [`ReadErrorKind::UnexpectedElement`] if it has children.
+    /// [`ReadError`]; [`UnexpectedElement`](crate::ReadErrorKind::UnexpectedElement) if it has
+    /// children.
     #[inline]
     pub fn text(&mut self) -> Result<Cow<'a, str>, ReadError> {
         match &mut self.source {
