@@ -6,7 +6,9 @@
 //!
 //! A finding goes to `regressions/TARGET/`, where `cargo test` replays it.
 
-use omadm_markup::{Encoding, Event, Limits, ReadError, Reader, Writer};
+use omadm_markup::{
+    Encoding, Event, Limits, Name, Namespace, ReadError, Reader, WriteError, Writer,
+};
 use omadm_syncml::EncodeError;
 
 /// Reads an XML document. What can be read can be written and read again, for people too, and an
@@ -14,7 +16,7 @@ use omadm_syncml::EncodeError;
 pub fn xml(data: &[u8]) {
     let mut limits = Limits::default();
     limits.allow_doctype = true;
-    let events = match events(data, &limits) {
+    let events = match events(data, Encoding::Xml, &limits) {
         Ok(events) => events,
         Err(error) => {
             assert!(error.offset <= data.len(), "{error}");
@@ -34,7 +36,7 @@ pub fn xml(data: &[u8]) {
             writer.event(event).expect("what was read can be written");
         }
         writer.finish().expect("the document is whole");
-        let again = self::events(&out, &limits);
+        let again = self::events(&out, Encoding::Xml, &limits);
         assert_eq!(
             again.as_ref(),
             Ok(&events),
@@ -44,8 +46,75 @@ pub fn xml(data: &[u8]) {
     }
 }
 
-fn events<'a>(data: &'a [u8], limits: &Limits) -> Result<Vec<Event<'a>>, ReadError> {
-    let mut reader = Reader::new(data, Encoding::Xml, limits)?;
+/// Reads a WBXML document. What can be read can be written and read again, and an error is inside
+/// the document.
+pub fn wbxml(data: &[u8]) {
+    let events = match events(data, Encoding::Wbxml, &Limits::lenient()) {
+        Ok(events) => events,
+        Err(error) => {
+            assert!(error.offset <= data.len(), "{error}");
+            return;
+        }
+    };
+    let out = written(&events, Encoding::Wbxml).expect("what was read can be written");
+    let again = self::events(&out, Encoding::Wbxml, &generous());
+    assert_eq!(again.as_ref(), Ok(&events), "{out:02X?}");
+}
+
+/// Reads a document, WBXML if it begins like it and XML otherwise, and takes it to the other
+/// encoding: the events stay the same, but for octets that are text.
+pub fn agreement(data: &[u8]) {
+    let (from, to) = match data.first() {
+        Some(0..=3) => (Encoding::Wbxml, Encoding::Xml),
+        _ => (Encoding::Xml, Encoding::Wbxml),
+    };
+    let Ok(mut events) = events(data, from, &Limits::lenient()) else {
+        return;
+    };
+    // Without a namespace the root of XML says what names mean.
+    if let Some(Event::Start(Name::Other(Namespace::None, _))) = events.first() {
+        return;
+    }
+    let out = match written(&events, to) {
+        Ok(out) => out,
+        Err(WriteError::InvalidCharacter | WriteError::NotText) if to == Encoding::Xml => return,
+        Err(error) => panic!("{error}: {events:?}"),
+    };
+    for event in &mut events {
+        if let Event::Opaque(octets) = event {
+            let text = str::from_utf8(octets).expect("XML carried it");
+            *event = Event::Text(text.to_owned().into());
+        }
+    }
+    let again = self::events(&out, to, &generous());
+    assert_eq!(again.as_ref(), Ok(&events), "{out:02X?}");
+}
+
+fn written(events: &[Event<'_>], encoding: Encoding) -> Result<Vec<u8>, WriteError> {
+    let mut out = Vec::new();
+    let mut writer = Writer::new(encoding, &mut out)?;
+    for event in events {
+        writer.event(event)?;
+    }
+    writer.finish()?;
+    Ok(out)
+}
+
+/// Limits for what was written: declarations of namespaces are on each element and attribute, and
+/// the other encoding may be longer.
+fn generous() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_attributes = limits.max_attributes * 2 + 1;
+    limits.max_bytes = usize::MAX;
+    limits
+}
+
+fn events<'a>(
+    data: &'a [u8],
+    encoding: Encoding,
+    limits: &Limits,
+) -> Result<Vec<Event<'a>>, ReadError> {
+    let mut reader = Reader::new(data, encoding, limits)?;
     let mut events = Vec::new();
     while let Some(event) = reader.next_event()? {
         assert!(reader.offset() <= data.len());
@@ -54,11 +123,15 @@ fn events<'a>(data: &'a [u8], limits: &Limits) -> Result<Vec<Event<'a>>, ReadErr
     Ok(events)
 }
 
-/// Decodes a message. What can be decoded comes back as it is after encoding, and an error is inside
-/// the message.
+/// Decodes a message, WBXML if it begins like it and XML otherwise. What can be decoded comes back as
+/// it is after encoding, and an error is inside the message.
 pub fn message(data: &[u8]) {
     let mut limits = omadm_syncml::Limits::default();
-    let message = match omadm_syncml::decode(data, Encoding::Xml, &limits) {
+    let encoding = match data.first() {
+        Some(0..=3) => Encoding::Wbxml,
+        _ => Encoding::Xml,
+    };
+    let message = match omadm_syncml::decode(data, encoding, &limits) {
         Ok(message) => message,
         Err(error) => {
             assert!(error.offset <= data.len(), "{error}");
@@ -66,7 +139,7 @@ pub fn message(data: &[u8]) {
         }
     };
     let mut out = Vec::new();
-    match omadm_syncml::encode(&message, Encoding::Xml, &mut out) {
+    match omadm_syncml::encode(&message, encoding, &mut out) {
         Ok(()) => {}
         // An element of a foreign namespace may have the name of a command.
         Err(EncodeError::CommandName) => return,
@@ -74,7 +147,7 @@ pub fn message(data: &[u8]) {
     }
     limits.markup.max_attributes *= 2;
     limits.markup.max_bytes = usize::MAX;
-    let again = omadm_syncml::decode(&out, Encoding::Xml, &limits);
+    let again = omadm_syncml::decode(&out, encoding, &limits);
     assert_eq!(
         again.as_ref(),
         Ok(&message),
