@@ -38,6 +38,18 @@ pub(crate) enum Command {
     Load(Rest),
 }
 
+impl Command {
+    /// Whether events are wanted as JSON.
+    pub(crate) const fn is_json(&self) -> bool {
+        match self {
+            Self::Demo(args) => args.json,
+            Self::Device(args) => args.json,
+            Self::Serve(args) => args.json,
+            _ => false,
+        }
+    }
+}
+
 /// The words of a command that is still to come.
 #[derive(Args)]
 pub(crate) struct Rest {
@@ -89,15 +101,18 @@ pub(crate) struct Device {
     /// Run sessions until no job and no alert is open
     #[arg(long)]
     pub(crate) until_idle: bool,
-    /// Seconds from one session to the next
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    /// Seconds from the end of one session to the next
+    #[arg(long, value_name = "SECS", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
     /// Take notifications (package 0) by HTTP POST at this address
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Seconds until an operation that is not done is answered with 202
+    /// Seconds until an operation that is not done is answered with 202 [default: 30]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) op_timeout: Option<Duration>,
+    /// Seconds until an operation that is not done has failed [default: 300]
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub(crate) op_deadline: Option<Duration>,
     /// Trust this certificate authority (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
@@ -290,6 +305,13 @@ pub(crate) enum ParamsKind {
     Resources,
     /// DeviceResources
     Device,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        Duration::ZERO => Err("there has to be a pause".to_owned()),
+        pause => Ok(pause),
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

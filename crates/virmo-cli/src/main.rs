@@ -21,9 +21,12 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use failure::Failure;
+use output::{Event, Output};
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = Cli::parse().command;
+    let json = command.is_json();
+    let done = match command {
         Command::Demo(args) => commands::demo::run(&args),
         Command::Device(args) => commands::device::run(&args),
         Command::Serve(args) => commands::serve::run(&args),
@@ -36,13 +39,15 @@ fn main() -> ExitCode {
         Command::Conformance(_) => Err(Failure::not_built("conformance")),
         Command::Load(_) => Err(Failure::not_built("load")),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            if let Some(message) = failure.message() {
-                drop(writeln!(io::stderr(), "virmo: {message}"));
-            }
-            ExitCode::from(failure.exit_code())
-        }
+    let Err(failure) = done else {
+        return ExitCode::SUCCESS;
+    };
+    if let (true, Failure::Work(message)) = (json, &failure) {
+        let message = message.clone();
+        Output::new(true).event(&Event::Error { message });
     }
+    if let Some(message) = failure.message() {
+        drop(writeln!(io::stderr(), "virmo: {message}"));
+    }
+    ExitCode::from(failure.exit_code())
 }

@@ -1,13 +1,13 @@
 //! What the program says: one JSON object a line for scripts, text and progress bars for people.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     io::{self, Write},
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 /// Something that happened, in the words of the program's contract.
@@ -108,7 +108,7 @@ impl fmt::Display for Event {
             }
             Self::Command { name, uri, status } => {
                 write!(f, "  {status}  {name:<8} {uri}")?;
-                match omadm_name(*status) {
+                match name_of(*status) {
                     Some(text) if *status >= 300 => write!(f, "  ({text})"),
                     _ => Ok(()),
                 }
@@ -147,7 +147,7 @@ impl fmt::Display for Event {
                 }
                 match delivered {
                     Some(true) => f.write_str(" delivered"),
-                    Some(false) => f.write_str(" not delivered"),
+                    Some(false) => f.write_str(" queued"),
                     None => Ok(()),
                 }
             }
@@ -195,21 +195,31 @@ impl fmt::Display for Event {
     }
 }
 
-fn omadm_name(status: u16) -> Option<&'static str> {
+fn name_of(status: u16) -> Option<&'static str> {
     virmo::dm::core::StatusCode::from(status).name()
 }
 
 /// Where events go. Shared between threads.
 pub(crate) struct Output {
     json: bool,
-    bar: Mutex<Option<ProgressBar>>,
+    /// What people see; a script sees each event as it comes.
+    screen: Mutex<Screen>,
+}
+
+/// Lines, and below them the bars of the downloads under way.
+#[derive(Default)]
+struct Screen {
+    /// A change of state that waits for the command it belongs to, to follow it.
+    held: Option<String>,
+    bars: MultiProgress,
+    downloads: BTreeMap<String, ProgressBar>,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
         Self {
             json,
-            bar: Mutex::default(),
+            screen: Mutex::default(),
         }
     }
 
@@ -220,51 +230,110 @@ impl Output {
             write_line(&mut io::stdout(), &line);
             return;
         }
+        let screen = &mut *self.screen();
         match event {
+            Event::State { of, .. } => {
+                screen.flush();
+                if let Thing::Image(name) = of {
+                    screen.close(name);
+                }
+                screen.held = Some(event.to_string());
+            }
+            Event::Command { .. } => {
+                screen.line(&mut io::stdout(), event);
+                screen.flush();
+            }
             Event::Download {
                 image,
                 bytes,
                 total,
-            } => self.progress(image, *bytes, *total),
-            Event::Error { .. } => self.line(&mut io::stderr(), event),
-            _ => self.line(&mut io::stdout(), event),
+            } => {
+                screen.flush();
+                screen.progress(image, *bytes, *total);
+            }
+            Event::Error { .. } => {
+                screen.flush();
+                screen.line(&mut io::stderr(), event);
+            }
+            _ => {
+                screen.flush();
+                screen.line(&mut io::stdout(), event);
+            }
         }
     }
 
     /// A line for people only; nothing with `--json`.
     pub(crate) fn say(&self, text: impl fmt::Display) {
         if !self.json {
-            self.line(&mut io::stdout(), &text);
+            let screen = &mut *self.screen();
+            screen.flush();
+            screen.line(&mut io::stdout(), &text);
+        }
+    }
+
+    /// Nothing more is told.
+    pub(crate) fn close(&self) {
+        let screen = &mut *self.screen();
+        screen.flush();
+        while let Some((image, _)) = screen.downloads.first_key_value() {
+            let image = image.clone();
+            screen.close(&image);
+        }
+    }
+
+    fn screen(&self) -> MutexGuard<'_, Screen> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Screen {
+    fn flush(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.line(&mut io::stdout(), &held);
         }
     }
 
     fn line(&self, to: &mut dyn Write, text: &dyn fmt::Display) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*bar {
-            Some(bar) => bar.suspend(|| write_line(to, &text.to_string())),
-            None => write_line(to, &text.to_string()),
-        }
+        self.bars.suspend(|| write_line(to, &text.to_string()));
     }
 
-    fn progress(&self, image: &str, bytes: u64, total: Option<u64>) {
-        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = bar.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-            let template = "       {prefix} [{bar:32}] {bytes}/{total_bytes} {bytes_per_sec}";
-            if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.set_prefix(format!("image {image}"));
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        shown.set_position(bytes);
-        if total.is_some_and(|total| bytes >= total)
-            && let Some(done) = bar.take()
-        {
-            done.finish();
+    fn progress(&mut self, image: &str, bytes: u64, total: Option<u64>) {
+        let bar = self
+            .downloads
+            .entry(image.to_owned())
+            .or_insert_with(|| self.bars.add(bar(image, total)));
+        if let Some(total) = total {
+            bar.set_length(total);
+        }
+        bar.set_position(bytes);
+    }
+
+    /// Puts a line in the place of a bar: its download is over, one way or another.
+    fn close(&mut self, image: &str) {
+        if let Some(bar) = self.downloads.remove(image) {
+            bar.finish_and_clear();
+            let end = Event::Download {
+                image: image.to_owned(),
+                bytes: bar.position(),
+                total: bar.length(),
+            };
+            self.line(&mut io::stdout(), &end);
         }
     }
+}
+
+/// The bar of one download.
+fn bar(image: &str, total: Option<u64>) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+    let template = match total {
+        Some(_) => "       {prefix} [{bar:32}] {bytes} of {total_bytes}, {bytes_per_sec}",
+        None => "       {prefix} {bytes}, {bytes_per_sec}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_prefix(format!("image {image}"));
+    bar
 }
 
 /// A closed pipe is the reader's business, not a reason to fail.

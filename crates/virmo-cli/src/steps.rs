@@ -5,7 +5,7 @@ use std::{
     mem,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -30,13 +30,27 @@ pub(crate) struct Planned {
     pub(crate) skipped: bool,
     expect: Option<u16>,
     stop: bool,
-    stopped: Arc<AtomicBool>,
+    course: Arc<Course>,
     inner: Box<dyn Procedure>,
+}
+
+/// How a plan goes on one device.
+#[derive(Debug)]
+struct Course {
+    /// The steps that are not over.
+    left: AtomicUsize,
+    failed: AtomicBool,
+    /// A step ended the plan.
+    stopped: AtomicBool,
 }
 
 /// The procedures of a plan for one device.
 pub(crate) fn procedures(plan: &[Step], base: &str) -> Result<Vec<Box<dyn Procedure>>, String> {
-    let stopped = Arc::new(AtomicBool::new(false));
+    let course = Arc::new(Course {
+        left: AtomicUsize::new(plan.len()),
+        failed: AtomicBool::new(false),
+        stopped: AtomicBool::new(false),
+    });
     plan.iter()
         .enumerate()
         .map(|(index, step)| {
@@ -48,7 +62,7 @@ pub(crate) fn procedures(plan: &[Step], base: &str) -> Result<Vec<Box<dyn Proced
                 skipped: false,
                 expect: step.expect,
                 stop: step.stop,
-                stopped: Arc::clone(&stopped),
+                course: Arc::clone(&course),
                 inner,
             };
             Ok(Box::new(planned) as Box<dyn Procedure>)
@@ -61,11 +75,20 @@ impl Planned {
     pub(crate) fn of(procedure: Box<dyn Procedure>) -> Option<Box<Self>> {
         (procedure as Box<dyn Any>).downcast().ok()
     }
+
+    /// Notes that the step is over; whether the whole plan succeeded, if this was its last step.
+    pub(crate) fn over(&self, ok: bool) -> Option<bool> {
+        if !ok && !self.skipped {
+            self.course.failed.store(true, Ordering::SeqCst);
+        }
+        let last = self.course.left.fetch_sub(1, Ordering::SeqCst) == 1;
+        last.then(|| !self.course.failed.load(Ordering::SeqCst))
+    }
 }
 
 impl Procedure for Planned {
     fn poll(&mut self, correlators: &mut Correlators) -> Next {
-        if self.stopped.load(Ordering::SeqCst) {
+        if self.course.stopped.load(Ordering::SeqCst) {
             self.skipped = true;
             return Next::Done(Report::failure(None, "an earlier step ended the plan"));
         }
@@ -75,7 +98,7 @@ impl Procedure for Planned {
                     report.ok = report.status.is_some_and(|status| status.get() == expect);
                 }
                 if !report.ok && self.stop {
-                    self.stopped.store(true, Ordering::SeqCst);
+                    self.course.stopped.store(true, Ordering::SeqCst);
                 }
                 Next::Done(report)
             }

@@ -13,13 +13,16 @@
 
 use std::thread;
 
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/peer.rs"]
 mod peer;
 #[path = "support/program.rs"]
 mod program;
 
+use http::Images;
 use peer::{Answers, Device, Server, command};
-use program::{Background, events, image_server, virmo};
+use program::{Background, events, virmo};
 
 #[test]
 fn the_foreign_ends_understand_each_other() {
@@ -101,7 +104,7 @@ fn primitive(vm: &str, name: &str, image: &str) -> Vec<String> {
 
 #[test]
 fn every_primitive_in_every_state_answers_as_the_table_says() {
-    let image_uri = image_server(vec![7; 100_000]);
+    let image_uri = Images::of(100_000).url;
     let server = Server::bind();
     let url = server.url();
     let device =
@@ -209,19 +212,8 @@ fn a_foreign_device_goes_through_a_plan() {
          [[step]]\nget = './VirMO/v/State'\nexpect = 404\n",
     )
     .unwrap();
-    let mut server = Background::start(&[
-        "serve",
-        "--listen",
-        "127.0.0.1:0",
-        "--plan",
-        plan.to_str().unwrap(),
-        "--once",
-        "--json",
-    ]);
-    let url = server.wait_for(&[("event", "listening")])["url"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let plan = plan.to_str().unwrap();
+    let (server, url) = Background::serve(&["--plan", plan, "--once"]);
     let mut device = Device::default();
     device
         .nodes

@@ -15,7 +15,7 @@ use std::fs;
 #[path = "support/program.rs"]
 mod program;
 
-use program::{Background, events, virmo, virmo_with_input};
+use program::{Background, events, virmo, virmo_with};
 
 const PLAN: &str = r#"
 [[step]]
@@ -31,15 +31,6 @@ expect = 404
 get = "./DevInfo/DevId"
 "#;
 
-fn serve(plan: &str, words: &[&str]) -> (Background, String) {
-    let mut all = vec!["serve", "--listen", "127.0.0.1:0", "--plan", plan, "--json"];
-    all.extend(words);
-    let mut server = Background::start(&all);
-    let listening = server.wait_for(&[("event", "listening")]);
-    let url = listening["url"].as_str().unwrap().to_owned();
-    (server, url)
-}
-
 #[test]
 fn a_plan_runs_over_either_encoding_with_the_same_results() {
     let folder = tempfile::tempdir().unwrap();
@@ -49,7 +40,7 @@ fn a_plan_runs_over_either_encoding_with_the_same_results() {
     let mut told = Vec::new();
     for words in [&[][..], &["--encoding", "wbxml"]] {
         for encoding in ["xml", "wbxml"] {
-            let (server, url) = serve(plan, &[words, &["--once"]].concat());
+            let (server, url) = Background::serve(&[words, &["--plan", plan, "--once"]].concat());
             let device = virmo(&[
                 "device",
                 "--server",
@@ -87,8 +78,8 @@ fn a_plan_runs_over_either_encoding_with_the_same_results() {
 #[test]
 fn convert_reads_what_it_writes() {
     let xml = r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncBody><Final/></SyncBody></SyncML>"#;
-    let wbxml = virmo_with_input(&["convert", "--to", "wbxml"], xml.as_bytes());
+    let wbxml = virmo_with(&["convert", "--to", "wbxml"], &[], xml.as_bytes());
     assert_eq!(wbxml.stdout, [2, 0xA4, 1, 0x6A, 0, 0x6D, 0x6B, 0x12, 1, 1]);
-    let back = virmo_with_input(&["convert", "--to", "xml"], &wbxml.stdout);
+    let back = virmo_with(&["convert", "--to", "xml"], &[], &wbxml.stdout);
     assert_eq!(String::from_utf8(back.stdout).unwrap(), xml);
 }

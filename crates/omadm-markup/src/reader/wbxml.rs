@@ -76,8 +76,6 @@ struct Place<'a> {
     charset: Charset,
     table: Cow<'a, [u8]>,
     pages: Pages,
-    /// Whether the element is `Data`, so that octets at its beginning may be a document.
-    data: bool,
     namespaces: namespaces::Scope<'a>,
 }
 
@@ -95,7 +93,6 @@ impl Scope<'_> {
             charset: place.charset,
             table: Cow::Owned(place.table.into_owned()),
             pages: place.pages,
-            data: place.data,
             namespaces: place.namespaces.into_owned(),
         });
         Scope { place }
@@ -140,7 +137,6 @@ impl<'a> WbxmlReader<'a> {
         let mut reader = Self::new(content, 0, header, &Limits::NONE);
         reader.inside = true;
         reader.turn_to(place.pages);
-        reader.data = place.data;
         reader.namespaces = place.namespaces.namespaces();
         Ok(reader)
     }
@@ -302,7 +298,7 @@ impl<'a> WbxmlReader<'a> {
         if self.finish_tag() {
             return Ok(Content::Empty);
         }
-        let (start, pages, data) = (self.at, self.pages, self.data);
+        let (start, pages) = (self.at, self.pages);
         let (outside, namespaces) = (self.depth.saturating_sub(1), self.namespaces.mark());
         let mut content = Content::Empty;
         loop {
@@ -333,7 +329,6 @@ impl<'a> WbxmlReader<'a> {
                     charset: self.header.charset,
                     table: Cow::Borrowed(self.header.table),
                     pages,
-                    data,
                     namespaces: self.namespaces.scope(namespaces),
                 };
                 (whole, Scope { place: Some(place) })

@@ -6,10 +6,11 @@ use quick_xml::{
     events::Event as Token,
 };
 
-use crate::{Content, Event, Fragment, Limits, Name, Namespace, ReadError, ReadErrorKind, chars};
+use crate::{
+    Content, Event, Fragment, Limits, Name, Namespace, ReadError, ReadErrorKind, Vocabulary, chars,
+};
 
 mod attributes;
-mod plain;
 mod prolog;
 
 use super::namespaces::{Binding, Namespaces, Scope};
@@ -20,10 +21,6 @@ type Result<T> = core::result::Result<T, ReadError>;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The XML side of [`crate::Reader`].
-///
-/// The tokenizer reads everything. [`XmlReader::child`], [`XmlReader::text`] and
-/// [`XmlReader::content`] recognise the plainest tags and texts on sight and let the tokenizer step
-/// over them; whatever is not as plain, and every error, is the tokenizer's.
 #[derive(Debug)]
 pub(crate) struct XmlReader<'a> {
     /// The document without a byte order mark.
@@ -40,10 +37,6 @@ pub(crate) struct XmlReader<'a> {
     event_start: usize,
     depth: usize,
     elements: usize,
-    /// Where the names of the open elements are, and how long.
-    names: Vec<(usize, usize)>,
-    /// Whether the tokenizer stands between two tokens, so that it can be let step over one.
-    between: bool,
     /// Attributes not yet returned, the next one last.
     attributes: Vec<(Name<'a>, Cow<'a, str>)>,
     /// The last start tag was also an end tag, whose `End` is due.
@@ -83,10 +76,7 @@ impl<'a> XmlReader<'a> {
             return Err(ReadError::new(ReadErrorKind::InvalidCharacter, base + at));
         }
         let mut tokens = Reader::from_reader(input);
-        let config = tokens.config_mut();
-        // It does not see every tag; they are matched here.
-        config.check_end_names = false;
-        config.allow_unmatched_ends = true;
+        tokens.config_mut().check_comments = false;
         Ok(Self {
             input,
             base,
@@ -98,8 +88,6 @@ impl<'a> XmlReader<'a> {
             event_start: 0,
             depth: 0,
             elements: 0,
-            names: Vec::with_capacity(16),
-            between: false,
             attributes: Vec::new(),
             end_due: false,
             fresh: false,
@@ -153,11 +141,22 @@ impl<'a> XmlReader<'a> {
         if self.finish_tag() {
             return Ok(None);
         }
-        if let Some(name) = self.plain_tag() {
-            return Ok(name);
-        }
         loop {
-            match self.next_event()? {
+            let at = self.position();
+            // Short ways for the two tokens that nearly all are.
+            let event = match self.tokens.read_event() {
+                Ok(Token::Start(tag)) => {
+                    let name_len = tag.name().as_ref().len();
+                    return self.start(at, 1, name_len).map(Some);
+                }
+                Ok(Token::End(_)) => {
+                    self.end(at);
+                    return Ok(None);
+                }
+                Ok(token) => self.event(at, token)?,
+                Err(error) => return Err(self.token_error(&error, at)),
+            };
+            match event {
                 Some(Event::Start(name)) => return Ok(Some(name)),
                 Some(Event::Text(text)) if !text.trim_ascii().is_empty() => {
                     return self.fail(ReadErrorKind::UnexpectedText, self.event_start);
@@ -170,15 +169,12 @@ impl<'a> XmlReader<'a> {
 
     /// The text up to the end of the innermost element.
     pub(crate) fn text(&mut self) -> Result<Cow<'a, str>> {
-        if self.finish_tag() {
-            return Ok(Cow::Borrowed(""));
-        }
-        if let Some(text) = self.plain_text() {
-            return Ok(text);
-        }
-        let mut content = Cow::Borrowed("");
+        let (mut content, mut event) = match self.plain_text()? {
+            (text, None) => return Ok(text),
+            (text, Some(event)) => (text, event),
+        };
         loop {
-            match self.next_event()? {
+            match event {
                 Some(Event::Text(text)) => content = text,
                 Some(Event::Start(_)) => {
                     return self.fail(ReadErrorKind::UnexpectedElement, self.event_start);
@@ -186,42 +182,38 @@ impl<'a> XmlReader<'a> {
                 Some(Event::End) | None => return Ok(content),
                 Some(Event::Attribute(..) | Event::Opaque(_)) => {}
             }
+            event = self.next_event()?;
         }
     }
 
     /// All up to the end of the innermost element.
     pub(crate) fn content(&mut self) -> Result<Content<'a>> {
-        if self.finish_tag() {
-            return Ok(Content::Empty);
-        }
-        match self.plain_text() {
-            Some(text) if text.is_empty() => return Ok(Content::Empty),
-            Some(text) => return Ok(Content::Text(text)),
-            None => {}
-        }
         let (start, outside) = (self.position(), self.depth.saturating_sub(1));
         let scope = self.namespaces.mark();
-        let mut content = Content::Empty;
+        let (mut content, mut event) = match self.plain_text()? {
+            (text, None) if text.is_empty() => return Ok(Content::Empty),
+            (text, None) => return Ok(Content::Text(text)),
+            (_, Some(event)) => (Content::Empty, event),
+        };
         loop {
-            match self.next_event()? {
+            match event {
                 Some(Event::Text(text)) => content = Content::Text(text),
                 Some(Event::End) | None => return Ok(content),
                 Some(Event::Start(_)) => break,
                 Some(Event::Attribute(..) | Event::Opaque(_)) => {}
             }
+            event = self.next_event()?;
         }
         while self.depth > outside {
             self.skip()?;
         }
         let source = self.input.get(start..self.event_start).unwrap_or_default();
-        let source = if source.starts_with(BOM) {
-            // In front it would be taken for a byte order mark.
-            Cow::Owned([b"<!---->", source].concat())
-        } else {
-            Cow::Borrowed(source)
-        };
-        let scope = super::Scope::Xml(self.namespaces.scope(scope));
-        Ok(Content::Fragment(Fragment::new(source, scope)))
+        let scope = self.namespaces.scope(scope);
+        let source = Cow::Borrowed(source.trim_ascii());
+        Ok(Content::Fragment(Fragment::new(
+            source,
+            super::Scope::Xml(scope),
+        )))
     }
 
     /// Everything up to the end of the innermost element.
@@ -233,6 +225,40 @@ impl<'a> XmlReader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The short way for elements with plain text, or with nothing, in them: the text, or the
+    /// event that is there instead, or that follows the text instead of the end.
+    #[inline]
+    fn plain_text(&mut self) -> Result<(Cow<'a, str>, Option<Option<Event<'a>>>)> {
+        let nothing = Cow::Borrowed("");
+        if self.finish_tag() {
+            return Ok((nothing, None));
+        }
+        let at = self.position();
+        match self.tokens.read_event() {
+            Ok(Token::Text(text)) if self.rest().starts_with(b"</") => {
+                let text = self.lines(text.into_inner());
+                if text.len() > self.limits.max_text {
+                    return self.fail(ReadErrorKind::TextTooLarge, at);
+                }
+                let at = self.position();
+                match self.tokens.read_event() {
+                    Ok(Token::End(_)) => {
+                        self.end(at);
+                        Ok((text, None))
+                    }
+                    Ok(token) => Ok((text, Some(self.event(at, token)?))),
+                    Err(error) => Err(self.token_error(&error, at)),
+                }
+            }
+            Ok(Token::End(_)) => {
+                self.end(at);
+                Ok((nothing, None))
+            }
+            Ok(token) => Ok((nothing, Some(self.event(at, token)?))),
+            Err(error) => Err(self.token_error(&error, at)),
+        }
     }
 
     /// Drops the attributes of the tag just read; whether it was an end tag as well.
@@ -251,10 +277,7 @@ impl<'a> XmlReader<'a> {
     fn token(&mut self) -> Result<(usize, Token<'a>)> {
         let at = self.position();
         match self.tokens.read_event() {
-            Ok(token) => {
-                self.between = !matches!(token, Token::Text(_));
-                Ok((at, token))
-            }
+            Ok(token) => Ok((at, token)),
             Err(error) => Err(self.token_error(&error, at)),
         }
     }
@@ -268,10 +291,7 @@ impl<'a> XmlReader<'a> {
                     let name_len = tag.name().as_ref().len();
                     return Ok(Some(Event::Start(self.start(at, 1, name_len)?)));
                 }
-                Token::End(tag) => {
-                    if self.innermost() != Some(tag.name().as_ref().as_bytes()) {
-                        return self.fail(ReadErrorKind::MismatchedTag, at);
-                    }
+                Token::End(_) => {
                     self.end(at);
                     return Ok(Some(Event::End));
                 }
@@ -361,6 +381,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Begins the element whose tag was just read: from `at` on, `closing` bytes after its content.
+    #[inline]
     fn start(&mut self, at: usize, closing: usize, name_len: usize) -> Result<Name<'a>> {
         if self.depth == 0 {
             if self.place == Place::AfterRoot {
@@ -381,12 +402,15 @@ impl<'a> XmlReader<'a> {
         let (name, rest) = content.split_at_checked(name_len).unwrap_or_default();
         match rest {
             [] => {}
+            // By far the most frequent declaration.
+            b" xmlns=\"syncml:metinf\"" => {
+                self.namespaces.set_default(self.depth, Vocabulary::MetInf);
+            }
             rest if rest.trim_ascii_start().is_empty() => {}
             _ if name.is_empty() => {}
             rest => self.declare(at + 1 + name_len, rest)?,
         }
         let name = self.element_name(name, at + 1)?;
-        self.names.push((at + 1, name_len));
         self.event_start = at;
         self.fresh = true;
         Ok(name)
@@ -396,7 +420,6 @@ impl<'a> XmlReader<'a> {
     #[inline]
     fn end(&mut self, at: usize) {
         self.event_start = at;
-        self.names.pop();
         self.namespaces.leave(self.depth);
         self.depth = self.depth.saturating_sub(1);
         if self.depth == 0 && !self.inside {
@@ -470,6 +493,7 @@ impl<'a> XmlReader<'a> {
         Ok(())
     }
 
+    #[inline]
     fn element_name(&mut self, name: &'a [u8], at: usize) -> Result<Name<'a>> {
         if self.depth == 1 && !self.inside && !name.contains(&b':') {
             self.namespaces.set_root(name);
@@ -497,18 +521,13 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Line ends as XML wants them. [XML §2.11]
+    #[inline]
     fn lines(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         if self.carriage_returns && text.contains('\r') {
             Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
         } else {
             text
         }
-    }
-
-    /// The name of the innermost open element, as it stands in its tag.
-    fn innermost(&self) -> Option<&'a [u8]> {
-        let (start, len) = *self.names.last()?;
-        self.input.get(start..start + len)
     }
 
     fn expect_content(&self, at: usize) -> Result<()> {

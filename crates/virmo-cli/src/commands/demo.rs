@@ -6,11 +6,11 @@ use std::{
     net::TcpListener,
     path::Path,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tempfile::TempDir;
-use virmo::{client::Policy, dm::client::Config, runtime::Until};
+use virmo::{dm::client::Config, runtime::Until};
 
 use super::{
     device::{self, hypervisor},
@@ -72,18 +72,19 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         config,
         device_id: "urn:virmo:demo".to_owned(),
         state: Some(folder.path().join("device")),
-        policy: Policy::default(),
+        policy: device::policy(),
         faults: Faults::default(),
     };
     let mut device = device::build(settings, &output)?;
-    device.run(Until::Idle).map_err(Failure::work)?;
+    let result = device.run(Until::Idle);
+    output.close();
+    result.map_err(|error| Failure::work(device::chain(&error)))?;
     server.stop();
     // The device is idle, so what the server had to say was said.
-    let ok = done.recv_timeout(Duration::ZERO).unwrap_or(false);
-    let seconds = started.elapsed().as_secs_f64();
-    if !ok {
+    if done.try_recv() != Ok(true) {
         return Err(Failure::work("the demo did not go through all its steps"));
     }
+    let seconds = started.elapsed().as_secs_f64();
     output.say(format_args!(
         "done: {count} of {count} steps, {} MiB delivered, {seconds:.1} s",
         IMAGE >> 20

@@ -1,6 +1,6 @@
 //! `virmo device`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
 use virmo::{
@@ -8,7 +8,7 @@ use virmo::{
     dm::{
         client::{Compat, Config},
         core::ServerId,
-        download::Fetch,
+        download::{Backoff, DownloadUri, Fetch},
         http::{FetchConfig, HttpFetch},
         mo::DevInfo,
         syncml::Limits,
@@ -40,12 +40,9 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
             interval: args.interval,
         }
     };
-    match device.run(until) {
-        Ok(()) => Ok(()),
-        // The end of the session told why.
-        Err(RunError::Session(_)) => Err(Failure::Told),
-        Err(error) => Err(Failure::work(error)),
-    }
+    let result = device.run(until);
+    output.close();
+    result.map_err(|error| Failure::work(chain(&error)))
 }
 
 /// What a device of this program is made from.
@@ -115,19 +112,34 @@ impl Running {
     }
 }
 
+/// The type of the alert that brings the final status of what was answered with 202; the
+/// specification has none.
+const RESULT_ALERT: &str = "Reversed-Domain-Name: io.github.virmo.result";
+
+/// What devices of this program decide by themselves. Who watches one waits for a failed download
+/// as long as for a failed session.
+pub(crate) fn policy() -> Policy {
+    let mut policy = Policy::default();
+    policy.alert_type = Some(RESULT_ALERT.to_owned());
+    policy.downloads.retry = Backoff {
+        retries: 4,
+        first: Duration::from_secs(1),
+        longest: Duration::from_secs(8),
+    };
+    policy
+}
+
 fn settings(args: &args::Device) -> Result<Settings, Failure> {
     let server_id: ServerId = args
         .server_id
         .parse()
         .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
-    if !["http://", "https://"]
-        .iter()
-        .any(|scheme| args.server.starts_with(scheme))
-    {
-        return Err(Failure::usage(format_args!(
-            "--server {}: not an http or https URL",
-            args.server
-        )));
+    let server: DownloadUri = args
+        .server
+        .parse()
+        .map_err(|error| Failure::usage(format_args!("--server {}: {error}", args.server)))?;
+    if server.is_secure() {
+        return Err(Failure::not_built("--server https"));
     }
     let mut config = Config::new(server_id, args.server.clone());
     let auth = auth::read(&args.auth)?;
@@ -142,7 +154,13 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         config.compat = Compat::lenient();
         config.limits = Limits::lenient();
     }
-    let mut policy = Policy::default();
+    if args.device_id.is_empty() {
+        return Err(Failure::usage("--device-id: a device has a name"));
+    }
+    let mut policy = policy();
+    if let Some(deadline) = args.op_deadline {
+        policy.deadline = deadline;
+    }
     policy.cpu = match args.cpu_policy {
         args::CpuPolicy::AtMost => CpuPolicy::AtMost,
         args::CpuPolicy::Exactly => CpuPolicy::Exactly,

@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Sender},
     },
 };
@@ -112,9 +112,8 @@ pub(crate) fn start(
     let (sender, done) = mpsc::channel();
     let teller = Teller {
         output: Arc::clone(output),
-        count: steps.len(),
         steps_only: settings.steps_only,
-        plans: Mutex::default(),
+        through: Mutex::default(),
         done: sender,
     };
     let server = builder
@@ -161,17 +160,10 @@ const fn word(end: SessionEnd) -> &'static str {
 /// Tells what happens on a server.
 struct Teller {
     output: Arc<Output>,
-    count: usize,
     steps_only: bool,
-    plans: Mutex<BTreeMap<String, Progress>>,
+    /// The devices that are through, in a session that goes on: whether every step succeeded.
+    through: Mutex<BTreeMap<String, bool>>,
     done: Sender<bool>,
-}
-
-/// How far a device is.
-#[derive(Clone, Copy)]
-struct Progress {
-    finished: usize,
-    ok: bool,
 }
 
 impl Teller {
@@ -189,7 +181,9 @@ impl Teller {
                 let Some(step) = Planned::of(procedure) else {
                     return;
                 };
-                self.step_ended(device, report.ok || step.skipped);
+                if let Some(ok) = step.over(report.ok) {
+                    self.through().insert(device, ok);
+                }
                 if !step.skipped {
                     self.output.event(&Event::Step {
                         index: step.index,
@@ -211,7 +205,11 @@ impl Teller {
                         device: Some(device.clone()),
                     });
                 }
-                self.session_ended(&device);
+                // Only now has the device heard that the plan is over.
+                if let Some(ok) = self.through().remove(&device) {
+                    // Nobody listens any more when the program is about to end.
+                    let _ = self.done.send(ok);
+                }
             }
             EventKind::Refused(status) => {
                 self.error(format!(
@@ -242,27 +240,8 @@ impl Teller {
         }
     }
 
-    fn step_ended(&self, device: String, ok: bool) {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        let progress = plans.entry(device).or_insert(Progress {
-            finished: 0,
-            ok: true,
-        });
-        progress.finished += 1;
-        progress.ok &= ok;
-    }
-
-    /// Only now has the device heard that the plan is over.
-    fn session_ended(&self, device: &str) {
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if plans
-            .get(device)
-            .is_some_and(|progress| progress.finished >= self.count)
-            && let Some(progress) = plans.remove(device)
-        {
-            // Nobody listens any more when the program is about to end.
-            let _ = self.done.send(progress.ok);
-        }
+    fn through(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
+        self.through.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn error(&self, message: String) {

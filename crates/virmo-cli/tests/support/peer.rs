@@ -51,7 +51,7 @@ impl Element {
     }
 
     /// Header and body of a message.
-    fn message(xml: &str) -> [Self; 2] {
+    pub fn message(xml: &str) -> [Self; 2] {
         Self::parse(xml).children.try_into().unwrap()
     }
 
@@ -91,11 +91,8 @@ fn read_http(stream: &TcpStream) -> (String, String) {
 fn write_http(mut stream: &TcpStream, first: &str, body: &str) {
     let length = body.len();
     let head = format!("{first}\r\nHost: peer\r\nContent-Type: {TYPE}\r\nAccept: {TYPE}\r\n");
-    write!(
-        stream,
-        "{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
-    .unwrap();
+    let rest = format!("Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+    stream.write_all((head + &rest).as_bytes()).unwrap();
 }
 
 /// Posts a message and returns the head and the body of the answer.
@@ -107,8 +104,8 @@ pub fn post(url: &str, body: &str) -> (String, String) {
     read_http(&stream)
 }
 
-/// A message of body elements with `{id}` where each has its CmdID.
-fn message(session: &str, id: u32, ends: [&str; 2], body: &[String], last: bool) -> String {
+/// A message between two ends of body elements with `{id}` where each has its CmdID.
+pub fn message(session: &str, id: u32, ends: [&str; 2], body: &[String], last: bool) -> String {
     let [target, source] = ends.map(|uri| format!("<LocURI>{}</LocURI>", escape(uri)));
     let mut xml = format!(
         "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
@@ -121,7 +118,7 @@ fn message(session: &str, id: u32, ends: [&str; 2], body: &[String], last: bool)
     xml + if last { "<Final/>" } else { "" } + "</SyncBody></SyncML>"
 }
 
-fn status(message: u32, command: &str, name: &str, code: u16) -> String {
+pub fn status(message: u32, command: &str, name: &str, code: u16) -> String {
     format!(
         "<Status>{{id}}<MsgRef>{message}</MsgRef><CmdRef>{command}</CmdRef><Cmd>{name}</Cmd>\
          <Data>{code}</Data></Status>"
@@ -166,14 +163,19 @@ impl Server {
             let (_, body) = read_http(&stream);
             let [header, body] = Element::message(&body);
             let received: u32 = header.at("MsgID").parse().unwrap();
+            if received == 1 {
+                // A device that was cut off begins anew.
+                (sent, first) = (0, 0);
+            }
             let mut reply = vec![status(received, "0", "SyncHdr", 200)];
             for element in &body.children {
                 let place: usize = element.at("CmdRef").parse().unwrap_or(0);
                 let ours = place > first && element.at("MsgRef") == sent.to_string();
                 match (element.name.as_str(), ours.then(|| place - first - 1)) {
                     ("Status", Some(place)) => {
-                        let code = element.at("Data").parse().unwrap();
-                        answers.status.insert(place, code);
+                        answers
+                            .status
+                            .insert(place, element.at("Data").parse().unwrap());
                     }
                     ("Results", Some(place)) => {
                         answers.results.insert(place, element.at("Item/Data"));
@@ -198,8 +200,7 @@ impl Server {
             } else {
                 reply.push("<Alert>{id}<Data>1222</Data></Alert>".to_owned());
             }
-            let (device, url) = (header.at("Source/LocURI"), self.url());
-            let ends = [device.as_str(), &url];
+            let ends = [&*header.at("Source/LocURI"), &*self.url()];
             let xml = message(&header.at("SessionID"), sent, ends, &reply, complete);
             write_http(&stream, "HTTP/1.1 200 OK", &xml);
             if over {

@@ -1,38 +1,88 @@
-//! The program as a child process, and a folder served over HTTP.
+//! The program as a child process.
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::TcpListener,
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::mpsc::{self, RecvTimeoutError, Sender},
     thread,
+    time::Duration,
 };
+
+use serde_json::Value;
+
+/// How long a process may take that is not to take for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs the program to its end.
 pub fn virmo(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_virmo"))
-        .args(args)
-        .output()
-        .unwrap()
+    virmo_with(args, &[], b"")
 }
 
-/// Runs the program to its end with something on its standard input.
-pub fn virmo_with_input(args: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_virmo"))
-        .args(args)
+/// Runs the program to its end with variables in its environment and something on its standard
+/// input.
+pub fn virmo_with(args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Output {
+    let mut child = command(args, variables)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
+    let _watchdog = watch(&child);
+    // Not everything reads what it is given.
+    drop(child.stdin.take().unwrap().write_all(input));
     child.wait_with_output().unwrap()
 }
 
+fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_virmo"));
+    command.args(args).envs(variables.iter().copied());
+    command.stdout(Stdio::piped());
+    command
+}
+
+/// Kills a process that takes too long, unless what it returns is dropped before.
+fn watch(child: &Child) -> Sender<()> {
+    let (over, ended) = mpsc::channel::<()>();
+    let id = child.id().to_string();
+    thread::spawn(move || {
+        if ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            drop(Command::new("kill").args(["-9", &id]).status());
+        }
+    });
+    over
+}
+
 /// The JSON lines of an output.
-pub fn events(output: &Output) -> Vec<serde_json::Value> {
-    let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines()
+pub fn events(output: &Output) -> Vec<Value> {
+    lines(output)
+        .iter()
         .map(|line| serde_json::from_str(line).expect(line))
+        .collect()
+}
+
+/// The lines of an output.
+pub fn lines(output: &Output) -> Vec<String> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// What an output says on standard error.
+pub fn complaint(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The events of one kind, in short: the values of these fields.
+pub fn pick(events: &[Value], kind: &str, fields: &[&str]) -> Vec<String> {
+    let field = |event: &Value, name: &str| match &event[name] {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
+    };
+    events
+        .iter()
+        .filter(|event| event["event"] == kind)
+        .map(|event| {
+            let values: Vec<_> = fields.iter().map(|name| field(event, name)).collect();
+            values.join(" ")
+        })
         .collect()
 }
 
@@ -40,41 +90,62 @@ pub fn events(output: &Output) -> Vec<serde_json::Value> {
 pub struct Background {
     child: Child,
     lines: BufReader<ChildStdout>,
+    _watchdog: Sender<()>,
 }
 
 impl Background {
     pub fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_virmo"))
-            .args(args)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines }
+        Self::start_with(args, &[])
+    }
+
+    pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut child = command(args, variables).spawn().unwrap();
+        Self {
+            lines: BufReader::new(child.stdout.take().unwrap()),
+            _watchdog: watch(&child),
+            child,
+        }
+    }
+
+    /// `serve` at a port of its own choice, and its URL.
+    pub fn serve(args: &[&str]) -> (Self, String) {
+        Self::serve_with(args, &[])
+    }
+
+    pub fn serve_with(args: &[&str], variables: &[(&str, &str)]) -> (Self, String) {
+        let args = [&["serve", "--listen", "127.0.0.1:0", "--json"], args].concat();
+        let mut server = Self::start_with(&args, variables);
+        let listening = server.event().unwrap();
+        assert_eq!(listening["event"], "listening");
+        let url = listening["url"].as_str().unwrap().to_owned();
+        (server, url)
+    }
+
+    /// The next line.
+    pub fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        (!line.is_empty()).then(|| line.trim_end().to_owned())
     }
 
     /// The next JSON line.
-    pub fn event(&mut self) -> Option<serde_json::Value> {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        (!line.is_empty()).then(|| serde_json::from_str(&line).expect(&line))
+    pub fn event(&mut self) -> Option<Value> {
+        self.line()
+            .map(|line| serde_json::from_str(&line).expect(&line))
     }
 
     /// The next JSON line that says this and that.
-    pub fn wait_for(&mut self, wanted: &[(&str, &str)]) -> serde_json::Value {
+    pub fn wait_for(&mut self, wanted: &[(&str, Value)]) -> Value {
         loop {
             let event = self.event().expect("the program ended");
-            if wanted
-                .iter()
-                .all(|(name, value)| event[name].to_string().contains(value))
-            {
+            if wanted.iter().all(|(name, value)| event[name] == *value) {
                 return event;
             }
         }
     }
 
     /// The exit code, with all lines that are left.
-    pub fn end(mut self) -> (Option<i32>, Vec<serde_json::Value>) {
+    pub fn end(mut self) -> (Option<i32>, Vec<Value>) {
         let mut rest = Vec::new();
         while let Some(event) = self.event() {
             rest.push(event);
@@ -82,6 +153,7 @@ impl Background {
         (self.child.wait().unwrap().code(), rest)
     }
 
+    /// Ends it in the middle of whatever it does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -95,24 +167,14 @@ impl Drop for Background {
     }
 }
 
-/// Serves one image to everybody who asks, under any path; returns its URI.
-pub fn image_server(image: Vec<u8>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let uri = format!("http://{}/entvm.img", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { continue };
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap_or(0) > 0 {}
-            let length = image.len();
-            let head = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\
-                 Content-Length: {length}\r\nConnection: close\r\n\r\n"
-            );
-            drop(stream.write_all(head.as_bytes()));
-            drop(stream.write_all(&image));
-        }
-    });
-    uri
+/// A leaf in the state folder of a device that does not run.
+pub fn leaf(state: &str, uri: &str) -> Option<String> {
+    let output = virmo(&["tree", "--state", state, uri]);
+    let lines = lines(&output);
+    match output.status.code() {
+        Some(0) => lines[0]
+            .strip_prefix(&format!("{uri} = "))
+            .map(str::to_owned),
+        _ => None,
+    }
 }
