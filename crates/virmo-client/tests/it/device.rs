@@ -191,6 +191,16 @@ impl Device {
         result.map_or_else(|status| status, |()| StatusCode::OK)
     }
 
+    /// Writes a leaf as the device does, behind the client's back.
+    pub(crate) fn tamper(&mut self, uri: &str, value: Value) {
+        let uri = Uri::parse(uri).unwrap();
+        self.transact(|registry, tree, _| {
+            let written = tree.set(registry.layout(), &uri, value);
+            written.map_err(|error| error.status())
+        })
+        .unwrap();
+    }
+
     pub(crate) fn add(&mut self, uri: &str) -> StatusCode {
         self.command(AccessType::Add, uri, |tree, layout, permit| {
             tree.add(layout, permit, NewNode::INTERIOR)

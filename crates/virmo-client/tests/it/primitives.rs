@@ -228,6 +228,11 @@ fn a_busy_vm_refuses_everything_and_others_do_not_wait() {
     let Answer::Pending(other, _) = device.begin("./VirMO/b/Operations/Create", None) else {
         panic!("refused");
     };
+    let params = device.get("./VirMO/b/CreateParams").unwrap();
+    assert_eq!(
+        device.replace("./VirMO/b/CreateParams", &params),
+        not_allowed
+    );
     assert_eq!(device.run(other), StatusCode::OK);
     assert_eq!(device.state("a"), Some(VmState::Running));
     assert_eq!(device.run(job), StatusCode::OK);

@@ -1,5 +1,6 @@
 use omadm_core::{Space, StatusCode};
 use omadm_mo::JobEnd;
+use omadm_tree::Value;
 use virmo_client::{Event, Policy, Recovery};
 use virmo_hypervisor::MachineState;
 use virmo_state::VmState;
@@ -528,5 +529,52 @@ fn a_recovery_that_hangs_is_settled_when_it_returns() {
     device.complete(job, JobEnd::Late(output));
     assert_eq!(device.state("a"), Some(VmState::Suspended));
     device.run_all();
+    device.check();
+}
+
+/// spec-diff 4.5: a node that was left in state 4 goes, and whatever is left of the machine too.
+#[test]
+fn state_4_is_never_left_behind() {
+    let mut device = device_in(VmState::Running, "");
+    let id = device.id("a");
+    device.tamper("./VirMO/a/State", Value::int(4));
+    device.restart();
+    assert_eq!(device.get("./VirMO/a"), None);
+    assert_eq!(device.bench.state(&id), MachineState::Absent);
+    device.check();
+}
+
+/// An intent whose image is gone is over.
+#[test]
+fn an_intent_of_no_image_is_dropped() {
+    let mut device = Device::new();
+    let mut batch = omadm_core::Batch::new();
+    let record = b"\x01\0\0\0\0\0\0\0\x01a\0\0\0";
+    batch.put(Space::INTENTS, "image/img-9", record);
+    omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
+    device.restart();
+    assert_eq!(device.take_events(), []);
+    device.check();
+}
+
+/// A machine that recovery is about to take up is not unknown.
+#[test]
+fn a_machine_under_recovery_is_not_unknown() {
+    let mut device = device_in(VmState::NotCreated, "");
+    let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Create", None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    in_job(|| work.run());
+    device.boot();
+    let list = device
+        .jobs
+        .iter()
+        .find(|job| job.lane == "machines")
+        .unwrap();
+    device.run(list.id);
+    assert_eq!(device.take_events(), []);
+    device.run_all();
+    assert_eq!(device.state("a"), Some(VmState::Running));
     device.check();
 }
