@@ -219,7 +219,6 @@ impl VirmoClient {
                 .tell(Event::ChangesRecovered { outcome: recovery });
         }
         if applied == Applied::Owed {
-            task.intent.changes.append(&mut task.intent.owed);
             task.intent.failed = true;
             task.intent.reply = Reply::default();
             task.intent.save(&mut cx.effects.batch);
