@@ -10,6 +10,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use crate::failure::Failure;
+
 /// Something that happened, in the words of the program's contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -334,6 +336,15 @@ fn bar(image: &str, total: Option<u64>) -> ProgressBar {
     }
     bar.set_prefix(format!("image {image}"));
     bar
+}
+
+/// Writes the result of a command. A closed pipe is the reader's business, not a reason to fail.
+pub(crate) fn print(result: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(result).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::work(error)),
+        _ => Ok(()),
+    }
 }
 
 /// A closed pipe is the reader's business, not a reason to fail.

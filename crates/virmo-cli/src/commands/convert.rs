@@ -1,6 +1,6 @@
 //! `virmo convert`.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use virmo::dm::{
     markup::{self, Encoding, Reader, Writer},
@@ -10,6 +10,7 @@ use virmo::dm::{
 use crate::{
     args::{Convert, Form},
     failure::Failure,
+    output,
 };
 
 mod adapt;
@@ -26,8 +27,7 @@ pub(crate) fn run(args: &Convert) -> Result<(), Failure> {
         .take(most)
         .read_to_end(&mut input)
         .map_err(Failure::work)?;
-    let output = convert(&input, args.to, args.pretty)?;
-    io::stdout().write_all(&output).map_err(Failure::work)
+    output::print(&convert(&input, args.to, args.pretty)?)
 }
 
 fn convert(input: &[u8], to: Form, pretty: bool) -> Result<Vec<u8>, Failure> {

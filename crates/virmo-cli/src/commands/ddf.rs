@@ -1,7 +1,5 @@
 //! `virmo ddf`.
 
-use std::io::{self, Write};
-
 use virmo::{
     dm::mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
     nodes::{VIRMO, VMIMGMO},
@@ -11,14 +9,13 @@ use super::device::profile;
 use crate::{
     args::{Ddf, Object},
     failure::Failure,
+    output,
 };
 
 pub(crate) fn run(args: &Ddf) -> Result<(), Failure> {
     profile(args.profile)?;
     let document = ddf::write(definition(args.object)?).map_err(Failure::work)?;
-    io::stdout()
-        .write_all(document.as_bytes())
-        .map_err(Failure::work)
+    output::print(document.as_bytes())
 }
 
 fn definition(object: Object) -> Result<&'static Definition, Failure> {

@@ -1,6 +1,6 @@
 //! `virmo params`: key=value parameters from standard input, as JSON.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use serde::Serialize;
 use virmo::params::{CreateParams, DeviceResources, Limits, ParamsError, ResourceConfig};
@@ -8,6 +8,7 @@ use virmo::params::{CreateParams, DeviceResources, Limits, ParamsError, Resource
 use crate::{
     args::{Params, ParamsKind},
     failure::Failure,
+    output,
 };
 
 pub(crate) fn run(args: &Params) -> Result<(), Failure> {
@@ -19,7 +20,7 @@ pub(crate) fn run(args: &Params) -> Result<(), Failure> {
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     let json = json(args.kind, text).map_err(Failure::work)?;
-    writeln!(io::stdout(), "{json}").map_err(Failure::work)
+    output::print(format!("{json}\n").as_bytes())
 }
 
 fn json(kind: ParamsKind, text: &str) -> Result<String, ParamsError> {

@@ -1,14 +1,12 @@
 //! `virmo tree`.
 
-use std::io::{self, Write};
-
 use virmo::dm::{
-    store::RedbJournal,
+    store::{OpenErrorKind, RedbJournal},
     tree::{Acl, NodeRef, Tree, TreeLimits, Uri},
 };
 
 use super::device::chain;
-use crate::{args, failure::Failure};
+use crate::{args, failure::Failure, output};
 
 /// Leaves whose value is nobody's business. [DM-StdObj §5.1]
 const SECRETS: [&str; 2] = ["AAuthSecret", "AAuthData"];
@@ -23,19 +21,26 @@ pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
             "--state {state}: no device was run on it"
         )));
     }
-    let journal = RedbJournal::open(&path).map_err(|error| Failure::work(chain(&error)))?;
+    let journal = RedbJournal::open(&path).map_err(|error| match error.kind() {
+        OpenErrorKind::Locked => {
+            let state = args.state.display();
+            Failure::work(format_args!("--state {state}: a device runs on it"))
+        }
+        _ => Failure::work(chain(&error)),
+    })?;
     let tree = Tree::load(&journal, TreeLimits::default(), Acl::default())
         .map_err(|error| Failure::work(chain(&error)))?;
     let Some(start) = tree.node(&uri) else {
         return Err(Failure::work(format_args!("{uri}: there is no such node")));
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut text = String::new();
     let mut open = vec![start];
     while let Some(node) = open.pop() {
-        writeln!(out, "{}", line(&node)).map_err(Failure::work)?;
+        text.push_str(&line(&node));
+        text.push('\n');
         open.extend(node.children().rev());
     }
-    out.flush().map_err(Failure::work)
+    output::print(text.as_bytes())
 }
 
 fn line(node: &NodeRef<'_>) -> String {

@@ -164,18 +164,16 @@ impl Server {
             let [header, body] = Element::message(&body);
             let received: u32 = header.at("MsgID").parse().unwrap();
             if received == 1 {
-                // A device that was cut off begins anew.
-                (sent, first) = (0, 0);
+                (sent, first) = (0, 0); // A device that was cut off begins anew.
             }
             let mut reply = vec![status(received, "0", "SyncHdr", 200)];
             for element in &body.children {
                 let place: usize = element.at("CmdRef").parse().unwrap_or(0);
+                let data = element.at("Data");
                 let ours = place > first && element.at("MsgRef") == sent.to_string();
                 match (element.name.as_str(), ours.then(|| place - first - 1)) {
                     ("Status", Some(place)) => {
-                        answers
-                            .status
-                            .insert(place, element.at("Data").parse().unwrap());
+                        answers.status.insert(place, data.parse().unwrap());
                     }
                     ("Results", Some(place)) => {
                         answers.results.insert(place, element.at("Item/Data"));

@@ -1,0 +1,96 @@
+//! `virmo demo`: the whole road in one command.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{complaint, events, lines, pick, virmo};
+
+#[test]
+fn the_demo_shows_every_command_the_state_after_it_and_a_summary() {
+    let output = virmo(&["demo"]);
+    assert_eq!(
+        (output.status.code(), complaint(&output)),
+        (Some(0), String::new())
+    );
+    let text = lines(&output);
+    assert!(text[0].starts_with("DM server at http://127.0.0.1:"));
+    let steps: Vec<_> = text
+        .iter()
+        .filter(|line| line.starts_with("step "))
+        .collect();
+    assert_eq!(steps.len(), 8);
+    assert!(steps.iter().all(|line| line.contains(" ok ")), "{steps:?}");
+    for (exec, state) in [
+        (
+            "202  Exec     ./VMImgMO/entvm/Operations/Download",
+            "image entvm: state 0 -> 1 (Downloading)",
+        ),
+        (
+            "200  Exec     ./VirMO/entvm/Operations/Create",
+            "VM entvm: state 0 -> 2 (Running)",
+        ),
+        (
+            "200  Exec     ./VirMO/entvm/Operations/Suspend",
+            "VM entvm: state 2 -> 3 (Suspended)",
+        ),
+        (
+            "200  Exec     ./VirMO/entvm/Operations/Resume",
+            "VM entvm: state 3 -> 2 (Running)",
+        ),
+        (
+            "200  Exec     ./VirMO/entvm/Operations/PowerOff",
+            "VM entvm: state 2 -> 1 (PoweredOff)",
+        ),
+        (
+            "200  Exec     ./VirMO/entvm/Operations/PowerOn",
+            "VM entvm: state 1 -> 2 (Running)",
+        ),
+        (
+            "200  Exec     ./VirMO/entvm/Operations/Delete",
+            "VM entvm: state 2 -> 4 (Deleted)",
+        ),
+        (
+            "200  Exec     ./VMImgMO/entvm/Operations/Delete",
+            "image entvm: state 2 -> gone",
+        ),
+    ] {
+        let at = text.iter().position(|line| line.trim() == exec);
+        let at = at.unwrap_or_else(|| panic!("{exec}: {text:#?}"));
+        assert_eq!(text[at + 1].trim(), state);
+    }
+    let last = text.last().unwrap();
+    assert!(
+        last.starts_with("done: 8 of 8 steps, 48 MiB delivered, "),
+        "{last}"
+    );
+}
+
+#[test]
+fn a_script_gets_json_and_nothing_else() {
+    for encoding in ["xml", "wbxml"] {
+        let output = virmo(&["demo", "--json", "--encoding", encoding]);
+        assert_eq!(
+            (output.status.code(), complaint(&output)),
+            (Some(0), String::new())
+        );
+        let told = events(&output);
+        assert_eq!(pick(&told, "step", &["ok", "status"]), ["true 200"; 8]);
+        assert_eq!(pick(&told, "session", &["result"]), ["completed"; 2]);
+        let downloads = pick(&told, "download", &["bytes", "total"]);
+        assert_eq!(downloads.last().unwrap(), "50331648 50331648");
+        assert!(downloads.len() > 50, "{downloads:?}");
+        assert_eq!(pick(&told, "alert", &["delivered"]), ["false", "true"]);
+        assert_eq!(pick(&told, "error", &["message"]), [""; 0]);
+    }
+}

@@ -1,0 +1,359 @@
+//! How sessions end: servers that are gone, broken or hostile, peers that prove nothing, and what
+//! `serve` says to whoever does not speak its language.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+use std::{
+    io::Write,
+    process::Output,
+    sync::{Arc, Mutex},
+};
+
+#[path = "support/http.rs"]
+mod http;
+#[path = "support/peer.rs"]
+mod peer;
+#[path = "support/program.rs"]
+mod program;
+
+use http::{answer, ask};
+use peer::{Device, Element};
+use program::{Background, complaint, events, lines, pick, virmo, virmo_with};
+
+const XML: &str = "application/vnd.syncml.dm+xml";
+
+/// A DM server that answers each message as `play` says, and what it got.
+fn played(
+    play: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static,
+) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let got = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&got);
+    let url = http::serve(move |request, stream| {
+        let number = {
+            let mut log = log.lock().unwrap();
+            log.push(request.body.clone());
+            log.len()
+        };
+        let body = String::from_utf8(request.body.clone()).unwrap();
+        drop(stream.write_all(&play(number, &body)));
+    });
+    (format!("{url}/dm"), got)
+}
+
+/// The answer that acknowledges everything and adds these elements; `number` is its MsgID.
+fn acknowledge(number: u32, session: Option<&str>, message: &str, more: &[String]) -> Vec<u8> {
+    let [header, body] = Element::message(message);
+    let from = header.at("MsgID").parse().unwrap();
+    let mut reply = vec![peer::status(from, "0", "SyncHdr", 200)];
+    for element in &body.children {
+        if matches!(element.name.as_str(), "Alert" | "Replace") {
+            let id = element.at("CmdID");
+            reply.push(peer::status(from, &id, &element.name, 200));
+        }
+    }
+    reply.extend_from_slice(more);
+    let ends = [header.at("Source/LocURI"), header.at("Target/LocURI")];
+    let own = header.at("SessionID");
+    let ends = [ends[0].as_str(), ends[1].as_str()];
+    let xml = peer::message(session.unwrap_or(&own), number, ends, &reply, true);
+    message_of(xml.as_bytes())
+}
+
+fn message_of(body: &[u8]) -> Vec<u8> {
+    answer("200 OK", &[("Content-Type", XML)], body)
+}
+
+fn device(url: &str, words: &[&str]) -> Output {
+    virmo(&[&["device", "--server", url, "--json"], words].concat())
+}
+
+/// How the only session ended.
+fn end(output: &Output) -> String {
+    let ends = pick(&events(output), "session", &["result"]);
+    assert_eq!(ends.len(), 1, "{output:?}");
+    ends[0].clone()
+}
+
+#[test]
+fn a_link_that_breaks_is_tried_again_with_the_same_message() {
+    let (url, got) = played(|number, message| match number {
+        1 | 2 => Vec::new(),
+        _ => acknowledge(1, None, message, &[]),
+    });
+    let output = device(&url, &["--once"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(end(&output), "completed");
+    let got = got.lock().unwrap();
+    assert_eq!(got.len(), 3);
+    assert!(got.iter().all(|message| *message == got[0]));
+}
+
+/// VR: an answer that comes twice is answered again, and executed once.
+#[test]
+fn an_answer_that_comes_twice_is_not_executed_twice() {
+    let (url, got) = played(|number, message| match number {
+        1 | 2 => {
+            let add = peer::command("Add", "./VirMO/v", "node", "");
+            // The second is what the first message got, again.
+            let first = message.replace("<MsgID>2</MsgID>", "<MsgID>1</MsgID>");
+            match number {
+                1 => acknowledge(1, None, &first, &[add]),
+                _ => acknowledge(1, None, message, &[add]),
+            }
+        }
+        _ => acknowledge(2, None, message, &[]),
+    });
+    let output = device(&url, &["--once"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let commands = pick(&events(&output), "command", &["name", "status"]);
+    assert_eq!(commands, ["Add 200"]);
+    let got = got.lock().unwrap();
+    assert_eq!(got.len(), 3);
+    assert_eq!(got[1], got[2]);
+}
+
+/// What a server says in the place of an answer, and how the session ends; exit code 1 each.
+#[test]
+fn a_session_that_fails_says_how() {
+    type Play = fn(&str) -> Vec<u8>;
+    let cases: [(Play, &str, &str); 8] = [
+        (
+            |_| answer("500 Internal Server Error", &[], b""),
+            "the transport refused the message",
+            "",
+        ),
+        (
+            |_| answer("404 Not Found", &[], b""),
+            "the transport refused the message",
+            "",
+        ),
+        (
+            |_| answer("200 OK", &[("Content-Type", "text/html")], b"<html/>"),
+            "the transport refused the message",
+            "",
+        ),
+        (
+            |_| message_of(b"<SyncML"),
+            "the answer cannot be read",
+            "byte",
+        ),
+        (|_| message_of(b""), "the answer cannot be read", ""),
+        (
+            |message| {
+                let abort = "<Alert>{id}<Data>1223</Data></Alert>".to_owned();
+                acknowledge(1, None, message, &[abort])
+            },
+            "aborted by the server",
+            "",
+        ),
+        (
+            |message| acknowledge(1, Some("FFFFFF"), message, &[]),
+            "the answer belongs to another session",
+            "",
+        ),
+        (
+            |message| {
+                let xml = String::from_utf8(acknowledge(1, None, message, &[])).unwrap();
+                let (_, body) = xml.split_once("\r\n\r\n").unwrap();
+                let refused = body.replacen("<Data>200<", "<Data>500<", 1);
+                message_of(refused.as_bytes())
+            },
+            "the server refused the message",
+            "500",
+        ),
+    ];
+    for (play, result, more) in cases {
+        let (url, got) = played(move |_, message| play(message));
+        let output = device(&url, &["--once"]);
+        let context = format!("{result}: {output:?}");
+        assert_eq!(output.status.code(), Some(1), "{context}");
+        let end = end(&output);
+        assert!(end.contains(result) && end.contains(more), "{context}");
+        // Not a word of the answer was executed, and it was not asked for again.
+        assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
+        assert_eq!(got.lock().unwrap().len(), 1, "{context}");
+        let errors = pick(&events(&output), "error", &["message"]);
+        assert_eq!(errors, [format!("the session failed: {end}")]);
+        let complaint = complaint(&output);
+        assert_eq!(complaint, format!("virmo: the session failed: {end}\n"));
+    }
+}
+
+/// `--strict` takes no MsgID but the next one; without it any will do.
+#[test]
+fn strict_turns_tolerance_off() {
+    for (words, code) in [(&["--once"][..], 0), (&["--once", "--strict"], 1)] {
+        let (url, _) = played(|_, message| acknowledge(7, None, message, &[]));
+        let output = device(&url, words);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+}
+
+#[test]
+fn people_read_on_standard_error_what_failed() {
+    let (url, _) = played(|_, _| answer("500 Internal Server Error", &[], b""));
+    let output = virmo(&["device", "--server", &url, "--until-idle"]);
+    assert_eq!(output.status.code(), Some(1));
+    let failure = "the session failed: the transport refused the message";
+    assert_eq!(complaint(&output), format!("virmo: {failure}\n"));
+    assert_eq!(lines(&output).len(), 2, "{output:?}");
+}
+
+/// Without --once a session that fails is not the end.
+#[test]
+fn a_device_that_goes_on_survives_its_server() {
+    let (url, _) = played(|number, message| match number {
+        1 | 2 => answer("500 Internal Server Error", &[], b""),
+        _ => acknowledge(1, None, message, &[]),
+    });
+    let words = ["device", "--server", &url, "--interval", "0.02", "--json"];
+    let mut device = Background::start(&words);
+    let mut ends = Vec::new();
+    while ends.len() < 3 {
+        let event = device.event().unwrap();
+        if event["event"] == "session" {
+            ends.push(event["result"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(ends[2], "completed");
+    assert!(ends[..2].iter().all(|end| end != "completed"), "{ends:?}");
+    device.kill();
+}
+
+const VARIABLES: [(&str, &str); 4] = [
+    ("RIGHT", "OhBehave"),
+    ("WRONG", "wrong"),
+    ("SERVER", "s3cret"),
+    ("OTHER", "other"),
+];
+
+/// A plan of one Get; both ends prove themselves as these words say.
+fn authenticate(server: &[&str], device: &[&str]) -> (Output, Option<i32>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.toml");
+    std::fs::write(&plan, "[[step]]\nget = './DevInfo/Man'\n").unwrap();
+    let plan = plan.to_str().unwrap();
+    let words = [&["--plan", plan, "--once", "--auth", "basic"], server].concat();
+    let (mut server, url) = Background::serve_with(&words, &VARIABLES);
+    let words = [&["device", "--server", &url, "--once", "--json"], device].concat();
+    let output = virmo_with(&words, &VARIABLES, b"");
+    if output.status.success() {
+        let (code, told) = server.end();
+        return (output, code, pick(&told, "step", &["ok", "value"]));
+    }
+    let mut said = Vec::new();
+    while let Some(event) = server.event() {
+        said.push(event.to_string());
+        if ["error", "session"].contains(&event["event"].as_str().unwrap()) {
+            break;
+        }
+    }
+    server.kill();
+    (output, None, said)
+}
+
+const CLIENT: [&str; 6] = [
+    "--auth",
+    "basic",
+    "--user",
+    "Bruce2",
+    "--password-env",
+    "RIGHT",
+];
+
+fn with(fixed: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
+    [fixed, more].concat()
+}
+
+#[test]
+fn both_ends_prove_who_they_are() {
+    let server = ["--server-user", "srv", "--server-password-env", "SERVER"];
+    let both = with(&CLIENT, &server);
+    for words in [&CLIENT[..], &both] {
+        let (output, code, steps) = authenticate(&words[2..], words);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!((code, steps), (Some(0), vec!["true virmo".to_owned()]));
+    }
+}
+
+#[test]
+fn who_proves_nothing_is_not_served() {
+    let wrong = [
+        "--auth",
+        "basic",
+        "--user",
+        "Bruce2",
+        "--password-env",
+        "WRONG",
+    ];
+    let other = [
+        "--auth",
+        "basic",
+        "--user",
+        "Bruce3",
+        "--password-env",
+        "RIGHT",
+    ];
+    for words in [&wrong[..], &other, &[]] {
+        let (output, _, said) = authenticate(&CLIENT[2..], words);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(end(&output), "the server does not accept the credentials");
+        assert!(said[0].contains("status 40"), "{said:?}");
+        assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
+    }
+}
+
+/// A server that cannot prove itself gets nothing done.
+#[test]
+fn a_server_that_proves_nothing_is_not_obeyed() {
+    let expects = ["--server-user", "srv", "--server-password-env", "SERVER"];
+    let device = with(&CLIENT, &expects);
+    let wrong = ["--server-user", "srv", "--server-password-env", "OTHER"];
+    let wrong = with(&CLIENT[2..], &wrong);
+    for server in [&CLIENT[2..], &wrong] {
+        let (output, ..) = authenticate(server, &device);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(end(&output), "the server could not prove who it is");
+        assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
+    }
+}
+
+#[test]
+fn serve_survives_whoever_does_not_speak_its_language() {
+    let (server, url) = Background::serve(&["--encoding", "xml"]);
+    let dm = [("Content-Type", XML)];
+    let large = vec![b' '; (1 << 20) + 1];
+    let odd = "application/vnd.syncml.dm+wbxml";
+    for (method, headers, body, status) in [
+        ("POST", &dm[..], &b"garbage"[..], 400),
+        ("POST", &dm, b"", 400),
+        (
+            "POST",
+            &dm,
+            b"<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr/></SyncML>",
+            400,
+        ),
+        ("POST", &[("Content-Type", "text/plain")], b"x", 415),
+        ("POST", &[], b"x", 415),
+        ("POST", &[("Content-Type", odd)], b"\x02", 415),
+        ("POST", &dm, &large, 413),
+        ("GET", &[], b"", 405),
+        ("PUT", &dm, b"x", 405),
+    ] {
+        let told = ask(method, &url, headers, body);
+        assert_eq!(told.status(), status, "{method} {headers:?}");
+    }
+    assert_eq!(Device::default().session(&url), 0, "and lives on");
+    let charset = [("Content-Type", &*format!("{XML}; charset=UTF-8"))];
+    assert_eq!(ask("POST", &url, &charset, b"x").status(), 400);
+    server.kill();
+}

@@ -1,0 +1,243 @@
+//! Wrong usage ends with 2 and says what is wrong; nothing is done.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+use std::fs;
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{complaint, lines, virmo, virmo_with};
+
+/// Runs the program as it must not be; what it says.
+fn refused(words: &[&str]) -> String {
+    let output = virmo_with(words, &[("SET", "x")], b"");
+    assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
+    assert_eq!(lines(&output), [""; 0], "{words:?}");
+    let complaint = complaint(&output);
+    assert!(!complaint.is_empty(), "{words:?}");
+    complaint
+}
+
+#[test]
+fn what_is_not_built_yet_says_so() {
+    let device = ["device", "--server", "http://127.0.0.1:1/"];
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    for (start, words, named) in [
+        (
+            &["notify"][..],
+            &["--to", "http://x/", "--whatever"][..],
+            "notify",
+        ),
+        (&["bootstrap"], &["-x"], "bootstrap"),
+        (
+            &["conformance"],
+            &["--seed", "000", "--json"],
+            "conformance",
+        ),
+        (
+            &["load"],
+            &["--server", "http://x/", "--devices", "3"],
+            "load",
+        ),
+        (&["demo"], &["--hypervisor", "qemu"], "--hypervisor qemu"),
+        (&device, &["--hypervisor", "qemu"], "--hypervisor qemu"),
+        (
+            &device,
+            &["--hypervisor", "libvirt:test:///default"],
+            "--hypervisor libvirt",
+        ),
+        (&device, &["--profile", "draft"], "--profile draft"),
+        (&device, &["--listen", "127.0.0.1:0"], "--listen"),
+        (&device, &["--ca", "ca.pem"], "--ca"),
+        (&device, &["--cert", "c.pem", "--key", "k.pem"], "--cert"),
+        (&device, &["--ui", "accept"], "--ui"),
+        (&device, &["--auth", "md5"], "--auth md5"),
+        (&device, &["--auth", "mac"], "--auth mac"),
+        (
+            &["device"],
+            &["--server", "https://127.0.0.1/"],
+            "--server https",
+        ),
+        (&serve, &["--profile", "draft"], "--profile draft"),
+        (&serve, &["--state", "."], "--state"),
+        (
+            &serve,
+            &["--tls-cert", "c.pem", "--tls-key", "k.pem"],
+            "--tls-cert",
+        ),
+        (&serve, &["--auth", "md5"], "--auth md5"),
+        (
+            &["ddf"],
+            &["virmo", "--profile", "draft"],
+            "--profile draft",
+        ),
+        (&["ddf"], &["lawmo"], "ddf lawmo"),
+        (&["ddf"], &["dcmo"], "ddf dcmo"),
+        (&["ddf"], &["fumo"], "ddf fumo"),
+        (&["ddf"], &["scomo"], "ddf scomo"),
+    ] {
+        let said = refused(&[start, words].concat());
+        assert_eq!(said, format!("virmo: {named}: not built yet\n"));
+    }
+}
+
+#[test]
+fn a_wrong_word_is_named() {
+    let device = ["device", "--server", "http://127.0.0.1:1/"];
+    let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let basic = ["--auth", "basic"];
+    for (start, words, said) in [
+        (&[][..], &[][..], "Usage"),
+        (&["nonsense"], &[], "nonsense"),
+        (&device, &["--nonsense"], "--nonsense"),
+        (&["device"], &[], "--server"),
+        (
+            &["device"],
+            &["--server", "ftp://127.0.0.1/"],
+            "ftp://127.0.0.1/",
+        ),
+        (&["device"], &["--server", "127.0.0.1:80"], "127.0.0.1:80"),
+        (&["device"], &["--server", "http://"], "http://"),
+        (&device, &["--hypervisor", "xen"], "xen"),
+        (&device, &["--server-id", ""], "--server-id"),
+        (&device, &["--server-id", "a b"], "--server-id"),
+        (&device, &["--server-id", "*"], "--server-id"),
+        (&device, &["--device-id", ""], "--device-id"),
+        (&device, &["--fault", "create"], "--fault create"),
+        (&device, &["--fault", "crate:fail"], "crate"),
+        (&device, &["--fault", "create:explode"], "explode"),
+        (&device, &["--fault", "download:explode"], "explode"),
+        (&device, &["--once", "--until-idle"], "--until-idle"),
+        (&device, &["--interval", "soon"], "soon"),
+        (&device, &["--interval", "-1"], "-1"),
+        (&device, &["--interval", "0"], "--interval"),
+        (&device, &["--op-timeout", "nan"], "nan"),
+        (&device, &["--op-deadline", "x"], "--op-deadline"),
+        (&device, &["--cpu-policy", "some"], "some"),
+        (&device, &["--cert", "c.pem"], "--key"),
+        (&device, &["--user", "u"], "--password-env"),
+        (&device, &["--password-env", "SET"], "--user"),
+        (
+            &device,
+            &["--user", "u", "--password-env", "SET"],
+            "--auth basic",
+        ),
+        (&device, &basic, "--user"),
+        (
+            &device,
+            &[
+                "--auth",
+                "basic",
+                "--user",
+                "u",
+                "--password-env",
+                "VIRMO_TEST_UNSET",
+            ],
+            "VIRMO_TEST_UNSET",
+        ),
+        (&["serve"], &[], "--listen"),
+        (&["serve", "--listen"], &["nowhere"], "nowhere"),
+        (
+            &serve,
+            &["--plan", "/no/such/plan.toml"],
+            "/no/such/plan.toml",
+        ),
+        (&serve, &["--once"], "--plan"),
+        (&serve, &["--images", "/no/such/folder"], "/no/such/folder"),
+        (&serve, &basic, "--user"),
+        (&serve, &["--encoding", "yaml"], "yaml"),
+        (&["convert"], &[], "--to"),
+        (&["convert", "--to"], &["yaml"], "yaml"),
+        (&["ddf"], &["nonsense"], "nonsense"),
+        (&["params"], &["nonsense"], "nonsense"),
+        (&["tree"], &[], "--state"),
+    ] {
+        let words = [start, words].concat();
+        let complaint = refused(&words);
+        assert!(complaint.contains(said), "{words:?}: {complaint}");
+    }
+}
+
+#[test]
+fn a_wrong_plan_is_explained_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("plan.toml");
+    let plan = path.to_str().unwrap();
+    for (text, said) in [
+        ("[[step]]\nget = '.'\n\n[[step]]\nget = \n", "line 5"),
+        (
+            "[[step]]\nget = '.'\n[[step]]\nsuspnd = { vm = 'v' }\n",
+            "line 4",
+        ),
+        (
+            "[[step]]\nget = '.'\n[[step]]\n",
+            "line 3: the step does nothing",
+        ),
+        (
+            "\n[[step]]\nget = '.'\nexec = '.'\n",
+            "line 2: the step has 2 actions",
+        ),
+        ("[[step]]\ncreate_vm = { node = 'v' }\n", "image"),
+        ("[[step]]\nget = 7\n", "line 2"),
+        ("[[step]]\nget = '.'\nexpect = 'x'\n", "line 3"),
+        ("steps = []\n", "steps"),
+        ("[[step]]\nsuspend = { vm = 'a/b' }\n", "a/b"),
+        ("[[step]]\napply_resources = { v = 'RAM=1' }\n", "RAM=1"),
+        (
+            "[[step]]\nadd = { uri = './x', value = '1', format = 'odd' }\n",
+            "odd",
+        ),
+        (
+            "[[step]]\nask_user = { vm = 'v' }\n",
+            "ask_user: not built yet",
+        ),
+        ("[[step]]\natomic = []\n", "atomic: not built yet"),
+        ("[[step]]\nsequence = []\n", "sequence: not built yet"),
+    ] {
+        fs::write(&path, text).unwrap();
+        let complaint = refused(&["serve", "--listen", "127.0.0.1:0", "--plan", plan]);
+        assert!(complaint.contains(said), "{text}\n{complaint}");
+        assert!(complaint.contains("plan"), "{complaint}");
+    }
+    fs::write(&path, [0xff]).unwrap();
+    refused(&["serve", "--listen", "127.0.0.1:0", "--plan", plan]);
+}
+
+#[test]
+fn what_cannot_be_had_is_no_wrong_usage() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = virmo(&["serve", "--listen", &address, "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint(&output).contains(&address), "{output:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let words = ["--state", file.to_str().unwrap(), "--once"];
+    let output = virmo(&[&["device", "--server", "http://127.0.0.1:1/"], &words[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn help_and_version_are_no_failures() {
+    for words in [
+        &["--help"][..],
+        &["--version"],
+        &["device", "--help"],
+        &["help", "serve"],
+    ] {
+        let output = virmo(words);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(!lines(&output).is_empty());
+    }
+}
