@@ -150,14 +150,20 @@ impl JournalError {
     }
 }
 
+impl fmt::Display for JournalErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "the journal's medium is full",
+            Self::ReadOnly => "the journal's medium is read-only",
+            Self::Corrupt => "the journal is damaged",
+            Self::Io => "the journal's medium failed",
+        })
+    }
+}
+
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.kind {
-            JournalErrorKind::Full => "the journal's medium is full",
-            JournalErrorKind::ReadOnly => "the journal's medium is read-only",
-            JournalErrorKind::Corrupt => "the journal is damaged",
-            JournalErrorKind::Io => "the journal's medium failed",
-        })
+        self.kind.fmt(f)
     }
 }
 
