@@ -59,6 +59,16 @@ pub enum DropReason {
     TooLarge,
 }
 
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "the server refused it too often",
+            Self::QueueFull => "the queue is full",
+            Self::TooLarge => "it fits no message",
+        })
+    }
+}
+
 /// How a session ended: [`Output::Ended`](crate::Output::Ended).
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
