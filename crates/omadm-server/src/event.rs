@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use omadm_core::{Format, GenericAlert, StatusCode};
 use omadm_session::{Procedure, Report};
@@ -109,6 +109,19 @@ pub enum SessionEnd {
     Superseded,
 }
 
+impl fmt::Display for SessionEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Completed => "completed",
+            Self::AbortedByDevice => "aborted by the device",
+            Self::AbortedByServer => "aborted by the server",
+            Self::ServerNotAuthenticated => "the device does not believe who the server is",
+            Self::TimedOut => "timed out",
+            Self::Superseded => "the device began another one",
+        })
+    }
+}
+
 /// How a device broke the protocol.
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -154,6 +167,27 @@ pub enum Violation {
     TooManyMessages,
     /// The session brought too many alerts; this one was refused.
     TooManyAlerts,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MessageOutOfOrder { expected, found } => {
+                write!(f, "a message with id {found} instead of {expected}")
+            }
+            Self::StrayStatus { msg_ref, .. } => {
+                write!(f, "a status for nothing that was sent in message {msg_ref}")
+            }
+            Self::StrayResults { .. } => f.write_str("results for nothing that was sent"),
+            Self::ResultsWithoutStatus => f.write_str("results before the status of their command"),
+            Self::MissingStatus { commands: 1 } => f.write_str("no status for a command"),
+            Self::MissingStatus { commands } => write!(f, "no status for {commands} commands"),
+            Self::HeaderRefused(code) => write!(f, "a message was refused as a whole: {code:?}"),
+            Self::Command { name, status } => write!(f, "{name} was refused: {status:?}"),
+            Self::TooManyMessages => f.write_str("the session has too many messages"),
+            Self::TooManyAlerts => f.write_str("the session brought too many alerts"),
+        }
+    }
 }
 
 /// What a device says about itself: the leaves of DevInfo it sent. [DM-StdObj]
