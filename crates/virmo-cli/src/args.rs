@@ -1,12 +1,17 @@
 //! What the program can be asked for. Words that belong to a capability still to come are known
-//! here and answered "not built yet", so that a script learns it from the exit code.
+//! here, not shown, and answered "not built yet", so that a script learns it from the exit code.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[derive(Parser)]
-#[command(name = "virmo", version, about, max_term_width = 100)]
+#[command(
+    name = "virmo",
+    version,
+    about = "VirMO devices and DM servers, for newcomers, testers and scripts",
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -21,8 +26,10 @@ pub(crate) enum Command {
     /// Run a DM server that takes devices through a plan
     Serve(Serve),
     /// Send a notification (package 0) to a device
+    #[command(hide = true)]
     Notify(Rest),
     /// Write or apply a bootstrap document
+    #[command(hide = true)]
     Bootstrap(Rest),
     /// Convert a message from standard input to another form on standard output
     Convert(Convert),
@@ -33,8 +40,10 @@ pub(crate) enum Command {
     /// Check parameters from standard input and print them as JSON
     Params(Params),
     /// Run every requirement row's test
+    #[command(hide = true)]
     Conformance(Rest),
     /// Put simulated devices on a DM server
+    #[command(hide = true)]
     Load(Rest),
 }
 
@@ -78,7 +87,7 @@ pub(crate) struct Device {
     /// Keep tree, images and machines in this folder; without it everything is gone at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// The hypervisor: sim, qemu or libvirt:URI
+    /// The hypervisor: sim, the simulator
     #[arg(long, default_value = "sim")]
     pub(crate) hypervisor: String,
     /// The device's identifier: DevInfo/DevId
@@ -93,7 +102,7 @@ pub(crate) struct Device {
     #[arg(long, value_enum, default_value = "xml")]
     pub(crate) encoding: Encoding,
     /// Which VirMO: the approved one or the earlier draft
-    #[arg(long, value_enum, default_value = "approved")]
+    #[arg(long, value_enum, default_value = "approved", hide = true)]
     pub(crate) profile: Profile,
     /// Run one whole session; open work goes on at the next start with the same --state
     #[arg(long, conflicts_with = "until_idle")]
@@ -105,7 +114,7 @@ pub(crate) struct Device {
     #[arg(long, value_name = "SECS", value_parser = interval)]
     pub(crate) interval: Option<Duration>,
     /// Take notifications (package 0) by HTTP POST at this address
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", hide = true)]
     pub(crate) listen: Option<SocketAddr>,
     /// Seconds until an operation that is not done is answered with 202 [default: 30]
     #[arg(long, value_name = "SECS", value_parser = seconds)]
@@ -114,13 +123,13 @@ pub(crate) struct Device {
     #[arg(long, value_name = "SECS", value_parser = seconds)]
     pub(crate) op_deadline: Option<Duration>,
     /// Trust this certificate authority (PEM)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) ca: Option<PathBuf>,
     /// The device's certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "key", hide = true)]
     pub(crate) cert: Option<PathBuf>,
     /// The key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", requires = "cert", hide = true)]
     pub(crate) key: Option<PathBuf>,
     /// Accept nothing beyond the letter of the specification
     #[arg(long)]
@@ -129,9 +138,10 @@ pub(crate) struct Device {
     #[arg(long, value_enum, default_value = "at-most")]
     pub(crate) cpu_policy: CpuPolicy,
     /// Who answers user interaction
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, hide = true)]
     pub(crate) ui: Option<Ui>,
-    /// Let the simulator fail once: PRIMITIVE:fail|hang|crash
+    /// Let a primitive fail once: one of create, suspend, resume, power_on, power_off, delete, apply
+    /// and download, with fail, hang or crash
     #[arg(long, value_name = "PRIMITIVE:MODE")]
     pub(crate) fault: Vec<String>,
     /// Print one JSON object a line
@@ -151,10 +161,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
     /// Keep sessions and plans in this folder
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) state: Option<PathBuf>,
     /// Which VirMO: the approved one or the earlier draft
-    #[arg(long, value_enum, default_value = "approved")]
+    #[arg(long, value_enum, default_value = "approved", hide = true)]
     pub(crate) profile: Profile,
     #[command(flatten)]
     pub(crate) auth: Auth,
@@ -162,10 +172,10 @@ pub(crate) struct Serve {
     #[arg(long, value_enum)]
     pub(crate) encoding: Option<Encoding>,
     /// The server's certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", hide = true)]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", hide = true)]
     pub(crate) tls_key: Option<PathBuf>,
     /// Accept nothing beyond the letter of the specification
     #[arg(long)]
@@ -214,7 +224,7 @@ pub(crate) struct Ddf {
     #[arg(value_enum)]
     pub(crate) object: Object,
     /// Which VirMO: the approved one or the earlier draft
-    #[arg(long, value_enum, default_value = "approved")]
+    #[arg(long, value_enum, default_value = "approved", hide = true)]
     pub(crate) profile: Profile,
 }
 
@@ -280,7 +290,9 @@ pub(crate) enum Ui {
 pub(crate) enum Scheme {
     None,
     Basic,
+    #[value(hide = true)]
     Md5,
+    #[value(hide = true)]
     Mac,
 }
 
@@ -288,9 +300,13 @@ pub(crate) enum Scheme {
 pub(crate) enum Object {
     Virmo,
     Vmimgmo,
+    #[value(hide = true)]
     Lawmo,
+    #[value(hide = true)]
     Dcmo,
+    #[value(hide = true)]
     Fumo,
+    #[value(hide = true)]
     Scomo,
     Devinfo,
     Devdetail,

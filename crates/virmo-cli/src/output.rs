@@ -249,10 +249,7 @@ impl Output {
                 image,
                 bytes,
                 total,
-            } => {
-                screen.flush();
-                screen.progress(image, *bytes, *total);
-            }
+            } => screen.progress(image, *bytes, *total),
             Event::Error { .. } => {
                 screen.flush();
                 screen.line(&mut io::stderr(), event);

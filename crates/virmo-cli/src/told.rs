@@ -54,22 +54,15 @@ impl DeviceTeller {
                     delivered: Some(matches!(event, Client::AlertDelivered(_))),
                 });
             }
-            Client::AlertRefused {
-                alert,
-                status,
-                tries,
-            } => self.error(format!(
-                "the server refused the alert {} ({status:?}), {tries} times so far",
-                alert.alert_type
-            )),
+            Client::AlertRefused { alert, status, .. } => self.error(match status {
+                Some(status) => format!("the alert {} was refused: {status:?}", alert.alert_type),
+                None => format!("the alert {} was not acknowledged", alert.alert_type),
+            }),
             Client::AlertDropped { alert, reason } => {
-                self.error(format!(
-                    "the alert {} was dropped: {reason:?}",
-                    alert.alert_type
-                ));
+                self.error(format!("the alert {} is lost: {reason}", alert.alert_type));
             }
             Client::JobTimedOut(_) => self.error("an operation did not end in time".to_owned()),
-            Client::JournalFailed(kind) => self.error(format!("the journal failed: {kind:?}")),
+            Client::JournalFailed(kind) => self.error(kind.to_string()),
             _ => {}
         }
     }

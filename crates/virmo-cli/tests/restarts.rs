@@ -220,6 +220,22 @@ fn a_download_that_was_killed_goes_on() {
     assert!(bytes == whole, "another file came out of it");
 }
 
+/// A connection that breaks costs a pause, not what has come.
+#[test]
+fn a_download_that_is_cut_goes_on() {
+    let server = Server::bind();
+    let device = Device::new(server.url());
+    let image = Images::of(3 * MIB);
+    image.cut_at(2 * MIB);
+    let (answers, told) = serve(&device, &server, &[], vec![deliver(&image.url), vec![]]);
+    assert_eq!(answers[1].alerts, [(READY.to_owned(), DOWNLOAD.to_owned())]);
+    assert_eq!(image.asked(), [0, 2 * MIB]);
+    assert_eq!(pick(&told, "state", &["from", "to"]), ["0 1", "1 2"]);
+    let location = device.leaf("./VMImgMO/i/DownloadedLocation").unwrap();
+    let whole = http::ask("GET", &image.url, &[], b"").body;
+    assert!(std::fs::read(location).unwrap() == whole);
+}
+
 /// A primitive in the state it applies to.
 struct Case {
     /// What its fault is called.

@@ -14,7 +14,7 @@ use virmo::{
     dm::{
         http::Files,
         markup::Encoding,
-        server::{Account, Compat, Config, Event as ServerEvent, EventKind, SessionEnd},
+        server::{Account, Compat, Config, Event as ServerEvent, EventKind},
         session::Scheme,
         syncml::Limits,
     },
@@ -145,18 +145,6 @@ fn files(folder: &Path, steps: &[Step], address: SocketAddr) -> Result<Files, Fa
         }))
 }
 
-/// How a session ended, in a word or two.
-const fn word(end: SessionEnd) -> &'static str {
-    match end {
-        SessionEnd::Completed => "completed",
-        SessionEnd::AbortedByDevice => "aborted by the device",
-        SessionEnd::AbortedByServer => "aborted by the server",
-        SessionEnd::ServerNotAuthenticated => "the device does not believe the server",
-        SessionEnd::TimedOut => "timed out",
-        _ => "superseded",
-    }
-}
-
 /// Tells what happens on a server.
 struct Teller {
     output: Arc<Output>,
@@ -201,7 +189,7 @@ impl Teller {
                 if !self.steps_only {
                     self.output.event(&Event::Session {
                         id: session,
-                        result: Some(word(end).to_owned()),
+                        result: Some(end.to_string()),
                         device: Some(device.clone()),
                     });
                 }
@@ -213,11 +201,11 @@ impl Teller {
             }
             EventKind::Refused(status) => {
                 self.error(format!(
-                    "a message of {device} was not processed: status {status}"
+                    "a message of {device} was not processed: {status:?}"
                 ));
             }
             EventKind::Violation(violation) => {
-                self.error(format!("{device} broke the protocol: {violation:?}"));
+                self.error(format!("{device} broke the protocol: {violation}"));
             }
             _ if self.steps_only => {}
             EventKind::SessionStarted { .. } => {

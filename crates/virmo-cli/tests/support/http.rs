@@ -103,6 +103,7 @@ pub fn ask(method: &str, url: &str, headers: &[(&str, &str)], body: &[u8]) -> Me
 pub struct Images {
     pub url: String,
     limit: Arc<AtomicUsize>,
+    cut: Arc<AtomicUsize>,
     asked: Arc<Mutex<Vec<usize>>>,
 }
 
@@ -110,8 +111,9 @@ impl Images {
     /// An image of this length, all of it.
     pub fn of(length: usize) -> Self {
         let limit = Arc::new(AtomicUsize::new(usize::MAX));
+        let cut = Arc::new(AtomicUsize::new(usize::MAX));
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let (until, firsts) = (Arc::clone(&limit), Arc::clone(&asked));
+        let (until, firsts, cuts) = (Arc::clone(&limit), Arc::clone(&asked), Arc::clone(&cut));
         let image: Vec<u8> = (0..length).map(|n| (n * 7 / 5 % 253) as u8).collect();
         let url = serve(move |request, stream| {
             let first = request.header("range").and_then(|range| {
@@ -122,10 +124,21 @@ impl Images {
                     .ok()
             });
             firsts.lock().unwrap().push(first.unwrap_or(0));
-            drop(send(stream, &image, first, &until));
+            let end = cuts.swap(usize::MAX, Ordering::SeqCst);
+            drop(send(stream, &image, [first.unwrap_or(0), end], &until));
         });
         let url = format!("{url}/entvm.img");
-        Self { url, limit, asked }
+        Self {
+            url,
+            limit,
+            cut,
+            asked,
+        }
+    }
+
+    /// Breaks the next connection at this byte.
+    pub fn cut_at(&self, byte: usize) {
+        self.cut.store(byte, Ordering::SeqCst);
     }
 
     /// Serves no byte from this one on; connections wait.
@@ -142,16 +155,16 @@ impl Images {
 fn send(
     stream: &mut TcpStream,
     image: &[u8],
-    first: Option<usize>,
+    [first, end]: [usize; 2],
     limit: &AtomicUsize,
 ) -> std::io::Result<()> {
-    let (total, mut sent) = (image.len(), first.unwrap_or(0));
+    let (total, mut sent) = (image.len(), first);
     let status = match first {
-        Some(first) => format!(
+        0 => "200 OK".to_owned(),
+        _ => format!(
             "206 Partial Content\r\nContent-Range: bytes {first}-{}/{total}",
             total - 1
         ),
-        None => "200 OK".to_owned(),
     };
     write!(
         stream,
@@ -159,8 +172,9 @@ fn send(
          Content-Length: {}\r\nConnection: close\r\n\r\n",
         total - sent
     )?;
-    while sent < total {
-        let until = limit.load(Ordering::SeqCst).min(total).min(sent + 65_536);
+    let end = end.min(total);
+    while sent < end {
+        let until = limit.load(Ordering::SeqCst).min(end).min(sent + 65_536);
         if until > sent {
             stream.write_all(&image[sent..until])?;
             sent = until;
