@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    mem,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -223,25 +222,35 @@ pub(crate) fn resolve(uri: &str, base: &str) -> String {
 
 fn raw(name: &str, uri: &str, command: Command<'static>) -> (String, Box<dyn Procedure>) {
     let raw = Raw {
-        commands: vec![command],
+        command,
         round: Round::default(),
+        retries: 0,
     };
     (format!("{name} {uri}"), Box::new(raw))
 }
 
-/// One command as it stands in the plan.
+/// How often a command is sent again whose session was lost.
+const RETRIES: u32 = 3;
+
+/// One command as it stands in the plan. It is sent again if its session was lost, except an Exec,
+/// which may have been executed.
 #[derive(Debug)]
 struct Raw {
-    commands: Vec<Command<'static>>,
+    command: Command<'static>,
     round: Round,
+    retries: u32,
 }
 
 impl Procedure for Raw {
     fn poll(&mut self, _: &mut Correlators) -> Next {
         let Some(reply) = self.round.replies().first() else {
-            let commands = mem::take(&mut self.commands);
-            return self.round.send(commands);
+            return self.round.send([self.command.clone()]);
         };
+        let repeatable = !matches!(self.command, Command::Exec(_));
+        if self.round.is_lost() && repeatable && self.retries < RETRIES {
+            self.retries += 1;
+            return self.round.send_again();
+        }
         let mut report = Report::new(reply.is_success(), reply.status());
         if let Some(children) = reply.children() {
             report.children = Some(children.into_iter().map(str::to_owned).collect());
@@ -261,7 +270,7 @@ impl Procedure for Raw {
 
 #[cfg(test)]
 mod tests {
-    use virmo::dm::core::StatusCode;
+    use virmo::dm::{core::StatusCode, session::Unanswered};
 
     use super::*;
     use crate::plan;
@@ -300,6 +309,25 @@ mod tests {
             run(plan, StatusCode::OK),
             [(false, false), (true, false), (true, false)]
         );
+    }
+
+    #[test]
+    fn what_was_lost_is_sent_again_unless_it_may_have_been_executed() {
+        let plan = plan::parse("[[step]]\nget = './a'\n[[step]]\nexec = './a'\n").unwrap();
+        let mut correlators = Correlators::new("t");
+        let mut sent = Vec::new();
+        for mut procedure in procedures(&plan, "http://h").unwrap() {
+            let mut times = 0;
+            while let Next::Send(commands) = procedure.poll(&mut correlators) {
+                times += 1;
+                for command in commands {
+                    let lost = Answer::not_answered(command.tag, Unanswered::SessionLost);
+                    procedure.answer(lost);
+                }
+            }
+            sent.push(times);
+        }
+        assert_eq!(sent, [4, 1]);
     }
 
     #[test]

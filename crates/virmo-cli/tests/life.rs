@@ -252,7 +252,7 @@ fn run(plan: &str) -> (Option<i32>, Vec<String>) {
     let place = Place::new(plan);
     let (server, url) = place.serve(&["--once"]);
     let device = virmo(&["device", "--server", &url, "--until-idle", "--json"]);
-    assert_eq!(device.status.code(), Some(0), "{device:?}");
+    assert_eq!(device.status.code(), Some(0), "{}", complaint(&device));
     let (code, told) = server.end();
     let fields = ["index", "ok", "status", "value", "children"];
     (code, pick(&told, "step", &fields))
@@ -288,6 +288,8 @@ delete = "./VirMO/v"
 [[step]]
 suspend = { vm = "v" }
 expect = 404
+[[step]]
+get = ".?prop=ACL"
 "#;
     let (code, steps) = run(plan);
     assert_eq!(
@@ -304,9 +306,16 @@ expect = 404
             "8 true 415 null null",
             "9 true 200 null null",
             "10 true 404 null null",
+            "11 true 200 Add=*&Delete=virmo-server&Exec=virmo-server&Get=*&Replace=virmo-server null",
         ]
     );
     assert_eq!(code, Some(1), "step 3 failed");
+}
+
+#[test]
+fn a_plan_may_be_long() {
+    let (code, steps) = run(&"[[step]]\nget = './DevInfo/Man'\n".repeat(1200));
+    assert_eq!((code, steps.len()), (Some(0), 1200));
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn image_vm_and_alert_outlive_a_kill() {
     let server = Server::bind();
     let device = with_vm(&server, &["Create", "Suspend"]);
     let location = device.leaf("./VMImgMO/i/DownloadedLocation").unwrap();
+    assert!(location.starts_with(device.state()), "{location}");
     let image = Images::of(100_000);
     let mut background = Background::start(&device.words(&[]));
     let replace = command("Replace", "./VMImgMO/i/DownloadURI", "chr", &image.url);
@@ -218,6 +219,21 @@ fn a_download_that_was_killed_goes_on() {
     let bytes = std::fs::read(location).unwrap();
     let whole = http::ask("GET", &image.url, &[], b"").body;
     assert!(bytes == whole, "another file came out of it");
+}
+
+/// A file of another media type than MediaType says is no image.
+#[test]
+fn another_media_type_is_a_failed_download() {
+    let server = Server::bind();
+    let device = Device::new(server.url());
+    let image = Images::of(1000);
+    let mut commands = deliver(&image.url);
+    commands[2] = commands[2].replace("octet-stream", "x-disk");
+    let (answers, told) = serve(&device, &server, &[], vec![commands, vec![]]);
+    assert_eq!(answers[0].status[&3], 202);
+    assert!(answers[1].alerts.iter().all(|alert| alert.0 != READY));
+    assert_eq!(pick(&told, "state", &["from", "to"]), ["0 1", "1 3"]);
+    assert_eq!(device.leaf("./VMImgMO/i/DownloadedLocation"), None);
 }
 
 /// A connection that breaks costs a pause, not what has come.

@@ -88,13 +88,13 @@ pub(crate) fn start(
     steps::procedures(&steps, &base)
         .map_err(|why| Failure::usage(format_args!("the plan: {why}")))?;
 
-    let mut builder = Server::builder();
+    let mut config = Config::new(virmo::runtime::correlator_prefix());
+    config.max_procedures = config.max_procedures.max(steps.len());
     if !settings.strict {
-        let mut config = Config::new(virmo::runtime::correlator_prefix());
         config.compat = Compat::lenient();
         config.limits = Limits::lenient();
-        builder = builder.config(config);
     }
+    let mut builder = Server::builder().config(config);
     if settings.proofs.scheme != Scheme::None {
         let Proofs {
             scheme,

@@ -2,8 +2,8 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    process::{Child, ChildStdout, Command, Output, Stdio},
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
     time::Duration,
 };
@@ -89,7 +89,8 @@ pub fn pick(events: &[Value], kind: &str, fields: &[&str]) -> Vec<String> {
 /// The program in the background; killed when dropped.
 pub struct Background {
     child: Child,
-    lines: BufReader<ChildStdout>,
+    /// Read by a thread, so that the program never waits for a reader.
+    lines: Receiver<String>,
     _watchdog: Sender<()>,
 }
 
@@ -100,8 +101,15 @@ impl Background {
 
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = command(args, variables).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (tell, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                drop(tell.send(line));
+            }
+        });
         Self {
-            lines: BufReader::new(child.stdout.take().unwrap()),
+            lines,
             _watchdog: watch(&child),
             child,
         }
@@ -123,9 +131,7 @@ impl Background {
 
     /// The next line.
     pub fn line(&mut self) -> Option<String> {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        (!line.is_empty()).then(|| line.trim_end().to_owned())
+        self.lines.recv().ok()
     }
 
     /// The next JSON line.
