@@ -114,10 +114,11 @@ impl StatusCode {
         self.0
     }
 
-    /// Whether the code is of the class 2xx.
+    /// Whether the code is of the class 2xx and the command had an effect: 215 and 216 say that it
+    /// was not executed, or undone.
     #[must_use]
     pub const fn is_success(self) -> bool {
-        self.0 / 100 == 2
+        self.0 / 100 == 2 && !matches!(self, Self::NOT_EXECUTED | Self::ATOMIC_ROLLED_BACK)
     }
 
     /// Whether the code is of the class 4xx or 5xx.
@@ -159,7 +160,8 @@ mod tests {
         }
         for code in StatusCode::KNOWN {
             assert!(code.name().is_some());
-            assert_eq!(code.is_success(), (200..300).contains(&code.get()));
+            let done = (200..300).contains(&code.get()) && ![215, 216].contains(&code.get());
+            assert_eq!(code.is_success(), done);
             assert_eq!(code.is_failure(), (400..600).contains(&code.get()));
         }
         assert_eq!(format!("{:?}", StatusCode::NOT_FOUND), "404 Not found");

@@ -1,14 +1,14 @@
 //! Writes the messages of the server.
 
 use omadm_core::{AlertCode, StatusCode};
-use omadm_session::{Answer, Correlators, Fit, Packer, Unanswered, command_status, header_status};
+use omadm_session::{Correlators, Fit, Packer, Unanswered, command_status, header_status};
 use omadm_syncml::{Alert, Chal, Command, EncodeError, Encoding, Header, Item, Message};
 
 use crate::{
     Config, EventKind, SessionEnd,
     device::Device,
     log::Log,
-    session::{Phase, Queued, Sent, Session, Turn},
+    session::{Phase, Sent, Session, Turn},
 };
 
 /// What an Alert without Items takes at most, in bytes of either encoding.
@@ -141,8 +141,10 @@ impl Composer<'_> {
         for _ in 0..MAX_POLLS {
             while let Some(mut queued) = self.session.queue.pop_front() {
                 match packer.push(&mut queued.tagged.command) {
-                    Ok(Fit::Packed(id)) => {
-                        self.session.ledger.sent(msg_id, id, queued.sent());
+                    Ok(Fit::Packed(_)) => {
+                        for (id, sent) in queued.sent() {
+                            self.session.ledger.sent(msg_id, id, sent);
+                        }
                         any = Packed::Some;
                     }
                     // A further message of this package holds a Status as well, that of 1222.
@@ -153,8 +155,8 @@ impl Composer<'_> {
                             _ => Packed::NoRoom,
                         };
                     }
-                    Ok(Fit::Full | Fit::Never) => self.unsent(&queued, Unanswered::TooLarge),
-                    Err(_) => self.unsent(&queued, Unanswered::Unencodable),
+                    Ok(Fit::Full | Fit::Never) => self.device.unsent(&queued, Unanswered::TooLarge),
+                    Err(_) => self.device.unsent(&queued, Unanswered::Unencodable),
                 }
             }
             let queue = &mut self.session.queue;
@@ -163,11 +165,6 @@ impl Composer<'_> {
             }
         }
         any
-    }
-
-    fn unsent(&mut self, queued: &Queued, reason: Unanswered) {
-        let answer = Answer::not_answered(queued.tagged.tag, reason);
-        self.device.answer(queued.procedure, answer);
     }
 
     fn alert(

@@ -84,6 +84,13 @@ impl Device {
         }
     }
 
+    /// Tells the procedure that a command, and what is inside it, will not be sent.
+    pub(crate) fn unsent(&mut self, queued: &Queued, reason: Unanswered) {
+        for (tag, _) in queued.tagged.flatten() {
+            self.answer(queued.procedure, Answer::not_answered(tag, reason));
+        }
+    }
+
     /// Tells the procedures that what the session has under way will not be answered, and keeps
     /// the alerts the device may bring again.
     pub(crate) fn lose(&mut self, session: &mut Session) {
@@ -95,9 +102,8 @@ impl Device {
                 );
             }
         }
-        for Queued { procedure, tagged } in session.queue.drain(..) {
-            let answer = Answer::not_answered(tagged.tag, Unanswered::SessionLost);
-            self.answer(procedure, answer);
+        for queued in session.queue.drain(..) {
+            self.unsent(&queued, Unanswered::SessionLost);
         }
         self.unconfirmed = std::mem::take(&mut session.unconfirmed);
     }

@@ -3,7 +3,8 @@
 //!
 //! Bytes in, bytes out. A transport hands every message it gets to [`Server::receive`] and sends
 //! what [`Server::respond`] returns; time is an argument. What is done on a device is a
-//! [`Procedure`](omadm_session::Procedure); [`SingleCommand`] is the simplest one.
+//! [`Procedure`](omadm_session::Procedure); [`SingleCommand`] is the simplest one, [`CommandGroup`] several
+//! at once.
 //!
 //! ```
 //! use omadm_core::Now;
@@ -42,10 +43,12 @@ mod config;
 mod device;
 mod error;
 mod event;
+mod group;
 mod log;
 mod server;
 mod session;
 mod single;
+mod tracked;
 mod turn;
 
 pub use config::{Account, Accounts, Compat, Config, Everyone};
@@ -53,6 +56,7 @@ pub use error::{EnqueueError, ReceiveError, RespondError};
 pub use event::{
     ClientEvent, DevInfo, Event, EventKind, ProcedureId, SessionEnd, Trigger, Violation,
 };
+pub use group::CommandGroup;
 pub use server::{Receipt, Request, Response, Server};
 pub use session::Session;
 pub use single::SingleCommand;

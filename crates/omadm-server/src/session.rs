@@ -7,7 +7,7 @@ use std::{
 
 use omadm_core::GenericAlert;
 use omadm_session::{Ledger, Link, Outbox, Prover, Tag, Tagged, Verifier};
-use omadm_syncml::{Encoding, Header, Status};
+use omadm_syncml::{CmdId, Encoding, Header, Status};
 
 use crate::{Account, Config, ProcedureId};
 
@@ -141,18 +141,21 @@ impl Session {
 }
 
 impl Queued {
-    pub(crate) fn sent(&self) -> Sent {
-        let command = &self.tagged.command;
-        let target = command
-            .items()
-            .first()
-            .and_then(|item| item.target.as_ref());
-        Sent::Command {
-            procedure: self.procedure,
-            tag: self.tagged.tag,
-            name: Cow::Owned(command.name().to_owned()),
-            uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
-        }
+    /// What is awaited once it is packed: an answer for the command and for each one inside it.
+    pub(crate) fn sent(&self) -> impl Iterator<Item = (CmdId, Sent)> {
+        self.tagged.flatten().filter_map(|(tag, command)| {
+            let target = command
+                .items()
+                .first()
+                .and_then(|item| item.target.as_ref());
+            let sent = Sent::Command {
+                procedure: self.procedure,
+                tag,
+                name: Cow::Owned(command.name().to_owned()),
+                uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
+            };
+            Some((command.cmd_id()?, sent))
+        })
     }
 }
 

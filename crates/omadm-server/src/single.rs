@@ -1,12 +1,11 @@
-use omadm_core::{Correlator, GenericAlert, StatusCode};
-use omadm_session::{
-    Answer, Correlators, Execution, Procedure, Progress, Reply, Report, Round, Step, request,
-    request::Leaf,
-};
+use omadm_core::GenericAlert;
+use omadm_session::{Answer, Correlators, Procedure, Reply, Round, Step, request, request::Leaf};
 use omadm_syncml::Command;
 
-/// How often a command is sent again after its session was lost.
-const RETRIES: u32 = 3;
+use crate::tracked::{self, Tracked};
+
+/// How often commands are sent again after their session was lost.
+pub(crate) const RETRIES: u32 = 3;
 
 /// One command as a procedure.
 ///
@@ -25,16 +24,14 @@ const RETRIES: u32 = 3;
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct SingleCommand {
-    command: Command<'static>,
+    command: Tracked,
     round: Round,
-    execution: Option<Execution>,
     lost: u32,
-    sessions: u32,
 }
 
 impl SingleCommand {
     /// How many further sessions may begin without the alert of an accepted Exec: 100.
-    pub const MAX_SESSIONS: u32 = 100;
+    pub const MAX_SESSIONS: u32 = tracked::MAX_SESSIONS;
 
     /// Reads a node.
     #[must_use]
@@ -76,11 +73,9 @@ impl SingleCommand {
     #[must_use]
     pub const fn new(command: Command<'static>) -> Self {
         Self {
-            command,
+            command: Tracked::new(command),
             round: Round::new(),
-            execution: None,
             lost: 0,
-            sessions: 0,
         }
     }
 
@@ -90,61 +85,21 @@ impl SingleCommand {
         self.round.replies().first()
     }
 
-    fn start(&mut self, correlators: &mut Correlators) -> Step {
-        if let Command::Exec(exec) = &mut self.command {
-            let correlator = match &exec.correlator {
-                Some(own) => Correlator::new(own.as_ref()),
-                None => correlators.next(),
-            };
-            exec.correlator = Some(correlator.as_str().to_owned().into());
-            let target = exec.items.first().and_then(|item| item.target.as_ref());
-            let uri = target.map_or_else(String::new, |target| target.uri.to_string());
-            self.execution = Some(Execution::new(uri, correlator));
-        }
-        self.round.send([self.command.clone()])
+    pub(crate) fn into_tracked(self) -> Tracked {
+        self.command
     }
 }
 
 impl Procedure for SingleCommand {
     fn poll(&mut self, correlators: &mut Correlators) -> Step {
         let Some(reply) = self.round.replies().first() else {
-            return self.start(correlators);
+            return self.round.send([self.command.start(correlators)]);
         };
-        if let (Some(execution), Some(code)) = (&mut self.execution, reply.status()) {
-            execution.status(code);
+        if self.round.is_lost() && self.command.is_repeatable() && self.lost < RETRIES {
+            self.lost += 1;
+            return self.round.send_again();
         }
-        match self.execution.as_ref().map(Execution::progress) {
-            Some(Progress::Finished(code)) if code.is_success() => {
-                return Step::Done(Report::success(code));
-            }
-            Some(Progress::Finished(code)) => {
-                let uri = reply.uri();
-                return Step::Done(Report::failure(Some(code), format!("Exec {uri}: {code:?}")));
-            }
-            Some(Progress::Accepted) if self.sessions < Self::MAX_SESSIONS => return Step::Wait,
-            Some(Progress::Accepted) => {
-                let detail = format!("Exec {}: no alert", reply.uri());
-                return Step::Done(Report::failure(Some(StatusCode::ACCEPTED), detail));
-            }
-            None if self.round.is_lost() && self.lost < RETRIES => {
-                self.lost += 1;
-                return self.round.send_again();
-            }
-            Some(Progress::Started) | None => {}
-        }
-        let mut report = Report::new(reply.is_success(), reply.status());
-        if matches!(reply.command(), Command::Get(_)) {
-            let names = reply.children();
-            report.children = names.map(|names| names.into_iter().map(str::to_owned).collect());
-            if report.children.is_none() {
-                report.value = reply.text().map(str::to_owned);
-            }
-            report.ok = !reply.items().is_empty() && report.ok;
-        }
-        if !report.ok {
-            report.detail = Some(reply.complaint());
-        }
-        Step::Done(report)
+        self.command.report(reply).map_or(Step::Wait, Step::Done)
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -152,20 +107,18 @@ impl Procedure for SingleCommand {
     }
 
     fn alert(&mut self, alert: &GenericAlert) -> bool {
-        self.execution
-            .as_mut()
-            .is_some_and(|execution| execution.alert(alert))
+        self.command.alert(alert)
     }
 
     fn begin_session(&mut self) {
-        self.sessions = self.sessions.saturating_add(1);
+        self.command.begin_session();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use omadm_core::Format;
-    use omadm_session::{Tag, Tagged, Unanswered};
+    use omadm_core::{Correlator, Format, StatusCode};
+    use omadm_session::{Report, Tag, Tagged, Unanswered};
     use omadm_syncml::{Item, Meta};
 
     use super::*;

@@ -339,17 +339,10 @@ impl Walk<'_> {
 
 /// What in a group gets a Status, at any depth, in document order.
 fn inside<'c, 'm>(group: &'c Command<'m>) -> impl Iterator<Item = &'c Command<'m>> {
-    fn children<'c, 'm>(command: &'c Command<'m>) -> &'c [Command<'m>] {
-        match command {
-            Command::Atomic(group) | Command::Sequence(group) => &group.commands,
-            _ => &[],
-        }
-    }
-    let mut open: Vec<&Command<'m>> = children(group).iter().rev().collect();
-    std::iter::from_fn(move || {
-        let command = open.pop()?;
-        open.extend(children(command).iter().rev());
-        Some(command)
-    })
-    .filter(|command| !matches!(command, Command::Status(_) | Command::Results(_)))
+    let silent =
+        |command: &&Command<'_>| matches!(command, Command::Status(_) | Command::Results(_));
+    group
+        .flatten()
+        .skip(1)
+        .filter(move |command| !silent(command))
 }

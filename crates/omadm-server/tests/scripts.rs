@@ -23,7 +23,8 @@ use std::{env, fmt::Write as _, fs, path::Path, time::Duration};
 
 use omadm_core::{Now, Secret};
 use omadm_server::{
-    Account, Compat, Config, Event, EventKind, Everyone, Request, Server, SingleCommand,
+    Account, CommandGroup, Compat, Config, Event, EventKind, Everyone, Request, Server,
+    SingleCommand,
 };
 use omadm_session::{Credentials, Scheme};
 use omadm_syncml::Encoding;
@@ -81,6 +82,17 @@ impl Stage {
             }
             ["replace", device, uri, value] => {
                 self.enqueue(device, SingleCommand::replace(uri, (*value).into()));
+            }
+            [group @ ("atomic" | "sequence"), device, uris @ ..] => {
+                let commands = uris.iter().map(|uri| match uri.strip_prefix('-') {
+                    Some(uri) => SingleCommand::delete(uri),
+                    None => SingleCommand::get(uri),
+                });
+                let procedure = match *group {
+                    "atomic" => CommandGroup::atomic(commands),
+                    _ => CommandGroup::sequence(commands),
+                };
+                self.server().enqueue(device, Box::new(procedure)).unwrap();
             }
             ["abort", device] => assert!(self.server().abort(device)),
             ["wait", seconds] => {

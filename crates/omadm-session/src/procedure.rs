@@ -8,6 +8,9 @@ use omadm_syncml::{Command, Item};
 pub struct Tag(pub u32);
 
 /// A command with the tag its answers come back with.
+///
+/// A group takes as many tags as it holds commands: its own, and for those inside the ones that
+/// follow it, in document order.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Tagged {
     /// The tag.
@@ -22,12 +25,19 @@ impl Tagged {
     pub const fn new(tag: Tag, command: Command<'static>) -> Self {
         Self { tag, command }
     }
+
+    /// The command and those inside it in document order, each with its tag.
+    pub fn flatten(&self) -> impl Iterator<Item = (Tag, &Command<'static>)> {
+        let tags = (0..).map(|offset| Tag(self.tag.0.wrapping_add(offset)));
+        tags.zip(self.command.flatten())
+    }
 }
 
 /// What came back for a tagged command.
 ///
 /// A command gets one [`Answer::Status`], or one for each Item, followed by any number of
-/// [`Answer::Results`]; what is missing of that ends with [`Answer::NotAnswered`].
+/// [`Answer::Results`]; what is missing of that ends with [`Answer::NotAnswered`]. A group is
+/// answered, and so is each command inside it.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
 pub enum Answer {

@@ -7,6 +7,8 @@ use crate::{Answer, Step, Tag, Tagged, Unanswered};
 
 /// The commands a procedure yielded at once, and what came back for each.
 ///
+/// The commands inside a group have replies of their own, which follow that of the group.
+///
 /// ```
 /// use omadm_core::StatusCode;
 /// use omadm_session::{Answer, Round, Step, request};
@@ -48,17 +50,28 @@ impl Round {
     /// Forgets the last round and yields the commands of the next one.
     pub fn send(&mut self, commands: impl IntoIterator<Item = Command<'static>>) -> Step {
         self.first = self.first.wrapping_add(self.count());
-        self.replies = commands.into_iter().map(Reply::new).collect();
-        self.step()
+        self.replies.clear();
+        let mut tagged = Vec::new();
+        for command in commands {
+            let tag = Tag(self.first.wrapping_add(self.count()));
+            self.replies
+                .extend(command.flatten().map(|one| Reply::new(one.clone())));
+            tagged.push(Tagged::new(tag, command));
+        }
+        Step::Send(tagged)
     }
 
     /// Yields the same commands once more, as if nothing had come back.
     pub fn send_again(&mut self) -> Step {
-        let commands: Vec<_> = self
-            .replies
-            .iter()
-            .map(|reply| reply.command.clone())
-            .collect();
+        let mut commands = Vec::new();
+        let mut replies = self.replies.iter();
+        while let Some(reply) = replies.next() {
+            commands.push(reply.command.clone());
+            // Those inside go with it.
+            for _ in reply.command.flatten().skip(1) {
+                replies.next();
+            }
+        }
         self.send(commands)
     }
 
@@ -87,7 +100,7 @@ impl Round {
         }
     }
 
-    /// The replies, in the order of the commands.
+    /// The replies, in document order of the commands.
     #[must_use]
     pub fn replies(&self) -> &[Reply] {
         &self.replies
@@ -98,13 +111,6 @@ impl Round {
     pub fn is_lost(&self) -> bool {
         let lost = Some(Unanswered::SessionLost);
         self.replies.iter().any(|reply| reply.unanswered == lost)
-    }
-
-    fn step(&self) -> Step {
-        let tagged = self.replies.iter().zip(0..).map(|(reply, index)| {
-            Tagged::new(Tag(self.first.wrapping_add(index)), reply.command.clone())
-        });
-        Step::Send(tagged.collect())
     }
 
     fn count(&self) -> u32 {
@@ -193,7 +199,10 @@ impl Reply {
             (None, Some(_)) => "no results".to_owned(),
             (Some(Unanswered::NoStatus), _) | (None, None) => "no status".to_owned(),
         };
-        format!("{} {}: {why}", self.command.name(), self.uri)
+        match &*self.uri {
+            "" => format!("{}: {why}", self.command.name()),
+            uri => format!("{} {uri}: {why}", self.command.name()),
+        }
     }
 }
 
@@ -207,7 +216,7 @@ fn text(item: &Item<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use omadm_syncml::Meta;
+    use omadm_syncml::{Group, Meta};
 
     use crate::request;
 
@@ -260,6 +269,39 @@ mod tests {
         }
         assert!(round.replies().iter().all(|reply| reply.status().is_none()));
         assert!(!round.is_lost());
+    }
+
+    #[test]
+    fn what_is_inside_a_group_has_replies_of_its_own() {
+        let mut round = Round::new();
+        let group = Command::Sequence(Group::new([request::get("./A"), request::delete("./B")]));
+        let sent = tags(round.send([group, request::get("./C")]));
+        assert_eq!(sent, [Tag(0), Tag(3)]);
+        round.answer(Answer::status(Tag(0), StatusCode::OK));
+        round.answer(Answer::status(Tag(2), StatusCode::NOT_FOUND));
+        round.answer(Answer::not_answered(Tag(3), Unanswered::SessionLost));
+        let replies = round.replies().iter();
+        let statuses: Vec<_> = replies
+            .map(|reply| (reply.command().name(), reply.status()))
+            .collect();
+        assert_eq!(
+            statuses,
+            [
+                ("Sequence", Some(StatusCode::OK)),
+                ("Get", None),
+                ("Delete", Some(StatusCode::NOT_FOUND)),
+                ("Get", None)
+            ]
+        );
+        let again = round.send_again();
+        assert_eq!(tags(again.clone()), [Tag(4), Tag(7)]);
+        let Step::Send(commands) = again else {
+            panic!()
+        };
+        let names = commands.iter().map(|tagged| tagged.command.name());
+        assert_eq!(names.collect::<Vec<_>>(), ["Sequence", "Get"]);
+        let tags = commands[0].flatten().map(|(tag, _)| tag.0);
+        assert_eq!(tags.collect::<Vec<_>>(), [4, 5, 6]);
     }
 
     #[test]

@@ -139,6 +139,25 @@ impl<'a> Command<'a> {
         }
     }
 
+    /// The commands of a group; none for any other command.
+    #[must_use]
+    pub fn commands(&self) -> &[Self] {
+        match self {
+            Self::Atomic(group) | Self::Sequence(group) => &group.commands,
+            _ => &[],
+        }
+    }
+
+    /// The command and those inside it at any depth, in document order.
+    pub fn flatten(&self) -> impl Iterator<Item = &Self> {
+        let mut open = vec![self];
+        std::iter::from_fn(move || {
+            let command = open.pop()?;
+            open.extend(command.commands().iter().rev());
+            Some(command)
+        })
+    }
+
     /// The command detached from the input.
     #[must_use]
     pub fn into_owned(self) -> Command<'static> {

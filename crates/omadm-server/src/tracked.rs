@@ -1,0 +1,92 @@
+use omadm_core::{Correlator, GenericAlert, StatusCode};
+use omadm_session::{Correlators, Execution, Progress, Reply, Report};
+use omadm_syncml::Command;
+
+/// How many further sessions may begin without the alert of an accepted Exec.
+pub(crate) const MAX_SESSIONS: u32 = 100;
+
+/// A command, followed until its outcome is final: an Exec that was accepted ends with its alert.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Tracked {
+    command: Command<'static>,
+    execution: Option<Execution>,
+    sessions: u32,
+}
+
+impl Tracked {
+    pub(crate) const fn new(command: Command<'static>) -> Self {
+        Self {
+            command,
+            execution: None,
+            sessions: 0,
+        }
+    }
+
+    /// The command as it is sent: an Exec has a Correlator.
+    pub(crate) fn start(&mut self, correlators: &mut Correlators) -> Command<'static> {
+        if let Command::Exec(exec) = &mut self.command {
+            let correlator = match &exec.correlator {
+                Some(own) => Correlator::new(own.as_ref()),
+                None => correlators.next(),
+            };
+            exec.correlator = Some(correlator.as_str().to_owned().into());
+            let target = exec.items.first().and_then(|item| item.target.as_ref());
+            let uri = target.map_or_else(String::new, |target| target.uri.to_string());
+            self.execution = Some(Execution::new(uri, correlator));
+        }
+        self.command.clone()
+    }
+
+    /// Whether it may be sent again though it may have been executed.
+    pub(crate) const fn is_repeatable(&self) -> bool {
+        !matches!(self.command, Command::Exec(_))
+    }
+
+    /// How it ended, given what came back; none while an alert is to come.
+    pub(crate) fn report(&mut self, reply: &Reply) -> Option<Report> {
+        if let (Some(execution), Some(code)) = (&mut self.execution, reply.status()) {
+            execution.status(code);
+        }
+        match self.execution.as_ref().map(Execution::progress) {
+            Some(Progress::Finished(code)) if code.is_success() => Some(Report::success(code)),
+            Some(Progress::Finished(code)) => {
+                let uri = reply.uri();
+                Some(Report::failure(Some(code), format!("Exec {uri}: {code:?}")))
+            }
+            Some(Progress::Accepted) if self.sessions < MAX_SESSIONS => None,
+            Some(Progress::Accepted) => {
+                let detail = format!("Exec {}: no alert", reply.uri());
+                Some(Report::failure(Some(StatusCode::ACCEPTED), detail))
+            }
+            Some(Progress::Started) | None => Some(answered(reply)),
+        }
+    }
+
+    /// Takes in an alert; whether it is about this command.
+    pub(crate) fn alert(&mut self, alert: &GenericAlert) -> bool {
+        self.execution
+            .as_mut()
+            .is_some_and(|execution| execution.alert(alert))
+    }
+
+    pub(crate) const fn begin_session(&mut self) {
+        self.sessions = self.sessions.saturating_add(1);
+    }
+}
+
+/// The report of what is final with its answer.
+fn answered(reply: &Reply) -> Report {
+    let mut report = Report::new(reply.is_success(), reply.status());
+    if matches!(reply.command(), Command::Get(_)) {
+        let names = reply.children();
+        report.children = names.map(|names| names.into_iter().map(str::to_owned).collect());
+        if report.children.is_none() {
+            report.value = reply.text().map(str::to_owned);
+        }
+        report.ok = !reply.items().is_empty() && report.ok;
+    }
+    if !report.ok {
+        report.detail = Some(reply.complaint());
+    }
+    report
+}
