@@ -14,7 +14,7 @@ use omadm_client::{
 use omadm_core::{AlertCode, Batch, Correlator, Journal, JournalErrorKind, Space, StatusCode};
 use omadm_session::request;
 use omadm_syncml::{Alert, Command, Message};
-use omadm_testkit::{Bench, TestJournal, describe};
+use omadm_testkit::{Bench, TestJournal, by_encoding, describe};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -236,16 +236,19 @@ fn an_alert_that_fits_no_message_is_dropped() {
 
 #[test]
 fn alerts_spread_over_messages() {
-    let mut bench = queued(config(), 100);
+    let count = by_encoding(100, 250);
+    let mut config = config();
+    config.max_open_jobs = count;
+    let mut bench = queued(config, count);
     let mut sent = correlators(&bench.start());
-    assert!(sent.len() < 100 && !bench.script.last.as_ref().unwrap().is_final);
+    assert!(sent.len() < count && !bench.script.last.as_ref().unwrap().is_final);
     while !bench.script.last.as_ref().unwrap().is_final {
         assert!(bench.request.as_ref().unwrap().body.len() <= 16_384);
         let next = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
         let body = bench.script.write([next], false);
         sent.extend(correlators(&bench.deliver(&body).unwrap()));
     }
-    let expected: Vec<String> = (0..100).map(|n| format!("c{n}")).collect();
+    let expected: Vec<String> = (0..count).map(|n| format!("c{n}")).collect();
     assert_eq!(sent, expected);
     bench.say([]);
     assert_eq!(bench.ended.last(), Some(&SessionEnd::Completed));
@@ -281,4 +284,9 @@ fn a_damaged_queue_is_found_at_the_start() {
     journal.commit(&batch).unwrap();
     let error = Bench::on(journal, config()).unwrap_err();
     assert!(matches!(error, StartError::AlertRecord), "{error:?}");
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

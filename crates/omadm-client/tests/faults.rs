@@ -10,7 +10,7 @@ use omadm_client::{Event, Input, Received, SessionEnd};
 use omadm_core::{Correlator, Format, JournalErrorKind, Space};
 use omadm_session::request::{self, Leaf};
 use omadm_syncml::{Command, Encoding, Item, NodeCommand};
-use omadm_testkit::{Bench, Lamp, TestJournal, device, statuses};
+use omadm_testkit::{Bench, Lamp, TestJournal, by_encoding, device, statuses};
 use proptest::prelude::*;
 
 fn level(text: &str) -> Command<'static> {
@@ -51,7 +51,10 @@ fn a_body_in_another_encoding_than_it_says_is_undecodable() {
     bench.start();
     let body = telling_body(&mut bench);
     bench
-        .feed(Input::Received(Received::new(&body, Encoding::Wbxml)))
+        .feed(Input::Received(Received::new(
+            &body,
+            by_encoding(Encoding::Wbxml, Encoding::Xml),
+        )))
         .unwrap();
     assert!(
         matches!(bench.ended[..], [SessionEnd::Undecodable(_)]),
@@ -282,4 +285,9 @@ proptest! {
         let bench = bench.restart();
         prop_assert_eq!(bench.dump(), in_memory);
     }
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

@@ -1,7 +1,7 @@
 //! Whole exchanges, byte for byte as the device writes them, indented for reading.
 //!
 //! `tests/golden/<name>.xml` holds the messages of the device in one session, each after a comment
-//! that says what it answers.
+//! that says what it answers; `<name>-wbxml.xml`, where there is one, the same over WBXML.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::{fmt::Write, fs, path::Path, time::Duration};
@@ -12,8 +12,10 @@ use omadm_session::{
     Credentials, Prover, Scheme, Verifier, header_status,
     request::{self, Leaf},
 };
-use omadm_syncml::{Alert, Command, Exec, Group, Item, Location, NodeCommand, Unsupported};
-use omadm_testkit::{Bench, describe, pretty};
+use omadm_syncml::{
+    Alert, Command, Encoding, Exec, Group, Item, Location, NodeCommand, Unsupported,
+};
+use omadm_testkit::{Bench, by_encoding, describe, encoding, pretty};
 
 /// The messages of a session so far.
 struct Record {
@@ -37,10 +39,13 @@ impl Record {
     }
 
     fn check(self) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/golden")
-            .join(self.name);
-        let golden = fs::read_to_string(&path).unwrap_or_default();
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        let wbxml = folder.join(self.name.replace(".xml", "-wbxml.xml"));
+        let golden = match encoding() {
+            Encoding::Wbxml if wbxml.exists() => fs::read_to_string(wbxml),
+            _ => fs::read_to_string(folder.join(self.name)),
+        };
+        let golden = golden.unwrap_or_default();
         let differs = golden
             .lines()
             .zip(self.text.lines())
@@ -156,7 +161,7 @@ fn several_messages() {
     bench.deliver(&body);
     record.message("Get in a message without Final", &bench);
     let mut header = bench.script.header();
-    header.meta = header.meta.with_max_msg_size(1000);
+    header.meta = header.meta.with_max_msg_size(by_encoding(1000, 560));
     let gets = (0..3).map(|_| request::get("./Lamp/Name"));
     let commands: Vec<_> = bench.script.acknowledge().into_iter().chain(gets).collect();
     let body = bench.script.write_as(&header, commands, true);
@@ -211,4 +216,9 @@ fn version() {
     bench.deliver(&body);
     record.message("Get in DM/3.0", &bench);
     record.check();
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

@@ -376,3 +376,8 @@ fn a_session_that_has_not_begun_can_be_aborted() {
     assert!(bench.request.is_none());
     bench.run([light()]);
 }
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}

@@ -10,7 +10,7 @@ use omadm_client::SessionEnd;
 use omadm_core::{AlertCode, Format};
 use omadm_session::request::{self, Leaf};
 use omadm_syncml::{Alert, Command, Exec, Item, Message, NodeCommand, Status};
-use omadm_testkit::{Bench, data, describe, results, statuses};
+use omadm_testkit::{Bench, by_encoding, data, describe, results, statuses};
 use proptest::prelude::*;
 
 fn next() -> Command<'static> {
@@ -64,9 +64,10 @@ fn all_results(messages: &[Message<'_>]) -> Vec<Item<'static>> {
 fn answers_spread_over_as_many_messages_as_it_takes() {
     let mut bench = Bench::default();
     let gets = || (0..30).map(|_| request::get("./Lamp/Name"));
-    let first = ask(&mut bench, 1500, gets());
+    let max = by_encoding(1500, 500);
+    let first = ask(&mut bench, max as u64, gets());
     assert!(!first.is_final);
-    let messages = collect(&mut bench, first, 1500);
+    let messages = collect(&mut bench, first, max);
     assert!(messages.len() > 5);
     let mut codes = Vec::new();
     for (index, message) in messages.iter().enumerate() {
@@ -86,12 +87,13 @@ fn answers_spread_over_as_many_messages_as_it_takes() {
 fn the_items_of_a_list_spread_over_messages() {
     let mut bench = Bench::default();
     bench.codes((0..40).map(|n| add(&format!("n{n:02}"), format!("value {n}"))));
+    let max = by_encoding(1200, 500);
     let first = ask(
         &mut bench,
-        1200,
+        max as u64,
         [request::get("./Lamp/Ext?list=StructData")],
     );
-    let messages = collect(&mut bench, first, 1200);
+    let messages = collect(&mut bench, first, max);
     assert!(messages.len() > 3);
     let items = all_results(&messages);
     let uris: Vec<_> = items
@@ -113,8 +115,13 @@ fn what_fits_no_message_is_413() {
     let long = "x".repeat(1000);
     bench.codes([add("long", long.clone()), add("short", "y".into())]);
     let gets = ["./Lamp/Ext/long", "./Lamp/Ext/short"].map(|uri| Item::new().with_target(uri));
-    let first = ask(&mut bench, 1500, [Command::Get(NodeCommand::new(gets))]);
-    let messages = collect(&mut bench, first, 1500);
+    let max = by_encoding(1500, 1000);
+    let first = ask(
+        &mut bench,
+        max as u64,
+        [Command::Get(NodeCommand::new(gets))],
+    );
+    let messages = collect(&mut bench, first, max);
     let codes: Vec<_> = messages
         .iter()
         .flat_map(statuses)
@@ -301,4 +308,9 @@ proptest! {
         bench.say([]);
         prop_assert_eq!(&bench.ended[1..], [SessionEnd::Completed]);
     }
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

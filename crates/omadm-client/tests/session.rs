@@ -13,8 +13,8 @@ use omadm_client::{
 };
 use omadm_core::{AlertCode, StatusCode};
 use omadm_session::{Credentials, Prover, Scheme, Verifier, header_status, request};
-use omadm_syncml::{Alert, Command, Header, Message, Status};
-use omadm_testkit::{Bench, DEVICE_ID, SERVER_URL, TestJournal, describe};
+use omadm_syncml::{Alert, Command, Encoding, Header, Message, Status};
+use omadm_testkit::{Bench, DEVICE_ID, SERVER_URL, TestJournal, describe, from_wire};
 
 fn get() -> Command<'static> {
     request::get("./Lamp/Name")
@@ -508,6 +508,7 @@ fn what_cannot_be_is_found_at_the_start() {
 #[test]
 fn a_message_that_cannot_be_written_ends_the_session() {
     let mut config = Bench::config();
+    config.encoding = Encoding::Xml;
     config.server_url.push('\u{1}');
     let mut bench = Bench::new(config);
     bench.feed(Input::Start(Start::by_client(1))).unwrap();
@@ -523,9 +524,8 @@ fn passwords_never_print() {
     let mut bench = Bench::new(authenticated());
     bench.start();
     let request = bench.request.clone().unwrap();
-    let body = String::from_utf8(request.body.clone()).unwrap();
     assert!(
-        body.contains("ZGV2MTpPaEJlaGF2ZQ=="),
+        from_wire(&request.body).contains("ZGV2MTpPaEJlaGF2ZQ=="),
         "base64 of dev1:OhBehave"
     );
     let received = Received::new(&request.body, request.encoding);
@@ -541,4 +541,9 @@ fn passwords_never_print() {
 fn a_client_can_go_to_another_thread() {
     fn assert_send<T: Send>() {}
     assert_send::<omadm_client::Client>();
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

@@ -83,10 +83,12 @@ impl Bench {
         Ok(bench)
     }
 
-    /// The defaults, for the server of [`Script`].
+    /// The defaults, for the server of [`Script`], in the [`encoding`](crate::encoding) of the run.
     #[must_use]
     pub fn config() -> Config {
-        Config::new(SERVER_ID.parse().unwrap(), SERVER_URL)
+        let mut config = Config::new(SERVER_ID.parse().unwrap(), SERVER_URL);
+        config.encoding = crate::encoding();
+        config
     }
 
     /// Turns the device off and on again.

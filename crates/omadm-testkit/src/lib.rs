@@ -7,6 +7,7 @@
 //!   repeats and cuts messages.
 //! - [`Lamp`] is a management object that has one node of every kind; [`device`] mounts it beside
 //!   DevInfo.
+//! - [`encoding`] is that of the whole run, and [`again_over_wbxml`] runs a suite in the other one.
 //! - [`TestJournal`] fails when told to, and remembers everything.
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +22,7 @@ pub mod ddf;
 mod bench;
 mod clock;
 mod device;
+mod encoding;
 mod journal;
 mod lamp;
 mod pair;
@@ -30,6 +32,7 @@ mod wire;
 pub use bench::Bench;
 pub use clock::Clock;
 pub use device::{DEVICE_ID, SERVER_ID, SERVER_URL, device, uri};
+pub use encoding::{again_over_wbxml, by_encoding, encoding, from_wire, to_wire};
 pub use journal::TestJournal;
 pub use lamp::{LAMP, Lamp, LampLog};
 pub use pair::Pair;

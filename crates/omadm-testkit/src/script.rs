@@ -1,6 +1,6 @@
 use omadm_client::Request;
 use omadm_core::StatusCode;
-use omadm_markup::{Reader, Writer};
+use omadm_markup::{Event, Reader, Writer};
 use omadm_session::{Packer, command_status, header_status};
 use omadm_syncml::{Command, Encoding, Header, Item, Limits, Message, Results, Status, decode};
 
@@ -24,7 +24,7 @@ impl Default for Script {
         Self {
             session_id: String::new(),
             msg_id: 1,
-            encoding: Encoding::Xml,
+            encoding: crate::encoding(),
             last: None,
         }
     }
@@ -147,14 +147,20 @@ pub fn describe(message: &Message<'_>) -> String {
     words.join(" ")
 }
 
-/// A message, indented, for golden files.
+/// A message, indented, for golden files; octets that are no text as hexadecimal digits.
 #[must_use]
 pub fn pretty(body: &[u8], encoding: Encoding) -> String {
     let mut out = Vec::new();
     let mut reader = Reader::new(body, encoding, &omadm_markup::Limits::default()).unwrap();
     let mut writer = Writer::new(Encoding::Xml, &mut out).unwrap().pretty();
     while let Some(event) = reader.next_event().unwrap() {
-        writer.event(&event).unwrap();
+        if let Event::Opaque(octets) = &event
+            && str::from_utf8(octets).is_err()
+        {
+            writer.text(&format!("{octets:02X?}")).unwrap();
+        } else {
+            writer.event(&event).unwrap();
+        }
     }
     writer.finish().unwrap();
     let mut text = String::from_utf8(out).unwrap();

@@ -226,3 +226,8 @@ proptest! {
         prop_assert!(lost <= broken);
     }
 }
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}
