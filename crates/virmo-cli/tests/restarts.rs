@@ -511,3 +511,70 @@ fn a_change_of_resources_is_whole_whatever_happens() {
     });
     assert_eq!(device.leaf(current).as_deref(), Some(want.as_str()));
 }
+
+/// The faults of a plan's steps, and the steps.
+const LIFE: [(&str, &str); 9] = [
+    (
+        "download",
+        "deliver_image = { node = 'i', name = 'i', uri = '/images/i', media_type = 'application/octet-stream' }",
+    ),
+    ("create", "create_vm = { node = 'v', image = 'i' }"),
+    ("suspend", "suspend = { vm = 'v' }"),
+    ("resume", "resume = { vm = 'v' }"),
+    ("power_off", "power_off = { vm = 'v' }"),
+    ("power_on", "power_on = { vm = 'v' }"),
+    (
+        "apply",
+        "apply_resources = { v = 'RAM=536870912&Storage=1073741824&CPU=20&Network=20' }",
+    ),
+    ("delete", "delete_vm = { vm = 'v' }"),
+    ("", "delete_image = { node = 'i' }"),
+];
+
+/// Every operation of a plan is cut off on the device: each step ends with the status of the
+/// operation that the next start finished.
+fn life(cut: impl Fn(&Device, &str)) {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let step = |(_, action)| format!("[[step]]\n{action}\nexpect = 200\nstop = true\n");
+    std::fs::write(path("plan.toml"), LIFE.map(step).concat()).unwrap();
+    std::fs::write(path("i"), vec![7; 200_000]).unwrap();
+    let words = [
+        "--plan",
+        &path("plan.toml"),
+        "--images",
+        &path(""),
+        "--once",
+    ];
+    let (server, url) = Background::serve(&words);
+    let device = Device::new(url);
+    for (fault, _) in LIFE.iter().filter(|(fault, _)| !fault.is_empty()) {
+        cut(&device, fault);
+    }
+    let (code, told) = device.run(&["--until-idle"]);
+    assert_eq!(code, Some(0), "{told:?}");
+    let (code, told) = server.end();
+    let steps = pick(&told, "step", &["index", "ok", "status"]);
+    let expected: Vec<_> = (0..LIFE.len()).map(|it| format!("{it} true 200")).collect();
+    assert_eq!((code, steps), (Some(0), expected));
+}
+
+#[test]
+fn a_plan_survives_a_crash_amid_every_operation() {
+    life(|device, fault| {
+        let (code, told) = device.run(&["--until-idle", "--fault", &format!("{fault}:crash")]);
+        assert_eq!(code, None, "{fault}: {told:?}");
+    });
+}
+
+/// Killed when the operation was accepted and nothing came of it yet.
+#[test]
+fn a_plan_survives_a_kill_amid_every_operation() {
+    life(|device, fault| {
+        let fault = format!("{fault}:hang");
+        let words = ["--until-idle", "--op-timeout", "0.05", "--fault", &fault];
+        let mut background = Background::start(&device.words(&words));
+        background.wait_for(&[("event", json!("session"))]);
+        background.kill();
+    });
+}

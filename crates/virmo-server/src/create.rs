@@ -233,7 +233,7 @@ impl Script for CreateVm {
         Next::Stage(stage)
     }
 
-    fn judge(&self, check: &Reply) -> Judgement {
+    fn judge(&self, check: &Reply, _: bool) -> Judgement {
         judge_state(self.primitive(), check)
     }
 }

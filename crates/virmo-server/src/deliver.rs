@@ -160,11 +160,13 @@ impl Script for DeliverImage {
         Next::Stage(stage)
     }
 
-    fn judge(&self, check: &Reply) -> Judgement {
+    fn judge(&self, check: &Reply, accepted: bool) -> Judgement {
         match Faults::default().image_state(check) {
             Some(ImageState::NotDownloaded) => Judgement::Untouched,
             Some(ImageState::Downloading) => Judgement::Busy,
             Some(ImageState::Downloaded) => Judgement::Reached,
+            // It may have failed earlier.
+            Some(ImageState::DownloadFailed) if !accepted => Judgement::Untouched,
             Some(ImageState::DownloadFailed) | None => Judgement::Failed,
         }
     }

@@ -11,8 +11,12 @@ use omadm_tree::Uri;
 /// How often something is sent again after its session was lost.
 const RETRIES: u32 = 3;
 
-/// How many further sessions an accepted Exec may take until its outcome is known.
+/// How many further sessions an Exec may take until its outcome is known.
 const MAX_SESSIONS: u32 = 100;
+
+/// After how many sessions without any effect of an accepted Exec the device is asked again: it
+/// refuses what still goes on, and begins anew what it lost.
+const PATIENCE: u32 = 10;
 
 /// What a procedure does next.
 #[derive(Clone, PartialEq, Debug)]
@@ -132,9 +136,10 @@ pub(crate) trait Script {
     /// they succeeded.
     fn next(&mut self, done: Done<'_>) -> Next;
 
-    /// What the node says that [`Stage::Run`] names to check.
-    fn judge(&self, check: &Reply) -> Judgement {
-        let _ = check;
+    /// What the node says that [`Stage::Run`] names to check, of an Exec that was accepted or
+    /// whose answer was lost.
+    fn judge(&self, check: &Reply, accepted: bool) -> Judgement {
+        let _ = (check, accepted);
         Judgement::Failed
     }
 }
@@ -152,8 +157,55 @@ pub(crate) struct Flow {
 #[derive(Clone, PartialEq, Debug)]
 struct Run {
     execution: Execution,
+    /// The one before it, that may still be under way.
+    earlier: Option<Execution>,
     phase: Phase,
     sessions: u32,
+    /// Whether the device said that it is under way.
+    refused: bool,
+    /// How often in a row the check showed no effect.
+    untouched: u32,
+}
+
+impl Run {
+    fn new(execution: Execution) -> Self {
+        Self {
+            execution,
+            earlier: None,
+            phase: Phase::Executing,
+            sessions: 0,
+            refused: false,
+            untouched: 0,
+        }
+    }
+
+    fn alert(&mut self, alert: &GenericAlert) -> bool {
+        let earlier = self.earlier.as_mut();
+        self.execution.alert(alert) || earlier.is_some_and(|it| it.alert(alert))
+    }
+
+    /// Notes that the check showed no effect; whether to execute it again.
+    fn is_repeatable(&mut self, accepted: bool) -> bool {
+        self.untouched += 1;
+        let going_on = accepted || self.refused;
+        !going_on || self.untouched >= PATIENCE
+    }
+
+    /// Forgets an Exec that was refused because the one before it goes on, or had its effect
+    /// after all; whether it was that.
+    fn was_refused_for_earlier(&mut self) -> bool {
+        let refused = Progress::Finished(StatusCode::COMMAND_NOT_ALLOWED);
+        if self.execution.progress() != refused {
+            return false;
+        }
+        let Some(earlier) = self.earlier.take() else {
+            return false;
+        };
+        self.execution = earlier;
+        self.refused = true;
+        self.phase = Phase::CheckDue;
+        true
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -198,7 +250,7 @@ impl Flow {
 
     pub(crate) fn alert(&mut self, alert: &GenericAlert) -> bool {
         let run = self.run.as_mut();
-        run.is_some_and(|run| run.execution.alert(alert))
+        run.is_some_and(|run| run.alert(alert))
     }
 
     pub(crate) fn begin_session(&mut self) {
@@ -226,11 +278,17 @@ impl Flow {
                 let correlator = correlators.next();
                 let node = node.to_string();
                 let exec = request::exec(&node, Some(&correlator));
-                self.run = Some(Run {
-                    execution: Execution::new(node, correlator),
-                    phase: Phase::Executing,
-                    sessions: 0,
-                });
+                let execution = Execution::new(node, correlator);
+                match &mut self.run {
+                    Some(run) => {
+                        let earlier = std::mem::replace(&mut run.execution, execution);
+                        run.earlier = Some(earlier);
+                        run.phase = Phase::Executing;
+                        run.refused = false;
+                        run.untouched = 0;
+                    }
+                    none => *none = Some(Run::new(execution)),
+                }
                 self.round.send([exec])
             }
         };
@@ -288,6 +346,9 @@ impl Flow {
         if let (Phase::Executing, Some(code)) = (run.phase, reply.status()) {
             run.execution.status(code);
         }
+        if run.was_refused_for_earlier() {
+            self.retries = self.retries.saturating_sub(1);
+        }
         let accepted = match run.execution.progress() {
             Progress::Finished(code) => {
                 let failed = format!("Exec {}: {code:?}", run.execution.uri());
@@ -299,7 +360,8 @@ impl Flow {
             Progress::Accepted => Some(StatusCode::ACCEPTED),
             Progress::Started => None,
         };
-        let overdue = run.sessions >= MAX_SESSIONS;
+        let silent = format!("Exec {}: no outcome", run.execution.uri());
+        let silent = Step::Done(Report::failure(accepted, silent));
         match run.phase {
             Phase::Executing if accepted.is_some() => {
                 run.phase = Phase::Waiting;
@@ -307,30 +369,29 @@ impl Flow {
             }
             Phase::Executing if !self.round.is_lost() => Some(Step::Done(failure(reply))),
             Phase::Waiting => Some(Step::Wait),
-            Phase::CheckDue | Phase::Checking if overdue => {
-                let silent = format!("Exec {}: no outcome", run.execution.uri());
-                Some(Step::Done(Report::failure(accepted, silent)))
-            }
+            Phase::CheckDue | Phase::Checking if run.sessions >= MAX_SESSIONS => Some(silent),
             Phase::Checking if !self.round.is_lost() => {
-                let judgement = script.judge(reply);
-                let untold = format!("{}: {}", check, reply.text().unwrap_or("not readable"));
+                let judgement = script.judge(reply, accepted.is_some());
                 match judgement {
                     Judgement::Reached => {
                         self.run = None;
-                        self.status = accepted;
+                        self.status = Some(StatusCode::OK);
                         None
                     }
-                    Judgement::Untouched if accepted.is_none() && self.retries < RETRIES => {
+                    Judgement::Failed => {
+                        let untold = format!("{check}: {}", reply.text().unwrap_or("not readable"));
+                        Some(Step::Done(Report::failure(accepted, untold)))
+                    }
+                    Judgement::Untouched if run.is_repeatable(accepted.is_some()) => {
+                        if self.retries >= RETRIES {
+                            return Some(silent);
+                        }
                         self.retries += 1;
                         self.begin(stage, correlators)
                     }
                     Judgement::Untouched | Judgement::Busy => {
                         run.phase = Phase::Waiting;
                         Some(Step::Wait)
-                    }
-                    Judgement::Failed => {
-                        let done = Report::failure(accepted, untold);
-                        Some(Step::Done(done))
                     }
                 }
             }

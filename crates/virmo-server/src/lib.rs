@@ -5,6 +5,17 @@
 //! session; both are understood. Once a procedure is handed back, downcast it shows its typed
 //! outcome.
 //!
+//! An Exec whose answer was lost with its session, or never came, is resolved by reading what it
+//! changes, in each further session until it is known:
+//!
+//! | what is read | what follows |
+//! |---|---|
+//! | what the Exec leads to | it succeeded: 200 |
+//! | what was there before, the answer being lost | it is executed again, three times at most |
+//! | what was there before, 10 sessions after 202 | the same; 405 says that it goes on |
+//! | an image being downloaded | it is waited for, 100 sessions at most |
+//! | anything else | it failed |
+//!
 //! | step | procedure |
 //! |---|---|
 //! | deliver an image, 10.1 | [`DeliverImage`] |

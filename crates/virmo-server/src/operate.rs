@@ -119,7 +119,7 @@ impl Operate {
                 _ => Faults::default().vm_state(reply),
             };
         }
-        let mut report = Report::new(self.judge(reply) == Judgement::Reached, done.status);
+        let mut report = Report::new(self.judge(reply, true) == Judgement::Reached, done.status);
         if !report.ok {
             report.detail = Some(match self.state {
                 Some(state) => format!("{}: {state}", self.object),
@@ -149,7 +149,7 @@ impl Script for Operate {
         Next::Stage(stage)
     }
 
-    fn judge(&self, check: &Reply) -> Judgement {
+    fn judge(&self, check: &Reply, _: bool) -> Judgement {
         match self.operation {
             Operation::Vm(Primitive::Delete) | Operation::DeleteImage => match check.status() {
                 Some(StatusCode::NOT_FOUND) => Judgement::Reached,

@@ -143,7 +143,7 @@ impl Script for ApplyResources {
     }
 
     /// After a success NewConfig is gone, or empty, which means the same.
-    fn judge(&self, check: &Reply) -> Judgement {
+    fn judge(&self, check: &Reply, _: bool) -> Judgement {
         match (check.status(), check.text()) {
             (Some(StatusCode::NOT_FOUND), _) | (_, Some("")) => Judgement::Reached,
             (Some(code), _) if code.is_success() => Judgement::Untouched,

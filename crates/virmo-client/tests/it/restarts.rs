@@ -371,6 +371,28 @@ fn a_crash_at_any_moment_of_a_download_is_recovered_from() {
     }
 }
 
+/// The process dies before 202 is sent, and the download it goes on with fails: the server, which
+/// reads State 1 in the next session, hears of it.
+#[test]
+fn a_download_nobody_was_told_of_is_reported_when_it_fails() {
+    let download = "./VMImgMO/img/Operations/Download";
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = Device::with_policy(policy);
+    assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+    for (leaf, text) in [("DownloadURI", IMAGE), ("MediaType", "other/type")] {
+        let leaf = format!("./VMImgMO/img/{leaf}");
+        assert_eq!(device.add_leaf(&leaf, text), StatusCode::OK);
+    }
+    device.begin(download, Some("c-4"));
+    device.restart();
+    assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some("3"));
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT;
+    let alert = final_alert(download, Some("c-4"), status);
+    assert_eq!(device.take_alerts(), [alert]);
+    device.check();
+}
+
 /// A crash before, amid or after every call while an image is deleted: node and file go together.
 #[test]
 fn a_crash_at_any_moment_of_a_delete_leaves_no_file_behind() {

@@ -74,6 +74,8 @@ pub(crate) struct Device {
     /// Every command that came, as `name uri`.
     pub(crate) log: Vec<String>,
     pub(crate) sessions: u32,
+    /// How many operations were executed, well or not.
+    pub(crate) executed: u32,
     correlators: Correlators,
 }
 
@@ -92,6 +94,7 @@ impl Device {
             alerts: Vec::new(),
             log: Vec::new(),
             sessions: 0,
+            executed: 0,
             correlators: Correlators::new("t"),
         };
         for node in ["./VirMO", "./VirMO/Operations", "./VMImgMO"] {
@@ -333,6 +336,9 @@ impl Device {
 
     /// Why an Exec is not even begun.
     fn refusal(&self, uri: &str) -> Option<StatusCode> {
+        if self.open.iter().any(|(node, _)| node == uri) {
+            return Some(StatusCode::COMMAND_NOT_ALLOWED);
+        }
         if uri == "./VirMO/Operations/ApplyChanges" {
             return None;
         }
@@ -353,6 +359,7 @@ impl Device {
     }
 
     fn execute(&mut self, uri: &str) -> StatusCode {
+        self.executed += 1;
         if let Outcome::Failure(code) = self.outcome {
             if let Some(image) = uri.strip_suffix("/Operations/Download") {
                 self.set(&format!("{image}/State"), "3");
