@@ -9,6 +9,8 @@
 //! | answering commands in their order | [`Outbox`], [`header_status`], [`command_status`] |
 //! | finding what a Status or Results answers | [`Ledger`] |
 //! | proving and verifying who the ends are | [`Prover`], [`Verifier`] |
+//! | protecting a bootstrap document | [`bootstrap`] |
+//! | asking a device for a session, package 0 | [`notification`] |
 //! | what a server does on a device | [`Procedure`], [`request`], [`Round`], [`Execution`] |
 //!
 //! A server's procedure that reads one node:
@@ -48,9 +50,11 @@
 //! ```
 
 mod auth;
+pub mod bootstrap;
 mod execution;
 mod ledger;
 mod link;
+pub mod notification;
 mod outbox;
 mod packer;
 mod procedure;
