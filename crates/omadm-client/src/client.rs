@@ -26,7 +26,8 @@ use crate::{
 /// 5. Back to 2.
 ///
 /// Each [`Output::Send`] is followed by [`Input::Received`] or [`Input::TransportFailed`], each
-/// [`Output::Run`] by [`Input::Completed`], at any later time and in any order. Outside a session
+/// [`Output::Run`] by [`Input::Completed`], each [`Output::Ask`] by [`Input::Answered`], at any
+/// later time and in any order. Outside a session
 /// the client goes on with its jobs, and asks for a session by
 /// [`Event::SessionWanted`](crate::Event::SessionWanted) when an alert is due. It may be dropped at
 /// any moment: what it promised is in the journal.
@@ -90,6 +91,12 @@ impl Client {
             Input::Received(_) | Input::TransportFailed(_) if !self.phase.awaits_answer() => {
                 return Err(ApiMisuse::NotAwaited);
             }
+            Input::Answered { question, answer } => {
+                let open = self.phase.question().filter(|open| open.id == *question);
+                if open.is_some_and(|open| !open.asked.accepts(answer)) {
+                    return Err(ApiMisuse::UnfitAnswer(*question));
+                }
+            }
             _ => {}
         }
         let core = &mut self.core;
@@ -116,6 +123,9 @@ impl Client {
                     return Err(ApiMisuse::UnknownJob(job));
                 }
             },
+            (Input::Answered { question, answer }, phase) => {
+                phase.answered(question, answer, core, now)
+            }
             (Input::Deadline, mut phase) => {
                 while let Some(job) = core.device.overdue_job(now.mono) {
                     if let Some(result) = core.device.complete(job, JobEnd::TimedOut, now) {

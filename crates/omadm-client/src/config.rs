@@ -44,6 +44,9 @@ pub struct Config {
     /// final answer an alert, and how long a session waits for jobs that come before it. Default:
     /// 30 s.
     pub exec_limit: Duration,
+    /// How long the person at the device may take for an answer, if the server does not want it
+    /// sooner; beyond, the question gets 408. Default: 4 min.
+    pub interaction_limit: Duration,
     /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,
     /// When a message that got no answer is sent again. Default: 6 times, after 0.5 s, 1 s, 2 s and
@@ -78,6 +81,7 @@ impl Config {
             max_object_size: MAX_OBJECT_SIZE,
             limits: Limits::default(),
             exec_limit: Duration::from_secs(30),
+            interaction_limit: Duration::from_secs(4 * 60),
             max_messages: 10_000,
             transport_retry: Backoff {
                 tries: 6,

@@ -14,7 +14,7 @@ use omadm_mo::{
 use omadm_tree::{Principal, Transaction, Tree};
 
 use crate::{
-    Backoff, Config, DropReason, Event, Output, StartError,
+    Backoff, Config, DropReason, Event, Output, QuestionId, StartError,
     alerts::{AlertKey, AlertQueue, Refused},
     failure::Failure,
 };
@@ -35,6 +35,7 @@ struct Books {
     jobs: BTreeMap<JobId, OpenJob>,
     max_jobs: usize,
     next_job: u64,
+    next_question: u64,
     outputs: VecDeque<Output>,
 }
 
@@ -79,6 +80,7 @@ impl Device {
                 jobs: BTreeMap::new(),
                 max_jobs: config.max_open_jobs,
                 next_job: 0,
+                next_question: 0,
                 outputs: VecDeque::new(),
             },
         };
@@ -215,6 +217,13 @@ impl Device {
         AlertQueue::unqueue(key, &mut batch);
         let gone = vec![(key, Some(DropReason::TooLarge))];
         self.books.forget(&batch, gone, now);
+    }
+
+    /// The name of the next question to the person at the device.
+    pub(crate) const fn next_question(&mut self) -> QuestionId {
+        let id = QuestionId(self.books.next_question);
+        self.books.next_question += 1;
+        id
     }
 
     /// Adds an event to the outputs.

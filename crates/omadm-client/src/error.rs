@@ -2,6 +2,8 @@ use omadm_core::{JournalError, StatusCode};
 use omadm_mo::JobId;
 use omadm_session::UnsupportedScheme;
 
+use crate::QuestionId;
+
 /// The caller broke the driving contract of [`Client`](crate::Client); nothing happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,6 +20,9 @@ pub enum ApiMisuse {
     /// The job was not handed out, or its end was fed already.
     #[error("the end of job {0} was fed, which is not open")]
     UnknownJob(JobId),
+    /// The answer is none that fits the question.
+    #[error("the answer to question {0} does not fit it")]
+    UnfitAnswer(QuestionId),
 }
 
 /// Why a [`Client`](crate::Client) cannot start.

@@ -1,5 +1,6 @@
 use std::fmt;
 
+use omadm_core::{UserAnswer, UserInteraction};
 use omadm_mo::{Job, JobEnd, JobId};
 use omadm_syncml::Encoding;
 
@@ -21,6 +22,14 @@ pub enum Input<'a> {
         job: JobId,
         /// How.
         end: JobEnd,
+    },
+    /// What came of an [`Output::Ask`]. Allowed at any time, once for each question; without effect
+    /// when the question is over already.
+    Answered {
+        /// Which.
+        question: QuestionId,
+        /// What the person said; it has to be [one that fits](UserInteraction::accepts).
+        answer: UserAnswer,
     },
     /// The moment of [`Client::deadline`](crate::Client::deadline) has come. Harmless when it has
     /// not.
@@ -110,10 +119,36 @@ pub enum Output {
     /// Run this job, on a thread where blocking is no harm, and feed its end. Everything that must
     /// be durable before it starts is durable.
     Run(Job),
+    /// Ask the person at the device, and feed the answer. The session waits for it; one question is
+    /// open at a time. [DM-Protocol §12]
+    Ask(Question),
+    /// The question is over without an answer: take it off the screen. Its time has run out, or the
+    /// session ends.
+    Withdraw(QuestionId),
     /// The session is over.
     Ended(SessionEnd),
     /// Something worth telling happened.
     Event(Event),
+}
+
+/// What the server asks the person at the device: [`Output::Ask`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Question {
+    /// What its answer refers to.
+    pub id: QuestionId,
+    /// What is asked, and how.
+    pub asked: UserInteraction,
+}
+
+/// Names a [`Question`]; each is given once by a [`Client`](crate::Client).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct QuestionId(pub(crate) u64);
+
+impl fmt::Display for QuestionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// One message to the server: [`Output::Send`].

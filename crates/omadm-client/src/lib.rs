@@ -8,8 +8,10 @@
 //!   every command and Results, as many messages as it takes within the server's MaxMsgSize; final
 //!   answers that take longer than [`Config::exec_limit`] become 202 and an alert.
 //! - **Commands**: Add, Copy, Delete, Exec, Get, Replace, Sequence and Alert, in document order, each
-//!   Item a change of its own that is durable before it is reported. Atomic, chunks of large objects,
-//!   TNDS and user interaction are answered with 406.
+//!   Item a change of its own that is durable before it is reported. Atomic, chunks of large objects
+//!   and TNDS are answered with 406.
+//! - **User interaction**: alerts 1100 to 1104 as [`Output::Ask`], one at a time, each within MAXDT
+//!   and [`Config::interaction_limit`].
 //! - **Alerts**: in the journal until the server acknowledges them; see [`Config::alert_retry`].
 //!
 //! A device that talks to nobody:
@@ -66,6 +68,7 @@ mod event;
 mod failure;
 mod io;
 mod phase;
+mod question;
 mod session;
 mod value;
 mod walk;
@@ -74,4 +77,6 @@ pub use client::Client;
 pub use config::{Backoff, Compat, Config};
 pub use error::{ApiMisuse, StartError};
 pub use event::{DropReason, Event, SessionEnd};
-pub use io::{Input, Output, Received, Request, Start, TransportFailure, Trigger};
+pub use io::{
+    Input, Output, Question, QuestionId, Received, Request, Start, TransportFailure, Trigger,
+};

@@ -15,14 +15,14 @@
 
 use std::{fmt, time::Duration};
 
-use omadm_core::Now;
+use omadm_core::{Now, UserAnswer};
 use omadm_mo::{ExecResult, JobId};
 use omadm_session::{Prover, Verifier};
 use omadm_syncml::decode;
 use omadm_tree::Principal;
 
 use crate::{
-    Config, Output, Received, Request, SessionEnd, Start, TransportFailure,
+    Config, Output, Question, QuestionId, Received, Request, SessionEnd, Start, TransportFailure,
     device::Device,
     session::{Intake, Session, Verdicts},
     walk::{Ground, Walk},
@@ -145,11 +145,36 @@ impl Phase {
         }
     }
 
+    /// The question that is open.
+    pub(crate) fn question(&self) -> Option<&Question> {
+        match self {
+            Self::Executing(executing) => executing.walk.question(),
+            Self::Idle | Self::Preparing { .. } | Self::Awaiting(_) | Self::Aborting => None,
+        }
+    }
+
+    /// A person answered.
+    pub(crate) fn answered(
+        self,
+        question: QuestionId,
+        answer: UserAnswer,
+        core: &mut Core,
+        now: Now,
+    ) -> Self {
+        match self {
+            Self::Executing(mut executing) => {
+                executing.walk.answered(question, answer);
+                executing.wake(core, now)
+            }
+            phase => phase,
+        }
+    }
+
     /// The moment at which something is to be done, monotonic.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Awaiting(awaiting) => awaiting.retry_at,
-            Self::Executing(executing) => executing.walk.waiting().map(|(_, due)| due),
+            Self::Executing(executing) => executing.walk.deadline(),
             Self::Preparing { until, .. } => Some(*until),
             Self::Idle | Self::Aborting => None,
         }
@@ -245,8 +270,9 @@ impl Executing {
         self.advance(core, now)
     }
 
-    /// A moment has come; maybe that of the 202.
+    /// A moment has come; maybe that of the 202, or of the end of a question.
     pub(crate) fn wake(mut self, core: &mut Core, now: Now) -> Phase {
+        self.walk.conclude(&mut core.device, now.mono);
         match self.walk.waiting() {
             Some((job, due)) if due <= now.mono => {
                 if core.device.accept(job, now).is_ok() {
@@ -258,7 +284,8 @@ impl Executing {
                 }
                 self.advance(core, now)
             }
-            _ => Phase::Executing(Box::new(self)),
+            Some(_) => Phase::Executing(Box::new(self)),
+            None => self.advance(core, now),
         }
     }
 
@@ -266,6 +293,7 @@ impl Executing {
     pub(crate) fn abort(mut self, core: &mut Core, now: Now) -> Phase {
         self.abort = true;
         self.walk.stop();
+        self.walk.withdraw(&mut core.device);
         if let Some((job, _)) = self.walk.waiting() {
             match core.device.accept(job, now) {
                 Ok(()) => self.walk.accepted(job),

@@ -5,17 +5,18 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::{AlertCode, Correlator, Now, StatusCode};
+use omadm_core::{AlertCode, Correlator, Now, StatusCode, UserAnswer, UserInteraction};
 use omadm_mo::{ExecResult, JobId};
 use omadm_syncml::{Alert, CmdId, Command, Item, Meta, NodeCommand};
 use omadm_tree::Principal;
 
 use crate::{
-    Config,
+    Config, Output, Question, QuestionId,
     answer::{Outcome, answer},
     command::{self, Edit},
     device::{Device, Executed},
     failure::Failure,
+    question::{self, Effect, Open},
     session::Session,
     value,
 };
@@ -40,6 +41,8 @@ enum Task {
     Run(Command<'static>),
     /// Answer it and what is inside with 215.
     Skip(Command<'static>),
+    /// The end of a Sequence.
+    Leave,
 }
 
 /// The command under way.
@@ -51,12 +54,17 @@ struct Current {
     waiting: Option<Waiting>,
 }
 
-/// The Item after the last outcome waits for a job.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    job: JobId,
-    /// When it is answered with 202, monotonic.
-    due: Duration,
+/// What the Item after the last outcome waits for.
+#[derive(Debug)]
+enum Waiting {
+    /// A job.
+    Job {
+        job: JobId,
+        /// When it is answered with 202, monotonic.
+        due: Duration,
+    },
+    /// A person.
+    Answer(Open),
 }
 
 /// What a walk works with.
@@ -99,6 +107,7 @@ impl Walk {
                     self.answer(&command, vec![(&Failure::Skipped).into()], ground);
                     self.enter(command, Task::Skip);
                 }
+                Some(Task::Leave) => {}
                 None => return true,
             }
         }
@@ -116,9 +125,83 @@ impl Walk {
 
     /// Gives the job that holds up the walk more time.
     pub(crate) fn postpone(&mut self, due: Duration) {
-        if let Some(Waiting { due: old, .. }) = self.waiting_mut() {
+        if let Some(Waiting::Job { due: old, .. }) = self.waiting_mut() {
             *old = due;
         }
+    }
+
+    /// The question that holds up the walk.
+    pub(crate) fn question(&self) -> Option<&Question> {
+        match self.current.as_ref()?.waiting.as_ref()? {
+            Waiting::Job { .. } => None,
+            Waiting::Answer(open) => Some(open.question()),
+        }
+    }
+
+    /// Takes in an answer that fits, if its question holds up the walk.
+    pub(crate) fn answered(&mut self, id: QuestionId, answer: UserAnswer) {
+        match self.waiting_mut() {
+            Some(Waiting::Answer(open)) if open.question().id == id => open.answered(answer),
+            _ => {}
+        }
+    }
+
+    /// Goes on from a question whose answer has come, or whose time is over.
+    pub(crate) fn conclude(&mut self, device: &mut Device, now: Duration) {
+        let Some(Waiting::Answer(open)) = self.waiting_mut() else {
+            return;
+        };
+        let Some((answer, in_vain)) = open.conclude(now) else {
+            return;
+        };
+        if in_vain {
+            device
+                .outputs()
+                .push_back(Output::Withdraw(open.question().id));
+        }
+        match Effect::of(&answer) {
+            Effect::Nothing => {}
+            Effect::LeaveGroup => self.leave(),
+            Effect::Stop => self.stopped = true,
+        }
+        if let Some(current) = &mut self.current {
+            current.waiting = None;
+            current.outcomes.push(question::outcome(&answer));
+        }
+    }
+
+    /// Gives up the question that holds up the walk.
+    pub(crate) fn withdraw(&mut self, device: &mut Device) {
+        if let Some(current) = &mut self.current
+            && let Some(Waiting::Answer(open)) = &current.waiting
+        {
+            device
+                .outputs()
+                .push_back(Output::Withdraw(open.question().id));
+            current.waiting = None;
+            current
+                .outcomes
+                .push(question::outcome(&UserAnswer::Cancelled));
+        }
+    }
+
+    /// Skips the rest of the innermost Sequence.
+    fn leave(&mut self) {
+        let Some(end) = self
+            .tasks
+            .iter()
+            .position(|task| matches!(task, Task::Leave))
+        else {
+            return;
+        };
+        let after = self.tasks.split_off(end);
+        let skipped = std::mem::take(&mut self.tasks)
+            .into_iter()
+            .map(|task| match task {
+                Task::Run(command) => Task::Skip(command),
+                task => task,
+            });
+        self.tasks = skipped.chain(after).collect();
     }
 
     /// Skips what has not begun.
@@ -128,8 +211,18 @@ impl Walk {
 
     /// The job that holds up the walk, and until when.
     pub(crate) fn waiting(&self) -> Option<(JobId, Duration)> {
-        let waiting = self.current.as_ref()?.waiting?;
-        Some((waiting.job, waiting.due))
+        match self.current.as_ref()?.waiting.as_ref()? {
+            Waiting::Job { job, due } => Some((*job, *due)),
+            Waiting::Answer(_) => None,
+        }
+    }
+
+    /// The moment at which something is to be done, monotonic.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        Some(match self.current.as_ref()?.waiting.as_ref()? {
+            Waiting::Job { due, .. } => *due,
+            Waiting::Answer(open) => open.deadline(),
+        })
     }
 
     fn waiting_mut(&mut self) -> Option<&mut Waiting> {
@@ -142,7 +235,7 @@ impl Walk {
         };
         if current
             .waiting
-            .take_if(|waiting| waiting.job == job)
+            .take_if(|waiting| matches!(waiting, Waiting::Job { job: open, .. } if *open == job))
             .is_some()
         {
             current.outcomes.push(outcome);
@@ -162,8 +255,18 @@ impl Walk {
         }
         match &command {
             Command::Alert(alert) => {
-                let outcome = alerted(alert);
-                self.answer(&command, vec![outcome], ground);
+                let waiting = match alerted(alert) {
+                    Alerted::Done(outcome) => {
+                        self.answer(&command, vec![outcome], ground);
+                        return;
+                    }
+                    Alerted::Ask(asked) => ask(asked, ground),
+                };
+                self.current = Some(Current {
+                    command,
+                    outcomes: Vec::new(),
+                    waiting: Some(waiting),
+                });
             }
             // A transaction over several commands is not offered yet.
             Command::Atomic(_) => {
@@ -199,6 +302,7 @@ impl Walk {
     /// Puts the commands inside a group next.
     fn enter(&mut self, command: Command<'static>, task: impl Fn(Command<'static>) -> Task) {
         if let Command::Atomic(group) | Command::Sequence(group) = command {
+            self.tasks.push_front(Task::Leave);
             for command in group.commands.into_iter().rev() {
                 self.tasks.push_front(task(command));
             }
@@ -221,6 +325,10 @@ impl Current {
         if self.waiting.is_some() {
             return false;
         }
+        // Its Items are one question.
+        if let Command::Alert(_) = self.command {
+            return true;
+        }
         while let Some(item) = self.command.items().get(self.outcomes.len()) {
             if stopped {
                 self.outcomes.push((&Failure::Skipped).into());
@@ -230,7 +338,7 @@ impl Current {
                 Ok(Run::Done(outcome)) => self.outcomes.push(outcome),
                 Ok(Run::Waiting(job)) => {
                     let due = ground.now.mono.saturating_add(ground.config.exec_limit);
-                    self.waiting = Some(Waiting { job, due });
+                    self.waiting = Some(Waiting::Job { job, due });
                     return false;
                 }
                 Err(failure) => self.outcomes.push((&failure).into()),
@@ -304,14 +412,31 @@ fn executed(result: ExecResult) -> Outcome {
     Outcome::new(result.status, items.collect())
 }
 
+/// What is to be done about an alert of the server.
+enum Alerted {
+    Done(Outcome),
+    Ask(UserInteraction),
+}
+
+/// Hands a question out.
+fn ask(asked: UserInteraction, ground: &mut Ground<'_>) -> Waiting {
+    let id = ground.device.next_question();
+    let open = Open::new(id, asked, ground.config.interaction_limit, ground.now);
+    let question = open.question().clone();
+    ground.device.outputs().push_back(Output::Ask(question));
+    Waiting::Answer(open)
+}
+
 /// The answer to an alert of the server; Alert 1223 ends the session before it gets here.
 /// [DM-RepPro]
-fn alerted(alert: &Alert<'_>) -> Outcome {
-    match alert.code {
+fn alerted(alert: &Alert<'_>) -> Alerted {
+    Alerted::Done(match alert.code {
         None => (&Failure::Incomplete("Data")).into(),
         Some(AlertCode::NEXT_MESSAGE | AlertCode::NO_END_OF_DATA) => StatusCode::OK.into(),
-        // Nobody is asked yet.
-        Some(code) if code.is_user_interaction() => (&Failure::Unsupported).into(),
+        Some(code) if code.is_user_interaction() => match alert.user_interaction() {
+            Ok(asked) => return Alerted::Ask(asked),
+            Err(error) => error.status().into(),
+        },
         Some(
             AlertCode::SERVER_INITIATED
             | AlertCode::CLIENT_INITIATED
@@ -319,5 +444,5 @@ fn alerted(alert: &Alert<'_>) -> Outcome {
             | AlertCode::GENERIC,
         ) => (&Failure::Misplaced).into(),
         Some(_) => (&Failure::Unsupported).into(),
-    }
+    })
 }

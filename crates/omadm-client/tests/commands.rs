@@ -293,7 +293,7 @@ fn the_acl_decides_who_may() {
 #[test]
 fn alerts_of_a_server_are_answered() {
     let alert = |code: u16| Command::Alert(Alert::new(AlertCode::from(code)));
-    let mut table: Vec<_> = (1100..=1104).map(|code| (alert(code), 406)).collect();
+    let mut table: Vec<_> = (1100..=1104).map(|code| (alert(code), 412)).collect();
     table.extend([1200, 1201, 1224, 1226].map(|code| (alert(code), 405)));
     table.extend([(alert(1222), 200), (alert(1225), 200), (alert(100), 406)]);
     let mut nothing = Alert::new(AlertCode::NEXT_MESSAGE);

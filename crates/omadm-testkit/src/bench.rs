@@ -1,10 +1,10 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use omadm_client::{
-    ApiMisuse, Client, Config, Event, Input, Output, Received, Request, SessionEnd, Start,
-    StartError, TransportFailure,
+    ApiMisuse, Client, Config, Event, Input, Output, Question, QuestionId, Received, Request,
+    SessionEnd, Start, StartError, TransportFailure,
 };
-use omadm_core::StatusCode;
+use omadm_core::{StatusCode, UserAnswer};
 use omadm_mo::{Job, JobEnd, JobId};
 use omadm_session::command_status;
 use omadm_syncml::{Command, Message};
@@ -30,6 +30,10 @@ pub struct Bench {
     pub request: Option<Request>,
     /// The jobs that were handed out and have not ended.
     pub jobs: BTreeMap<JobId, Job>,
+    /// The question that is open.
+    pub question: Option<Question>,
+    /// The questions that were taken back.
+    pub withdrawn: Vec<QuestionId>,
     /// What the client told.
     pub events: Vec<Event>,
     /// How sessions ended.
@@ -74,6 +78,8 @@ impl Bench {
             script: Script::default(),
             request: None,
             jobs: BTreeMap::new(),
+            question: None,
+            withdrawn: Vec::new(),
             events: Vec::new(),
             ended: Vec::new(),
             config,
@@ -189,6 +195,14 @@ impl Bench {
         self.deliver(&body);
     }
 
+    /// Answers the open question; what the device says.
+    pub fn answer(&mut self, answer: UserAnswer) -> Option<Message<'static>> {
+        let question = self.question.take().expect("nothing is asked").id;
+        self.request = None;
+        self.feed(Input::Answered { question, answer }).unwrap();
+        self.read()
+    }
+
     /// Runs the oldest job to its end.
     pub fn finish_job(&mut self) {
         let (_, job) = self.jobs.pop_first().unwrap();
@@ -239,6 +253,15 @@ impl Bench {
                 }
                 Output::Run(job) => {
                     self.jobs.insert(job.id, job);
+                }
+                Output::Ask(question) => {
+                    assert_eq!(self.question, None, "a question is open already");
+                    self.question = Some(question);
+                }
+                Output::Withdraw(id) => {
+                    let open = self.question.take().map(|question| question.id);
+                    assert_eq!(open, Some(id), "another question is open");
+                    self.withdrawn.push(id);
                 }
                 Output::Ended(end) => self.ended.push(end),
                 Output::Event(event) => self.events.push(event),

@@ -1,6 +1,9 @@
 use std::{collections::VecDeque, sync::Arc};
 
-use omadm_client::{Client, Config, Event, Input, Output, Received, Request, SessionEnd, Start};
+use omadm_client::{
+    Client, Config, Event, Input, Output, QuestionId, Received, Request, SessionEnd, Start,
+};
+use omadm_core::{UserAnswer, UserInteraction};
 use omadm_mo::{Job, JobEnd};
 use omadm_server::{Account, Accounts, EventKind, Server};
 use omadm_session::{Procedure, Report};
@@ -31,11 +34,16 @@ pub struct Pair {
     pub reports: Vec<Report>,
     /// What the server told, but for the reports.
     pub told: Vec<EventKind>,
+    /// What the person at the device is going to answer; with nothing here, nobody answers.
+    pub answers: VecDeque<UserAnswer>,
+    /// What the person was asked.
+    pub asked: Vec<UserInteraction>,
     /// The largest message of the device so far, in bytes.
     pub largest: usize,
     config: Config,
     requests: VecDeque<Request>,
     jobs: VecDeque<Job>,
+    question: Option<QuestionId>,
     sessions: u16,
 }
 
@@ -62,10 +70,13 @@ impl Pair {
             events: Vec::new(),
             reports: Vec::new(),
             told: Vec::new(),
+            answers: VecDeque::new(),
+            asked: Vec::new(),
             largest: 0,
             config: client,
             requests: VecDeque::new(),
             jobs: VecDeque::new(),
+            question: None,
             sessions: 0,
         }
     }
@@ -121,15 +132,19 @@ impl Pair {
         (self.client, self.lamp) = build(self.config.clone(), &self.journal, self.clock);
         self.requests.clear();
         self.jobs.clear();
+        self.question = None;
         self.drain();
     }
 
-    /// One thing happens: a message is carried, or a job ends, or time passes.
+    /// One thing happens: a message is carried, or a job ends, or somebody answers, or time passes.
     pub fn step(&mut self) {
         if let Some(request) = self.requests.pop_front() {
             self.exchange(&request);
         } else if let Some(job) = self.jobs.pop_front() {
             self.finish(job);
+        } else if let Some(answer) = self.question.and_then(|_| self.answers.pop_front()) {
+            let question = self.question.take().unwrap();
+            self.feed(Input::Answered { question, answer });
         } else {
             let deadline = self.client.deadline().expect("something has to happen");
             self.clock.advance_to(deadline);
@@ -176,6 +191,11 @@ impl Pair {
             match output {
                 Output::Send(request) => self.requests.push_back(request),
                 Output::Run(job) => self.jobs.push_back(job),
+                Output::Ask(question) => {
+                    self.question = Some(question.id);
+                    self.asked.push(question.asked);
+                }
+                Output::Withdraw(_) => self.question = None,
                 Output::Ended(end) => self.ended.push(end),
                 Output::Event(event) => self.events.push(event),
                 other => panic!("{other:?}"),

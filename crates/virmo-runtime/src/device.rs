@@ -8,8 +8,10 @@ use std::{
 };
 
 use omadm_client::{
-    Backoff, Client, Event, Input, Output, Received, SessionEnd, Start, TransportFailure,
+    Backoff, Client, Event, Input, Output, QuestionId, Received, SessionEnd, Start,
+    TransportFailure,
 };
+use omadm_core::UserAnswer;
 use omadm_mo::{JobEnd, JobId};
 
 use crate::clock::Clocks;
@@ -17,6 +19,7 @@ use crate::clock::Clocks;
 mod builder;
 mod error;
 mod event;
+mod interface;
 mod lanes;
 mod transport;
 
@@ -24,6 +27,8 @@ pub use builder::DeviceBuilder;
 use builder::Scratch;
 pub use error::{BuildError, RunError};
 pub use event::DeviceEvent;
+use interface::Asker;
+pub use interface::{Unattended, UserInterface};
 use lanes::Lanes;
 use transport::Exchanger;
 pub use transport::{Reply, Transport};
@@ -40,6 +45,7 @@ pub type Observer = Arc<dyn Fn(&DeviceEvent) + Send + Sync>;
 ///   server <---| Exchanger |---> Message --->  omadm_client::Client    |
 ///              |           |<--- Output::Send ---                      |
 ///   machines <-|   Lanes   |<--- Output::Run  ---                      |
+///   person   <-|   Asker   |<--- Output::Ask  ---                      |
 ///              +-------------------------------------------------------+
 /// ```
 ///
@@ -70,6 +76,7 @@ pub struct Device {
 enum Message {
     Answer(Result<Reply, TransportFailure>),
     JobEnded(JobId, JobEnd),
+    Answered(QuestionId, UserAnswer),
     Notified(Start),
     Stop,
 }
@@ -117,6 +124,7 @@ struct Parts {
     retry: Backoff,
     exchanger: Exchanger,
     lanes: Lanes,
+    asker: Asker,
     observer: Observer,
     inbox: Receiver<Message>,
     outbox: Sender<Message>,
@@ -246,6 +254,9 @@ impl Device {
             }
             Some(Message::Answer(Err(failure))) => self.feed(Input::TransportFailed(failure)),
             Some(Message::JobEnded(job, end)) => self.feed(Input::Completed { job, end }),
+            Some(Message::Answered(question, answer)) => {
+                self.feed(Input::Answered { question, answer })
+            }
             Some(Message::Notified(start)) if self.session.is_none() => self.open(start),
             Some(Message::Notified(_) | Message::Stop) => Ok(()),
             None => self.feed(Input::Deadline),
@@ -281,6 +292,8 @@ impl Device {
             match output {
                 Output::Send(request) => self.parts.exchanger.send(request),
                 Output::Run(job) => self.parts.lanes.run(job),
+                Output::Ask(question) => self.parts.asker.ask(question),
+                Output::Withdraw(question) => self.parts.asker.withdraw(question),
                 Output::Ended(end) => {
                     let id = self.session.take().unwrap_or_default();
                     (self.parts.observer)(&DeviceEvent::SessionEnded {

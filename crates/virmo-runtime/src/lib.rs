@@ -64,7 +64,7 @@ mod server;
 #[cfg(feature = "device")]
 pub use device::{
     BuildError, Device, DeviceBuilder, DeviceEvent, Handle, Observer, Reply, RunError, Transport,
-    Until,
+    Unattended, Until, UserInterface,
 };
 #[cfg(feature = "server")]
 pub use random::correlator_prefix;

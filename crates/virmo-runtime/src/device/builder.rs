@@ -16,7 +16,8 @@ use virmo_client::{Policy, VirmoClient};
 use virmo_hypervisor::Hypervisor;
 
 use super::{
-    BuildError, Device, DeviceEvent, Exchanger, Lanes, Message, Observer, Parts, Transport,
+    Asker, BuildError, Device, DeviceEvent, Exchanger, Lanes, Message, Observer, Parts, Transport,
+    Unattended, UserInterface,
 };
 use crate::{clock::Clocks, random};
 
@@ -36,6 +37,7 @@ pub struct DeviceBuilder {
     sink: Option<Arc<dyn Sink>>,
     fetch: Option<Arc<dyn Fetch>>,
     transport: Option<Arc<dyn Transport>>,
+    interface: Arc<dyn UserInterface>,
     objects: Vec<Box<dyn ManagementObject>>,
     observer: Observer,
 }
@@ -73,6 +75,7 @@ impl Device {
             sink: None,
             fetch: None,
             transport: None,
+            interface: Arc::new(Unattended::Reject),
             objects: Vec::new(),
             observer: Arc::new(|_| {}),
         }
@@ -128,6 +131,13 @@ impl DeviceBuilder {
     /// Another way to the server than HTTP.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// Who answers what the server asks the person at the device. Default:
+    /// [`Unattended::Reject`].
+    pub fn user_interface(mut self, interface: Arc<dyn UserInterface>) -> Self {
+        self.interface = interface;
         self
     }
 
@@ -212,12 +222,18 @@ impl DeviceBuilder {
         .map_err(BuildError::Thread)?;
         let ends = outbox.clone();
         let lanes = Lanes::new(move |job, end| drop(ends.send(Message::JobEnded(job, end))));
+        let answers = outbox.clone();
+        let asker = Asker::start(self.interface, move |question, answer| {
+            drop(answers.send(Message::Answered(question, answer)));
+        })
+        .map_err(BuildError::Thread)?;
         let parts = Parts {
             client,
             clock,
             retry,
             exchanger,
             lanes,
+            asker,
             observer: self.observer,
             inbox,
             outbox,
