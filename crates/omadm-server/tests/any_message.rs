@@ -4,7 +4,8 @@
 
 use omadm_core::{Now, StatusCode};
 use omadm_server::{Compat, Config, Everyone, Request, Server, SingleCommand};
-use omadm_syncml::{CmdRef, Command, Encoding, Limits, Message, decode, encode, strategies};
+use omadm_syncml::{CmdRef, Command, Limits, Message, decode, encode, strategies};
+use omadm_testkit::{encoding, to_wire};
 use proptest::prelude::*;
 
 const PACKAGE_1: &str = "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD>\
@@ -28,15 +29,15 @@ fn server(compat: Compat) -> Server {
             .enqueue("dev1", Box::new(SingleCommand::get(uri)))
             .unwrap();
     }
-    exchange(&mut server, PACKAGE_1.as_bytes()).unwrap();
+    exchange(&mut server, &to_wire(PACKAGE_1)).unwrap();
     server
 }
 
 fn exchange(server: &mut Server, body: &[u8]) -> Option<Message<'static>> {
-    let request = Request::new(body, Encoding::Xml, Now::default());
+    let request = Request::new(body, encoding(), Now::default());
     let receipt = server.receive(request).ok()?;
     let response = server.respond(receipt).unwrap();
-    let answer = decode(&response.body, Encoding::Xml, &Limits::default()).unwrap();
+    let answer = decode(&response.body, encoding(), &Limits::default()).unwrap();
     Some(answer.into_owned())
 }
 
@@ -74,7 +75,7 @@ proptest! {
 
     #[test]
     fn every_command_gets_its_status_in_order(
-        mut message in strategies::message(Encoding::Xml),
+        mut message in strategies::message(encoding()),
         is_final in any::<bool>(),
     ) {
         message.header.ver_dtd = "1.2".into();
@@ -90,7 +91,7 @@ proptest! {
             command.set_cmd_id(omadm_syncml::CmdId::new(id).unwrap());
         }
         let mut body = Vec::new();
-        encode(&message, Encoding::Xml, &mut body).unwrap();
+        encode(&message, encoding(), &mut body).unwrap();
         let answer = exchange(&mut server(Compat::default()), &body).unwrap();
 
         let mut expected = Vec::new();
@@ -119,7 +120,7 @@ proptest! {
 
     #[test]
     fn any_message_leaves_the_server_alive(
-        messages in prop::collection::vec(strategies::message(Encoding::Xml), 1..6),
+        messages in prop::collection::vec(strategies::message(encoding()), 1..6),
         lenient in any::<bool>(),
         in_session in prop::collection::vec(any::<bool>(), 6),
     ) {
@@ -134,11 +135,16 @@ proptest! {
                 message.header.ver_proto = "DM/1.2".into();
             }
             let mut body = Vec::new();
-            encode(&message, Encoding::Xml, &mut body).unwrap();
+            encode(&message, encoding(), &mut body).unwrap();
             let first = exchange(&mut server, &body);
             prop_assert_eq!(exchange(&mut server, &body).is_some(), first.is_some());
         }
         // Another device is served all the same.
-        prop_assert!(exchange(&mut server, PACKAGE_1.replace("dev1", "dev2").as_bytes()).is_some());
+        prop_assert!(exchange(&mut server, &to_wire(&PACKAGE_1.replace("dev1", "dev2"))).is_some());
     }
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

@@ -8,21 +8,21 @@ use omadm_core::Now;
 use omadm_server::{
     Config, EnqueueError, EventKind, Everyone, Request, RespondError, Server, SingleCommand,
 };
-use omadm_syncml::Encoding;
+use omadm_testkit::{encoding, from_wire, to_wire};
 
-fn package_1(device: &str, session: u32) -> String {
+fn package_1(device: &str, session: u32) -> Vec<u8> {
     let leaves: String = ["DevId", "Man", "Mod", "DmV", "Lang"]
         .map(|leaf| {
             format!("<Item><Source><LocURI>./DevInfo/{leaf}</LocURI></Source><Data>x</Data></Item>")
         })
         .concat();
-    format!(
+    to_wire(&format!(
         "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD>\
          <VerProto>DM/1.2</VerProto><SessionID>{session}</SessionID><MsgID>1</MsgID>\
          <Target><LocURI>s</LocURI></Target><Source><LocURI>{device}</LocURI></Source></SyncHdr>\
          <SyncBody><Alert><CmdID>1</CmdID><Data>1201</Data></Alert><Replace><CmdID>2</CmdID>\
          {leaves}</Replace><Final/></SyncBody></SyncML>"
-    )
+    ))
 }
 
 fn at(seconds: u64) -> Now {
@@ -35,9 +35,9 @@ fn at(seconds: u64) -> Now {
 /// Opens a session; the code of the header's Status.
 fn open(server: &mut Server, device: &str, session: u32, now: Now) -> &'static str {
     let body = package_1(device, session);
-    let request = Request::new(body.as_bytes(), Encoding::Xml, now);
+    let request = Request::new(&body, encoding(), now);
     let receipt = server.receive(request).unwrap();
-    let answer = String::from_utf8(server.respond(receipt).unwrap().body).unwrap();
+    let answer = from_wire(&server.respond(receipt).unwrap().body);
     ["<Data>200</Data>", "<Data>503</Data>"]
         .into_iter()
         .min_by_key(|code| answer.find(code).unwrap_or(usize::MAX))
@@ -125,18 +125,14 @@ fn silent_sessions_are_forgotten_when_they_are_due() {
 fn a_session_forgotten_before_its_answer_has_none() {
     let mut server = Server::new(Config::new("t"), Everyone);
     let body = package_1("dev1", 1);
-    let request = Request::new(body.as_bytes(), Encoding::Xml, at(0));
+    let request = Request::new(&body, encoding(), at(0));
     let receipt = server.receive(request).unwrap();
     // The repetition of a message whose answer is not written yet gets the same one.
     let again = server.receive(request).unwrap();
     let answer = server.respond(again).unwrap().body;
     assert_eq!(server.respond(receipt).unwrap().body, answer);
 
-    let receipt = server.receive(Request::new(
-        package_1("dev1", 2).as_bytes(),
-        Encoding::Xml,
-        at(1),
-    ));
+    let receipt = server.receive(Request::new(&package_1("dev1", 2), encoding(), at(1)));
     server.expire(at(1000));
     let error = server.respond(receipt.unwrap()).unwrap_err();
     assert_eq!(error, RespondError::SessionGone);
@@ -152,9 +148,14 @@ fn what_cannot_be_decoded_changes_nothing() {
     let whole = package_1("dev1", 2);
     for end in 0..whole.len() {
         let cut = whole.get(..end).unwrap();
-        let request = Request::new(cut.as_bytes(), Encoding::Xml, at(2));
+        let request = Request::new(cut, encoding(), at(2));
         server.receive(request).unwrap_err();
     }
     let after: Vec<_> = server.sessions().cloned().collect();
     assert_eq!(before, after);
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

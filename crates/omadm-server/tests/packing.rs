@@ -16,9 +16,9 @@ use omadm_session::{
     header_status, request,
 };
 use omadm_syncml::{
-    Alert, CmdId, Command, Encoding, Header, Item, Limits, Message, Meta, NodeCommand, decode,
-    encode,
+    Alert, CmdId, Command, Header, Item, Limits, Message, Meta, NodeCommand, decode, encode,
 };
+use omadm_testkit::{by_encoding, encoding};
 use proptest::prelude::*;
 
 /// Sends all its commands at once and gathers what comes back.
@@ -72,13 +72,13 @@ impl Device {
             command.set_cmd_id(CmdId::new(id).unwrap());
         }
         let mut body = Vec::new();
-        encode(&message, Encoding::Xml, &mut body).unwrap();
-        let request = Request::new(&body, Encoding::Xml, Now::default());
+        encode(&message, encoding(), &mut body).unwrap();
+        let request = Request::new(&body, encoding(), Now::default());
         let mut receipt = self.server.receive(request).unwrap();
         let mut events = receipt.take_events();
         let response = self.server.respond(receipt).unwrap();
         events.extend(response.events);
-        let answer = decode(&response.body, Encoding::Xml, &Limits::default()).unwrap();
+        let answer = decode(&response.body, encoding(), &Limits::default()).unwrap();
         // What every message must hold may alone be larger than a tiny limit.
         let only_required = answer
             .commands
@@ -222,7 +222,7 @@ fn too_large(answer: &Answer) -> bool {
 #[test]
 fn commands_that_do_not_fit_together_go_in_several_packages() {
     let values: Vec<String> = (0..20).map(|n| format!("{n:0300}")).collect();
-    let outcome = run(2000, 0, &values);
+    let outcome = run(by_encoding(2000, 1200), 0, &values);
     assert_eq!(outcome.received, values);
     assert!(outcome.messages > 6, "{} messages", outcome.messages);
     assert!(!outcome.answers.iter().any(too_large));
@@ -245,7 +245,7 @@ fn one_too_large_comes_back_and_the_others_go_on() {
 #[test]
 fn statuses_that_do_not_fit_go_on_in_the_next_message_before_any_command() {
     let values = ["x".repeat(500)];
-    let outcome = run(1500, 100, &values);
+    let outcome = run(by_encoding(1500, 900), 100, &values);
     assert_eq!(outcome.statuses, 102);
     assert_eq!(outcome.received, values);
     assert!(outcome.messages > 5, "{} messages", outcome.messages);
@@ -254,7 +254,7 @@ fn statuses_that_do_not_fit_go_on_in_the_next_message_before_any_command() {
 /// The request for the next message finds room beside the statuses, whatever the limit.
 #[test]
 fn an_incomplete_package_is_answered_within_the_limit() {
-    for max_message in 1200..1500 {
+    for max_message in by_encoding(1200..1500, 500..700) {
         let mut device = Device {
             server: Server::new(Config::new("t"), Everyone),
             max_message,
@@ -314,4 +314,9 @@ proptest! {
             prop_assert!(refused + 200 > largest);
         }
     }
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

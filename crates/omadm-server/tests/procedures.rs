@@ -10,7 +10,7 @@ use std::{
 use omadm_core::{GenericAlert, Now, StatusCode};
 use omadm_server::{Config, Event, EventKind, Everyone, Request, Server};
 use omadm_session::{Answer, Correlators, Procedure, Report, Step, Tag, Tagged, request};
-use omadm_syncml::Encoding;
+use omadm_testkit::{encoding, to_wire};
 
 /// Writes down every call; sends a Get, waits, sends a Delete, and is done.
 #[derive(Debug)]
@@ -76,7 +76,8 @@ impl Wire {
              <SyncBody>{commands}<Final/></SyncBody></SyncML>",
             self.session, self.sent
         );
-        let request = Request::new(body.as_bytes(), Encoding::Xml, Now::default());
+        let body = to_wire(&body);
+        let request = Request::new(&body, encoding(), Now::default());
         let mut receipt = self.server.receive(request).unwrap();
         let mut events = receipt.take_events();
         assert!(receipt.take_events().is_empty());
@@ -185,4 +186,9 @@ fn a_procedure_is_called_in_the_order_the_trait_says() {
     let recorder: Box<dyn Any> = procedure;
     assert_eq!((id, recorder.downcast::<Recorder>().unwrap().polls), (1, 5));
     assert_eq!(wire.server.waiting("dev1"), 1);
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

@@ -7,7 +7,7 @@
 //! - `>`: a message of the device: its id, SessionID and MsgID, `final` or `more`, the commands;
 //!   header elements may stand first, in braces;
 //! - `>>`: a message of the device word for word; `>=`: the last one once more;
-//! - `<`: the answer, as it stands on the wire;
+//! - `<`: the answer, as it stands on the wire if that is XML;
 //! - `*`: an event.
 //!
 //! `BLESS=1 cargo test -p omadm-server --test scripts` writes the answers and events anew.
@@ -27,7 +27,7 @@ use omadm_server::{
     SingleCommand,
 };
 use omadm_session::{Credentials, Scheme};
-use omadm_syncml::Encoding;
+use omadm_testkit::{encoding, from_wire, to_wire};
 
 const SERVER: &str = "https://dm.example/dm";
 
@@ -113,7 +113,8 @@ impl Stage {
     fn send(&mut self, message: &str) -> String {
         self.last = message.to_owned();
         let now = self.now;
-        let request = Request::new(message.as_bytes(), Encoding::Xml, now);
+        let body = to_wire(message);
+        let request = Request::new(&body, encoding(), now);
         let server = self.server();
         let mut receipt = match server.receive(request) {
             Ok(receipt) => receipt,
@@ -122,7 +123,7 @@ impl Stage {
         let mut events = receipt.take_events();
         let response = server.respond(receipt).unwrap();
         events.extend(response.events);
-        let body = String::from_utf8(response.body).unwrap();
+        let body = from_wire(&response.body);
         format!("< {body}\n{}", told(&events))
     }
 }
@@ -252,4 +253,9 @@ fn sessions_go_as_written() {
         count += 1;
     }
     assert!(count >= 10, "{count} scripts");
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

@@ -5,6 +5,7 @@
 use omadm_core::StatusCode;
 use omadm_session::{Fit, Link, Packer, header_status, request};
 use omadm_syncml::{Command, Encoding, Header, Limits, Message, decode};
+use omadm_testkit::encoding;
 use proptest::prelude::*;
 
 fn header() -> Header<'static> {
@@ -20,14 +21,14 @@ fn value(length: usize) -> Command<'static> {
 }
 
 fn read(bytes: &[u8]) -> Message<'static> {
-    let message = decode(bytes, Encoding::Xml, &Limits::default()).unwrap();
+    let message = decode(bytes, encoding(), &Limits::default()).unwrap();
     message.into_owned()
 }
 
 /// The size of a message of the Status and these values.
 fn size(lengths: &[usize]) -> usize {
     let mut out = Vec::new();
-    let mut packer = Packer::new(&header(), Encoding::Xml, usize::MAX, &mut out).unwrap();
+    let mut packer = Packer::new(&header(), encoding(), usize::MAX, &mut out).unwrap();
     packer.require(&mut status()).unwrap();
     for length in lengths {
         packer.push(&mut value(*length)).unwrap();
@@ -41,7 +42,7 @@ fn the_limit_is_met_to_the_byte() {
     let exact = size(&[10, 20]);
     for (limit, second) in [(exact, true), (exact - 1, false), (exact + 1, true)] {
         let mut out = Vec::new();
-        let mut packer = Packer::new(&header(), Encoding::Xml, limit, &mut out).unwrap();
+        let mut packer = Packer::new(&header(), encoding(), limit, &mut out).unwrap();
         packer.require(&mut status()).unwrap();
         assert!(matches!(packer.push(&mut value(10)).unwrap(), Fit::Packed(id) if id.get() == 2));
         let fit = packer.push(&mut value(20)).unwrap();
@@ -56,7 +57,7 @@ fn the_limit_is_met_to_the_byte() {
 fn what_fits_no_message_is_told_apart_from_what_fits_no_more() {
     let limit = size(&[100]);
     let mut out = Vec::new();
-    let mut packer = Packer::new(&header(), Encoding::Xml, limit, &mut out).unwrap();
+    let mut packer = Packer::new(&header(), encoding(), limit, &mut out).unwrap();
     packer.require(&mut status()).unwrap();
     assert_eq!(packer.push(&mut value(101)).unwrap(), Fit::Never);
     assert!(matches!(
@@ -74,7 +75,7 @@ fn what_fits_no_message_is_told_apart_from_what_fits_no_more() {
 fn a_reserve_is_kept_for_what_is_required_later() {
     let limit = size(&[100]);
     let mut out = Vec::new();
-    let mut packer = Packer::new(&header(), Encoding::Xml, limit, &mut out).unwrap();
+    let mut packer = Packer::new(&header(), encoding(), limit, &mut out).unwrap();
     packer.reserve(1);
     packer.require(&mut status()).unwrap();
     assert_eq!(packer.push(&mut value(100)).unwrap(), Fit::Never);
@@ -95,13 +96,14 @@ fn a_command_that_cannot_be_written_leaves_no_trace() {
     packer.require(&mut bell).unwrap_err();
     assert!(matches!(packer.push(&mut value(1)).unwrap(), Fit::Packed(id) if id.get() == 2));
     packer.finish(true);
-    assert_eq!(read(&out).commands.len(), 2);
+    let message = decode(&out, Encoding::Xml, &Limits::default()).unwrap();
+    assert_eq!(message.commands.len(), 2);
 }
 
 #[test]
 fn a_packer_that_is_not_finished_leaves_nothing() {
     let mut out = b"before".to_vec();
-    let mut packer = Packer::new(&header(), Encoding::Xml, 5000, &mut out).unwrap();
+    let mut packer = Packer::new(&header(), encoding(), 5000, &mut out).unwrap();
     packer.require(&mut status()).unwrap();
     drop(packer);
     assert_eq!(out, b"before");
@@ -116,7 +118,7 @@ proptest! {
         lengths in prop::collection::vec(0usize..900, 0..20),
     ) {
         let mut out = Vec::new();
-        let mut packer = Packer::new(&header(), Encoding::Xml, limit, &mut out).unwrap();
+        let mut packer = Packer::new(&header(), encoding(), limit, &mut out).unwrap();
         packer.require(&mut status()).unwrap();
         let mut packed = Vec::new();
         for length in &lengths {
@@ -144,4 +146,9 @@ proptest! {
         let expected: Vec<u32> = (1..).take(packed.len() + 1).collect();
         prop_assert_eq!(ids, expected);
     }
+}
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
 }

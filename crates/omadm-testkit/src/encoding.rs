@@ -68,16 +68,14 @@ pub fn again_over_wbxml() {
     assert!(others.count() > 1, "nothing was run:\n{said}");
 }
 
-/// A document that is written down as XML, in the encoding of this run.
-///
-/// # Panics
-///
-/// If it is not a document.
+/// A document that is written down as XML, in the encoding of this run. Text that is no document
+/// stays as it is, to be one in neither.
 #[must_use]
 pub fn to_wire(xml: &str) -> Vec<u8> {
     match encoding() {
         Encoding::Xml => xml.as_bytes().to_vec(),
-        Encoding::Wbxml => convert(xml.as_bytes(), Encoding::Xml, Encoding::Wbxml),
+        Encoding::Wbxml => convert(xml.as_bytes(), Encoding::Xml, Encoding::Wbxml)
+            .unwrap_or_else(|| xml.as_bytes().to_vec()),
     }
 }
 
@@ -90,18 +88,18 @@ pub fn to_wire(xml: &str) -> Vec<u8> {
 pub fn from_wire(body: &[u8]) -> String {
     let xml = match encoding() {
         Encoding::Xml => body.to_vec(),
-        Encoding::Wbxml => convert(body, Encoding::Wbxml, Encoding::Xml),
+        Encoding::Wbxml => convert(body, Encoding::Wbxml, Encoding::Xml).expect("it is a document"),
     };
     String::from_utf8(xml).expect("XML is text")
 }
 
-fn convert(document: &[u8], from: Encoding, to: Encoding) -> Vec<u8> {
+fn convert(document: &[u8], from: Encoding, to: Encoding) -> Option<Vec<u8>> {
     let mut out = Vec::new();
-    let mut reader = Reader::new(document, from, &Limits::default()).unwrap();
-    let mut writer = Writer::new(to, &mut out).unwrap();
-    while let Some(event) = reader.next_event().unwrap() {
-        writer.event(&event).unwrap();
+    let mut reader = Reader::new(document, from, &Limits::default()).ok()?;
+    let mut writer = Writer::new(to, &mut out).ok()?;
+    while let Some(event) = reader.next_event().ok()? {
+        writer.event(&event).ok()?;
     }
-    writer.finish().unwrap();
-    out
+    writer.finish().ok()?;
+    Some(out)
 }

@@ -20,8 +20,8 @@ use omadm_http::Files;
 use omadm_mo::DevInfo;
 use omadm_server::{Event, EventKind};
 use omadm_session::{Procedure, request};
-use omadm_syncml::{Command, Encoding, Message};
-use omadm_testkit::{DEVICE_ID, SERVER_ID, SERVER_URL, Script};
+use omadm_syncml::{Command, Message};
+use omadm_testkit::{DEVICE_ID, SERVER_ID, SERVER_URL, Script, encoding};
 use tempfile::TempDir;
 use virmo_client::Event as VirmoEvent;
 use virmo_hypervisor::{
@@ -124,6 +124,7 @@ pub(crate) fn device_on(
 /// A configuration that tries again soon.
 pub(crate) fn config(url: &str) -> Config {
     let mut config = Config::new(SERVER_ID.parse().unwrap(), url);
+    config.encoding = encoding();
     config.transport_retry.first = Duration::from_millis(5);
     config.transport_retry.cap = Duration::from_millis(20);
     config.alert_retry.first = Duration::from_millis(20);
@@ -369,7 +370,7 @@ impl<F: FnMut(&Message<'static>) -> Turn + Send> Transport for Played<F> {
         }
         let body = script.write(play(&message)?, true);
         Ok(Reply {
-            encoding: Encoding::Xml,
+            encoding: encoding(),
             body,
         })
     }

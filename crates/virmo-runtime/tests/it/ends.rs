@@ -184,7 +184,7 @@ impl virmo_runtime::Transport for Refusing {
         let header = script.header();
         let body = script.write_as(&header, commands, true);
         Ok(virmo_runtime::Reply {
-            encoding: omadm_syncml::Encoding::Xml,
+            encoding: omadm_testkit::encoding(),
             body,
         })
     }

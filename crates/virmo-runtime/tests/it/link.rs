@@ -7,6 +7,7 @@ use std::{
 
 use omadm_client::{Request, SessionEnd, TransportFailure};
 use omadm_http::{ClientConfig, HttpTransport};
+use omadm_testkit::from_wire;
 use virmo_runtime::{Reply, RunError, Transport, Until};
 
 use crate::bench::{Bench, Played, config, life, played, reports, states};
@@ -33,7 +34,7 @@ impl Transport for Link {
     fn exchange(&self, request: &Request) -> Result<Reply, TransportFailure> {
         let (luck, last) = &mut *self.state.lock().unwrap();
         luck.rotate_left(1);
-        if String::from_utf8_lossy(&request.body).contains("<MsgID>1</MsgID>") {
+        if from_wire(&request.body).contains("<MsgID>1</MsgID>") {
             // What was answered in another session would end this one, and rightly so.
             *last = None;
         }

@@ -15,3 +15,8 @@ mod lanes;
 mod link;
 mod recovery;
 mod road;
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}
