@@ -68,6 +68,15 @@ impl<'o> Writer<'o> {
         Ok(Self { target })
     }
 
+    /// The encoding of the document.
+    #[must_use]
+    pub const fn encoding(&self) -> Encoding {
+        match self.target {
+            Target::Xml(_) => Encoding::Xml,
+            Target::Wbxml(_) => Encoding::Wbxml,
+        }
+    }
+
     /// Writes WBXML for stacks that need it another way; XML is not affected. To be called before
     /// the first event.
     #[must_use]

@@ -1,9 +1,9 @@
-//! Management objects as data: definition tables, the registry, DDF documents and the standard
-//! objects.
+//! Management objects as data: definition tables, the registry, DDF and TNDS documents and the
+//! standard objects.
 //!
 //! A [`Definition`] describes every node of a management object once. Mounted in a [`Registry`], it
 //! is what the tree goes by; with [`ddf::write`] it becomes a device description, with [`markdown`]
-//! a table for people. A [`ManagementObject`] adds behaviour: it takes part in changes in two phases
+//! a table for people. A [`tnds::Document`] is a part of the tree as a document. A [`ManagementObject`] adds behaviour: it takes part in changes in two phases
 //! and executes nodes, with a [`Job`] for what takes long. [`DevInfo`], [`DevDetail`] and
 //! [`Account`] are the objects every device has.
 //!
@@ -36,7 +36,9 @@
 //! ```
 
 pub mod ddf;
+pub mod tnds;
 
+mod base64;
 mod definition;
 mod job;
 mod layout;

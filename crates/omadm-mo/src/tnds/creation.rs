@@ -1,0 +1,117 @@
+use std::collections::BTreeMap;
+
+use omadm_core::StatusCode;
+use omadm_tree::{Acl, NewNode, Uri, Value, ValueError};
+
+use super::{Body, Document, Node};
+
+/// One node that a [`Document`] asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Creation {
+    /// The address.
+    pub uri: Uri,
+    /// The node.
+    pub node: NewNode,
+    /// Its ACL, if the document has one; an empty one inherits.
+    pub acl: Option<Acl>,
+    /// Its title, if the document has one.
+    pub title: Option<String>,
+}
+
+/// Why a [`Document`] asks for no tree.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{uri}: {kind}")]
+pub struct CreationError {
+    /// The node.
+    pub uri: Uri,
+    /// What is wrong with it.
+    pub kind: CreationErrorKind,
+}
+
+/// The kind of a [`CreationError`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreationErrorKind {
+    /// The document has it twice.
+    #[error("the node occurs twice")]
+    Duplicate,
+    /// The document has its parent as a leaf.
+    #[error("the parent is a leaf")]
+    Parent,
+    /// The document does not show its value, and nothing is no value of its format.
+    #[error("{0}")]
+    Value(ValueError),
+}
+
+impl CreationError {
+    /// The status a command with such a document gets.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self.kind {
+            CreationErrorKind::Duplicate => StatusCode::ALREADY_EXISTS,
+            CreationErrorKind::Parent => StatusCode::COMMAND_NOT_ALLOWED,
+            CreationErrorKind::Value(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
+        }
+    }
+}
+
+impl Document {
+    /// The nodes to create for an Add or Replace with this target, each after its parent.
+    ///
+    /// Ancestors the document leaves out are not among them. Only what a creation can set is taken
+    /// over: `Name`, `Size`, `TStamp` and `VerNo` are the business of the tree.
+    ///
+    /// # Errors
+    /// A [`CreationError`].
+    pub fn creations(&self, target: &Uri) -> Result<Vec<Creation>, CreationError> {
+        let error = |uri: &Uri, kind| {
+            let uri = uri.clone();
+            Err(CreationError { uri, kind })
+        };
+        let mut creations = Vec::with_capacity(self.nodes.len());
+        let mut leaf_at = BTreeMap::new();
+        for node in &self.nodes {
+            let uri = node.place.resolve(target);
+            let is_leaf = matches!(node.body, Body::Leaf(_));
+            if leaf_at.insert(uri.clone(), is_leaf).is_some() {
+                return error(&uri, CreationErrorKind::Duplicate);
+            }
+            let new = match new_node(node) {
+                Ok(new) => new,
+                Err(kind) => return error(&uri, CreationErrorKind::Value(kind)),
+            };
+            creations.push(Creation {
+                uri,
+                node: new,
+                acl: node.properties.acl.clone(),
+                title: node.properties.title.clone(),
+            });
+        }
+        let below_leaf = |uri: &Uri| {
+            let parent = uri.parent();
+            parent.is_some_and(|parent| leaf_at.get(&parent) == Some(&true))
+        };
+        if let Some(creation) = creations.iter().find(|creation| below_leaf(&creation.uri)) {
+            return error(&creation.uri, CreationErrorKind::Parent);
+        }
+        creations.sort_by_key(|creation| creation.uri.depth());
+        Ok(creations)
+    }
+}
+
+fn new_node(node: &Node) -> Result<NewNode, ValueError> {
+    let node_type = node.properties.node_type.as_deref();
+    Ok(match &node.body {
+        Body::Interior => NewNode::Interior {
+            node_type: node_type
+                .filter(|node_type| !node_type.is_empty())
+                .map(ToOwned::to_owned),
+        },
+        Body::Leaf(Some(value)) => NewNode::Leaf(value.clone()),
+        Body::Leaf(None) => {
+            let format = node.properties.format.unwrap_or_default();
+            NewNode::Leaf(Value::new(format, node_type, "")?)
+        }
+    })
+}
