@@ -39,6 +39,7 @@
 //! command too large for the device's MaxMsgSize is not sent, and a chunk of Results gets 413.
 
 mod answer;
+mod ask;
 mod config;
 mod device;
 mod error;
@@ -51,6 +52,7 @@ mod single;
 mod tracked;
 mod turn;
 
+pub use ask::AskUser;
 pub use config::{Account, Accounts, Compat, Config, Everyone};
 pub use error::{EnqueueError, ReceiveError, RespondError};
 pub use event::{
