@@ -69,6 +69,8 @@ codes! {
     AUTHENTICATION_REQUIRED = 407, "Authentication required";
     /// The user did not answer in time.
     REQUEST_TIMEOUT = 408, "Request timeout";
+    /// A chunk of a large object comes without the Size of the whole.
+    SIZE_REQUIRED = 411, "Size required";
     /// The command lacks a required part.
     INCOMPLETE_COMMAND = 412, "Incomplete command";
     /// The value or message is larger than the receiver takes.

@@ -173,10 +173,7 @@ mod tests {
         assert_eq!(report.detail.as_deref(), Some("Get ./A: no results"));
         chunked.answer(Answer::not_answered(tag, Unanswered::TooLarge));
         let report = done(chunked.poll(&mut correlators));
-        assert_eq!(
-            report.detail.as_deref(),
-            Some("Get ./A: too large for a message")
-        );
+        assert_eq!(report.detail.as_deref(), Some("Get ./A: too large"));
     }
 
     #[test]

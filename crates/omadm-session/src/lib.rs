@@ -6,6 +6,7 @@
 //! |---|---|
 //! | ids of messages, the sizes of the peer, headers | [`Link`] |
 //! | filling a message up to MaxMsgSize | [`Packer`] |
+//! | objects larger than a message | [`LargeObject`] out, [`Assembler`] in |
 //! | answering commands in their order | [`Outbox`], [`header_status`], [`command_status`] |
 //! | finding what a Status or Results answers | [`Ledger`] |
 //! | proving and verifying who the ends are | [`Prover`], [`Verifier`] |
@@ -49,9 +50,11 @@
 //! assert_eq!(procedure.poll(&mut correlators), Step::Done(report));
 //! ```
 
+mod assembler;
 mod auth;
 pub mod bootstrap;
 mod execution;
+mod large;
 mod ledger;
 mod link;
 pub mod notification;
@@ -62,10 +65,12 @@ pub mod request;
 mod round;
 mod status;
 
+pub use assembler::{Assembler, Taken};
 pub use auth::{
     Credentials, Heard, Prover, Scheme, UnknownScheme, UnsupportedScheme, Verdict, Verifier,
 };
 pub use execution::{Execution, Progress};
+pub use large::{LargeObject, MIN_CHUNK, Stopped, data_size};
 pub use ledger::Ledger;
 pub use link::{ASSUMED_MESSAGE_SIZE, Incoming, Link, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE};
 pub use outbox::{Outbox, SlotId};

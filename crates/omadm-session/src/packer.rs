@@ -1,13 +1,15 @@
 use omadm_syncml::{CmdId, Command, EncodeError, Encoder, Encoding, Header};
 
+use crate::large::{LargeObject, MIN_CHUNK};
+
 /// Fills one message up to a size and numbers its commands. [DM-Protocol]
 ///
 /// 1. [`Packer::require`] appends what the message must hold, the Status of the header first.
 /// 2. [`Packer::push`] appends element after element of the caller's queue until one does not fit.
 /// 3. [`Packer::finish`] ends the message, with Final if the package is complete.
 ///
-/// An element that fits no message is where a large object is cut into chunks; the packer itself
-/// never splits one, so the caller replaces it (a Results by its Status 413) or drops it.
+/// An element that fits no message is cut into chunks if it is a [`LargeObject`], with
+/// [`Packer::push_chunk`]; the caller replaces any other (a Results by its Status 413) or drops it.
 ///
 /// ```no_run
 /// use omadm_session::{Fit, Packer, header_status};
@@ -36,6 +38,7 @@ use omadm_syncml::{CmdId, Command, EncodeError, Encoder, Encoding, Header};
 #[derive(Debug)]
 pub struct Packer<'o> {
     encoder: Encoder<'o>,
+    msg_id: u32,
     limit: usize,
     next: CmdId,
     pushed: bool,
@@ -66,6 +69,7 @@ impl<'o> Packer<'o> {
     ) -> Result<Self, EncodeError> {
         Ok(Self {
             encoder: Encoder::new(header, encoding, out)?,
+            msg_id: header.msg_id,
             limit,
             next: CmdId::FIRST,
             pushed: false,
@@ -106,7 +110,69 @@ impl<'o> Packer<'o> {
             return Ok(Fit::Packed(first));
         }
         self.encoder.pop();
-        Ok(if self.pushed { Fit::Full } else { Fit::Never })
+        Ok(self.full())
+    }
+
+    /// Appends the next chunk of a large object, as much of it as fits and at least [`MIN_CHUNK`]
+    /// bytes, and gives it its id. Nothing but Status and Alert may follow in this message unless
+    /// the object is complete.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]; the message and the object are then as they were.
+    pub fn push_chunk(&mut self, object: &mut LargeObject) -> Result<Fit, EncodeError> {
+        let Some(length) = self.longest_chunk(object)? else {
+            return Ok(self.full());
+        };
+        let fit = self.push(&mut object.chunk(length))?;
+        if let Fit::Packed(id) = fit {
+            object.packed(length, self.msg_id, id);
+        }
+        Ok(fit)
+    }
+
+    /// The length of the longest chunk that fits, up to a few bytes; none if it is not worth it.
+    fn longest_chunk(&mut self, object: &LargeObject) -> Result<Option<usize>, EncodeError> {
+        let rest = object.rest();
+        let least = object.cut(MIN_CHUNK);
+        let Some(room) = self.room_beside(&mut object.chunk(least))? else {
+            return Ok(None);
+        };
+        // What is certain to fit, and what is certain not to: a byte takes at least a byte. The
+        // length of octets takes up to four bytes more.
+        let (mut fits, mut most) = (least, least.saturating_add(room).min(rest));
+        let mut guess = if most == rest {
+            most
+        } else {
+            most.saturating_sub(4)
+        };
+        while fits < most {
+            let length = object.cut(guess);
+            if length <= fits || self.room_beside(&mut object.chunk(length))?.is_some() {
+                fits = fits.max(length);
+                if guess.saturating_add(4) >= most {
+                    break;
+                }
+                guess = guess.midpoint(most).saturating_add(1).min(most);
+            } else {
+                most = guess.saturating_sub(1);
+                guess = fits.midpoint(most);
+            }
+        }
+        Ok(Some(fits))
+    }
+
+    /// How many bytes are left beside this command, if it fits.
+    fn room_beside(&mut self, command: &mut Command<'_>) -> Result<Option<usize>, EncodeError> {
+        number(command, self.next);
+        self.encoder.push(command)?;
+        let room = self.limit.checked_sub(self.encoder.len());
+        self.encoder.pop();
+        Ok(room)
+    }
+
+    const fn full(&self) -> Fit {
+        if self.pushed { Fit::Full } else { Fit::Never }
     }
 
     /// Ends the message, with or without Final.

@@ -77,9 +77,13 @@ pub enum Unanswered {
     SessionLost,
     /// The device completed its package without a Status for it.
     NoStatus,
-    /// It was not sent, for it fits no message of the size the device takes; or its Results were
-    /// not taken in, for they came in chunks.
+    /// It was not sent, for its value is larger than the device takes by MaxObjSize, or it is no
+    /// value and fits no message; or its Results are larger than the server takes.
     TooLarge,
+    /// Its value, or that of its Results, is a large object of which chunks got lost: the device
+    /// said so by Alert 1225, or the server did. The command was not executed, the Results are not
+    /// known.
+    Incomplete,
     /// It was not sent: the encoding of the session cannot express it.
     Unencodable,
 }

@@ -192,7 +192,8 @@ impl Reply {
     #[must_use]
     pub fn complaint(&self) -> String {
         let why = match (self.unanswered, self.status) {
-            (Some(Unanswered::TooLarge), _) => "too large for a message".to_owned(),
+            (Some(Unanswered::TooLarge), _) => "too large".to_owned(),
+            (Some(Unanswered::Incomplete), _) => "part of the value got lost".to_owned(),
             (Some(Unanswered::Unencodable), _) => "not expressible in the encoding".to_owned(),
             (Some(Unanswered::SessionLost), _) => "the session ended".to_owned(),
             (None, Some(code)) if !code.is_success() => format!("{code:?}"),

@@ -1,7 +1,7 @@
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
-use crate::Item;
+use crate::{Item, Meta};
 
 mod alert;
 mod answer;
@@ -136,6 +136,53 @@ impl<'a> Command<'a> {
             Self::Results(c) => &c.items,
             Self::Status(c) => &c.items,
             Self::Atomic(_) | Self::Sequence(_) | Self::Unsupported(_) => &[],
+        }
+    }
+
+    /// The Items, to be changed; `None` for a command that can have none.
+    pub const fn items_mut(&mut self) -> Option<&mut Vec<Item<'a>>> {
+        match self {
+            Self::Add(c) | Self::Copy(c) | Self::Delete(c) | Self::Get(c) | Self::Replace(c) => {
+                Some(&mut c.items)
+            }
+            Self::Alert(c) => Some(&mut c.items),
+            Self::Exec(c) => Some(&mut c.items),
+            Self::Results(c) => Some(&mut c.items),
+            Self::Status(c) => Some(&mut c.items),
+            Self::Atomic(_) | Self::Sequence(_) | Self::Unsupported(_) => None,
+        }
+    }
+
+    /// The Meta whose elements the Items inherit; `None` for a command that has none.
+    #[must_use]
+    pub const fn meta(&self) -> Option<&Meta<'a>> {
+        match self {
+            Self::Add(c) | Self::Copy(c) | Self::Delete(c) | Self::Get(c) | Self::Replace(c) => {
+                Some(&c.meta)
+            }
+            Self::Exec(c) => Some(&c.meta),
+            Self::Results(c) => Some(&c.meta),
+            Self::Atomic(_)
+            | Self::Sequence(_)
+            | Self::Alert(_)
+            | Self::Status(_)
+            | Self::Unsupported(_) => None,
+        }
+    }
+
+    /// The [`meta`](Self::meta), to be changed.
+    pub const fn meta_mut(&mut self) -> Option<&mut Meta<'a>> {
+        match self {
+            Self::Add(c) | Self::Copy(c) | Self::Delete(c) | Self::Get(c) | Self::Replace(c) => {
+                Some(&mut c.meta)
+            }
+            Self::Exec(c) => Some(&mut c.meta),
+            Self::Results(c) => Some(&mut c.meta),
+            Self::Atomic(_)
+            | Self::Sequence(_)
+            | Self::Alert(_)
+            | Self::Status(_)
+            | Self::Unsupported(_) => None,
         }
     }
 

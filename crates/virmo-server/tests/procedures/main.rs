@@ -153,7 +153,7 @@ fn every_failing_step_is_reported() {
                 assert_eq!(report.status, status, "{case}");
                 let why = match fault {
                     Fault::Status(_) => "500 Command failed",
-                    Fault::TooLarge => "too large for a message",
+                    Fault::TooLarge => "too large",
                     _ => "no status",
                 };
                 let detail = report.detail.clone().unwrap_or_default();
