@@ -74,6 +74,6 @@ pub use pem::InvalidPem;
 #[cfg(feature = "server-tls")]
 pub use server::ServerTls;
 #[cfg(feature = "server")]
-pub use server::{Files, Handler, Incoming, Outgoing, Server, ServerConfig};
+pub use server::{Files, Handler, Incoming, Outgoing, Refused, Server, ServerConfig};
 #[cfg(all(feature = "tls", any(feature = "client", feature = "fetch")))]
 pub use tls::Tls;

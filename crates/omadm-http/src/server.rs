@@ -23,7 +23,7 @@ mod tls;
 
 use connection::{Service, unless_stopped};
 pub use files::Files;
-pub use handler::{Handler, Incoming, Outgoing};
+pub use handler::{Handler, Incoming, Outgoing, Refused};
 #[cfg(feature = "server-tls")]
 pub use tls::ServerTls;
 
@@ -36,7 +36,10 @@ pub use tls::ServerTls;
 /// | … with a longer body than allowed | 413 |
 /// | … whose body does not come in time | 408 |
 /// | `GET` and `HEAD` below `/images/` | the file, or the part of it asked for; 404 |
+/// | a path the handler does not serve | 404 |
 /// | any other method | 405 |
+///
+/// A failure comes with a line of text that names its status.
 ///
 /// That a body of another type gets 415, and an unreadable one 400, is usage (unverified).
 ///

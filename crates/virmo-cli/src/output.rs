@@ -31,6 +31,8 @@ pub(crate) enum Event {
         name: String,
         uri: String,
         status: u16,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<Origin>,
     },
     State {
         #[serde(flatten)]
@@ -53,6 +55,8 @@ pub(crate) enum Event {
         source: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         delivered: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<Origin>,
     },
     Recovered {
         vm: String,
@@ -71,6 +75,8 @@ pub(crate) enum Event {
         result: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        device: Option<Origin>,
         /// What the step does, for people.
         #[serde(skip)]
         label: String,
@@ -78,6 +84,24 @@ pub(crate) enum Event {
     Error {
         message: String,
     },
+}
+
+/// The device a server tells of.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Origin {
+    pub(crate) device: String,
+    /// Whether people have to be told: there is more than one.
+    #[serde(skip)]
+    pub(crate) of_several: bool,
+}
+
+/// For people: the device, where there is more than one.
+fn origin(device: &Option<Origin>) -> String {
+    match device {
+        Some(origin) if origin.of_several => format!("  [{}]", origin.device),
+        _ => String::new(),
+    }
 }
 
 /// A VM or an image, by the name of its node.
@@ -108,12 +132,18 @@ impl fmt::Display for Event {
                 }
                 write!(f, " {}", result.as_deref().unwrap_or("begins"))
             }
-            Self::Command { name, uri, status } => {
+            Self::Command {
+                name,
+                uri,
+                status,
+                device,
+            } => {
                 write!(f, "  {status}  {name:<8} {uri}")?;
                 match name_of(*status) {
-                    Some(text) if *status >= 300 => write!(f, "  ({text})"),
-                    _ => Ok(()),
+                    Some(text) if *status >= 300 => write!(f, "  ({text})")?,
+                    _ => {}
                 }
+                f.write_str(&origin(device))
             }
             Self::State {
                 of,
@@ -142,16 +172,18 @@ impl fmt::Display for Event {
                 alert_type,
                 source,
                 delivered,
+                device,
             } => {
                 write!(f, "       alert {alert_type}")?;
                 if let Some(source) = source {
                     write!(f, " from {source}")?;
                 }
                 match delivered {
-                    Some(true) => f.write_str(" delivered"),
-                    Some(false) => f.write_str(" queued"),
-                    None => Ok(()),
+                    Some(true) => f.write_str(" delivered")?,
+                    Some(false) => f.write_str(" queued")?,
+                    None => {}
                 }
+                f.write_str(&origin(device))
             }
             Self::Recovered {
                 vm,
@@ -168,6 +200,7 @@ impl fmt::Display for Event {
                 children,
                 result,
                 detail,
+                device,
                 label,
             } => {
                 write!(
@@ -190,7 +223,7 @@ impl fmt::Display for Event {
                 if let Some(detail) = detail {
                     write!(f, "  ({detail})")?;
                 }
-                Ok(())
+                f.write_str(&origin(device))
             }
             Self::Error { message } => write!(f, "error: {message}"),
         }
@@ -373,6 +406,7 @@ mod tests {
             alert_type: "urn:oma:at:oma-virmo:imageready:1.0".into(),
             source: Some("./VMImgMO/entvm/Operations/Download".into()),
             delivered: Some(true),
+            device: None,
         };
         assert_eq!(
             json(&alert),
@@ -386,13 +420,27 @@ mod tests {
             children: None,
             result: None,
             detail: None,
+            device: Some(Origin {
+                device: "urn:x:1".into(),
+                of_several: false,
+            }),
             label: "suspend entvm".into(),
         };
         assert_eq!(
             json(&step),
-            r#"{"event":"step","index":3,"ok":false,"status":405}"#
+            r#"{"event":"step","index":3,"ok":false,"status":405,"device":"urn:x:1"}"#
         );
         assert_eq!(step.to_string(), "step 3 FAILED suspend entvm  status 405");
+        let command = Event::Command {
+            name: "Get".into(),
+            uri: "./VirMO".into(),
+            status: 200,
+            device: Some(Origin {
+                device: "urn:x:1".into(),
+                of_several: true,
+            }),
+        };
+        assert_eq!(command.to_string(), "  200  Get      ./VirMO  [urn:x:1]");
         let listening = Event::Listening {
             url: "http://127.0.0.1:1/dm".into(),
         };

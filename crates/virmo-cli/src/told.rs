@@ -46,12 +46,14 @@ impl DeviceTeller {
                 name: name.to_string(),
                 uri: uri.clone(),
                 status: status.get(),
+                device: None,
             }),
             Client::AlertQueued(alert) | Client::AlertDelivered(alert) => {
                 self.output.event(&Event::Alert {
                     alert_type: alert.alert_type.clone(),
                     source: alert.source.clone(),
                     delivered: Some(matches!(event, Client::AlertDelivered(_))),
+                    device: None,
                 });
             }
             Client::AlertRefused { alert, status, .. } => self.error(match status {

@@ -25,6 +25,8 @@ mod peer;
 #[path = "support/program.rs"]
 mod program;
 
+use serde_json::json;
+
 use http::{answer, ask};
 use peer::{Device, Element};
 use program::{Background, complaint, events, lines, pick, virmo, virmo_with};
@@ -329,7 +331,7 @@ fn a_server_that_proves_nothing_is_not_obeyed() {
 
 #[test]
 fn serve_survives_whoever_does_not_speak_its_language() {
-    let (server, url) = Background::serve(&["--encoding", "xml"]);
+    let (mut server, url) = Background::serve(&["--encoding", "xml"]);
     let dm = [("Content-Type", XML)];
     let large = vec![b' '; (1 << 20) + 1];
     let odd = "application/vnd.syncml.dm+wbxml";
@@ -355,5 +357,22 @@ fn serve_survives_whoever_does_not_speak_its_language() {
     assert_eq!(Device::default().session(&url), 0, "and lives on");
     let charset = [("Content-Type", &*format!("{XML}; charset=UTF-8"))];
     assert_eq!(ask("POST", &url, &charset, b"x").status(), 400);
+    let elsewhere = ask("POST", &url.replace("/dm", "/"), &dm, b"x");
+    assert_eq!(
+        (elsewhere.status(), &elsewhere.body[..]),
+        (404, &b"404 Not Found\n"[..])
+    );
+    // Who runs it hears of each.
+    let mut told = Vec::new();
+    while told.len() < 11 {
+        let event = server.wait_for(&[("event", json!("error"))]);
+        told.push(event["message"].as_str().unwrap().to_owned());
+    }
+    assert!(
+        told[0].starts_with("HTTP POST /dm from 127.0.0.1:"),
+        "{told:?}"
+    );
+    assert!(told[0].ends_with("was answered with 400"), "{told:?}");
+    assert!(told[10].starts_with("HTTP POST / from"), "{told:?}");
     server.kill();
 }

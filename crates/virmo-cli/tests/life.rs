@@ -245,6 +245,11 @@ fn two_devices_go_through_the_plan_side_by_side() {
         steps.push(server.wait_for(&[("event", json!("step"))]));
     }
     assert!(steps.iter().all(|step| step["ok"] == true), "{steps:?}");
+    for id in ["urn:x:1", "urn:x:2"] {
+        let own = steps.iter().filter(|step| step["device"] == id);
+        let order: Vec<_> = own.map(|step| step["index"].as_u64().unwrap()).collect();
+        assert_eq!(order, (0..9).collect::<Vec<_>>(), "{steps:?}");
+    }
 }
 
 /// Runs a plan to its end; the server's code and its steps.
@@ -363,6 +368,19 @@ exec = "./VMImgMO/a/Operations/Download"
         steps[4..],
         ["4 true 200 null null", "5 false 400 null null"]
     );
+}
+
+/// Each step gets the file under the type that it names.
+#[test]
+fn a_file_may_be_an_image_of_two_types() {
+    let deliver = |node: &str, media_type: &str| {
+        format!(
+            "[[step]]\ndeliver_image = {{ node = '{node}', name = 'n', uri = '/images/i.img', media_type = '{media_type}' }}\n"
+        )
+    };
+    let plan = deliver("a", "application/x-one") + &deliver("b", "application/x-two");
+    let delivered = |index| format!("{index} true 200 null null");
+    assert_eq!(run(&plan), (Some(0), vec![delivered(0), delivered(1)]));
 }
 
 #[test]

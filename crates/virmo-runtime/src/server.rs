@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use omadm_http::{Files, Handler, Incoming, Outgoing, ServerConfig};
+use omadm_http::{Files, Handler, Incoming, Outgoing, Refused, ServerConfig};
 use omadm_markup::Encoding;
 use omadm_server::{
     Accounts, Config, EnqueueError, Event, EventKind, Everyone, ProcedureId, Request,
@@ -13,6 +13,9 @@ use omadm_server::{
 use omadm_session::Procedure;
 
 use crate::{clock::Clocks, random};
+
+/// Where the server takes messages.
+const PATH: &str = "/dm";
 
 /// What a device goes through when it first comes: the program of a [`Server`].
 pub type Programme = Box<dyn FnMut(&str) -> Vec<Box<dyn Procedure>> + Send>;
@@ -33,6 +36,7 @@ pub struct ServerBuilder {
     only: Option<Encoding>,
     programme: Programme,
     observer: Box<dyn Fn(Event) + Send + Sync>,
+    refusals: Box<dyn Fn(&Refused<'_>) + Send + Sync>,
 }
 
 struct Shared {
@@ -40,6 +44,7 @@ struct Shared {
     clock: Clocks,
     only: Option<Encoding>,
     observer: Box<dyn Fn(Event) + Send + Sync>,
+    refusals: Box<dyn Fn(&Refused<'_>) + Send + Sync>,
 }
 
 struct State {
@@ -59,6 +64,7 @@ impl Server {
             only: None,
             programme: Box::new(|_| Vec::new()),
             observer: Box::new(drop),
+            refusals: Box::new(|_| {}),
         }
     }
 
@@ -71,7 +77,7 @@ impl Server {
     /// The address devices post to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}/dm", self.address())
+        format!("http://{}{PATH}", self.address())
     }
 
     /// Lets a device go through a procedure, after those it has to go through already; at once if
@@ -156,6 +162,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets somebody hear of HTTP requests that came to nothing: at another path than the server's,
+    /// unreadable, of another media type, for files that are not there.
+    pub fn refusals(mut self, observer: impl Fn(&Refused<'_>) + Send + Sync + 'static) -> Self {
+        self.refusals = Box::new(observer);
+        self
+    }
+
     /// Serves on a listener until the server is stopped or dropped.
     ///
     /// # Errors
@@ -171,6 +184,7 @@ impl ServerBuilder {
             clock: Clocks::new(),
             only: self.only,
             observer: self.observer,
+            refusals: self.refusals,
         });
         let http = omadm_http::Server::start(listener, Arc::clone(&shared) as _, self.http)?;
         Ok(Server { http, shared })
@@ -213,6 +227,14 @@ impl Shared {
 }
 
 impl Handler for Shared {
+    fn serves(&self, path: &str) -> bool {
+        path == PATH
+    }
+
+    fn refused(&self, request: &Refused<'_>) {
+        (self.refusals)(request);
+    }
+
     fn accepts(&self, content_type: &str) -> bool {
         omadm_syncml::encoding_of(content_type)
             .is_some_and(|encoding| self.only.is_none_or(|only| only == encoding))

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{
-    Handler, Incoming, Outgoing, ServerConfig,
+    Handler, Incoming, Outgoing, Refused, ServerConfig,
     body::{self, Body, NoBody},
     stall::Stalling,
 };
@@ -93,11 +93,30 @@ impl Service {
         }
     }
 
+    /// Answers a request; whoever is refused is told why, and the handler of it.
     async fn answer(&self, request: Request<RequestBody>, remote: SocketAddr) -> Response<Body> {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let response = self.respond(request, remote).await;
+        let status = response.status();
+        if status.as_u16() >= 400 {
+            self.handler.refused(&Refused {
+                remote,
+                method: method.as_str(),
+                target: uri.path_and_query().map_or("/", |target| target.as_str()),
+                status: status.as_u16(),
+            });
+        }
+        response
+    }
+
+    async fn respond(&self, request: Request<RequestBody>, remote: SocketAddr) -> Response<Body> {
         if let Some(files) = &self.config.files
             && let Some(name) = request.uri().path().strip_prefix("/images/")
         {
             return files.answer(&request, name).await;
+        }
+        if !self.handler.serves(request.uri().path()) {
+            return plain(StatusCode::NOT_FOUND);
         }
         if request.method() != Method::POST {
             return not_allowed("POST");
@@ -150,8 +169,13 @@ impl Service {
 
 /// The answer as hyper has it; `None` if it has no valid status or header.
 fn into_response(outgoing: Outgoing) -> Option<Response<Body>> {
-    let mut response = Response::new(Body::Bytes(outgoing.body.into()));
-    *response.status_mut() = StatusCode::from_u16(outgoing.status).ok()?;
+    let status = StatusCode::from_u16(outgoing.status).ok()?;
+    let mut response = if outgoing.body.is_empty() {
+        plain(status)
+    } else {
+        Response::new(Body::Bytes(outgoing.body.into()))
+    };
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
     if let Some(content_type) = outgoing.content_type {
@@ -168,10 +192,15 @@ pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// An answer without a body.
+/// An answer that says no more than its status: in a line of text if it is a failure.
 pub(super) fn plain(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    if status.as_u16() >= 400 {
+        *response.body_mut() = Body::Bytes(format!("{status}\n").into());
+        let text = HeaderValue::from_static("text/plain");
+        response.headers_mut().insert(CONTENT_TYPE, text);
+    }
     response
 }
 

@@ -9,7 +9,7 @@ use std::{
 use hyper::{
     Method, Request, Response, StatusCode,
     header::{
-        ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE,
+        ACCEPT, ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE,
         LAST_MODIFIED, RANGE,
     },
 };
@@ -30,7 +30,7 @@ use super::{
 #[derive(Clone, Debug)]
 pub struct Files {
     directory: PathBuf,
-    media_types: BTreeMap<String, HeaderValue>,
+    media_types: BTreeMap<String, Vec<HeaderValue>>,
 }
 
 impl Files {
@@ -44,13 +44,32 @@ impl Files {
     }
 
     /// Serves one file, named by its path below the directory with `/` between the parts, under
-    /// another media type. A text that cannot be a header value is ignored.
+    /// another media type. Of several it has the one that the request names in its `Accept`, or
+    /// else the first. A text that cannot be a header value is ignored. [RFC 9110 §12.5.1]
     #[must_use]
     pub fn with_media_type(mut self, name: impl Into<String>, media_type: &str) -> Self {
         if let Ok(media_type) = media_type.parse() {
-            self.media_types.insert(name.into(), media_type);
+            self.media_types
+                .entry(name.into())
+                .or_default()
+                .push(media_type);
         }
         self
+    }
+
+    /// What a file is, in the words of a request.
+    fn media_type(&self, name: &str, headers: &HeaderMap) -> HeaderValue {
+        let types = self.media_types.get(name).map_or(&[][..], Vec::as_slice);
+        let asked = text(headers, ACCEPT.as_str()).unwrap_or_default();
+        let is_asked = |media_type: &&HeaderValue| {
+            let own = media_type.to_str().map(essence).unwrap_or_default();
+            let mut asked = asked.split(',').map(essence);
+            asked.any(|asked| asked.eq_ignore_ascii_case(own))
+        };
+        let chosen = types.iter().find(is_asked).or(types.first());
+        chosen
+            .cloned()
+            .unwrap_or(HeaderValue::from_static("application/octet-stream"))
     }
 
     pub(super) async fn answer<B>(&self, request: &Request<B>, name: &str) -> Response<Body> {
@@ -60,7 +79,7 @@ impl Files {
             _ => return not_allowed("GET, HEAD"),
         };
         let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
-        let media_type = self.media_types.get(&name).cloned();
+        let media_type = self.media_type(&name, request.headers());
         let (files, headers) = (self.clone(), request.headers().clone());
         let answer = spawn_blocking(move || {
             let (file, metadata) = files.open(&name)?;
@@ -68,8 +87,6 @@ impl Files {
         });
         match answer.await {
             Ok(Ok(mut response)) => {
-                let octets = HeaderValue::from_static("application/octet-stream");
-                let media_type = media_type.unwrap_or(octets);
                 response.headers_mut().insert(CONTENT_TYPE, media_type);
                 response
             }
@@ -92,6 +109,12 @@ impl Files {
         }
         Ok((file, metadata))
     }
+}
+
+/// A media type without its parameters.
+fn essence(media_type: &str) -> &str {
+    let (essence, _) = media_type.split_once(';').unwrap_or((media_type, ""));
+    essence.trim()
 }
 
 /// A name as a path that leads downwards only.

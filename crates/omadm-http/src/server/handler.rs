@@ -4,6 +4,13 @@ use omadm_syncml::{Encoding, encoding_of, media_type};
 
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether there is anything at this path; requests for others are answered with 404. By
+    /// default: at every path.
+    fn serves(&self, path: &str) -> bool {
+        let _ = path;
+        true
+    }
+
     /// Whether requests with this Content-Type are taken; others are answered with 415 before
     /// their body is read. By default: DM messages in XML and in WBXML.
     fn accepts(&self, content_type: &str) -> bool {
@@ -15,6 +22,26 @@ pub trait Handler: Send + Sync + 'static {
     /// A DM server answers every message it can decode with a message and 200, whatever happened
     /// inside, and a body it cannot decode with [`Outgoing::status`]`(400)`.
     fn handle(&self, request: &Incoming) -> Outgoing;
+
+    /// Hears of a request that was answered with a status of 400 or greater, whether `handle` or
+    /// the server itself did so. What is no HTTP at all is not heard of.
+    fn refused(&self, request: &Refused<'_>) {
+        let _ = request;
+    }
+}
+
+/// A request that came to nothing: [`Handler::refused`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Refused<'a> {
+    /// Who sent it.
+    pub remote: SocketAddr,
+    /// Its method.
+    pub method: &'a str,
+    /// Path and query as they were sent.
+    pub target: &'a str,
+    /// The status it was answered with.
+    pub status: u16,
 }
 
 /// A request.
@@ -67,7 +94,7 @@ impl Outgoing {
         }
     }
 
-    /// Nothing but a status.
+    /// Nothing but a status; one of 400 or greater is sent with its name as text.
     #[must_use]
     pub const fn status(status: u16) -> Self {
         Self {

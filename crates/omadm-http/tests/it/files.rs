@@ -66,6 +66,33 @@ fn a_file_comes_whole_with_what_is_needed_to_resume() {
     assert_eq!((status(&answer), body(&answer)), (200, ""));
 }
 
+/// One file, several media types: the one that is asked for.
+#[test]
+fn a_file_is_what_it_is_asked_for_as() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("a"), "0").unwrap();
+    let files = Files::new(directory.path()).with_media_type("a", "application/x-one; v=1");
+    let server = serve(files.with_media_type("a", "application/x-two"));
+    for (accept, media_type) in [
+        ("", "application/x-one; v=1"),
+        ("accept: */*\r\n", "application/x-one; v=1"),
+        ("accept: application/x-two\r\n", "application/x-two"),
+        (
+            "accept: text/*, Application/X-Two;q=0.5\r\n",
+            "application/x-two",
+        ),
+        ("accept: application/x-one\r\n", "application/x-one; v=1"),
+        ("accept: application/x-three\r\n", "application/x-one; v=1"),
+    ] {
+        let answer = ask(server.address(), "GET", "/images/a", accept);
+        assert_eq!(
+            header(&answer, "content-type"),
+            Some(media_type),
+            "{accept}"
+        );
+    }
+}
+
 #[test]
 fn a_part_comes_if_the_file_is_still_the_same() {
     let (directory, server) = bench();
@@ -159,7 +186,11 @@ fn only_files_of_the_directory_are_there() {
         secret.to_str().unwrap(),
     ] {
         let answer = ask(server.address(), "GET", &format!("/images/{name}"), "");
-        assert_eq!((status(&answer), body(&answer)), (404, ""), "{name}");
+        assert_eq!(
+            (status(&answer), body(&answer)),
+            (404, "404 Not Found\n"),
+            "{name}"
+        );
     }
 }
 

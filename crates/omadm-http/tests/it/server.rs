@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use omadm_http::{Encoding, Files, Handler, Incoming, Outgoing, Server, ServerConfig};
+use omadm_http::{Encoding, Files, Handler, Incoming, Outgoing, Refused, Server, ServerConfig};
 use tempfile::TempDir;
 
 use crate::peer::{body, header, raw, status};
@@ -23,9 +23,26 @@ struct Clerk {
     crowd: AtomicUsize,
     entered: Sender<()>,
     release: Mutex<Receiver<()>>,
+    /// What was refused, as `method target status`.
+    refused: Sender<String>,
 }
 
 impl Handler for Clerk {
+    fn serves(&self, path: &str) -> bool {
+        path != "/elsewhere"
+    }
+
+    fn refused(&self, it: &Refused<'_>) {
+        let Refused {
+            method,
+            target,
+            status,
+            ..
+        } = it;
+        // An error means that nobody asks.
+        _ = self.refused.send(format!("{method} {target} {status}"));
+    }
+
     fn handle(&self, request: &Incoming) -> Outgoing {
         match request.target.as_str() {
             "/panic" => panic!("as asked"),
@@ -52,12 +69,15 @@ struct Bench {
     server: Server,
     entered: Receiver<()>,
     release: Sender<()>,
+    refused: Receiver<String>,
 }
 
 fn bench(change: impl FnOnce(&mut ServerConfig)) -> Bench {
     let ((entered, has_entered), (release, released)) = (mpsc::channel(), mpsc::channel());
+    let (refused, was_refused) = mpsc::channel();
     let clerk = Clerk {
         crowd: AtomicUsize::new(0),
+        refused,
         entered,
         release: Mutex::new(released),
     };
@@ -68,6 +88,7 @@ fn bench(change: impl FnOnce(&mut ServerConfig)) -> Bench {
     Bench {
         server: Server::start(listener, Arc::new(clerk), config).unwrap(),
         entered: has_entered,
+        refused: was_refused,
         release,
     }
 }
@@ -118,6 +139,22 @@ fn bad_requests_are_told_apart_and_survived() {
     assert_eq!(status(&post(address, "/panic", "x")), 500);
     assert_eq!(status(&post(address, "/nonsense", "x")), 500);
     assert_eq!(status(&post(address, "/", "x")), 200);
+    let answer = post(address, "/elsewhere?a=b", "x");
+    assert_eq!((status(&answer), body(&answer)), (404, "404 Not Found\n"));
+    assert_eq!(header(&answer, "content-type"), Some("text/plain"));
+    // What is no HTTP reaches nobody.
+    let refused: Vec<_> = bench.refused.try_iter().collect();
+    let expected = [
+        "GET / 405",
+        "PUT / 405",
+        "POST / 415",
+        "POST / 415",
+        "POST /unreadable 400",
+        "POST /panic 500",
+        "POST /nonsense 500",
+        "POST /elsewhere?a=b 404",
+    ];
+    assert_eq!(refused, expected);
 }
 
 #[test]
@@ -207,6 +244,7 @@ fn a_request_under_way_is_finished_when_the_server_stops() {
         server,
         entered,
         release,
+        ..
     } = bench(|_| {});
     let address = server.address();
     let request = thread::spawn(move || post(address, "/wait", "x"));
@@ -228,6 +266,7 @@ fn a_handler_that_never_returns_does_not_keep_the_server() {
         server,
         entered,
         release,
+        ..
     } = bench(|config| {
         config.grace = Duration::from_millis(50);
     });

@@ -26,7 +26,7 @@ use crate::{
     auth::{self, Proofs},
     commands::device::profile,
     failure::Failure,
-    output::{Event, Output},
+    output::{Event, Origin, Output},
     plan::{self, Action, Step},
     steps::{self, Planned},
 };
@@ -110,15 +110,25 @@ pub(crate) fn start(
         builder = builder.files(files(folder, &steps, address)?);
     }
     let (sender, done) = mpsc::channel();
+    let told = Arc::clone(output);
     let teller = Teller {
         output: Arc::clone(output),
         steps_only: settings.steps_only,
         through: Mutex::default(),
+        first: Mutex::default(),
         done: sender,
     };
     let server = builder
         .programme(move |_| steps::procedures(&steps, &base).unwrap_or_default())
         .observer(move |event| teller.tell(event))
+        .refusals(move |request| {
+            told.event(&Event::Error {
+                message: format!(
+                    "HTTP {} {} from {} was answered with {}",
+                    request.method, request.target, request.remote, request.status
+                ),
+            })
+        })
         .start(listener)
         .map_err(Failure::work)?;
     Ok((server, done))
@@ -151,6 +161,8 @@ struct Teller {
     steps_only: bool,
     /// The devices that are through, in a session that goes on: whether every step succeeded.
     through: Mutex<BTreeMap<String, bool>>,
+    /// The device that came first.
+    first: Mutex<Option<Origin>>,
     done: Sender<bool>,
 }
 
@@ -162,6 +174,7 @@ impl Teller {
             kind,
             ..
         } = event;
+        let origin = self.origin(&device);
         match kind {
             EventKind::ProcedureFinished {
                 report, procedure, ..
@@ -181,6 +194,7 @@ impl Teller {
                         children: report.children,
                         result: report.result,
                         detail: report.detail,
+                        device: origin,
                         label: step.label,
                     });
                 }
@@ -218,14 +232,30 @@ impl Teller {
                 name: name.into_owned(),
                 uri,
                 status: status.get(),
+                device: origin,
             }),
             EventKind::Alert { alert, .. } => self.output.event(&Event::Alert {
                 alert_type: alert.alert_type,
                 source: alert.source,
                 delivered: None,
+                device: origin,
             }),
             _ => {}
         }
+    }
+
+    fn origin(&self, device: &str) -> Option<Origin> {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = &mut *first;
+        let known = first.get_or_insert_with(|| Origin {
+            device: device.to_owned(),
+            of_several: false,
+        });
+        known.of_several |= known.device != device;
+        Some(Origin {
+            device: device.to_owned(),
+            of_several: known.of_several,
+        })
     }
 
     fn through(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {
