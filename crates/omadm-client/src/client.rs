@@ -8,6 +8,7 @@ use omadm_tree::{Principal, Tree};
 use crate::{
     ApiMisuse, Config, Event, Input, Output, SessionEnd, StartError,
     device::Device,
+    notification::Notifications,
     phase::{Core, Phase},
     session::check_dev_info,
 };
@@ -39,6 +40,7 @@ use crate::{
 pub struct Client {
     core: Core,
     phase: Phase,
+    notifications: Notifications,
     /// A session was asked for, and none was opened since.
     asked: bool,
 }
@@ -59,6 +61,7 @@ impl Client {
     ) -> Result<Self, StartError> {
         let prover = Prover::new(config.scheme, config.credentials.clone())?;
         let verifier = Verifier::new(config.scheme, config.server_credentials.clone())?;
+        let notifications = Notifications::load(&config, &*journal)?;
         let device = Device::start(&config, tree, registry, journal, now)?;
         check_dev_info(device.tree())?;
         let mut client = Self {
@@ -72,6 +75,7 @@ impl Client {
                 quiet_until: now.mono,
             },
             phase: Phase::Idle,
+            notifications,
             asked: false,
         };
         client.ask(now);
@@ -92,7 +96,8 @@ impl Client {
                 return Err(ApiMisuse::NotAwaited);
             }
             Input::Answered { question, answer } => {
-                let open = self.phase.question().filter(|open| open.id == *question);
+                let open = [self.phase.question(), self.notifications.question()];
+                let open = open.into_iter().flatten().find(|it| it.id == *question);
                 if open.is_some_and(|open| !open.asked.accepts(answer)) {
                     return Err(ApiMisuse::UnfitAnswer(*question));
                 }
@@ -104,6 +109,7 @@ impl Client {
         self.phase = match (input, phase) {
             (Input::Start(start), _) => {
                 self.asked = false;
+                self.notifications.session_opens(start, &mut core.device);
                 Phase::prepare(start, core, now)
             }
             (Input::Received(received), Phase::Awaiting(awaiting)) => {
@@ -123,10 +129,25 @@ impl Client {
                     return Err(ApiMisuse::UnknownJob(job));
                 }
             },
+            (Input::Notification(octets), phase) => {
+                let Core { config, device, .. } = core;
+                self.notifications.receive(octets, config, device, now);
+                phase
+            }
+            (Input::Answered { question, answer }, phase)
+                if self
+                    .notifications
+                    .question()
+                    .is_some_and(|it| it.id == question) =>
+            {
+                self.notifications.answered(&answer, &mut core.device);
+                phase
+            }
             (Input::Answered { question, answer }, phase) => {
                 phase.answered(question, answer, core, now)
             }
             (Input::Deadline, mut phase) => {
+                self.notifications.wake(&mut core.device, now.mono);
                 while let Some(job) = core.device.overdue_job(now.mono) {
                     if let Some(result) = core.device.complete(job, JobEnd::TimedOut, now) {
                         phase = phase.completed(job, result, core, now);
@@ -143,6 +164,10 @@ impl Client {
             (Input::Abort, Phase::Preparing { .. }) => core.ended(SessionEnd::Aborted, now),
             (Input::Abort, phase @ (Phase::Idle | Phase::Aborting)) => phase,
         };
+        if !self.in_session() {
+            let Core { config, device, .. } = &mut self.core;
+            self.notifications.advance(config, device, now);
+        }
         self.ask(now);
         Ok(())
     }
@@ -157,7 +182,8 @@ impl Client {
     pub fn deadline(&self) -> Option<Duration> {
         let session_wanted = self.session_wanted().filter(|_| !self.asked);
         let job = self.core.device.next_job_deadline();
-        [self.phase.deadline(), job, session_wanted]
+        let notification = self.notifications.deadline();
+        [self.phase.deadline(), job, session_wanted, notification]
             .into_iter()
             .flatten()
             .min()

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use omadm_core::ServerId;
-use omadm_session::{Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Scheme};
+use omadm_session::{Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Scheme, notification::Resync};
 use omadm_syncml::{Encoding, Limits};
 
 /// Who the server is, and what the engine may spend.
@@ -58,6 +58,10 @@ pub struct Config {
     /// When a refused alert is sent again, and when a session is wanted after one that failed.
     /// Default: 10 times, after 1 min, 2 min, … at most 24 h.
     pub alert_retry: Backoff,
+    /// How many notifications are read in a minute; more are dropped. Default: 20.
+    pub max_notifications: u32,
+    /// Whether a notification may prove itself by the nonce of resynchronisation. Default: no.
+    pub nonce_resync: Resync,
     /// How many alerts may wait; what comes beyond is dropped. Default: 1,000.
     pub max_queued_alerts: usize,
     /// How many jobs may be open; an Exec beyond is answered with 503. Default: 256.
@@ -94,6 +98,8 @@ impl Config {
                 first: Duration::from_secs(60),
                 cap: Duration::from_secs(24 * 60 * 60),
             },
+            max_notifications: 20,
+            nonce_resync: Resync::Refused,
             max_queued_alerts: 1000,
             max_open_jobs: 256,
             compat: Compat::default(),

@@ -219,6 +219,15 @@ impl Device {
         self.books.forget(&batch, gone, now);
     }
 
+    /// The nonce that the server's next notification is signed with; empty without one.
+    pub(crate) fn server_nonce(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.books.journal
+    }
+
     /// The name of the next question to the person at the device.
     pub(crate) const fn next_question(&mut self) -> QuestionId {
         let id = QuestionId(self.books.next_question);

@@ -35,6 +35,9 @@ pub enum StartError {
     /// A record of the alert queue is damaged, or of a later version.
     #[error("a record of the alert queue cannot be read")]
     AlertRecord,
+    /// The record of the notifications that were taken is damaged, or of a later version.
+    #[error("the record of notifications cannot be read")]
+    NotificationRecord,
     /// A management object refused to start.
     #[error("a management object refused to start with status {0}")]
     Refused(StatusCode),

@@ -4,7 +4,7 @@ use omadm_core::{GenericAlert, JournalErrorKind, StatusCode};
 use omadm_mo::JobId;
 use omadm_syncml::{DecodeError, EncodeError};
 
-use crate::TransportFailure;
+use crate::{NotificationDrop, Notified, TransportFailure};
 
 /// Something worth telling people or a log; nothing depends on it being heard.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,6 +12,11 @@ use crate::TransportFailure;
 pub enum Event {
     /// An alert is due and no session is open: open one by [`Start::by_client`](crate::Start::by_client).
     SessionWanted,
+    /// The server asks for a session by a notification: feed [`Input::Start`](crate::Input::Start)
+    /// with its start. No session is open; the next notification waits until this one has been.
+    Notified(Notified),
+    /// A notification was dropped.
+    NotificationDropped(NotificationDrop),
     /// One Item of a command by the server got its status.
     Command {
         /// The name of the command.

@@ -31,6 +31,15 @@ pub enum Input<'a> {
         /// What the person said; it has to be [one that fits](UserInteraction::accepts).
         answer: UserAnswer,
     },
+    /// A notification, package 0, as it came from a push, a listener or however else: it may come
+    /// from anybody. Allowed at any time. [DM-Notification]
+    ///
+    /// One that the server signed, and that was not taken before, becomes an
+    /// [`Event::Notified`](crate::Event::Notified) when no session is open; one that wants the user
+    /// to be told or asked an [`Output::Ask`] before. Any other becomes an
+    /// [`Event::NotificationDropped`](crate::Event::NotificationDropped), and its sender hears
+    /// nothing.
+    Notification(&'a [u8]),
     /// The moment of [`Client::deadline`](crate::Client::deadline) has come. Harmless when it has
     /// not.
     Deadline,

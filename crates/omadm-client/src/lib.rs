@@ -12,6 +12,8 @@
 //!   and TNDS are answered with 406.
 //! - **User interaction**: alerts 1100 to 1104 as [`Output::Ask`], one at a time, each within MAXDT
 //!   and [`Config::interaction_limit`].
+//! - **Notifications**: package 0 as [`Input::Notification`], verified, taken once, and answered by
+//!   nothing but a session.
 //! - **Alerts**: in the journal until the server acknowledges them; see [`Config::alert_retry`].
 //!
 //! A device that talks to nobody:
@@ -67,6 +69,7 @@ mod error;
 mod event;
 mod failure;
 mod io;
+mod notification;
 mod phase;
 mod question;
 mod session;
@@ -80,3 +83,4 @@ pub use event::{DropReason, Event, SessionEnd};
 pub use io::{
     Input, Output, Question, QuestionId, Received, Request, Start, TransportFailure, Trigger,
 };
+pub use notification::{NotificationDrop, Notified};

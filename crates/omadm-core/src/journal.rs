@@ -23,6 +23,8 @@ impl Space {
     pub const DOWNLOADS: Self = Self("downloads");
     /// Nonces of both directions; `omadm-session`.
     pub const NONCES: Self = Self("nonces");
+    /// Notifications that were taken; `omadm-client`.
+    pub const NOTIFICATIONS: Self = Self("notifications");
     /// Counters of identifiers that are never given out twice; any crate, under keys of its own.
     pub const IDS: Self = Self("ids");
 

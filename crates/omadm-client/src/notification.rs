@@ -1,0 +1,405 @@
+//! Notifications: verified, taken once, turned into sessions. [DM-Notification]
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+    time::Duration,
+};
+
+use omadm_core::{
+    Batch, Interaction, Journal, JournalErrorKind, Now, Space, UserAnswer, UserInteraction,
+};
+use omadm_session::notification::{
+    Initiator, NotificationError, ProvenBy, UiMode, Unverified, Verified,
+};
+
+use crate::{Config, Event, Output, Question, Start, StartError, device::Device, question::Open};
+
+/// How many identifiers are remembered, for each nonce.
+const REMEMBERED: usize = 256;
+
+/// How many notifications wait for their session; the oldest goes.
+const WAITING: usize = 16;
+
+/// How long a session waits for the person at the device to see that it begins.
+const NOTICE: Duration = Duration::from_secs(10);
+
+/// The time that [`Config::max_notifications`] is for.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// A notification that comes from the server, and came for the first time:
+/// [`Event::Notified`]. [DM-Notification]
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Notified {
+    /// The session it asks for.
+    pub start: Start,
+    /// What it said about the user, who was told or asked by now.
+    pub ui_mode: UiMode,
+    /// Who caused it.
+    pub initiator: Initiator,
+    /// What the format leaves to vendors.
+    pub vendor: Vec<u8>,
+}
+
+/// Why a notification was dropped: [`Event::NotificationDropped`]. Its sender learns nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum NotificationDrop {
+    /// More than [`Config::max_notifications`] came in a minute; it was not read.
+    TooMany,
+    /// It is malformed.
+    Malformed(NotificationError),
+    /// It is from a server without an account.
+    UnknownServer,
+    /// There is no password of the server to verify it with.
+    NoPassword,
+    /// Its digest is wrong.
+    Forged,
+    /// It was taken before.
+    Repeated,
+    /// The person at the device did not want the session.
+    Declined,
+    /// That it was taken cannot be made durable.
+    JournalFailed(JournalErrorKind),
+}
+
+impl fmt::Display for NotificationDrop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany => f.write_str("too many notifications"),
+            Self::Malformed(error) => error.fmt(f),
+            Self::UnknownServer => f.write_str("there is no account with its server"),
+            Self::NoPassword => f.write_str("there is no password to verify it with"),
+            Self::Forged => f.write_str("its digest is wrong"),
+            Self::Repeated => f.write_str("it came before"),
+            Self::Declined => f.write_str("the user does not want the session"),
+            Self::JournalFailed(kind) => kind.fmt(f),
+        }
+    }
+}
+
+/// The notifications of the server.
+#[derive(Debug)]
+pub(crate) struct Notifications {
+    taken: Taken,
+    /// When the minute began, monotonic, and how many came since.
+    window: (Duration, u32),
+    waiting: VecDeque<Notified>,
+    /// The person at the device is told or asked.
+    open: Option<(Open, Notified)>,
+    /// What the caller was told of and did not open yet.
+    offered: Option<Notified>,
+}
+
+impl Notifications {
+    /// Takes up which ones came before.
+    pub(crate) fn load(config: &Config, journal: &dyn Journal) -> Result<Self, StartError> {
+        let record = journal.read(Space::NOTIFICATIONS, key(config))?;
+        let taken = match record {
+            None => Taken::default(),
+            Some(record) => Taken::decode(&record).ok_or(StartError::NotificationRecord)?,
+        };
+        Ok(Self {
+            taken,
+            window: (Duration::ZERO, 0),
+            waiting: VecDeque::new(),
+            open: None,
+            offered: None,
+        })
+    }
+
+    /// A notification came. What is taken is durable, and waits until no session is open.
+    pub(crate) fn receive(
+        &mut self,
+        octets: &[u8],
+        config: &Config,
+        device: &mut Device,
+        now: Now,
+    ) {
+        match self.judge(octets, config, device, now) {
+            Ok(notified) => {
+                if self.waiting.len() >= WAITING {
+                    self.waiting.pop_front();
+                }
+                self.waiting.push_back(notified);
+            }
+            Err(reason) => device.tell(Event::NotificationDropped(reason)),
+        }
+    }
+
+    fn judge(
+        &mut self,
+        octets: &[u8],
+        config: &Config,
+        device: &Device,
+        now: Now,
+    ) -> Result<Notified, NotificationDrop> {
+        if now.mono.saturating_sub(self.window.0) >= WINDOW {
+            self.window = (now.mono, 0);
+        }
+        self.window.1 = self.window.1.saturating_add(1);
+        if self.window.1 > config.max_notifications {
+            return Err(NotificationDrop::TooMany);
+        }
+        let read = Unverified::parse(octets).map_err(NotificationDrop::Malformed)?;
+        if read.claimed().server_id != config.server_id {
+            return Err(NotificationDrop::UnknownServer);
+        }
+        let server = config.server_credentials.as_ref();
+        let password = &server.ok_or(NotificationDrop::NoPassword)?.secret;
+        let nonce = device.server_nonce();
+        let Verified {
+            notification,
+            proven_by,
+            ..
+        } = read
+            .verify(password, &nonce, config.nonce_resync)
+            .ok_or(NotificationDrop::Forged)?;
+        let session_id = notification.session_id.get();
+        let taken = match self.taken.with(session_id, proven_by, &nonce) {
+            Some(taken) => taken,
+            None => return Err(NotificationDrop::Repeated),
+        };
+        let mut batch = Batch::new();
+        batch.put(Space::NOTIFICATIONS, key(config), taken.encode());
+        device
+            .journal()
+            .commit(&batch)
+            .map_err(|error| NotificationDrop::JournalFailed(error.kind()))?;
+        self.taken = taken;
+        Ok(Notified {
+            start: Start::by_server(session_id),
+            ui_mode: notification.ui_mode,
+            initiator: notification.initiator,
+            vendor: notification.vendor,
+        })
+    }
+
+    /// No session is open: tells or asks the person at the device, and offers the session.
+    pub(crate) fn advance(&mut self, config: &Config, device: &mut Device, now: Now) {
+        while self.open.is_none() && self.offered.is_none() {
+            let Some(notified) = self.waiting.pop_front() else {
+                return;
+            };
+            let server = &config.server_id;
+            let asked = match notified.ui_mode {
+                UiMode::NotSpecified | UiMode::Background => {
+                    self.offer(notified, device);
+                    return;
+                }
+                UiMode::Informative => {
+                    let text = format!("{server} begins a management session.");
+                    (Interaction::Display, text, NOTICE)
+                }
+                UiMode::UserInteraction => {
+                    let text = format!("{server} asks for a management session. Allow it?");
+                    (Interaction::Confirm, text, config.interaction_limit)
+                }
+            };
+            let (interaction, text, limit) = asked;
+            let asked = UserInteraction::new(interaction, text);
+            let open = Open::new(device.next_question(), asked, limit, now);
+            let question = open.question().clone();
+            device.outputs().push_back(Output::Ask(question));
+            self.open = Some((open, notified));
+        }
+    }
+
+    /// The question that is open.
+    pub(crate) fn question(&self) -> Option<&Question> {
+        self.open.as_ref().map(|(open, _)| open.question())
+    }
+
+    /// The person at the device answered.
+    pub(crate) fn answered(&mut self, answer: &UserAnswer, device: &mut Device) {
+        if let Some((open, notified)) = self.open.take() {
+            let is_asked = open.question().asked.interaction == Interaction::Confirm;
+            if is_asked && *answer != UserAnswer::Accepted {
+                let reason = NotificationDrop::Declined;
+                device.tell(Event::NotificationDropped(reason));
+            } else {
+                self.offer(notified, device);
+            }
+        }
+    }
+
+    /// A moment has come; maybe the one until which an answer is waited for.
+    pub(crate) fn wake(&mut self, device: &mut Device, now: Duration) {
+        if self.deadline().is_some_and(|due| due <= now) {
+            self.withdraw(device);
+            self.answered(&UserAnswer::TimedOut, device);
+        }
+    }
+
+    /// A session begins: one that is not the one offered keeps it waiting.
+    pub(crate) fn session_opens(&mut self, start: Start, device: &mut Device) {
+        self.withdraw(device);
+        let asked = self.open.take().map(|(_, notified)| notified);
+        let offered = self.offered.take().filter(|it| it.start != start);
+        for notified in [asked, offered].into_iter().flatten() {
+            self.waiting.push_front(notified);
+        }
+    }
+
+    /// Until when an answer is waited for, monotonic.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.open.as_ref().map(|(open, _)| open.deadline())
+    }
+
+    fn offer(&mut self, notified: Notified, device: &mut Device) {
+        device.tell(Event::Notified(notified.clone()));
+        self.offered = Some(notified);
+    }
+
+    fn withdraw(&self, device: &mut Device) {
+        if let Some(question) = self.question() {
+            let id = question.id;
+            device.outputs().push_back(Output::Withdraw(id));
+        }
+    }
+}
+
+fn key(config: &Config) -> &[u8] {
+    config.server_id.as_str().as_bytes()
+}
+
+/// The identifiers of the notifications that were taken, so that none is taken again.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Taken {
+    /// The stored nonce that the first list is for: under another one none has been taken.
+    nonce: Vec<u8>,
+    by_nonce: VecDeque<u16>,
+    /// Under the nonce of resynchronisation, which never changes.
+    by_resync: VecDeque<u16>,
+}
+
+impl Taken {
+    /// The same with one more, unless it is among them.
+    fn with(&self, session_id: u16, proven_by: ProvenBy, nonce: &[u8]) -> Option<Self> {
+        let mut taken = self.clone();
+        if taken.nonce != nonce {
+            taken.nonce = nonce.to_vec();
+            taken.by_nonce.clear();
+        }
+        let list = match proven_by {
+            ProvenBy::StoredNonce => &mut taken.by_nonce,
+            ProvenBy::ResyncText | ProvenBy::ResyncOctets => &mut taken.by_resync,
+        };
+        if list.contains(&session_id) {
+            return None;
+        }
+        if list.len() >= REMEMBERED {
+            list.pop_front();
+        }
+        list.push_back(session_id);
+        Some(taken)
+    }
+
+    /// A record: version, the nonce, both lists, each with its length.
+    fn encode(&self) -> Vec<u8> {
+        let mut record = vec![RECORD_VERSION];
+        let mut part = |octets: &[u8]| {
+            let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+            record.extend(length.to_be_bytes());
+            record.extend(octets);
+        };
+        part(&self.nonce);
+        for list in [&self.by_nonce, &self.by_resync] {
+            let octets: Vec<u8> = list.iter().flat_map(|id| id.to_be_bytes()).collect();
+            part(&octets);
+        }
+        record
+    }
+
+    fn decode(record: &[u8]) -> Option<Self> {
+        let (&RECORD_VERSION, mut rest) = record.split_first()? else {
+            return None;
+        };
+        let mut part = || -> Option<&[u8]> {
+            let (length, after) = rest.split_first_chunk()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (part, after) = after.split_at_checked(length)?;
+            rest = after;
+            Some(part)
+        };
+        let list = |octets: &[u8]| -> Option<VecDeque<u16>> {
+            let (ids, rest) = octets.as_chunks();
+            let list: VecDeque<u16> = ids.iter().map(|id| u16::from_be_bytes(*id)).collect();
+            let once: BTreeSet<&u16> = list.iter().collect();
+            let fits = rest.is_empty() && list.len() <= REMEMBERED && once.len() == list.len();
+            fits.then_some(list)
+        };
+        let taken = Self {
+            nonce: part()?.to_vec(),
+            by_nonce: list(part()?)?,
+            by_resync: list(part()?)?,
+        };
+        rest.is_empty().then_some(taken)
+    }
+}
+
+const RECORD_VERSION: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const STORED: ProvenBy = ProvenBy::StoredNonce;
+
+    #[test]
+    fn an_identifier_counts_once_for_each_nonce() {
+        let first = Taken::default().with(7, STORED, b"a").unwrap();
+        assert_eq!(first.with(7, STORED, b"a"), None);
+        let resync = first.with(7, ProvenBy::ResyncText, b"a").unwrap();
+        assert_eq!(resync.with(7, ProvenBy::ResyncOctets, b"a"), None);
+        let next = resync.with(7, STORED, b"b").unwrap();
+        assert_eq!(next.with(7, STORED, b"b"), None);
+        assert_eq!(next.with(7, ProvenBy::ResyncText, b"b"), None);
+    }
+
+    #[test]
+    fn the_oldest_identifier_goes() {
+        let count = u16::try_from(REMEMBERED).unwrap();
+        let mut taken = Taken::default();
+        for id in 1..=count {
+            taken = taken.with(id, STORED, b"a").unwrap();
+        }
+        assert_eq!(taken.with(1, STORED, b"a"), None);
+        let more = taken.with(count + 1, STORED, b"a").unwrap();
+        assert_eq!(more.by_nonce.len(), REMEMBERED);
+        assert!(more.with(1, STORED, b"a").is_some());
+        assert_eq!(more.with(2, STORED, b"a"), None);
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused() {
+        let taken = Taken::default().with(7, STORED, b"ab").unwrap();
+        let record = taken.with(8, ProvenBy::ResyncText, b"ab").unwrap().encode();
+        for end in 0..record.len() {
+            assert_eq!(Taken::decode(&record[..end]), None, "cut at {end}");
+        }
+        assert_eq!(Taken::decode(&[record.as_slice(), b"x"].concat()), None);
+        let mut later = record.clone();
+        later[0] = 2;
+        assert_eq!(Taken::decode(&later), None);
+        let twice = [&[1][..], &[0; 4], &[0, 0, 0, 4, 0, 7, 0, 7], &[0; 4]].concat();
+        assert_eq!(Taken::decode(&twice), None);
+    }
+
+    proptest! {
+        #[test]
+        fn records_round_trip(
+            steps in vec((1..40u16, 0..3usize, "[ab]{0,3}"), 0..40),
+        ) {
+            let kinds = [STORED, ProvenBy::ResyncText, ProvenBy::ResyncOctets];
+            let mut taken = Taken::default();
+            for (id, kind, nonce) in steps {
+                taken = taken.with(id, kinds[kind], nonce.as_bytes()).unwrap_or(taken);
+                prop_assert_eq!(Taken::decode(&taken.encode()), Some(taken.clone()));
+            }
+        }
+    }
+}
