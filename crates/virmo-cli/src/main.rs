@@ -10,6 +10,7 @@ mod fault;
 mod output;
 mod plan;
 mod steps;
+mod terminal;
 mod told;
 
 use std::{

@@ -303,6 +303,17 @@ impl Output {
         }
     }
 
+    /// Shows a person at the terminal a text as it is, on standard error.
+    pub(crate) fn prompt(&self, text: &str) {
+        let screen = &mut *self.screen();
+        screen.flush();
+        screen.bars.suspend(|| {
+            let mut to = io::stderr();
+            // Who closed it does not want to be asked.
+            drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
+        });
+    }
+
     /// Nothing more is told.
     pub(crate) fn close(&self) {
         let screen = &mut *self.screen();

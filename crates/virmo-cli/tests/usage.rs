@@ -60,7 +60,6 @@ fn what_is_not_built_yet_says_so() {
         (&device, &["--listen", "127.0.0.1:0"], "--listen"),
         (&device, &["--ca", "ca.pem"], "--ca"),
         (&device, &["--cert", "c.pem", "--key", "k.pem"], "--cert"),
-        (&device, &["--ui", "accept"], "--ui"),
         (&device, &["--auth", "md5"], "--auth md5"),
         (&device, &["--auth", "mac"], "--auth mac"),
         (

@@ -10,7 +10,10 @@ use std::{
 };
 
 use tempfile::TempDir;
-use virmo::{dm::client::Config, runtime::Until};
+use virmo::{
+    dm::client::Config,
+    runtime::{Unattended, Until},
+};
 
 use super::{
     device::{self, hypervisor},
@@ -74,6 +77,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         state: Some(folder.path().join("device")),
         policy: device::policy(),
         faults: Faults::default(),
+        interface: Arc::new(Unattended::Reject),
     };
     let mut device = device::build(settings, &output)?;
     let result = device.run(Until::Idle);

@@ -13,23 +13,25 @@ use virmo::{
         mo::DevInfo,
         syncml::Limits,
     },
-    runtime::{Device, RunError, Until},
+    runtime::{Device, RunError, Unattended, Until, UserInterface},
     simulator::Simulator,
 };
 
 use crate::{
-    args::{self, Profile},
+    args::{self, Profile, Ui},
     auth,
     failure::Failure,
     fault::{self, Faults, FaultyFetch},
     output::Output,
+    terminal::{self, Terminal},
     told::DeviceTeller,
 };
 
 pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
     refuse_unbuilt(args)?;
     let output = Arc::new(Output::new(args.json));
-    let settings = settings(args)?;
+    let mut settings = settings(args)?;
+    settings.interface = interface(args.ui, &output);
     let mut device = build(settings, &output)?;
     let until = if args.once {
         Until::SessionEnds
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) state: Option<PathBuf>,
     pub(crate) policy: Policy,
     pub(crate) faults: Faults,
+    pub(crate) interface: Arc<dyn UserInterface>,
 }
 
 /// A device on the simulator.
@@ -85,6 +88,7 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
     let teller = DeviceTeller::new(Arc::clone(output));
     let mut builder = Device::builder(Arc::new(simulator), settings.config, info)
         .policy(settings.policy)
+        .user_interface(settings.interface)
         .state(folder)
         .observer(move |event| teller.tell(event));
     if let Some(mode) = settings.faults.download {
@@ -171,7 +175,21 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         state: args.state.clone(),
         policy,
         faults: fault::parse(&args.fault)?,
+        interface: Arc::new(Unattended::Reject),
     })
+}
+
+/// Who answers what the server asks.
+fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {
+    match ui {
+        Some(Ui::Accept) => Arc::new(Unattended::Accept),
+        None if !terminal::is_there() => Arc::new(Unattended::Reject),
+        Some(Ui::Reject) => Arc::new(Unattended::Reject),
+        Some(Ui::Ask) | None => {
+            let output = Arc::clone(output);
+            Arc::new(Terminal::new(move |text: &str| output.prompt(text)))
+        }
+    }
 }
 
 fn refuse_unbuilt(args: &args::Device) -> Result<(), Failure> {
@@ -181,7 +199,6 @@ fn refuse_unbuilt(args: &args::Device) -> Result<(), Failure> {
         ("--listen", args.listen.is_some()),
         ("--ca", args.ca.is_some()),
         ("--cert", args.cert.is_some()),
-        ("--ui", args.ui.is_some()),
     ];
     match later.into_iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(Failure::not_built(flag)),

@@ -139,6 +139,8 @@ pub fn command(name: &str, uri: &str, format: &str, data: &str) -> String {
 pub struct Answers {
     pub status: BTreeMap<usize, u16>,
     pub results: BTreeMap<usize, String>,
+    /// The Data of the Items of a Status.
+    pub said: BTreeMap<usize, Vec<String>>,
     /// Type and source of the Generic Alerts.
     pub alerts: Vec<(String, String)>,
 }
@@ -174,6 +176,8 @@ impl Server {
                 match (element.name.as_str(), ours.then(|| place - first - 1)) {
                     ("Status", Some(place)) => {
                         answers.status.insert(place, data.parse().unwrap());
+                        let said = element.all("Item").map(|item| item.at("Data"));
+                        answers.said.insert(place, said.collect());
                     }
                     ("Results", Some(place)) => {
                         answers.results.insert(place, element.at("Item/Data"));
