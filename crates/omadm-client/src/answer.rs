@@ -9,7 +9,7 @@ use omadm_syncml::{Command, Item, Location, Results};
 use crate::{Event, device::Device, failure::Failure, session::Measured};
 
 /// What came of one Item of a command, or of a command as a whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     status: StatusCode,
     /// What the Status tells besides.
@@ -26,6 +26,11 @@ impl Outcome {
             items,
             results: Vec::new(),
         }
+    }
+
+    /// Whether it was executed.
+    pub(crate) fn is_success(&self) -> bool {
+        self.status.is_success() && self.status != StatusCode::OPERATION_CANCELLED
     }
 
     /// What a Get read.

@@ -2,7 +2,7 @@
 
 use omadm_core::{Correlator, Now};
 use omadm_mo::ExecRequest;
-use omadm_syncml::{Item, Location, Meta};
+use omadm_syncml::{Command, Item, Location, Meta, NodeCommand};
 use omadm_tree::{AccessType, Principal, Reading, Selector, Target, UriLimits};
 
 use crate::{
@@ -18,6 +18,21 @@ pub(crate) enum Edit {
     Copy,
     Delete,
     Replace,
+}
+
+impl Edit {
+    /// What a command changes, and its content; none for one that changes no node.
+    pub(crate) const fn of<'c, 'm>(
+        command: &'c Command<'m>,
+    ) -> Option<(Self, &'c NodeCommand<'m>)> {
+        match command {
+            Command::Add(add) => Some((Self::Add, add)),
+            Command::Copy(copy) => Some((Self::Copy, copy)),
+            Command::Delete(delete) => Some((Self::Delete, delete)),
+            Command::Replace(replace) => Some((Self::Replace, replace)),
+            _ => None,
+        }
+    }
 }
 
 /// Makes the change one Item asks for, within a unit that may hold more. `meta` is the Item's with

@@ -375,7 +375,8 @@ impl<'d> Unit<'d> {
         }
     }
 
-    fn roll_back(self) {
+    /// Takes the change back.
+    pub(crate) fn roll_back(self) {
         let Self {
             tree,
             registry,

@@ -61,6 +61,7 @@
 
 mod alerts;
 mod answer;
+mod atomic;
 mod client;
 mod command;
 mod config;

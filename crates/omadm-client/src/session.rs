@@ -87,7 +87,7 @@ pub(crate) enum Intake {
 }
 
 /// An Item of a Results, and the size of a Results that holds it alone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) item: Item<'static>,
     /// In bytes.

@@ -7,12 +7,13 @@ use std::{
 
 use omadm_core::{AlertCode, Correlator, Now, StatusCode, UserAnswer, UserInteraction};
 use omadm_mo::{ExecResult, JobId};
-use omadm_syncml::{Alert, CmdId, Command, Item, Meta, NodeCommand};
+use omadm_syncml::{Alert, CmdId, Command, Item};
 use omadm_tree::Principal;
 
 use crate::{
-    Config, Output, Question, QuestionId,
+    Compat, Config, Output, Question, QuestionId,
     answer::{Outcome, answer},
+    atomic::{self, Attempt, Outcomes},
     command::{self, Edit},
     device::{Device, Executed},
     failure::Failure,
@@ -49,9 +50,13 @@ enum Task {
 #[derive(Debug)]
 struct Current {
     command: Command<'static>,
-    /// One for each Item that is done.
+    /// One for each Item that is done; for an Atomic, one for each question in it that was
+    /// answered.
     outcomes: Vec<Outcome>,
     waiting: Option<Waiting>,
+    /// Of an Atomic, the commands inside that have no id of their own, by their place in document
+    /// order.
+    nameless: BTreeSet<usize>,
 }
 
 /// What the Item after the last outcome waits for.
@@ -92,14 +97,13 @@ impl Walk {
     pub(crate) fn advance(&mut self, ground: &mut Ground<'_>) -> bool {
         loop {
             if let Some(mut current) = self.current.take() {
-                if !current.advance(self.stopped, ground) {
+                let Some(outcomes) = current.advance(self.stopped, ground) else {
                     self.current = Some(current);
                     return false;
+                };
+                for (command, outcomes) in current.command.flatten().zip(outcomes) {
+                    self.answer(command, outcomes, ground);
                 }
-                let Current {
-                    command, outcomes, ..
-                } = current;
-                self.answer(&command, outcomes, ground);
             }
             match self.tasks.pop_front() {
                 Some(Task::Run(command)) if !self.stopped => self.begin(command, ground),
@@ -161,6 +165,8 @@ impl Walk {
         }
         match Effect::of(&answer) {
             Effect::Nothing => {}
+            // An Atomic fails by itself.
+            Effect::LeaveGroup if self.is_atomic() => {}
             Effect::LeaveGroup => self.leave(),
             Effect::Stop => self.stopped = true,
         }
@@ -183,6 +189,11 @@ impl Walk {
                 .outcomes
                 .push(question::outcome(&UserAnswer::Cancelled));
         }
+    }
+
+    fn is_atomic(&self) -> bool {
+        let current = self.current.as_ref().map(|current| &current.command);
+        matches!(current, Some(Command::Atomic(_)))
     }
 
     /// Skips the rest of the innermost Sequence.
@@ -243,12 +254,8 @@ impl Walk {
     }
 
     fn begin(&mut self, command: Command<'static>, ground: &mut Ground<'_>) {
-        let compat = &ground.config.compat;
-        let known = match command.cmd_id() {
-            Some(id) => self.ids.insert(id) || compat.duplicate_cmd_ids,
-            None => compat.missing_cmd_ids,
-        };
-        if !known {
+        let compat = ground.config.compat;
+        if !self.is_known(&command, compat) {
             self.answer(&command, vec![(&Failure::NoId).into()], ground);
             self.enter(command, Task::Skip);
             return;
@@ -263,40 +270,46 @@ impl Walk {
                     Alerted::Ask(asked) => ask(asked, ground),
                 };
                 self.current = Some(Current {
-                    command,
-                    outcomes: Vec::new(),
                     waiting: Some(waiting),
+                    ..Current::new(command)
                 });
             }
-            // A transaction over several commands is not offered yet.
             Command::Atomic(_) => {
-                self.answer(&command, vec![(&Failure::Unsupported).into()], ground);
-                self.enter(command, Task::Skip);
+                self.current = Some(Current {
+                    nameless: self.nameless(&command, compat),
+                    ..Current::new(command)
+                });
             }
             Command::Sequence(_) => {
                 self.answer(&command, vec![StatusCode::OK.into()], ground);
                 self.enter(command, Task::Run);
             }
-            Command::Unsupported(unsupported) => {
-                let failure = if OTHER_COMMANDS.contains(&unsupported.name.as_ref()) {
-                    Failure::Unsupported
-                } else {
-                    Failure::Unknown
-                };
+            Command::Unsupported(_) => {
+                let failure = unsupported(&command);
                 self.answer(&command, vec![(&failure).into()], ground);
             }
             _ if command.items().is_empty() => {
                 let failure = Failure::Incomplete("Item");
                 self.answer(&command, vec![(&failure).into()], ground);
             }
-            _ => {
-                self.current = Some(Current {
-                    command,
-                    outcomes: Vec::new(),
-                    waiting: None,
-                })
-            }
+            _ => self.current = Some(Current::new(command)),
         }
+    }
+
+    /// Whether a command has an id of its own.
+    fn is_known(&mut self, command: &Command<'_>, compat: Compat) -> bool {
+        match command.cmd_id() {
+            Some(id) => self.ids.insert(id) || compat.duplicate_cmd_ids,
+            None => compat.missing_cmd_ids,
+        }
+    }
+
+    /// The places in document order of the commands inside a group that have no id of their own.
+    fn nameless(&mut self, group: &Command<'_>, compat: Compat) -> BTreeSet<usize> {
+        let inside = group.flatten().enumerate().skip(1);
+        inside
+            .filter_map(|(place, command)| (!self.is_known(command, compat)).then_some(place))
+            .collect()
     }
 
     /// Puts the commands inside a group next.
@@ -320,15 +333,47 @@ impl Walk {
 }
 
 impl Current {
-    /// Goes on with the Items; whether all are done.
-    fn advance(&mut self, stopped: bool, ground: &mut Ground<'_>) -> bool {
+    const fn new(command: Command<'static>) -> Self {
+        Self {
+            command,
+            outcomes: Vec::new(),
+            waiting: None,
+            nameless: BTreeSet::new(),
+        }
+    }
+
+    /// Goes on with the command; once it is done, what came of it and of those inside it.
+    fn advance(&mut self, stopped: bool, ground: &mut Ground<'_>) -> Option<Outcomes> {
         if self.waiting.is_some() {
-            return false;
+            return None;
         }
-        // Its Items are one question.
-        if let Command::Alert(_) = self.command {
-            return true;
+        match &self.command {
+            Command::Atomic(_) => self.attempt(stopped, ground),
+            // Its Items are one question.
+            Command::Alert(_) => Some(vec![std::mem::take(&mut self.outcomes)]),
+            _ => self
+                .items(stopped, ground)
+                .then(|| vec![std::mem::take(&mut self.outcomes)]),
         }
+    }
+
+    /// Executes the Atomic, as far as the answers of the person at the device allow.
+    fn attempt(&mut self, stopped: bool, ground: &mut Ground<'_>) -> Option<Outcomes> {
+        match atomic::attempt(&self.command, &self.nameless, &self.outcomes, ground) {
+            Attempt::Done(outcomes) => Some(outcomes),
+            Attempt::Ask(_) if stopped => {
+                self.outcomes.push((&Failure::Skipped).into());
+                self.attempt(stopped, ground)
+            }
+            Attempt::Ask(asked) => {
+                self.waiting = Some(ask(asked, ground));
+                None
+            }
+        }
+    }
+
+    /// Goes on with the Items; whether all are done.
+    fn items(&mut self, stopped: bool, ground: &mut Ground<'_>) -> bool {
         while let Some(item) = self.command.items().get(self.outcomes.len()) {
             if stopped {
                 self.outcomes.push((&Failure::Skipped).into());
@@ -362,11 +407,15 @@ fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Resul
         // Objects larger than a message are not put together yet.
         return Err(Failure::Unsupported);
     }
+    if let Some((edit, body)) = Edit::of(command) {
+        let meta = item.meta.inherit(&body.meta);
+        let mut unit = ground.device.begin(ground.now);
+        let edited =
+            command::edit(&mut unit, edit, item, &meta, ground.by).and_then(|()| unit.validate());
+        unit.close(edited)?;
+        return Ok(Run::Done(StatusCode::OK.into()));
+    }
     match command {
-        Command::Add(add) => edit(Edit::Add, item, add, ground),
-        Command::Copy(copy) => edit(Edit::Copy, item, copy, ground),
-        Command::Delete(delete) => edit(Edit::Delete, item, delete, ground),
-        Command::Replace(replace) => edit(Edit::Replace, item, replace, ground),
         Command::Get(_) => {
             let reading = command::get(ground.device, item, ground.by, ground.now)?;
             let uri = item.target.as_ref().map_or("", |target| &target.uri);
@@ -389,19 +438,18 @@ fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Resul
     }
 }
 
-/// Makes the change one Item asks for, durable on its own.
-fn edit(
-    edit: Edit,
-    item: &Item<'_>,
-    command: &NodeCommand<'_>,
-    ground: &mut Ground<'_>,
-) -> Result<Run, Failure> {
-    let meta: Meta<'_> = item.meta.inherit(&command.meta);
-    let mut unit = ground.device.begin(ground.now);
-    let edited =
-        command::edit(&mut unit, edit, item, &meta, ground.by).and_then(|()| unit.validate());
-    unit.close(edited)?;
-    Ok(Run::Done(StatusCode::OK.into()))
+/// Why a command that changes no node, or is none, is not executed.
+pub(crate) fn unsupported(command: &Command<'_>) -> Failure {
+    match command {
+        Command::Unsupported(unsupported) => {
+            if OTHER_COMMANDS.contains(&unsupported.name.as_ref()) {
+                Failure::Unsupported
+            } else {
+                Failure::Unknown
+            }
+        }
+        _ => Failure::Misplaced,
+    }
 }
 
 fn executed(result: ExecResult) -> Outcome {
@@ -413,7 +461,7 @@ fn executed(result: ExecResult) -> Outcome {
 }
 
 /// What is to be done about an alert of the server.
-enum Alerted {
+pub(crate) enum Alerted {
     Done(Outcome),
     Ask(UserInteraction),
 }
@@ -429,7 +477,7 @@ fn ask(asked: UserInteraction, ground: &mut Ground<'_>) -> Waiting {
 
 /// The answer to an alert of the server; Alert 1223 ends the session before it gets here.
 /// [DM-RepPro]
-fn alerted(alert: &Alert<'_>) -> Alerted {
+pub(crate) fn alerted(alert: &Alert<'_>) -> Alerted {
     Alerted::Done(match alert.code {
         None => (&Failure::Incomplete("Data")).into(),
         Some(AlertCode::NEXT_MESSAGE | AlertCode::NO_END_OF_DATA) => StatusCode::OK.into(),

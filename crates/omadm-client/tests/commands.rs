@@ -316,22 +316,6 @@ fn what_is_no_command_of_a_server_is_answered() {
 }
 
 #[test]
-fn an_atomic_is_refused_with_all_that_is_in_it() {
-    let mut bench = Bench::default();
-    let inner = Group::new([replace("./Lamp/Name", Format::Chr, "x"), get("./Lamp/Name")]);
-    let atomic = Group::new([
-        Command::Sequence(inner),
-        replace("./Lamp/Level", Format::Int, "1"),
-    ]);
-    let answer = bench.run([Command::Atomic(atomic), get("./Lamp/Level")]);
-    assert_eq!(
-        describe(&answer),
-        "SyncHdr=200 Atomic=406 Sequence=215 Replace=215 Get=215 Replace=215 Get=200 Results Final"
-    );
-    assert_eq!(data(&results(&answer)[0]), "0");
-}
-
-#[test]
 fn a_sequence_runs_in_order() {
     let mut bench = Bench::default();
     let level = |level: &str| replace("./Lamp/Level", Format::Int, level);
