@@ -36,6 +36,8 @@ enum Place {
     Row(&'static NodeDefinition),
     /// A node below an open one.
     Open,
+    /// The parent of objects.
+    Parent,
 }
 
 /// What a server may do where anything may be added; nothing there can be executed.
@@ -47,7 +49,10 @@ const OPEN: AccessSet = AccessSet::of(&[
     AccessType::Replace,
 ]);
 
-const READ: AccessSet = AccessSet::of(&[AccessType::Get]);
+/// The nodes above objects, which servers only read.
+const ABOVE_OBJECTS: Rule<'static> = Rule::interior(AccessSet::of(&[AccessType::Get]))
+    .permanent()
+    .device_owned();
 
 impl Layout {
     /// Mounts a definition.
@@ -88,7 +93,7 @@ impl Layout {
         let (index, below) = self.nearest(uri)?;
         match self.mounts.get(index)?.place(&below)? {
             Place::Row(row) => Some(row),
-            Place::Open => None,
+            Place::Open | Place::Parent => None,
         }
     }
 
@@ -120,14 +125,20 @@ impl Schema for Layout {
             let mount = self.mounts.get(index)?;
             return Some(match mount.place(&below)? {
                 Place::Open => Rule::open(OPEN),
+                Place::Parent => ABOVE_OBJECTS,
                 Place::Row(row) if row.path.is_empty() => {
-                    row.rule().with_node_type(mount.definition.moid)
+                    let rule = row.rule().with_node_type(mount.definition.moid);
+                    if mount.instances {
+                        rule.placeholder().occurring(row.occurrence)
+                    } else {
+                        rule
+                    }
                 }
                 Place::Row(row) => row.rule(),
             });
         }
         let above_mounts = uri.is_root() || !self.steps(uri).is_empty();
-        above_mounts.then(|| Rule::interior(READ).permanent().device_owned())
+        above_mounts.then_some(ABOVE_OBJECTS)
     }
 
     fn required(&self, uri: &Uri) -> Vec<Required> {
@@ -160,7 +171,11 @@ impl Mount {
     /// What the node at an address below the root is; `None` for one nobody describes.
     fn place(&self, below: &Uri) -> Option<Place> {
         let mut row = self.definition.node("")?;
-        for name in below.segments() {
+        let mut names = below.segments();
+        if self.instances && names.next().is_none() {
+            return Some(Place::Parent);
+        }
+        for name in names {
             if row.open {
                 return Some(Place::Open);
             }

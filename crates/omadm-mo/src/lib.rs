@@ -3,9 +3,10 @@
 //!
 //! A [`Definition`] describes every node of a management object once. Mounted in a [`Registry`], it
 //! is what the tree goes by; with [`ddf::write`] it becomes a device description, with [`markdown`]
-//! a table for people. A [`tnds::Document`] is a part of the tree as a document. A [`ManagementObject`] adds behaviour: it takes part in changes in two phases
+//! a table for people. A [`ManagementObject`] adds behaviour: it takes part in changes in two phases
 //! and executes nodes, with a [`Job`] for what takes long. [`DevInfo`], [`DevDetail`] and
-//! [`Account`] are the objects every device has.
+//! [`Account`] are the objects every device has. A [`tnds::Document`] is a part of the tree as a
+//! document.
 //!
 //! ```
 //! use omadm_core::{MemoryJournal, Now};
@@ -60,6 +61,6 @@ pub use object::{
 pub use plain::Plain;
 pub use registry::Registry;
 pub use standard::{
-    Account, AccountError, AccountErrorKind, AddressType, AuthLevel, AuthType, Credential,
+    Account, AccountError, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential,
     DEV_DETAIL, DEV_INFO, DM_ACC, DevDetail, DevInfo,
 };

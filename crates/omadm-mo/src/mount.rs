@@ -6,12 +6,14 @@ use crate::Definition;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Mount {
-    /// Where the root node of the object is.
+    /// Where the root node of the object is, or the parent of the root nodes.
     pub root: Uri,
     /// What is below it.
     pub definition: &'static Definition,
     /// The paths of the optional nodes this device does not have, nor anything below them.
     pub without: Vec<&'static str>,
+    /// Whether every child of [`root`](Self::root) is an object of the definition.
+    pub instances: bool,
 }
 
 impl Mount {
@@ -22,7 +24,16 @@ impl Mount {
             root,
             definition,
             without: Vec::new(),
+            instances: false,
         }
+    }
+
+    /// Any number of objects, as children of a permanent node: accounts below `./DMAcc`.
+    #[must_use]
+    pub const fn instances(parent: Uri, definition: &'static Definition) -> Self {
+        let mut mount = Self::new(parent, definition);
+        mount.instances = true;
+        mount
     }
 
     /// The mount without an optional node and what is below it.

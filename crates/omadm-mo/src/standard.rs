@@ -4,7 +4,7 @@ mod dev_info;
 mod dm_acc;
 
 pub use account::{
-    Account, AccountError, AccountErrorKind, AddressType, AuthLevel, AuthType, Credential,
+    Account, AccountError, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential,
 };
 pub use dev_detail::{DEV_DETAIL, DevDetail};
 pub use dev_info::{DEV_INFO, DevInfo};

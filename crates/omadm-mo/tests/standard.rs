@@ -1,12 +1,17 @@
 //! DevInfo, DevDetail and DMAcc as tables, and as objects of a device.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code"
+)]
 
 use std::collections::BTreeSet;
 
 use omadm_core::{MemoryJournal, Now, Secret, ServerId};
 use omadm_mo::{
-    Account, AccountErrorKind, AddressType, AuthLevel, AuthType, Credential, DEV_DETAIL, DEV_INFO,
-    DM_ACC, Definition, DevDetail, DevInfo, Effects, Registry, ddf,
+    Account, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential, DEV_DETAIL,
+    DEV_INFO, DM_ACC, Definition, DevDetail, DevInfo, Effects, Registry, ddf,
 };
 use omadm_testkit::ddf::validate;
 use omadm_tree::{
@@ -27,7 +32,9 @@ fn server() -> ServerId {
 fn account() -> Account {
     let mut account = Account::new(server(), "http://dm.example/dm");
     account.name = "Example".to_owned();
-    account.port = Some(8080);
+    account.addresses[0].ports = vec![8080, 81];
+    account.preferred_connection = "./NAP/1".to_owned();
+    account.connections = vec!["./NAP/2".to_owned(), "./NAP/3".to_owned()];
     account.preferred = Some(AuthType::Digest);
     account.credentials = vec![
         Credential::new(AuthLevel::Client, AuthType::Digest, "device", "pa55"),
@@ -158,8 +165,8 @@ fn what_a_server_changed_in_its_account_outlives_a_start_but_not_a_write() {
     let mut registry = registry(&account());
     start(&mut registry, &mut tree);
 
-    let secret = root.join(&uri("AppAuth/001/AAuthSecret"));
-    let nonce = root.join(&uri("AppAuth/001/AAuthData"));
+    let secret = root.join(&uri("AppAuth/1/AAuthSecret"));
+    let nonce = root.join(&uri("AppAuth/1/AAuthData"));
     let journal = MemoryJournal::new();
     let mut transaction = tree.begin(Now::default());
     for (at, value) in [
@@ -174,10 +181,13 @@ fn what_a_server_changed_in_its_account_outlives_a_start_but_not_a_write() {
     assert_eq!(changed.credentials[0].secret, Secret::from("new"));
 
     let mut moved = account();
-    moved.address = "10.0.0.1".to_owned();
-    moved.address_type = AddressType::Ipv4;
+    moved.addresses = vec![
+        Address::new("10.0.0.1", AddressType::Ipv4),
+        Address::new("http://b.example/", AddressType::Uri),
+    ];
     moved.name = String::new();
-    moved.port = None;
+    moved.preferred_connection = String::new();
+    moved.connections.pop();
     moved.credentials.truncate(1);
     let mut transaction = tree.begin(Now::default());
     moved
@@ -209,13 +219,13 @@ fn a_faulty_account_is_told_by_its_node() {
             AccountErrorKind::Invalid,
         ),
         (
-            "AppAddr/1/Port/1/PortNbr",
+            "AppAddr/1/Port/2/PortNbr",
             Value::chr("65536"),
             AccountErrorKind::Invalid,
         ),
         ("AAuthPref", Value::chr("basic"), AccountErrorKind::Invalid),
         (
-            "AppAuth/002/AAuthLevel",
+            "AppAuth/2/AAuthLevel",
             Value::chr(""),
             AccountErrorKind::Missing,
         ),
@@ -244,14 +254,14 @@ fn secrets_have_no_get() {
         let target = Target::parse(&format!("./DMAcc/dm.example/{path}")).unwrap();
         transaction.authorize(registry.layout(), &by, access, &target)
     };
-    let secret = "AppAuth/001/AAuthSecret";
+    let secret = "AppAuth/1/AAuthSecret";
     let error = access(AccessType::Get, secret).unwrap_err();
     assert_eq!(
         error.kind(),
         &TreeErrorKind::NotAllowed(Refusal::AccessType)
     );
     assert!(access(AccessType::Replace, secret).is_ok());
-    assert!(access(AccessType::Get, "AppAuth/001/AAuthName").is_ok());
+    assert!(access(AccessType::Get, "AppAuth/1/AAuthName").is_ok());
     assert!(access(AccessType::Replace, "ServerID").is_err());
 
     let list = Target::parse("./DMAcc?list=StructData").unwrap();
@@ -287,5 +297,90 @@ fn servers_only_read_dev_info() {
     for (access, allowed) in [(AccessType::Get, true), (AccessType::Replace, false)] {
         let permit = transaction.authorize(registry.layout(), &by, access, &target);
         assert_eq!(permit.is_ok(), allowed, "{access}");
+    }
+}
+
+/// Accounts are found by their Type, wherever they are.
+#[test]
+fn accounts_are_found_by_their_type() {
+    let mut tree = Tree::new(TreeLimits::default(), Acl::root_default());
+    let mut other = Account::new("other.example".parse().unwrap(), "http://other.example/");
+    other.preferred = Some(AuthType::Basic);
+    other.credentials = vec![
+        Credential::new(AuthLevel::Server, AuthType::Basic, "s", "1"),
+        Credential::new(AuthLevel::Client, AuthType::Digest, "c", "2"),
+        Credential::new(AuthLevel::Client, AuthType::Basic, "c", "3"),
+    ];
+    let mut registry = Registry::new();
+    let first = account();
+    let accounts = Account::objects([("a", &first), ("b", &other)]).unwrap();
+    registry.mount(Box::new(accounts)).unwrap();
+    let elsewhere = account().object(uri("./Vendor/Accounts/c"));
+    registry.mount(Box::new(elsewhere)).unwrap();
+    start(&mut registry, &mut tree);
+
+    let roots: Vec<String> = Account::roots(&tree).iter().map(Uri::to_string).collect();
+    assert_eq!(roots, ["./DMAcc/a", "./DMAcc/b", "./Vendor/Accounts/c"]);
+    let find = |id: &str| Account::find(&tree, &id.parse().unwrap()).unwrap();
+    assert_eq!(
+        find("other.example"),
+        Some((uri("./DMAcc/b"), other.clone()))
+    );
+    assert_eq!(find("dm.example"), Some((uri("./DMAcc/a"), account())));
+    assert_eq!(find("third.example"), None);
+
+    // AAuthPref says which of several.
+    let secret = |level| other.credential(level).map(|one| one.secret.clone());
+    assert_eq!(secret(AuthLevel::Client), Some(Secret::from("3")));
+    assert_eq!(secret(AuthLevel::Server), Some(Secret::from("1")));
+    assert_eq!(secret(AuthLevel::Http), None);
+}
+
+#[test]
+fn the_next_nonce_is_kept_with_its_credentials() {
+    let mut tree = Tree::new(TreeLimits::default(), Acl::root_default());
+    let mut registry = registry(&account());
+    start(&mut registry, &mut tree);
+    let root = uri("./DMAcc/dm.example");
+    let nonce = Secret::from(vec![0, 255]);
+    let mut transaction = tree.begin(Now::default());
+    let mut set =
+        |set| Account::set_data(&mut transaction, registry.layout(), &root, set, &nonce).unwrap();
+    assert!(set((AuthLevel::Server, AuthType::Digest)));
+    assert!(set((AuthLevel::Server, AuthType::Digest)));
+    assert!(!set((AuthLevel::Server, AuthType::Hmac)));
+    // Added once, and not written again.
+    assert_eq!(transaction.changes().len(), 1);
+    let read = Account::read(transaction.tree(), &root).unwrap();
+    assert_eq!(read.credentials[1].data, nonce);
+    assert!(read.credentials[0].data.is_empty());
+}
+
+/// Below a mount of instances, servers manage what their table says, and create no objects.
+#[test]
+fn instances_are_described_like_single_objects() {
+    let mut tree = Tree::new(
+        TreeLimits::default(),
+        "Add=*&Get=*&Replace=*&Delete=*".parse().unwrap(),
+    );
+    let mut registry = Registry::new();
+    let accounts = Account::objects([("a", &account())]).unwrap();
+    registry.mount(Box::new(accounts)).unwrap();
+    start(&mut registry, &mut tree);
+    let by = Principal::Server(server());
+    let transaction = tree.begin(Now::default());
+    for (access, path, allowed) in [
+        (AccessType::Get, "./DMAcc", true),
+        (AccessType::Get, "./DMAcc/a", true),
+        (AccessType::Replace, "./DMAcc/a/Name", true),
+        (AccessType::Add, "./DMAcc/a/Ext/v", true),
+        (AccessType::Add, "./DMAcc/b", false),
+        (AccessType::Delete, "./DMAcc", false),
+        (AccessType::Delete, "./DMAcc/a", false),
+        (AccessType::Get, "./DMAcc/a/AppAuth/1/AAuthSecret", false),
+    ] {
+        let target = Target::node(uri(path));
+        let permit = transaction.authorize(registry.layout(), &by, access, &target);
+        assert_eq!(permit.is_ok(), allowed, "{access} {path}: {permit:?}");
     }
 }

@@ -1,5 +1,5 @@
 use omadm_core::{Format, Secret, ServerId};
-use omadm_tree::{NodeRef, Schema, Transaction, Tree, TreeError, Uri, Value};
+use omadm_tree::{NodeRef, Schema, Transaction, Tree, TreeError, Uri, UriError, Value};
 
 use super::{DM_ACC, literal};
 use crate::{Mount, Plain};
@@ -24,16 +24,28 @@ pub struct Account {
     pub server_id: ServerId,
     /// `Name`: a name for people; empty for none.
     pub name: String,
-    /// `AppAddr/<x>/Addr`, of the first address.
-    pub address: String,
-    /// `AppAddr/<x>/AddrType`.
-    pub address_type: AddressType,
-    /// `AppAddr/<x>/Port/<x>/PortNbr`, the first.
-    pub port: Option<u16>,
+    /// `PrefConRef`: the connectivity to prefer; empty for none.
+    pub preferred_connection: String,
+    /// `ToConRef/<x>/ConRef`: other connectivity, in the order of the names.
+    pub connections: Vec<String>,
+    /// `AppAddr/<x>`, in the order of the names; never empty in an account that was read.
+    pub addresses: Vec<Address>,
     /// `AAuthPref`: the scheme to start with.
     pub preferred: Option<AuthType>,
     /// `AppAuth/<x>`, in the order of the names.
     pub credentials: Vec<Credential>,
+}
+
+/// One address of a server, `AppAddr/<x>`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Address {
+    /// `Addr`.
+    pub addr: String,
+    /// `AddrType`: what `addr` is.
+    pub addr_type: AddressType,
+    /// `Port/<x>/PortNbr`, in the order of the names.
+    pub ports: Vec<u16>,
 }
 
 /// One set of credentials, `AppAuth/<x>`.
@@ -74,7 +86,7 @@ macro_rules! words {
                 }
             }
 
-            fn from_word(word: &str) -> Option<Self> {
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|known| known.as_str() == word)
             }
         }
@@ -141,6 +153,16 @@ pub enum AccountErrorKind {
     Invalid,
 }
 
+/// What [`Account::write`] puts in the place of what was there.
+const CHANGEABLE: [&str; 6] = [
+    "Name",
+    "PrefConRef",
+    "ToConRef",
+    "AppAddr",
+    "AAuthPref",
+    "AppAuth",
+];
+
 impl Account {
     /// An account with a server at a URI, without credentials.
     #[must_use]
@@ -148,12 +170,101 @@ impl Account {
         Self {
             server_id,
             name: String::new(),
-            address: address.into(),
-            address_type: AddressType::Uri,
-            port: None,
+            preferred_connection: String::new(),
+            connections: Vec::new(),
+            addresses: vec![Address::new(address, AddressType::Uri)],
             preferred: None,
             credentials: Vec::new(),
         }
+    }
+
+    /// The credentials of a level: those of the preferred type, otherwise the first.
+    #[must_use]
+    pub fn credential(&self, level: AuthLevel) -> Option<&Credential> {
+        let of_level = || self.credentials.iter().filter(|one| one.level == level);
+        of_level()
+            .find(|one| Some(one.auth_type) == self.preferred)
+            .or_else(|| of_level().next())
+    }
+
+    /// Where the accounts of a tree are: the topmost nodes with the Type of [`DM_ACC`], wherever
+    /// they are, in order. [DM-StdObj]
+    #[must_use]
+    pub fn roots(tree: &Tree) -> Vec<Uri> {
+        let mut roots = Vec::new();
+        let mut open: Vec<NodeRef<'_>> = tree.node(&Uri::root()).into_iter().collect();
+        while let Some(node) = open.pop() {
+            if node.node_type() == DM_ACC.moid {
+                roots.push(node.uri());
+            } else {
+                open.extend(node.children().rev().filter(NodeRef::is_interior));
+            }
+        }
+        roots
+    }
+
+    /// The account with a server, and where it is; the first if there are several.
+    ///
+    /// # Errors
+    /// The [`AccountError`] of that account. What else is wrong elsewhere does not matter.
+    pub fn find(tree: &Tree, server: &ServerId) -> Result<Option<(Uri, Self)>, AccountError> {
+        let of_server = |root: &Uri| {
+            let id = tree.node(root).and_then(|node| node.child("ServerID"));
+            id.and_then(|id| id.text()) == Some(server.as_str())
+        };
+        match Self::roots(tree).into_iter().find(of_server) {
+            Some(root) => Ok(Some((root.clone(), Self::read(tree, &root)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes the data of the credentials with a level and type, such as the nonce to use next;
+    /// returns whether there are such credentials. [DM-Security §5.4]
+    ///
+    /// # Errors
+    /// A [`TreeError`]; nothing is written then.
+    pub fn set_data(
+        tree: &mut Transaction<'_>,
+        schema: &dyn Schema,
+        root: &Uri,
+        (level, auth_type): (AuthLevel, AuthType),
+        data: &Secret,
+    ) -> Result<bool, TreeError> {
+        let Some(sets) = tree.node(&root.join(&literal("AppAuth"))) else {
+            return Ok(false);
+        };
+        let found = sets.children().find(|set| {
+            let says = |name, word| set.child(name).and_then(|leaf| leaf.text()) == Some(word);
+            says("AAuthLevel", level.as_str()) && says("AAuthType", auth_type.as_str())
+        });
+        let Some(uri) = found.map(|set| set.uri().join(&literal("AAuthData"))) else {
+            return Ok(false);
+        };
+        let value = Value::bin(data.expose());
+        if tree.node(&uri).and_then(|node| node.value()).as_ref() != Some(&value) {
+            tree.set(schema, &uri, value)?;
+        }
+        Ok(true)
+    }
+
+    /// The object that holds accounts below `./DMAcc`, each at its name there, and whatever other
+    /// accounts are added below.
+    ///
+    /// An account here is what a bootstrap brings, as for [`object`](Self::object).
+    ///
+    /// # Errors
+    /// A [`UriError`] if a name is none.
+    pub fn objects<'a>(
+        accounts: impl IntoIterator<Item = (&'a str, &'a Self)>,
+    ) -> Result<Plain, UriError> {
+        let mut plain = Plain::new(Mount::instances(literal("./DMAcc"), &DM_ACC));
+        for (name, account) in accounts {
+            let root = Uri::root().child(name)?;
+            for (below, value) in account.leaves() {
+                plain = plain.with_seed(root.join(&below), value);
+            }
+        }
+        Ok(plain)
     }
 
     /// The object that holds the account at an address of its own, such as `./DMAcc/dm.example`.
@@ -188,7 +299,7 @@ impl Account {
                 return Ok(());
             }
         }
-        for path in ["Name", "AAuthPref", "AppAddr", "AppAuth"] {
+        for path in CHANGEABLE {
             let uri = root.join(&literal(path));
             if tree.node(&uri).is_some() {
                 tree.remove(&uri)?;
@@ -211,23 +322,27 @@ impl Account {
             node: tree.node(root),
             uri: root.clone(),
         };
-        let address = root.child("AppAddr").first_child();
-        let port = address.child("Port").first_child().child("PortNbr");
+        let mut addresses = Vec::new();
+        for place in root.child("AppAddr").children() {
+            addresses.push(Address::read(&place)?);
+        }
+        if addresses.is_empty() {
+            return Err(root.child("AppAddr").error(AccountErrorKind::Missing));
+        }
         let mut credentials = Vec::new();
         for place in root.child("AppAuth").children() {
             credentials.push(Credential::read(&place)?);
         }
+        let mut connections = Vec::new();
+        for place in root.child("ToConRef").children() {
+            connections.push(place.child("ConRef").text()?.to_owned());
+        }
         Ok(Self {
             server_id: root.child("ServerID").required(|text| text.parse().ok())?,
             name: root.child("Name").text()?.to_owned(),
-            address: address
-                .child("Addr")
-                .required(|text| Some(text.to_owned()))?,
-            address_type: address
-                .child("AddrType")
-                .optional(AddressType::from_word)?
-                .unwrap_or(AddressType::Uri),
-            port: port.optional(|text| text.parse().ok())?,
+            preferred_connection: root.child("PrefConRef").text()?.to_owned(),
+            connections,
+            addresses,
             preferred: root.child("AAuthPref").optional(AuthType::from_word)?,
             credentials,
         })
@@ -236,27 +351,80 @@ impl Account {
     /// The leaves, by their addresses below the root.
     fn leaves(&self) -> Vec<(Uri, Value)> {
         let text = |path, text: &str| (literal(path), Value::chr(text));
-        let mut leaves = vec![
-            text("ServerID", self.server_id.as_str()),
-            text("AppAddr/1/Addr", &self.address),
-            text("AppAddr/1/AddrType", self.address_type.as_str()),
-        ];
-        if !self.name.is_empty() {
-            leaves.push(text("Name", &self.name));
-        }
-        if let Some(port) = self.port {
-            leaves.push(text("AppAddr/1/Port/1/PortNbr", &port.to_string()));
+        let mut leaves = vec![text("ServerID", self.server_id.as_str())];
+        for (path, value) in [
+            ("Name", &self.name),
+            ("PrefConRef", &self.preferred_connection),
+        ] {
+            if !value.is_empty() {
+                leaves.push(text(path, value));
+            }
         }
         if let Some(preferred) = self.preferred {
             leaves.push(text("AAuthPref", preferred.as_str()));
         }
-        for (index, credential) in self.credentials.iter().enumerate() {
-            // Names of equal length, so that the order of names is the order of the list.
-            let set = literal("AppAuth").child(&format!("{:03}", index + 1));
-            let set = set.unwrap_or_else(|_| literal("AppAuth"));
-            let leaf = |(below, value)| (set.join(&below), value);
-            leaves.extend(credential.leaves().into_iter().map(leaf));
+        let connection = |reference: &String| vec![text("ConRef", reference)];
+        let connections = self.connections.iter().map(connection).collect();
+        let addresses = self.addresses.iter().map(Address::leaves).collect();
+        let credentials = self.credentials.iter().map(Credential::leaves).collect();
+        leaves.extend(instances("ToConRef", connections));
+        leaves.extend(instances("AppAddr", addresses));
+        leaves.extend(instances("AppAuth", credentials));
+        leaves
+    }
+}
+
+/// The leaves of nodes named at run time, one node a list. The names are numbers, of equal length so
+/// that their order is that of the lists.
+fn instances(parent: &'static str, lists: Vec<Vec<(Uri, Value)>>) -> Vec<(Uri, Value)> {
+    let width = lists.len().to_string().len();
+    let mut leaves = Vec::new();
+    for (index, list) in lists.into_iter().enumerate() {
+        let name = format!("{:0width$}", index + 1);
+        let parent = literal(parent);
+        let uri = parent.child(&name).unwrap_or(parent);
+        leaves.extend(
+            list.into_iter()
+                .map(|(below, value)| (uri.join(&below), value)),
+        );
+    }
+    leaves
+}
+
+impl Address {
+    /// An address without ports.
+    #[must_use]
+    pub fn new(addr: impl Into<String>, addr_type: AddressType) -> Self {
+        Self {
+            addr: addr.into(),
+            addr_type,
+            ports: Vec::new(),
         }
+    }
+
+    fn read(place: &Place<'_>) -> Result<Self, AccountError> {
+        let mut ports = Vec::new();
+        for port in place.child("Port").children() {
+            let number = port.child("PortNbr");
+            ports.push(number.required(|text| text.parse().ok())?);
+        }
+        Ok(Self {
+            addr: place.child("Addr").required(|text| Some(text.to_owned()))?,
+            addr_type: place
+                .child("AddrType")
+                .optional(AddressType::from_word)?
+                .unwrap_or(AddressType::Uri),
+            ports,
+        })
+    }
+
+    fn leaves(&self) -> Vec<(Uri, Value)> {
+        let mut leaves = vec![
+            (literal("Addr"), Value::chr(&self.addr)),
+            (literal("AddrType"), Value::chr(self.addr_type.as_str())),
+        ];
+        let port = |port: &u16| vec![(literal("PortNbr"), Value::chr(port.to_string()))];
+        leaves.extend(instances("Port", self.ports.iter().map(port).collect()));
         leaves
     }
 }
@@ -346,14 +514,6 @@ impl<'t> Place<'t> {
                 uri: node.uri(),
                 node: Some(node),
             })
-    }
-
-    /// The first child, or this place without a node.
-    fn first_child(&self) -> Self {
-        self.children().next().unwrap_or_else(|| Self {
-            uri: self.uri.clone(),
-            node: None,
-        })
     }
 
     fn octets(&self) -> &'t [u8] {
