@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use omadm_core::ServerId;
 use omadm_session::{Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Scheme, notification::Resync};
-use omadm_syncml::{Encoding, Limits};
+use omadm_syncml::{Encoding, Limits, WbxmlOptions};
 
 /// Who the server is, and what the engine may spend.
 ///
@@ -26,6 +26,8 @@ pub struct Config {
     pub server_url: String,
     /// How messages are written. Default: XML.
     pub encoding: Encoding,
+    /// How WBXML is written, if that is the encoding. Default: as every deployed server reads it.
+    pub wbxml: WbxmlOptions,
     /// How both ends prove themselves. Default: not in messages, the transport does it.
     pub scheme: Scheme,
     /// What the client proves itself with. Default: nothing.
@@ -78,6 +80,7 @@ impl Config {
             server_id,
             server_url: server_url.into(),
             encoding: Encoding::Xml,
+            wbxml: WbxmlOptions::default(),
             scheme: Scheme::None,
             credentials: None,
             server_credentials: None,

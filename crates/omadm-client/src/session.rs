@@ -8,8 +8,8 @@ use omadm_session::{
     header_status,
 };
 use omadm_syncml::{
-    Alert, CmdId, CmdRef, Command, Data, EncodeError, Encoding, Header, Item, Location, Message,
-    NodeCommand, Results, Status, encode_command,
+    Alert, CmdId, CmdRef, Command, Data, EncodeError, Header, Item, Location, Message, NodeCommand,
+    OutputEncoding, Results, Status, encode_command,
 };
 use omadm_tree::{Tree, Uri};
 
@@ -42,7 +42,7 @@ const MAX_FAULTS: u32 = 2;
 #[derive(Debug)]
 pub(crate) struct Session {
     link: Link,
-    encoding: Encoding,
+    encoding: OutputEncoding,
     /// Where the next message goes.
     url: String,
     trigger: Trigger,
@@ -132,7 +132,7 @@ impl Session {
             .with_sizes(config.max_message_size, config.max_object_size);
         let mut session = Self {
             link,
-            encoding: config.encoding,
+            encoding: config.encoding.with(config.wbxml),
             url: config.server_url.clone(),
             trigger: start.trigger,
             prover,

@@ -13,7 +13,7 @@ use omadm_client::{
 };
 use omadm_core::{AlertCode, StatusCode};
 use omadm_session::{Credentials, Prover, Scheme, Verifier, header_status, request};
-use omadm_syncml::{Alert, Command, Encoding, Header, Message, Status};
+use omadm_syncml::{Alert, Command, Encoding, Header, Message, PublicId, Status, WbxmlVersion};
 use omadm_testkit::{Bench, DEVICE_ID, SERVER_URL, TestJournal, describe, from_wire};
 
 fn get() -> Command<'static> {
@@ -517,6 +517,22 @@ fn a_message_that_cannot_be_written_ends_the_session() {
         "{:?}",
         bench.ended
     );
+}
+
+#[test]
+fn wbxml_is_written_as_it_is_wanted() {
+    let mut config = Bench::config();
+    config.encoding = Encoding::Wbxml;
+    config.wbxml.version = WbxmlVersion::V1_1;
+    config.wbxml.public_id = PublicId::Textual;
+    let mut bench = Bench::new(config);
+    bench.start();
+    for commands in [vec![get()], vec![]] {
+        let body = &bench.request.as_ref().unwrap().body;
+        assert!(body.starts_with(b"\x01\0\0\x6A\x1E-//SYNCML//DTD SyncML 1.2//EN\0\x6D"));
+        bench.say(commands);
+    }
+    assert_eq!(bench.ended, [SessionEnd::Completed]);
 }
 
 #[test]

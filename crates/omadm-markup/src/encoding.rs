@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::WbxmlOptions;
+
 /// How a document is written on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Encoding {
@@ -20,6 +22,38 @@ impl Encoding {
             Self::Xml => "xml",
             Self::Wbxml => "wbxml",
         }
+    }
+
+    /// To write in it, WBXML with these options.
+    #[must_use]
+    pub const fn with(self, options: WbxmlOptions) -> OutputEncoding {
+        match self {
+            Self::Xml => OutputEncoding::Xml,
+            Self::Wbxml => OutputEncoding::Wbxml(options),
+        }
+    }
+}
+
+/// How a document is to be written: an [`Encoding`], and what it leaves open.
+///
+/// An [`Encoding`] alone stands for the defaults.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutputEncoding {
+    /// XML 1.0 in UTF-8.
+    Xml,
+    /// WAP Binary XML.
+    Wbxml(WbxmlOptions),
+}
+
+impl From<Encoding> for OutputEncoding {
+    fn from(encoding: Encoding) -> Self {
+        encoding.with(WbxmlOptions::default())
+    }
+}
+
+impl From<WbxmlOptions> for OutputEncoding {
+    fn from(options: WbxmlOptions) -> Self {
+        Self::Wbxml(options)
     }
 }
 

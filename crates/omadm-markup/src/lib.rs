@@ -42,7 +42,7 @@ mod vocabulary;
 mod wbxml;
 mod writer;
 
-pub use encoding::Encoding;
+pub use encoding::{Encoding, OutputEncoding};
 pub use error::{ReadError, ReadErrorKind, WriteError};
 pub use event::{Content, Event};
 pub use fragment::Fragment;

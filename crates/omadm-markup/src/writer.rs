@@ -1,4 +1,4 @@
-use crate::{Encoding, Event, Name, Tag, Vocabulary, WriteError};
+use crate::{Encoding, Event, Name, OutputEncoding, Tag, Vocabulary, WriteError};
 
 mod escape;
 mod wbxml;
@@ -12,8 +12,8 @@ pub use wbxml::{PublicId, WbxmlOptions, WbxmlVersion};
 /// each child of `Meta`. An element without content is written as an empty tag. After an error the
 /// buffer holds part of a document; [`Writer::rewind`] or the caller takes it back.
 ///
-/// WBXML is written as version 1.2 in UTF-8 with a numeric public identifier, see [`WbxmlOptions`];
-/// code pages are switched when the next tag needs it. A device description or device information
+/// WBXML is written as version 1.2 in UTF-8 with a numeric public identifier unless
+/// [`WbxmlOptions`] say otherwise; code pages are switched when the next tag needs it. A device description or device information
 /// that is the first in a `Data` is written as a document of its own in octets. A name without a
 /// token is a literal, whose string table is put in when the root ends, and its namespace is declared
 /// as the attribute it is in XML. Text with U+0000 in it is written as octets.
@@ -60,10 +60,13 @@ impl<'o> Writer<'o> {
     /// # Errors
     ///
     /// None at present.
-    pub fn new(encoding: Encoding, out: &'o mut Vec<u8>) -> Result<Self, WriteError> {
-        let target = match encoding {
-            Encoding::Xml => Target::Xml(xml::XmlWriter::new(out)),
-            Encoding::Wbxml => Target::Wbxml(wbxml::WbxmlWriter::new(out)),
+    pub fn new(
+        encoding: impl Into<OutputEncoding>,
+        out: &'o mut Vec<u8>,
+    ) -> Result<Self, WriteError> {
+        let target = match encoding.into() {
+            OutputEncoding::Xml => Target::Xml(xml::XmlWriter::new(out)),
+            OutputEncoding::Wbxml(options) => Target::Wbxml(wbxml::WbxmlWriter::new(options, out)),
         };
         Ok(Self { target })
     }
@@ -75,16 +78,6 @@ impl<'o> Writer<'o> {
             Target::Xml(_) => Encoding::Xml,
             Target::Wbxml(_) => Encoding::Wbxml,
         }
-    }
-
-    /// Writes WBXML for stacks that need it another way; XML is not affected. To be called before
-    /// the first event.
-    #[must_use]
-    pub fn wbxml(mut self, options: WbxmlOptions) -> Self {
-        if let Target::Wbxml(writer) = &mut self.target {
-            writer.set(options);
-        }
-        self
     }
 
     /// Writes for people: one element a line, indented by two blanks. Character data stays as it

@@ -362,7 +362,7 @@ fn written(
     write: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
 ) -> Result<Vec<u8>, WriteError> {
     let mut out = b"before".to_vec();
-    let mut writer = Writer::new(Encoding::Wbxml, &mut out)?.wbxml(options);
+    let mut writer = Writer::new(options, &mut out)?;
     write(&mut writer)?;
     writer.finish()?;
     Ok(out.split_off(b"before".len()))

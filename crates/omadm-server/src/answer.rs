@@ -2,7 +2,7 @@
 
 use omadm_core::{AlertCode, StatusCode};
 use omadm_session::{Correlators, Fit, Packer, Unanswered, command_status, header_status};
-use omadm_syncml::{Alert, Chal, Command, EncodeError, Encoding, Header, Item, Message};
+use omadm_syncml::{Alert, Chal, Command, EncodeError, Header, Item, Message, OutputEncoding};
 
 use crate::{
     Config, EventKind, SessionEnd,
@@ -23,7 +23,7 @@ const MAX_POLLS: usize = 100;
 pub(crate) fn refusal(
     message: &Message<'_>,
     header: &Header<'_>,
-    encoding: Encoding,
+    encoding: OutputEncoding,
     limit: usize,
     refusal: Refusal,
 ) -> Result<Vec<u8>, EncodeError> {
@@ -84,7 +84,8 @@ impl Composer<'_> {
         header.resp_uri = self.config.resp_uri.clone().map(Into::into);
         let mut body = Vec::new();
         let limit = self.session.link.max_message_size();
-        let mut packer = Packer::new(&header, self.session.encoding, limit, &mut body)?;
+        let encoding = self.session.encoding.with(self.config.wbxml);
+        let mut packer = Packer::new(&header, encoding, limit, &mut body)?;
         packer.require(&mut Command::Status(turn.status))?;
         if self.session.abort || !turn.complete {
             packer.reserve(ALERT_ROOM);

@@ -3,7 +3,7 @@ use std::{fmt::Debug, time::Duration};
 use omadm_session::{
     Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Prover, Scheme, UnsupportedScheme, Verifier,
 };
-use omadm_syncml::Limits;
+use omadm_syncml::{Limits, WbxmlOptions};
 
 /// What the engine tells its peers and what it spends.
 ///
@@ -30,6 +30,8 @@ pub struct Config {
     pub max_object_size: u32,
     /// What decoding one message may cost.
     pub limits: Limits,
+    /// How WBXML is written to devices that speak it. Default: as every deployed device reads it.
+    pub wbxml: WbxmlOptions,
     /// After how much silence a session is forgotten, the cached answer with it. Default: 5 min.
     pub idle_timeout: Duration,
     /// After how much silence a device without procedures is forgotten, and with it which of its
@@ -60,6 +62,7 @@ impl Config {
             max_message_size: MAX_MESSAGE_SIZE,
             max_object_size: MAX_OBJECT_SIZE,
             limits: Limits::default(),
+            wbxml: WbxmlOptions::default(),
             idle_timeout: Duration::from_secs(5 * 60),
             device_timeout: Duration::from_secs(24 * 60 * 60),
             max_sessions: 10_000,

@@ -153,7 +153,7 @@ impl Server {
                     let violation = Violation::MessageOutOfOrder { expected, found };
                     log.push(EventKind::Violation(violation));
                 }
-                Some(Self::refuse(&message, request, reason.into(), &mut log)?)
+                Some(self.refuse(&message, request, reason.into(), &mut log)?)
             }
             Place::New(session) => self.take(&message, key.clone(), request, *session, &mut log)?,
             Place::Next => match self.sessions.remove(&key) {
@@ -340,7 +340,7 @@ impl Server {
                 _ => None,
             };
             if let Some(refused) = refused {
-                return Self::refuse(message, request, refused, log).map(Some);
+                return self.refuse(message, request, refused, log).map(Some);
             }
             session.opening = fingerprint(request.body);
         }
@@ -407,7 +407,13 @@ impl Server {
         log.push(EventKind::Refused(refused.code));
         let limit = session.link.max_message_size();
         let header = session.link.next_header();
-        session.answer = refusal(message, &header, session.encoding, limit, refused)?;
+        session.answer = refusal(
+            message,
+            &header,
+            session.encoding.with(self.config.wbxml),
+            limit,
+            refused,
+        )?;
         Ok(session.answer.clone())
     }
 
@@ -429,6 +435,7 @@ impl Server {
 
     /// Refuses a message without touching a session.
     fn refuse(
+        &self,
         message: &Message<'_>,
         request: Request<'_>,
         refused: Refusal,
@@ -448,7 +455,13 @@ impl Server {
             .max_msg_size
             .unwrap_or(ASSUMED_MESSAGE_SIZE.into());
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        refusal(message, &header, request.encoding, limit, refused)
+        refusal(
+            message,
+            &header,
+            request.encoding.with(self.config.wbxml),
+            limit,
+            refused,
+        )
     }
 
     fn keys_of(&self, device: &str) -> Vec<Key> {

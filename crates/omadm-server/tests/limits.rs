@@ -8,6 +8,7 @@ use omadm_core::Now;
 use omadm_server::{
     Config, EnqueueError, EventKind, Everyone, Request, RespondError, Server, SingleCommand,
 };
+use omadm_syncml::{Encoding, Limits, PublicId, WbxmlVersion, decode, encode};
 use omadm_testkit::{encoding, from_wire, to_wire};
 
 fn package_1(device: &str, session: u32) -> Vec<u8> {
@@ -136,6 +137,26 @@ fn a_session_forgotten_before_its_answer_has_none() {
     server.expire(at(1000));
     let error = server.respond(receipt.unwrap()).unwrap_err();
     assert_eq!(error, RespondError::SessionGone);
+}
+
+#[test]
+fn wbxml_is_written_as_it_is_wanted() {
+    let mut config = Config::new("t");
+    config.wbxml.version = WbxmlVersion::V1_3;
+    config.wbxml.public_id = PublicId::Textual;
+    let mut server = Server::new(config, Everyone);
+    // A session that begins, and a message that is refused.
+    for ver_dtd in ["1.2", "1.1"] {
+        let package = package_1("dev1", 1);
+        let mut message = decode(&package, encoding(), &Limits::default()).unwrap();
+        message.header.ver_dtd = ver_dtd.into();
+        let mut body = Vec::new();
+        encode(&message, Encoding::Wbxml, &mut body).unwrap();
+        let request = Request::new(&body, Encoding::Wbxml, at(1));
+        let receipt = server.receive(request).unwrap();
+        let answer = server.respond(receipt).unwrap().body;
+        assert!(answer.starts_with(b"\x03\0\0\x6A\x1E-//SYNCML//DTD SyncML 1.2//EN\0\x6D"));
+    }
 }
 
 /// A message that does not decode changes nothing.

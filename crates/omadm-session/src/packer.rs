@@ -1,4 +1,4 @@
-use omadm_syncml::{CmdId, Command, EncodeError, Encoder, Encoding, Header};
+use omadm_syncml::{CmdId, Command, EncodeError, Encoder, Header, OutputEncoding};
 
 use crate::large::{LargeObject, MIN_CHUNK};
 
@@ -63,7 +63,7 @@ impl<'o> Packer<'o> {
     /// [`EncodeError`]; `out` is then as it was.
     pub fn new(
         header: &Header<'_>,
-        encoding: Encoding,
+        encoding: impl Into<OutputEncoding>,
         limit: usize,
         out: &'o mut Vec<u8>,
     ) -> Result<Self, EncodeError> {

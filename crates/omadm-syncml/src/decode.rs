@@ -17,7 +17,8 @@ type Result<T> = core::result::Result<T, DecodeError>;
 /// Elements may come in any order; one that may be there once only must not come twice. An element
 /// that is not known is skipped with all that is in it, but for one in the place of a command: that
 /// is kept as [`Command::Unsupported`]. White space around numbers, words and types is left out;
-/// that in `Data` is kept to the last blank.
+/// that in `Data` is kept to the last blank. [`Limits::refuse_unknown`] makes an error of what is
+/// skipped.
 ///
 /// # Errors
 ///
@@ -86,7 +87,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
             match tag {
                 syncml::SYNC_HDR => header = Some(self.header()?),
                 syncml::SYNC_BODY => body = Some(self.body()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         let (commands, is_final) = required(body, syncml::SYNC_BODY, at)?;
@@ -116,7 +117,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::NO_RESP => no_resp = self.flag()?,
                 syncml::CRED => cred = Some(self.cred()?),
                 syncml::META => meta = self.meta()?,
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         let mut header = Header::new(
@@ -237,7 +238,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::NO_RESP => command.no_resp = self.flag()?,
                 syncml::META => command.meta = self.meta()?,
                 syncml::ITEM => command.items.push(self.item()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         Ok(command)
@@ -253,7 +254,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::META => exec.meta = self.meta()?,
                 syncml::CORRELATOR => exec.correlator = Some(self.text()?),
                 syncml::ITEM => exec.items.push(self.item()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         Ok(exec)
@@ -266,10 +267,12 @@ impl<'a, 'l> Decoder<'a, 'l> {
             match tag {
                 syncml::CMD_ID => alert.cmd_id = self.cmd_id()?,
                 syncml::NO_RESP => alert.no_resp = self.flag()?,
-                syncml::DATA => alert.code = digits::<u16>(&self.text()?).map(AlertCode::from),
+                syncml::DATA => {
+                    alert.code = self.lenient_number::<u16>(tag)?.map(AlertCode::from);
+                }
                 syncml::CORRELATOR => alert.correlator = Some(self.text()?),
                 syncml::ITEM => alert.items.push(self.item()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         Ok(alert)
@@ -293,7 +296,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::CHAL => chal = Some(self.chal()?),
                 syncml::DATA => code = Some(self.number::<u16>(tag)?),
                 syncml::ITEM => items.push(self.item()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         let mut status = Status::new(
@@ -329,7 +332,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::TARGET_REF => target_ref = Some(self.text()?),
                 syncml::SOURCE_REF => source_ref = Some(self.text()?),
                 syncml::ITEM => items.push(self.item()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         Ok(Results {
@@ -344,6 +347,9 @@ impl<'a, 'l> Decoder<'a, 'l> {
     }
 
     fn unsupported(&mut self, name: Name<'a>) -> Result<Unsupported<'a>> {
+        if self.limits.refuse_unknown && name.tag().is_none() {
+            return self.fail(DecodeErrorKind::UnknownElement);
+        }
         let mut unsupported = Unsupported::new(name.as_str());
         loop {
             match self.reader.next_event()? {
@@ -353,9 +359,14 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 Some(Event::Start(Name::Known(syncml::NO_RESP))) => {
                     unsupported.no_resp = self.flag()?;
                 }
-                Some(Event::Start(_)) => self.reader.skip()?,
+                Some(Event::Start(_)) => self.skip()?,
                 Some(Event::End) | None => return Ok(unsupported),
-                Some(Event::Attribute(..) | Event::Text(_) | Event::Opaque(_)) => {}
+                Some(Event::Text(text)) if text.trim_ascii().is_empty() => {}
+                Some(Event::Attribute(..) | Event::Text(_) | Event::Opaque(_)) => {
+                    if self.limits.refuse_unknown {
+                        return self.fail(DecodeErrorKind::UnknownElement);
+                    }
+                }
             }
         }
     }
@@ -374,7 +385,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::META => item.meta = self.meta()?,
                 syncml::DATA => item.data = Some(self.data()?),
                 syncml::MORE_DATA => item.more_data = self.flag()?,
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         Ok(item)
@@ -388,7 +399,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
             match tag {
                 syncml::LOC_URI => uri = Some(self.text()?),
                 syncml::LOC_NAME => name = Some(self.text()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         let mut location = Location::new(required(uri, syncml::LOC_URI, at)?);
@@ -404,7 +415,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
             match tag {
                 syncml::META => meta = self.meta()?,
                 syncml::DATA => data = Some(self.data()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         Ok(Cred::new(meta, required(data, syncml::DATA, at)?))
@@ -416,7 +427,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
         while let Some(tag) = self.child(&mut seen)? {
             match tag {
                 syncml::META => chal.meta = self.meta()?,
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
         Ok(chal)
@@ -444,7 +455,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 metinf::MAX_MSG_SIZE => meta.max_msg_size = Some(self.number(tag)?),
                 metinf::MAX_OBJ_SIZE => meta.max_obj_size = Some(self.number(tag)?),
                 metinf::EMI => meta.emi.push(self.text()?),
-                _ => self.reader.skip()?,
+                _ => self.skip()?,
             }
         }
     }
@@ -469,7 +480,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                     }
                     return Ok(Some(tag));
                 }
-                Some(Name::Other(..)) => self.reader.skip()?,
+                Some(Name::Other(..)) => self.skip()?,
                 None => return Ok(None),
             }
         }
@@ -494,7 +505,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
     }
 
     fn cmd_id(&mut self) -> Result<Option<CmdId>> {
-        Ok(digits(&self.text()?).and_then(CmdId::new))
+        Ok(self.lenient_number(syncml::CMD_ID)?.and_then(CmdId::new))
     }
 
     fn cmd_ref(&mut self) -> Result<CmdRef> {
@@ -510,8 +521,33 @@ impl<'a, 'l> Decoder<'a, 'l> {
 
     /// An element that says something by being there.
     fn flag(&mut self) -> Result<bool> {
-        self.reader.skip()?;
+        if self.limits.refuse_unknown {
+            while self.reader.child()?.is_some() {
+                self.skip()?;
+            }
+        } else {
+            self.reader.skip()?;
+        }
         Ok(true)
+    }
+
+    /// An element that no type holds.
+    fn skip(&mut self) -> Result<()> {
+        if self.limits.refuse_unknown {
+            return self.fail(DecodeErrorKind::UnknownElement);
+        }
+        Ok(self.reader.skip()?)
+    }
+
+    /// A number that may be left out, or be none.
+    fn lenient_number<N: TryFrom<u64>>(&mut self, tag: Tag) -> Result<Option<N>> {
+        let at = self.reader.offset();
+        let number = digits(&self.text()?);
+        if number.is_none() && self.limits.refuse_unknown {
+            let kind = DecodeErrorKind::InvalidNumber(tag.as_str());
+            return Err(DecodeError::new(kind, at));
+        }
+        Ok(number)
     }
 
     fn count_command(&mut self) -> Result<()> {

@@ -1,4 +1,6 @@
-use omadm_markup::{Encoding, Mark, Name, Namespace, Tag, Vocabulary, Writer, metinf, syncml};
+use omadm_markup::{
+    Mark, Name, Namespace, OutputEncoding, Tag, Vocabulary, Writer, metinf, syncml,
+};
 
 use crate::{
     Alert, CmdId, CmdRef, Command, Cred, Data, EncodeError, Exec, Group, Header, Item, Location,
@@ -14,7 +16,11 @@ type Result<T> = core::result::Result<T, EncodeError>;
 /// # Errors
 ///
 /// [`EncodeError`]; `out` is then as it was.
-pub fn encode(message: &Message<'_>, encoding: Encoding, out: &mut Vec<u8>) -> Result<()> {
+pub fn encode(
+    message: &Message<'_>,
+    encoding: impl Into<OutputEncoding>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let mut encoder = Encoder::new(&message.header, encoding, out)?;
     for command in &message.commands {
         write_command(&mut encoder.writer, command)?;
@@ -28,7 +34,11 @@ pub fn encode(message: &Message<'_>, encoding: Encoding, out: &mut Vec<u8>) -> R
 /// # Errors
 ///
 /// [`EncodeError`]; `out` is then as it was.
-pub fn encode_command(command: &Command<'_>, encoding: Encoding, out: &mut Vec<u8>) -> Result<()> {
+pub fn encode_command(
+    command: &Command<'_>,
+    encoding: impl Into<OutputEncoding>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
     let start = out.len();
     let result = Writer::new(encoding, out)
         .map(|writer| writer.within(Vocabulary::SyncMl))
@@ -87,7 +97,11 @@ impl<'o> Encoder<'o> {
     /// # Errors
     ///
     /// [`EncodeError`]; `out` is then as it was.
-    pub fn new(header: &Header<'_>, encoding: Encoding, out: &'o mut Vec<u8>) -> Result<Self> {
+    pub fn new(
+        header: &Header<'_>,
+        encoding: impl Into<OutputEncoding>,
+        out: &'o mut Vec<u8>,
+    ) -> Result<Self> {
         let start_position = out.len();
         let mut writer = Writer::new(encoding, out)?;
         let start = writer.mark();

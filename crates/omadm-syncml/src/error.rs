@@ -33,6 +33,10 @@ pub enum DecodeErrorKind {
     /// The root is not the one expected.
     #[error("not a document of this kind")]
     NotSyncMl,
+    /// The element means nothing in its place, and
+    /// [`Limits::refuse_unknown`](crate::Limits) is set.
+    #[error("unknown element")]
+    UnknownElement,
     /// There are more commands than [`Limits::max_commands`](crate::Limits).
     #[error("too many commands")]
     TooManyCommands,

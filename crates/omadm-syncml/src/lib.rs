@@ -59,7 +59,7 @@ mod meta;
 #[cfg(feature = "proptest")]
 pub mod strategies;
 
-pub use omadm_markup::{Encoding, Fragment};
+pub use omadm_markup::{Encoding, Fragment, OutputEncoding, PublicId, WbxmlOptions, WbxmlVersion};
 
 pub use command::{
     Alert, CmdId, CmdRef, Command, Exec, Group, NodeCommand, Refs, Results, Status, Unsupported,

@@ -10,6 +10,9 @@ pub struct Limits {
     pub max_items: usize,
     /// How deep Atomic and Sequence nest; one directly in the SyncBody is at depth 1. Default: 8.
     pub max_nesting: usize,
+    /// Whether what the types do not hold is an error instead of being skipped, for tools that must
+    /// not lose an element. Default: false, as a receiver has to skip what it does not know.
+    pub refuse_unknown: bool,
 }
 
 impl Limits {
@@ -30,6 +33,7 @@ impl Default for Limits {
             max_commands: 10_000,
             max_items: 100_000,
             max_nesting: 8,
+            refuse_unknown: false,
         }
     }
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use omadm_syncml::{
-    Command, Encoder, Encoding, Header, Limits, Message, decode, decode_command, encode,
-    encode_command, strategies,
+    Command, Encoder, Encoding, Header, Limits, Message, PublicId, WbxmlOptions, WbxmlVersion,
+    decode, decode_command, encode, encode_command, strategies,
 };
 use proptest::prelude::*;
 
@@ -90,6 +90,27 @@ proptest! {
         prop_assert_eq!(len, whole.len());
         message.is_final = is_final;
         prop_assert_eq!(&out[b"before".len()..], encoded(&message, encoding));
+    }
+
+    #[test]
+    fn whatever_the_options_the_message_is_the_same(
+        message in strategies::message(Encoding::Wbxml),
+        version in prop::sample::select(vec![WbxmlVersion::V1_1, WbxmlVersion::V1_2, WbxmlVersion::V1_3]),
+        public_id in prop::sample::select(vec![PublicId::Numeric, PublicId::Textual]),
+    ) {
+        let mut options = WbxmlOptions::default();
+        (options.version, options.public_id) = (version, public_id);
+        let mut out = Vec::new();
+        encode(&message, options, &mut out).unwrap();
+        prop_assert_eq!(&decode(&out, Encoding::Wbxml, &Limits::default()).unwrap(), &message);
+        let mut filled = Vec::new();
+        let mut encoder = Encoder::new(&message.header, options, &mut filled).unwrap();
+        for command in &message.commands {
+            encoder.push(command).unwrap();
+        }
+        let len = encoder.len();
+        encoder.finish(true);
+        prop_assert_eq!(filled.len(), len);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use virmo::dm::markup::{self, PublicId, WbxmlOptions};
 
 #[derive(Parser)]
 #[command(
@@ -101,6 +102,8 @@ pub(crate) struct Device {
     /// How messages are written
     #[arg(long, value_enum, default_value = "xml")]
     pub(crate) encoding: Encoding,
+    #[command(flatten)]
+    pub(crate) wbxml: Wbxml,
     /// Which VirMO: the approved one or the earlier draft
     #[arg(long, value_enum, default_value = "approved", hide = true)]
     pub(crate) profile: Profile,
@@ -172,6 +175,8 @@ pub(crate) struct Serve {
     /// Take this encoding only
     #[arg(long, value_enum)]
     pub(crate) encoding: Option<Encoding>,
+    #[command(flatten)]
+    pub(crate) wbxml: Wbxml,
     /// The server's certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key", hide = true)]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -209,6 +214,51 @@ pub(crate) struct Auth {
     pub(crate) server_password_env: Option<String>,
 }
 
+/// How WBXML is written.
+#[derive(Args)]
+pub(crate) struct Wbxml {
+    /// The version WBXML is written in
+    #[arg(long, value_enum, value_name = "VERSION", default_value = "1.2")]
+    pub(crate) wbxml_version: WbxmlVersion,
+    /// How WBXML names the type of the document
+    #[arg(long, value_enum, value_name = "FORM", default_value = "number")]
+    pub(crate) wbxml_id: WbxmlId,
+}
+
+impl Wbxml {
+    pub(crate) fn options(&self) -> WbxmlOptions {
+        let mut options = WbxmlOptions::default();
+        options.version = match self.wbxml_version {
+            WbxmlVersion::V1_1 => markup::WbxmlVersion::V1_1,
+            WbxmlVersion::V1_2 => markup::WbxmlVersion::V1_2,
+            WbxmlVersion::V1_3 => markup::WbxmlVersion::V1_3,
+        };
+        options.public_id = match self.wbxml_id {
+            WbxmlId::Number => PublicId::Numeric,
+            WbxmlId::Text => PublicId::Textual,
+        };
+        options
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WbxmlVersion {
+    #[value(name = "1.1")]
+    V1_1,
+    #[value(name = "1.2")]
+    V1_2,
+    #[value(name = "1.3")]
+    V1_3,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WbxmlId {
+    /// As the registered number
+    Number,
+    /// As text
+    Text,
+}
+
 #[derive(Args)]
 pub(crate) struct Convert {
     /// The form to write
@@ -217,6 +267,8 @@ pub(crate) struct Convert {
     /// Indent for people; text is never touched
     #[arg(long)]
     pub(crate) pretty: bool,
+    #[command(flatten)]
+    pub(crate) wbxml: Wbxml,
 }
 
 #[derive(Args)]

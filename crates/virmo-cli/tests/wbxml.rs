@@ -49,6 +49,8 @@ fn a_plan_runs_over_either_encoding_with_the_same_results() {
                 "--json",
                 "--encoding",
                 encoding,
+                "--wbxml-id",
+                "text",
             ]);
             if encoding == "xml" && !words.is_empty() {
                 // HTTP 415.
@@ -82,4 +84,15 @@ fn convert_reads_what_it_writes() {
     assert_eq!(wbxml.stdout, [2, 0xA4, 1, 0x6A, 0, 0x6D, 0x6B, 0x12, 1, 1]);
     let back = virmo_with(&["convert", "--to", "xml"], &[], &wbxml.stdout);
     assert_eq!(String::from_utf8(back.stdout).unwrap(), xml);
+    let words = ["--wbxml-version", "1.1", "--wbxml-id", "text"];
+    let other = virmo_with(
+        &[&["convert", "--to", "wbxml"], &words[..]].concat(),
+        &[],
+        xml.as_bytes(),
+    );
+    let header = b"\x01\0\0\x6A\x1E-//SYNCML//DTD SyncML 1.2//EN\0";
+    assert_eq!(
+        other.stdout,
+        [&header[..], &[0x6D, 0x6B, 0x12, 1, 1]].concat()
+    );
 }

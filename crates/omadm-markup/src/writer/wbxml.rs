@@ -120,14 +120,11 @@ impl Document {
 }
 
 impl<'o> WbxmlWriter<'o> {
-    pub(super) const fn new(out: &'o mut Vec<u8>) -> Self {
+    pub(super) const fn new(options: WbxmlOptions, out: &'o mut Vec<u8>) -> Self {
         let start = out.len();
         Self {
             out,
-            options: WbxmlOptions {
-                version: WbxmlVersion::V1_2,
-                public_id: PublicId::Numeric,
-            },
+            options,
             document: Document::new(Kind::Unknown, start, 0),
             outer: None,
             state: State {
@@ -140,10 +137,6 @@ impl<'o> WbxmlWriter<'o> {
                 done: false,
             },
         }
-    }
-
-    pub(super) const fn set(&mut self, options: WbxmlOptions) {
-        self.options = options;
     }
 
     #[inline]

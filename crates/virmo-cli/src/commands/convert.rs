@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use virmo::dm::{
-    markup::{self, Encoding, Reader, Writer},
+    markup::{self, Encoding, Reader, WbxmlOptions, Writer},
     syncml::{self, Message, decode, encode},
 };
 
@@ -27,26 +27,40 @@ pub(crate) fn run(args: &Convert) -> Result<(), Failure> {
         .take(most)
         .read_to_end(&mut input)
         .map_err(Failure::work)?;
-    output::print(&convert(&input, args.to, args.pretty)?)
+    output::print(&convert(
+        &input,
+        args.to,
+        args.wbxml.options(),
+        args.pretty,
+    )?)
 }
 
-fn convert(input: &[u8], to: Form, pretty: bool) -> Result<Vec<u8>, Failure> {
+fn convert(
+    input: &[u8],
+    to: Form,
+    options: WbxmlOptions,
+    pretty: bool,
+) -> Result<Vec<u8>, Failure> {
     match (Form::of(input), to) {
         (Form::Json, Form::Json) => print(&read_json(input)?, pretty),
         (Form::Json, to) => {
             let mut out = Vec::new();
-            encode(&read_json(input)?, encoding(to), &mut out).map_err(Failure::work)?;
+            let message = read_json(input)?;
+            encode(&message, encoding(to).with(options), &mut out).map_err(Failure::work)?;
             if pretty {
-                markup(&out, encoding(to), encoding(to), true)
+                markup(&out, encoding(to), encoding(to), options, true)
             } else {
                 Ok(out)
             }
         }
         (from, Form::Json) => {
-            let message = decode(input, encoding(from), &syncml::Limits::lenient());
+            // What the types do not hold would be gone without a word.
+            let mut limits = syncml::Limits::lenient();
+            limits.refuse_unknown = true;
+            let message = decode(input, encoding(from), &limits);
             print(&message.map_err(Failure::work)?, pretty)
         }
-        (from, to) => markup(input, encoding(from), encoding(to), pretty),
+        (from, to) => markup(input, encoding(from), encoding(to), options, pretty),
     }
 }
 
@@ -70,7 +84,13 @@ const fn encoding(form: Form) -> Encoding {
 }
 
 /// Event by event, so that what no message has survives too.
-fn markup(input: &[u8], from: Encoding, to: Encoding, pretty: bool) -> Result<Vec<u8>, Failure> {
+fn markup(
+    input: &[u8],
+    from: Encoding,
+    to: Encoding,
+    options: WbxmlOptions,
+    pretty: bool,
+) -> Result<Vec<u8>, Failure> {
     let mut reader = Reader::new(input, from, &markup::Limits::lenient()).map_err(Failure::work)?;
     let mut events = Vec::new();
     while let Some(event) = reader.next_event().map_err(Failure::work)? {
@@ -80,7 +100,7 @@ fn markup(input: &[u8], from: Encoding, to: Encoding, pretty: bool) -> Result<Ve
         events = adapt(events, to);
     }
     let mut out = Vec::new();
-    let mut writer = Writer::new(to, &mut out).map_err(Failure::work)?;
+    let mut writer = Writer::new(to.with(options), &mut out).map_err(Failure::work)?;
     if pretty {
         writer = writer.pretty();
     }
@@ -112,6 +132,10 @@ fn print(message: &Message<'_>, pretty: bool) -> Result<Vec<u8>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn convert(input: &[u8], to: Form, pretty: bool) -> Result<Vec<u8>, Failure> {
+        super::convert(input, to, WbxmlOptions::default(), pretty)
+    }
 
     const MESSAGE: &str = r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>http://a/</LocURI></Target><Source><LocURI>b</LocURI></Source></SyncHdr><SyncBody><Replace><CmdID>1</CmdID><Item><Target><LocURI>./x</LocURI></Target><Data>  two
 lines </Data></Item></Replace><Final/></SyncBody></SyncML>"#;
@@ -146,6 +170,27 @@ lines </Data></Item></Replace><Final/></SyncBody></SyncML>"#;
         let odd =
             r#"<SyncML xmlns="SYNCML:SYNCML1.2"><Odd xmlns="urn:x" a="1">&lt;</Odd></SyncML>"#;
         assert_eq!(text(odd, Form::Xml, false), odd);
+    }
+
+    /// JSON is the typed message: what that does not hold is an error, not gone.
+    #[test]
+    fn unknown_elements_do_not_get_lost_in_json() {
+        let with = |element: &str| MESSAGE.replacen("<Item>", &format!("{element}<Item>"), 1);
+        let at = MESSAGE.find("<Item>").unwrap();
+        for element in ["<Odd xmlns=\"urn:x\">1</Odd>", "<Lang>en</Lang>"] {
+            for to in [Form::Xml, Form::Wbxml] {
+                let message = convert(with(element).as_bytes(), to, false).unwrap();
+                let Err(failure) = convert(&message, Form::Json, false) else {
+                    panic!("{element}")
+                };
+                let said = failure.message().unwrap();
+                assert!(said.contains("unknown element at byte"), "{said}");
+                assert!(
+                    to != Form::Xml || said.ends_with(&format!(" {at}")),
+                    "{said}"
+                );
+            }
+        }
     }
 
     #[test]

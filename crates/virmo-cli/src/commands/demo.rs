@@ -11,7 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 use virmo::{
-    dm::client::Config,
+    dm::{client::Config, markup::WbxmlOptions},
     runtime::{Unattended, Until},
 };
 
@@ -58,6 +58,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let settings = serve::Settings {
         proofs: Proofs::none(),
         strict: true,
+        wbxml: WbxmlOptions::default(),
         only: None,
         images: Some(images),
         steps_only: true,

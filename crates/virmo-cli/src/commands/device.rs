@@ -154,6 +154,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         config.exec_limit = limit;
     }
     config.encoding = args.encoding.into();
+    config.wbxml = args.wbxml.options();
     if !args.strict {
         config.compat = Compat::lenient();
         config.limits = Limits::lenient();

@@ -13,7 +13,7 @@ use std::{
 use virmo::{
     dm::{
         http::Files,
-        markup::Encoding,
+        markup::{Encoding, WbxmlOptions},
         server::{Account, Compat, Config, Event as ServerEvent, EventKind},
         session::Scheme,
         syncml::Limits,
@@ -47,6 +47,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let settings = Settings {
         proofs: auth::read(&args.auth)?,
         strict: args.strict,
+        wbxml: args.wbxml.options(),
         only: args.encoding.map(Into::into),
         images: args.images.clone(),
         steps_only: false,
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
 pub(crate) struct Settings {
     pub(crate) proofs: Proofs,
     pub(crate) strict: bool,
+    pub(crate) wbxml: WbxmlOptions,
     /// The one encoding that is taken, if it is one.
     pub(crate) only: Option<Encoding>,
     pub(crate) images: Option<PathBuf>,
@@ -90,6 +92,7 @@ pub(crate) fn start(
 
     let mut config = Config::new(virmo::runtime::correlator_prefix());
     config.max_procedures = config.max_procedures.max(steps.len());
+    config.wbxml = settings.wbxml;
     if !settings.strict {
         config.compat = Compat::lenient();
         config.limits = Limits::lenient();
