@@ -6,8 +6,9 @@ use std::{
 };
 
 use omadm_download::{Cancel, DownloadUri};
+use omadm_session::notification;
 use omadm_syncml::{Encoding, encoding_of, media_type};
-use ureq::{Agent, Body, http::Response};
+use ureq::{Agent, Body, RequestBuilder, http::Response, typestate::WithBody};
 
 use crate::agent::{self, Settings, Trouble};
 
@@ -193,13 +194,42 @@ impl HttpTransport {
     /// # Errors
     /// A [`TransportError`].
     pub fn post(&self, post: &Post<'_>, cancel: &Cancel) -> Result<Reply, TransportError> {
+        self.exchange(cancel, |agent| self.send(agent, post))
+    }
+
+    /// Posts a notification, package 0, to a device that takes them by HTTP: once. That any success
+    /// of HTTP will do says that it arrived, and no more. [DM-Notification]
+    ///
+    /// # Errors
+    /// A [`TransportError`], [`TransportErrorKind::Status`] for any other status.
+    pub fn notify(
+        &self,
+        uri: &str,
+        notification: &[u8],
+        cancel: &Cancel,
+    ) -> Result<(), TransportError> {
+        self.exchange(cancel, |agent| {
+            let request = self.request(agent, uri, notification::MEDIA_TYPE)?;
+            let status = request.send(notification)?.status();
+            match status.is_success() {
+                true => Ok(()),
+                false => Err(TransportErrorKind::Status(status.as_u16()).into()),
+            }
+        })
+    }
+
+    fn exchange<T>(
+        &self,
+        cancel: &Cancel,
+        send: impl FnOnce(&Agent) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
         if cancel.is_cancelled() {
             return Err(TransportErrorKind::Cancelled.into());
         }
         let agent = self.agent();
         let connections = agent.clone();
         let watch = cancel.watch(move || connections.shutdown());
-        let outcome = self.send(&agent, post);
+        let outcome = send(&agent);
         drop(watch);
         if cancel.is_cancelled() {
             // The agent is of no use any more.
@@ -215,23 +245,33 @@ impl HttpTransport {
     }
 
     fn send(&self, agent: &Agent, post: &Post<'_>) -> Result<Reply, TransportError> {
-        let uri: DownloadUri = post.uri.parse().map_err(|error| TransportError {
-            kind: TransportErrorKind::Request,
-            source: Some(Box::new(error)),
-        })?;
         let content_type = media_type(post.encoding);
-        let mut request = agent
-            .post(uri.as_str())
-            .header("content-type", content_type)
+        let mut request = self
+            .request(agent, post.uri, content_type)?
             .header("accept", content_type)
             .header("accept-charset", "UTF-8")
-            .header("accept-encoding", "identity")
-            .header("user-agent", &self.config.user_agent)
-            .header("cache-control", "no-store, private");
+            .header("accept-encoding", "identity");
         if let Some(hmac) = post.hmac {
             request = request.header(HMAC, hmac);
         }
         self.receive(request.send(post.body)?)
+    }
+
+    fn request(
+        &self,
+        agent: &Agent,
+        uri: &str,
+        content_type: &str,
+    ) -> Result<RequestBuilder<WithBody>, TransportError> {
+        let uri: DownloadUri = uri.parse().map_err(|error| TransportError {
+            kind: TransportErrorKind::Request,
+            source: Some(Box::new(error)),
+        })?;
+        Ok(agent
+            .post(uri.as_str())
+            .header("content-type", content_type)
+            .header("user-agent", &self.config.user_agent)
+            .header("cache-control", "no-store, private"))
     }
 
     fn receive(&self, response: Response<Body>) -> Result<Reply, TransportError> {

@@ -2,9 +2,9 @@
 //!
 //! | feature | what | for |
 //! |---|---|---|
-//! | `client` | [`HttpTransport`] posts a DM message and waits for the answer | devices |
+//! | `client` | [`HttpTransport`] posts a DM message and waits for the answer, or a notification | devices, servers |
 //! | `fetch` | [`HttpFetch`] downloads files, in parts if need be | devices |
-//! | `server` | [`Server`] hands DM messages to a [`Handler`] and serves files | servers |
+//! | `server` | [`Server`] hands DM messages to a [`Handler`] and serves files, or takes [`Notifications`] | servers, devices |
 //! | `tls` | `https` in `client` and `fetch`, by rustls | devices |
 //! | `server-tls` | `https` in `server`, by rustls | servers |
 //!
@@ -74,6 +74,8 @@ pub use pem::InvalidPem;
 #[cfg(feature = "server-tls")]
 pub use server::ServerTls;
 #[cfg(feature = "server")]
-pub use server::{Files, Handler, Incoming, Outgoing, Refused, Server, ServerConfig};
+pub use server::{
+    Files, Handler, Incoming, Notifications, Outgoing, Refused, Server, ServerConfig,
+};
 #[cfg(all(feature = "tls", any(feature = "client", feature = "fetch")))]
 pub use tls::Tls;

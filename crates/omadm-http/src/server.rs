@@ -16,6 +16,7 @@ mod body;
 mod connection;
 mod files;
 mod handler;
+mod notifications;
 mod range;
 mod stall;
 #[cfg(feature = "server-tls")]
@@ -24,6 +25,7 @@ mod tls;
 use connection::{Service, unless_stopped};
 pub use files::Files;
 pub use handler::{Handler, Incoming, Outgoing, Refused};
+pub use notifications::Notifications;
 #[cfg(feature = "server-tls")]
 pub use tls::ServerTls;
 

@@ -13,6 +13,7 @@ mod download;
 mod exchange;
 mod fetch;
 mod files;
+mod notifications;
 mod peer;
 mod server;
 #[cfg(all(feature = "tls", feature = "server-tls"))]
