@@ -2,6 +2,7 @@ use std::{
     fmt,
     sync::{
         Arc,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender},
     },
     time::Duration,
@@ -66,6 +67,8 @@ pub struct Device {
     session: Option<u16>,
     last_end: Option<SessionEnd>,
     session_wanted: bool,
+    /// The session that a notification asks for.
+    notified: Option<Start>,
     /// When the last session ended, monotonic.
     session_over: Duration,
     /// How many sessions in a row did not end normally.
@@ -77,7 +80,7 @@ enum Message {
     Answer(Result<Reply, TransportFailure>),
     JobEnded(JobId, JobEnd),
     Answered(QuestionId, UserAnswer),
-    Notified(Start),
+    Notification(Vec<u8>),
     Stop,
 }
 
@@ -101,18 +104,29 @@ pub enum Until {
 
 /// Reaches a running [`Device`] from other threads; without effect when it is gone.
 #[derive(Clone, Debug)]
-pub struct Handle(Sender<Message>);
+pub struct Handle {
+    outbox: Sender<Message>,
+    notifications: Arc<AtomicUsize>,
+}
+
+/// How many notifications wait for the thread that runs the device; more are dropped.
+const MAX_NOTIFICATIONS: usize = 64;
 
 impl Handle {
-    /// Opens a session for the server's notification, with the SessionID it names; during a
-    /// session it has no effect. [DM-Notification §6]
-    pub fn notify(&self, session_id: u16) {
-        drop(self.0.send(Message::Notified(Start::by_server(session_id))));
+    /// Hands in a notification, package 0, as it came, from whomever: the device verifies it, and
+    /// opens a session if it is from the server and new, after the one that is open.
+    /// [DM-Notification]
+    pub fn notify(&self, notification: impl Into<Vec<u8>>) {
+        let waiting = self.notifications.fetch_add(1, Ordering::Relaxed);
+        let message = Message::Notification(notification.into());
+        if waiting >= MAX_NOTIFICATIONS || self.outbox.send(message).is_err() {
+            self.notifications.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Lets [`Device::run`] return after the session that is open, if one is.
     pub fn stop(&self) {
-        drop(self.0.send(Message::Stop));
+        drop(self.outbox.send(Message::Stop));
     }
 }
 
@@ -128,6 +142,8 @@ struct Parts {
     observer: Observer,
     inbox: Receiver<Message>,
     outbox: Sender<Message>,
+    /// How many notifications are in the inbox.
+    notifications: Arc<AtomicUsize>,
     /// Dropped last: a temporary folder goes with the device.
     _scratch: Scratch,
 }
@@ -149,6 +165,7 @@ impl Device {
             session: None,
             last_end: None,
             session_wanted: false,
+            notified: None,
             failures: 0,
         }
     }
@@ -156,7 +173,10 @@ impl Device {
     /// A handle for other threads.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle(self.parts.outbox.clone())
+        Handle {
+            outbox: self.parts.outbox.clone(),
+            notifications: Arc::clone(&self.parts.notifications),
+        }
     }
 
     /// The client engine, to look at its tree.
@@ -172,7 +192,7 @@ impl Device {
     /// refuses alerts. With [`Until::Stopped`] neither ends it.
     pub fn run(&mut self, until: Until) -> Result<(), RunError> {
         self.drain();
-        self.open_own()?;
+        self.open_next()?;
         let mut stopping = false;
         loop {
             let due = if self.session.is_some() {
@@ -180,7 +200,7 @@ impl Device {
             } else {
                 match self.next(until, stopping) {
                     Next::Session => {
-                        self.open_own()?;
+                        self.open_next()?;
                         continue;
                     }
                     Next::Wait(due) => due,
@@ -210,7 +230,7 @@ impl Device {
         if stopping {
             return Next::Return(Ok(()));
         }
-        if self.session_wanted {
+        if self.session_wanted || self.notified.is_some() {
             return Next::Session;
         }
         let client = &self.parts.client;
@@ -257,13 +277,20 @@ impl Device {
             Some(Message::Answered(question, answer)) => {
                 self.feed(Input::Answered { question, answer })
             }
-            Some(Message::Notified(start)) if self.session.is_none() => self.open(start),
-            Some(Message::Notified(_) | Message::Stop) => Ok(()),
+            Some(Message::Notification(octets)) => {
+                self.parts.notifications.fetch_sub(1, Ordering::Relaxed);
+                self.feed(Input::Notification(&octets))
+            }
+            Some(Message::Stop) => Ok(()),
             None => self.feed(Input::Deadline),
         }
     }
 
-    fn open_own(&mut self) -> Result<(), RunError> {
+    /// Opens the session that a notification asks for, else one of the device's own.
+    fn open_next(&mut self) -> Result<(), RunError> {
+        if let Some(start) = self.notified.take() {
+            return self.open(start);
+        }
         let id = self.next_session;
         self.next_session = id.wrapping_add(1).max(1);
         self.open(Start::by_client(id))
@@ -303,7 +330,11 @@ impl Device {
                     self.last_end = Some(end);
                 }
                 Output::Event(event) => {
-                    self.session_wanted |= event == Event::SessionWanted;
+                    match &event {
+                        Event::SessionWanted => self.session_wanted = true,
+                        Event::Notified(notified) => self.notified = Some(notified.start),
+                        _ => {}
+                    }
                     (self.parts.observer)(&DeviceEvent::Client(event));
                 }
                 _ => {}

@@ -237,6 +237,7 @@ impl DeviceBuilder {
             observer: self.observer,
             inbox,
             outbox,
+            notifications: Arc::default(),
             _scratch: scratch,
         };
         Ok(Device::new(parts, random::session_id()))

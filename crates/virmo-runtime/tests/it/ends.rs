@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
-use omadm_client::{Event as ClientEvent, SessionEnd, TransportFailure};
+use omadm_client::{Event as ClientEvent, NotificationDrop, SessionEnd, TransportFailure};
 use omadm_core::{AlertCode, StatusCode};
-use omadm_session::{command_status, header_status};
+use omadm_session::{Credentials, command_status, header_status, notification::Notification};
 use omadm_syncml::{Command, Message};
+use omadm_testkit::SERVER_ID;
 use virmo_runtime::{DeviceEvent, RunError, Until};
 
 use crate::bench::{Bench, Gate, PATIENCE, Played, Slow, Turn, download, played};
@@ -35,28 +36,49 @@ fn sessions() -> (
 
 const ENDLESS: Until = Until::Stopped { interval: None };
 
+/// A notification by the server.
+fn notification(session_id: u16) -> Vec<u8> {
+    let notification = Notification::new(session_id, SERVER_ID.parse().unwrap()).unwrap();
+    notification.sign(&"srvpwd".into(), b"").unwrap()
+}
+
 #[test]
 fn a_notification_opens_a_session_and_stop_ends_the_run() {
     let bench = Bench::new();
     let (told, play) = sessions();
-    let (builder, _events) = bench.device(played());
+    let mut config = played();
+    config.server_credentials = Some(Credentials::new(SERVER_ID, "srvpwd"));
+    let (builder, events) = bench.device(config);
     let mut device = builder.transport(Played::new(play)).build().unwrap();
     let handle = device.handle();
     let worker = thread::spawn(move || device.run(ENDLESS));
     let next = || told.recv_timeout(PATIENCE).unwrap();
     assert_eq!(next().1, AlertCode::CLIENT_INITIATED);
-    // A notification during a session has no effect, so this one comes until it has.
-    let (id, code) = loop {
-        handle.notify(0x1F);
-        if let Ok(session) = told.recv_timeout(Duration::from_millis(50)) {
-            break session;
-        }
+    // The first one may come during the first session, and waits for its end then.
+    for (octets, id) in [(notification(0x1F), "1F"), (notification(0xABC), "ABC")] {
+        handle.notify(octets.as_slice());
+        assert_eq!(next(), (id.to_owned(), AlertCode::SERVER_INITIATED));
+        // Forged or repeated: nothing.
+        handle.notify(octets.repeat(2));
+        handle.notify(octets);
+    }
+    let drops = || {
+        let dropped = ClientEvent::NotificationDropped;
+        let drops = [NotificationDrop::Forged, NotificationDrop::Repeated];
+        drops.map(|reason| DeviceEvent::Client(dropped(reason)))
     };
-    assert_eq!((id.as_str(), code), ("1F", AlertCode::SERVER_INITIATED));
+    let mut expected: Vec<_> = drops().into_iter().chain(drops()).collect();
+    while let Some(next) = expected.first() {
+        let event = events.recv_timeout(PATIENCE).unwrap();
+        if event == *next {
+            expected.remove(0);
+        }
+    }
     handle.stop();
     worker.join().unwrap().unwrap();
+    assert!(told.try_recv().is_err(), "another session was opened");
     handle.stop();
-    handle.notify(1);
+    handle.notify(notification(1));
 }
 
 #[test]
