@@ -5,10 +5,10 @@ use omadm_client::{
     SessionEnd, Start, StartError, TransportFailure,
 };
 use omadm_core::{StatusCode, UserAnswer};
-use omadm_mo::{Job, JobEnd, JobId};
+use omadm_mo::{Job, JobEnd, JobId, Registry};
 use omadm_session::command_status;
 use omadm_syncml::{Command, Message};
-use omadm_tree::Uri;
+use omadm_tree::{Tree, Uri};
 
 use crate::{Clock, LampLog, SERVER_ID, SERVER_URL, Script, TestJournal, device, uri};
 
@@ -60,8 +60,22 @@ impl Bench {
     /// # Errors
     /// The [`StartError`]
     pub fn on(journal: TestJournal, config: Config) -> Result<Self, StartError> {
-        let clock = Clock::default();
         let (tree, registry, lamp) = device(&journal);
+        Self::with(tree, registry, lamp, journal, config)
+    }
+
+    /// A device of these parts, which live on the journal.
+    ///
+    /// # Errors
+    /// The [`StartError`]
+    pub fn with(
+        tree: Tree,
+        registry: Registry,
+        lamp: LampLog,
+        journal: TestJournal,
+        config: Config,
+    ) -> Result<Self, StartError> {
+        let clock = Clock::default();
         let now = clock.now();
         let client = Client::new(
             config.clone(),

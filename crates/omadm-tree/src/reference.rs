@@ -2,7 +2,8 @@
 //! map, copied whole to take something back.
 //!
 //! [`ReferenceTree::run`] and [`Command::run`] are given the same commands and have to agree about
-//! every status, every reading, and the tree in the end.
+//! every status, every reading, and the tree in the end; [`ReferenceTree::play`] says the same of
+//! the groups a client executes.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,8 @@ pub enum Command {
     Delete(Target),
     /// Copy from one leaf to another.
     Copy(Uri, Uri),
+    /// Exec, as far as the tree is asked: nothing changes.
+    Exec(Target),
     /// What [`Transaction::set`] does, whoever asks.
     Set(Uri, Value),
     /// What [`Transaction::add_interior`] does, whoever asks.
@@ -74,10 +77,57 @@ impl Command {
                 let (from, to) = transaction.authorize_copy(schema, by, &node(from), &node(to))?;
                 transaction.copy(schema, from, to)?;
             }
+            Self::Exec(target) => {
+                transaction.authorize(schema, by, AccessType::Exec, target)?;
+            }
             Self::Set(uri, value) => transaction.set(schema, uri, value.clone())?,
             Self::AddInterior(uri) => transaction.add_interior(schema, uri)?,
         }
         Ok(None)
+    }
+}
+
+/// What a server sends: a command, or a group of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A command with an Item for each of these.
+    Command(Vec<Command>),
+    /// All or nothing.
+    Atomic(Vec<Self>),
+    /// One after the other.
+    Sequence(Vec<Self>),
+}
+
+/// What comes of a [`Step`], without those inside it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Outcome {
+    /// One for each Item, or one for all.
+    pub statuses: Vec<StatusCode>,
+    /// What was read, in order.
+    pub readings: Vec<Reading>,
+}
+
+impl From<StatusCode> for Outcome {
+    fn from(status: StatusCode) -> Self {
+        Self {
+            statuses: vec![status],
+            readings: Vec::new(),
+        }
+    }
+}
+
+impl Step {
+    fn inside(&self) -> &[Self] {
+        match self {
+            Self::Command(_) => &[],
+            Self::Atomic(steps) | Self::Sequence(steps) => steps,
+        }
+    }
+
+    /// The same for itself and everything inside.
+    fn all(&self, status: StatusCode) -> Vec<Outcome> {
+        let inside = self.inside().iter().flat_map(|step| step.all(status));
+        std::iter::once(status.into()).chain(inside).collect()
     }
 }
 
@@ -157,6 +207,139 @@ impl ReferenceTree {
         answer
     }
 
+    /// Runs a step; what comes of it and of those inside it, in document order. [DM-RepPro §6.5]
+    pub fn play(
+        &mut self,
+        schema: &dyn Schema,
+        by: &Principal,
+        step: &Step,
+        now: Now,
+    ) -> Vec<Outcome> {
+        match step {
+            Step::Command(items) => {
+                let mut outcome = Outcome::default();
+                for item in items {
+                    let answer = self.receive(schema, by, item, now);
+                    outcome.statuses.push(match &answer {
+                        Ok(_) => StatusCode::OK,
+                        Err(status) => *status,
+                    });
+                    outcome.readings.extend(answer.ok().flatten());
+                }
+                vec![outcome]
+            }
+            Step::Sequence(steps) => {
+                let mut outcomes = vec![StatusCode::OK.into()];
+                for step in steps {
+                    outcomes.extend(self.play(schema, by, step, now));
+                }
+                outcomes
+            }
+            Step::Atomic(steps) => {
+                let before = self.nodes.clone();
+                let mut done = Vec::new();
+                let well = steps.iter().fold(true, |well, step| {
+                    self.attempt(schema, by, step, now, well, &mut done)
+                });
+                if !well {
+                    self.nodes = before;
+                    for status in done.iter_mut().flat_map(|one| &mut one.statuses) {
+                        if *status == StatusCode::OK {
+                            *status = StatusCode::ATOMIC_ROLLED_BACK;
+                        }
+                    }
+                }
+                let own = if well {
+                    StatusCode::OK
+                } else {
+                    StatusCode::ATOMIC_FAILED
+                };
+                std::iter::once(own.into()).chain(done).collect()
+            }
+        }
+    }
+
+    /// Runs a step inside an Atomic, unless one before it failed; whether all went well.
+    fn attempt(
+        &mut self,
+        schema: &dyn Schema,
+        by: &Principal,
+        step: &Step,
+        now: Now,
+        well: bool,
+        done: &mut Vec<Outcome>,
+    ) -> bool {
+        if !well {
+            done.extend(step.all(StatusCode::NOT_EXECUTED));
+            return false;
+        }
+        match step {
+            Step::Atomic(steps) => {
+                done.push(StatusCode::COMMAND_FAILED.into());
+                done.extend(
+                    steps
+                        .iter()
+                        .flat_map(|step| step.all(StatusCode::NOT_EXECUTED)),
+                );
+                false
+            }
+            Step::Sequence(steps) => {
+                done.push(StatusCode::OK.into());
+                steps.iter().fold(true, |well, step| {
+                    self.attempt(schema, by, step, now, well, done)
+                })
+            }
+            Step::Command(items) => {
+                if let Some(Command::Get(_) | Command::Exec(_)) = items.first() {
+                    done.push(StatusCode::COMMAND_FAILED.into());
+                    return false;
+                }
+                let mut outcome = Outcome::default();
+                let mut well = true;
+                for item in items {
+                    let status = match well.then(|| self.receive(schema, by, item, now)) {
+                        None => StatusCode::NOT_EXECUTED,
+                        Some(Ok(_)) => StatusCode::OK,
+                        Some(Err(status)) => status,
+                    };
+                    well = status == StatusCode::OK;
+                    outcome.statuses.push(status);
+                }
+                done.push(outcome);
+                well
+            }
+        }
+    }
+
+    /// Runs a command whose addresses come as text.
+    fn receive(
+        &mut self,
+        schema: &dyn Schema,
+        by: &Principal,
+        command: &Command,
+        now: Now,
+    ) -> Answer<Option<Reading>> {
+        let node = |uri: &Uri| Target::node(uri.clone());
+        let targets = match command {
+            Command::Get(target)
+            | Command::Add(target, _)
+            | Command::Delete(target)
+            | Command::Exec(target) => vec![target.clone()],
+            Command::ReplaceProperty(uri, property, _) => {
+                vec![Target::property(uri.clone(), *property)]
+            }
+            Command::Replace(uri, _) | Command::Set(uri, _) | Command::AddInterior(uri) => {
+                vec![node(uri)]
+            }
+            Command::Copy(from, to) => vec![node(to), node(from)],
+        };
+        for target in targets {
+            Target::parse_with(&target.to_string(), &self.limits.uri)
+                .map_err(|error| error.status())?;
+        }
+        self.run(schema, by, command, now)
+    }
+
     fn children<'a>(&'a self, parent: &'a Uri) -> impl Iterator<Item = &'a Uri> {
         self.nodes
             .keys()
@@ -209,6 +392,13 @@ impl Run<'_> {
             }
             Command::Delete(target) => self.delete(target)?,
             Command::Copy(from, to) => self.copy(from, to)?,
+            Command::Exec(target) => match target.selector {
+                _ if !self.tree.nodes.contains_key(&target.uri) => {
+                    return Err(StatusCode::NOT_FOUND);
+                }
+                Selector::Node => self.on_node(&target.uri, AccessType::Exec)?,
+                _ => return Err(StatusCode::COMMAND_NOT_ALLOWED),
+            },
             Command::Set(uri, value) => {
                 self.by = &Principal::Device;
                 self.create_ancestors(uri)?;

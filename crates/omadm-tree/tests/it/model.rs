@@ -134,6 +134,7 @@ fn command() -> impl Strategy<Value = Command> {
         2 => (address(), address()).prop_map(|(from, to)| Command::Copy(from, to)),
         2 => (address(), value()).prop_map(|(uri, value)| Command::Set(uri, value)),
         2 => address().prop_map(Command::AddInterior),
+        1 => target().prop_map(Command::Exec),
     ]
 }
 
