@@ -56,6 +56,7 @@ pub(crate) fn trouble(error: &Error) -> Trouble {
         | Error::HostNotFound
         | Error::ConnectionFailed => Trouble::Unreachable,
         Error::Timeout(_) => Trouble::TimedOut,
+        Error::Io(error) if is_lookup(error) => Trouble::Unreachable,
         Error::Io(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused
             | io::ErrorKind::HostUnreachable
@@ -70,4 +71,9 @@ pub(crate) fn trouble(error: &Error) -> Trouble {
         Error::Pem(_) | Error::Rustls(_) => Trouble::Tls,
         _ => Trouble::Protocol,
     }
+}
+
+/// Whether a host name has no address, for which the standard library has no kind of its own.
+fn is_lookup(error: &io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address")
 }

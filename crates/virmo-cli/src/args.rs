@@ -114,16 +114,16 @@ pub(crate) struct Device {
     #[arg(long)]
     pub(crate) until_idle: bool,
     /// Seconds from the end of one session to the next
-    #[arg(long, value_name = "SECS", value_parser = interval)]
+    #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) interval: Option<Duration>,
     /// Take notifications (package 0) by HTTP POST at this address
     #[arg(long, value_name = "ADDR", hide = true)]
     pub(crate) listen: Option<SocketAddr>,
     /// Seconds until an operation that is not done is answered with 202 [default: 30]
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) op_timeout: Option<Duration>,
     /// Seconds until an operation that is not done has failed [default: 300]
-    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) op_deadline: Option<Duration>,
     /// Trust this certificate authority (PEM)
     #[arg(long, value_name = "FILE", hide = true)]
@@ -376,16 +376,14 @@ pub(crate) enum ParamsKind {
     Device,
 }
 
-fn interval(text: &str) -> Result<Duration, String> {
-    match seconds(text)? {
-        Duration::ZERO => Err("there has to be a pause".to_owned()),
-        pause => Ok(pause),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Seconds, with a fraction if need be; what is shorter than a millisecond is a slip.
+fn duration(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text
         .parse()
         .map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
+    if duration < Duration::from_millis(1) {
+        return Err("it is at least 0.001".to_owned());
+    }
+    Ok(duration)
 }

@@ -59,7 +59,9 @@ pub(crate) enum Event {
         device: Option<Origin>,
     },
     Recovered {
-        vm: String,
+        /// Absent for a change over several VMs.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        vm: Option<String>,
         intent: String,
         outcome: String,
     },
@@ -80,6 +82,10 @@ pub(crate) enum Event {
         /// What the step does, for people.
         #[serde(skip)]
         label: String,
+    },
+    /// A session failed; the next one begins after this pause at the latest.
+    Retry {
+        seconds: f64,
     },
     Error {
         message: String,
@@ -190,7 +196,11 @@ impl fmt::Display for Event {
                 intent,
                 outcome,
             } => {
-                write!(f, "       VM {vm}: {intent} was cut off: {outcome}")
+                f.write_str("       ")?;
+                if let Some(vm) = vm {
+                    write!(f, "VM {vm}: ")?;
+                }
+                write!(f, "{intent} was cut off: {outcome}")
             }
             Self::Step {
                 index,
@@ -225,6 +235,7 @@ impl fmt::Display for Event {
                 }
                 f.write_str(&origin(device))
             }
+            Self::Retry { seconds } => write!(f, "the next session begins in {seconds} s"),
             Self::Error { message } => write!(f, "error: {message}"),
         }
     }
@@ -274,7 +285,7 @@ impl Output {
                 }
                 screen.held = Some(event.to_string());
             }
-            Event::Command { .. } => {
+            Event::Command { .. } | Event::Recovered { .. } => {
                 screen.line(&mut io::stdout(), event);
                 screen.flush();
             }

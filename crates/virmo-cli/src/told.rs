@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use virmo::{client::Event as Virmo, dm::client::Event as Client, runtime::DeviceEvent};
+use virmo::{
+    client::Event as Virmo, dm::client::Event as Client, runtime::DeviceEvent, state::Primitive,
+};
 
 use crate::output::{Event, Output, Thing};
 
@@ -14,6 +16,8 @@ pub(crate) struct DeviceTeller {
     output: Arc<Output>,
     /// What was last said of each download, in hundredths.
     downloads: Mutex<BTreeMap<String, u64>>,
+    /// Why the link broke last in this session.
+    broken: Mutex<Option<String>>,
 }
 
 impl DeviceTeller {
@@ -21,14 +25,27 @@ impl DeviceTeller {
         Self {
             output,
             downloads: Mutex::default(),
+            broken: Mutex::default(),
         }
     }
 
     pub(crate) fn tell(&self, event: &DeviceEvent) {
         match event {
             DeviceEvent::SessionStarted { id } => {
-                self.output.say(format_args!("session {id:X} begins"))
+                *lock(&self.broken) = None;
+                self.output.say(format_args!("session {id:X} begins"));
             }
+            // Each try may fail, mostly for the same reason.
+            DeviceEvent::ExchangeFailed { reason, .. } => {
+                let mut broken = lock(&self.broken);
+                if broken.as_ref() != Some(reason) {
+                    *broken = Some(reason.clone());
+                    self.error(reason.clone());
+                }
+            }
+            DeviceEvent::SessionPutOff { pause } => self.output.event(&Event::Retry {
+                seconds: pause.as_secs_f64(),
+            }),
             DeviceEvent::SessionEnded { id, end } => self.output.event(&Event::Session {
                 id: format!("{id:X}"),
                 result: Some(end.to_string()),
@@ -86,10 +103,7 @@ impl DeviceTeller {
             Virmo::Download {
                 node, bytes, total, ..
             } => {
-                let mut downloads = self
-                    .downloads
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut downloads = lock(&self.downloads);
                 let part = total.map_or(bytes >> 20, |total| {
                     u64::try_from(u128::from(*bytes) * 100 / u128::from(total.max(1)))
                         .unwrap_or(100)
@@ -109,10 +123,19 @@ impl DeviceTeller {
                 ..
             } => {
                 self.output.event(&Event::Recovered {
-                    vm: node.clone(),
-                    intent: primitive.to_string(),
+                    vm: Some(node.clone()),
+                    intent: name(*primitive).to_owned(),
                     outcome: outcome.as_str().to_owned(),
                 });
+            }
+            Virmo::ChangesRecovered { outcome } => self.output.event(&Event::Recovered {
+                vm: None,
+                intent: "ApplyChanges".to_owned(),
+                outcome: outcome.as_str().to_owned(),
+            }),
+            Virmo::ChangesFailed { reason } => self.error(format!("ApplyChanges failed: {reason}")),
+            Virmo::Resources { node, config, .. } => {
+                self.output.say(format_args!("       VM {node}: {config}"));
             }
             Virmo::PrimitiveFailed {
                 node,
@@ -120,6 +143,7 @@ impl DeviceTeller {
                 reason,
                 ..
             } => {
+                let primitive = name(*primitive);
                 self.error(format!("{primitive} of VM {node} failed: {reason}"));
             }
             Virmo::ImageFailed { node, reason, .. } => {
@@ -148,4 +172,21 @@ impl DeviceTeller {
     fn error(&self, message: String) {
         self.output.event(&Event::Error { message });
     }
+}
+
+/// A primitive under the name of its node.
+const fn name(primitive: Primitive) -> &'static str {
+    match primitive {
+        Primitive::Create => "Create",
+        Primitive::CreateAndPoweroff => "CreateAndPowerOff",
+        Primitive::Delete => "Delete",
+        Primitive::Suspend => "Suspend",
+        Primitive::Resume => "Resume",
+        Primitive::PowerOn => "PowerOn",
+        Primitive::PowerOff => "PowerOff",
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -131,17 +131,17 @@ fn a_session_that_fails_says_how() {
         (
             |_| answer("500 Internal Server Error", &[], b""),
             "the transport refused the message",
-            "",
+            "the server answered with status 500",
         ),
         (
             |_| answer("404 Not Found", &[], b""),
             "the transport refused the message",
-            "",
+            "the server answered with status 404",
         ),
         (
             |_| answer("200 OK", &[("Content-Type", "text/html")], b"<html/>"),
             "the transport refused the message",
-            "",
+            "the answer has no media type of a DM message",
         ),
         (
             |_| message_of(b"<SyncML"),
@@ -179,12 +179,16 @@ fn a_session_that_fails_says_how() {
         let context = format!("{result}: {output:?}");
         assert_eq!(output.status.code(), Some(1), "{context}");
         let end = end(&output);
-        assert!(end.contains(result) && end.contains(more), "{context}");
+        let errors = pick(&events(&output), "error", &["message"]);
+        let told = format!("{end}, {}", errors.concat());
+        assert!(end.contains(result) && told.contains(more), "{context}");
         // Not a word of the answer was executed, and it was not asked for again.
         assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
         assert_eq!(got.lock().unwrap().len(), 1, "{context}");
-        let errors = pick(&events(&output), "error", &["message"]);
-        assert_eq!(errors, [format!("the session failed: {end}")]);
+        let failed = format!("the session failed: {end}");
+        assert_eq!(errors.last(), Some(&failed), "{context}");
+        let by_transport = end == "the transport refused the message";
+        assert_eq!(errors.len(), 1 + usize::from(by_transport), "{context}");
         let complaint = complaint(&output);
         assert_eq!(complaint, format!("virmo: the session failed: {end}\n"));
     }
@@ -205,9 +209,33 @@ fn people_read_on_standard_error_what_failed() {
     let (url, _) = played(|_, _| answer("500 Internal Server Error", &[], b""));
     let output = virmo(&["device", "--server", &url, "--until-idle"]);
     assert_eq!(output.status.code(), Some(1));
-    let failure = "the session failed: the transport refused the message";
-    assert_eq!(complaint(&output), format!("virmo: {failure}\n"));
+    let said = format!(
+        "error: {url}: the server answered with status 500\n\
+         virmo: the session failed: the transport refused the message\n"
+    );
+    assert_eq!(complaint(&output), said);
     assert_eq!(lines(&output).len(), 2, "{output:?}");
+}
+
+/// Why the link breaks is told at once, and once; not only when everything was tried.
+#[test]
+fn a_link_that_breaks_says_why() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let refused = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    for (url, why) in [
+        (refused.as_str(), "the server cannot be reached"),
+        (
+            "http://no.such.host.invalid/",
+            "the server cannot be reached",
+        ),
+    ] {
+        let mut device = Background::start(&["device", "--server", url, "--json"]);
+        let told = device.wait_for(&[("event", json!("error"))]);
+        let message = told["message"].as_str().unwrap();
+        assert!(message.starts_with(&format!("{url}: {why}: ")), "{message}");
+        device.kill();
+    }
 }
 
 /// Without --once a session that fails is not the end.
@@ -219,15 +247,21 @@ fn a_device_that_goes_on_survives_its_server() {
     });
     let words = ["device", "--server", &url, "--interval", "0.02", "--json"];
     let mut device = Background::start(&words);
-    let mut ends = Vec::new();
-    while ends.len() < 3 {
+    let mut told = Vec::new();
+    while told.last() != Some(&json!("completed")) {
         let event = device.event().unwrap();
-        if event["event"] == "session" {
-            ends.push(event["result"].as_str().unwrap().to_owned());
+        match event["event"].as_str() {
+            Some("session") => told.push(event["result"].clone()),
+            Some("retry") => told.push(event["seconds"].clone()),
+            _ => {}
         }
     }
-    assert_eq!(ends[2], "completed");
-    assert!(ends[..2].iter().all(|end| end != "completed"), "{ends:?}");
+    let failed = json!("the transport refused the message");
+    let pause = json!(0.02);
+    assert_eq!(
+        told,
+        [&failed, &pause, &failed, &pause, &json!("completed")].map(Clone::clone)
+    );
     device.kill();
 }
 

@@ -296,11 +296,6 @@ const fn case(
     }
 }
 
-/// The specification writes some primitives otherwise than their nodes.
-fn primitive(node: &str) -> String {
-    node.replace("PowerO", "Powero")
-}
-
 /// A process that is cut off after the first durable effect finishes at its next start what it had
 /// promised, says so, and goes on.
 #[test]
@@ -340,11 +335,7 @@ fn a_crash_amid_a_primitive_is_recovered_from() {
             next.join().unwrap()
         });
         let recovered = pick(&told, "recovered", &["vm", "intent", "outcome"]);
-        assert_eq!(
-            recovered,
-            [format!("v {} finished", primitive(name))],
-            "{fault}"
-        );
+        assert_eq!(recovered, [format!("v {name} finished")], "{fault}");
         assert_eq!(cut.leaf("./VirMO/v/State").as_deref(), after, "{fault}");
         let (next, code) = match after {
             Some("1") => ("PowerOn", 200),
@@ -402,7 +393,7 @@ fn a_failure_keeps_the_state() {
             panic!("{told:?}")
         };
         assert!(
-            failed.contains(&format!("{} of VM v failed", primitive(name))),
+            failed.contains(&format!("{name} of VM v failed")),
             "{failed}"
         );
     }
@@ -466,7 +457,7 @@ fn hang(case: &Case) {
     // It had begun, and was reported as failed: it is undone.
     let (_, told) = serve(&device, &server, &[], vec![vec![]]);
     let recovered = pick(&told, "recovered", &["intent"]);
-    assert_eq!(recovered, [primitive(name)], "{fault}");
+    assert_eq!(recovered, [name], "{fault}");
     let left = device.leaf("./VirMO/v/State");
     assert_eq!(left.as_deref(), Some(state), "{fault}");
 }
@@ -506,8 +497,10 @@ fn a_change_of_resources_is_whole_whatever_happens() {
         });
         let mut packages = vec![apply()].into_iter();
         server.session(|_| packages.next().unwrap_or_default());
-        let (code, _) = told.recv().unwrap();
+        let (code, told) = told.recv().unwrap();
         assert_eq!(code, Some(0));
+        let recovered = pick(&told, "recovered", &["vm", "intent", "outcome"]);
+        assert_eq!(recovered, ["null ApplyChanges finished"]);
     });
     assert_eq!(device.leaf(current).as_deref(), Some(want.as_str()));
 }

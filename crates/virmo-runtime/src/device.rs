@@ -10,7 +10,6 @@ use std::{
 
 use omadm_client::{
     Backoff, Client, Event, Input, Output, QuestionId, Received, SessionEnd, Start,
-    TransportFailure,
 };
 use omadm_core::UserAnswer;
 use omadm_mo::{JobEnd, JobId};
@@ -32,7 +31,7 @@ use interface::Asker;
 pub use interface::{Unattended, UserInterface};
 use lanes::Lanes;
 use transport::Exchanger;
-pub use transport::{Reply, Transport};
+pub use transport::{ExchangeError, Reply, Transport};
 
 /// Called with everything worth telling; on the thread that runs the device, progress of
 /// downloads on the download's own thread.
@@ -77,7 +76,7 @@ pub struct Device {
 
 /// What reaches the thread that runs the device.
 enum Message {
-    Answer(Result<Reply, TransportFailure>),
+    Answer(Result<Reply, ExchangeError>),
     JobEnded(JobId, JobEnd),
     Answered(QuestionId, UserAnswer),
     Notification(Vec<u8>),
@@ -224,6 +223,10 @@ impl Device {
             match until {
                 Until::Idle if end.is_normal() => {}
                 Until::SessionEnds | Until::Idle => return Next::Return(result_of(end)),
+                Until::Stopped { interval } if self.failures > 0 && !stopping => {
+                    let pause = self.pause(interval).unwrap_or_default();
+                    (self.parts.observer)(&DeviceEvent::SessionPutOff { pause });
+                }
                 Until::Stopped { .. } => {}
             }
         }
@@ -241,9 +244,7 @@ impl Device {
             }),
             Until::Idle | Until::SessionEnds => Next::Wait(None),
             Until::Stopped { interval } => {
-                let retry = self.parts.retry.pause(self.failures);
-                let retry = Some(retry).filter(|_| self.failures > 0);
-                let pause = [interval, retry].into_iter().flatten().min();
+                let pause = self.pause(interval);
                 let due = pause.map(|pause| self.session_over.saturating_add(pause));
                 match due {
                     Some(due) if due <= self.parts.clock.now().mono => Next::Session,
@@ -251,6 +252,13 @@ impl Device {
                 }
             }
         }
+    }
+
+    /// From the end of a session to the next, without another reason for one.
+    fn pause(&self, interval: Option<Duration>) -> Option<Duration> {
+        let retry = self.parts.retry.pause(self.failures);
+        let retry = Some(retry).filter(|_| self.failures > 0);
+        [interval, retry].into_iter().flatten().min()
     }
 
     /// Waits for a message, the engine's deadline or `due`; `None` for the latter two.
@@ -272,7 +280,13 @@ impl Device {
             Some(Message::Answer(Ok(reply))) => {
                 self.feed(Input::Received(Received::new(&reply.body, reply.encoding)))
             }
-            Some(Message::Answer(Err(failure))) => self.feed(Input::TransportFailed(failure)),
+            Some(Message::Answer(Err(error))) => {
+                (self.parts.observer)(&DeviceEvent::ExchangeFailed {
+                    failure: error.failure(),
+                    reason: error.to_string(),
+                });
+                self.feed(Input::TransportFailed(error.failure()))
+            }
             Some(Message::JobEnded(job, end)) => self.feed(Input::Completed { job, end }),
             Some(Message::Answered(question, answer)) => {
                 self.feed(Input::Answered { question, answer })

@@ -12,6 +12,7 @@ use virmo::{
         http::{FetchConfig, HttpFetch},
         mo::DevInfo,
         syncml::Limits,
+        tree::Uri,
     },
     runtime::{Device, RunError, Unattended, Until, UserInterface},
     simulator::Simulator,
@@ -137,6 +138,10 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
     let server_id: ServerId = args
         .server_id
         .parse()
+        .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
+    // It names the node of the account too.
+    Uri::root()
+        .child(server_id.as_str())
         .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
     let server: DownloadUri = args
         .server

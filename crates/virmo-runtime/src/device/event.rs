@@ -1,4 +1,6 @@
-use omadm_client::SessionEnd;
+use std::time::Duration;
+
+use omadm_client::{SessionEnd, TransportFailure};
 
 /// What happens on a [`Device`](crate::Device).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,6 +17,18 @@ pub enum DeviceEvent {
         id: u16,
         /// How it ended.
         end: SessionEnd,
+    },
+    /// A message came to nothing; it is sent again, or the session ends.
+    ExchangeFailed {
+        /// What it means for the session.
+        failure: TransportFailure,
+        /// What went wrong, for people.
+        reason: String,
+    },
+    /// A session failed, and the device goes on: the next begins after a pause at the latest.
+    SessionPutOff {
+        /// The pause.
+        pause: Duration,
     },
     /// Something in the client engine.
     Client(omadm_client::Event),

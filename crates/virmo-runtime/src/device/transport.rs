@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -18,23 +19,65 @@ use omadm_markup::Encoding;
 /// The HTTP transport of `omadm-http` is the default; a device with a link of its own (OBEX, a
 /// message bus) brings another.
 pub trait Transport: Send + Sync {
-    /// Sends a message and waits for the answer.
+    /// Sends a message and waits for the answer. Once `cancel` is cancelled nobody waits for it
+    /// any more.
     ///
     /// # Errors
     /// Whether no answer came, or one that is no message.
-    fn exchange(&self, request: &Request) -> Result<Reply, TransportFailure>;
+    fn exchange(&self, request: &Request, cancel: &Cancel) -> Result<Reply, ExchangeError>;
+}
+
+/// Why an exchange came to nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct ExchangeError {
+    failure: TransportFailure,
+    reason: String,
+}
+
+impl ExchangeError {
+    /// A failure, and for people what went wrong.
+    pub fn new(failure: TransportFailure, reason: impl Into<String>) -> Self {
+        Self {
+            failure,
+            reason: reason.into(),
+        }
+    }
+
+    /// What it means for the session.
+    #[must_use]
+    pub const fn failure(&self) -> TransportFailure {
+        self.failure
+    }
+}
+
+impl From<TransportFailure> for ExchangeError {
+    fn from(failure: TransportFailure) -> Self {
+        let reason = match failure {
+            TransportFailure::Lost => "there is no answer",
+            TransportFailure::Refused => "there is no transport for the message",
+        };
+        Self::new(failure, reason)
+    }
 }
 
 impl Transport for HttpTransport {
-    fn exchange(&self, request: &Request) -> Result<Reply, TransportFailure> {
+    fn exchange(&self, request: &Request, cancel: &Cancel) -> Result<Reply, ExchangeError> {
         let post = Post::new(&request.url, request.encoding, &request.body);
-        match self.post(&post, &Cancel::new()) {
+        match self.post(&post, cancel) {
             Ok(reply) => Ok(Reply {
                 encoding: reply.encoding,
                 body: reply.body,
             }),
-            Err(error) if error.kind().is_transient() => Err(TransportFailure::Lost),
-            Err(_) => Err(TransportFailure::Refused),
+            Err(error) => {
+                let failure = if error.kind().is_transient() {
+                    TransportFailure::Lost
+                } else {
+                    TransportFailure::Refused
+                };
+                let reason = format!("{}: {}", request.url, chain(&error));
+                Err(ExchangeError::new(failure, reason))
+            }
         }
     }
 }
@@ -48,28 +91,51 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Exchanges messages on a thread of its own, so that jobs can end meanwhile.
+/// An error with everything that caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Exchanges messages on a thread of its own, so that jobs can end meanwhile. Dropped, it breaks
+/// off the exchange that is under way.
 pub(crate) struct Exchanger {
     requests: Sender<Request>,
+    cancel: Cancel,
+}
+
+impl Drop for Exchanger {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
 }
 
 impl Exchanger {
     /// `report` is called on the thread with each answer. The thread ends with the exchanger.
     pub(crate) fn start(
         transport: Arc<dyn Transport>,
-        report: impl Fn(Result<Reply, TransportFailure>) + Send + 'static,
+        report: impl Fn(Result<Reply, ExchangeError>) + Send + 'static,
     ) -> io::Result<Self> {
+        let cancel = Cancel::new();
+        let cancelled = cancel.clone();
         let (requests, incoming) = mpsc::channel::<Request>();
         thread::Builder::new()
             .name("dm exchange".to_owned())
             .spawn(move || {
                 for request in incoming {
-                    let answer = catch_unwind(AssertUnwindSafe(|| transport.exchange(&request)));
+                    let exchange = || transport.exchange(&request, &cancelled);
+                    let answer = catch_unwind(AssertUnwindSafe(exchange));
                     // A transport that panics must not leave the session without an end.
-                    report(answer.unwrap_or(Err(TransportFailure::Refused)));
+                    report(answer.unwrap_or(Err(TransportFailure::Refused.into())));
                 }
             })?;
-        Ok(Self { requests })
+        Ok(Self { requests, cancel })
     }
 
     /// Sends a message; its answer is reported.

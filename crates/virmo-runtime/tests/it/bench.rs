@@ -13,7 +13,7 @@ use std::{
 
 use omadm_client::{Config, Event as ClientEvent, Request, TransportFailure};
 use omadm_download::{
-    Content, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver as Taker,
+    Cancel, Content, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver as Taker,
     ResponseHead, Validator,
 };
 use omadm_http::Files;
@@ -29,7 +29,7 @@ use virmo_hypervisor::{
     Prepared, VmSpec,
 };
 use virmo_params::ResourceConfig;
-use virmo_runtime::{Device, DeviceBuilder, DeviceEvent, Reply, Server, Transport};
+use virmo_runtime::{Device, DeviceBuilder, DeviceEvent, ExchangeError, Reply, Server, Transport};
 use virmo_server::{CreateVm, DeliverImage, Mounts, Operate};
 use virmo_simulator::Simulator;
 use virmo_state::VmId;
@@ -362,7 +362,7 @@ impl<F: FnMut(&Message<'static>) -> Turn + Send> Played<F> {
 }
 
 impl<F: FnMut(&Message<'static>) -> Turn + Send> Transport for Played<F> {
-    fn exchange(&self, request: &Request) -> Result<Reply, TransportFailure> {
+    fn exchange(&self, request: &Request, _: &Cancel) -> Result<Reply, ExchangeError> {
         let (script, play) = &mut *self.0.lock().unwrap();
         let message = script.read(request);
         if message.header.msg_id == 1 {

@@ -11,10 +11,11 @@ use std::{
 
 use omadm_client::{Event as ClientEvent, NotificationDrop, SessionEnd, TransportFailure};
 use omadm_core::{AlertCode, StatusCode};
+use omadm_download::Cancel;
 use omadm_session::{Credentials, command_status, header_status, notification::Notification};
 use omadm_syncml::{Command, Message};
 use omadm_testkit::SERVER_ID;
-use virmo_runtime::{DeviceEvent, RunError, Until};
+use virmo_runtime::{DeviceEvent, ExchangeError, RunError, Until};
 
 use crate::bench::{Bench, Gate, PATIENCE, Played, Slow, Turn, download, played};
 
@@ -143,8 +144,23 @@ fn a_session_that_failed_is_followed_by_another() {
     told.recv_timeout(PATIENCE).unwrap();
     handle.stop();
     worker.join().unwrap().unwrap();
-    let failed = |event: &DeviceEvent| matches!(event, DeviceEvent::SessionEnded { end, .. } if !end.is_normal());
-    assert_eq!(events.try_iter().filter(failed).count(), 3);
+    // Each says why, and when the next one comes; the last one was the last.
+    let told: Vec<_> = events.try_iter().collect();
+    let failed = |event: &&DeviceEvent| matches!(event, DeviceEvent::SessionEnded { end, .. } if !end.is_normal());
+    let broken = |event: &&DeviceEvent| matches!(event, DeviceEvent::ExchangeFailed { .. });
+    let pauses: Vec<_> = told
+        .iter()
+        .filter_map(|event| match event {
+            DeviceEvent::SessionPutOff { pause } => Some(*pause),
+            _ => None,
+        })
+        .collect();
+    let count = (
+        told.iter().filter(failed).count(),
+        told.iter().filter(broken).count(),
+    );
+    assert_eq!((count, pauses.len()), ((3, 3), 3));
+    assert!(pauses.is_sorted(), "{pauses:?}");
 }
 
 /// Alerts the server does not want keep no run from its end; they stay for a later one.
@@ -180,7 +196,8 @@ impl virmo_runtime::Transport for Refusing {
     fn exchange(
         &self,
         request: &omadm_client::Request,
-    ) -> Result<virmo_runtime::Reply, TransportFailure> {
+        _: &Cancel,
+    ) -> Result<virmo_runtime::Reply, ExchangeError> {
         let (script, messages) = &mut *self.0.lock().unwrap();
         let message = script.read(request);
         if message.header.msg_id == 1 {

@@ -6,9 +6,10 @@ use std::{
 };
 
 use omadm_client::{Request, SessionEnd, TransportFailure};
+use omadm_download::Cancel;
 use omadm_http::{ClientConfig, HttpTransport};
 use omadm_testkit::from_wire;
-use virmo_runtime::{Reply, RunError, Transport, Until};
+use virmo_runtime::{ExchangeError, Reply, RunError, Transport, Until};
 
 use crate::bench::{Bench, Played, config, life, played, reports, states};
 
@@ -31,7 +32,7 @@ struct Link {
 }
 
 impl Transport for Link {
-    fn exchange(&self, request: &Request) -> Result<Reply, TransportFailure> {
+    fn exchange(&self, request: &Request, cancel: &Cancel) -> Result<Reply, ExchangeError> {
         let (luck, last) = &mut *self.state.lock().unwrap();
         luck.rotate_left(1);
         if from_wire(&request.body).contains("<MsgID>1</MsgID>") {
@@ -39,18 +40,18 @@ impl Transport for Link {
             *last = None;
         }
         match luck.back().copied().unwrap() {
-            Luck::Lost => Err(TransportFailure::Lost),
+            Luck::Lost => Err(TransportFailure::Lost.into()),
             Luck::Unheard => {
-                *last = Some(self.http.exchange(request)?);
-                Err(TransportFailure::Lost)
+                *last = Some(self.http.exchange(request, cancel)?);
+                Err(TransportFailure::Lost.into())
             }
             Luck::Stale if last.is_some() => {
                 let stale = last.clone().unwrap();
-                *last = Some(self.http.exchange(request)?);
+                *last = Some(self.http.exchange(request, cancel)?);
                 Ok(stale)
             }
             Luck::Stale | Luck::Good => {
-                let reply = self.http.exchange(request)?;
+                let reply = self.http.exchange(request, cancel)?;
                 *last = Some(reply.clone());
                 Ok(reply)
             }
