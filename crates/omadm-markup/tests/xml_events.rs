@@ -1,17 +1,18 @@
-//! What the XML reader makes of documents, event by event.
+//! What the readers make of documents, event by event: XML as it stands there, and the same document
+//! in WBXML.
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use std::borrow::Cow;
 
 use omadm_markup::{
-    Content, Encoding, Event, Limits, Name, Namespace, ReadError, Reader, Vocabulary, ddf, metinf,
-    syncml,
+    Content, Encoding, Event, Limits, Name, Namespace, ReadError, Reader, Vocabulary, Writer, ddf,
+    metinf, syncml,
 };
 
 /// The events as text: `<name>` with the namespace unless it is SyncML's, `name=value`, `"text"`.
-fn events(xml: &str) -> Result<String, ReadError> {
-    let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default())?;
+fn events(document: &[u8], encoding: Encoding) -> Result<String, ReadError> {
+    let mut reader = Reader::new(document, encoding, &Limits::default())?;
     let mut found = Vec::new();
     while let Some(event) = reader.next_event()? {
         found.push(match event {
@@ -33,8 +34,23 @@ fn show(name: Name<'_>) -> String {
     }
 }
 
+/// An XML document in WBXML.
+fn wbxml(xml: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+    let mut writer = Writer::new(Encoding::Wbxml, &mut out).unwrap();
+    while let Some(event) = reader.next_event().unwrap() {
+        writer.event(&event).unwrap();
+    }
+    writer.finish().unwrap();
+    out
+}
+
 fn same(xml: &str, expected: &str) {
-    assert_eq!(events(xml).as_deref(), Ok(expected), "{xml}");
+    let found = events(xml.as_bytes(), Encoding::Xml);
+    assert_eq!(found.as_deref(), Ok(expected), "{xml}");
+    let found = events(&wbxml(xml), Encoding::Wbxml);
+    assert_eq!(found.as_deref(), Ok(expected), "{xml} in WBXML");
 }
 
 #[test]
@@ -209,8 +225,16 @@ fn plain_text_and_names_are_borrowed() {
 
 #[test]
 fn elements_are_taken_or_skipped_at_once() {
-    let xml = b"<Item xmlns='SYNCML:SYNCML1.2'><Data> a </Data><Data/><Data y='1'> <x>1</x>\n<y/> </Data><Meta><Type>t</Type></Meta><Final/></Item>";
-    let mut reader = Reader::new(xml, Encoding::Xml, &Limits::default()).unwrap();
+    let xml = "<Item xmlns='SYNCML:SYNCML1.2'><Data> a </Data><Data/><Data y='1'> <x>1\n<y/></x> </Data><Meta><Type>t</Type></Meta><Final/></Item>";
+    let meta = xml.find("<Meta").unwrap();
+    taken_or_skipped(xml.as_bytes(), Encoding::Xml, meta);
+    let wbxml = wbxml(xml);
+    let meta = wbxml.windows(2).position(|it| it == [0x5A, 0]).unwrap();
+    taken_or_skipped(&wbxml, Encoding::Wbxml, meta);
+}
+
+fn taken_or_skipped(document: &[u8], encoding: Encoding, meta: usize) {
+    let mut reader = Reader::new(document, encoding, &Limits::default()).unwrap();
     let mut start = |tag| {
         assert_eq!(
             reader.next_event(),
@@ -232,15 +256,14 @@ fn elements_are_taken_or_skipped_at_once() {
     let Ok(Content::Fragment(fragment)) = reader.content() else {
         unreachable!()
     };
-    assert_eq!(format!("{fragment:?}"), "Fragment(<x>1</x>\n<y/>)");
+    let mut xml = Vec::new();
+    fragment.encode(Encoding::Xml, &mut xml).unwrap();
+    let x = b"<x xmlns=\"SYNCML:SYNCML1.2\">1\n<y/></x>";
+    assert_eq!(str::from_utf8(&xml), str::from_utf8(x));
     assert_eq!(
         reader.next_event(),
         Ok(Some(Event::Start(syncml::META.into())))
     );
-    let meta = xml
-        .windows(5)
-        .position(|window| window == b"<Meta")
-        .unwrap();
     assert_eq!((reader.depth(), reader.offset()), (2, meta));
     reader.skip().unwrap();
     assert_eq!(reader.depth(), 1);

@@ -1,4 +1,4 @@
-//! What the XML writer makes of events.
+//! What the writers make of events: XML as it stands there, and what both refuse.
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 
@@ -7,18 +7,27 @@ use omadm_markup::{
     ddf, metinf, syncml,
 };
 
+fn written_in(
+    encoding: Encoding,
+    write: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
+) -> Result<Vec<u8>, WriteError> {
+    let mut out = b"before ".to_vec();
+    let mut writer = Writer::new(encoding, &mut out)?;
+    write(&mut writer)?;
+    writer.finish()?;
+    Ok(out.strip_prefix(b"before ").unwrap().to_owned())
+}
+
 fn written(
     write: impl FnOnce(&mut Writer<'_>) -> Result<(), WriteError>,
 ) -> Result<String, WriteError> {
-    let mut out = b"before ".to_vec();
-    let mut writer = Writer::new(Encoding::Xml, &mut out)?;
-    write(&mut writer)?;
-    writer.finish()?;
-    Ok(String::from_utf8(out)
-        .unwrap()
-        .strip_prefix("before ")
-        .unwrap()
-        .to_owned())
+    written_in(Encoding::Xml, write).map(|xml| String::from_utf8(xml).unwrap())
+}
+
+/// A document as XML.
+fn as_xml(document: &[u8], encoding: Encoding) -> String {
+    let fragment = Fragment::parse(document, encoding, &Limits::default()).unwrap();
+    encoded(&fragment)
 }
 
 #[test]
@@ -159,30 +168,38 @@ fn pretty_is_for_people_and_changes_no_event() {
 
 #[test]
 fn what_is_out_of_place_is_refused() {
+    for encoding in Encoding::ALL {
+        out_of_place(|write| written_in(encoding, write));
+    }
+}
+
+fn out_of_place(
+    written: impl Fn(&dyn Fn(&mut Writer<'_>) -> Result<(), WriteError>) -> Result<Vec<u8>, WriteError>,
+) {
     let misplaced = Err(WriteError::Misplaced);
-    assert_eq!(written(|_| Ok(())), misplaced);
-    assert_eq!(written(|w| w.start(syncml::ADD)), misplaced);
-    assert_eq!(written(|w| w.end()), misplaced);
-    assert_eq!(written(|w| w.text("x")), misplaced);
+    assert_eq!(written(&|_| Ok(())), misplaced);
+    assert_eq!(written(&|w| w.start(syncml::ADD)), misplaced);
+    assert_eq!(written(&|w| w.end()), misplaced);
+    assert_eq!(written(&|w| w.text("x")), misplaced);
     assert_eq!(
-        written(|w| w
+        written(&|w| w
             .element(syncml::ADD, "")
             .and_then(|()| w.start(syncml::ADD))),
         misplaced
     );
     assert_eq!(
-        written(|w| w
+        written(&|w| w
             .element(syncml::ADD, "")
             .and_then(|()| w.element(syncml::ADD, ""))),
         misplaced
     );
-    assert_eq!(written(|w| w.attribute(Name::local("a"), "")), misplaced);
+    assert_eq!(written(&|w| w.attribute(Name::local("a"), "")), misplaced);
     let late = |w: &mut Writer<'_>| {
         w.start(syncml::ADD)?;
         w.text("x")?;
         w.attribute(Name::local("a"), "")
     };
-    assert_eq!(written(late), misplaced);
+    assert_eq!(written(&late), misplaced);
 }
 
 #[test]
@@ -227,8 +244,11 @@ fn what_xml_cannot_carry_is_refused() {
 
 #[test]
 fn a_rewound_writer_goes_on_as_before() {
-    for deep in [0, 20] {
-        let xml = written(|w| {
+    for (deep, encoding) in [0, 20]
+        .into_iter()
+        .flat_map(|it| Encoding::ALL.map(|to| (it, to)))
+    {
+        let document = written_in(encoding, |w| {
             for _ in 0..=deep {
                 w.start(syncml::ITEM)?;
             }
@@ -246,22 +266,24 @@ fn a_rewound_writer_goes_on_as_before() {
             }
             Ok(())
         });
-        let xml = xml.unwrap();
+        let xml = as_xml(&document.unwrap(), encoding);
         assert!(xml.contains("<Data>2</Data><Data>3</Data></Item>"), "{xml}");
         assert!(
             !xml.contains("Meta") && !xml.contains('1'.to_string().repeat(2).as_str()),
             "{xml}"
         );
     }
-    let mut out = Vec::new();
-    let mut writer = Writer::new(Encoding::Xml, &mut out).unwrap();
-    let start = writer.mark();
-    writer.element(syncml::DATA, "1").unwrap();
-    writer.rewind(start);
-    assert_eq!(writer.position(), 0);
-    writer.element(syncml::ADD, "").unwrap();
-    writer.finish().unwrap();
-    assert_eq!(out, b"<Add xmlns=\"SYNCML:SYNCML1.2\"/>");
+    for encoding in Encoding::ALL {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(encoding, &mut out).unwrap();
+        let start = writer.mark();
+        writer.element(syncml::DATA, "1").unwrap();
+        writer.rewind(start);
+        assert_eq!(writer.position(), 0);
+        writer.element(syncml::ADD, "").unwrap();
+        writer.finish().unwrap();
+        assert_eq!(as_xml(&out, encoding), "<Add xmlns=\"SYNCML:SYNCML1.2\"/>");
+    }
 }
 
 fn fragment(xml: &str) -> Fragment<'_> {

@@ -9,7 +9,12 @@ fn decode(xml: &str) -> Command<'_> {
     decode_command(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap()
 }
 
+/// A command in XML; in WBXML it comes back the same.
 fn encode(command: &Command<'_>) -> String {
+    let mut wbxml = Vec::new();
+    encode_command(command, Encoding::Wbxml, &mut wbxml).unwrap();
+    let again = decode_command(&wbxml, Encoding::Wbxml, &Limits::default());
+    assert_eq!(again.as_ref(), Ok(command));
     let mut out = Vec::new();
     encode_command(command, Encoding::Xml, &mut out).unwrap();
     String::from_utf8(out).unwrap()
