@@ -26,9 +26,8 @@ pub(crate) enum Command {
     Device(Device),
     /// Run a DM server that takes devices through a plan
     Serve(Serve),
-    /// Send a notification (package 0) to a device
-    #[command(hide = true)]
-    Notify(Rest),
+    /// Ask a device for a session, by a notification (package 0)
+    Notify(Notify),
     /// Write or apply a bootstrap document
     #[command(hide = true)]
     Bootstrap(Rest),
@@ -55,6 +54,7 @@ impl Command {
             Self::Demo(args) => args.json,
             Self::Device(args) => args.json,
             Self::Serve(args) => args.json,
+            Self::Notify(args) => args.json,
             _ => false,
         }
     }
@@ -116,9 +116,12 @@ pub(crate) struct Device {
     /// Seconds from the end of one session to the next
     #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) interval: Option<Duration>,
-    /// Take notifications (package 0) by HTTP POST at this address
-    #[arg(long, value_name = "ADDR", hide = true)]
+    /// Take notifications (package 0) by HTTP POST at this address; port 0 picks one
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["once", "until_idle"])]
     pub(crate) listen: Option<SocketAddr>,
+    /// Take notifications that the server signed with the nonce of resynchronisation too
+    #[arg(long, requires = "listen")]
+    pub(crate) nonce_resync: bool,
     /// Seconds until an operation that is not done is answered with 202 [default: 30]
     #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) op_timeout: Option<Duration>,
@@ -189,6 +192,37 @@ pub(crate) struct Serve {
     /// End after one device has gone through the plan
     #[arg(long)]
     pub(crate) once: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Notify {
+    /// Where the device takes notifications
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// The server's identity, by which the device finds its account
+    #[arg(long, value_name = "ID", default_value = "virmo-server")]
+    pub(crate) server_id: String,
+    /// The environment variable that holds the server's password on the device
+    #[arg(long, value_name = "VAR")]
+    pub(crate) password_env: String,
+    /// Whether the user is to know
+    #[arg(long, value_enum, default_value = "not-specified")]
+    pub(crate) ui_mode: UiMode,
+    /// Who caused it
+    #[arg(long, value_enum, default_value = "server")]
+    pub(crate) initiator: Initiator,
+    /// The SessionID, 1 to 65535, or 0x1 to 0xFFFF [default: any]
+    #[arg(long, value_name = "ID", value_parser = session_id)]
+    pub(crate) session_id: Option<u16>,
+    /// The nonce the device expects, in base64 [default: none]
+    #[arg(long, value_name = "BASE64")]
+    pub(crate) nonce: Option<String>,
+    /// Sign with the nonce of resynchronisation: its ten characters, or four octets
+    #[arg(long, value_enum, conflicts_with = "nonce")]
+    pub(crate) resync: Option<Resync>,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -340,6 +374,26 @@ pub(crate) enum Ui {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UiMode {
+    NotSpecified,
+    Background,
+    Informative,
+    UserInteraction,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Initiator {
+    Client,
+    Server,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resync {
+    Text,
+    Octets,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scheme {
     None,
     Basic,
@@ -386,4 +440,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Err("it is at least 0.001".to_owned());
     }
     Ok(duration)
+}
+
+fn session_id(text: &str) -> Result<u16, String> {
+    let id = match text.strip_prefix("0x") {
+        Some(digits) => u16::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    id.ok()
+        .filter(|id| *id != 0)
+        .ok_or_else(|| "it is a number from 1 to 65535".to_owned())
 }

@@ -2,7 +2,10 @@
 
 use std::env;
 
-use virmo::dm::session::{Credentials, Scheme};
+use virmo::dm::{
+    core::Secret,
+    session::{Credentials, Scheme},
+};
 
 use crate::{args, failure::Failure};
 
@@ -63,13 +66,18 @@ fn credentials(
     match (name, variable) {
         (None, None) => Ok(None),
         (Some(name), Some(variable)) => {
-            let password = env::var(variable).map_err(|error| {
-                Failure::usage(format_args!("--{variable_flag} {variable}: {error}"))
-            })?;
-            Ok(Some(Credentials::new(name.clone(), password.as_str())))
+            let password = password(variable_flag, variable)?;
+            Ok(Some(Credentials::new(name.clone(), password)))
         }
         _ => Err(Failure::usage(format_args!(
             "--{name_flag} and --{variable_flag} go together"
         ))),
     }
+}
+
+/// The password in an environment variable.
+pub(crate) fn password(flag: &str, variable: &str) -> Result<Secret, Failure> {
+    let password = env::var(variable)
+        .map_err(|error| Failure::usage(format_args!("--{flag} {variable}: {error}")))?;
+    Ok(Secret::from(password.as_str()))
 }

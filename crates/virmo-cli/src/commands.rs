@@ -4,6 +4,7 @@ pub(crate) mod convert;
 pub(crate) mod ddf;
 pub(crate) mod demo;
 pub(crate) mod device;
+pub(crate) mod notify;
 pub(crate) mod params;
 pub(crate) mod serve;
 pub(crate) mod tree;

@@ -7,6 +7,7 @@ mod auth;
 mod commands;
 mod failure;
 mod fault;
+mod listen;
 mod output;
 mod plan;
 mod steps;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         Command::Ddf(args) => commands::ddf::run(&args),
         Command::Tree(args) => commands::tree::run(&args),
         Command::Params(args) => commands::params::run(&args),
-        Command::Notify(_) => Err(Failure::not_built("notify")),
+        Command::Notify(args) => commands::notify::run(&args),
         Command::Bootstrap(_) => Err(Failure::not_built("bootstrap")),
         Command::Conformance(_) => Err(Failure::not_built("conformance")),
         Command::Load(_) => Err(Failure::not_built("load")),

@@ -58,6 +58,23 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         device: Option<Origin>,
     },
+    /// A notification: on a device one that came, else one that was sent.
+    Notification {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<String>,
+        /// Where it was sent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        to: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        ui_mode: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        initiator: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        accepted: Option<bool>,
+        /// Why it was not accepted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     Recovered {
         /// Absent for a change over several VMs.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,6 +208,19 @@ impl fmt::Display for Event {
                 }
                 f.write_str(&origin(device))
             }
+            Self::Notification {
+                session,
+                to,
+                reason,
+                ..
+            } => match (session, to, reason) {
+                (_, _, Some(reason)) => write!(f, "notification dropped: {reason}"),
+                (Some(session), Some(to), None) => {
+                    write!(f, "notification for session {session} sent to {to}")
+                }
+                (Some(session), None, None) => write!(f, "notification for session {session}"),
+                (None, _, None) => f.write_str("notification"),
+            },
             Self::Recovered {
                 vm,
                 intent,

@@ -6,7 +6,13 @@ use std::{
 };
 
 use virmo::{
-    client::Event as Virmo, dm::client::Event as Client, runtime::DeviceEvent, state::Primitive,
+    client::Event as Virmo,
+    dm::{
+        client::Event as Client,
+        session::notification::{Initiator, UiMode},
+    },
+    runtime::DeviceEvent,
+    state::Primitive,
 };
 
 use crate::output::{Event, Output, Thing};
@@ -80,6 +86,30 @@ impl DeviceTeller {
             Client::AlertDropped { alert, reason } => {
                 self.error(format!("the alert {} is lost: {reason}", alert.alert_type));
             }
+            Client::Notified(notified) => self.output.event(&Event::Notification {
+                session: Some(format!("{:X}", notified.start.session_id)),
+                to: None,
+                ui_mode: Some(match notified.ui_mode {
+                    UiMode::NotSpecified => "not-specified",
+                    UiMode::Background => "background",
+                    UiMode::Informative => "informative",
+                    UiMode::UserInteraction => "user-interaction",
+                }),
+                initiator: Some(match notified.initiator {
+                    Initiator::Client => "client",
+                    Initiator::Server => "server",
+                }),
+                accepted: Some(true),
+                reason: None,
+            }),
+            Client::NotificationDropped(reason) => self.output.event(&Event::Notification {
+                session: None,
+                to: None,
+                ui_mode: None,
+                initiator: None,
+                accepted: Some(false),
+                reason: Some(reason.to_string()),
+            }),
             Client::JobTimedOut(_) => self.error("an operation did not end in time".to_owned()),
             Client::JournalFailed(kind) => self.error(kind.to_string()),
             _ => {}

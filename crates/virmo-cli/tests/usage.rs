@@ -33,12 +33,7 @@ fn what_is_not_built_yet_says_so() {
     let device = ["device", "--server", "http://127.0.0.1:1/"];
     let serve = ["serve", "--listen", "127.0.0.1:0"];
     for (start, words, named) in [
-        (
-            &["notify"][..],
-            &["--to", "http://x/", "--whatever"][..],
-            "notify",
-        ),
-        (&["bootstrap"], &["-x"], "bootstrap"),
+        (&["bootstrap"][..], &["-x"][..], "bootstrap"),
         (
             &["conformance"],
             &["--seed", "000", "--json"],
@@ -57,7 +52,6 @@ fn what_is_not_built_yet_says_so() {
             "--hypervisor libvirt",
         ),
         (&device, &["--profile", "draft"], "--profile draft"),
-        (&device, &["--listen", "127.0.0.1:0"], "--listen"),
         (&device, &["--ca", "ca.pem"], "--ca"),
         (&device, &["--cert", "c.pem", "--key", "k.pem"], "--cert"),
         (&device, &["--auth", "md5"], "--auth md5"),
@@ -118,6 +112,13 @@ fn a_wrong_word_is_named() {
         (&device, &["--fault", "create:explode"], "explode"),
         (&device, &["--fault", "download:explode"], "explode"),
         (&device, &["--once", "--until-idle"], "--until-idle"),
+        (
+            &device,
+            &["--listen", "127.0.0.1:0"],
+            "--server-password-env",
+        ),
+        (&device, &["--listen", "127.0.0.1:0", "--once"], "--once"),
+        (&device, &["--nonce-resync"], "--listen"),
         (&device, &["--interval", "soon"], "soon"),
         (&device, &["--interval", "-1"], "-1"),
         (&device, &["--interval", "0"], "--interval"),

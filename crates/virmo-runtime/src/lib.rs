@@ -68,5 +68,7 @@ pub use device::{
 };
 #[cfg(feature = "server")]
 pub use random::correlator_prefix;
+#[cfg(any(feature = "device", feature = "server"))]
+pub use random::session_id;
 #[cfg(feature = "server")]
 pub use server::{Programme, Server, ServerBuilder};

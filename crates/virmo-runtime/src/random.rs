@@ -1,8 +1,8 @@
 //! The only random numbers: names of sessions and prefixes of Correlators.
 
-/// A SessionID; two of them differ almost certainly, and it does no harm if they do not.
-#[cfg(feature = "device")]
-pub(crate) fn session_id() -> u16 {
+/// A SessionID of a session or a notification, never 0; two of them differ almost certainly.
+#[must_use]
+pub fn session_id() -> u16 {
     let mut octets = [0; 2];
     fill(&mut octets);
     u16::from_be_bytes(octets).max(1)

@@ -11,6 +11,7 @@ use virmo::{
         download::{Backoff, DownloadUri, Fetch},
         http::{FetchConfig, HttpFetch},
         mo::DevInfo,
+        session::notification::Resync,
         syncml::Limits,
         tree::Uri,
     },
@@ -23,6 +24,7 @@ use crate::{
     auth,
     failure::Failure,
     fault::{self, Faults, FaultyFetch},
+    listen,
     output::Output,
     terminal::{self, Terminal},
     told::DeviceTeller,
@@ -43,7 +45,12 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
             interval: args.interval,
         }
     };
+    let listener = match args.listen {
+        Some(address) => Some(listen::start(address, device.device.handle(), &output)?),
+        None => None,
+    };
     let result = device.run(until);
+    drop(listener);
     output.close();
     result.map_err(|error| Failure::work(chain(&error)))
 }
@@ -158,6 +165,15 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
     if let Some(limit) = args.op_timeout {
         config.exec_limit = limit;
     }
+    if args.listen.is_some() && config.server_credentials.is_none() {
+        return Err(Failure::usage(
+            "--listen needs --auth, --server-user and --server-password-env: \
+             notifications are verified by the server's password",
+        ));
+    }
+    if args.nonce_resync {
+        config.nonce_resync = Resync::Allowed;
+    }
     config.encoding = args.encoding.into();
     config.wbxml = args.wbxml.options();
     if !args.strict {
@@ -201,11 +217,7 @@ fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {
 fn refuse_unbuilt(args: &args::Device) -> Result<(), Failure> {
     hypervisor(&args.hypervisor)?;
     profile(args.profile)?;
-    let later = [
-        ("--listen", args.listen.is_some()),
-        ("--ca", args.ca.is_some()),
-        ("--cert", args.cert.is_some()),
-    ];
+    let later = [("--ca", args.ca.is_some()), ("--cert", args.cert.is_some())];
     match later.into_iter().find(|(_, given)| *given) {
         Some((flag, _)) => Err(Failure::not_built(flag)),
         None => Ok(()),

@@ -1,0 +1,76 @@
+//! `virmo notify`.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use virmo::{
+    dm::{
+        core::{Secret, ServerId},
+        download::{Cancel, DownloadUri},
+        http::{ClientConfig, HttpTransport},
+        session::notification::{Initiator, Notification, RESYNC_OCTETS, RESYNC_TEXT, UiMode},
+    },
+    runtime::session_id,
+};
+
+use crate::{
+    args::{self, Resync},
+    auth,
+    commands::device::chain,
+    failure::Failure,
+    output::{Event, Output},
+};
+
+pub(crate) fn run(args: &args::Notify) -> Result<(), Failure> {
+    let output = Output::new(args.json);
+    let uri: DownloadUri = args
+        .to
+        .parse()
+        .map_err(|error| Failure::usage(format_args!("--to {}: {error}", args.to)))?;
+    if uri.is_secure() {
+        return Err(Failure::not_built("--to https"));
+    }
+    let session_id = args.session_id.unwrap_or_else(session_id);
+    let octets = signed(args, session_id)?;
+    let transport = HttpTransport::new(ClientConfig::default());
+    transport
+        .notify(&args.to, &octets, &Cancel::new())
+        .map_err(|error| Failure::work(format_args!("{}: {}", args.to, chain(&error))))?;
+    output.event(&Event::Notification {
+        session: Some(format!("{session_id:X}")),
+        to: Some(args.to.clone()),
+        ui_mode: None,
+        initiator: None,
+        accepted: None,
+        reason: None,
+    });
+    output.close();
+    Ok(())
+}
+
+fn signed(args: &args::Notify, session_id: u16) -> Result<Vec<u8>, Failure> {
+    let server_id: ServerId = args
+        .server_id
+        .parse()
+        .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
+    let password: Secret = auth::password("password-env", &args.password_env)?;
+    let nonce = match (&args.nonce, args.resync) {
+        (Some(nonce), _) => STANDARD
+            .decode(nonce)
+            .map_err(|error| Failure::usage(format_args!("--nonce: {error}")))?,
+        (None, Some(Resync::Text)) => RESYNC_TEXT.to_vec(),
+        (None, Some(Resync::Octets)) => RESYNC_OCTETS.to_vec(),
+        (None, None) => Vec::new(),
+    };
+    let usage = |error| Failure::usage(format_args!("--server-id: {error}"));
+    let mut notification = Notification::new(session_id, server_id).map_err(usage)?;
+    notification.ui_mode = match args.ui_mode {
+        args::UiMode::NotSpecified => UiMode::NotSpecified,
+        args::UiMode::Background => UiMode::Background,
+        args::UiMode::Informative => UiMode::Informative,
+        args::UiMode::UserInteraction => UiMode::UserInteraction,
+    };
+    notification.initiator = match args.initiator {
+        args::Initiator::Client => Initiator::Client,
+        args::Initiator::Server => Initiator::Server,
+    };
+    notification.sign(&password, &nonce).map_err(usage)
+}
