@@ -14,9 +14,6 @@ pub struct ContentTypeError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ContentTypeErrorKind {
-    /// The media type is that of no profile.
-    #[error("not the media type of a bootstrap document")]
-    MediaType,
     /// A parameter is no pair of name and value, or there twice.
     #[error("malformed or repeated parameter")]
     Parameter,
@@ -32,27 +29,23 @@ pub enum ContentTypeErrorKind {
 }
 
 impl Protection {
-    /// The Content-Type of the document, with `SEC` and `MAC`. [DM-Bootstrap §5.7.2.3]
+    /// The Content-Type of the document: its media type, `SEC` and `MAC`. [DM-Bootstrap §5.7.2.3]
     #[must_use]
-    pub fn content_type(&self, profile: Profile) -> String {
+    pub fn content_type(&self, profile: Profile, media_type: &str) -> String {
         let sec = self.method.as_str(profile);
-        format!("{}; SEC={sec}; MAC={}", profile.media_type(), self.mac)
+        format!("{media_type}; SEC={sec}; MAC={}", self.mac)
     }
 
-    /// Reads the Content-Type of a document: which profile it follows, and how it is protected, if
-    /// it is. Names and words are taken in upper and lower case, values bare or quoted; other
-    /// parameters are passed over.
+    /// Reads the Content-Type of a document: how it is protected, if it is. Names and words are
+    /// taken in upper and lower case, values bare or quoted; the media type and other parameters
+    /// are passed over.
     ///
     /// # Errors
     /// A [`ContentTypeError`]
-    pub fn read(content_type: &str) -> Result<(Profile, Option<Self>), ContentTypeError> {
+    pub fn read(content_type: &str, profile: Profile) -> Result<Option<Self>, ContentTypeError> {
         let at = |kind, offset| ContentTypeError { kind, offset };
         let mut parts = content_type.split(';');
         let media_type = parts.next().unwrap_or_default();
-        let profile = [Profile::Cp, Profile::Dm]
-            .into_iter()
-            .find(|it| it.media_type().eq_ignore_ascii_case(media_type.trim()))
-            .ok_or(at(ContentTypeErrorKind::MediaType, 0))?;
         let (mut method, mut mac) = (None, None);
         let mut offset = media_type.len() + 1;
         for part in parts {
@@ -81,12 +74,11 @@ impl Protection {
             }
             offset += part.len() + 1;
         }
-        let protection = match (method, mac) {
-            (Some(method), Some(mac)) => Some(Self { method, mac }),
-            (None, None) => None,
-            _ => return Err(at(ContentTypeErrorKind::Incomplete, content_type.len())),
-        };
-        Ok((profile, protection))
+        match (method, mac) {
+            (Some(method), Some(mac)) => Ok(Some(Self { method, mac })),
+            (None, None) => Ok(None),
+            _ => Err(at(ContentTypeErrorKind::Incomplete, content_type.len())),
+        }
     }
 }
 
@@ -94,6 +86,7 @@ impl Protection {
 mod tests {
     use super::*;
 
+    const TYPE: &str = "application/vnd.wap.connectivity-wbxml";
     const MAC: &str = "9625A25DF1F9A521D7F5ED25B1299A40A8D63D1C";
 
     #[test]
@@ -102,29 +95,24 @@ mod tests {
         for profile in [Profile::Cp, Profile::Dm] {
             for method in Method::ALL {
                 let protection = Protection { method, mac };
-                let text = protection.content_type(profile);
-                assert_eq!(Protection::read(&text), Ok((profile, Some(protection))));
+                let text = protection.content_type(profile, TYPE);
+                assert_eq!(Protection::read(&text, profile), Ok(Some(protection)));
                 let lower = text.to_lowercase();
-                assert_eq!(Protection::read(&lower), Ok((profile, Some(protection))));
+                assert_eq!(Protection::read(&lower, profile), Ok(Some(protection)));
             }
-            let plain = Protection::read(profile.media_type());
-            assert_eq!(plain, Ok((profile, None)));
+            assert_eq!(Protection::read(TYPE, profile), Ok(None));
         }
         let quoted =
             format!("application/vnd.wap.connectivity-wbxml;mac=\"{MAC}\" ; x=y;sec=\"1\"");
         let method = Method::UserPin;
-        let expected = Ok((Profile::Cp, Some(Protection { method, mac })));
-        assert_eq!(Protection::read(&quoted), expected);
+        let expected = Ok(Some(Protection { method, mac }));
+        assert_eq!(Protection::read(&quoted, Profile::Cp), expected);
     }
 
     #[test]
     fn errors_say_what_and_where() {
         let dm = "application/vnd.syncml.dm+wbxml";
         for (text, error) in [
-            (
-                "text/plain; SEC=1".to_owned(),
-                "not the media type of a bootstrap document at byte 0",
-            ),
             (
                 format!("{dm};"),
                 "malformed or repeated parameter at byte 32",
@@ -155,7 +143,9 @@ mod tests {
                 "SEC without MAC, or MAC without SEC at byte 77",
             ),
         ] {
-            let found = Protection::read(&text).unwrap_err().to_string();
+            let found = Protection::read(&text, Profile::Dm)
+                .unwrap_err()
+                .to_string();
             assert_eq!(found, error, "{text}");
         }
     }
