@@ -1,12 +1,91 @@
-//! The queue of Generic Alerts: durable, at least once.
+//! The queue of Generic Alerts and client events: durable, at least once.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use omadm_core::{Batch, Correlator, Format, GenericAlert, Journal, Mark, Space};
+use omadm_core::{Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Space};
+use omadm_syncml::Alert;
 
-use crate::{Backoff, StartError};
+use crate::{Backoff, Delivery, Event, StartError};
 
-/// Names an alert in the queue; ascending in the order they were queued.
+/// News for the server, to be kept until it has them: one Alert command. [DM-Protocol §8.6, §8.7]
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// Generic Alerts (1226), each an Item; they have one Correlator or none.
+    Alerts(Vec<GenericAlert>),
+    /// Client events (1224), each an Item.
+    Events(Vec<ClientEvent>),
+}
+
+impl Notice {
+    /// How many Items it has.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Alerts(alerts) => alerts.len(),
+            Self::Events(events) => events.len(),
+        }
+    }
+
+    /// As many as it takes for each to have one Correlator.
+    pub(crate) fn split(self) -> Vec<Self> {
+        match self {
+            Self::Alerts(alerts) => alerts
+                .chunk_by(|one, next| one.correlator == next.correlator)
+                .map(|alike| Self::Alerts(alike.to_vec()))
+                .collect(),
+            Self::Events(events) if events.is_empty() => Vec::new(),
+            events => vec![events],
+        }
+    }
+
+    /// The command that brings it.
+    pub(crate) fn command(&self) -> Alert<'_> {
+        match self {
+            Self::Alerts(alerts) => Alert::from_generics(alerts),
+            Self::Events(events) => Alert::from_client_events(events),
+        }
+    }
+
+    /// What is told of it, Item by Item.
+    pub(crate) fn told(&self, delivery: Delivery) -> Vec<Event> {
+        match self {
+            Self::Alerts(alerts) => {
+                let alerts = alerts.iter().cloned();
+                alerts
+                    .map(|alert| match delivery {
+                        Delivery::Queued => Event::AlertQueued(alert),
+                        Delivery::Delivered => Event::AlertDelivered(alert),
+                        Delivery::Refused { status, tries } => Event::AlertRefused {
+                            alert,
+                            status,
+                            tries,
+                        },
+                        Delivery::Dropped(reason) => Event::AlertDropped { alert, reason },
+                    })
+                    .collect()
+            }
+            Self::Events(events) => {
+                let events = events.iter().cloned();
+                events
+                    .map(|event| Event::ClientEvent { event, delivery })
+                    .collect()
+            }
+        }
+    }
+}
+
+impl From<GenericAlert> for Notice {
+    fn from(alert: GenericAlert) -> Self {
+        Self::Alerts(vec![alert])
+    }
+}
+
+impl From<ClientEvent> for Notice {
+    fn from(event: ClientEvent) -> Self {
+        Self::Events(vec![event])
+    }
+}
+
+/// Names a notice in the queue; ascending in the order they were queued.
 pub(crate) type AlertKey = u64;
 
 /// The alerts that wait for their acknowledgement, each a record in [`Space::ALERTS`].
@@ -18,7 +97,7 @@ pub(crate) struct AlertQueue {
 
 #[derive(Debug)]
 struct Entry {
-    alert: GenericAlert,
+    notice: Notice,
     /// How often the server refused it.
     tries: u32,
     /// Not sent before this moment, monotonic.
@@ -29,7 +108,7 @@ struct Entry {
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Refused {
     /// It stays and is sent again.
-    Kept { alert: GenericAlert, tries: u32 },
+    Kept { notice: Notice, tries: u32 },
     /// It has been refused often enough.
     Dropped,
 }
@@ -43,12 +122,12 @@ impl AlertQueue {
             <[u8; 8]>::try_from(key),
             decode(value),
         ) {
-            (Ok(key), Some((tries, alert))) => {
+            (Ok(key), Some((tries, notice))) => {
                 let key = AlertKey::from_be_bytes(key);
                 queue.entries.insert(
                     key,
                     Entry {
-                        alert,
+                        notice,
                         tries,
                         due: Duration::ZERO,
                     },
@@ -64,24 +143,24 @@ impl AlertQueue {
         }
     }
 
-    /// How many wait.
+    /// How many wait, each Item counted.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.values().map(|entry| entry.notice.len()).sum()
     }
 
-    /// Writes `alerts` to `batch`; [`queued`](Self::queued) with the same alerts must follow when
-    /// the batch is durable.
-    pub(crate) fn queue(&self, alerts: &[GenericAlert], batch: &mut Batch) {
-        for (key, alert) in (self.next..).zip(alerts) {
-            batch.put(Space::ALERTS, key.to_be_bytes(), encode(0, alert));
+    /// Writes `notices` to `batch`; [`queued`](Self::queued) with the same must follow when the
+    /// batch is durable.
+    pub(crate) fn queue(&self, notices: &[Notice], batch: &mut Batch) {
+        for (key, notice) in (self.next..).zip(notices) {
+            batch.put(Space::ALERTS, key.to_be_bytes(), encode(0, notice));
         }
     }
 
-    /// The batch with `alerts` is durable.
-    pub(crate) fn queued(&mut self, alerts: Vec<GenericAlert>) {
-        for alert in alerts {
+    /// The batch with `notices` is durable.
+    pub(crate) fn queued(&mut self, notices: Vec<Notice>) {
+        for notice in notices {
             let entry = Entry {
-                alert,
+                notice,
                 tries: 0,
                 due: Duration::ZERO,
             };
@@ -90,12 +169,12 @@ impl AlertQueue {
         }
     }
 
-    /// The alerts that may be sent now, in order.
-    pub(crate) fn due(&self, now: Duration) -> impl Iterator<Item = (AlertKey, &GenericAlert)> {
+    /// The notices that may be sent now, in order.
+    pub(crate) fn due(&self, now: Duration) -> impl Iterator<Item = (AlertKey, &Notice)> {
         self.entries
             .iter()
             .filter(move |(_, entry)| entry.due <= now)
-            .map(|(&key, entry)| (key, &entry.alert))
+            .map(|(&key, entry)| (key, &entry.notice))
     }
 
     /// When the next alert may be sent.
@@ -103,22 +182,22 @@ impl AlertQueue {
         self.entries.values().map(|entry| entry.due).min()
     }
 
-    /// Writes the removal of an alert to `batch`; [`remove`](Self::remove) must follow when the
+    /// Writes the removal of a notice to `batch`; [`remove`](Self::remove) must follow when the
     /// batch is durable.
     pub(crate) fn unqueue(key: AlertKey, batch: &mut Batch) {
         batch.remove(Space::ALERTS, key.to_be_bytes());
     }
 
-    /// Lets an alert rest that should be gone, but is not.
+    /// Lets a notice rest that should be gone, but is not.
     pub(crate) fn put_off(&mut self, key: AlertKey, until: Duration) {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.due = until;
         }
     }
 
-    /// Takes an alert out of memory.
-    pub(crate) fn remove(&mut self, key: AlertKey) -> Option<GenericAlert> {
-        self.entries.remove(&key).map(|entry| entry.alert)
+    /// Takes a notice out of memory.
+    pub(crate) fn remove(&mut self, key: AlertKey) -> Option<Notice> {
+        self.entries.remove(&key).map(|entry| entry.notice)
     }
 
     /// Counts a refusal, in memory and in `batch`.
@@ -140,23 +219,51 @@ impl AlertQueue {
         batch.put(
             Space::ALERTS,
             key.to_be_bytes(),
-            encode(entry.tries, &entry.alert),
+            encode(entry.tries, &entry.notice),
         );
         Some(Refused::Kept {
-            alert: entry.alert.clone(),
+            notice: entry.notice.clone(),
             tries: entry.tries,
         })
     }
 }
 
-const VERSION: u8 = 1;
+/// The version of records; the first one had a single Generic Alert and no kind and number.
+const VERSION: u8 = 2;
 const ABSENT: u32 = u32::MAX;
 
-/// A record: version, tries, format and mark as places in `ALL` (255: no mark), then source,
-/// correlator, type and data, each with its length.
-fn encode(tries: u32, alert: &GenericAlert) -> Vec<u8> {
+/// The kinds of records.
+const ALERTS: u8 = 0;
+const EVENTS: u8 = 1;
+
+/// A record: version, tries, kind and number of Items, then each Item: format and mark as places
+/// in `ALL` (255: no mark), then source, correlator, type and data, each with its length.
+fn encode(tries: u32, notice: &Notice) -> Vec<u8> {
+    let kind = match notice {
+        Notice::Alerts(_) => ALERTS,
+        Notice::Events(_) => EVENTS,
+    };
     let mut record = vec![VERSION];
     record.extend(tries.to_be_bytes());
+    record.push(kind);
+    let count = u32::try_from(notice.len()).unwrap_or(u32::MAX);
+    record.extend(count.to_be_bytes());
+    match notice {
+        Notice::Alerts(alerts) => {
+            for alert in alerts {
+                encode_item(alert, &mut record);
+            }
+        }
+        Notice::Events(events) => {
+            for event in events {
+                encode_item(&as_alert(event), &mut record);
+            }
+        }
+    }
+    record
+}
+
+fn encode_item(alert: &GenericAlert, record: &mut Vec<u8>) {
     record.push(place(&Format::ALL, alert.format));
     record.push(alert.mark.map_or(u8::MAX, |mark| place(&Mark::ALL, mark)));
     let mut text = |text: Option<&str>| {
@@ -170,7 +277,6 @@ fn encode(tries: u32, alert: &GenericAlert) -> Vec<u8> {
     text(alert.correlator.as_ref().map(Correlator::as_str));
     text(Some(&alert.alert_type));
     text(Some(&alert.data));
-    record
 }
 
 fn place<T: PartialEq>(all: &[T], wanted: T) -> u8 {
@@ -180,11 +286,52 @@ fn place<T: PartialEq>(all: &[T], wanted: T) -> u8 {
         .unwrap_or(u8::MAX)
 }
 
-fn decode(record: &[u8]) -> Option<(u32, GenericAlert)> {
-    let (&[version, t0, t1, t2, t3, format, mark], mut rest) = record.split_first_chunk()?;
-    if version != VERSION {
+/// An event in the form of an alert, which differs by what it cannot have.
+fn as_alert(event: &ClientEvent) -> GenericAlert {
+    let mut alert = GenericAlert::new(event.event_type.as_str(), event.format);
+    alert.source.clone_from(&event.source);
+    alert.data.clone_from(&event.data);
+    alert
+}
+
+fn as_event(alert: GenericAlert) -> Option<ClientEvent> {
+    if alert.mark.is_some() || alert.correlator.is_some() {
         return None;
     }
+    let mut event = ClientEvent::new(alert.alert_type, alert.format);
+    event.source = alert.source;
+    event.data = alert.data;
+    Some(event)
+}
+
+fn decode(record: &[u8]) -> Option<(u32, Notice)> {
+    let (&[version, t0, t1, t2, t3], mut rest) = record.split_first_chunk()?;
+    let tries = u32::from_be_bytes([t0, t1, t2, t3]);
+    let (kind, count) = match version {
+        1 => (ALERTS, 1),
+        VERSION => {
+            let (&[kind, c0, c1, c2, c3], after) = rest.split_first_chunk()?;
+            rest = after;
+            (kind, u32::from_be_bytes([c0, c1, c2, c3]))
+        }
+        _ => return None,
+    };
+    let mut items = Vec::new();
+    for _ in 0..count {
+        let (alert, after) = decode_item(rest)?;
+        items.push(alert);
+        rest = after;
+    }
+    let notice = match kind {
+        ALERTS => Notice::Alerts(items),
+        EVENTS => Notice::Events(items.into_iter().map(as_event).collect::<Option<_>>()?),
+        _ => return None,
+    };
+    rest.is_empty().then_some((tries, notice))
+}
+
+fn decode_item(record: &[u8]) -> Option<(GenericAlert, &[u8])> {
+    let (&[format, mark], mut rest) = record.split_first_chunk()?;
     let mut text = || -> Option<Option<String>> {
         let (length, after) = rest.split_first_chunk()?;
         let length = u32::from_be_bytes(*length);
@@ -205,8 +352,7 @@ fn decode(record: &[u8]) -> Option<(u32, GenericAlert)> {
     alert.source = source;
     alert.correlator = correlator.map(Correlator::new);
     alert.data = data;
-    rest.is_empty()
-        .then_some((u32::from_be_bytes([t0, t1, t2, t3]), alert))
+    Some((alert, rest))
 }
 
 #[cfg(test)]
@@ -234,19 +380,61 @@ mod tests {
 
     #[test]
     fn records_round_trip() {
-        for alert in [full(), GenericAlert::new("", Format::Int)] {
-            assert_eq!(decode(&encode(7, &alert)), Some((7, alert)));
+        let mut event = ClientEvent::new("com.example.event", Format::Chr);
+        event.source = Some("./A".into());
+        event.data = "größer".into();
+        for notice in [
+            full().into(),
+            GenericAlert::new("", Format::Int).into(),
+            Notice::Alerts(vec![full(), GenericAlert::new("t", Format::Chr)]),
+            Notice::Events(vec![event, ClientEvent::new("", Format::Xml)]),
+        ] {
+            assert_eq!(decode(&encode(7, &notice)), Some((7, notice)));
         }
     }
 
     #[test]
+    fn records_of_the_first_version_are_read() {
+        let record = encode(7, &full().into());
+        let first = [&[1], &record[1..5], &record[10..]].concat();
+        assert_eq!(decode(&first), Some((7, full().into())));
+    }
+
+    #[test]
+    fn an_alert_command_has_one_correlator() {
+        let alert = |data: &str, correlator: Option<&str>| {
+            let mut alert = GenericAlert::new("t", Format::Chr);
+            alert.data = data.into();
+            alert.correlator = correlator.map(Correlator::new);
+            alert
+        };
+        let (a, b) = (alert("a", None), alert("b", None));
+        let (c, d) = (alert("c", Some("x")), alert("d", Some("y")));
+        let notice = Notice::Alerts(vec![a.clone(), b.clone(), c.clone(), d.clone()]);
+        assert_eq!(
+            notice.split(),
+            [Notice::Alerts(vec![a, b]), c.into(), d.into()]
+        );
+        assert!(Notice::Alerts(vec![]).split().is_empty());
+        assert!(Notice::Events(vec![]).split().is_empty());
+    }
+
+    #[test]
     fn a_damaged_record_is_refused() {
-        let record = encode(7, &full());
+        let record = encode(7, &full().into());
         for end in 0..record.len() {
             assert_eq!(decode(&record[..end]), None, "cut at {end}");
         }
         assert_eq!(decode(&[record.as_slice(), b"x"].concat()), None);
-        for (place, value) in [(0, 2), (5, 11), (6, 7), (7, 0x7f)] {
+        for (place, value) in [
+            (0, 3),
+            (5, 1),
+            (5, 2),
+            (9, 2),
+            (10, 11),
+            (11, 7),
+            (12, 0x7f),
+        ] {
             let mut bad = record.clone();
             bad[place] = value;
             assert_eq!(decode(&bad), None, "byte {place}");
@@ -265,15 +453,15 @@ mod tests {
     fn the_queue_survives_a_restart_in_order_and_counts_refusals() {
         let journal = MemoryJournal::new();
         let mut queue = AlertQueue::load(&journal).unwrap();
-        let alerts: Vec<GenericAlert> = (0..300)
-            .map(|n| GenericAlert::new(n.to_string(), Format::Chr))
+        let alerts: Vec<Notice> = (0..300)
+            .map(|n| GenericAlert::new(n.to_string(), Format::Chr).into())
             .collect();
         let mut batch = Batch::new();
         queue.queue(&alerts, &mut batch);
         queue.queued(alerts.clone());
         let kept = |tries| {
             Some(Refused::Kept {
-                alert: alerts[0].clone(),
+                notice: alerts[0].clone(),
                 tries,
             })
         };
@@ -285,9 +473,9 @@ mod tests {
         journal.commit(&batch).unwrap();
 
         let mut queue = AlertQueue::load(&journal).unwrap();
-        let found: Vec<GenericAlert> = queue
+        let found: Vec<Notice> = queue
             .due(Duration::ZERO)
-            .map(|(_, alert)| alert.clone())
+            .map(|(_, notice)| notice.clone())
             .collect();
         assert_eq!(found, alerts);
         let mut batch = Batch::new();

@@ -143,6 +143,10 @@ impl Client {
                 self.notifications.answered(&answer, &mut core.device);
                 phase
             }
+            (Input::Queue(notice), phase) => {
+                core.device.queue(notice);
+                phase
+            }
             (Input::Answered { question, answer }, phase) => {
                 phase.answered(question, answer, core, now)
             }

@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::{Batch, GenericAlert, Journal, JournalError, Now, StatusCode};
+use omadm_core::{Batch, Journal, JournalError, Now, StatusCode};
 use omadm_mo::{
     Effects, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, Layout, Registry, Reporting,
 };
 use omadm_tree::{Principal, Transaction, Tree};
 
 use crate::{
-    Backoff, Config, DropReason, Event, Output, QuestionId, StartError,
-    alerts::{AlertKey, AlertQueue, Refused},
+    Backoff, Config, Delivery, DropReason, Event, Output, QuestionId, StartError,
+    alerts::{AlertKey, AlertQueue, Notice, Refused},
     failure::Failure,
 };
 
@@ -160,16 +160,31 @@ impl Device {
     }
 
     /// The alerts that may be sent now, in order.
-    pub(crate) fn due_alerts(
-        &self,
-        now: Duration,
-    ) -> impl Iterator<Item = (AlertKey, &GenericAlert)> {
+    pub(crate) fn due_alerts(&self, now: Duration) -> impl Iterator<Item = (AlertKey, &Notice)> {
         self.books.alerts.due(now)
     }
 
     /// When the next alert may be sent.
     pub(crate) fn next_alert(&self) -> Option<Duration> {
         self.books.alerts.next_due()
+    }
+
+    /// Keeps news for the server, durable before it is told so.
+    pub(crate) fn queue(&mut self, notice: Notice) {
+        let books = &mut self.books;
+        let (queued, dropped) = books.admit(notice.split());
+        let mut batch = Batch::new();
+        books.alerts.queue(&queued, &mut batch);
+        if !batch.is_empty()
+            && let Err(error) = books.journal.commit(&batch)
+        {
+            books.failed(&error);
+            for notice in queued.iter().chain(&dropped) {
+                books.told(notice, Delivery::Dropped(DropReason::NotKept));
+            }
+            return;
+        }
+        books.admitted(queued, &dropped);
     }
 
     /// Removes the alerts the server acknowledged, and puts off or drops those it refused.
@@ -193,13 +208,8 @@ impl Device {
                 .alerts
                 .refuse(key, &books.alert_retry, now.mono, &mut batch)
             {
-                Some(Refused::Kept { alert, tries }) => {
-                    let event = Event::AlertRefused {
-                        alert,
-                        status,
-                        tries,
-                    };
-                    books.outputs.push_back(Output::Event(event));
+                Some(Refused::Kept { notice, tries }) => {
+                    books.told(&notice, Delivery::Refused { status, tries });
                 }
                 Some(Refused::Dropped) => {
                     AlertQueue::unqueue(key, &mut batch);
@@ -285,14 +295,38 @@ impl Books {
             return;
         }
         for (key, reason) in gone {
-            if let Some(alert) = self.alerts.remove(key) {
-                let event = match reason {
-                    None => Event::AlertDelivered(alert),
-                    Some(reason) => Event::AlertDropped { alert, reason },
-                };
-                self.outputs.push_back(Output::Event(event));
+            if let Some(notice) = self.alerts.remove(key) {
+                let delivery = reason.map_or(Delivery::Delivered, Delivery::Dropped);
+                self.told(&notice, delivery);
             }
         }
+    }
+
+    /// Tells what became of a notice.
+    fn told(&mut self, notice: &Notice, delivery: Delivery) {
+        let events = notice.told(delivery);
+        self.outputs.extend(events.into_iter().map(Output::Event));
+    }
+
+    /// What of these fits into the queue, and what does not.
+    fn admit(&self, notices: Vec<Notice>) -> (Vec<Notice>, Vec<Notice>) {
+        let mut room = self.max_alerts.saturating_sub(self.alerts.len());
+        notices.into_iter().partition(|notice| {
+            let fits = notice.len() <= room;
+            room = if fits { room - notice.len() } else { 0 };
+            fits
+        })
+    }
+
+    /// What was admitted is durable.
+    fn admitted(&mut self, queued: Vec<Notice>, dropped: &[Notice]) {
+        for notice in &queued {
+            self.told(notice, Delivery::Queued);
+        }
+        for notice in dropped {
+            self.told(notice, Delivery::Dropped(DropReason::QueueFull));
+        }
+        self.alerts.queued(queued);
     }
 
     fn failed(&mut self, error: &JournalError) {
@@ -400,13 +434,12 @@ impl<'d> Unit<'d> {
         books.next_job = effects.next_job();
         let Effects {
             mut batch,
-            mut alerts,
+            alerts,
             jobs,
             ..
         } = effects;
-        let room = books.max_alerts.saturating_sub(books.alerts.len());
-        let dropped = alerts.split_off(room.min(alerts.len()));
-        books.alerts.queue(&alerts, &mut batch);
+        let (queued, dropped) = books.admit(alerts.into_iter().map(Notice::from).collect());
+        books.alerts.queue(&queued, &mut batch);
         if let Err(error) = tree.commit(&*books.journal, batch) {
             registry.rolled_back();
             books.failed(&error);
@@ -425,15 +458,7 @@ impl<'d> Unit<'d> {
             );
             books.outputs.push_back(Output::Run(job));
         }
-        let queued = alerts.iter().cloned().map(Event::AlertQueued);
-        let reason = DropReason::QueueFull;
-        let dropped = dropped
-            .into_iter()
-            .map(|alert| Event::AlertDropped { alert, reason });
-        books
-            .outputs
-            .extend(queued.chain(dropped).map(Output::Event));
-        books.alerts.queued(alerts);
+        books.admitted(queued, &dropped);
         Ok(())
     }
 }

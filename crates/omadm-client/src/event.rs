@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt};
 
-use omadm_core::{GenericAlert, JournalErrorKind, StatusCode};
+use omadm_core::{ClientEvent, GenericAlert, JournalErrorKind, StatusCode};
 use omadm_mo::JobId;
 use omadm_syncml::{DecodeError, EncodeError};
 
@@ -46,10 +46,36 @@ pub enum Event {
         /// Why.
         reason: DropReason,
     },
+    /// Something became of a client event.
+    ClientEvent {
+        /// The event.
+        event: ClientEvent,
+        /// What.
+        delivery: Delivery,
+    },
     /// A job did not end within its time limit and was given up.
     JobTimedOut(JobId),
     /// The journal failed; what was to become durable did not happen.
     JournalFailed(JournalErrorKind),
+}
+
+/// What becomes of news for the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Delivery {
+    /// It is in the queue, durable.
+    Queued,
+    /// The server acknowledged it.
+    Delivered,
+    /// The server refused it; it will be sent again.
+    Refused {
+        /// How the server answered; absent if it did not.
+        status: Option<StatusCode>,
+        /// How often it was refused so far.
+        tries: u32,
+    },
+    /// It left the queue without being delivered.
+    Dropped(DropReason),
 }
 
 /// Why an alert was dropped.
@@ -62,6 +88,8 @@ pub enum DropReason {
     QueueFull,
     /// It goes into no message: larger than the server takes, or nothing the encoding can carry.
     TooLarge,
+    /// The journal failed when it was to be queued.
+    NotKept,
 }
 
 impl fmt::Display for DropReason {
@@ -70,6 +98,7 @@ impl fmt::Display for DropReason {
             Self::Refused => "the server refused it too often",
             Self::QueueFull => "the queue is full",
             Self::TooLarge => "it fits no message",
+            Self::NotKept => "the journal failed",
         })
     }
 }

@@ -4,7 +4,7 @@ use omadm_core::{UserAnswer, UserInteraction};
 use omadm_mo::{Job, JobEnd, JobId};
 use omadm_syncml::Encoding;
 
-use crate::{Event, SessionEnd};
+use crate::{Event, Notice, SessionEnd};
 
 /// What happens to a [`Client`](crate::Client).
 #[derive(Debug)]
@@ -40,6 +40,9 @@ pub enum Input<'a> {
     /// [`Event::NotificationDropped`](crate::Event::NotificationDropped), and its sender hears
     /// nothing.
     Notification(&'a [u8]),
+    /// News for the server: kept until it has them, and sent with the next message or session.
+    /// Allowed at any time. What the objects have to say is queued by themselves.
+    Queue(Notice),
     /// The moment of [`Client::deadline`](crate::Client::deadline) has come. Harmless when it has
     /// not.
     Deadline,

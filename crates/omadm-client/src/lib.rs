@@ -14,7 +14,8 @@
 //!   and [`Config::interaction_limit`].
 //! - **Notifications**: package 0 as [`Input::Notification`], verified, taken once, and answered by
 //!   nothing but a session.
-//! - **Alerts**: in the journal until the server acknowledges them; see [`Config::alert_retry`].
+//! - **Alerts** and client events: in the journal until the server acknowledges them; see [`Notice`]
+//!   and [`Config::alert_retry`].
 //!
 //! A device that talks to nobody:
 //!
@@ -77,10 +78,11 @@ mod session;
 mod value;
 mod walk;
 
+pub use alerts::Notice;
 pub use client::Client;
 pub use config::{Backoff, Compat, Config};
 pub use error::{ApiMisuse, StartError};
-pub use event::{DropReason, Event, SessionEnd};
+pub use event::{Delivery, DropReason, Event, SessionEnd};
 pub use io::{
     Input, Output, Question, QuestionId, Received, Request, Start, TransportFailure, Trigger,
 };

@@ -449,10 +449,15 @@ impl Session {
         let Some(&key) = self.ledger.status(status) else {
             return;
         };
-        if status.code.is_success() {
+        let refused = verdicts.refused.iter().any(|(known, _)| *known == key);
+        // One Status for each Item: one that refuses is enough.
+        if !status.code.is_success() {
+            verdicts.delivered.retain(|known| *known != key);
+            if !refused {
+                verdicts.refused.push((key, Some(status.code)));
+            }
+        } else if !refused && !verdicts.delivered.contains(&key) {
             verdicts.delivered.push(key);
-        } else {
-            verdicts.refused.push((key, Some(status.code)));
         }
     }
 
@@ -487,11 +492,11 @@ impl Session {
     ) -> Result<bool, EncodeError> {
         let mut unsendable = Vec::new();
         let mut everything = true;
-        for (key, alert) in device.due_alerts(now.mono) {
+        for (key, notice) in device.due_alerts(now.mono) {
             if self.sent_alerts.contains(&key) {
                 continue;
             }
-            let mut command = Command::Alert(Alert::from_generic(alert));
+            let mut command = Command::Alert(notice.command());
             match packer.push(&mut command) {
                 Ok(Fit::Packed(id)) => {
                     self.ledger.sent(self.link.last_sent(), id, key);

@@ -9,9 +9,13 @@
 use std::time::Duration;
 
 use omadm_client::{
-    Backoff, Config, DropReason, Event, Input, SessionEnd, StartError, TransportFailure,
+    Backoff, Config, Delivery, DropReason, Event, Input, Notice, SessionEnd, StartError,
+    TransportFailure,
 };
-use omadm_core::{AlertCode, Batch, Correlator, Journal, JournalErrorKind, Space, StatusCode};
+use omadm_core::{
+    AlertCode, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, JournalErrorKind,
+    Mark, Space, StatusCode,
+};
 use omadm_session::request;
 use omadm_syncml::{Alert, Command, Message};
 use omadm_testkit::{Bench, TestJournal, by_encoding, describe};
@@ -289,4 +293,147 @@ fn a_damaged_queue_is_found_at_the_start() {
 #[test]
 fn all_of_this_over_wbxml_too() {
     omadm_testkit::again_over_wbxml();
+}
+
+fn event(name: &str) -> ClientEvent {
+    let mut event = ClientEvent::new(name, Format::Chr);
+    event.source = Some("./Lamp/Light".into());
+    event.data = "größer".into();
+    event
+}
+
+/// What became of client events, in order.
+fn deliveries(bench: &Bench) -> Vec<(String, Delivery)> {
+    let of = |event: &Event| match event {
+        Event::ClientEvent { event, delivery } => Some((event.event_type.clone(), *delivery)),
+        _ => None,
+    };
+    bench.events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn client_events_are_kept_until_the_server_has_them() {
+    let mut bench = Bench::new(config());
+    let events = vec![event("a"), event("b")];
+    bench
+        .feed(Input::Queue(Notice::Events(events.clone())))
+        .unwrap();
+    assert_eq!((wanted(&bench), bench.client.queued_alerts()), (1, 2));
+    let mut bench = bench.restart();
+    let setup = bench.start();
+    assert_eq!(describe(&setup), "Alert(1201) Replace Alert(1224) Final");
+    let Command::Alert(alert) = &setup.commands[2] else {
+        panic!("{setup:?}");
+    };
+    assert_eq!(alert.client_events(), Ok(events));
+    bench.say([]);
+    let delivered = |name: &str| (name.to_owned(), Delivery::Delivered);
+    assert_eq!(deliveries(&bench), [delivered("a"), delivered("b")]);
+    assert!(bench.client.is_idle() && bench.restart().client.is_idle());
+}
+
+#[test]
+fn client_events_go_with_the_session_that_is_open() {
+    let mut bench = Bench::default();
+    bench.run([request::get("./Lamp/Name")]);
+    bench.feed(Input::Queue(event("a").into())).unwrap();
+    let said = bench.say([request::get("./Lamp/Name")]).unwrap();
+    assert_eq!(
+        describe(&said),
+        "SyncHdr=200 Get=200 Results Alert(1224) Final"
+    );
+    bench.say([]);
+    assert!(bench.client.is_idle());
+}
+
+#[test]
+fn a_refused_client_event_is_dropped_after_a_few_tries() {
+    let mut bench = Bench::new(config());
+    bench.feed(Input::Queue(event("a").into())).unwrap();
+    for tries in 1..=3 {
+        bench.start();
+        bench.refuse_alerts(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED);
+        let status = Some(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED);
+        let expected = match tries {
+            3 => Delivery::Dropped(DropReason::Refused),
+            tries => Delivery::Refused { status, tries },
+        };
+        assert_eq!(deliveries(&bench).pop(), Some(("a".into(), expected)));
+        bench.advance(2 * MINUTE);
+    }
+    assert!(bench.client.is_idle());
+}
+
+#[test]
+fn several_alerts_go_as_items_of_one_and_one_refusal_is_enough() {
+    let alert = |name: &str, correlator: Option<&str>| {
+        let mut alert = GenericAlert::new(name, Format::Chr);
+        alert.mark = Some(Mark::Critical);
+        alert.correlator = correlator.map(Correlator::new);
+        alert
+    };
+    let alerts = vec![alert("a", None), alert("b", None), alert("c", Some("x"))];
+    let mut bench = Bench::new(config());
+    bench
+        .feed(Input::Queue(Notice::Alerts(alerts.clone())))
+        .unwrap();
+    let setup = bench.start();
+    assert_eq!(
+        describe(&setup),
+        "Alert(1201) Replace Alert(1226) Alert(1226) Final"
+    );
+    let read: Vec<_> = setup.commands[2..]
+        .iter()
+        .flat_map(|command| match command {
+            Command::Alert(alert) => alert.generic_alerts().unwrap(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(read, alerts);
+
+    // A Status for each Item of the first Alert.
+    let mut answers = bench.script.acknowledge();
+    let place = answers.len() - 2;
+    let mut refusal = answers[place].clone();
+    if let Command::Status(status) = &mut refusal {
+        status.code = StatusCode::COMMAND_FAILED;
+    }
+    answers.insert(place, refusal);
+    let header = bench.script.header();
+    let body = bench.script.write_as(&header, answers, true);
+    bench.deliver(&body);
+    let told: Vec<_> = bench
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::AlertDelivered(alert) => Some((alert.alert_type.as_str(), true)),
+            Event::AlertRefused { alert, .. } => Some((alert.alert_type.as_str(), false)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [("a", false), ("b", false), ("c", true)]);
+    assert_eq!(bench.client.queued_alerts(), 2);
+}
+
+#[test]
+fn what_cannot_be_kept_is_told() {
+    let mut limited = config();
+    limited.max_queued_alerts = 1;
+    let mut bench = Bench::new(limited);
+    bench
+        .feed(Input::Queue(Notice::Events(vec![event("a"), event("b")])))
+        .unwrap();
+    let dropped = |reason| (Delivery::Dropped(reason),);
+    let full = dropped(DropReason::QueueFull);
+    assert!(
+        deliveries(&bench)
+            .iter()
+            .all(|(_, delivery)| (*delivery,) == full)
+    );
+    assert_eq!(deliveries(&bench).len(), 2);
+    bench.journal.fail_for_good(JournalErrorKind::Full);
+    bench.feed(Input::Queue(event("c").into())).unwrap();
+    let expected = Delivery::Dropped(DropReason::NotKept);
+    assert_eq!(deliveries(&bench).pop(), Some(("c".into(), expected)));
+    assert!(bench.client.is_idle());
 }

@@ -162,6 +162,33 @@ impl GenericAlert {
     }
 }
 
+/// One event on a client (1224): one Item of the Alert command. [DM-Protocol §8.6]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub struct ClientEvent {
+    /// The URI of the node or object concerned, if there is one.
+    pub source: Option<String>,
+    /// The type of the event, without surrounding white space.
+    pub event_type: String,
+    /// The format of `data`.
+    pub format: Format,
+    /// The content; empty where the type defines none.
+    pub data: String,
+}
+
+impl ClientEvent {
+    /// An event of the given type and format, without source and content.
+    #[must_use]
+    pub fn new(event_type: impl Into<String>, format: Format) -> Self {
+        Self {
+            source: None,
+            event_type: event_type.into(),
+            format,
+            data: String::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! The words every OMA DM crate shares.
 //!
 //! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`],
-//! [`Correlator`]), alerts ([`GenericAlert`], [`UserInteraction`]), secrets ([`Secret`]), time as an
+//! [`Correlator`]), alerts ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an
 //! argument ([`Now`]) and the durable [`Journal`] with its in-memory implementation.
 //!
 //! Nothing here touches a clock, a file, a socket or a random number.
@@ -15,7 +15,7 @@ mod status;
 mod time;
 mod ui;
 
-pub use alert::{AlertCode, GenericAlert, Mark};
+pub use alert::{AlertCode, ClientEvent, GenericAlert, Mark};
 pub use format::{Format, UnknownFormat};
 pub use id::{Correlator, InvalidServerId, ServerId};
 pub use journal::{

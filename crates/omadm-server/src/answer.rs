@@ -1,18 +1,21 @@
 //! Writes the messages of the server.
 
 use omadm_core::{AlertCode, StatusCode};
-use omadm_session::{Correlators, Fit, Packer, Unanswered, command_status, header_status};
+use omadm_session::{Correlators, Fit, Packer, Unanswered, command_status, header_status, request};
 use omadm_syncml::{Alert, Chal, Command, EncodeError, Header, Item, Message, OutputEncoding};
 
 use crate::{
     Config, EventKind, SessionEnd,
-    device::Device,
+    device::{Device, News},
     log::Log,
     session::{Phase, Sent, Session, Turn},
 };
 
 /// What an Alert without Items takes at most, in bytes of either encoding.
 const ALERT_ROOM: usize = 96;
+
+/// What every device has and every server may read.
+const PROOF: &str = "./DevInfo/DevId";
 
 /// How often procedures are asked for commands before one message: one that yields nothing but
 /// commands that cannot be sent does not hold the engine up.
@@ -107,6 +110,7 @@ impl Composer<'_> {
             match self.commands(&mut packer, header.msg_id, statuses) {
                 Packed::Some => true,
                 Packed::NoRoom => false,
+                Packed::Nothing if self.ask_for_proof(&mut packer, header.msg_id) => true,
                 Packed::Nothing => {
                     self.session.phase = Phase::Ended { resumable: true };
                     let end = EventKind::SessionEnded(SessionEnd::Completed);
@@ -166,6 +170,22 @@ impl Composer<'_> {
             }
         }
         any
+    }
+
+    /// Asks for a further message where the session would end with the Status of an alert that
+    /// nothing but its content tells from a later one; whether it did. The device that sends it has
+    /// got that Status, so what it brings in its next session is new.
+    fn ask_for_proof(&mut self, packer: &mut Packer<'_>, msg_id: u32) -> bool {
+        if self.session.unconfirmed.iter().all(News::is_named) {
+            return false;
+        }
+        match packer.push(&mut request::get(PROOF)) {
+            Ok(Fit::Packed(id)) => {
+                self.session.ledger.sent(msg_id, id, Sent::Proof);
+                true
+            }
+            _ => false,
+        }
     }
 
     fn alert(

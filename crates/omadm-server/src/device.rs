@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, time::Duration};
 
-use omadm_core::GenericAlert;
+use omadm_core::{ClientEvent, GenericAlert};
 use omadm_session::{Answer, Correlators, Procedure, Step, Unanswered};
 
 use crate::{
@@ -17,8 +17,22 @@ const REMEMBERED_ALERTS: usize = 64;
 pub(crate) struct Device {
     jobs: VecDeque<Job>,
     reported: VecDeque<GenericAlert>,
-    unconfirmed: Vec<GenericAlert>,
+    unconfirmed: Vec<News>,
     pub(crate) last_seen: Duration,
+}
+
+/// One Item of an alert that is reported once.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum News {
+    Alert(GenericAlert),
+    Event(ClientEvent),
+}
+
+impl News {
+    /// Whether it is known when it comes again, however late.
+    pub(crate) const fn is_named(&self) -> bool {
+        matches!(self, Self::Alert(alert) if alert.correlator.is_some())
+    }
 }
 
 #[derive(Debug)]
@@ -108,16 +122,22 @@ impl Device {
         self.unconfirmed = std::mem::take(&mut session.unconfirmed);
     }
 
-    /// Hands an alert on, unless it was before.
+    /// Hands an alert or a client event on, unless it was before.
     ///
-    /// One with a Correlator ends one Exec. Without, it is a repetition if it came in a message
-    /// that was never followed by another, in a session that did not end in order: then the device
-    /// may not have got its Status.
-    pub(crate) fn hear(&mut self, alert: GenericAlert) -> Option<EventKind> {
-        if let Some(index) = self.unconfirmed.iter().position(|known| *known == alert) {
+    /// One with a Correlator ends one Exec. Any other is a repetition if the device has not shown,
+    /// by a further message, that it got the Status of the first, and brings it in the first package
+    /// of its next session: it keeps what was not acknowledged, and begins with it. No session ends
+    /// in order before that was shown; see `Composer::ask_for_proof`. What cannot be told apart is a
+    /// lost Status and a lost proof: news that are the same again right after the latter are missed.
+    pub(crate) fn hear(&mut self, news: News) -> Option<EventKind> {
+        if let Some(index) = self.unconfirmed.iter().position(|known| *known == news) {
             self.unconfirmed.swap_remove(index);
             return None;
         }
+        let alert = match news {
+            News::Event(event) => return Some(EventKind::ClientEvent(event)),
+            News::Alert(alert) => alert,
+        };
         if alert.correlator.is_some() {
             if self.reported.contains(&alert) {
                 return None;

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
-use omadm_core::{Format, GenericAlert, StatusCode};
+use omadm_core::{ClientEvent, GenericAlert, StatusCode};
 use omadm_session::{Procedure, Report};
 use omadm_syncml::CmdRef;
 
@@ -67,7 +67,7 @@ pub enum EventKind {
         /// The procedure that was waiting for it, if one was.
         procedure: Option<ProcedureId>,
     },
-    /// One Item of a client event, alert 1224.
+    /// One Item of a client event, alert 1224; reported once like an alert.
     ClientEvent(ClientEvent),
     /// A procedure ended; the next one of the device starts.
     ProcedureFinished {
@@ -220,18 +220,4 @@ impl DevInfo {
             .iter()
             .map(|(path, value)| (path.as_str(), value.as_str()))
     }
-}
-
-/// One Item of a client event, alert 1224. [DM-Protocol]
-#[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct ClientEvent {
-    /// Where it happened, if the device says so.
-    pub source: Option<String>,
-    /// The Type.
-    pub event_type: String,
-    /// The Format of `data`.
-    pub format: Format,
-    /// The content.
-    pub data: String,
 }

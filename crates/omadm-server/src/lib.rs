@@ -55,9 +55,7 @@ mod turn;
 pub use ask::AskUser;
 pub use config::{Account, Accounts, Compat, Config, Everyone};
 pub use error::{EnqueueError, ReceiveError, RespondError};
-pub use event::{
-    ClientEvent, DevInfo, Event, EventKind, ProcedureId, SessionEnd, Trigger, Violation,
-};
+pub use event::{DevInfo, Event, EventKind, ProcedureId, SessionEnd, Trigger, Violation};
 pub use group::CommandGroup;
 pub use server::{Receipt, Request, Response, Server};
 pub use session::Session;

@@ -5,11 +5,10 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::GenericAlert;
 use omadm_session::{Ledger, Link, Outbox, Prover, Tag, Tagged, Verifier};
 use omadm_syncml::{CmdId, Encoding, Header, Status};
 
-use crate::{Account, Config, ProcedureId};
+use crate::{Account, Config, ProcedureId, device::News};
 
 /// A session with one device, as a value: everything that has to outlive the answer to a message.
 ///
@@ -42,7 +41,7 @@ pub struct Session {
     /// Commands that are not sent yet.
     pub(crate) queue: VecDeque<Queued>,
     /// Alerts in the last message. That their Status arrived is known when a further one comes.
-    pub(crate) unconfirmed: Vec<GenericAlert>,
+    pub(crate) unconfirmed: Vec<News>,
     /// Whether the package of the server goes on in the next message.
     pub(crate) mid_package: bool,
     /// Whether the session is to be aborted with the next answer.
@@ -78,6 +77,8 @@ pub(crate) struct Turn {
 pub(crate) enum Sent {
     /// An alert of the protocol itself.
     Alert,
+    /// A Get whose answer is of no interest, but that there is one.
+    Proof,
     Command {
         procedure: ProcedureId,
         tag: Tag,

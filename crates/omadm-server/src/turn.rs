@@ -1,6 +1,6 @@
 //! Walks the commands of one message.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use omadm_core::{AlertCode, Format, StatusCode};
 use omadm_session::{Answer, Heard, Unanswered, command_status};
@@ -9,8 +9,8 @@ use omadm_syncml::{
 };
 
 use crate::{
-    ClientEvent, Compat, Config, DevInfo, EventKind, SessionEnd, Trigger, Violation,
-    device::Device,
+    Compat, Config, DevInfo, EventKind, SessionEnd, Trigger, Violation,
+    device::{Device, News},
     log::Log,
     session::{Phase, Sent, Session},
 };
@@ -107,7 +107,7 @@ impl Walk<'_> {
                 }
             }
         }
-        if self.opening {
+        if message.is_final {
             self.device.settle();
         }
         match end {
@@ -165,7 +165,7 @@ impl Walk<'_> {
             };
         }
         match self.session.ledger.status(status) {
-            Some(Sent::Alert) => {}
+            Some(Sent::Alert | Sent::Proof) => {}
             Some(Sent::Command {
                 procedure,
                 tag,
@@ -193,6 +193,9 @@ impl Walk<'_> {
     /// The code of the Status the Results get, if it is not 200.
     fn results(&mut self, results: &Results<'_>) -> Option<StatusCode> {
         let found = self.session.ledger.results(results);
+        if let Some((Sent::Proof, _)) = found {
+            return None;
+        }
         let Some((Sent::Command { procedure, tag, .. }, answered)) = found else {
             self.violation(Violation::StrayResults {
                 msg_ref: results.msg_ref,
@@ -272,50 +275,44 @@ impl Walk<'_> {
             Some(
                 AlertCode::NEXT_MESSAGE | AlertCode::SESSION_ABORT | AlertCode::NO_END_OF_DATA,
             ) => StatusCode::OK,
-            Some(AlertCode::CLIENT_EVENT | AlertCode::GENERIC) => self.generic(alert),
+            Some(AlertCode::CLIENT_EVENT | AlertCode::GENERIC) => self.news(alert),
             Some(code) if code.is_user_interaction() => StatusCode::COMMAND_NOT_ALLOWED,
             Some(_) => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
         }
     }
 
-    /// Hands the Items of a Generic Alert or a client event on; their form is the same.
-    fn generic(&mut self, alert: &Alert<'_>) -> StatusCode {
-        let mut generic = alert.clone();
-        generic.code = Some(AlertCode::GENERIC);
+    /// Hands the Items of a Generic Alert or a client event on.
+    fn news(&mut self, alert: &Alert<'_>) -> StatusCode {
+        let mut alert = Cow::Borrowed(alert);
         if self.config.compat.alert_without_format {
-            for item in generic
-                .items
-                .iter_mut()
-                .filter(|it| it.meta.format.is_none())
-            {
-                item.meta.format = Some(Format::default().as_str().into());
+            for item in &mut alert.to_mut().items {
+                let default = || Format::default().as_str().into();
+                item.meta.format.get_or_insert_with(default);
             }
         }
-        let items = match generic.generic_alerts() {
-            Ok(items) => items,
+        let news: Result<Vec<News>, _> = match alert.code {
+            Some(AlertCode::CLIENT_EVENT) => alert
+                .client_events()
+                .map(|events| events.into_iter().map(News::Event).collect()),
+            _ => alert
+                .generic_alerts()
+                .map(|alerts| alerts.into_iter().map(News::Alert).collect()),
+        };
+        let news = match news {
+            Ok(news) => news,
             Err(error) => return error.status(),
         };
-        let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(news.len()).unwrap_or(u32::MAX);
         let alerts = self.session.alerts.saturating_add(count);
         if alerts > self.config.max_alerts {
             self.violation(Violation::TooManyAlerts);
             return StatusCode::COMMAND_FAILED;
         }
         self.session.alerts = alerts;
-        for item in items {
-            if alert.code == Some(AlertCode::GENERIC) {
-                self.session.unconfirmed.push(item.clone());
-                if let Some(event) = self.device.hear(item) {
-                    self.log.push(event);
-                }
-            } else {
-                let event = ClientEvent {
-                    source: item.source,
-                    event_type: item.alert_type,
-                    format: item.format,
-                    data: item.data,
-                };
-                self.log.push(EventKind::ClientEvent(event));
+        for news in news {
+            self.session.unconfirmed.push(news.clone());
+            if let Some(event) = self.device.hear(news) {
+                self.log.push(event);
             }
         }
         StatusCode::OK

@@ -1,13 +1,13 @@
-use omadm_core::{AlertCode, Correlator, GenericAlert, StatusCode};
+use omadm_core::{AlertCode, ClientEvent, Correlator, GenericAlert, StatusCode};
 
 use crate::{Alert, Item, Meta};
 
-/// Why an Alert holds no Generic Alerts, or only incomplete ones.
+/// Why an Alert holds no Generic Alerts or client events, or only incomplete ones.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenericAlertError {
-    /// The code is not 1226.
-    #[error("not a generic alert")]
+    /// The code is not that of what was asked for, 1226 or 1224.
+    #[error("not an alert of this kind")]
     NotGeneric,
     /// There is no Item.
     #[error("no item")]
@@ -41,7 +41,7 @@ impl GenericAlertError {
     }
 }
 
-/// Generic Alerts. [DM-Protocol]
+/// Generic Alerts and client events. [DM-Protocol]
 impl<'a> Alert<'a> {
     /// An Alert of one Item for `alert`; `Data` is written even if it is empty.
     ///
@@ -55,16 +55,40 @@ impl<'a> Alert<'a> {
     /// ```
     #[must_use]
     pub fn from_generic(alert: &'a GenericAlert) -> Self {
-        let mut meta = Meta::new()
-            .with_format(alert.format)
-            .with_type(alert.alert_type.as_str());
-        meta.mark = alert.mark.map(|mark| mark.as_str().into());
-        let mut item = Item::new().with_meta(meta).with_data(alert.data.as_str());
-        item.source = alert.source.as_deref().map(Into::into);
-        let mut command = Self::new(AlertCode::GENERIC).with_items([item]);
-        let correlator = alert.correlator.as_ref();
+        Self::from_generics(std::slice::from_ref(alert))
+    }
+
+    /// An Alert with an Item for each of `alerts`, which have one Correlator: that of the first
+    /// goes.
+    #[must_use]
+    pub fn from_generics(alerts: &'a [GenericAlert]) -> Self {
+        let items = alerts.iter().map(|alert| {
+            let mut meta = Meta::new()
+                .with_format(alert.format)
+                .with_type(alert.alert_type.as_str());
+            meta.mark = alert.mark.map(|mark| mark.as_str().into());
+            let mut item = Item::new().with_meta(meta).with_data(alert.data.as_str());
+            item.source = alert.source.as_deref().map(Into::into);
+            item
+        });
+        let mut command = Self::new(AlertCode::GENERIC).with_items(items.collect::<Vec<_>>());
+        let correlator = alerts.first().and_then(|alert| alert.correlator.as_ref());
         command.correlator = correlator.map(|correlator| correlator.as_str().into());
         command
+    }
+
+    /// An Alert with an Item for each of `events`.
+    #[must_use]
+    pub fn from_client_events(events: &'a [ClientEvent]) -> Self {
+        let items = events.iter().map(|event| {
+            let meta = Meta::new()
+                .with_format(event.format)
+                .with_type(event.event_type.as_str());
+            let mut item = Item::new().with_meta(meta).with_data(event.data.as_str());
+            item.source = event.source.as_deref().map(Into::into);
+            item
+        });
+        Self::new(AlertCode::CLIENT_EVENT).with_items(items.collect::<Vec<_>>())
     }
 
     /// The Generic Alerts in it, one for each Item.
@@ -75,7 +99,27 @@ impl<'a> Alert<'a> {
     ///
     /// [`GenericAlertError`], which knows the status that answers it.
     pub fn generic_alerts(&self) -> Result<Vec<GenericAlert>, GenericAlertError> {
-        if self.code != Some(AlertCode::GENERIC) {
+        self.alerts_of(AlertCode::GENERIC)
+    }
+
+    /// The client events in it, one for each Item, read as [`Alert::generic_alerts`] reads its own.
+    ///
+    /// # Errors
+    ///
+    /// [`GenericAlertError`], which knows the status that answers it.
+    pub fn client_events(&self) -> Result<Vec<ClientEvent>, GenericAlertError> {
+        let alerts = self.alerts_of(AlertCode::CLIENT_EVENT)?.into_iter();
+        let event = |alert: GenericAlert| {
+            let mut event = ClientEvent::new(alert.alert_type, alert.format);
+            event.source = alert.source;
+            event.data = alert.data;
+            event
+        };
+        Ok(alerts.map(event).collect())
+    }
+
+    fn alerts_of(&self, code: AlertCode) -> Result<Vec<GenericAlert>, GenericAlertError> {
+        if self.code != Some(code) {
             return Err(GenericAlertError::NotGeneric);
         }
         if self.items.is_empty() {
@@ -149,6 +193,28 @@ mod tests {
         let command = Alert::from_generic(&bare);
         assert_eq!(command.items[0].data, Some("".into()));
         assert_eq!(command.generic_alerts(), Ok(vec![bare]));
+    }
+
+    #[test]
+    fn several_items_come_back_as_they_were_sent() {
+        let mut alerts = vec![GenericAlert::new("a", Format::Chr); 3];
+        alerts[1].mark = Some(Mark::Fatal);
+        alerts[2].source = Some("./A".into());
+        for alert in &mut alerts {
+            alert.correlator = Some(Correlator::new("c"));
+        }
+        let command = Alert::from_generics(&alerts);
+        assert_eq!(command.items.len(), 3);
+        assert_eq!(command.generic_alerts(), Ok(alerts.clone()));
+        assert_eq!(command.client_events(), Err(GenericAlertError::NotGeneric));
+
+        let mut events = vec![ClientEvent::new("e", Format::Int); 2];
+        events[0].source = Some("./A/B".into());
+        events[1].data = "7".into();
+        let command = Alert::from_client_events(&events);
+        assert_eq!(command.code, Some(AlertCode::CLIENT_EVENT));
+        assert_eq!(command.client_events(), Ok(events.clone()));
+        assert_eq!(command.generic_alerts(), Err(GenericAlertError::NotGeneric));
     }
 
     #[test]
