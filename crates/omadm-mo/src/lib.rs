@@ -6,7 +6,7 @@
 //! a table for people. A [`ManagementObject`] adds behaviour: it takes part in changes in two phases
 //! and executes nodes, with a [`Job`] for what takes long. [`DevInfo`], [`DevDetail`] and
 //! [`Account`] are the objects every device has. A [`tnds::Document`] is a part of the tree as a
-//! document.
+//! document; [`bootstrap`] brings accounts to a device.
 //!
 //! ```
 //! use omadm_core::{MemoryJournal, Now};
@@ -36,7 +36,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod bootstrap;
 pub mod ddf;
+pub mod provisioning;
 pub mod tnds;
 
 mod base64;

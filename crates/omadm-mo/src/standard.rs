@@ -14,6 +14,6 @@ use omadm_tree::Uri;
 
 /// The address a literal stands for.
 #[expect(clippy::expect_used, reason = "tests go through every literal")]
-fn literal(path: &'static str) -> Uri {
+pub(crate) fn literal(path: &'static str) -> Uri {
     Uri::parse(path).expect("a literal address is valid")
 }

@@ -208,14 +208,18 @@ impl Account {
     /// # Errors
     /// The [`AccountError`] of that account. What else is wrong elsewhere does not matter.
     pub fn find(tree: &Tree, server: &ServerId) -> Result<Option<(Uri, Self)>, AccountError> {
-        let of_server = |root: &Uri| {
-            let id = tree.node(root).and_then(|node| node.child("ServerID"));
-            id.and_then(|id| id.text()) == Some(server.as_str())
-        };
-        match Self::roots(tree).into_iter().find(of_server) {
+        match Self::root_of(tree, server) {
             Some(root) => Ok(Some((root.clone(), Self::read(tree, &root)?))),
             None => Ok(None),
         }
+    }
+
+    /// Where the account with a server is.
+    pub(crate) fn root_of(tree: &Tree, server: &ServerId) -> Option<Uri> {
+        Self::roots(tree).into_iter().find(|root| {
+            let id = tree.node(root).and_then(|node| node.child("ServerID"));
+            id.and_then(|id| id.text()) == Some(server.as_str())
+        })
     }
 
     /// Writes the data of the credentials with a level and type, such as the nonce to use next;
@@ -349,7 +353,7 @@ impl Account {
     }
 
     /// The leaves, by their addresses below the root.
-    fn leaves(&self) -> Vec<(Uri, Value)> {
+    pub(crate) fn leaves(&self) -> Vec<(Uri, Value)> {
         let text = |path, text: &str| (literal(path), Value::chr(text));
         let mut leaves = vec![text("ServerID", self.server_id.as_str())];
         for (path, value) in [
