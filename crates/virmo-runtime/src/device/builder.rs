@@ -181,7 +181,6 @@ impl DeviceBuilder {
         let mut registry = Registry::new();
         let server = &self.config.server_id;
         let account = Account::new(server.clone(), self.config.server_url.clone());
-        let account_root = Uri::parse("./DMAcc")?.child(server.as_str())?;
         let detail = DevDetail {
             uri: self.limits.uri,
             ..self.detail
@@ -190,10 +189,10 @@ impl DeviceBuilder {
         registry.mount(Box::new(detail.object()))?;
         // The rest of an account is what a server makes of it; where its server is, is said here.
         let address = Value::chr(&self.config.server_url);
-        let account = account
-            .object(account_root)
-            .with(Uri::parse("AppAddr/1/Addr")?, address);
-        registry.mount(Box::new(account))?;
+        let at = Uri::root().child(server.as_str())?;
+        let accounts = Account::objects([(server.as_str(), &account)])?
+            .with(at.join(&Uri::parse("AppAddr/1/Addr")?), address);
+        registry.mount(Box::new(accounts))?;
         let observer = Arc::clone(&self.observer);
         let virmo = VirmoClient::builder(
             self.hypervisor,
