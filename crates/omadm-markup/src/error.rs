@@ -67,6 +67,10 @@ pub enum ReadErrorKind {
     /// The text is not UTF-8.
     #[error("not utf-8")]
     NotUtf8,
+    /// Strings of a table and names of namespaces, counted wherever they are referred to, add up to
+    /// more than [`Limits::max_bytes`](crate::Limits).
+    #[error("too much taken from declarations")]
+    TooMuchReferred,
     /// Text or an attribute value is larger than [`Limits::max_text`](crate::Limits).
     #[error("text too large")]
     TextTooLarge,

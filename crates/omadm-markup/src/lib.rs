@@ -27,8 +27,9 @@
 //!
 //! Reading never panics, never recurses and keeps within [`Limits`]. A document type declaration,
 //! and with it everything one could do, is refused; so are references to entities other than the
-//! five of XML. Nothing is ever fetched. Strings of a WBXML string table may be referred to until
-//! they add up to [`Limits::max_bytes`]. An error says what is wrong and at which byte.
+//! five of XML. Nothing is ever fetched. Strings of a WBXML string table and names of namespaces
+//! may be referred to until they add up to [`Limits::max_bytes`]. An error says what is wrong and at
+//! which byte.
 
 mod chars;
 mod encoding;

@@ -7,7 +7,8 @@
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The size of the document in bytes. Default: 8 MiB.
+    /// The size of the document in bytes, and of all that is taken from its string table and its
+    /// namespace declarations, counted as often as it is. Default: 8 MiB.
     pub max_bytes: usize,
     /// How deep elements nest; the root is at depth 1. Default: 64.
     pub max_depth: usize,

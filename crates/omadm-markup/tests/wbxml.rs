@@ -340,7 +340,7 @@ fn strings_of_the_table_are_no_bomb() {
         Encoding::Wbxml,
         &Limits::default(),
     );
-    assert_eq!(error.unwrap_err().kind, Kind::TextTooLarge);
+    assert_eq!(error.unwrap_err().kind, Kind::TooMuchReferred);
 }
 
 #[test]

@@ -189,6 +189,12 @@ pub(crate) struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// What a copy of it costs, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let bindings = self.bindings.iter();
+        bindings.map(|(prefix, uri)| prefix.len() + uri.len()).sum()
+    }
+
     pub(super) fn namespaces(&self) -> Namespaces<'_> {
         let mut namespaces = Namespaces::new();
         namespaces.bare = self.bare;

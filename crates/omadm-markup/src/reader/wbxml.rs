@@ -44,7 +44,8 @@ pub(super) struct WbxmlReader<'a> {
     base: usize,
     depth: usize,
     elements: usize,
-    /// How much was taken from string tables so far, so that repeating it is not free.
+    /// How much names, texts and fragments took over from string tables and declarations, so that
+    /// repeating it is not free.
     referred: usize,
     attributes: VecDeque<(Name<'a>, Cow<'a, str>)>,
     /// The last tag announced no content: its `End` is due.
@@ -279,6 +280,7 @@ impl<'a> WbxmlReader<'a> {
                     pages,
                     namespaces: self.namespaces.scope(namespaces),
                 };
+                self.refer(place.table.len() + place.namespaces.weight(), start)?;
                 (whole, Scope { place: Some(place) })
             }
         };

@@ -37,6 +37,8 @@ pub(crate) struct XmlReader<'a> {
     event_start: usize,
     depth: usize,
     elements: usize,
+    /// How much names and fragments took over from declarations, so that repeating it is not free.
+    referred: usize,
     /// Attributes not yet returned, the next one last.
     attributes: Vec<(Name<'a>, Cow<'a, str>)>,
     /// The last start tag was also an end tag, whose `End` is due.
@@ -88,6 +90,7 @@ impl<'a> XmlReader<'a> {
             event_start: 0,
             depth: 0,
             elements: 0,
+            referred: 0,
             attributes: Vec::new(),
             end_due: false,
             fresh: false,
@@ -209,6 +212,7 @@ impl<'a> XmlReader<'a> {
         }
         let source = self.input.get(start..self.event_start).unwrap_or_default();
         let scope = self.namespaces.scope(scope);
+        self.refer(scope.weight(), start)?;
         let source = Cow::Borrowed(source.trim_ascii());
         Ok(Content::Fragment(Fragment::new(
             source,
@@ -477,6 +481,9 @@ impl<'a> XmlReader<'a> {
                     None => return self.fail(ReadErrorKind::UndeclaredPrefix, name_at),
                 },
             };
+            if let Namespace::Other(uri) = namespace {
+                self.refer(uri.len(), name_at)?;
+            }
             let name = Name::Other(namespace, local);
             if self.attributes.iter().any(|(other, _)| *other == name) {
                 return self.fail(ReadErrorKind::DuplicateAttribute, name_at);
@@ -516,8 +523,19 @@ impl<'a> XmlReader<'a> {
         if !chars::is_name(local) {
             return self.fail(ReadErrorKind::InvalidName, at);
         }
+        if let Namespace::Other(uri) = namespace {
+            self.refer(uri.len(), at)?;
+        }
         let tag = self.namespaces.tag(namespace, local.as_bytes());
         Ok(tag.map_or(Name::Other(namespace, local), Name::Known))
+    }
+
+    fn refer(&mut self, bytes: usize, at: usize) -> Result<()> {
+        self.referred = self.referred.saturating_add(bytes);
+        if self.referred > self.limits.max_bytes {
+            return self.fail(ReadErrorKind::TooMuchReferred, at);
+        }
+        Ok(())
     }
 
     /// Line ends as XML wants them. [XML §2.11]

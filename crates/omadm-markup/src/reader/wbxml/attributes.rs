@@ -16,7 +16,7 @@ struct Attribute<'a> {
 
 impl<'a> WbxmlReader<'a> {
     /// What a literal tag is called, once its namespace declarations were read.
-    pub(super) fn literal_name(&self, name: &'a str, at: usize) -> Result<Name<'a>> {
+    pub(super) fn literal_name(&mut self, name: &'a str, at: usize) -> Result<Name<'a>> {
         let (namespace, local) = match name.split_once(':') {
             None => (self.default_namespace(), name),
             Some((prefix, local)) => match self.namespaces.of(prefix) {
@@ -26,6 +26,9 @@ impl<'a> WbxmlReader<'a> {
         };
         if !chars::is_name(local) {
             return self.fail(ReadErrorKind::InvalidName, at);
+        }
+        if let Namespace::Other(uri) = namespace {
+            self.refer(uri.len(), at)?;
         }
         let tag = self.namespaces.tag(namespace, local.as_bytes());
         Ok(tag.map_or(Name::Other(namespace, local), Name::Known))
@@ -94,6 +97,9 @@ impl<'a> WbxmlReader<'a> {
             };
             if !chars::is_name(local) {
                 return self.fail(ReadErrorKind::InvalidName, at);
+            }
+            if let Namespace::Other(uri) = namespace {
+                self.refer(uri.len(), at)?;
             }
             let name = Name::Other(namespace, local);
             if self.attributes.iter().any(|(other, _)| *other == name) {

@@ -1,5 +1,4 @@
 use super::{Pages, Result, WbxmlReader, header::Header};
-use crate::Limits;
 
 /// What to come back to after an embedded document.
 #[derive(Debug)]
@@ -22,9 +21,7 @@ impl<'a> WbxmlReader<'a> {
         let octets = self.opaque()?;
         let start = self.at - octets.len();
         let end = self.at;
-        let mut limits = self.limits.clone();
-        limits.max_depth = limits.max_depth.saturating_sub(self.depth);
-        let Some((header, body)) = embedded(octets, &limits) else {
+        let Some((header, body)) = self.embedded(octets) else {
             self.at = at;
             return Ok(false);
         };
@@ -45,6 +42,30 @@ impl<'a> WbxmlReader<'a> {
         Ok(true)
     }
 
+    /// The header of a document that stands in octets, if they are one from end to end, and where
+    /// its body begins.
+    fn embedded(&mut self, octets: &'a [u8]) -> Option<(Header<'a>, usize)> {
+        let mut limits = self.limits.clone();
+        limits.max_depth = limits.max_depth.saturating_sub(self.depth);
+        let (header, body) = Header::read(octets, 0, &limits).ok()?;
+        if !header.kind.is_embedded() {
+            return None;
+        }
+        let mut reader = WbxmlReader::new(octets, body, header, &limits);
+        reader.referred = self.referred;
+        loop {
+            match reader.next_event() {
+                Ok(Some(_)) => {}
+                Ok(None) => return Some((header, body)),
+                Err(_) => {
+                    // What was tried in vain was not free.
+                    self.referred = reader.referred;
+                    return None;
+                }
+            }
+        }
+    }
+
     /// Comes back from an embedded document that was read whole.
     pub(super) fn leave_embedded(&mut self) -> bool {
         if self.depth != self.base || !self.rooted {
@@ -61,16 +82,4 @@ impl<'a> WbxmlReader<'a> {
         self.turn_to(outer.pages);
         true
     }
-}
-
-/// The header of a document that stands in octets, if they are one from end to end, and where its
-/// body begins.
-fn embedded<'a>(octets: &'a [u8], limits: &Limits) -> Option<(Header<'a>, usize)> {
-    let (header, body) = Header::read(octets, 0, limits).ok()?;
-    if !header.kind.is_embedded() {
-        return None;
-    }
-    let mut reader = WbxmlReader::new(octets, body, header, limits);
-    while reader.next_event().ok()?.is_some() {}
-    Some((header, body))
 }

@@ -107,11 +107,16 @@ impl<'a> WbxmlReader<'a> {
         let Some(string) = self.header.string(index) else {
             return self.fail(ReadErrorKind::InvalidStringIndex, at);
         };
-        self.referred = self.referred.saturating_add(string.len());
-        if self.referred > self.limits.max_bytes {
-            return self.fail(ReadErrorKind::TextTooLarge, at);
-        }
+        self.refer(string.len(), at)?;
         Ok((string, self.header.table_at + index))
+    }
+
+    pub(super) fn refer(&mut self, bytes: usize, at: usize) -> Result<()> {
+        self.referred = self.referred.saturating_add(bytes);
+        if self.referred > self.limits.max_bytes {
+            return self.fail(ReadErrorKind::TooMuchReferred, at);
+        }
+        Ok(())
     }
 
     /// Octets, token included.
