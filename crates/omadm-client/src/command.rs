@@ -1,14 +1,14 @@
 //! One Item of a command against the tree and the objects: LocURI → `Target` → `Permit` → change.
 
 use omadm_core::{Correlator, Now};
-use omadm_mo::ExecRequest;
-use omadm_syncml::{Command, Item, Location, Meta, NodeCommand};
+use omadm_mo::{ExecRequest, tnds::Document};
+use omadm_syncml::{Command, Encoding, Item, Location, Meta, NodeCommand};
 use omadm_tree::{AccessType, Principal, Reading, Selector, Target, UriLimits};
 
 use crate::{
     device::{Device, Executed, Unit},
     failure::Failure,
-    value,
+    subtree, value,
 };
 
 /// A command on nodes that changes the tree and can be taken back.
@@ -50,12 +50,22 @@ pub(crate) fn edit(
     // What the command brings is looked at once it is known to be allowed: 404, 405 and 425 come
     // before 415.
     match (edit, target.selector) {
-        (Edit::Add, _) => {
-            let permit = permit(unit, AccessType::Add)?;
-            let new = value::new_node(item, meta)?;
-            let (tree, schema) = unit.parts();
-            tree.add(schema, permit, new)?;
-        }
+        (Edit::Add, _) => match subtree::document(item, meta).transpose() {
+            Some(document) => {
+                // What is there may be the parent of what the document adds.
+                let is_node = target.selector == Selector::Node;
+                if !is_node || unit.tree.node(&target.uri).is_none() {
+                    permit(unit, AccessType::Add)?;
+                }
+                subtree::add(unit, &target.uri, &document?, by)?;
+            }
+            None => {
+                let permit = permit(unit, AccessType::Add)?;
+                let new = value::new_node(item, meta)?;
+                let (tree, schema) = unit.parts();
+                tree.add(schema, permit, new)?;
+            }
+        },
         (Edit::Copy, _) => {
             let source = locate(item.source.as_ref(), "Source", &limits)?;
             let (tree, schema) = unit.parts();
@@ -69,16 +79,19 @@ pub(crate) fn edit(
         }
         (Edit::Replace, Selector::Node) => {
             let permit = permit(unit, AccessType::Replace)?;
-            if unit
+            if let Some(document) = subtree::document(item, meta)? {
+                subtree::replace(unit, &target.uri, &document, by)?;
+            } else if unit
                 .tree
                 .node(&target.uri)
                 .is_some_and(|node| node.is_interior())
             {
                 return Err(Failure::Misplaced);
+            } else {
+                let value = value::value(item, meta)?;
+                let (tree, schema) = unit.parts();
+                tree.replace(schema, permit, value)?;
             }
-            let value = value::value(item, meta)?;
-            let (tree, schema) = unit.parts();
-            tree.replace(schema, permit, value)?;
         }
         (Edit::Replace, _) => {
             let permit = permit(unit, AccessType::Replace)?;
@@ -89,24 +102,31 @@ pub(crate) fn edit(
     unit.stage(by)
 }
 
-/// Reads what one Item asks for.
+/// Reads what one Item asks for: the Items of its Results.
 pub(crate) fn get(
     device: &mut Device,
     item: &Item<'_>,
     by: &Principal,
+    encoding: Encoding,
     now: Now,
-) -> Result<Reading, Failure> {
+) -> Result<Vec<Item<'static>>, Failure> {
     let unit = device.begin(now);
     let read = || {
-        let limits = unit.tree.tree().limits().uri;
+        let tree = &unit.tree;
+        let limits = tree.tree().limits().uri;
         let target = locate(item.target.as_ref(), "Target", &limits)?;
-        let permit = unit
-            .tree
-            .authorize(unit.schema(), by, AccessType::Get, &target)?;
-        Ok(unit.tree.get(unit.schema(), &permit)?)
+        let permit = tree.authorize(unit.schema(), by, AccessType::Get, &target)?;
+        let uri = item.target.as_ref().map_or("", |target| &target.uri);
+        match tree.get(unit.schema(), &permit)? {
+            Reading::Tnds { nodes, properties } => {
+                let document = Document::from_tree(tree.tree(), &nodes, properties);
+                Ok(vec![value::document(&target.uri, &document, encoding)?])
+            }
+            reading => Ok(value::items(uri, reading, encoding)),
+        }
     };
-    let reading = read();
-    unit.close(reading)
+    let items = read();
+    unit.close(items)
 }
 
 /// Executes what one Item asks for, in a change of its own.

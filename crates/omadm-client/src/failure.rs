@@ -1,5 +1,8 @@
 use omadm_core::{JournalErrorKind, StatusCode};
-use omadm_mo::Refusal;
+use omadm_mo::{
+    Refusal,
+    tnds::{CreationError, TndsError},
+};
 use omadm_tree::{TargetError, TreeError};
 
 /// Why a command, or one Item of it, was not executed.
@@ -17,6 +20,12 @@ pub(crate) enum Failure {
     /// The Format, the Type or the octets of a value are of no use.
     #[error("the value is not valid")]
     Value,
+    /// The document is no serialized subtree.
+    #[error("the document is not valid")]
+    Tnds(#[from] TndsError),
+    /// The document asks for nodes that do not go together.
+    #[error("the document asks for no tree")]
+    Creation(#[from] CreationError),
     /// The value to send is larger than the server takes.
     #[error("the value is too large for the server")]
     TooLarge,
@@ -57,6 +66,8 @@ impl Failure {
             Self::Incomplete(_) => StatusCode::INCOMPLETE_COMMAND,
             Self::Target(error) => error.status(),
             Self::Value => StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
+            Self::Tnds(error) => error.status(),
+            Self::Creation(error) => error.status(),
             Self::TooLarge => StatusCode::REQUEST_ENTITY_TOO_LARGE,
             Self::Unencodable => StatusCode::COMMAND_FAILED,
             Self::Unsupported => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,

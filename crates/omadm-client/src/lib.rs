@@ -8,8 +8,9 @@
 //!   every command and Results, as many messages as it takes within the server's MaxMsgSize; final
 //!   answers that take longer than [`Config::exec_limit`] become 202 and an alert.
 //! - **Commands**: Add, Copy, Delete, Exec, Get, Replace, Sequence and Alert, in document order, each
-//!   Item a change of its own that is durable before it is reported. Atomic, chunks of large objects
-//!   and TNDS are answered with 406.
+//!   Item a change of its own that is durable before it is reported; Atomic, with all that is in it
+//!   as one change. Subtrees are read, added and replaced as TNDS documents. Chunks of large objects
+//!   are answered with 406.
 //! - **User interaction**: alerts 1100 to 1104 as [`Output::Ask`], one at a time, each within MAXDT
 //!   and [`Config::interaction_limit`].
 //! - **Notifications**: package 0 as [`Input::Notification`], verified, taken once, and answered by
@@ -75,6 +76,7 @@ mod notification;
 mod phase;
 mod question;
 mod session;
+mod subtree;
 mod value;
 mod walk;
 

@@ -4,16 +4,11 @@ use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use omadm_core::Format;
+use omadm_mo::tnds::{self, Document};
 use omadm_syncml::{Data, Encoding, Item, Location, Meta};
-use omadm_tree::{ListEntry, NewNode, Reading, Value};
+use omadm_tree::{ListEntry, NewNode, Reading, Uri, Value};
 
 use crate::failure::Failure;
-
-/// The types of a serialized subtree, which is no value of a leaf. [DM-TNDS]
-const TNDS: [&str; 2] = [
-    "application/vnd.syncml.dmtnds+xml",
-    "application/vnd.syncml.dmtnds+wbxml",
-];
 
 /// What an Add creates; `meta` is the Item's with what it inherits.
 pub(crate) fn new_node(item: &Item<'_>, meta: &Meta<'_>) -> Result<NewNode, Failure> {
@@ -41,9 +36,6 @@ pub(crate) fn new_node(item: &Item<'_>, meta: &Meta<'_>) -> Result<NewNode, Fail
 pub(crate) fn value(item: &Item<'_>, meta: &Meta<'_>) -> Result<Value, Failure> {
     let format = meta.format().map_err(|_| Failure::Value)?;
     let media_type = meta.media_type.as_deref();
-    if media_type.is_some_and(|media_type| TNDS.contains(&media_type)) {
-        return Err(Failure::Value);
-    }
     let octets = match argument(item, meta)? {
         Some(octets) => octets,
         None if format == Format::Null => Cow::Borrowed(&[][..]),
@@ -96,14 +88,10 @@ pub(crate) fn text<'i>(item: &'i Item<'_>) -> Result<&'i str, Failure> {
     data.as_text().ok_or(Failure::Value)
 }
 
-/// The Items of a Results for what was read at `uri`.
-pub(crate) fn items(
-    uri: &str,
-    reading: Reading,
-    encoding: Encoding,
-) -> Result<Vec<Item<'static>>, Failure> {
+/// The Items of a Results for what was read at `uri`, which is no document.
+pub(crate) fn items(uri: &str, reading: Reading, encoding: Encoding) -> Vec<Item<'static>> {
     let item = || Item::new().with_source(Location::new(uri.to_owned()));
-    Ok(match reading {
+    match reading {
         Reading::Leaf(value) => vec![with_value(item(), &value, encoding)],
         Reading::Children(names) => {
             let meta = Meta::new().with_format(Format::Node);
@@ -114,9 +102,32 @@ pub(crate) fn items(
             .into_iter()
             .map(|entry| list_item(entry, encoding))
             .collect(),
-        // Nothing else is read yet but a TNDS document.
-        _ => return Err(Failure::Unsupported),
-    })
+        _ => Vec::new(),
+    }
+}
+
+/// The Item of a Results for the subtree at `uri`. [DM-TNDS]
+///
+/// The document is text in XML and octets in WBXML, so that it can be cut into chunks.
+pub(crate) fn document(
+    uri: &Uri,
+    document: &Document,
+    encoding: Encoding,
+) -> Result<Item<'static>, Failure> {
+    let mut octets = Vec::new();
+    document
+        .encode(encoding, &mut octets)
+        .map_err(|_| Failure::Unencodable)?;
+    let (format, media_type, data) = match encoding {
+        Encoding::Xml => {
+            let text = String::from_utf8(octets).map_err(|_| Failure::Unencodable)?;
+            (Format::Xml, tnds::MIME_XML, Data::from(text))
+        }
+        Encoding::Wbxml => (Format::Bin, tnds::MIME_WBXML, Data::Opaque(octets.into())),
+    };
+    let meta = Meta::new().with_format(format).with_type(media_type);
+    let item = Item::new().with_source(Location::new(uri.to_string()));
+    Ok(item.with_meta(meta).with_data(data))
 }
 
 fn list_item(entry: ListEntry, encoding: Encoding) -> Item<'static> {

@@ -19,7 +19,6 @@ use crate::{
     failure::Failure,
     question::{self, Effect, Open},
     session::Session,
-    value,
 };
 
 /// A walk through the commands of a message: one after the other, each one answered before the next
@@ -417,9 +416,8 @@ fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Resul
     }
     match command {
         Command::Get(_) => {
-            let reading = command::get(ground.device, item, ground.by, ground.now)?;
-            let uri = item.target.as_ref().map_or("", |target| &target.uri);
-            let items = value::items(uri, reading, ground.config.encoding)?;
+            let encoding = ground.config.encoding;
+            let items = command::get(ground.device, item, ground.by, encoding, ground.now)?;
             let results = ground.session.measure(items)?;
             Ok(Run::Done(Outcome::read(results)))
         }
