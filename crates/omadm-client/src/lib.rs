@@ -64,6 +64,7 @@
 mod alerts;
 mod answer;
 mod atomic;
+mod bootstrap;
 mod client;
 mod command;
 mod config;
@@ -81,6 +82,7 @@ mod value;
 mod walk;
 
 pub use alerts::Notice;
+pub use bootstrap::{Bootstrap, BootstrapError};
 pub use client::Client;
 pub use config::{Backoff, Compat, Config};
 pub use error::{ApiMisuse, StartError};

@@ -175,6 +175,12 @@ impl Secrets {
 }
 
 impl Mac {
+    /// The octets.
+    #[must_use]
+    pub const fn octets(&self) -> [u8; 20] {
+        self.0
+    }
+
     fn of(key: &Secret, document: &[u8]) -> Self {
         // A key of any length is taken.
         let hmac = Hmac::<Sha1>::new_from_slice(key.expose());
@@ -249,6 +255,12 @@ pub fn imsi_octets(imsi: &str) -> Result<Vec<u8>, InvalidImsi> {
 impl PartialEq for Mac {
     fn eq(&self, other: &Self) -> bool {
         Secret::from(self.0.to_vec()) == Secret::from(other.0.to_vec())
+    }
+}
+
+impl From<[u8; 20]> for Mac {
+    fn from(octets: [u8; 20]) -> Self {
+        Self(octets)
     }
 }
 
