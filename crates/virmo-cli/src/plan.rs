@@ -1,6 +1,10 @@
 //! The plan of `virmo serve`: an ordered list of steps in TOML.
 
-use std::{collections::BTreeMap, fmt, fs, io, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -8,6 +12,8 @@ use toml::Spanned;
 /// One step of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Step {
+    /// Where it stands in the plan, from 1.
+    pub(crate) line: usize,
     pub(crate) action: Action,
     /// The status that makes the step a success instead of any 2xx.
     pub(crate) expect: Option<u16>,
@@ -27,13 +33,78 @@ pub(crate) enum Action {
     DeleteVm(String),
     DeleteImage(String),
     ApplyResources(BTreeMap<String, String>),
+    AskUser(AskUser),
+    Raw(Raw),
+}
+
+/// A command as it goes to the device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Raw {
     Get(String),
     Exec(String),
     Delete(String),
+    Copy(Copy),
     Add(Leaf),
     Replace(Leaf),
-    /// A word of a later capability.
-    NotBuilt(&'static str),
+    Atomic(Vec<Raw>),
+    Sequence(Vec<Raw>),
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Copy {
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AskUser {
+    /// The VM whose user is asked; without it the device's.
+    #[serde(default)]
+    pub(crate) vm: Option<String>,
+    pub(crate) kind: Kind,
+    pub(crate) text: String,
+    #[serde(default)]
+    pub(crate) choices: Vec<String>,
+    /// What the answer is until the user changes it: DR.
+    #[serde(default)]
+    pub(crate) default: Option<String>,
+    #[serde(default)]
+    pub(crate) min_seconds: Option<u64>,
+    #[serde(default)]
+    pub(crate) max_seconds: Option<u64>,
+    #[serde(default)]
+    pub(crate) max_length: Option<u32>,
+    #[serde(default)]
+    pub(crate) input: Input,
+    #[serde(default)]
+    pub(crate) password: bool,
+}
+
+/// What a user is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    Display,
+    Confirm,
+    Input,
+    Choice,
+    Choices,
+}
+
+/// What may be typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Input {
+    #[default]
+    Text,
+    Number,
+    Date,
+    Time,
+    Phone,
+    Ip,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -62,13 +133,19 @@ pub(crate) struct CreateVm {
     pub(crate) resources: Option<String>,
 }
 
-/// A node for a raw Add or Replace; without `value` an interior node.
+/// A node for a raw Add or Replace; an Add without a value and a format is that of an interior node.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Leaf {
     pub(crate) uri: String,
     #[serde(default)]
     pub(crate) value: Option<String>,
+    /// A file whose content is the value.
+    #[serde(default)]
+    pub(crate) value_file: Option<PathBuf>,
+    /// The content of that file.
+    #[serde(skip)]
+    pub(crate) content: Option<Vec<u8>>,
     #[serde(default)]
     pub(crate) format: Option<String>,
     #[serde(default, rename = "type")]
@@ -97,14 +174,15 @@ struct Row {
     delete_vm: Option<Vm>,
     delete_image: Option<Image>,
     apply_resources: Option<BTreeMap<String, String>>,
-    ask_user: Option<toml::Value>,
+    ask_user: Option<AskUser>,
     get: Option<String>,
     exec: Option<String>,
     delete: Option<String>,
+    copy: Option<Copy>,
     add: Option<Leaf>,
     replace: Option<Leaf>,
-    atomic: Option<toml::Value>,
-    sequence: Option<toml::Value>,
+    atomic: Option<Vec<Raw>>,
+    sequence: Option<Vec<Raw>>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +208,12 @@ pub(crate) enum PlanError {
         line: usize,
         actions: usize,
     },
+    /// The content of a value.
+    File {
+        line: usize,
+        path: PathBuf,
+        error: io::Error,
+    },
 }
 
 impl fmt::Display for PlanError {
@@ -144,13 +228,42 @@ impl fmt::Display for PlanError {
                     "line {line}: the step has {actions} actions; give each its own [[step]]"
                 )
             }
+            Self::File { line, path, error } => {
+                write!(f, "line {line}: {}: {error}", path.display())
+            }
         }
     }
 }
 
-/// Reads a plan file.
+/// Reads a plan file; the files it names are found from its folder.
 pub(crate) fn read(path: &Path) -> Result<Vec<Step>, PlanError> {
-    parse(&fs::read_to_string(path).map_err(PlanError::Read)?)
+    let mut steps = parse(&fs::read_to_string(path).map_err(PlanError::Read)?)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    for Step { line, action, .. } in &mut steps {
+        if let Action::Raw(raw) = action {
+            load(raw, folder, *line)?;
+        }
+    }
+    Ok(steps)
+}
+
+/// Reads the files a command names.
+fn load(raw: &mut Raw, folder: &Path, line: usize) -> Result<(), PlanError> {
+    match raw {
+        Raw::Add(leaf) | Raw::Replace(leaf) => {
+            if let Some(name) = &leaf.value_file {
+                let path = folder.join(name);
+                let content = fs::read(&path);
+                leaf.content =
+                    Some(content.map_err(|error| PlanError::File { line, path, error })?);
+            }
+            Ok(())
+        }
+        Raw::Atomic(group) | Raw::Sequence(group) => {
+            group.iter_mut().try_for_each(|raw| load(raw, folder, line))
+        }
+        Raw::Get(_) | Raw::Exec(_) | Raw::Delete(_) | Raw::Copy(_) => Ok(()),
+    }
 }
 
 /// Reads the text of a plan.
@@ -177,20 +290,22 @@ fn step(row: Row, line: usize) -> Result<Step, PlanError> {
         row.delete_vm.map(vm(Action::DeleteVm)),
         row.delete_image.map(|row| Action::DeleteImage(row.node)),
         row.apply_resources.map(Action::ApplyResources),
-        row.ask_user.map(|_| Action::NotBuilt("ask_user")),
-        row.get.map(Action::Get),
-        row.exec.map(Action::Exec),
-        row.delete.map(Action::Delete),
-        row.add.map(Action::Add),
-        row.replace.map(Action::Replace),
-        row.atomic.map(|_| Action::NotBuilt("atomic")),
-        row.sequence.map(|_| Action::NotBuilt("sequence")),
+        row.ask_user.map(Action::AskUser),
+        row.get.map(|uri| Action::Raw(Raw::Get(uri))),
+        row.exec.map(|uri| Action::Raw(Raw::Exec(uri))),
+        row.delete.map(|uri| Action::Raw(Raw::Delete(uri))),
+        row.copy.map(|copy| Action::Raw(Raw::Copy(copy))),
+        row.add.map(|leaf| Action::Raw(Raw::Add(leaf))),
+        row.replace.map(|leaf| Action::Raw(Raw::Replace(leaf))),
+        row.atomic.map(|group| Action::Raw(Raw::Atomic(group))),
+        row.sequence.map(|group| Action::Raw(Raw::Sequence(group))),
     ]
     .into_iter()
     .flatten()
     .collect();
     match (actions.pop(), actions.len()) {
         (Some(action), 0) => Ok(Step {
+            line,
             action,
             expect: row.expect,
             stop: row.stop,
@@ -236,14 +351,64 @@ ask_user = { vm = "entvm", kind = "confirm", text = "Add the access point?" }
         assert_eq!(
             steps[2],
             Step {
+                line: 6,
                 action: Action::Suspend("entvm".into()),
                 expect: Some(405),
                 stop: true
             }
         );
         assert!(matches!(&steps[1].action, Action::CreateVm(vm) if vm.running == Some(true)));
-        assert_eq!(steps[5].action, Action::Get("./VirMO/entvm/State".into()));
-        assert_eq!(steps[7].action, Action::NotBuilt("ask_user"));
+        let get = Raw::Get("./VirMO/entvm/State".into());
+        assert_eq!(steps[5].action, Action::Raw(get));
+        assert!(matches!(&steps[7].action, Action::AskUser(ask) if ask.kind == Kind::Confirm));
+    }
+
+    #[test]
+    fn groups_hold_commands_of_every_kind() {
+        let steps = parse(
+            "[[step]]\natomic = [{ add = { uri = './a', value = '1' } }, { delete = './b' },\n\
+             { sequence = [{ copy = { from = './c', to = './d' } }] }]\n",
+        )
+        .unwrap();
+        let Action::Raw(Raw::Atomic(group)) = &steps[0].action else {
+            panic!("{steps:?}");
+        };
+        assert!(
+            matches!(&group[..], [Raw::Add(_), Raw::Delete(_), Raw::Sequence(inner)]
+            if matches!(&inner[..], [Raw::Copy(copy)] if copy.to == "./d"))
+        );
+        let error = |text: &str| parse(text).unwrap_err().to_string();
+        let two = error("[[step]]\natomic = [{ get = './a', delete = './b' }]\n");
+        assert!(two.contains("line 2"), "{two}");
+        let unknown = error("[[step]]\nsequence = [{ suspend = 'a' }]\n");
+        assert!(
+            unknown.contains("line 2") && unknown.contains("suspend"),
+            "{unknown}"
+        );
+    }
+
+    #[test]
+    fn a_value_may_be_a_file_beside_the_plan() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.toml");
+        std::fs::write(folder.path().join("large"), [0, 255]).unwrap();
+        let plan = |name: &str| {
+            format!(
+                "[[step]]\nsequence = [{{ replace = {{ uri = './a', value_file = '{name}' }} }}]\n"
+            )
+        };
+        std::fs::write(&path, plan("large")).unwrap();
+        let steps = read(&path).unwrap();
+        let Action::Raw(Raw::Sequence(group)) = &steps[0].action else {
+            panic!("{steps:?}");
+        };
+        assert!(matches!(&group[0], Raw::Replace(leaf) if leaf.content == Some(vec![0, 255])));
+        std::fs::write(&path, plan("none")).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 1: ") && error.contains("none"),
+            "{error}"
+        );
     }
 
     #[test]

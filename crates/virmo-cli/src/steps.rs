@@ -6,19 +6,21 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use virmo::{
     dm::{
-        core::{Format, GenericAlert},
-        session::{Answer, Correlators, Procedure, Report, Round, Step as Next, request},
-        syncml::Command,
+        core::{EchoType, GenericAlert, InputType, Interaction, UserInteraction},
+        session::{Answer, Correlators, Procedure, Report, Step as Next},
     },
     params::ResourceConfig,
     server::{ApplyResources, CreateVm, DeliverImage, Mounts, Operate},
 };
 
-use crate::plan::{Action, Leaf, Step};
+use crate::plan::{Action, AskUser, Input, Kind, Step};
+
+mod raw;
 
 /// A step of a plan, on its way through the engine.
 #[derive(Debug)]
@@ -53,8 +55,8 @@ pub(crate) fn procedures(plan: &[Step], base: &str) -> Result<Vec<Box<dyn Proced
     plan.iter()
         .enumerate()
         .map(|(index, step)| {
-            let (label, inner) =
-                procedure(&step.action, base).map_err(|why| format!("step {index}: {why}"))?;
+            let (label, inner) = procedure(&step.action, base)
+                .map_err(|why| format!("line {}: {why}", step.line))?;
             let planned = Planned {
                 index,
                 label,
@@ -131,6 +133,9 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
             .map_err(|error| format!("{name:?}: {error}"))
     };
     Ok(match action {
+        Action::DeliverImage(it) if it.uri.is_empty() || it.media_type.is_empty() => {
+            return Err("an image has a uri and a media_type".to_owned());
+        }
         Action::DeliverImage(it) => {
             let uri = resolve(&it.uri, base);
             let mut procedure = DeliverImage::new(image(&it.node)?, &it.name, uri, &it.media_type);
@@ -160,6 +165,9 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
         Action::DeleteImage(name) => {
             operate("delete image", name, Operate::delete_image(image(name)?))
         }
+        Action::ApplyResources(configs) if configs.is_empty() => {
+            return Err("apply_resources names no VM".to_owned());
+        }
         Action::ApplyResources(configs) => {
             let configs = configs
                 .iter()
@@ -169,26 +177,8 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
                 ApplyResources::new(&mounts, configs).map_err(|error| error.to_string())?;
             ("apply resources".to_owned(), Box::new(procedure))
         }
-        Action::Get(uri) => raw("get", uri, request::get(uri)),
-        Action::Delete(uri) => raw("delete", uri, request::delete(uri)),
-        Action::Exec(uri) => raw("exec", uri, request::exec(uri, None)),
-        Action::Add(it) => match &it.value {
-            None => raw(
-                "add",
-                &it.uri,
-                request::add_node(&it.uri, it.media_type.as_deref()),
-            ),
-            Some(value) => raw("add", &it.uri, request::add(&it.uri, leaf(it, value)?)),
-        },
-        Action::Replace(it) => {
-            let value = it.value.as_deref().unwrap_or_default();
-            raw(
-                "replace",
-                &it.uri,
-                request::replace(&it.uri, leaf(it, value)?),
-            )
-        }
-        Action::NotBuilt(word) => return Err(format!("{word}: not built yet")),
+        Action::AskUser(it) => (format!("ask the user: {}", it.text), ask(it)?),
+        Action::Raw(it) => raw::procedure(it)?,
     })
 }
 
@@ -200,18 +190,6 @@ fn config(text: &str) -> Result<ResourceConfig, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}"))
 }
 
-fn leaf(it: &Leaf, value: &str) -> Result<request::Leaf, String> {
-    let format = match &it.format {
-        None => Format::Chr,
-        Some(word) => word.parse().map_err(|error| format!("{error}"))?,
-    };
-    let leaf = request::Leaf::new(format, value.to_owned());
-    Ok(match &it.media_type {
-        Some(media_type) => leaf.with_type(media_type),
-        None => leaf,
-    })
-}
-
 /// A URI as it is, or against the listener if it has no scheme.
 pub(crate) fn resolve(uri: &str, base: &str) -> String {
     if uri.contains("://") {
@@ -220,57 +198,43 @@ pub(crate) fn resolve(uri: &str, base: &str) -> String {
     format!("{base}/{}", uri.trim_start_matches('/'))
 }
 
-fn raw(name: &str, uri: &str, command: Command<'static>) -> (String, Box<dyn Procedure>) {
-    let raw = Raw {
-        command,
-        round: Round::default(),
-        retries: 0,
+fn ask(it: &AskUser) -> Result<Box<dyn Procedure>, String> {
+    if it.vm.is_some() {
+        return Err("ask_user of a VM: not built yet".to_owned());
+    }
+    let choices = || match it.choices.is_empty() {
+        true => Err("a choice needs choices".to_owned()),
+        false => Ok(it.choices.clone()),
     };
-    (format!("{name} {uri}"), Box::new(raw))
-}
-
-/// How often a command is sent again whose session was lost.
-const RETRIES: u32 = 3;
-
-/// One command as it stands in the plan. It is sent again if its session was lost, except an Exec,
-/// which may have been executed.
-#[derive(Debug)]
-struct Raw {
-    command: Command<'static>,
-    round: Round,
-    retries: u32,
-}
-
-impl Procedure for Raw {
-    fn poll(&mut self, _: &mut Correlators) -> Next {
-        let Some(reply) = self.round.replies().first() else {
-            return self.round.send([self.command.clone()]);
-        };
-        let repeatable = !matches!(self.command, Command::Exec(_));
-        if self.round.is_lost() && repeatable && self.retries < RETRIES {
-            self.retries += 1;
-            return self.round.send_again();
-        }
-        let mut report = Report::new(reply.is_success(), reply.status());
-        if let Some(children) = reply.children() {
-            report.children = Some(children.into_iter().map(str::to_owned).collect());
-        } else {
-            report.value = reply.text().map(str::to_owned);
-        }
-        if !report.ok {
-            report.detail = Some(reply.complaint());
-        }
-        Next::Done(report)
+    let interaction = match it.kind {
+        Kind::Display => Interaction::Display,
+        Kind::Confirm => Interaction::Confirm,
+        Kind::Input => Interaction::TextInput,
+        Kind::Choice => Interaction::SingleChoice(choices()?),
+        Kind::Choices => Interaction::MultipleChoice(choices()?),
+    };
+    let mut asked = UserInteraction::new(interaction, &it.text);
+    asked.options.min_display = it.min_seconds.map(Duration::from_secs);
+    asked.options.max_display = it.max_seconds.map(Duration::from_secs);
+    asked.options.default_response = it.default.clone();
+    asked.options.max_length = it.max_length;
+    asked.options.input = match it.input {
+        Input::Text => InputType::Alphanumeric,
+        Input::Number => InputType::Numeric,
+        Input::Date => InputType::Date,
+        Input::Time => InputType::Time,
+        Input::Phone => InputType::Phone,
+        Input::Ip => InputType::Ip,
+    };
+    if it.password {
+        asked.options.echo = EchoType::Password;
     }
-
-    fn answer(&mut self, answer: Answer) {
-        self.round.answer(answer);
-    }
+    Ok(Box::new(virmo::dm::server::AskUser::new(asked)))
 }
 
 #[cfg(test)]
 mod tests {
-    use virmo::dm::{core::StatusCode, session::Unanswered};
+    use virmo::dm::core::StatusCode;
 
     use super::*;
     use crate::plan;
@@ -312,33 +276,48 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_is_sent_again_unless_it_may_have_been_executed() {
-        let plan = plan::parse("[[step]]\nget = './a'\n[[step]]\nexec = './a'\n").unwrap();
-        let mut correlators = Correlators::new("t");
-        let mut sent = Vec::new();
-        for mut procedure in procedures(&plan, "http://h").unwrap() {
-            let mut times = 0;
-            while let Next::Send(commands) = procedure.poll(&mut correlators) {
-                times += 1;
-                for command in commands {
-                    let lost = Answer::not_answered(command.tag, Unanswered::SessionLost);
-                    procedure.answer(lost);
-                }
-            }
-            sent.push(times);
-        }
-        assert_eq!(sent, [4, 1]);
-    }
-
-    #[test]
     fn what_cannot_be_built_is_named_with_its_step() {
         let error = |text: &str| procedures(&plan::parse(text).unwrap(), "http://h").unwrap_err();
-        assert_eq!(
-            error("[[step]]\nask_user = 1\n"),
-            "step 0: ask_user: not built yet"
-        );
-        let resources = error("[[step]]\nget = '.'\n[[step]]\napply_resources = { a = 'RAM=x' }\n");
-        assert!(resources.starts_with("step 1: \"RAM=x\""), "{resources}");
+        for (step, why) in [
+            ("apply_resources = { a = 'RAM=x' }", "\"RAM=x\": "),
+            ("apply_resources = {}", "apply_resources names no VM"),
+            ("suspend = { vm = 'a/b' }", "\"a/b\": "),
+            ("delete_image = { node = '' }", "\"\": "),
+            (
+                "deliver_image = { node = 'a', name = '', uri = '', media_type = 'x' }",
+                "an image",
+            ),
+            ("get = './a//b'", "\"./a//b\": "),
+            ("get = './a?list=x'", "\"./a?list=x\": "),
+            ("exec = './a?list=Struct'", "\"./a?list=Struct\": "),
+            ("add = { uri = '../a' }", "\"../a\": "),
+            ("replace = { uri = './a' }", "a value is missing"),
+            (
+                "replace = { uri = './a', value = '', format = 'x' }",
+                "\"x\": ",
+            ),
+            (
+                "replace = { uri = './a', value = '', value_file = 'x' }",
+                "value and value_file",
+            ),
+            ("copy = { from = './a', to = '' }", "\"\": "),
+            ("sequence = []", "nothing in it"),
+            ("atomic = [{ get = './a?prop=X' }]", "\"./a?prop=X\": "),
+            (
+                "ask_user = { kind = 'choice', text = '?' }",
+                "a choice needs choices",
+            ),
+            (
+                "ask_user = { vm = 'a', kind = 'confirm', text = '?' }",
+                "ask_user of a VM",
+            ),
+        ] {
+            let said = error(&format!("[[step]]\nget = '.'\n[[step]]\n{step}\n"));
+            assert!(
+                said.starts_with(&format!("line 3: {why}")),
+                "{step}: {said}"
+            );
+        }
     }
 
     #[test]

@@ -317,6 +317,88 @@ get = ".?prop=ACL"
     assert_eq!(code, Some(1), "step 3 failed");
 }
 
+/// Every command a server has, in groups too; a value from a file; questions.
+#[test]
+fn a_plan_has_every_command() {
+    let plan = r#"
+[[step]]
+sequence = [{ add = { uri = "./VirMO/a" } }, { add = { uri = "./VirMO/b" } }, { get = "./DevInfo/Man" }]
+[[step]]
+atomic = [{ replace = { uri = "./VirMO/a/Description", value = "1" } }, { delete = "./VirMO/none" }]
+[[step]]
+get = "./VirMO/a/Description"
+[[step]]
+atomic = [{ replace = { uri = "./VirMO/a/Description", value = "1" } }, { delete = "./VirMO/b" }]
+[[step]]
+get = "./VirMO/b"
+expect = 404
+[[step]]
+add = { uri = "./VirMO/a/Ext/note", value_file = "note" }
+[[step]]
+copy = { from = "./VirMO/a/Ext/note", to = "./VirMO/a/Ext/kept" }
+[[step]]
+get = "./VirMO/a/Ext/kept"
+[[step]]
+get = "./DevInfo?list=StructData"
+[[step]]
+replace = { uri = "./VirMO/a?prop=Title", value = "A machine" }
+[[step]]
+get = "./VirMO/a?prop=Title"
+[[step]]
+apply_resources = { none = "RAM=1&Storage=1&CPU=1&Network=1" }
+expect = 404
+[[step]]
+get = "./VirMO"
+[[step]]
+ask_user = { kind = "confirm", text = "Add the access point?" }
+[[step]]
+ask_user = { kind = "choice", text = "Which?", choices = ["one", "two"], default = "2" }
+"#;
+    let place = Place::new(plan);
+    fs::write(place.path("note"), "from a file").unwrap();
+    let (server, url) = place.serve(&["--once"]);
+    let words = [
+        "--device-id",
+        "urn:x:1",
+        "--ui",
+        "accept",
+        "--until-idle",
+        "--json",
+    ];
+    let device = virmo(&[&["device", "--server", &url], &words[..]].concat());
+    assert_eq!(device.status.code(), Some(0), "{}", complaint(&device));
+    let (code, told) = server.end();
+    let fields = ["index", "ok", "status", "value", "children", "result"];
+    let steps = pick(&told, "step", &fields);
+    let list = r#"["./DevInfo","./DevInfo/DevId = urn:x:1","./DevInfo/DmV = "#;
+    assert!(
+        steps[8].starts_with(&format!("8 true 200 null {list}")),
+        "{steps:?}"
+    );
+    let mut others = steps.clone();
+    others.remove(8);
+    assert_eq!(
+        others,
+        [
+            "0 true 200 null null null",
+            "1 false 507 null null null",
+            "2 true 200  null null",
+            "3 true 200 null null null",
+            "4 true 404 null null null",
+            "5 true 200 null null null",
+            "6 true 200 null null null",
+            "7 true 200 from a file null null",
+            "9 true 200 null null null",
+            "10 true 200 A machine null null",
+            "11 true 404 null null null",
+            r#"12 true 200 null ["DeviceResources","Operations","a"] null"#,
+            "13 true 200 null null yes",
+            "14 true 200 null null 2",
+        ]
+    );
+    assert_eq!(code, Some(1), "step 1 is refused as a whole");
+}
+
 #[test]
 fn a_plan_may_be_long() {
     let (code, steps) = run(&"[[step]]\nget = './DevInfo/Man'\n".repeat(1200));

@@ -202,11 +202,16 @@ fn a_wrong_plan_is_explained_with_its_line() {
             "odd",
         ),
         (
-            "[[step]]\nask_user = { vm = 'v' }\n",
-            "ask_user: not built yet",
+            "[[step]]\nask_user = { vm = 'v', kind = 'confirm', text = '?' }\n",
+            "line 1: ask_user of a VM: not built yet",
         ),
-        ("[[step]]\natomic = []\n", "atomic: not built yet"),
-        ("[[step]]\nsequence = []\n", "sequence: not built yet"),
+        (
+            "[[step]]\nask_user = { kind = 'shout', text = '?' }\n",
+            "shout",
+        ),
+        ("[[step]]\natomic = []\n", "line 1: nothing in it"),
+        ("\n[[step]]\nget = './a//b'\n", "line 2: "),
+        ("[[step]]\napply_resources = {}\n", "names no VM"),
     ] {
         fs::write(&path, text).unwrap();
         let complaint = refused(&["serve", "--listen", "127.0.0.1:0", "--plan", plan]);

@@ -8,15 +8,17 @@ use virmo_params::ResourceConfig;
 
 use crate::{
     Mounts,
-    flow::{Done, Flow, Judgement, Next, Script, Stage, Write, procedure},
+    flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     read::Faults,
 };
 
 /// Changes what machines may use of the device, all together. [VirMO §8]
 ///
-/// 1. Add NewConfig of each machine, or replace it.
-/// 2. Exec `VirMO/Operations/ApplyChanges`, and wait for its end.
-/// 3. Read CurrentConfig of each machine.
+/// 1. Read State of each machine: one that is not there is the end of it, for the Add of a NewConfig
+///    would make it.
+/// 2. Add NewConfig of each machine, or replace it.
+/// 3. Exec `VirMO/Operations/ApplyChanges`, and wait for its end.
+/// 4. Read CurrentConfig of each machine.
 ///
 /// The report's status is that of the Exec. When the device refuses, the NewConfigs stay where they
 /// are.
@@ -48,6 +50,7 @@ struct Machine {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
+    Find,
     Write,
     Run,
     Read,
@@ -72,7 +75,7 @@ impl ApplyResources {
         Ok(Self {
             apply: mounts.device(VirmoNode::ApplyChanges),
             machines: machines.collect::<Result<_, UriError>>()?,
-            phase: Phase::Write,
+            phase: Phase::Find,
             outcome: None,
             flow: Flow::default(),
         })
@@ -116,7 +119,11 @@ impl ApplyResources {
 impl Script for ApplyResources {
     fn next(&mut self, done: Done<'_>) -> Next {
         let (phase, stage) = match self.phase {
+            Phase::Find => (Phase::Write, Stage::Read(self.nodes(VmNode::State))),
             Phase::Write => {
+                if let Some(missing) = done.replies.iter().find(|reply| !reply.is_success()) {
+                    return Next::Report(failure(missing));
+                }
                 let writes = self.machines.values().map(|machine| {
                     let node = VmNode::NewConfig.of(&machine.vm);
                     Write::optional(node, machine.config.to_string())

@@ -484,6 +484,8 @@ fn resources_are_applied_all_together() {
     assert_eq!(
         device.log,
         [
+            "Get ./VirMO/v/State",
+            "Get ./VirMO/w/State",
             "Add ./VirMO/v/Resources/NewConfig",
             "Add ./VirMO/w/Resources/NewConfig",
             "Exec ./VirMO/Operations/ApplyChanges",
@@ -494,6 +496,17 @@ fn resources_are_applied_all_together() {
     let current = apply.outcome().unwrap();
     assert_eq!(current["v"], config(512));
     assert_eq!(current["w"], config(256));
+}
+
+/// An Add of its NewConfig could make a machine that is not there.
+#[test]
+fn resources_of_a_machine_that_is_not_there_are_not_applied() {
+    let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+    let report = device.run(&mut apply());
+    assert_eq!((report.ok, report.status), (false, Some(404.into())));
+    let detail = report.detail.unwrap();
+    assert_eq!(detail, "Get ./VirMO/w/State: 404 Not found");
+    assert!(!device.has("./VirMO/w") && !device.has("./VirMO/v/Resources/NewConfig"));
 }
 
 /// An empty NewConfig means none.
@@ -512,7 +525,7 @@ fn resources_that_were_not_taken_over_are_a_failure() {
     let mut device = Device::new(Style::Synchronous)
         .with_vm("v", VmState::Running)
         .with_vm("w", VmState::PoweredOff)
-        .with_fault(2, Fault::Status(200));
+        .with_fault(4, Fault::Status(200));
     let report = device.run(&mut apply());
     assert_eq!((report.ok, report.status), (false, Some(StatusCode::OK)));
     let detail = report.detail.unwrap();

@@ -1,0 +1,221 @@
+//! Commands as they stand in the plan.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use virmo::dm::{
+    core::Format,
+    markup::{Encoding, Fragment, Limits},
+    server::{CommandGroup, SingleCommand},
+    session::{Answer, Correlators, Procedure, Reply, Report, Round, Step as Next, request},
+    syncml::{Command, Data, Group, Item, NodeCommand},
+    tree::{List, Selector, Target, Uri},
+};
+
+use crate::plan::{Leaf, Raw};
+
+/// The type of a serialized tree in XML. [DM-TNDS]
+const TNDS: &str = "application/vnd.syncml.dmtnds+xml";
+
+/// What a command is called, and how it is done.
+pub(super) fn procedure(raw: &Raw) -> Result<(String, Box<dyn Procedure>), String> {
+    let procedure: Box<dyn Procedure> = match raw {
+        Raw::Atomic(group) => Box::new(CommandGroup::atomic(members(group)?)),
+        Raw::Sequence(group) => Box::new(CommandGroup::sequence(members(group)?)),
+        raw => Box::new(Single {
+            command: command(raw)?,
+            round: Round::default(),
+            retries: 0,
+        }),
+    };
+    Ok((label(raw), procedure))
+}
+
+fn label(raw: &Raw) -> String {
+    match raw {
+        Raw::Get(uri) => format!("get {uri}"),
+        Raw::Exec(uri) => format!("exec {uri}"),
+        Raw::Delete(uri) => format!("delete {uri}"),
+        Raw::Copy(it) => format!("copy {} to {}", it.from, it.to),
+        Raw::Add(it) => format!("add {}", it.uri),
+        Raw::Replace(it) => format!("replace {}", it.uri),
+        Raw::Atomic(group) => format!("atomic of {}", group.len()),
+        Raw::Sequence(group) => format!("sequence of {}", group.len()),
+    }
+}
+
+fn members(group: &[Raw]) -> Result<Vec<SingleCommand>, String> {
+    if group.is_empty() {
+        return Err("nothing in it".to_owned());
+    }
+    let members = group.iter().map(|raw| command(raw).map(SingleCommand::new));
+    members.collect()
+}
+
+fn command(raw: &Raw) -> Result<Command<'static>, String> {
+    Ok(match raw {
+        Raw::Get(uri) => request::get(target(uri)?),
+        Raw::Exec(uri) => request::exec(node(uri)?, None),
+        Raw::Delete(uri) => request::delete(node(uri)?),
+        Raw::Copy(it) => {
+            let (from, to) = (node(&it.from)?.to_owned(), node(&it.to)?.to_owned());
+            let item = Item::new().with_source(from).with_target(to);
+            Command::Copy(NodeCommand::new([item]))
+        }
+        Raw::Add(it) => match value(it)? {
+            Some(value) => request::add(node(&it.uri)?, value),
+            None => request::add_node(node(&it.uri)?, it.media_type.as_deref()),
+        },
+        Raw::Replace(it) => {
+            let value = value(it)?.ok_or("a value is missing")?;
+            request::replace(target(&it.uri)?, value)
+        }
+        Raw::Atomic(group) => Command::Atomic(inner(group)?),
+        Raw::Sequence(group) => Command::Sequence(inner(group)?),
+    })
+}
+
+fn inner(group: &[Raw]) -> Result<Group<'static>, String> {
+    if group.is_empty() {
+        return Err("nothing in it".to_owned());
+    }
+    let commands: Result<Vec<_>, String> = group.iter().map(command).collect();
+    Ok(Group::new(commands?))
+}
+
+fn node(uri: &str) -> Result<&str, String> {
+    match Uri::parse(uri) {
+        Ok(_) => Ok(uri),
+        Err(error) => Err(format!("{uri:?}: {error}")),
+    }
+}
+
+/// A node, or a property or the list of one.
+fn target(uri: &str) -> Result<&str, String> {
+    match Target::parse(uri) {
+        Ok(_) => Ok(uri),
+        Err(error) => Err(format!("{uri:?}: {error}")),
+    }
+}
+
+/// The value of a leaf; none for an interior node.
+fn value(it: &Leaf) -> Result<Option<request::Leaf>, String> {
+    let format = match &it.format {
+        None => Format::Chr,
+        Some(word) => word.parse().map_err(|error| format!("{word:?}: {error}"))?,
+    };
+    let octets = match (&it.value, &it.value_file) {
+        (Some(_), Some(_)) => return Err("value and value_file are one too many".to_owned()),
+        (None, None) if it.format.is_none() || format == Format::Node => return Ok(None),
+        (Some(value), None) => value.as_bytes(),
+        (None, _) => it.content.as_deref().unwrap_or_default(),
+    };
+    let text = || str::from_utf8(octets).map_err(|error| format!("the value is no text: {error}"));
+    let data = match format {
+        // What stands in the plan stands there as it goes out; a file is as it is.
+        Format::B64 | Format::Bin if it.value.is_none() => Data::from(STANDARD.encode(octets)),
+        Format::Xml if it.media_type.as_deref() == Some(TNDS) => {
+            let tree = Fragment::parse(octets, Encoding::Xml, &Limits::default())
+                .map_err(|error| format!("the tree cannot be read: {error}"))?;
+            Data::Fragment(tree.into_owned())
+        }
+        _ => Data::from(text()?.to_owned()),
+    };
+    let format = match format {
+        Format::Bin if it.value.is_none() => Format::B64,
+        format => format,
+    };
+    let leaf = request::Leaf::new(format, data);
+    Ok(Some(match &it.media_type {
+        Some(media_type) => leaf.with_type(media_type),
+        None => leaf,
+    }))
+}
+
+/// How often a command is sent again whose session was lost.
+const RETRIES: u32 = 3;
+
+/// One command. It is done with its Status, whatever an Exec has set off. It is sent again if its
+/// session was lost, except an Exec, which may have been executed.
+#[derive(Debug)]
+struct Single {
+    command: Command<'static>,
+    round: Round,
+    retries: u32,
+}
+
+impl Procedure for Single {
+    fn poll(&mut self, _: &mut Correlators) -> Next {
+        let Some(reply) = self.round.replies().first() else {
+            return self.round.send([self.command.clone()]);
+        };
+        let repeatable = !matches!(self.command, Command::Exec(_));
+        if self.round.is_lost() && repeatable && self.retries < RETRIES {
+            self.retries += 1;
+            return self.round.send_again();
+        }
+        let mut report = Report::new(reply.is_success(), reply.status());
+        if let Some(list) = list(reply) {
+            report.children = Some(list);
+        } else if let Some(children) = reply.children() {
+            report.children = Some(children.into_iter().map(str::to_owned).collect());
+        } else {
+            report.value = reply.text().map(str::to_owned);
+        }
+        if !report.ok {
+            report.detail = Some(reply.complaint());
+        }
+        Next::Done(report)
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.round.answer(answer);
+    }
+}
+
+/// The nodes of a `?list=`, each with its value if it came. [DM-Protocol §8.4]
+fn list(reply: &Reply) -> Option<Vec<String>> {
+    let target = Target::parse(reply.uri()).ok()?;
+    let is_list = matches!(
+        target.selector,
+        Selector::List(List::Struct | List::StructData)
+    );
+    if !reply.is_success() || !is_list {
+        return None;
+    }
+    let items = reply.items().iter();
+    let line = |item: &Item<'static>| {
+        let uri = &item.source.as_ref()?.uri;
+        let value = item.data.as_ref().and_then(|data| data.to_text());
+        Some(match value {
+            Some(value) => format!("{uri} = {value}"),
+            None => uri.clone().into_owned(),
+        })
+    };
+    Some(items.filter_map(line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use virmo::dm::session::Unanswered;
+
+    use super::*;
+    use crate::{plan, steps::procedures};
+
+    #[test]
+    fn what_was_lost_is_sent_again_unless_it_may_have_been_executed() {
+        let plan = plan::parse("[[step]]\nget = './a'\n[[step]]\nexec = './a'\n").unwrap();
+        let mut correlators = Correlators::new("t");
+        let mut sent = Vec::new();
+        for mut procedure in procedures(&plan, "http://h").unwrap() {
+            let mut times = 0;
+            while let Next::Send(commands) = procedure.poll(&mut correlators) {
+                times += 1;
+                for command in commands {
+                    let lost = Answer::not_answered(command.tag, Unanswered::SessionLost);
+                    procedure.answer(lost);
+                }
+            }
+            sent.push(times);
+        }
+        assert_eq!(sent, [4, 1]);
+    }
+}
