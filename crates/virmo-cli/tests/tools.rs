@@ -49,8 +49,9 @@ fn convert_goes_from_any_form_to_any() {
 fn convert_says_where_a_message_is_wrong() {
     for (input, words) in [
         (&MESSAGE.as_bytes()[..200], "byte 200"),
-        (b"<SyncML><a></SyncML>", "byte 11"),
-        (b"", "byte 0"),
+        (b"<SyncML><a></SyncML>", "byte 8"),
+        (b"", "nothing on standard input"),
+        (b"\n", "byte 1"),
         (b"{", "line 1"),
         (b"\x02\x00", "byte"),
     ] {
@@ -108,22 +109,20 @@ fn params_print_as_json_or_say_at_which_byte_they_are_wrong() {
         assert_eq!(lines(&output), [json], "{output:?}");
     }
     for (kind, input, byte) in [
-        ("create", "ImgID=a&", 8),
-        ("create", "ImgID=a&&x=1", 8),
-        ("create", "ImgID=a&ImgID=b", 8),
-        ("create", "ImgID=a&x=%2", 10),
-        ("create", "ImgID=a&Running=yes", 16),
-        ("resources", "RAM=1&Storage=2&CPU=101&Network=4", 20),
-        ("resources", "RAM=-1", 4),
-        ("device", "RAM=18446744073709551616&Storage=1", 4),
+        ("create", &b"ImgID=a&"[..], 8),
+        ("create", b"ImgID=a&&x=1", 8),
+        ("create", b"ImgID=a&ImgID=b", 8),
+        ("create", b"ImgID=a&x=%2", 10),
+        ("create", b"ImgID=a&Running=yes", 16),
+        ("resources", b"RAM=1&Storage=2&CPU=101&Network=4", 20),
+        ("resources", b"RAM=-1", 4),
+        ("device", b"RAM=18446744073709551616&Storage=1", 4),
+        ("create", b"ImgID=\xff", 6),
     ] {
-        let output = virmo_with(&["params", kind], &[], input.as_bytes());
+        let output = virmo_with(&["params", kind], &[], input);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         let complaint = complaint(&output);
-        assert!(
-            complaint.contains(&format!("byte {byte}")),
-            "{input}: {complaint}"
-        );
+        assert!(complaint.contains(&format!("byte {byte}")), "{output:?}");
         assert_eq!(lines(&output), [""; 0]);
     }
 }

@@ -27,6 +27,9 @@ pub(crate) fn run(args: &Convert) -> Result<(), Failure> {
         .take(most)
         .read_to_end(&mut input)
         .map_err(Failure::work)?;
+    if input.is_empty() {
+        return Err(Failure::work("there is nothing on standard input"));
+    }
     output::print(&convert(
         &input,
         args.to,

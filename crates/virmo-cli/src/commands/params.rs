@@ -12,12 +12,12 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Params) -> Result<(), Failure> {
-    let mut text = String::new();
-    io::stdin()
-        .read_to_string(&mut text)
-        .map_err(Failure::work)?;
+    let mut input = Vec::new();
+    io::stdin().read_to_end(&mut input).map_err(Failure::work)?;
+    let text = str::from_utf8(&input)
+        .map_err(|error| Failure::work(format_args!("no UTF-8 at byte {}", error.valid_up_to())))?;
     // What an editor or `echo` puts at the end of a line is not part of the value.
-    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     let json = json(args.kind, text).map_err(Failure::work)?;
     output::print(format!("{json}\n").as_bytes())

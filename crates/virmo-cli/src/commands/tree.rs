@@ -14,6 +14,10 @@ const SECRETS: [&str; 2] = ["AAuthSecret", "AAuthData"];
 pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
     let uri = Uri::parse(&args.uri)
         .map_err(|error| Failure::usage(format_args!("{}: {error}", args.uri)))?;
+    if args.state.is_file() {
+        let state = args.state.display();
+        return Err(Failure::work(format_args!("--state {state}: not a folder")));
+    }
     let path = args.state.join("device.redb");
     if !path.is_file() {
         let state = args.state.display();
