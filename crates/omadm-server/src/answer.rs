@@ -1,14 +1,17 @@
 //! Writes the messages of the server.
 
 use omadm_core::{AlertCode, StatusCode};
-use omadm_session::{Correlators, Fit, Packer, Unanswered, command_status, header_status, request};
+use omadm_session::{
+    Answer, Correlators, Fit, LargeObject, Packer, Unanswered, command_status, data_size,
+    header_status, request,
+};
 use omadm_syncml::{Alert, Chal, Command, EncodeError, Header, Item, Message, OutputEncoding};
 
 use crate::{
     Config, EventKind, SessionEnd,
     device::{Device, News},
     log::Log,
-    session::{Phase, Sent, Session, Turn},
+    session::{Phase, Queued, Sending, Sent, Session, Turn},
 };
 
 /// What an Alert without Items takes at most, in bytes of either encoding.
@@ -93,7 +96,7 @@ impl Composer<'_> {
         if self.session.abort || !turn.complete {
             packer.reserve(ALERT_ROOM);
         }
-        let statuses = self.statuses(&mut packer)?;
+        let statuses = self.statuses(&mut packer, header.msg_id)?;
 
         let is_final = if self.session.phase != Phase::Open {
             true
@@ -109,7 +112,7 @@ impl Composer<'_> {
         } else {
             match self.commands(&mut packer, header.msg_id, statuses) {
                 Packed::Some => true,
-                Packed::NoRoom => false,
+                Packed::Part => false,
                 Packed::Nothing if self.ask_for_proof(&mut packer, header.msg_id) => true,
                 Packed::Nothing => {
                     self.session.phase = Phase::Ended { resumable: true };
@@ -125,13 +128,19 @@ impl Composer<'_> {
         Ok(())
     }
 
-    /// Packs statuses as far as they fit; how many.
-    fn statuses(&mut self, packer: &mut Packer<'_>) -> Result<usize, EncodeError> {
+    /// Packs statuses, and the alert about an object that was broken off, as far as they fit; how
+    /// many.
+    fn statuses(&mut self, packer: &mut Packer<'_>, msg_id: u32) -> Result<usize, EncodeError> {
         let mut packed = 0;
         while let Some(status) = self.session.outbox.front_mut() {
             match packer.push(status)? {
                 Fit::Full => break,
-                Fit::Packed(_) => packed += 1,
+                Fit::Packed(id) => {
+                    packed += 1;
+                    if matches!(status, Command::Alert(_)) {
+                        self.session.ledger.sent(msg_id, id, Sent::Alert);
+                    }
+                }
                 // Left out: the device takes no message it fits into.
                 Fit::Never => {}
             }
@@ -143,8 +152,17 @@ impl Composer<'_> {
     /// Packs commands of the procedures as far as they fit beside this many statuses.
     fn commands(&mut self, packer: &mut Packer<'_>, msg_id: u32, statuses: usize) -> Packed {
         let mut any = Packed::Nothing;
+        if let Some(sending) = self.session.sending.take() {
+            any = self.chunk(packer, msg_id, sending, statuses > 1);
+        }
         for _ in 0..MAX_POLLS {
-            while let Some(mut queued) = self.session.queue.pop_front() {
+            while any != Packed::Part
+                && let Some(mut queued) = self.session.queue.pop_front()
+            {
+                if self.is_too_large(&queued) {
+                    self.device.unsent(&queued, Unanswered::TooLarge);
+                    continue;
+                }
                 match packer.push(&mut queued.tagged.command) {
                     Ok(Fit::Packed(_)) => {
                         for (id, sent) in queued.sent() {
@@ -157,15 +175,15 @@ impl Composer<'_> {
                         self.session.queue.push_front(queued);
                         return match any {
                             Packed::Some => any,
-                            _ => Packed::NoRoom,
+                            _ => Packed::Part,
                         };
                     }
-                    Ok(Fit::Full | Fit::Never) => self.device.unsent(&queued, Unanswered::TooLarge),
+                    Ok(Fit::Full | Fit::Never) => any = self.cut(packer, msg_id, queued),
                     Err(_) => self.device.unsent(&queued, Unanswered::Unencodable),
                 }
             }
             let queue = &mut self.session.queue;
-            if any == Packed::Some || !self.device.poll(queue, self.correlators, self.log) {
+            if any != Packed::Nothing || !self.device.poll(queue, self.correlators, self.log) {
                 break;
             }
         }
@@ -186,6 +204,69 @@ impl Composer<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether a value is larger than what the device takes.
+    fn is_too_large(&self, queued: &Queued) -> bool {
+        let Some(most) = self.session.link.max_object_size() else {
+            return false;
+        };
+        queued.tagged.flatten().any(|(_, command)| {
+            let mut values = command.items().iter().filter_map(|item| item.data.as_ref());
+            values.any(|data| data_size(data) > most)
+        })
+    }
+
+    /// Begins to send a command that fits no message, if it can be cut.
+    fn cut(&mut self, packer: &mut Packer<'_>, msg_id: u32, queued: Queued) -> Packed {
+        let Queued { procedure, tagged } = queued;
+        match LargeObject::new(tagged.command.clone()) {
+            Some(object) => {
+                let sending = Sending {
+                    procedure,
+                    tag: tagged.tag,
+                    object,
+                };
+                self.chunk(packer, msg_id, sending, false)
+            }
+            None => {
+                let queued = Queued { procedure, tagged };
+                self.device.unsent(&queued, Unanswered::TooLarge);
+                Packed::Nothing
+            }
+        }
+    }
+
+    /// Packs the next chunk. `later` says that there may be more room in the next message.
+    fn chunk(
+        &mut self,
+        packer: &mut Packer<'_>,
+        msg_id: u32,
+        mut sending: Sending,
+        later: bool,
+    ) -> Packed {
+        let (procedure, tag) = (sending.procedure, sending.tag);
+        let reason = match packer.push_chunk(&mut sending.object) {
+            Ok(Fit::Packed(id)) if sending.object.is_complete() => {
+                let sent = Sent::command(procedure, tag, sending.object.command());
+                self.session.ledger.sent(msg_id, id, sent);
+                return Packed::Some;
+            }
+            Ok(Fit::Packed(id)) => {
+                self.session.ledger.sent(msg_id, id, Sent::Chunk);
+                self.session.sending = Some(sending);
+                return Packed::Part;
+            }
+            Ok(Fit::Full) if later => {
+                self.session.sending = Some(sending);
+                return Packed::Part;
+            }
+            Ok(Fit::Full | Fit::Never) => Unanswered::TooLarge,
+            Err(_) => Unanswered::Unencodable,
+        };
+        let answer = Answer::not_answered(tag, reason);
+        self.device.answer(procedure, answer);
+        Packed::Nothing
     }
 
     fn alert(
@@ -211,8 +292,9 @@ impl Composer<'_> {
 enum Packed {
     /// Some are in the message.
     Some,
-    /// None is in the message for the statuses; the next message of the package has room.
-    NoRoom,
+    /// The package goes on in the next message: with the next chunk, or with commands that found
+    /// no room beside the statuses.
+    Part,
     /// There are none.
     Nothing,
 }

@@ -108,14 +108,22 @@ impl Device {
     /// Tells the procedures that what the session has under way will not be answered, and keeps
     /// the alerts the device may bring again.
     pub(crate) fn lose(&mut self, session: &mut Session) {
-        for sent in session.ledger.close() {
-            if let Sent::Command { procedure, tag, .. } = sent {
-                self.answer(
-                    procedure,
-                    Answer::not_answered(tag, Unanswered::SessionLost),
-                );
-            }
+        let sending = session.sending.take();
+        let sending = sending.map(|sending| (sending.procedure, sending.tag));
+        let lost = session
+            .ledger
+            .lose()
+            .into_iter()
+            .filter_map(|sent| match sent {
+                Sent::Command { procedure, tag, .. } => Some((procedure, tag)),
+                Sent::Alert | Sent::Chunk | Sent::Proof => None,
+            });
+        for (procedure, tag) in lost.chain(sending) {
+            let answer = Answer::not_answered(tag, Unanswered::SessionLost);
+            self.answer(procedure, answer);
         }
+        session.assembler.discard();
+        session.unfinished = None;
         for queued in session.queue.drain(..) {
             self.unsent(&queued, Unanswered::SessionLost);
         }

@@ -163,6 +163,8 @@ pub enum Violation {
         /// What it got.
         status: StatusCode,
     },
+    /// A large object was broken off before its last chunk; nothing of it counts.
+    BrokenObject,
     /// The session has too many messages and is aborted.
     TooManyMessages,
     /// The session brought too many alerts; this one was refused.
@@ -184,6 +186,7 @@ impl fmt::Display for Violation {
             Self::MissingStatus { commands } => write!(f, "no status for {commands} commands"),
             Self::HeaderRefused(code) => write!(f, "a message was refused as a whole: {code:?}"),
             Self::Command { name, status } => write!(f, "{name} was refused: {status:?}"),
+            Self::BrokenObject => f.write_str("a large object was broken off"),
             Self::TooManyMessages => f.write_str("the session has too many messages"),
             Self::TooManyAlerts => f.write_str("the session brought too many alerts"),
         }

@@ -5,8 +5,10 @@ use std::{
     time::Duration,
 };
 
-use omadm_session::{Ledger, Link, Outbox, Prover, Tag, Tagged, Verifier};
-use omadm_syncml::{CmdId, Encoding, Header, Status};
+use omadm_session::{
+    Assembler, LargeObject, Ledger, Link, Outbox, Prover, Tag, Tagged, Unanswered, Verifier,
+};
+use omadm_syncml::{CmdId, Command, Encoding, Header, Status};
 
 use crate::{Account, Config, ProcedureId, device::News};
 
@@ -40,6 +42,12 @@ pub struct Session {
     pub(crate) outbox: Outbox,
     /// Commands that are not sent yet.
     pub(crate) queue: VecDeque<Queued>,
+    /// The command of which chunks were sent, and others not.
+    pub(crate) sending: Option<Sending>,
+    /// The large object of which chunks came, and others not.
+    pub(crate) assembler: Assembler,
+    /// Whose Results did not come whole so far, and why they are missing if they never do.
+    pub(crate) unfinished: Option<(ProcedureId, Tag, Unanswered)>,
     /// Alerts in the last message. That their Status arrived is known when a further one comes.
     pub(crate) unconfirmed: Vec<News>,
     /// Whether the package of the server goes on in the next message.
@@ -79,12 +87,22 @@ pub(crate) enum Sent {
     Alert,
     /// A Get whose answer is of no interest, but that there is one.
     Proof,
+    /// A chunk that is not the last one of its object.
+    Chunk,
     Command {
         procedure: ProcedureId,
         tag: Tag,
         name: Cow<'static, str>,
         uri: String,
     },
+}
+
+/// A command whose value is sent in chunks.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Sending {
+    pub(crate) procedure: ProcedureId,
+    pub(crate) tag: Tag,
+    pub(crate) object: LargeObject,
 }
 
 /// A command that waits for its message.
@@ -113,6 +131,9 @@ impl Session {
             ledger: Ledger::new(),
             outbox: Outbox::new(),
             queue: VecDeque::new(),
+            sending: None,
+            assembler: Assembler::new(config.max_object_size.into()),
+            unfinished: None,
             unconfirmed: Vec::new(),
             mid_package: false,
             abort: false,
@@ -141,20 +162,26 @@ impl Session {
     }
 }
 
+impl Sent {
+    pub(crate) fn command(procedure: ProcedureId, tag: Tag, command: &Command<'_>) -> Self {
+        let target = command
+            .items()
+            .first()
+            .and_then(|item| item.target.as_ref());
+        Self::Command {
+            procedure,
+            tag,
+            name: Cow::Owned(command.name().to_owned()),
+            uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
+        }
+    }
+}
+
 impl Queued {
     /// What is awaited once it is packed: an answer for the command and for each one inside it.
     pub(crate) fn sent(&self) -> impl Iterator<Item = (CmdId, Sent)> {
         self.tagged.flatten().filter_map(|(tag, command)| {
-            let target = command
-                .items()
-                .first()
-                .and_then(|item| item.target.as_ref());
-            let sent = Sent::Command {
-                procedure: self.procedure,
-                tag,
-                name: Cow::Owned(command.name().to_owned()),
-                uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
-            };
+            let sent = Sent::command(self.procedure, tag, command);
             Some((command.cmd_id()?, sent))
         })
     }

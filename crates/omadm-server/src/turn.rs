@@ -3,16 +3,16 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use omadm_core::{AlertCode, Format, StatusCode};
-use omadm_session::{Answer, Heard, Unanswered, command_status};
+use omadm_session::{Answer, Heard, Stopped, Tag, Taken, Unanswered, command_status};
 use omadm_syncml::{
     Alert, CmdId, CmdRef, Command, Data, Item, Message, NodeCommand, Results, Status,
 };
 
 use crate::{
-    Compat, Config, DevInfo, EventKind, SessionEnd, Trigger, Violation,
+    Compat, Config, DevInfo, EventKind, ProcedureId, SessionEnd, Trigger, Violation,
     device::{Device, News},
     log::Log,
-    session::{Phase, Sent, Session},
+    session::{Phase, Sending, Sent, Session},
 };
 
 /// The root of what a device says about itself.
@@ -69,6 +69,9 @@ fn leaves<'m>(
     replace.items.iter().map(move |item| {
         let target = item.target.as_ref().filter(|_| compat.dev_info_as_target);
         let uri: &str = &item.source.as_ref().or(target)?.uri;
+        if item.more_data {
+            return None;
+        }
         let path = uri
             .strip_prefix("./")
             .unwrap_or(uri)
@@ -87,10 +90,11 @@ impl Walk<'_> {
             if end == Some(SessionEnd::ServerNotAuthenticated) {
                 break;
             }
+            self.stop(command);
             match command {
                 Command::Status(status) => end = self.status(status).or(end),
                 Command::Results(results) => {
-                    if let Some(code) = self.results(results) {
+                    if let Some(code) = self.results(command, results) {
                         let status = command_status(msg_id, command, code);
                         self.session.outbox.push([Command::Status(status)]);
                     }
@@ -98,7 +102,7 @@ impl Walk<'_> {
                 command => {
                     let statuses = match self.id_fault(command.cmd_id(), &mut ids) {
                         Some(code) => vec![self.verdict(msg_id, command, code)],
-                        None => self.command(msg_id, command, &mut end),
+                        None => self.taken(msg_id, command, &mut end),
                     };
                     if !command.no_resp() && !message.header.no_resp {
                         let statuses = statuses.into_iter().map(Command::Status);
@@ -109,6 +113,10 @@ impl Walk<'_> {
         }
         if message.is_final {
             self.device.settle();
+        }
+        if let Some(alert) = self.session.assembler.end_message(message.is_final) {
+            self.session.outbox.push([alert]);
+            self.violation(Violation::BrokenObject);
         }
         match end {
             Some(end) => self.end(end),
@@ -125,6 +133,7 @@ impl Walk<'_> {
     }
 
     fn close_package(&mut self) {
+        self.unfinished(None);
         let mut missing = 0;
         for sent in self.session.ledger.close() {
             if let Sent::Command { procedure, tag, .. } = sent {
@@ -165,7 +174,7 @@ impl Walk<'_> {
             };
         }
         match self.session.ledger.status(status) {
-            Some(Sent::Alert | Sent::Proof) => {}
+            Some(Sent::Alert | Sent::Chunk | Sent::Proof) => {}
             Some(Sent::Command {
                 procedure,
                 tag,
@@ -190,13 +199,83 @@ impl Walk<'_> {
         None
     }
 
+    /// Ends the large object under way if that is what the device wants.
+    fn stop(&mut self, command: &Command<'_>) {
+        let stops = |sending: &mut Sending| sending.object.stopped_by(command).is_some();
+        let Some(sending) = self.session.sending.take_if(stops) else {
+            return;
+        };
+        let Sending {
+            procedure,
+            tag,
+            object,
+        } = sending;
+        match object.stopped_by(command) {
+            Some(Stopped::Refused(code)) => {
+                self.device.answer(procedure, Answer::status(tag, code));
+                if let Sent::Command { name, uri, .. } =
+                    Sent::command(procedure, tag, object.command())
+                {
+                    self.log.push(EventKind::Command {
+                        procedure,
+                        name,
+                        uri,
+                        status: code,
+                    });
+                }
+            }
+            Some(Stopped::NoEndOfData) | None => {
+                let answer = Answer::not_answered(tag, Unanswered::Incomplete);
+                self.device.answer(procedure, answer);
+            }
+        }
+    }
+
+    /// Notes of which Results only chunks came so far, and why if it stays so. The device may begin
+    /// anew until its package ends.
+    fn unfinished(&mut self, results: Option<(ProcedureId, Tag, Unanswered)>) {
+        let before = std::mem::replace(&mut self.session.unfinished, results);
+        if let Some((procedure, tag, reason)) = before
+            && results.is_none_or(|(_, other, _)| other != tag)
+        {
+            let answer = Answer::not_answered(tag, reason);
+            self.device.answer(procedure, answer);
+        }
+    }
+
+    /// Puts large objects together, which a device sends in alerts; the statuses of a command or of a
+    /// chunk.
+    fn taken(
+        &mut self,
+        msg_id: u32,
+        command: &Command<'_>,
+        end: &mut Option<SessionEnd>,
+    ) -> Vec<Status<'static>> {
+        if !matches!(command, Command::Alert(_)) {
+            self.session.assembler.break_off();
+            return self.command(msg_id, command, end);
+        }
+        match self.session.assembler.take(command) {
+            Taken::Whole => self.command(msg_id, command, end),
+            Taken::Complete(whole) => self.command(msg_id, &whole, end),
+            Taken::Answered(StatusCode::CHUNK_ACCEPTED) => {
+                vec![command_status(msg_id, command, StatusCode::CHUNK_ACCEPTED)]
+            }
+            Taken::Answered(code) => vec![self.verdict(msg_id, command, code)],
+        }
+    }
+
     /// The code of the Status the Results get, if it is not 200.
-    fn results(&mut self, results: &Results<'_>) -> Option<StatusCode> {
+    fn results(&mut self, command: &Command<'_>, results: &Results<'_>) -> Option<StatusCode> {
         let found = self.session.ledger.results(results);
         if let Some((Sent::Proof, _)) = found {
-            return None;
+            return match self.session.assembler.take(command) {
+                Taken::Answered(code) => Some(code),
+                Taken::Whole | Taken::Complete(_) => None,
+            };
         }
         let Some((Sent::Command { procedure, tag, .. }, answered)) = found else {
+            self.session.assembler.break_off();
             self.violation(Violation::StrayResults {
                 msg_ref: results.msg_ref,
                 cmd_ref: results.cmd_ref,
@@ -208,12 +287,33 @@ impl Walk<'_> {
             self.violation(Violation::ResultsWithoutStatus);
             return Some(StatusCode::BAD_REQUEST);
         }
-        // The place where chunks of a large object are to be put together.
-        if results.items.iter().any(|item| item.more_data) {
-            let answer = Answer::not_answered(tag, Unanswered::TooLarge);
-            self.device.answer(procedure, answer);
-            return Some(StatusCode::REQUEST_ENTITY_TOO_LARGE);
-        }
+        let whole = match self.session.assembler.take(command) {
+            Taken::Whole => None,
+            Taken::Complete(whole) => Some(whole),
+            Taken::Answered(StatusCode::CHUNK_ACCEPTED) => {
+                self.unfinished(Some((procedure, tag, Unanswered::Incomplete)));
+                return Some(StatusCode::CHUNK_ACCEPTED);
+            }
+            Taken::Answered(code) => {
+                let reason = match code {
+                    StatusCode::REQUEST_ENTITY_TOO_LARGE => Unanswered::TooLarge,
+                    _ => Unanswered::Incomplete,
+                };
+                self.unfinished(Some((procedure, tag, reason)));
+                self.violation(Violation::Command {
+                    name: command.name().to_owned(),
+                    status: code,
+                });
+                return Some(code);
+            }
+        };
+        let finished = |(_, other, _): &mut _| *other == tag;
+        self.session.unfinished.take_if(finished);
+        self.session.ledger.settle(results);
+        let results = match whole.as_deref() {
+            Some(Command::Results(whole)) => whole,
+            _ => results,
+        };
         let items = results.items.iter().map(|item| {
             let meta = item.meta.inherit(&results.meta).into_owned();
             item.clone().into_owned().with_meta(meta)

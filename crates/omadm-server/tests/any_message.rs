@@ -113,7 +113,7 @@ proptest! {
             .map(|command| (2, CmdRef::from(command.cmd_id()), command.name().to_owned()))
             .collect();
         prop_assert_eq!(found, expected);
-        let codes = [200, 215, 400, 404, 405, 406, 412, 415, 500, 501].map(StatusCode::from);
+        let codes = [200, 213, 215, 400, 404, 405, 406, 411, 412, 413, 415, 424, 500, 501].map(StatusCode::from);
         let odd = statuses.iter().find(|status| !codes.contains(&status.code));
         prop_assert_eq!(odd, None);
     }

@@ -67,6 +67,7 @@ impl Stage {
                 let number: u32 = number.parse().unwrap();
                 match *name {
                     "messages" => self.config.max_messages = number,
+                    "object" => self.config.max_object_size = number,
                     "alerts" => self.config.max_alerts = number,
                     "attempts" => self.config.max_attempts = number,
                     "sessions" => self.config.max_sessions = number.try_into().unwrap(),

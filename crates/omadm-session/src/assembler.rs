@@ -164,6 +164,14 @@ impl Assembler {
         ))
     }
 
+    /// Breaks off the object under way, for a command came that is not to be
+    /// [taken](Assembler::take).
+    pub fn break_off(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.broken = Some(open.key);
+        }
+    }
+
     /// Discards what is not complete, as at the end of a session.
     pub fn discard(&mut self) {
         self.open = None;
@@ -174,12 +182,6 @@ impl Assembler {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open.is_some()
-    }
-
-    fn break_off(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.broken = Some(open.key);
-        }
     }
 
     /// Takes in one more chunk.

@@ -29,6 +29,14 @@ pub struct Ledger<T> {
 struct Entry<T> {
     tag: T,
     answered: bool,
+    /// Results are to come, or came.
+    results: Option<Due>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Due {
+    Awaited,
+    Settled,
 }
 
 impl<T> Default for Ledger<T> {
@@ -51,6 +59,7 @@ impl<T> Ledger<T> {
         let entry = Entry {
             tag,
             answered: false,
+            results: None,
         };
         self.entries.insert((msg_id, cmd_id), entry);
     }
@@ -63,25 +72,37 @@ impl<T> Ledger<T> {
         };
         let entry = self.entries.get_mut(&(status.msg_ref, id))?;
         entry.answered = true;
+        if status.cmd == "Get" && status.code.is_success() {
+            entry.results.get_or_insert(Due::Awaited);
+        }
         Some(&entry.tag)
+    }
+
+    /// Notes that the Results of a command are known, the last chunk of them included.
+    pub fn settle(&mut self, results: &Results<'_>) {
+        if let Some(key) = self.results_key(results)
+            && let Some(entry) = self.entries.get_mut(&key)
+        {
+            entry.results = Some(Due::Settled);
+        }
     }
 
     /// The command that Results belong to, and whether its Status came already; none if the
     /// reference is wrong. An absent MsgRef means the last message that holds the command.
     #[must_use]
     pub fn results(&self, results: &Results<'_>) -> Option<(&T, bool)> {
+        let entry = self.entries.get(&self.results_key(results)?)?;
+        Some((&entry.tag, entry.answered))
+    }
+
+    fn results_key(&self, results: &Results<'_>) -> Option<(u32, CmdId)> {
         let CmdRef::Command(id) = results.cmd_ref else {
             return None;
         };
-        let entry = match results.msg_ref {
-            Some(msg_ref) => self.entries.get(&(msg_ref, id)),
-            None => self
-                .entries
-                .iter()
-                .rev()
-                .find_map(|((_, sent), entry)| (*sent == id).then_some(entry)),
-        }?;
-        Some((&entry.tag, entry.answered))
+        match results.msg_ref {
+            Some(msg_ref) => Some((msg_ref, id)),
+            None => self.entries.keys().rev().find(|key| key.1 == id).copied(),
+        }
     }
 
     /// Forgets everything; returns what got no Status, in the order it was sent.
@@ -89,6 +110,16 @@ impl<T> Ledger<T> {
         std::mem::take(&mut self.entries)
             .into_values()
             .filter(|entry| !entry.answered)
+            .map(|entry| entry.tag)
+            .collect()
+    }
+
+    /// Forgets everything; returns what got no Status, or none of the Results it was to get, in the
+    /// order it was sent.
+    pub fn lose(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.entries)
+            .into_values()
+            .filter(|entry| !entry.answered || entry.results == Some(Due::Awaited))
             .map(|entry| entry.tag)
             .collect()
     }
@@ -145,6 +176,30 @@ mod tests {
         assert_eq!(ledger.results(&results), Some((&"new", true)));
         results.msg_ref = Some(3);
         assert_eq!(ledger.results(&results), None);
+    }
+
+    #[test]
+    fn a_lost_session_loses_what_waits_for_a_status_or_results() {
+        let mut ledger = Ledger::new();
+        for n in 1..=5 {
+            ledger.sent(1, id(n), n);
+        }
+        for (n, cmd, code) in [
+            (2, "Get", StatusCode::OK),
+            (3, "Get", StatusCode::OK),
+            (4, "Get", StatusCode::NOT_FOUND),
+            (5, "Add", StatusCode::OK),
+        ] {
+            ledger.status(&Status::new(1, id(n), cmd, code));
+        }
+        ledger.settle(&Results::new(1, id(3), []));
+        assert_eq!(ledger.lose(), [1, 2]);
+        assert_eq!(ledger.waiting(), 0);
+        // Results may come first.
+        ledger.sent(1, id(1), 1);
+        ledger.settle(&Results::new(1, id(1), []));
+        ledger.status(&Status::new(1, id(1), "Get", StatusCode::OK));
+        assert!(ledger.lose().is_empty());
     }
 
     #[test]

@@ -8,8 +8,9 @@ pub const MAX_MESSAGE_SIZE: u32 = 1 << 16;
 /// The default of the largest object an end announces it can take, in bytes: 1 MiB.
 pub const MAX_OBJECT_SIZE: u32 = 1 << 20;
 
-/// What the peer is taken to receive until it says so by MaxMsgSize, in bytes: 16,384.
-pub const ASSUMED_MESSAGE_SIZE: u32 = 1 << 14;
+/// What the peer is taken to receive until it says so by MaxMsgSize, in bytes: 5,000, as in the
+/// samples of the specification, which leaves it open. [DM-Protocol]
+pub const ASSUMED_MESSAGE_SIZE: u32 = 5000;
 
 /// A session as one end sees it: who talks to whom, the counters of both directions, and the sizes
 /// the peer announced. [DM-Protocol]
@@ -222,12 +223,12 @@ mod tests {
     #[test]
     fn sizes_of_the_peer_stay_in_force_until_replaced() {
         let mut link = link();
-        assert_eq!(link.max_message_size(), 16_384);
+        assert_eq!(link.max_message_size(), 5000);
         let mut announcing = header("1", 1);
-        announcing.meta = announcing.meta.with_max_msg_size(5000).with_max_obj_size(7);
+        announcing.meta = announcing.meta.with_max_msg_size(6000).with_max_obj_size(7);
         link.receive(&announcing);
         link.receive(&header("1", 2));
-        assert_eq!(link.max_message_size(), 5000);
+        assert_eq!(link.max_message_size(), 6000);
         assert_eq!(link.max_object_size(), Some(7));
         announcing.meta = announcing.meta.with_max_msg_size(4000);
         link.receive(&announcing);
