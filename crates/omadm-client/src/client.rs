@@ -118,8 +118,8 @@ impl Client {
             (Input::TransportFailed(failure), Phase::Awaiting(awaiting)) => {
                 awaiting.failed(failure, core, now)
             }
-            (Input::Received(_) | Input::TransportFailed(_), Phase::Aborting) => {
-                core.ended(SessionEnd::Aborted, now)
+            (Input::Received(_) | Input::TransportFailed(_), Phase::Aborting(end)) => {
+                core.ended(end, now)
             }
             (Input::Received(_) | Input::TransportFailed(_), phase) => phase,
             (Input::Completed { job, end }, phase) => match core.device.complete(job, end, now) {
@@ -166,7 +166,7 @@ impl Client {
             (Input::Abort, Phase::Awaiting(awaiting)) => awaiting.abort(core, now),
             (Input::Abort, Phase::Executing(executing)) => executing.abort(core, now),
             (Input::Abort, Phase::Preparing { .. }) => core.ended(SessionEnd::Aborted, now),
-            (Input::Abort, phase @ (Phase::Idle | Phase::Aborting)) => phase,
+            (Input::Abort, phase @ (Phase::Idle | Phase::Aborting(_))) => phase,
         };
         if !self.in_session() {
             let Core { config, device, .. } = &mut self.core;

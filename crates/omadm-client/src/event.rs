@@ -111,6 +111,10 @@ pub enum SessionEnd {
     Completed,
     /// By [`Input::Abort`](crate::Input::Abort).
     Aborted,
+    /// By the client with Alert 1223, for the session had
+    /// [`max_messages`](crate::Config::max_messages): a server that never ends its package, or
+    /// one after the other.
+    TooManyMessages,
     /// By the server, with Alert 1223.
     AbortedByServer,
     /// A message got no answer, however often it was sent.
@@ -151,6 +155,7 @@ impl fmt::Display for SessionEnd {
         match self {
             Self::Completed => f.write_str("completed"),
             Self::Aborted => f.write_str("aborted"),
+            Self::TooManyMessages => f.write_str("too many messages, aborted"),
             Self::AbortedByServer => f.write_str("aborted by the server"),
             Self::TransportFailed(TransportFailure::Lost) => {
                 f.write_str("the server did not answer")

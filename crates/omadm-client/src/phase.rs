@@ -56,8 +56,8 @@ pub(crate) enum Phase {
     Awaiting(Box<Awaiting>),
     /// The client has the word, and a job holds up what it has to say.
     Executing(Box<Executing>),
-    /// The client told the server that the session is over.
-    Aborting,
+    /// The client told the server that the session is over, and how it ends.
+    Aborting(SessionEnd),
 }
 
 /// A message was sent, and its answer is awaited.
@@ -90,7 +90,7 @@ impl fmt::Debug for Phase {
             Self::Preparing { .. } => "Preparing",
             Self::Awaiting(_) => "Awaiting",
             Self::Executing(_) => "Executing",
-            Self::Aborting => "Aborting",
+            Self::Aborting(_) => "Aborting",
         })
     }
 }
@@ -125,7 +125,7 @@ impl Phase {
     pub(crate) fn awaits_answer(&self) -> bool {
         match self {
             Self::Awaiting(awaiting) => awaiting.retry_at.is_none(),
-            Self::Aborting => true,
+            Self::Aborting(_) => true,
             Self::Idle | Self::Preparing { .. } | Self::Executing(_) => false,
         }
     }
@@ -141,7 +141,7 @@ impl Phase {
         match self {
             Self::Executing(executing) => executing.completed(job, result, core, now),
             phase @ Self::Preparing { .. } => phase.wake(core, now),
-            phase @ (Self::Idle | Self::Awaiting(_) | Self::Aborting) => phase,
+            phase @ (Self::Idle | Self::Awaiting(_) | Self::Aborting(_)) => phase,
         }
     }
 
@@ -149,7 +149,7 @@ impl Phase {
     pub(crate) fn question(&self) -> Option<&Question> {
         match self {
             Self::Executing(executing) => executing.walk.question(),
-            Self::Idle | Self::Preparing { .. } | Self::Awaiting(_) | Self::Aborting => None,
+            Self::Idle | Self::Preparing { .. } | Self::Awaiting(_) | Self::Aborting(_) => None,
         }
     }
 
@@ -176,7 +176,7 @@ impl Phase {
             Self::Awaiting(awaiting) => awaiting.retry_at,
             Self::Executing(executing) => executing.walk.deadline(),
             Self::Preparing { until, .. } => Some(*until),
-            Self::Idle | Self::Aborting => None,
+            Self::Idle | Self::Aborting(_) => None,
         }
     }
 }
@@ -329,7 +329,7 @@ impl Core {
     /// Sends the next message of a session.
     fn send(&mut self, mut session: Session, now: Now) -> Phase {
         if session.messages() >= self.config.max_messages {
-            return self.abort(session, now);
+            return self.abort_as(session, SessionEnd::TooManyMessages, now);
         }
         match session.pack(&mut self.device, now) {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
@@ -349,13 +349,17 @@ impl Core {
     }
 
     /// Sends the last message of a session.
-    fn abort(&mut self, mut session: Session, now: Now) -> Phase {
+    fn abort(&mut self, session: Session, now: Now) -> Phase {
+        self.abort_as(session, SessionEnd::Aborted, now)
+    }
+
+    fn abort_as(&mut self, mut session: Session, end: SessionEnd, now: Now) -> Phase {
         match session.pack_abort() {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {
                 let last = self.request(&session, body);
                 self.device.outputs().push_back(Output::Send(last));
-                Phase::Aborting
+                Phase::Aborting(end)
             }
         }
     }

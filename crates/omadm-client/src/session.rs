@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use omadm_core::{AlertCode, Now, StatusCode};
 use omadm_session::{
-    Fit, Heard, Incoming, Ledger, Link, Outbox, Packer, Prover, Verdict, Verifier, command_status,
-    header_status,
+    Assembler, Fit, Heard, Incoming, LargeObject, Ledger, Link, Outbox, Packer, Prover, Stopped,
+    Taken, Verdict, Verifier, command_status, data_size, header_status,
 };
 use omadm_syncml::{
-    Alert, CmdId, CmdRef, Command, Data, EncodeError, Header, Item, Location, Message, NodeCommand,
+    Alert, CmdId, CmdRef, Command, EncodeError, Header, Item, Location, Message, NodeCommand,
     OutputEncoding, Results, Status, encode_command,
 };
 use omadm_tree::{Tree, Uri};
@@ -54,6 +54,13 @@ pub(crate) struct Session {
     outbox: Outbox,
     /// The Status of the header received last.
     header: Option<Status<'static>>,
+    /// The statuses of the alerts 1222 in the message received last: they do not wait for what else
+    /// is to be said.
+    prompted: Vec<Status<'static>>,
+    /// What is sent in chunks, and is to be completed before the rest.
+    sending: Option<Sending>,
+    /// What the server sends in chunks.
+    assembler: Assembler,
     /// What an answer to it can hold besides, in bytes; measured when need be.
     room: Option<usize>,
     /// The server wants no Status for its last message.
@@ -69,6 +76,13 @@ pub(crate) struct Session {
     sent_alerts: BTreeSet<AlertKey>,
 }
 
+/// A large object, and the alert it is.
+#[derive(Debug)]
+struct Sending {
+    object: LargeObject,
+    alert: Option<AlertKey>,
+}
+
 /// What a message of the server comes to: [`Session::receive`].
 #[derive(Debug)]
 pub(crate) enum Intake {
@@ -80,7 +94,8 @@ pub(crate) enum Intake {
     Commands {
         /// The message they came in.
         msg_id: u32,
-        commands: Vec<Command<'static>>,
+        /// Each with its status, if it is not to be executed.
+        commands: Vec<(Command<'static>, Option<StatusCode>)>,
     },
     /// The server ended the session by Alert 1223.
     Aborted,
@@ -140,6 +155,9 @@ impl Session {
             foreign: 0,
             outbox: Outbox::new(),
             header: None,
+            prompted: Vec::new(),
+            sending: None,
+            assembler: Assembler::new(config.max_object_size.into()),
             room: None,
             no_resp: false,
             expects: false,
@@ -199,6 +217,7 @@ impl Session {
         let version = version(&header);
         let verdict = self.verifier.check(header.cred.as_ref());
         self.header = self.header_status(&header, version, verdict);
+        self.prompted.clear();
         self.room = None;
         if self.heard(&commands)? == Heard::Again {
             // Back to package 1. [DM-Security]
@@ -228,6 +247,7 @@ impl Session {
             return Ok(Intake::Answered);
         }
         for command in &commands {
+            self.stop(command, verdicts);
             if let Command::Status(status) = command {
                 self.judge(status, verdicts);
             }
@@ -235,11 +255,9 @@ impl Session {
         if commands.iter().any(is_abort) {
             return Ok(Intake::Aborted);
         }
-        let mut commands = commands;
-        commands.retain(|command| !matches!(command, Command::Status(_)));
         Ok(Intake::Commands {
             msg_id: received,
-            commands,
+            commands: self.take(commands, is_final),
         })
     }
 
@@ -265,6 +283,9 @@ impl Session {
         let (header, limit) = self.next_header();
         let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
         if let Some(status) = self.header.clone() {
+            packer.require(&mut Command::Status(status))?;
+        }
+        for status in self.prompted.drain(..) {
             packer.require(&mut Command::Status(status))?;
         }
         if !self.server_done {
@@ -293,6 +314,9 @@ impl Session {
         if let Some(status) = self.header.clone() {
             packer.require(&mut Command::Status(status))?;
         }
+        for status in self.prompted.drain(..) {
+            packer.require(&mut Command::Status(status))?;
+        }
         packer.reserve(ALERT_BYTES);
         self.fill(&mut packer)?;
         packer.require(&mut Command::Alert(Alert::new(AlertCode::SESSION_ABORT)))?;
@@ -300,21 +324,20 @@ impl Session {
         Ok(body)
     }
 
-    /// Measures the Items of a Results: each can be sent, if need be in a message of its own.
+    /// Measures the Items of a Results: each can be sent, if need be in messages of its own.
     ///
     /// # Errors
     /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
     pub(crate) fn measure(&mut self, items: Vec<Item<'static>>) -> Result<Vec<Measured>, Failure> {
         let room = self.room().map_err(|_| Failure::Unencodable)?;
-        let object = self.link.max_object_size().unwrap_or(u64::MAX);
         let mut measured = Vec::with_capacity(items.len());
         for item in items {
-            if item.data.as_ref().map_or(0, transported) > object {
+            if !self.takes(&item) {
                 return Err(Failure::TooLarge);
             }
             let mut command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
-            let bytes = self.size(&command).map_err(|_| Failure::Unencodable)?;
-            if bytes > room {
+            let bytes = size(&command, self.encoding).map_err(|_| Failure::Unencodable)?;
+            if bytes > room && self.divide(command.clone(), room).is_none() {
                 return Err(Failure::TooLarge);
             }
             if let Command::Results(results) = &mut command {
@@ -331,11 +354,17 @@ impl Session {
         self.room().unwrap_or_default() / 4
     }
 
-    /// The size of a command within a message, in bytes.
-    fn size(&self, command: &Command<'_>) -> Result<usize, EncodeError> {
-        let mut bytes = Vec::new();
-        encode_command(command, self.encoding, &mut bytes)?;
-        Ok(bytes.len())
+    /// Whether the server takes an object of this size: MaxObjSize.
+    fn takes(&self, item: &Item<'_>) -> bool {
+        let size = item.data.as_ref().map_or(0, data_size);
+        self.link.max_object_size().is_none_or(|most| size <= most)
+    }
+
+    /// The object in a command, if it can be cut into chunks that fit.
+    fn divide(&self, command: Command<'static>, room: usize) -> Option<LargeObject> {
+        LargeObject::new(command).filter(|object| {
+            size(&object.smallest_chunk(), self.encoding).is_ok_and(|bytes| bytes <= room)
+        })
     }
 
     /// What the next messages can hold beside what each of them must, in bytes.
@@ -377,6 +406,8 @@ impl Session {
             Item::new().with_source(uri).with_data(value)
         };
         let replace = NodeCommand::new(DEV_INFO.map(leaf));
+        self.sending = None;
+        self.assembler.discard();
         self.outbox = Outbox::new();
         self.outbox
             .push([Command::Alert(Alert::new(code)), Command::Replace(replace)]);
@@ -466,20 +497,130 @@ impl Session {
         self.ledger.close()
     }
 
+    /// Puts large objects together; commands that are not to be executed with their status.
+    fn take(
+        &mut self,
+        commands: Vec<Command<'static>>,
+        is_final: bool,
+    ) -> Vec<(Command<'static>, Option<StatusCode>)> {
+        let msg_id = self.link.last_received();
+        let mut taken = Vec::with_capacity(commands.len());
+        for command in commands {
+            if matches!(command, Command::Status(_)) {
+                continue;
+            }
+            if is_next_message(&command) && self.prompted.is_empty() {
+                if !self.no_resp && !command.no_resp() {
+                    let status = command_status(msg_id, &command, StatusCode::OK);
+                    self.prompted.push(status);
+                }
+                continue;
+            }
+            taken.push(match self.assembler.take(&command) {
+                Taken::Whole => (command, None),
+                Taken::Complete(whole) => (*whole, None),
+                Taken::Answered(code) => (command, Some(code)),
+            });
+        }
+        if let Some(alert) = self.assembler.end_message(is_final) {
+            self.outbox.push([alert]);
+        }
+        taken
+    }
+
+    /// Ends the object that is sent in chunks if that is what the server wants. Of Results that is
+    /// all; an alert counts as refused.
+    fn stop(&mut self, command: &Command<'_>, verdicts: &mut Verdicts) {
+        let Some(sending) = &self.sending else {
+            return;
+        };
+        let code = match sending.object.stopped_by(command) {
+            Some(Stopped::Refused(code)) => Some(code),
+            Some(Stopped::NoEndOfData) => None,
+            None => return,
+        };
+        if let Some(key) = self.sending.take().and_then(|sending| sending.alert) {
+            verdicts.refused.push((key, code));
+        }
+    }
+
     /// Packs the outbox; whether all of it fit.
     fn fill(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
-        while let Some(front) = self.outbox.front_mut() {
+        let most = self.room()?.saturating_add(SPARE_BYTES);
+        loop {
+            // Nothing but statuses goes between chunks.
+            let next = self.outbox.front_mut();
+            let Some(front) =
+                next.filter(|front| self.sending.is_none() || matches!(front, Command::Status(_)))
+            else {
+                if self.sending.is_none() {
+                    return Ok(true);
+                }
+                if self.fill_chunk(packer)? {
+                    continue;
+                }
+                return Ok(false);
+            };
             match packer.push(front) {
-                Ok(Fit::Packed(_)) => {}
-                Ok(Fit::Full) => return Ok(false),
-                // Larger than any message, or what an object answered is nothing the encoding can
-                // carry.
-                Ok(Fit::Never) | Err(_) => {
+                Ok(Fit::Packed(_)) => {
+                    self.outbox.pop_front();
+                }
+                // It may fit the next message, which is as empty as can be.
+                Ok(Fit::Full) if size(front, self.encoding)? <= most => return Ok(false),
+                Ok(Fit::Full | Fit::Never) => {
+                    if let Some(front) = self.outbox.pop_front() {
+                        self.cut(packer, front)?;
+                    }
+                }
+                // What an object answered is nothing the encoding can carry.
+                Err(_) => {
                     packer.require(&mut shrunk(front))?;
+                    self.outbox.pop_front();
                 }
             }
-            self.outbox.pop_front();
         }
+    }
+
+    /// Begins to send an answer in chunks, or sends what stands for it if that is not possible.
+    fn cut(
+        &mut self,
+        packer: &mut Packer<'_>,
+        command: Command<'static>,
+    ) -> Result<(), EncodeError> {
+        let takes = command.items().iter().all(|item| self.takes(item));
+        let mut instead = shrunk(&command);
+        match LargeObject::new(command).filter(|_| takes) {
+            Some(object) => {
+                let alert = None;
+                self.sending = Some(Sending { object, alert });
+            }
+            None => {
+                packer.require(&mut instead)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Packs the next chunk; whether other things may follow it.
+    fn fill_chunk(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
+        let Some(sending) = &mut self.sending else {
+            return Ok(true);
+        };
+        match packer.push_chunk(&mut sending.object)? {
+            Fit::Packed(id) if sending.object.is_complete() => {
+                if let Some(key) = sending.alert {
+                    self.ledger.sent(self.link.last_sent(), id, key);
+                }
+            }
+            Fit::Packed(_) | Fit::Full => return Ok(false),
+            // The server takes less than it did; what it has it will not take for the whole.
+            Fit::Never => {
+                if sending.alert.is_none() && !sending.object.is_begun() {
+                    packer.require(&mut shrunk(sending.object.command()))?;
+                }
+            }
+        }
+        self.sending = None;
         Ok(true)
     }
 
@@ -497,17 +638,35 @@ impl Session {
                 continue;
             }
             let mut command = Command::Alert(notice.command());
+            if !command.items().iter().all(|item| self.takes(item)) {
+                unsendable.push(key);
+                continue;
+            }
             match packer.push(&mut command) {
                 Ok(Fit::Packed(id)) => {
                     self.ledger.sent(self.link.last_sent(), id, key);
                     self.sent_alerts.insert(key);
                 }
                 // The messages to come may be as full as this one, but for the alert.
-                Ok(Fit::Full) if self.size(&command)? <= self.room()? => {
+                Ok(Fit::Full) if size(&command, self.encoding)? <= self.room()? => {
                     everything = false;
                     break;
                 }
-                Ok(Fit::Full | Fit::Never) | Err(_) => unsendable.push(key),
+                Ok(Fit::Full | Fit::Never) => {
+                    let room = self.room()?;
+                    let Some(object) = self.divide(command.into_owned(), room) else {
+                        unsendable.push(key);
+                        continue;
+                    };
+                    self.sent_alerts.insert(key);
+                    let alert = Some(key);
+                    self.sending = Some(Sending { object, alert });
+                    if !self.fill_chunk(packer)? {
+                        everything = false;
+                        break;
+                    }
+                }
+                Err(_) => unsendable.push(key),
             }
         }
         for key in unsendable {
@@ -515,6 +674,13 @@ impl Session {
         }
         Ok(everything)
     }
+}
+
+/// The size of a command within a message, in bytes.
+fn size(command: &Command<'_>, encoding: OutputEncoding) -> Result<usize, EncodeError> {
+    let mut bytes = Vec::new();
+    encode_command(command, encoding, &mut bytes)?;
+    Ok(bytes.len())
 }
 
 /// What stands for an answer that goes into no message.
@@ -546,15 +712,9 @@ fn version(header: &Header<'_>) -> Result<(), StatusCode> {
     }
 }
 
-/// The size of Data in octets, as MaxObjSize counts it: as transported.
-fn transported(data: &Data<'_>) -> u64 {
-    let octets = match data {
-        Data::Text(text) => text.len(),
-        Data::Opaque(octets) => octets.len(),
-        // None is ever sent.
-        Data::Fragment(_) => 0,
-    };
-    octets as u64
+fn is_next_message(command: &Command<'_>) -> bool {
+    matches!(command, Command::Alert(alert)
+        if alert.code == Some(AlertCode::NEXT_MESSAGE) && alert.cmd_id.is_some())
 }
 
 fn is_abort(command: &Command<'_>) -> bool {

@@ -39,6 +39,8 @@ pub(crate) struct Walk {
 #[derive(Debug)]
 enum Task {
     Run(Command<'static>),
+    /// Answer it with this status, such as that of a chunk.
+    Answer(Command<'static>, StatusCode),
     /// Answer it and what is inside with 215.
     Skip(Command<'static>),
     /// The end of a Sequence.
@@ -81,11 +83,19 @@ pub(crate) struct Ground<'a> {
 }
 
 impl Walk {
-    /// A walk through what the message `msg_id` holds besides Status.
-    pub(crate) fn new(msg_id: u32, commands: impl IntoIterator<Item = Command<'static>>) -> Self {
+    /// A walk through what the message `msg_id` holds besides Status, each with its status if it is
+    /// not to be executed.
+    pub(crate) fn new(
+        msg_id: u32,
+        commands: impl IntoIterator<Item = (Command<'static>, Option<StatusCode>)>,
+    ) -> Self {
+        let task = |(command, status)| match status {
+            Some(status) => Task::Answer(command, status),
+            None => Task::Run(command),
+        };
         Self {
             msg_id,
-            tasks: commands.into_iter().map(Task::Run).collect(),
+            tasks: commands.into_iter().map(task).collect(),
             current: None,
             ids: BTreeSet::new(),
             stopped: false,
@@ -106,7 +116,15 @@ impl Walk {
             }
             match self.tasks.pop_front() {
                 Some(Task::Run(command)) if !self.stopped => self.begin(command, ground),
-                Some(Task::Run(command) | Task::Skip(command)) => {
+                Some(Task::Answer(command, status)) if !self.stopped => {
+                    let outcome = if self.is_known(&command, ground.config.compat) {
+                        status.into()
+                    } else {
+                        (&Failure::NoId).into()
+                    };
+                    self.answer(&command, vec![outcome], ground);
+                }
+                Some(Task::Run(command) | Task::Answer(command, _) | Task::Skip(command)) => {
                     self.answer(&command, vec![(&Failure::Skipped).into()], ground);
                     self.enter(command, Task::Skip);
                 }
@@ -403,7 +421,7 @@ enum Run {
 /// Runs one Item of a command.
 fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Result<Run, Failure> {
     if item.more_data {
-        // Objects larger than a message are not put together yet.
+        // A group comes whole, in one message.
         return Err(Failure::Unsupported);
     }
     if let Some((edit, body)) = Edit::of(command) {

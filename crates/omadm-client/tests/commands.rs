@@ -272,7 +272,10 @@ fn the_acl_decides_who_may() {
     bench.say([]);
     assert_eq!(
         describe(&reading),
-        "SyncHdr=200 Get=200 Results Replace=200 Add=200 Final"
+        by_encoding(
+            "SyncHdr=200 Get=200 Results Results Replace=200 Add=200 Final",
+            "SyncHdr=200 Get=200 Results Replace=200 Add=200 Final"
+        )
     );
     let shown: Vec<_> = results(&reading)
         .into_iter()
@@ -480,15 +483,6 @@ fn no_resp_is_honoured() {
     let body = bench.script.write_as(&header, commands, true);
     let answer = bench.deliver(&body).unwrap();
     assert_eq!(describe(&answer), "Results Final");
-}
-
-#[test]
-fn a_chunk_of_a_large_object_is_refused() {
-    let mut chunk = item("./Lamp/Name")
-        .with_data("first half")
-        .with_meta(Meta::new().with_size(99));
-    chunk.more_data = true;
-    check(vec![(Command::Replace(NodeCommand::new([chunk])), 406)]);
 }
 
 /// Octets travel as base64 over XML and as they are over WBXML, also if they look like a document

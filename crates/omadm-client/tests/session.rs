@@ -268,7 +268,7 @@ fn a_session_is_not_endless() {
         "SyncHdr=200 Get=200 Results Alert(1223) Final"
     );
     bench.say([]);
-    assert_eq!(bench.ended, [SessionEnd::Aborted]);
+    assert_eq!(bench.ended, [SessionEnd::TooManyMessages]);
 }
 
 #[test]

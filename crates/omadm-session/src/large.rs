@@ -105,6 +105,18 @@ impl LargeObject {
         self.octets().len() as u64
     }
 
+    /// The smallest chunk that may come next: a message without room for it gets none.
+    #[must_use]
+    pub fn smallest_chunk(&self) -> Command<'static> {
+        self.chunk(self.cut(MIN_CHUNK))
+    }
+
+    /// Whether a chunk was packed.
+    #[must_use]
+    pub const fn is_begun(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// Whether the last chunk was packed.
     #[must_use]
     pub const fn is_complete(&self) -> bool {

@@ -135,7 +135,7 @@ impl<'o> Packer<'o> {
     fn longest_chunk(&mut self, object: &LargeObject) -> Result<Option<usize>, EncodeError> {
         let rest = object.rest();
         let least = object.cut(MIN_CHUNK);
-        let Some(room) = self.room_beside(&mut object.chunk(least))? else {
+        let Some(room) = self.room_beside(&mut object.smallest_chunk())? else {
             return Ok(None);
         };
         // What is certain to fit, and what is certain not to: a byte takes at least a byte. The
