@@ -257,3 +257,8 @@ fn an_abort_takes_the_question_back() {
         .unwrap();
     assert_eq!(bench.ended, [SessionEnd::Aborted]);
 }
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}

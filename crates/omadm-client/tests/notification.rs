@@ -347,3 +347,8 @@ fn a_session_takes_the_question_back_until_it_ends() {
     bench.say([]);
     assert_eq!(starts(&told(&mut bench)), [8]);
 }
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}

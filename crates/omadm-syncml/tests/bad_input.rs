@@ -71,7 +71,7 @@ fn a_message_with_any_byte_changed_is_refused_or_another() {
             let bits = (0..8).map(|bit| before ^ 1 << bit);
             let tokens: Vec<u8> = match encoding {
                 Encoding::Wbxml => bits.chain([0, 1, 3, 0x83, 0xC3]).collect(),
-                Encoding::Xml => b"<>&/\" x\xFF".to_vec(),
+                Encoding::Xml => b"<>&/\" x\xFF<>"[at % 8..][..3].to_vec(),
             };
             for byte in tokens {
                 document[at] = byte;
@@ -197,7 +197,7 @@ fn namespaces_are_no_bomb() {
             1,
         );
         let error = decode(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap_err();
-        assert_eq!(error.kind, kind, "{}", &commands[..40]);
+        assert_eq!(error.kind, kind, "{commands:.40}");
     }
     // In WBXML a prefix is declared by an attribute, and the table may be the bomb.
     let declared = |body: &[u8], times: usize| {

@@ -77,3 +77,8 @@ fn a_fault_at_any_exchange_tells_nothing_twice() {
         }
     }
 }
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}
