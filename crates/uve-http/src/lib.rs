@@ -1,0 +1,1 @@
+//! UVE over HTTP.

@@ -1,0 +1,550 @@
+use std::{
+    collections::{BTreeMap, VecDeque},
+    hash::{DefaultHasher, Hash, Hasher as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use omadm_core::{Batch, Journal, JournalError, Space};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BeginUpdate, Begun, Clock, CommitUpdate, DataCentre, EventId, InvalidId, ReadUif, Retrieved,
+    SessionDisconnect, UaId, UaSessionId, UpdateId, Upload, UserId, Uve5, Uve5Error, Version, VmId,
+    WriteUpdate, data_centre::storage, record,
+};
+
+const USERS: Space = Space::new("uve-users");
+const VMS: Space = Space::new("uve-vms");
+const NEXT: &str = "uve-sessions";
+/// How many sessions and updates of a user are remembered for late reports and repetitions.
+const REMEMBERED: usize = 16;
+const SHARDS: usize = 64;
+
+/// Settings of a [`Vmm`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct VmmConfig {
+    /// How long a VM holds a user's image for writing without a word. Default: 60 s.
+    pub lease: Duration,
+    /// The longest piece read at once, in bytes. Default: 1 MiB.
+    pub max_piece: u32,
+    /// How many events wait to be taken; the oldest go first. Default: 1024.
+    pub max_events: usize,
+}
+
+impl Default for VmmConfig {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(60),
+            max_piece: 1 << 20,
+            max_events: 1024,
+        }
+    }
+}
+
+/// A VM chosen to serve a user, and the session there.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Selection {
+    /// The session, named here for the first time.
+    pub session: UaSessionId,
+    /// The user.
+    pub user: UserId,
+    /// What the user will work with.
+    pub ua: UaId,
+    /// The VM.
+    pub vm: VmId,
+}
+
+/// What a VMM has to say.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum VmmEvent {
+    /// A VM reported that a session ended unexpectedly; told once.
+    Disconnected {
+        /// The VM.
+        vm: VmId,
+        /// What it reported.
+        disconnect: SessionDisconnect,
+    },
+    /// An image was updated.
+    Updated {
+        /// Whose.
+        user: UserId,
+        /// The version in force now.
+        version: Version,
+        /// The VM that made it.
+        vm: VmId,
+    },
+    /// A VM fell silent for longer than its lease, and another one got the last acknowledged image.
+    LeaseLost {
+        /// Whose image.
+        user: UserId,
+        /// The silent VM.
+        vm: VmId,
+    },
+}
+
+/// Why a [`Vmm`] could not do as told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VmmError {
+    /// The user was never added.
+    #[error("there is no user {0}")]
+    UnknownUser(UserId),
+    /// The journal failed.
+    #[error("the VMM's journal failed")]
+    Journal(#[from] JournalError),
+}
+
+impl From<InvalidId> for Uve5Error {
+    fn from(error: InvalidId) -> Self {
+        Self::BadRequest {
+            reason: error.to_string(),
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct UserRecord {
+    selected: Option<Selection>,
+    /// The latest sessions, the current one too.
+    sessions: VecDeque<Selection>,
+    lease: Option<Lease>,
+    /// The latest updates of each VM that were acknowledged.
+    committed: VecDeque<Committed>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Lease {
+    vm: VmId,
+    until: Duration,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Committed {
+    vm: VmId,
+    update: UpdateId,
+    version: Version,
+}
+
+impl UserRecord {
+    fn new() -> Self {
+        Self {
+            selected: None,
+            sessions: VecDeque::new(),
+            lease: None,
+            committed: VecDeque::new(),
+        }
+    }
+
+    fn committed(&self, vm: &VmId, update: &UpdateId) -> Option<Version> {
+        self.committed
+            .iter()
+            .find(|known| known.vm == *vm && known.update == *update)
+            .map(|known| known.version)
+    }
+
+    fn remember(&mut self, committed: Committed) {
+        if self.committed(&committed.vm, &committed.update).is_none() {
+            self.committed.push_back(committed);
+            if self.committed.len() > REMEMBERED {
+                self.committed.pop_front();
+            }
+        }
+    }
+
+    fn end_serving(&mut self, vm: &VmId) {
+        self.lease = None;
+        // A switch may have chosen another VM meanwhile.
+        self.selected.take_if(|selected| selected.vm == *vm);
+    }
+
+    /// The lease of `vm`; a lease that ran out counts until another VM was given one.
+    fn lease_of(&self, vm: &VmId) -> Result<&Lease, Uve5Error> {
+        match &self.lease {
+            Some(lease) if lease.vm == *vm => Ok(lease),
+            _ => Err(Uve5Error::NotServing),
+        }
+    }
+}
+
+/// The VMM: chooses VMs for users, and lets one VM at a time change a user's image.
+///
+/// All it must not forget is in the journal; any number of threads may call it. What a
+/// user's VM writes is in the [`DataCentre`].
+pub struct Vmm {
+    journal: Arc<dyn Journal>,
+    centre: Arc<dyn DataCentre>,
+    clock: Arc<dyn Clock>,
+    config: VmmConfig,
+    /// Calls for one user come one at a time.
+    users: [Mutex<()>; SHARDS],
+    /// Counts sessions.
+    next: Mutex<u64>,
+    /// Reports of disconnects come one at a time.
+    reports: Mutex<()>,
+    /// Until when leases were renewed since they were written down.
+    renewed: Mutex<BTreeMap<UserId, Lease>>,
+    events: Mutex<VecDeque<VmmEvent>>,
+}
+
+impl std::fmt::Debug for Vmm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vmm").finish_non_exhaustive()
+    }
+}
+
+impl Vmm {
+    /// Opens what the journal holds. The leases that were held are good for their whole time again:
+    /// a VM cannot renew while the VMM is away.
+    ///
+    /// # Errors
+    /// The journal failed or is damaged.
+    pub fn open(
+        journal: Arc<dyn Journal>,
+        centre: Arc<dyn DataCentre>,
+        clock: Arc<dyn Clock>,
+        config: VmmConfig,
+    ) -> Result<Self, VmmError> {
+        let next = record::read(&*journal, Space::IDS, NEXT)?.unwrap_or(1);
+        let until = clock.now().saturating_add(config.lease);
+        let mut renewed = BTreeMap::new();
+        let mut names = Vec::new();
+        journal.scan(USERS, &mut |key, _| {
+            names.push(String::from_utf8_lossy(key).into_owned());
+        })?;
+        for name in names {
+            let user: Option<UserRecord> = record::read(&*journal, USERS, &name)?;
+            if let (Ok(user_id), Some(lease)) = (name.parse(), user.and_then(|user| user.lease)) {
+                let vm = lease.vm;
+                renewed.insert(user_id, Lease { vm, until });
+            }
+        }
+        Ok(Self {
+            journal,
+            centre,
+            clock,
+            config,
+            users: std::array::from_fn(|_| Mutex::new(())),
+            next: Mutex::new(next),
+            reports: Mutex::new(()),
+            renewed: Mutex::new(renewed),
+            events: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// Makes a user known; one that is known already is fine.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn add_user(&self, user: &UserId) -> Result<(), VmmError> {
+        let _turn = self.turn(user);
+        if self.user(user)?.is_none() {
+            self.write(user, &UserRecord::new(), Batch::new())?;
+        }
+        Ok(())
+    }
+
+    /// Chooses a VM for a user who logs in, or switches to another VM. The VM before is to update
+    /// the image first: until then, or until its lease runs out, this one waits.
+    ///
+    /// How the chosen VM learns of it is not a matter of UVE-2 or UVE-5: hand the answer to it by
+    /// any way, as part of the log-in for instance.
+    ///
+    /// # Errors
+    /// [`VmmError`].
+    pub fn select(&self, user: &UserId, ua: &UaId, vm: &VmId) -> Result<Selection, VmmError> {
+        let _turn = self.turn(user);
+        let mut known = self.known(user)?;
+        let mut next = lock(&self.next);
+        let session = format!("session-{}", *next);
+        let Ok(session) = session.parse() else {
+            return Err(VmmError::UnknownUser(user.clone()));
+        };
+        let selection = Selection {
+            session,
+            user: user.clone(),
+            ua: ua.clone(),
+            vm: vm.clone(),
+        };
+        known.selected = Some(selection.clone());
+        known.sessions.push_back(selection.clone());
+        if known.sessions.len() > REMEMBERED {
+            known.sessions.pop_front();
+        }
+        let mut batch = Batch::new();
+        record::put(&mut batch, Space::IDS, NEXT, &(*next + 1));
+        self.write(user, &known, batch)?;
+        *next += 1;
+        Ok(selection)
+    }
+
+    /// The VM that was chosen last to serve the user and has not finished.
+    ///
+    /// # Errors
+    /// [`VmmError`].
+    pub fn selected(&self, user: &UserId) -> Result<Option<Selection>, VmmError> {
+        Ok(self.known(user)?.selected)
+    }
+
+    /// The VM that holds the user's image for writing.
+    ///
+    /// # Errors
+    /// [`VmmError`].
+    pub fn holder(&self, user: &UserId) -> Result<Option<VmId>, VmmError> {
+        Ok(self.known(user)?.lease.map(|lease| lease.vm))
+    }
+
+    /// What happened since it was asked last, the oldest first.
+    #[must_use]
+    pub fn take_events(&self) -> Vec<VmmEvent> {
+        lock(&self.events).drain(..).collect()
+    }
+
+    fn tell(&self, event: VmmEvent) {
+        let mut events = lock(&self.events);
+        if events.len() >= self.config.max_events {
+            events.pop_front();
+        }
+        events.push_back(event);
+    }
+
+    fn turn(&self, user: &UserId) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        user.hash(&mut hasher);
+        let [first, ..] = &self.users;
+        let shard = hasher.finish() % SHARDS as u64;
+        let shard = usize::try_from(shard).ok();
+        lock(
+            shard
+                .and_then(|shard| self.users.get(shard))
+                .unwrap_or(first),
+        )
+    }
+
+    fn user(&self, user: &UserId) -> Result<Option<UserRecord>, JournalError> {
+        record::read(&*self.journal, USERS, user.as_str())
+    }
+
+    fn known(&self, user: &UserId) -> Result<UserRecord, VmmError> {
+        self.user(user)?
+            .ok_or_else(|| VmmError::UnknownUser(user.clone()))
+    }
+
+    /// As a VM sees it: a user who is not known is none that it serves.
+    fn served(&self, user: &UserId) -> Result<UserRecord, Uve5Error> {
+        self.user(user)
+            .map_err(storage)?
+            .ok_or(Uve5Error::NotServing)
+    }
+
+    fn write(
+        &self,
+        user: &UserId,
+        known: &UserRecord,
+        mut batch: Batch,
+    ) -> Result<(), JournalError> {
+        record::put(&mut batch, USERS, user.as_str(), known);
+        self.journal.commit(&batch)
+    }
+
+    fn lease_end(&self) -> Duration {
+        self.clock.now().saturating_add(self.config.lease)
+    }
+
+    /// Until when a lease holds.
+    fn until(&self, user: &UserId, lease: &Lease) -> Duration {
+        match lock(&self.renewed).get(user) {
+            Some(renewed) if renewed.vm == lease.vm => renewed.until.max(lease.until),
+            _ => lease.until,
+        }
+    }
+
+    /// Not written down: after a restart every lease has its whole time again.
+    fn renew(&self, user: &UserId, vm: &VmId) {
+        let until = self.lease_end();
+        let vm = vm.clone();
+        lock(&self.renewed).insert(user.clone(), Lease { vm, until });
+    }
+}
+
+impl Uve5 for Vmm {
+    fn notify_session_disconnect(
+        &self,
+        vm: &VmId,
+        disconnect: &SessionDisconnect,
+    ) -> Result<(), Uve5Error> {
+        let known = match self.user(&disconnect.user).map_err(storage)? {
+            Some(known) => known,
+            None => return Err(Uve5Error::UnknownSession),
+        };
+        let is_his = |session: &Selection| {
+            session.session == disconnect.session
+                && session.vm == *vm
+                && session.ua == disconnect.ua
+        };
+        if !known.sessions.iter().any(is_his) {
+            return Err(Uve5Error::UnknownSession);
+        }
+        let _turn = lock(&self.reports);
+        let last: Option<EventId> =
+            record::read(&*self.journal, VMS, vm.as_str()).map_err(storage)?;
+        if last.is_some_and(|last| disconnect.event <= last) {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        record::put(&mut batch, VMS, vm.as_str(), &disconnect.event);
+        self.journal.commit(&batch).map_err(storage)?;
+        self.tell(VmmEvent::Disconnected {
+            vm: vm.clone(),
+            disconnect: disconnect.clone(),
+        });
+        Ok(())
+    }
+
+    fn retrieve_uif(&self, vm: &VmId, user: &UserId) -> Result<Retrieved, Uve5Error> {
+        let _turn = self.turn(user);
+        let mut known = self.served(user)?;
+        if known.selected.as_ref().map(|selected| &selected.vm) != Some(vm) {
+            return Err(Uve5Error::NotServing);
+        }
+        let image = self.centre.info(user)?;
+        let lost = known.lease.take_if(|lease| lease.vm != *vm);
+        if let Some(lease) = &lost {
+            let rest = self.until(user, lease).saturating_sub(self.clock.now());
+            if !rest.is_zero() {
+                return Err(Uve5Error::Leased {
+                    seconds: rest.as_secs().max(1),
+                });
+            }
+            // Its update may be in force without the VM knowing: it will ask again.
+            if let Some(image) = &image
+                && image.by == lease.vm
+            {
+                known.remember(Committed {
+                    vm: lease.vm.clone(),
+                    update: image.update.clone(),
+                    version: image.version,
+                });
+            }
+        }
+        known.lease = Some(Lease {
+            vm: vm.clone(),
+            until: self.lease_end(),
+        });
+        self.write(user, &known, Batch::new()).map_err(storage)?;
+        lock(&self.renewed).remove(user);
+        if let Some(lease) = lost {
+            self.tell(VmmEvent::LeaseLost {
+                user: user.clone(),
+                vm: lease.vm,
+            });
+        }
+        Ok(Retrieved {
+            image,
+            lease_seconds: self.config.lease.as_secs(),
+        })
+    }
+
+    fn read_uif(&self, vm: &VmId, piece: &ReadUif) -> Result<Vec<u8>, Uve5Error> {
+        let _turn = self.turn(&piece.user);
+        self.served(&piece.user)?.lease_of(vm)?;
+        let length = piece.length.min(self.config.max_piece);
+        let mut octets = vec![0; usize::try_from(length).unwrap_or(0)];
+        let read = self
+            .centre
+            .read(&piece.user, piece.version, piece.offset, &mut octets)?;
+        octets.truncate(read);
+        self.renew(&piece.user, vm);
+        Ok(octets)
+    }
+
+    fn begin_update(&self, vm: &VmId, update: &BeginUpdate) -> Result<Begun, Uve5Error> {
+        let _turn = self.turn(&update.user);
+        let known = self.served(&update.user)?;
+        if let Some(version) = known.committed(vm, &update.update) {
+            return Ok(Begun::Done(version));
+        }
+        known.lease_of(vm)?;
+        self.renew(&update.user, vm);
+        let upload = Upload {
+            update: update.update.clone(),
+            by: vm.clone(),
+            base: update.base,
+            size: update.size,
+            digest: update.digest,
+        };
+        // An update in force that was not noted is told as done by its commit, which notes it.
+        match self.centre.begin(&update.user, &upload)? {
+            Begun::Done(_) => Ok(Begun::Send(update.size)),
+            begun @ Begun::Send(_) => Ok(begun),
+        }
+    }
+
+    fn write_update(
+        &self,
+        vm: &VmId,
+        piece: &WriteUpdate,
+        octets: &[u8],
+    ) -> Result<u64, Uve5Error> {
+        let _turn = self.turn(&piece.user);
+        self.served(&piece.user)?.lease_of(vm)?;
+        self.renew(&piece.user, vm);
+        self.centre
+            .append(&piece.user, &piece.update, piece.offset, octets)
+    }
+
+    fn commit_update(&self, vm: &VmId, commit: &CommitUpdate) -> Result<Version, Uve5Error> {
+        let user = &commit.user;
+        let _turn = self.turn(user);
+        let mut known = self.served(user)?;
+        if let Some(version) = known.committed(vm, &commit.update) {
+            // A repetition; all it did was written with the first.
+            return Ok(version);
+        }
+        known.lease_of(vm)?;
+        let image = self.centre.commit(user, &commit.update)?;
+        known.remember(Committed {
+            vm: vm.clone(),
+            update: image.update,
+            version: image.version,
+        });
+        if commit.last {
+            known.end_serving(vm);
+        }
+        self.write(user, &known, Batch::new()).map_err(storage)?;
+        if commit.last {
+            lock(&self.renewed).remove(user);
+        } else {
+            self.renew(user, vm);
+        }
+        self.tell(VmmEvent::Updated {
+            user: user.clone(),
+            version: image.version,
+            vm: vm.clone(),
+        });
+        Ok(image.version)
+    }
+
+    fn renew_lease(&self, vm: &VmId, user: &UserId) -> Result<u64, Uve5Error> {
+        let _turn = self.turn(user);
+        self.served(user)?.lease_of(vm)?;
+        self.renew(user, vm);
+        Ok(self.config.lease.as_secs())
+    }
+
+    fn release_lease(&self, vm: &VmId, user: &UserId) -> Result<(), Uve5Error> {
+        let _turn = self.turn(user);
+        let mut known = self.served(user)?;
+        known.lease_of(vm)?;
+        known.end_serving(vm);
+        self.write(user, &known, Batch::new()).map_err(storage)?;
+        lock(&self.renewed).remove(user);
+        Ok(())
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,13 @@
+//! Both sides of UVE-2 and UVE-5 in one process, with a stepped clock.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+mod bench;
+mod managing;
+mod model;
+mod rules;
+mod transfer;
