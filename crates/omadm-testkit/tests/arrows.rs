@@ -50,7 +50,11 @@ fn arrows() -> BTreeMap<String, Vec<String>> {
             .into_iter()
             .filter_map(|kind| table.get(kind)?.as_table())
             .flat_map(|dependencies| dependencies.keys())
-            .filter(|name| name.starts_with("omadm-") || name.starts_with("virmo"))
+            .filter(|name| {
+                ["omadm-", "uve", "virmo"]
+                    .iter()
+                    .any(|ours| name.starts_with(ours))
+            })
             .cloned()
             .collect();
         found.insert(name, uses);

@@ -1,1 +1,72 @@
-//! UVE over HTTP.
+//! UVE-2 and UVE-5 as JSON over HTTP, and user images in files.
+//!
+//! The text names no binding; this one is ours (unverified). Each function of the interfaces is one
+//! `POST`:
+//!
+//! | path | request | answer |
+//! |---|---|---|
+//! | `/uve-5/notify-session-disconnect` | [`SessionDisconnect`](uve::SessionDisconnect) | `null` |
+//! | `/uve-5/retrieve-uif` | `{"user"}` | [`Retrieved`](uve::Retrieved) |
+//! | `/uve-5/read-uif` | [`ReadUif`](uve::ReadUif) | the octets |
+//! | `/uve-5/begin-update` | [`BeginUpdate`](uve::BeginUpdate) | [`Begun`](uve::Begun) |
+//! | `/uve-5/write-update` | [`WriteUpdate`](uve::WriteUpdate) and octets | how many bytes are there |
+//! | `/uve-5/commit-update` | [`CommitUpdate`](uve::CommitUpdate) | the version |
+//! | `/uve-5/renew-lease`, `/uve-5/release-lease` | `{"user"}` | seconds; `null` |
+//! | `/uve-2/notify-monitoring` | [`MonitoringNotification`](uve::MonitoringNotification) | `null` |
+//! | `/uve-2/deploy-ua`, `/uve-2/update-ua` | [`UaPackage`](uve::UaPackage) and octets | `null` |
+//! | `/uve-2/delete-ua` | `{"ua"}` | `null` |
+//! | `/uve-2/suspend-session` | `{"session"}` | `null` |
+//!
+//! The request is JSON in the body. Where the body is octets, the JSON is the percent-encoded
+//! parameter `request` of the query. Octets are `application/octet-stream`, all else
+//! `application/json`.
+//!
+//! A refusal is a status of 400 or greater with `{"error": …}`, the [`Uve2Error`](uve::Uve2Error) or
+//! [`Uve5Error`](uve::Uve5Error). UVE-2 answers any other function, one on user images above
+//! all, with 501 and `not-supported`.
+//!
+//! Who calls proves itself by `Authorization: Bearer …`: each VM has a [`Token`] of its own, and the
+//! VMM has one with each VM. A token is worth what the connection is worth: outside of one
+//! machine put both sides behind TLS.
+//!
+//! ```
+//! use std::{net::TcpListener, sync::Arc};
+//!
+//! use omadm_core::MemoryJournal;
+//! use uve::{EmbeddedDataCentre, MemoryBlobs, Uve5, Uve5Error, Vmm, VmmConfig};
+//! use uve_http::{SystemClock, Token, Uve5Client, Uve5Service, serve};
+//!
+//! let journal = Arc::new(MemoryJournal::new());
+//! let blobs = Arc::new(MemoryBlobs::default());
+//! let centre = EmbeddedDataCentre::open(journal.clone(), blobs, 1 << 20)?;
+//! let clock = Arc::new(SystemClock);
+//! let vmm = Arc::new(Vmm::open(journal, Arc::new(centre), clock, VmmConfig::default())?);
+//! vmm.add_user(&"ann".parse()?)?;
+//! vmm.select(&"ann".parse()?, &"editor".parse()?, &"vm-a".parse()?)?;
+//!
+//! let token = Token::new("a secret of vm-a")?;
+//! let service = Uve5Service::new(vmm).with_vm("vm-a".parse()?, token.clone());
+//! let server = serve(TcpListener::bind("127.0.0.1:0")?, Arc::new(service))?;
+//!
+//! let client = Uve5Client::new(&format!("http://{}", server.address()), token);
+//! let retrieved = client.retrieve_uif(&"vm-a".parse()?, &"ann".parse()?)?;
+//! assert_eq!(retrieved.image, None);
+//!
+//! let url = format!("http://{}", server.address());
+//! let stranger = Uve5Client::new(&url, Token::new("a guess")?);
+//! let refused = stranger.retrieve_uif(&"vm-a".parse()?, &"ann".parse()?);
+//! assert_eq!(refused, Err(Uve5Error::Unauthorized));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod client;
+mod clock;
+mod files;
+mod service;
+mod token;
+
+pub use client::{Uve2Client, Uve5Client};
+pub use clock::SystemClock;
+pub use files::FileBlobs;
+pub use service::{Uve2Service, Uve5Service, serve};
+pub use token::{InvalidToken, Token};

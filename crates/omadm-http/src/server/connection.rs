@@ -10,11 +10,12 @@ use std::{
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming as RequestBody,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use omadm_core::Secret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -153,6 +154,7 @@ impl Service {
                 .to_owned(),
             content_type: content_type.to_owned(),
             hmac: text(&head.headers, HMAC).map(str::to_owned),
+            authorization: text(&head.headers, AUTHORIZATION.as_str()).map(Secret::from),
             body,
         })
     }

@@ -1,5 +1,6 @@
 use std::net::SocketAddr;
 
+use omadm_core::Secret;
 use omadm_syncml::{Encoding, encoding_of, media_type};
 
 /// Answers requests.
@@ -56,6 +57,8 @@ pub struct Incoming {
     pub content_type: String,
     /// The value of `x-syncml-hmac`, if there is one.
     pub hmac: Option<String>,
+    /// The credentials of HTTP itself: the value of `Authorization`, if there is one.
+    pub authorization: Option<Secret>,
     /// The body.
     pub body: Vec<u8>,
 }

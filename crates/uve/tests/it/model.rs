@@ -111,8 +111,8 @@ impl World {
             Step::CrashVmm => {
                 self.bench.restart();
                 // VMs hold on to the VMM they know: they are started with the new one.
-                for vm in 0..VMS.len() {
-                    self.vms[vm] = self.bench.vm(VMS[vm], &self.disks[vm]);
+                for (vm, (name, disk)) in self.vms.iter_mut().zip(VMS.iter().zip(&self.disks)) {
+                    *vm = self.bench.vm(name, disk);
                 }
             }
             Step::Wait(seconds) => self.bench.clock.advance(Duration::from_secs(seconds)),
@@ -121,7 +121,7 @@ impl World {
 
     fn drive(&mut self, vm: usize) {
         let before = self.vms[vm].state();
-        self.vms[vm].take_events();
+        drop(self.vms[vm].take_events());
         self.vms[vm].drive().unwrap();
         for event in self.vms[vm].take_events() {
             match event {

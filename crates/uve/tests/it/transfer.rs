@@ -42,7 +42,7 @@ fn prepare(bench: &Bench) {
     vm.write_image(&selection.session, 0, TEXT).unwrap();
     vm.finish(&selection.session).unwrap();
     vm.drive().unwrap();
-    bench.vmm.take_events();
+    drop(bench.vmm.take_events());
 }
 
 fn broken_session(at: i64, how: Break, restart: &str) {
