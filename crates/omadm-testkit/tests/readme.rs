@@ -48,7 +48,9 @@ fn tree(what: &Row<'_>) -> [BTreeSet<String>; 2] {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("omadm-") || name.starts_with("virmo")
+    ["omadm-", "uve", "virmo"]
+        .iter()
+        .any(|ours| name.starts_with(ours))
 }
 
 /// A row of the table: the words in code style in its first cell are the crate and features.
