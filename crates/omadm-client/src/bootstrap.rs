@@ -110,6 +110,18 @@ impl<'a> Bootstrap<'a> {
         }
     }
 
+    /// The profile that a document of a media type follows.
+    #[must_use]
+    pub const fn profile(media_type: MediaType) -> Profile {
+        match media_type {
+            MediaType::ProvisioningWbxml | MediaType::ProvisioningXml => Profile::Cp,
+            MediaType::MessageWbxml
+            | MediaType::MessageXml
+            | MediaType::TndsWbxml
+            | MediaType::TndsXml => Profile::Dm,
+        }
+    }
+
     /// Verifies the document and brings what it holds into a tree: all of it or nothing, durable on
     /// return. What the device has to say about it, it says by sessions with the servers of the
     /// accounts. [DM-Bootstrap §5.5]
@@ -127,13 +139,7 @@ impl<'a> Bootstrap<'a> {
         now: Now,
     ) -> Result<Applied, BootstrapError> {
         let media_type = MediaType::of(self.content_type).ok_or(BootstrapError::MediaType)?;
-        let profile = match media_type {
-            MediaType::ProvisioningWbxml | MediaType::ProvisioningXml => Profile::Cp,
-            MediaType::MessageWbxml
-            | MediaType::MessageXml
-            | MediaType::TndsWbxml
-            | MediaType::TndsXml => Profile::Dm,
-        };
+        let profile = Self::profile(media_type);
         let protection = Protection::read(self.content_type, profile);
         let mut batch = Batch::new();
         match protection.map_err(BootstrapError::ContentType)? {

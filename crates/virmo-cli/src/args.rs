@@ -28,9 +28,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Ask a device for a session, by a notification (package 0)
     Notify(Notify),
-    /// Write or apply a bootstrap document
-    #[command(hide = true)]
-    Bootstrap(Rest),
+    /// Write a bootstrap document, or bring one into the state of a device
+    Bootstrap(Bootstrap),
     /// Convert a message from standard input to another form on standard output
     Convert(Convert),
     /// Print the Device Description File of a management object
@@ -55,6 +54,10 @@ impl Command {
             Self::Device(args) => args.json,
             Self::Serve(args) => args.json,
             Self::Notify(args) => args.json,
+            Self::Bootstrap(args) => match &args.action {
+                BootstrapAction::Write(args) => args.json,
+                BootstrapAction::Apply(args) => args.json,
+            },
             _ => false,
         }
     }
@@ -228,6 +231,84 @@ pub(crate) struct Notify {
     pub(crate) json: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct Bootstrap {
+    #[command(subcommand)]
+    pub(crate) action: BootstrapAction,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum BootstrapAction {
+    /// Write a document that brings an account, and print its Content-Type
+    Write(BootstrapWrite),
+    /// Bring a document into a state folder, while no device runs on it
+    Apply(BootstrapApply),
+}
+
+#[derive(Args)]
+pub(crate) struct BootstrapWrite {
+    /// The address of the DM server
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: String,
+    /// The server's identity
+    #[arg(long, value_name = "ID", default_value = "virmo-server")]
+    pub(crate) server_id: String,
+    /// A name of the account for people
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
+    /// What kind of document
+    #[arg(long, value_enum, default_value = "dm-wbxml")]
+    pub(crate) form: BootstrapForm,
+    /// Protect it by a MAC with this key
+    #[arg(long, value_enum)]
+    pub(crate) sec: Option<Sec>,
+    #[command(flatten)]
+    pub(crate) secrets: BootstrapSecrets,
+    /// Write it to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct BootstrapApply {
+    /// The state folder of the device
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// The document
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Its Content-Type, with SEC and MAC
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) content_type: String,
+    #[command(flatten)]
+    pub(crate) secrets: BootstrapSecrets,
+    /// Take it without a MAC: nobody else could have written it
+    #[arg(long)]
+    pub(crate) trusted: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What keys of bootstrap documents are made of.
+#[derive(Args)]
+pub(crate) struct BootstrapSecrets {
+    /// The environment variable that holds the PIN
+    #[arg(long, value_name = "VAR")]
+    pub(crate) pin_env: Option<String>,
+    /// The environment variable that holds what network and device share
+    #[arg(long, value_name = "VAR", conflicts_with = "imsi_env")]
+    pub(crate) network_env: Option<String>,
+    /// The environment variable that holds the IMSI, as what network and device share
+    #[arg(long, value_name = "VAR")]
+    pub(crate) imsi_env: Option<String>,
+}
+
 /// Credentials of both directions.
 #[derive(Args)]
 pub(crate) struct Auth {
@@ -371,6 +452,32 @@ pub(crate) enum Ui {
     Ask,
     Accept,
     Reject,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BootstrapForm {
+    /// A DM message in WBXML, which every client of the DM profile takes
+    DmWbxml,
+    /// A DM message in XML
+    DmXml,
+    /// A TNDS document in WBXML
+    TndsWbxml,
+    /// A TNDS document in XML
+    TndsXml,
+    /// A provisioning document in WBXML: Client Provisioning
+    CpWbxml,
+    /// A provisioning document in XML
+    CpXml,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sec {
+    /// What network and device share
+    Networkid,
+    /// A PIN the user was told
+    Userpin,
+    /// Both
+    UserpinNetworkid,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

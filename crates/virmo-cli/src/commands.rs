@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub(crate) mod bootstrap;
 pub(crate) mod convert;
 pub(crate) mod ddf;
 pub(crate) mod demo;

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Command::Tree(args) => commands::tree::run(&args),
         Command::Params(args) => commands::params::run(&args),
         Command::Notify(args) => commands::notify::run(&args),
-        Command::Bootstrap(_) => Err(Failure::not_built("bootstrap")),
+        Command::Bootstrap(args) => commands::bootstrap::run(&args),
         Command::Conformance(_) => Err(Failure::not_built("conformance")),
         Command::Load(_) => Err(Failure::not_built("load")),
     };

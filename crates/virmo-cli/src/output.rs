@@ -58,6 +58,20 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         device: Option<Origin>,
     },
+    /// A bootstrap document was written.
+    #[serde(rename = "bootstrap")]
+    BootstrapWritten {
+        content_type: String,
+        bytes: usize,
+    },
+    /// A bootstrap document was brought into a state.
+    #[serde(rename = "bootstrap")]
+    Bootstrapped {
+        /// Where the accounts are.
+        accounts: Vec<String>,
+        /// What the device has no place for.
+        ignored: Vec<String>,
+    },
     /// A notification: on a device one that came, else one that was sent.
     Notification {
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +221,15 @@ impl fmt::Display for Event {
                     None => {}
                 }
                 f.write_str(&origin(device))
+            }
+            // As it is, for whoever applies it.
+            Self::BootstrapWritten { content_type, .. } => f.write_str(content_type),
+            Self::Bootstrapped { accounts, ignored } => {
+                write!(f, "accounts: {}", accounts.join(", "))?;
+                if !ignored.is_empty() {
+                    write!(f, "; left out: {}", ignored.join(", "))?;
+                }
+                Ok(())
             }
             Self::Notification {
                 session,

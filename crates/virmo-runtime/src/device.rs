@@ -21,6 +21,7 @@ mod error;
 mod event;
 mod interface;
 mod lanes;
+mod state;
 mod transport;
 
 pub use builder::DeviceBuilder;
@@ -30,6 +31,7 @@ pub use event::DeviceEvent;
 use interface::Asker;
 pub use interface::{Unattended, UserInterface};
 use lanes::Lanes;
+pub use state::{DeviceState, StateError};
 use transport::Exchanger;
 pub use transport::{ExchangeError, Reply, Transport};
 

@@ -63,8 +63,8 @@ mod server;
 
 #[cfg(feature = "device")]
 pub use device::{
-    BuildError, Device, DeviceBuilder, DeviceEvent, ExchangeError, Handle, Observer, Reply,
-    RunError, Transport, Unattended, Until, UserInterface,
+    BuildError, Device, DeviceBuilder, DeviceEvent, DeviceState, ExchangeError, Handle, Observer,
+    Reply, RunError, StateError, Transport, Unattended, Until, UserInterface,
 };
 #[cfg(feature = "server")]
 pub use random::correlator_prefix;

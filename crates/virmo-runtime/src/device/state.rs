@@ -1,0 +1,78 @@
+use std::{io, path::Path};
+
+use omadm_client::{Bootstrap, BootstrapError};
+use omadm_mo::{Account, Registry, bootstrap::Applied};
+use omadm_store::{OpenError, RedbJournal};
+use omadm_tree::{Acl, LoadError, Tree, TreeLimits};
+
+use crate::clock::Clocks;
+
+/// What a device that does not run holds in its state folder.
+///
+/// A device can be bootstrapped before it ever runs:
+///
+/// ```no_run
+/// use omadm_client::Bootstrap;
+/// use omadm_session::bootstrap::Secrets;
+/// use virmo_runtime::DeviceState;
+///
+/// let secrets = Secrets::new().with_pin("1234");
+/// let content_type = "application/vnd.syncml.dm+wbxml; SEC=USERPIN; MAC=9625…";
+/// let document = std::fs::read("bootstrap")?;
+/// let mut state = DeviceState::open("device".as_ref())?;
+/// state.bootstrap(&Bootstrap::new(content_type, &document, &secrets))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct DeviceState {
+    journal: RedbJournal,
+    tree: Tree,
+}
+
+/// Why a state folder is of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The folder cannot be made.
+    #[error("the state folder cannot be used")]
+    Folder(#[source] io::Error),
+    /// The journal cannot be opened: a device runs on the folder, most likely.
+    #[error("the journal cannot be opened")]
+    Open(#[from] OpenError),
+    /// The tree in the journal cannot be read.
+    #[error("the tree cannot be read")]
+    Tree(#[from] LoadError),
+}
+
+impl DeviceState {
+    /// Opens the state in a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// A [`StateError`]
+    pub fn open(folder: &Path) -> Result<Self, StateError> {
+        std::fs::create_dir_all(folder).map_err(StateError::Folder)?;
+        let journal = RedbJournal::open(folder.join("device.redb"))?;
+        let tree = Tree::load(&journal, TreeLimits::default(), Acl::root_default())?;
+        Ok(Self { journal, tree })
+    }
+
+    /// The management tree.
+    #[must_use]
+    pub const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Takes in a bootstrap document: accounts below `./DMAcc`.
+    ///
+    /// # Errors
+    /// A [`BootstrapError`]; nothing of it is in the tree.
+    pub fn bootstrap(&mut self, bootstrap: &Bootstrap<'_>) -> Result<Applied, BootstrapError> {
+        let mut registry = Registry::new();
+        // Neither fails: there are no names, and it is the only mount.
+        if let Ok(accounts) = Account::objects([]) {
+            drop(registry.mount(Box::new(accounts)));
+        }
+        let now = Clocks::new().now();
+        bootstrap.apply(&mut self.tree, registry.layout(), &self.journal, now)
+    }
+}
