@@ -159,6 +159,7 @@ impl Composer<'_> {
             while any != Packed::Part
                 && let Some(mut queued) = self.session.queue.pop_front()
             {
+                request::suit(&mut queued.tagged.command, self.session.encoding);
                 if self.is_too_large(&queued) {
                     self.device.unsent(&queued, Unanswered::TooLarge);
                     continue;

@@ -1,6 +1,7 @@
 use omadm_core::GenericAlert;
 use omadm_session::{Answer, Correlators, Procedure, Reply, Round, Step, request, request::Leaf};
 use omadm_syncml::Command;
+use omadm_tree::{List, Property};
 
 use crate::tracked::{self, Tracked};
 
@@ -12,7 +13,7 @@ pub(crate) const RETRIES: u32 = 3;
 /// The report holds the value or the names of the children a Get read. An Exec that is answered
 /// with 202 waits for its alert, over as many sessions as [`SingleCommand::MAX_SESSIONS`].
 ///
-/// When the session is lost, Add, Delete, Get and Replace are sent again; an Exec is not, because
+/// When the session is lost, Add, Copy, Delete, Get and Replace are sent again; an Exec is not, because
 /// it may have been executed.
 ///
 /// ```
@@ -39,6 +40,20 @@ impl SingleCommand {
         Self::new(request::get(uri))
     }
 
+    /// Reads a property of a node.
+    #[must_use]
+    pub fn property(uri: &str, property: Property) -> Self {
+        Self::get(&format!("{uri}?prop={property}"))
+    }
+
+    /// Reads the subtree of a node. The report of a [`List::Tnds`] holds the document as its value,
+    /// in XML; that of the others the addresses of the nodes as its children, and
+    /// [`SingleCommand::reply`] the rest.
+    #[must_use]
+    pub fn list(uri: &str, list: List) -> Self {
+        Self::get(&format!("{uri}?list={list}"))
+    }
+
     /// Adds an interior node, with the identifier of the management object it is the root of.
     #[must_use]
     pub fn add_node(uri: &str, moid: Option<&str>) -> Self {
@@ -49,6 +64,24 @@ impl SingleCommand {
     #[must_use]
     pub fn add(uri: &str, leaf: Leaf) -> Self {
         Self::new(request::add(uri, leaf))
+    }
+
+    /// Adds a subtree: a TNDS document in XML, whose paths are relative to `uri`.
+    #[must_use]
+    pub fn add_tree(uri: &str, document: impl Into<String>) -> Self {
+        Self::new(request::add_tree(uri, document))
+    }
+
+    /// Replaces a subtree by that of a TNDS document in XML: what it does not have is deleted.
+    #[must_use]
+    pub fn replace_tree(uri: &str, document: impl Into<String>) -> Self {
+        Self::new(request::replace_tree(uri, document))
+    }
+
+    /// Writes the value of one leaf to another, which is created if it does not exist.
+    #[must_use]
+    pub fn copy(from: &str, to: &str) -> Self {
+        Self::new(request::copy(from, to))
     }
 
     /// Replaces the value of a leaf.
@@ -120,6 +153,7 @@ mod tests {
     use omadm_core::{Correlator, Format, StatusCode};
     use omadm_session::{Report, Tag, Tagged, Unanswered};
     use omadm_syncml::{Item, Meta};
+    use omadm_tree::PropertySelection;
 
     use super::*;
 
@@ -162,6 +196,38 @@ mod tests {
     }
 
     #[test]
+    fn a_list_reports_addresses_and_a_document_its_xml() {
+        let mut correlators = Correlators::new("t");
+        let mut list = SingleCommand::list("./A", List::Struct);
+        let (tag, command) = sent(list.poll(&mut correlators));
+        assert_eq!(command.items()[0].target, Some("./A?list=Struct".into()));
+        list.answer(Answer::status(tag, StatusCode::OK));
+        let node = Item::new().with_meta(Meta::new().with_format(Format::Node));
+        let items = ["./A", "./A/b"].map(|uri| node.clone().with_source(uri));
+        list.answer(Answer::results(tag, items[..1].to_vec()));
+        list.answer(Answer::results(tag, items[1..].to_vec()));
+        let report = done(list.poll(&mut correlators));
+        assert_eq!(
+            report.children,
+            Some(vec!["./A".to_owned(), "./A/b".to_owned()])
+        );
+        assert_eq!(report.value, None);
+
+        let tnds = List::Tnds(PropertySelection::ALL);
+        let mut list = SingleCommand::list("./A", tnds);
+        let (tag, _) = sent(list.poll(&mut correlators));
+        list.answer(Answer::status(tag, StatusCode::OK));
+        let meta = Meta::new().with_format(Format::Xml);
+        let item = Item::new().with_meta(meta).with_data("<MgmtTree/>");
+        list.answer(Answer::results(tag, vec![item]));
+        let report = done(list.poll(&mut correlators));
+        assert_eq!(
+            (report.value.as_deref(), report.children),
+            (Some("<MgmtTree/>"), None)
+        );
+    }
+
+    #[test]
     fn a_get_without_results_is_a_failure() {
         let mut correlators = Correlators::new("t");
         let mut get = SingleCommand::get("./A");
@@ -185,6 +251,9 @@ mod tests {
             SingleCommand::add_node("./A", None),
             SingleCommand::replace("./A", "x".into()),
             SingleCommand::delete("./A"),
+            SingleCommand::copy("./B", "./A"),
+            SingleCommand::add_tree("./A", "<MgmtTree/>"),
+            SingleCommand::replace_tree("./A", "<MgmtTree/>"),
             SingleCommand::exec("./A"),
         ] {
             let (tag, sent) = sent(command.poll(&mut correlators));

@@ -78,8 +78,12 @@ impl Tracked {
 fn answered(reply: &Reply) -> Report {
     let mut report = Report::new(reply.is_success(), reply.status());
     if matches!(reply.command(), Command::Get(_)) {
-        let names = reply.children();
-        report.children = names.map(|names| names.into_iter().map(str::to_owned).collect());
+        report.children = if reply.uri().contains("?list=Struct") {
+            report.ok.then(|| addresses(reply))
+        } else {
+            let names = reply.children();
+            names.map(|names| names.into_iter().map(str::to_owned).collect())
+        };
         if report.children.is_none() {
             report.value = reply.text().map(str::to_owned);
         }
@@ -89,4 +93,10 @@ fn answered(reply: &Reply) -> Report {
         report.detail = Some(reply.complaint());
     }
     report
+}
+
+/// The nodes of a `?list=`.
+fn addresses(reply: &Reply) -> Vec<String> {
+    let sources = reply.items().iter().filter_map(|item| item.source.as_ref());
+    sources.map(|source| source.uri.to_string()).collect()
 }

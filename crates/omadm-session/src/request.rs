@@ -1,7 +1,9 @@
 //! Commands with one Item, as a server sends them; the packer gives them their ids.
 
 use omadm_core::{Correlator, Format};
-use omadm_syncml::{Command, Data, Exec, Item, Location, Meta, NodeCommand};
+use omadm_syncml::{
+    Command, Data, Encoding, Exec, Fragment, Item, Limits, Location, Meta, NodeCommand,
+};
 
 /// The value of a leaf as it goes into an Add or Replace.
 ///
@@ -85,6 +87,72 @@ pub fn delete(uri: &str) -> Command<'static> {
     Command::Delete(one(target(uri)))
 }
 
+/// Writes the value of one leaf to another. [DM-RepPro]
+#[must_use]
+pub fn copy(from: &str, to: &str) -> Command<'static> {
+    Command::Copy(one(target(to).with_source(Location::new(from.to_owned()))))
+}
+
+/// Adds a subtree: a TNDS document in XML, whose paths are relative to `uri`. [DM-TNDS]
+///
+/// In a message in WBXML it goes as WBXML, see [`suit`].
+#[must_use]
+pub fn add_tree(uri: &str, document: impl Into<String>) -> Command<'static> {
+    Command::Add(one(with_leaf(uri, tree(document))))
+}
+
+/// Replaces a subtree by that of a TNDS document in XML: what it does not have is deleted.
+/// [DM-TNDS]
+#[must_use]
+pub fn replace_tree(uri: &str, document: impl Into<String>) -> Command<'static> {
+    Command::Replace(one(with_leaf(uri, tree(document))))
+}
+
+fn tree(document: impl Into<String>) -> Leaf {
+    Leaf::new(Format::Xml, document.into()).with_type(TNDS_XML)
+}
+
+/// The media types of a serialized subtree. [DM-TNDS]
+const TNDS_XML: &str = "application/vnd.syncml.dmtnds+xml";
+const TNDS_WBXML: &str = "application/vnd.syncml.dmtnds+wbxml";
+
+/// Makes a command fit for the encoding of its message: a subtree in XML becomes one in WBXML, and
+/// its Meta says so. What is no document stays as it is.
+pub fn suit(command: &mut Command<'_>, encoding: Encoding) {
+    if encoding == Encoding::Xml {
+        return;
+    }
+    let mut open = vec![command];
+    while let Some(command) = open.pop() {
+        match command {
+            Command::Add(body) | Command::Replace(body) => {
+                body.items.iter_mut().for_each(to_wbxml);
+            }
+            Command::Atomic(group) | Command::Sequence(group) => {
+                open.extend(&mut group.commands);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn to_wbxml(item: &mut Item<'_>) {
+    let is_tree = item.meta.media_type.as_deref() == Some(TNDS_XML);
+    let Some(Data::Text(text)) = item.data.as_ref().filter(|_| is_tree) else {
+        return;
+    };
+    let Ok(document) = Fragment::parse(text.as_bytes(), Encoding::Xml, &Limits::lenient().markup)
+    else {
+        return;
+    };
+    let mut octets = Vec::new();
+    if document.encode(Encoding::Wbxml, &mut octets).is_ok() {
+        item.data = Some(Data::Opaque(octets.into()));
+        item.meta.format = Some(Format::Bin.as_str().into());
+        item.meta.media_type = Some(TNDS_WBXML.into());
+    }
+}
+
 /// Executes a node; the Correlator comes back in the alert of an asynchronous answer.
 #[must_use]
 pub fn exec(uri: &str, correlator: Option<&Correlator>) -> Command<'static> {
@@ -113,6 +181,8 @@ fn with_leaf(uri: &str, leaf: Leaf) -> Item<'static> {
 
 #[cfg(test)]
 mod tests {
+    use omadm_syncml::Group;
+
     use super::*;
 
     fn only(command: &Command<'static>) -> Item<'static> {
@@ -140,8 +210,47 @@ mod tests {
     }
 
     #[test]
+    fn a_subtree_goes_as_the_encoding_has_it() {
+        let document = "<MgmtTree xmlns=\"syncml:dmddf1.2\"><VerDTD>1.2</VerDTD></MgmtTree>";
+        let group = Group::new([
+            add_tree("./A", document),
+            replace_tree("./B", "no document"),
+        ]);
+        let mut command = Command::Sequence(group);
+        suit(&mut command, Encoding::Xml);
+        let [added, replaced] = command.commands() else {
+            panic!()
+        };
+        assert_eq!(only(added).meta.media_type(), TNDS_XML);
+        assert_eq!(only(added).data, Some(document.into()));
+        let unchanged = replaced.clone();
+        suit(&mut command, Encoding::Wbxml);
+        let [added, replaced] = command.commands() else {
+            panic!()
+        };
+        let item = only(added);
+        assert_eq!(
+            (item.meta.format(), item.meta.media_type()),
+            (Ok(Format::Bin), TNDS_WBXML)
+        );
+        let Some(Data::Opaque(octets)) = &item.data else {
+            panic!("{item:?}")
+        };
+        let read = Fragment::parse(&octets[..], Encoding::Wbxml, &Limits::default().markup);
+        let mut xml = Vec::new();
+        read.unwrap().encode(Encoding::Xml, &mut xml).unwrap();
+        assert_eq!(xml, document.as_bytes());
+        assert_eq!(*replaced, unchanged);
+    }
+
+    #[test]
     fn the_rest_carries_an_address_only() {
         let correlator = Correlator::new("c1");
+        let item = only(&copy("./A", "./B"));
+        assert_eq!(
+            (item.source, item.target),
+            (Some("./A".into()), Some("./B".into()))
+        );
         for (command, name) in [
             (get("./A"), "Get"),
             (delete("./A"), "Delete"),
