@@ -132,13 +132,13 @@ pub(crate) struct Device {
     #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) op_deadline: Option<Duration>,
     /// Trust this certificate authority (PEM)
-    #[arg(long, value_name = "FILE", hide = true)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// The device's certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "key", hide = true)]
+    #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) cert: Option<PathBuf>,
     /// The key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "cert", hide = true)]
+    #[arg(long, value_name = "FILE", requires = "cert")]
     pub(crate) key: Option<PathBuf>,
     /// Accept nothing beyond the letter of the specification
     #[arg(long)]
@@ -184,10 +184,10 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) wbxml: Wbxml,
     /// The server's certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key", hide = true)]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
     /// The key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert", hide = true)]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
     /// Accept nothing beyond the letter of the specification
     #[arg(long)]

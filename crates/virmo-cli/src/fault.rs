@@ -17,7 +17,7 @@ use virmo::{
     simulator::{Fault, FaultMode},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, output::Output};
 
 /// The faults of one start.
 #[derive(Default)]
@@ -54,14 +54,16 @@ pub(crate) struct FaultyFetch {
     inner: Arc<dyn Fetch>,
     mode: FaultMode,
     armed: AtomicBool,
+    output: Arc<Output>,
 }
 
 impl FaultyFetch {
-    pub(crate) fn new(inner: Arc<dyn Fetch>, mode: FaultMode) -> Self {
+    pub(crate) fn new(inner: Arc<dyn Fetch>, mode: FaultMode, output: Arc<Output>) -> Self {
         Self {
             inner,
             mode,
             armed: AtomicBool::new(true),
+            output,
         }
     }
 }
@@ -86,6 +88,8 @@ impl Fetch for FaultyFetch {
         match self.mode {
             FaultMode::Fail => Err(FetchError::from(FetchErrorKind::Status(500))),
             FaultMode::Hang => {
+                self.output
+                    .say("       the download hangs, as it was asked to");
                 let (sender, cancelled) = mpsc::channel();
                 let _guard = request.cancel.watch(move || _ = sender.send(()));
                 // Ends only when the download is cancelled.

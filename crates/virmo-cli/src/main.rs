@@ -12,6 +12,9 @@ mod output;
 mod plan;
 mod steps;
 mod terminal;
+#[cfg_attr(feature = "tls", path = "tls.rs")]
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod told;
 
 use std::{

@@ -51,22 +51,10 @@ fn what_is_not_built_yet_says_so() {
             "--hypervisor libvirt",
         ),
         (&device, &["--profile", "draft"], "--profile draft"),
-        (&device, &["--ca", "ca.pem"], "--ca"),
-        (&device, &["--cert", "c.pem", "--key", "k.pem"], "--cert"),
         (&device, &["--auth", "md5"], "--auth md5"),
         (&device, &["--auth", "mac"], "--auth mac"),
-        (
-            &["device"],
-            &["--server", "https://127.0.0.1/"],
-            "--server https",
-        ),
         (&serve, &["--profile", "draft"], "--profile draft"),
         (&serve, &["--state", "."], "--state"),
-        (
-            &serve,
-            &["--tls-cert", "c.pem", "--tls-key", "k.pem"],
-            "--tls-cert",
-        ),
         (&serve, &["--auth", "md5"], "--auth md5"),
         (
             &["ddf"],
@@ -128,6 +116,19 @@ fn a_wrong_word_is_named() {
         (&device, &["--op-deadline", "x"], "--op-deadline"),
         (&device, &["--cpu-policy", "some"], "some"),
         (&device, &["--cert", "c.pem"], "--key"),
+        (&device, &["--ca", "no.pem"], "--ca no.pem"),
+        (&device, &["--ca", "Cargo.toml"], "--ca Cargo.toml"),
+        (
+            &device,
+            &["--cert", "no.pem", "--key", "no.pem"],
+            "--cert no.pem",
+        ),
+        (&serve, &["--tls-cert", "no.pem"], "--tls-key"),
+        (
+            &serve,
+            &["--tls-cert", "Cargo.toml", "--tls-key", "Cargo.toml"],
+            "--tls-cert Cargo.toml",
+        ),
         (&device, &["--user", "u"], "--password-env"),
         (&device, &["--password-env", "SET"], "--user"),
         (

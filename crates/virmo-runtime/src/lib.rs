@@ -5,8 +5,9 @@
 //! |---|---|---|
 //! | `device` | `Device`: the DM client engine, its objects, a worker for each machine | firmware |
 //! | `server` | `Server`: the DM server engine behind an HTTP listener | DM servers |
+//! | `tls`, `server-tls` | `https` for either, by rustls | both |
 //!
-//! Both are on by default; firmware that turns `server` off builds no HTTP server, a server that
+//! The first two are on by default; firmware that turns `server` off builds no HTTP server, a server that
 //! turns `device` off no HTTP client and no database.
 //!
 //! A device and a server in one process, over HTTP:

@@ -24,6 +24,7 @@ pub type Programme = Box<dyn FnMut(&str) -> Vec<Box<dyn Procedure>> + Send>;
 /// devices.
 pub struct Server {
     http: omadm_http::Server,
+    secure: bool,
     shared: Arc<Shared>,
 }
 
@@ -77,7 +78,8 @@ impl Server {
     /// The address devices post to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}{PATH}", self.address())
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}{PATH}", self.address())
     }
 
     /// Lets a device go through a procedure, after those it has to go through already; at once if
@@ -136,6 +138,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Serves `https`, as whom this says, and no `http`.
+    #[cfg(feature = "server-tls")]
+    pub fn tls(mut self, tls: omadm_http::ServerTls) -> Self {
+        self.http.tls = Some(tls);
+        self
+    }
+
     /// Takes messages in this encoding only; others are answered with HTTP 415.
     pub const fn only(mut self, encoding: Encoding) -> Self {
         self.only = Some(encoding);
@@ -186,8 +195,16 @@ impl ServerBuilder {
             observer: self.observer,
             refusals: self.refusals,
         });
+        #[cfg(feature = "server-tls")]
+        let secure = self.http.tls.is_some();
+        #[cfg(not(feature = "server-tls"))]
+        let secure = false;
         let http = omadm_http::Server::start(listener, Arc::clone(&shared) as _, self.http)?;
-        Ok(Server { http, shared })
+        Ok(Server {
+            http,
+            secure,
+            shared,
+        })
     }
 }
 

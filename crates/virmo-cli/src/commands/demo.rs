@@ -61,6 +61,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         wbxml: WbxmlOptions::default(),
         only: None,
         images: Some(images),
+        identity: None,
         steps_only: true,
     };
     let (server, done) = serve::start(listener, steps, settings, &output)?;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         policy: device::policy(),
         faults: Faults::default(),
         interface: Arc::new(Unattended::Reject),
+        links: device::Links::default(),
     };
     let mut device = device::build(settings, &output)?;
     let result = device.run(Until::Idle);

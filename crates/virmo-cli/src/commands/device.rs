@@ -9,7 +9,7 @@ use virmo::{
         client::{Compat, Config},
         core::ServerId,
         download::{Backoff, DownloadUri, Fetch},
-        http::{FetchConfig, HttpFetch},
+        http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport},
         mo::DevInfo,
         session::notification::Resync,
         syncml::Limits,
@@ -27,6 +27,7 @@ use crate::{
     listen,
     output::Output,
     terminal::{self, Terminal},
+    tls,
     told::DeviceTeller,
 };
 
@@ -63,6 +64,14 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) faults: Faults,
     pub(crate) interface: Arc<dyn UserInterface>,
+    pub(crate) links: Links,
+}
+
+/// How messages and images travel.
+#[derive(Default)]
+pub(crate) struct Links {
+    pub(crate) messages: ClientConfig,
+    pub(crate) images: FetchConfig,
 }
 
 /// A device on the simulator.
@@ -99,11 +108,13 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
         .user_interface(settings.interface)
         .state(folder)
         .observer(move |event| teller.tell(event));
-    if let Some(mode) = settings.faults.download {
-        let http: Arc<dyn Fetch> = Arc::new(HttpFetch::new(FetchConfig::default()));
-        builder = builder.fetch(Arc::new(FaultyFetch::new(http, mode)));
-    }
+    let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new(settings.links.images));
+    builder = builder.fetch(match settings.faults.download {
+        Some(mode) => Arc::new(FaultyFetch::new(fetch, mode, Arc::clone(output))),
+        None => fetch,
+    });
     let device = builder
+        .transport(Arc::new(HttpTransport::new(settings.links.messages)))
         .build()
         .map_err(|error| Failure::work(chain(&error)))?;
     Ok(Running {
@@ -154,9 +165,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         .server
         .parse()
         .map_err(|error| Failure::usage(format_args!("--server {}: {error}", args.server)))?;
-    if server.is_secure() {
-        return Err(Failure::not_built("--server https"));
-    }
+    let links = tls::links(args, &server)?;
     let mut config = Config::new(server_id, args.server.clone());
     let auth = auth::read(&args.auth)?;
     config.scheme = auth.scheme;
@@ -198,6 +207,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         policy,
         faults: fault::parse(&args.fault)?,
         interface: Arc::new(Unattended::Reject),
+        links,
     })
 }
 
@@ -216,12 +226,7 @@ fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {
 
 fn refuse_unbuilt(args: &args::Device) -> Result<(), Failure> {
     hypervisor(&args.hypervisor)?;
-    profile(args.profile)?;
-    let later = [("--ca", args.ca.is_some()), ("--cert", args.cert.is_some())];
-    match later.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::not_built(flag)),
-        None => Ok(()),
-    }
+    profile(args.profile)
 }
 
 /// The hypervisors of this build.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -29,6 +29,7 @@ use crate::{
     output::{Event, Origin, Output},
     plan::{self, Action, Step},
     steps::{self, Planned},
+    tls::{self, Identity},
 };
 
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         wbxml: args.wbxml.options(),
         only: args.encoding.map(Into::into),
         images: args.images.clone(),
+        identity: tls::identity(args)?,
         steps_only: false,
     };
     let (server, done) = start(listener, steps, settings, &output)?;
@@ -72,6 +74,8 @@ pub(crate) struct Settings {
     /// The one encoding that is taken, if it is one.
     pub(crate) only: Option<Encoding>,
     pub(crate) images: Option<PathBuf>,
+    /// As whom `https` is served; `http` without.
+    pub(crate) identity: Option<Identity>,
     /// Tell of the steps and nothing else.
     pub(crate) steps_only: bool,
 }
@@ -85,7 +89,12 @@ pub(crate) fn start(
     output: &Arc<Output>,
 ) -> Result<(Server, mpsc::Receiver<bool>), Failure> {
     let address = listener.local_addr().map_err(Failure::work)?;
-    let base = format!("http://{address}");
+    let scheme = if settings.identity.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let base = format!("{scheme}://{address}");
     // Once for the errors; each device gets procedures of its own.
     steps::procedures(&steps, &base)
         .map_err(|why| Failure::usage(format_args!("the plan: {why}")))?;
@@ -110,7 +119,10 @@ pub(crate) fn start(
         builder = builder.only(encoding);
     }
     if let Some(folder) = &settings.images {
-        builder = builder.files(files(folder, &steps, address)?);
+        builder = builder.files(files(folder, &steps, &base)?);
+    }
+    if let Some(identity) = settings.identity {
+        builder = identity.serve(builder);
     }
     let (sender, done) = mpsc::channel();
     let told = Arc::clone(output);
@@ -138,19 +150,18 @@ pub(crate) fn start(
 }
 
 /// The image folder, each file of the plan under the media type the plan gives it.
-fn files(folder: &Path, steps: &[Step], address: SocketAddr) -> Result<Files, Failure> {
+fn files(folder: &Path, steps: &[Step], base: &str) -> Result<Files, Failure> {
     if !folder.is_dir() {
         return Err(Failure::usage(format_args!(
             "--images {}: not a folder",
             folder.display()
         )));
     }
-    let ours = format!("http://{address}/images/");
-    let base = format!("http://{address}");
+    let ours = format!("{base}/images/");
     Ok(steps
         .iter()
         .fold(Files::new(folder), |files, step| match &step.action {
-            Action::DeliverImage(it) => match steps::resolve(&it.uri, &base).strip_prefix(&ours) {
+            Action::DeliverImage(it) => match steps::resolve(&it.uri, base).strip_prefix(&ours) {
                 Some(name) => files.with_media_type(name, &it.media_type),
                 None => files,
             },
@@ -272,12 +283,8 @@ impl Teller {
 
 fn refuse_unbuilt(args: &args::Serve) -> Result<(), Failure> {
     profile(args.profile)?;
-    let later = [
-        ("--state", args.state.is_some()),
-        ("--tls-cert", args.tls_cert.is_some()),
-    ];
-    match later.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => Err(Failure::not_built(flag)),
+    match args.state {
+        Some(_) => Err(Failure::not_built("--state")),
         None => Ok(()),
     }
 }

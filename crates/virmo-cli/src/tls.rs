@@ -1,0 +1,58 @@
+//! `https` at both ends.
+
+use std::{fs, path::Path};
+
+use virmo::{
+    dm::{
+        download::DownloadUri,
+        http::{InvalidPem, ServerTls, Tls},
+    },
+    runtime::ServerBuilder,
+};
+
+use crate::{args, commands::device::Links, failure::Failure};
+
+/// Whom a device trusts, and who it is.
+pub(crate) fn links(args: &args::Device, _: &DownloadUri) -> Result<Links, Failure> {
+    let mut tls = Tls::default();
+    if let Some(path) = &args.ca {
+        let trusted = tls.with_authorities(&read("--ca", path)?);
+        tls = trusted.map_err(|error| unusable("--ca", path, error))?;
+    }
+    if let (Some(chain), Some(key)) = (&args.cert, &args.key) {
+        let identity = tls.with_identity(&read("--cert", chain)?, &read("--key", key)?);
+        tls = identity.map_err(|error| unusable("--cert", chain, error))?;
+    }
+    let mut links = Links::default();
+    links.images.tls = tls.clone();
+    links.messages.tls = tls;
+    Ok(links)
+}
+
+/// Who a server is.
+pub(crate) struct Identity(ServerTls);
+
+/// Reads who a server is; `http` is enough for one that is nobody.
+pub(crate) fn identity(args: &args::Serve) -> Result<Option<Identity>, Failure> {
+    let (Some(chain), Some(key)) = (&args.tls_cert, &args.tls_key) else {
+        return Ok(None);
+    };
+    let tls = ServerTls::new(&read("--tls-cert", chain)?, &read("--tls-key", key)?);
+    let tls = tls.map_err(|error| unusable("--tls-cert", chain, error))?;
+    Ok(Some(Identity(tls)))
+}
+
+impl Identity {
+    pub(crate) fn serve(self, builder: ServerBuilder) -> ServerBuilder {
+        builder.tls(self.0)
+    }
+}
+
+fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path)
+        .map_err(|error| Failure::usage(format_args!("{flag} {}: {error}", path.display())))
+}
+
+fn unusable(flag: &str, path: &Path, error: InvalidPem) -> Failure {
+    Failure::usage(format_args!("{flag} {}: {error}", path.display()))
+}

@@ -1,0 +1,97 @@
+//! `https` between `serve` and `device`, with certificates on either side.
+#![cfg(feature = "tls")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+use std::fs;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{Background, complaint, events, pick, virmo};
+
+/// A file among the certificates of `omadm-http`.
+fn certificate(name: &str) -> String {
+    format!(
+        "{}/../omadm-http/tests/certs/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    )
+}
+
+const PLAN: &str = "[[step]]\n\
+    deliver_image = { node = 'i', name = 'i', uri = 'images/i', media_type = 'a/b' }\n";
+
+fn serve(folder: &TempDir) -> (Background, String) {
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("plan.toml"), PLAN).unwrap();
+    fs::write(path("i"), vec![7; 100_000]).unwrap();
+    let (chain, key) = (certificate("server.pem"), certificate("server.key"));
+    let plan = ["--plan", &path("plan.toml"), "--images", &path("")].map(str::to_owned);
+    let tls = ["--tls-cert", &chain, "--tls-key", &key, "--once"].map(str::to_owned);
+    let words: Vec<&str> = plan.iter().chain(&tls).map(String::as_str).collect();
+    Background::serve(&words)
+}
+
+/// Messages and the image both.
+#[test]
+fn a_plan_goes_over_https() {
+    let folder = TempDir::new().unwrap();
+    let (server, url) = serve(&folder);
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let (ca, chain, key) = (
+        certificate("authority.pem"),
+        certificate("client.pem"),
+        certificate("client.key"),
+    );
+    let tls = ["--ca", &ca, "--cert", &chain, "--key", &key];
+    let words = [
+        &["device", "--server", &url, "--until-idle", "--json"],
+        &tls[..],
+    ]
+    .concat();
+    let device = virmo(&words);
+    assert_eq!(device.status.code(), Some(0), "{}", complaint(&device));
+    let (code, told) = server.end();
+    assert_eq!(
+        (code, pick(&told, "step", &["ok", "status"])),
+        (Some(0), vec!["true 200".to_owned()])
+    );
+}
+
+/// A server nobody vouches for, and one that speaks no TLS.
+#[test]
+fn a_server_that_cannot_be_trusted_is_told_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (_server, url) = serve(&folder);
+    let stranger = certificate("stranger.pem");
+    for words in [&["--ca", &stranger][..], &[]] {
+        let device = virmo(&[&["device", "--server", &url, "--once", "--json"], words].concat());
+        assert_eq!(device.status.code(), Some(1), "{device:?}");
+        let errors = pick(&events(&device), "error", &["message"]);
+        assert!(
+            errors[0].contains("there is no trusted TLS connection"),
+            "{errors:?}"
+        );
+    }
+    let (_plain, url) = Background::serve(&[]);
+    let url = url.replace("http:", "https:");
+    let mut device = Background::start(&["device", "--server", &url, "--json"]);
+    let told = device.wait_for(&[("event", json!("error"))]);
+    assert!(
+        told["message"].as_str().unwrap().starts_with(&url),
+        "{told}"
+    );
+    device.kill();
+}
