@@ -41,7 +41,8 @@ pub struct Job {
     pub lane: String,
     /// What it is about, for people.
     pub label: String,
-    /// How long after its start the engine gives it up; absent for no limit.
+    /// How long after it was handed out the engine gives it up, the wait for its lane included; absent
+    /// for no limit.
     pub time_limit: Option<Duration>,
     /// Whether what it finds out belongs into the tree before a server looks: no session begins
     /// while it is under way, within a limit of the engine's. Default: no.

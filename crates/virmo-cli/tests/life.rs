@@ -350,16 +350,37 @@ expect = 404
 [[step]]
 get = "./VirMO"
 [[step]]
+add = { uri = "./VirMO/a/Ext/tree", value_file = "tree", format = "xml", type = "application/vnd.syncml.dmtnds+xml" }
+[[step]]
+get = "./VirMO/a/Ext/tree/leaf"
+[[step]]
+get = "./VirMO/a/Ext/tree?list=TNDS+Value"
+[[step]]
 ask_user = { kind = "confirm", text = "Add the access point?" }
 [[step]]
 ask_user = { kind = "choice", text = "Which?", choices = ["one", "two"], default = "2" }
 "#;
     let place = Place::new(plan);
     fs::write(place.path("note"), "from a file").unwrap();
+    fs::write(place.path("tree"), TREE).unwrap();
+    for encoding in ["xml", "wbxml"] {
+        every_command(&place, encoding);
+    }
+}
+
+/// An interior node with a leaf. [DM-TNDS]
+const TREE: &str = "<MgmtTree xmlns='syncml:dmddf1.2'><VerDTD>1.2</VerDTD><Node><NodeName/>\
+    <RTProperties><Format><node/></Format><Type><DDFName/></Type></RTProperties>\
+    <Node><NodeName>leaf</NodeName><RTProperties><Format><chr/></Format><Type>\
+    <MIME>text/plain</MIME></Type></RTProperties><Value>green</Value></Node></Node></MgmtTree>";
+
+fn every_command(place: &Place, encoding: &str) {
     let (server, url) = place.serve(&["--once"]);
     let words = [
         "--device-id",
         "urn:x:1",
+        "--encoding",
+        encoding,
         "--ui",
         "accept",
         "--until-idle",
@@ -375,7 +396,9 @@ ask_user = { kind = "choice", text = "Which?", choices = ["one", "two"], default
         steps[8].starts_with(&format!("8 true 200 null {list}")),
         "{steps:?}"
     );
+    assert!(steps[15].contains("<Value>green</Value>"), "{steps:?}");
     let mut others = steps.clone();
+    others.remove(15);
     others.remove(8);
     assert_eq!(
         others,
@@ -392,8 +415,10 @@ ask_user = { kind = "choice", text = "Which?", choices = ["one", "two"], default
             "10 true 200 A machine null null",
             "11 true 404 null null null",
             r#"12 true 200 null ["DeviceResources","Operations","a"] null"#,
-            "13 true 200 null null yes",
-            "14 true 200 null null 2",
+            "13 true 200 null null null",
+            "14 true 200 green null null",
+            "16 true 200 null null yes",
+            "17 true 200 null null 2",
         ]
     );
     assert_eq!(code, Some(1), "step 1 is refused as a whole");

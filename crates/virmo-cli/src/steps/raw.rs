@@ -3,7 +3,6 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use virmo::dm::{
     core::Format,
-    markup::{Encoding, Fragment, Limits},
     server::{CommandGroup, SingleCommand},
     session::{Answer, Correlators, Procedure, Reply, Report, Round, Step as Next, request},
     syncml::{Command, Data, Group, Item, NodeCommand},
@@ -11,9 +10,6 @@ use virmo::dm::{
 };
 
 use crate::plan::{Leaf, Raw};
-
-/// The type of a serialized tree in XML. [DM-TNDS]
-const TNDS: &str = "application/vnd.syncml.dmtnds+xml";
 
 /// What a command is called, and how it is done.
 pub(super) fn procedure(raw: &Raw) -> Result<(String, Box<dyn Procedure>), String> {
@@ -108,16 +104,14 @@ fn value(it: &Leaf) -> Result<Option<request::Leaf>, String> {
         (Some(value), None) => value.as_bytes(),
         (None, _) => it.content.as_deref().unwrap_or_default(),
     };
-    let text = || str::from_utf8(octets).map_err(|error| format!("the value is no text: {error}"));
     let data = match format {
         // What stands in the plan stands there as it goes out; a file is as it is.
         Format::B64 | Format::Bin if it.value.is_none() => Data::from(STANDARD.encode(octets)),
-        Format::Xml if it.media_type.as_deref() == Some(TNDS) => {
-            let tree = Fragment::parse(octets, Encoding::Xml, &Limits::default())
-                .map_err(|error| format!("the tree cannot be read: {error}"))?;
-            Data::Fragment(tree.into_owned())
+        _ => {
+            let text = str::from_utf8(octets);
+            let text = text.map_err(|error| format!("the value is no text: {error}"))?;
+            Data::from(text.to_owned())
         }
-        _ => Data::from(text()?.to_owned()),
     };
     let format = match format {
         Format::Bin if it.value.is_none() => Format::B64,
