@@ -27,9 +27,6 @@ const DEV_INFO: [&str; 5] = [
     "./DevInfo/Lang",
 ];
 
-/// The room an Alert 1222 or 1223 takes at most, in bytes.
-const ALERT_BYTES: usize = 64;
-
 /// What a message holds at most besides its header, the Status of the last one, and one element
 /// that is all but too large: more digits, an Alert 1222, the Status of one. In bytes.
 const SPARE_BYTES: usize = 256;
@@ -289,7 +286,7 @@ impl Session {
             packer.require(&mut Command::Status(status))?;
         }
         if !self.server_done {
-            packer.reserve(ALERT_BYTES);
+            packer.reserve(self.alert_size()?);
         }
         // Only once the server has been listened to: a refusal holds statuses alone.
         let alerts_too = self.verifier.is_satisfied() || self.link.last_received() == 0;
@@ -317,7 +314,7 @@ impl Session {
         for status in self.prompted.drain(..) {
             packer.require(&mut Command::Status(status))?;
         }
-        packer.reserve(ALERT_BYTES);
+        packer.reserve(self.alert_size()?);
         self.fill(&mut packer)?;
         packer.require(&mut Command::Alert(Alert::new(AlertCode::SESSION_ABORT)))?;
         packer.finish(true);
@@ -386,6 +383,15 @@ impl Session {
             .saturating_sub(bytes.len() + SPARE_BYTES);
         self.room = Some(room);
         Ok(room)
+    }
+
+    /// The room an Alert 1222 or 1223 takes, in bytes.
+    fn alert_size(&self) -> Result<usize, EncodeError> {
+        let mut alert = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
+        if let Some(id) = CmdId::new(9999) {
+            alert.set_cmd_id(id);
+        }
+        size(&alert, self.encoding)
     }
 
     /// The header of the next message, and the size it must not exceed.

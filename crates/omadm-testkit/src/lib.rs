@@ -5,6 +5,7 @@
 //!   jobs wait until the test ends them.
 //! - [`Pair`] lets a client talk to an [`omadm_server::Server`] over a [`Wire`] that loses,
 //!   repeats and cuts messages.
+//! - [`Transcript`] holds what a pair said and checks that it keeps to the rules.
 //! - [`Lamp`] is a management object that has one node of every kind; [`device`] mounts it beside
 //!   DevInfo.
 //! - [`encoding`] is that of the whole run, and [`again_over_wbxml`] runs a suite in the other one.
@@ -27,6 +28,7 @@ mod journal;
 mod lamp;
 mod pair;
 mod script;
+mod transcript;
 mod wire;
 
 pub use bench::Bench;
@@ -37,4 +39,5 @@ pub use journal::TestJournal;
 pub use lamp::{LAMP, Lamp, LampLog};
 pub use pair::Pair;
 pub use script::{Script, data, describe, pretty, results, statuses};
+pub use transcript::Transcript;
 pub use wire::{Fault, Wire};

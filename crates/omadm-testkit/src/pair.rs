@@ -1,14 +1,14 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use omadm_client::{
-    Client, Config, Event, Input, Output, QuestionId, Received, Request, SessionEnd, Start,
+    Client, Config, Event, Input, Notice, Output, QuestionId, Received, Request, SessionEnd, Start,
 };
 use omadm_core::{UserAnswer, UserInteraction};
 use omadm_mo::{Job, JobEnd};
 use omadm_server::{Account, Accounts, EventKind, Server};
 use omadm_session::{Procedure, Report};
 
-use crate::{Clock, DEVICE_ID, LampLog, TestJournal, Wire, device};
+use crate::{Clock, DEVICE_ID, LampLog, TestJournal, Transcript, Wire, device};
 
 /// Both ends in one process: a device with a [`Lamp`](crate::Lamp), a server, and a [`Wire`]
 /// between them.
@@ -40,6 +40,8 @@ pub struct Pair {
     pub asked: Vec<UserInteraction>,
     /// The largest message of the device so far, in bytes.
     pub largest: usize,
+    /// What both said; messages that arrived cut are not in it.
+    pub transcript: Transcript,
     config: Config,
     requests: VecDeque<Request>,
     jobs: VecDeque<Job>,
@@ -73,6 +75,7 @@ impl Pair {
             answers: VecDeque::new(),
             asked: Vec::new(),
             largest: 0,
+            transcript: Transcript::default(),
             config: client,
             requests: VecDeque::new(),
             jobs: VecDeque::new(),
@@ -102,6 +105,11 @@ impl Pair {
     pub fn open(&mut self) {
         self.sessions += 1;
         self.feed(Input::Start(Start::by_client(self.sessions)));
+    }
+
+    /// Gives the device news for the server.
+    pub fn queue(&mut self, notice: Notice) {
+        self.feed(Input::Queue(notice));
     }
 
     /// Opens a session and runs it to its end.
@@ -156,12 +164,15 @@ impl Pair {
         self.largest = self.largest.max(request.body.len());
         let (server, now) = (&mut self.server, self.clock.now());
         let mut told = Vec::new();
+        let transcript = &mut self.transcript;
         let answer = self.wire.carry(request, |body| {
             let message = omadm_server::Request::new(body, request.encoding, now);
             let mut receipt = server.receive(message).ok()?;
             told.extend(receipt.take_events());
             let response = server.respond(receipt).ok()?;
             told.extend(response.events);
+            transcript.note(true, body, request.encoding);
+            transcript.note(false, &response.body, request.encoding);
             Some(response.body)
         });
         for event in told {
