@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use omadm_core::ServerId;
 use omadm_session::{Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Scheme, notification::Resync};
-use omadm_syncml::{Encoding, Limits, WbxmlOptions};
+use omadm_syncml::{Encoding, Limits, Version, WbxmlOptions};
 
 /// Who the server is, and what the engine may spend.
 ///
@@ -24,6 +24,9 @@ pub struct Config {
     pub server_id: ServerId,
     /// The address of the server.
     pub server_url: String,
+    /// The highest version of the protocol to speak. A server that does not is spoken to in DM 1.2.
+    /// Default: DM 1.2.
+    pub version: Version,
     /// How messages are written. Default: XML.
     pub encoding: Encoding,
     /// How WBXML is written, if that is the encoding. Default: as every deployed server reads it.
@@ -79,6 +82,7 @@ impl Config {
         Self {
             server_id,
             server_url: server_url.into(),
+            version: Version::Dm12,
             encoding: Encoding::Xml,
             wbxml: WbxmlOptions::default(),
             scheme: Scheme::None,
@@ -140,6 +144,16 @@ pub struct Compat {
     pub duplicate_cmd_ids: bool,
     /// Commands without a CmdID. Otherwise: 400.
     pub missing_cmd_ids: bool,
+    /// A package without Final, which ends when the server has nothing to answer to an Alert 1222.
+    /// Otherwise: the client goes on to ask, until [`Config::max_messages`].
+    pub missing_final: bool,
+    /// A `VerDTD` other than 1.2 that begins with `1.`. Otherwise: 505, nothing is executed.
+    pub other_ver_dtd: bool,
+    /// The SessionID in other digits: small letters, zeros in front, decimal. Otherwise: the session
+    /// ends.
+    pub session_id_spelling: bool,
+    /// Items of Add, Delete, Exec, Get and Replace that name their node as Source. Otherwise: 412.
+    pub source_as_target: bool,
 }
 
 impl Compat {
@@ -150,6 +164,10 @@ impl Compat {
             any_message_id: true,
             duplicate_cmd_ids: true,
             missing_cmd_ids: true,
+            missing_final: true,
+            other_ver_dtd: true,
+            session_id_spelling: true,
+            source_as_target: true,
         }
     }
 }

@@ -67,6 +67,7 @@ mod atomic;
 mod bootstrap;
 mod client;
 mod command;
+mod compat;
 mod config;
 mod device;
 mod error;

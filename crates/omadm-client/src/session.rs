@@ -9,12 +9,12 @@ use omadm_session::{
 };
 use omadm_syncml::{
     Alert, CmdId, CmdRef, Command, EncodeError, Header, Item, Location, Message, NodeCommand,
-    OutputEncoding, Results, Status, encode_command,
+    OutputEncoding, Results, Status, Version, encode_command,
 };
 use omadm_tree::{Tree, Uri};
 
 use crate::{
-    Config, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, device::Device,
+    Config, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, compat, device::Device,
     failure::Failure,
 };
 
@@ -66,6 +66,8 @@ pub(crate) struct Session {
     expects: bool,
     /// The server's package is complete.
     server_done: bool,
+    /// The server had nothing to say when it was asked, and said nothing since.
+    idle: bool,
     /// Our package is complete: the last message had Final.
     done: bool,
     /// The alerts that were sent and not answered.
@@ -141,7 +143,8 @@ impl Session {
         let local = Location::new(dev_info(tree, device_id).unwrap_or_default().to_owned());
         let remote = Location::new(config.server_url.clone());
         let link = Link::new(format!("{:X}", start.session_id), local, remote)
-            .with_sizes(config.max_message_size, config.max_object_size);
+            .with_sizes(config.max_message_size, config.max_object_size)
+            .with_version(config.version);
         let mut session = Self {
             link,
             encoding: config.encoding.with(config.wbxml),
@@ -159,6 +162,7 @@ impl Session {
             no_resp: false,
             expects: false,
             server_done: true,
+            idle: false,
             done: true,
             ledger: Ledger::new(),
             sent_alerts: BTreeSet::new(),
@@ -183,11 +187,12 @@ impl Session {
     /// The end of the session.
     pub(crate) fn receive(
         &mut self,
-        message: Message<'static>,
+        mut message: Message<'static>,
         config: &Config,
         tree: &Tree,
         verdicts: &mut Verdicts,
     ) -> Result<Intake, SessionEnd> {
+        compat::mend(&mut message, self.link.session_id(), &config.compat);
         let Message {
             header,
             commands,
@@ -209,15 +214,21 @@ impl Session {
             self.url = uri.to_owned();
         }
         self.no_resp = header.no_resp;
+        let is_empty = config.compat.missing_final && !is_final && self.is_empty(&commands);
+        let is_final = is_final || is_empty;
+        // It was told by Final that it has the word, and did not take it.
+        self.done |= is_empty && self.idle;
+        self.idle = is_empty || (self.idle && !expects_answer(&commands));
         self.server_done = is_final || (self.server_done && !self.done);
 
-        let version = version(&header);
+        let spoken = self.link.version();
+        let version = self.version(&header);
         let verdict = self.verifier.check(header.cred.as_ref());
         self.header = self.header_status(&header, version, verdict);
         self.prompted.clear();
         self.room = None;
-        if self.heard(&commands)? == Heard::Again {
-            // Back to package 1. [DM-Security]
+        if self.heard(&commands, spoken)? == Heard::Again {
+            // Back to package 1, with credentials or in a lower version. [DM-Security]
             self.ledger.close();
             self.sent_alerts.clear();
             self.set_up(tree);
@@ -232,9 +243,7 @@ impl Session {
             return Ok(Intake::Answered);
         }
 
-        self.expects = commands
-            .iter()
-            .any(|command| !matches!(command, Command::Status(_)));
+        self.expects = expects_answer(&commands);
         if !verdict.is_accepted() {
             // A server that wants nothing is not challenged. [DM-Security]
             if !self.expects || self.verifier.failures() == MAX_FAULTS {
@@ -264,6 +273,16 @@ impl Session {
             answers.retain(|answer| !matches!(answer, Command::Status(_)));
         }
         self.outbox.push(answers);
+    }
+
+    /// Whether the server, asked for its next message, had nothing for it.
+    fn is_empty(&mut self, commands: &[Command<'_>]) -> bool {
+        let ledger = &mut self.ledger;
+        !self.server_done
+            && commands.iter().all(|command| match command {
+                Command::Status(status) => ledger.status(status).is_none(),
+                _ => false,
+            })
     }
 
     /// Whether nothing is left to be said, and the server expects nothing. [DM-Protocol]
@@ -420,6 +439,21 @@ impl Session {
         self.server_done = true;
     }
 
+    /// The status for a header in a version that is not supported. From now on the version is that
+    /// of the server, if it speaks a lower one.
+    fn version(&mut self, header: &Header<'_>) -> Result<(), StatusCode> {
+        if header.ver_dtd != Header::VER_DTD {
+            return Err(StatusCode::DTD_VERSION_NOT_SUPPORTED);
+        }
+        match Version::of(header) {
+            Some(version) if version <= self.link.version() => {
+                self.link.set_version(version);
+                Ok(())
+            }
+            _ => Err(StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED),
+        }
+    }
+
     /// The Status of a received header.
     fn header_status(
         &self,
@@ -433,7 +467,7 @@ impl Session {
         if let Err(code) = version {
             let supported = match code {
                 StatusCode::DTD_VERSION_NOT_SUPPORTED => Header::VER_DTD,
-                _ => Header::VER_PROTO,
+                _ => self.link.version().as_str(),
             };
             let item = Item::new().with_data(supported);
             return Some(header_status(header, code).with_items([item]));
@@ -445,8 +479,8 @@ impl Session {
         })
     }
 
-    /// What the server says about our last message as a whole.
-    fn heard(&mut self, commands: &[Command<'_>]) -> Result<Heard, SessionEnd> {
+    /// What the server says about our last message, which was in the version `spoken`, as a whole.
+    fn heard(&mut self, commands: &[Command<'_>], spoken: Version) -> Result<Heard, SessionEnd> {
         let last = self.link.last_sent();
         let status = commands.iter().find_map(|command| match command {
             Command::Status(status)
@@ -459,6 +493,11 @@ impl Session {
         let Some(status) = status else {
             return Ok(Heard::Accepted);
         };
+        let lowest = Version::default();
+        if status.code == StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED && spoken > lowest {
+            self.link.set_version(lowest);
+            return Ok(Heard::Again);
+        }
         match self.prover.heard(status.code, status.chal.as_deref()) {
             Some(Heard::Failed) => Err(SessionEnd::Unauthorized),
             Some(heard) => Ok(heard),
@@ -707,20 +746,15 @@ fn shrunk(command: &Command<'static>) -> Command<'static> {
     }
 }
 
-/// The status for a header in a version that is not supported.
-fn version(header: &Header<'_>) -> Result<(), StatusCode> {
-    if header.ver_dtd != Header::VER_DTD {
-        Err(StatusCode::DTD_VERSION_NOT_SUPPORTED)
-    } else if header.ver_proto != Header::VER_PROTO {
-        Err(StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED)
-    } else {
-        Ok(())
-    }
-}
-
 fn is_next_message(command: &Command<'_>) -> bool {
     matches!(command, Command::Alert(alert)
         if alert.code == Some(AlertCode::NEXT_MESSAGE) && alert.cmd_id.is_some())
+}
+
+/// Whether there is something to answer.
+fn expects_answer(commands: &[Command<'_>]) -> bool {
+    let is_status = |command: &Command<'_>| matches!(command, Command::Status(_));
+    !commands.iter().all(is_status)
 }
 
 fn is_abort(command: &Command<'_>) -> bool {

@@ -7,7 +7,7 @@ use std::{
 
 use omadm_download::{Cancel, DownloadUri};
 use omadm_session::notification;
-use omadm_syncml::{Encoding, encoding_of, media_type};
+use omadm_syncml::{Encoding, Limits, media_type};
 use ureq::{Agent, Body, RequestBuilder, http::Response, typestate::WithBody};
 
 use crate::agent::{self, Settings, Trouble};
@@ -37,6 +37,9 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// The greatest body of an answer in bytes; default 1 MiB.
     pub max_reply_bytes: usize,
+    /// Whether an answer may have a media type of Data Synchronization, one without `.dm`; default
+    /// no.
+    pub allow_short_media_types: bool,
     /// Whom to trust over `https`.
     #[cfg(feature = "tls")]
     pub tls: crate::Tls,
@@ -49,6 +52,7 @@ impl Default for ClientConfig {
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(60),
             max_reply_bytes: 1 << 20,
+            allow_short_media_types: false,
             #[cfg(feature = "tls")]
             tls: crate::Tls::default(),
         }
@@ -280,7 +284,9 @@ impl HttpTransport {
             return Err(TransportErrorKind::Status(status).into());
         }
         let header = |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok());
-        let encoding = header("content-type").and_then(encoding_of);
+        let mut limits = Limits::default();
+        limits.allow_short_media_types = self.config.allow_short_media_types;
+        let encoding = header("content-type").and_then(|it| limits.encoding_of(it));
         let encoding = encoding.ok_or(TransportErrorKind::ContentType)?;
         if header("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
         {

@@ -39,9 +39,12 @@ pub(crate) fn refusal(
     if let Some(chal) = refusal.chal {
         status = status.with_chal(chal);
     }
-    if let Some(supported) = refusal.supported {
-        status = status.with_items([Item::new().with_data(supported)]);
-    }
+    let supported = refusal.supported.into_iter();
+    status = status.with_items(
+        supported
+            .map(|version| Item::new().with_data(version))
+            .collect::<Vec<_>>(),
+    );
     packer.require(&mut Command::Status(status))?;
     for command in &message.commands {
         if matches!(command, Command::Status(_) | Command::Results(_)) || command.no_resp() {
@@ -60,8 +63,8 @@ pub(crate) fn refusal(
 pub(crate) struct Refusal {
     pub(crate) code: StatusCode,
     pub(crate) chal: Option<Chal<'static>>,
-    /// The version that is supported instead.
-    pub(crate) supported: Option<&'static str>,
+    /// The versions that are supported instead.
+    pub(crate) supported: Vec<&'static str>,
 }
 
 impl From<StatusCode> for Refusal {
@@ -69,7 +72,7 @@ impl From<StatusCode> for Refusal {
         Self {
             code,
             chal: None,
-            supported: None,
+            supported: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::{fmt::Debug, time::Duration};
 use omadm_session::{
     Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Prover, Scheme, UnsupportedScheme, Verifier,
 };
-use omadm_syncml::{Limits, WbxmlOptions};
+use omadm_syncml::{Limits, Version, WbxmlOptions};
 
 /// What the engine tells its peers and what it spends.
 ///
@@ -21,6 +21,9 @@ pub struct Config {
     /// What every Correlator of this engine begins with. It has to differ from run to run and from
     /// server to server: a random text, or a counter that is never reset.
     pub correlator_prefix: String,
+    /// The highest version of the protocol to speak; a device is answered in its own, and one that
+    /// speaks a higher one gets 513. Default: DM 1.3.
+    pub version: Version,
     /// The RespURI of every message: where the device posts its next one. Default: none, so it
     /// goes on as it began.
     pub resp_uri: Option<String>,
@@ -58,6 +61,7 @@ impl Config {
     pub fn new(correlator_prefix: impl Into<String>) -> Self {
         Self {
             correlator_prefix: correlator_prefix.into(),
+            version: Version::Dm13,
             resp_uri: None,
             max_message_size: MAX_MESSAGE_SIZE,
             max_object_size: MAX_OBJECT_SIZE,
@@ -94,6 +98,11 @@ pub struct Compat {
     pub missing_cmd_ids: bool,
     /// A CmdID that occurs twice in a message. Otherwise: 400 for the second command.
     pub duplicate_cmd_ids: bool,
+    /// A package without Final, which ends when the device has nothing to answer to an Alert 1222.
+    /// Otherwise: the server goes on to ask, until [`Config::max_messages`].
+    pub missing_final: bool,
+    /// A `VerDTD` other than 1.2 that begins with `1.`. Otherwise: 505, nothing is processed.
+    pub other_ver_dtd: bool,
 }
 
 impl Compat {
@@ -108,6 +117,8 @@ impl Compat {
             alert_without_format: true,
             missing_cmd_ids: true,
             duplicate_cmd_ids: true,
+            missing_final: true,
+            other_ver_dtd: true,
         }
     }
 }

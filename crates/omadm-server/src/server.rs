@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use omadm_core::{Now, StatusCode};
 use omadm_session::{ASSUMED_MESSAGE_SIZE, Correlators, Incoming, Procedure, header_status};
-use omadm_syncml::{EncodeError, Encoding, Header, Message, decode};
+use omadm_syncml::{EncodeError, Encoding, Header, Message, Version, decode};
 
 use crate::{
     Accounts, Config, DevInfo, EnqueueError, Event, EventKind, ProcedureId, ReceiveError,
@@ -267,11 +267,13 @@ impl Server {
     /// Finds out what a message is to this engine.
     fn place(&self, message: &Message<'_>, key: &Key, request: Request<'_>) -> Place {
         let header = &message.header;
-        if header.ver_dtd.trim() != Header::VER_DTD {
+        let any_dtd = self.config.compat.other_ver_dtd && header.ver_dtd.starts_with("1.");
+        if header.ver_dtd != Header::VER_DTD && !any_dtd {
             return Place::Refused(Reason::VerDtd);
         }
-        if header.ver_proto.trim() != Header::VER_PROTO {
-            return Place::Refused(Reason::VerProto);
+        if Version::of(header).is_none_or(|version| version > self.config.version) {
+            let highest = self.config.version;
+            return Place::Refused(Reason::VerProto { highest });
         }
         let Some(session) = self.sessions.get(key) else {
             return self.begin(message);
@@ -369,8 +371,7 @@ impl Server {
             device.begin_session();
             log.push(EventKind::SessionStarted { trigger, dev_info });
         }
-        let complete = message.is_final || session.mid_package;
-        Walk {
+        let is_final = Walk {
             config: &self.config,
             session: &mut session,
             device,
@@ -380,7 +381,7 @@ impl Server {
         .message(message);
         session.turn = Some(Turn {
             status: header_status(header, verdict.status()),
-            complete,
+            complete: is_final || session.mid_package,
         });
         self.sessions.insert(key, session);
         Ok(None)
@@ -444,12 +445,16 @@ impl Server {
         let received = &message.header;
         log.push(EventKind::Refused(refused.code));
         // Both ends send one message each in turn, so their counters agree.
-        let header = Header::new(
+        let mut header = Header::new(
             received.session_id.as_ref(),
             received.msg_id,
             received.source.clone(),
             received.target.clone(),
         );
+        let spoken = Version::of(received).filter(|version| *version <= self.config.version);
+        if let Some(version) = spoken {
+            header.ver_proto = version.as_str().into();
+        }
         let limit = received
             .meta
             .max_msg_size
@@ -534,7 +539,7 @@ enum Place {
 #[derive(Clone, Copy)]
 enum Reason {
     VerDtd,
-    VerProto,
+    VerProto { highest: Version },
     NoSession,
     NoDevInfo,
     OutOfOrder { expected: u32 },
@@ -547,7 +552,7 @@ impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         let code = match reason {
             Reason::VerDtd => StatusCode::DTD_VERSION_NOT_SUPPORTED,
-            Reason::VerProto => StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED,
+            Reason::VerProto { .. } => StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED,
             Reason::NoSession => StatusCode::NOT_FOUND,
             Reason::NoDevInfo => StatusCode::INCOMPLETE_COMMAND,
             Reason::OutOfOrder { .. } => StatusCode::BAD_REQUEST,
@@ -557,9 +562,13 @@ impl From<Reason> for Refusal {
         };
         Self {
             supported: match reason {
-                Reason::VerDtd => Some(Header::VER_DTD),
-                Reason::VerProto => Some(Header::VER_PROTO),
-                _ => None,
+                Reason::VerDtd => vec![Header::VER_DTD],
+                Reason::VerProto { highest } => Version::ALL
+                    .into_iter()
+                    .filter(|version| *version <= highest)
+                    .map(Version::as_str)
+                    .collect(),
+                _ => Vec::new(),
             },
             ..code.into()
         }

@@ -8,7 +8,7 @@ use std::{
 use omadm_session::{
     Assembler, LargeObject, Ledger, Link, Outbox, Prover, Tag, Tagged, Unanswered, Verifier,
 };
-use omadm_syncml::{CmdId, Command, Encoding, Header, Status};
+use omadm_syncml::{CmdId, Command, Encoding, Header, Status, Version};
 
 use crate::{Account, Config, ProcedureId, device::News};
 
@@ -120,7 +120,9 @@ impl Session {
             header.source.clone().into_owned(),
         );
         Self {
-            link: link.with_sizes(config.max_message_size, config.max_object_size),
+            link: link
+                .with_sizes(config.max_message_size, config.max_object_size)
+                .with_version(Version::of(header).unwrap_or_default()),
             verifier: account.verifier,
             prover: account.prover,
             phase: Phase::Opening,

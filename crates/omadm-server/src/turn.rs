@@ -81,8 +81,10 @@ fn leaves<'m>(
 }
 
 impl Walk<'_> {
-    pub(crate) fn message(&mut self, message: &Message<'_>) {
+    /// Processes it; whether the package of the device is complete.
+    pub(crate) fn message(&mut self, message: &Message<'_>) -> bool {
         let msg_id = message.header.msg_id;
+        let is_empty = self.is_empty(message);
         let mut ids = BTreeSet::new();
         let mut end = None;
         for command in &message.commands {
@@ -111,18 +113,33 @@ impl Walk<'_> {
                 }
             }
         }
-        if message.is_final {
+        let is_final = message.is_final || (self.config.compat.missing_final && is_empty);
+        if is_final {
             self.device.settle();
         }
-        if let Some(alert) = self.session.assembler.end_message(message.is_final) {
+        if let Some(alert) = self.session.assembler.end_message(is_final) {
             self.session.outbox.push([alert]);
             self.violation(Violation::BrokenObject);
         }
         match end {
             Some(end) => self.end(end),
-            None if message.is_final => self.close_package(),
+            None if is_final => self.close_package(),
             None => {}
         }
+        is_final
+    }
+
+    /// Whether a device that was asked for its next message had nothing for it.
+    fn is_empty(&mut self, message: &Message<'_>) -> bool {
+        let ledger = &mut self.session.ledger;
+        !self.opening
+            && message.commands.iter().all(|command| match command {
+                Command::Status(status) => !matches!(
+                    ledger.status(status),
+                    Some(Sent::Command { .. } | Sent::Proof)
+                ),
+                _ => false,
+            })
     }
 
     /// Ends the session otherwise than in order.

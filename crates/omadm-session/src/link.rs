@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use omadm_syncml::{Header, Location};
+use omadm_syncml::{Header, Location, Version};
 
 /// The default of the largest message an end announces it can take, in bytes: 65,536.
 pub const MAX_MESSAGE_SIZE: u32 = 1 << 16;
@@ -34,6 +34,7 @@ pub struct Link {
     sent: u32,
     received: u32,
     announced: (u32, u32),
+    version: Version,
     peer_message_size: Option<u64>,
     peer_object_size: Option<u64>,
 }
@@ -70,6 +71,7 @@ impl Link {
             sent: 0,
             received: 0,
             announced: (MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE),
+            version: Version::default(),
             peer_message_size: None,
             peer_object_size: None,
         }
@@ -80,6 +82,18 @@ impl Link {
     pub const fn with_sizes(mut self, message: u32, object: u32) -> Self {
         self.announced = (message, object);
         self
+    }
+
+    /// Speaks this version instead of DM 1.2.
+    #[must_use]
+    pub const fn with_version(mut self, version: Version) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Speaks this version from now on.
+    pub const fn set_version(&mut self, version: Version) {
+        self.version = version;
     }
 
     /// Notes a message that is being processed: its MsgID and the sizes it announces.
@@ -100,6 +114,7 @@ impl Link {
             self.remote.clone(),
             self.local.clone(),
         );
+        header.ver_proto = Cow::Borrowed(self.version.as_str());
         if self.sent == 1 {
             let (message, object) = self.announced;
             header.meta = header
@@ -123,6 +138,12 @@ impl Link {
         } else {
             Incoming::OutOfOrder { expected }
         }
+    }
+
+    /// The version this end speaks.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.version
     }
 
     /// The SessionID.

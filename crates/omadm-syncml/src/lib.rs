@@ -58,6 +58,7 @@ mod message;
 mod meta;
 #[cfg(feature = "proptest")]
 pub mod strategies;
+mod version;
 
 pub use omadm_markup::{Encoding, Fragment, OutputEncoding, PublicId, WbxmlOptions, WbxmlVersion};
 
@@ -74,3 +75,4 @@ pub use limits::Limits;
 pub use media_type::{encoding_of, media_type};
 pub use message::{Header, Message};
 pub use meta::{Chal, Cred, Meta};
+pub use version::Version;

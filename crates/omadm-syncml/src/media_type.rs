@@ -22,10 +22,20 @@ pub const fn media_type(encoding: Encoding) -> &'static str {
 /// ```
 #[must_use]
 pub fn encoding_of(content_type: &str) -> Option<Encoding> {
+    find(content_type, false)
+}
+
+/// The encoding that a `Content-Type` names, with or without the `.dm` of its own.
+pub(crate) fn find(content_type: &str, allow_short: bool) -> Option<Encoding> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let is = |media_type: &str| media_type.eq_ignore_ascii_case(essence);
+    let short = |encoding| match encoding {
+        Encoding::Xml => "application/vnd.syncml+xml",
+        Encoding::Wbxml => "application/vnd.syncml+wbxml",
+    };
     Encoding::ALL
         .into_iter()
-        .find(|&encoding| media_type(encoding).eq_ignore_ascii_case(essence))
+        .find(|&encoding| is(media_type(encoding)) || (allow_short && is(short(encoding))))
 }
 
 #[cfg(test)]

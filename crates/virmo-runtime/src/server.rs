@@ -11,6 +11,7 @@ use omadm_server::{
     Accounts, Config, EnqueueError, Event, EventKind, Everyone, ProcedureId, Request,
 };
 use omadm_session::Procedure;
+use omadm_syncml::Limits;
 
 use crate::{clock::Clocks, random};
 
@@ -43,6 +44,8 @@ pub struct ServerBuilder {
 struct Shared {
     state: Mutex<State>,
     clock: Clocks,
+    /// What media types are taken.
+    limits: Limits,
     only: Option<Encoding>,
     observer: Box<dyn Fn(Event) + Send + Sync>,
     refusals: Box<dyn Fn(&Refused<'_>) + Send + Sync>,
@@ -183,6 +186,7 @@ impl ServerBuilder {
     /// # Errors
     /// An [`io::Error`] if the listener or a thread cannot be had.
     pub fn start(self, listener: TcpListener) -> io::Result<Server> {
+        let limits = self.config.limits.clone();
         let state = State {
             seen: Seen::new(self.config.max_devices),
             engine: omadm_server::Server::new(self.config, self.accounts),
@@ -191,6 +195,7 @@ impl ServerBuilder {
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             clock: Clocks::new(),
+            limits,
             only: self.only,
             observer: self.observer,
             refusals: self.refusals,
@@ -253,12 +258,13 @@ impl Handler for Shared {
     }
 
     fn accepts(&self, content_type: &str) -> bool {
-        omadm_syncml::encoding_of(content_type)
+        self.limits
+            .encoding_of(content_type)
             .is_some_and(|encoding| self.only.is_none_or(|only| only == encoding))
     }
 
     fn handle(&self, request: &Incoming) -> Outgoing {
-        let Some(encoding) = request.encoding() else {
+        let Some(encoding) = self.limits.encoding_of(&request.content_type) else {
             return Outgoing::status(415);
         };
         let mut events = Vec::new();

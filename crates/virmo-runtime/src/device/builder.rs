@@ -175,7 +175,11 @@ impl DeviceBuilder {
         };
         let transport = match self.transport {
             Some(transport) => transport,
-            None => Arc::new(HttpTransport::new(ClientConfig::default())) as Arc<dyn Transport>,
+            None => {
+                let mut http = ClientConfig::default();
+                http.allow_short_media_types = self.config.limits.allow_short_media_types;
+                Arc::new(HttpTransport::new(http)) as Arc<dyn Transport>
+            }
         };
 
         let mut registry = Registry::new();
