@@ -114,7 +114,7 @@ fn tree(document: impl Into<String>) -> Leaf {
 
 /// The media types of a serialized subtree. [DM-TNDS]
 const TNDS_XML: &str = "application/vnd.syncml.dmtnds+xml";
-const TNDS_WBXML: &str = "application/vnd.syncml.dmtnds+wbxml";
+pub(crate) const TNDS_WBXML: &str = "application/vnd.syncml.dmtnds+wbxml";
 
 /// Makes a command fit for the encoding of its message: a subtree in XML becomes one in WBXML, and
 /// its Meta says so. What is no document stays as it is.

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
 use omadm_core::{Format, StatusCode};
-use omadm_syncml::{Command, Item};
+use omadm_syncml::{Command, Data, Encoding, Fragment, Item, Limits};
 
-use crate::{Answer, Step, Tag, Tagged, Unanswered};
+use crate::{Answer, Step, Tag, Tagged, Unanswered, request};
 
 /// The commands a procedure yielded at once, and what came back for each.
 ///
@@ -171,7 +171,7 @@ impl Reply {
         &self.items
     }
 
-    /// The value a Get read, if it read one that is text; markup is XML.
+    /// The value a Get read, if it read one that is text; markup and subtrees are XML.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         self.text.as_deref().filter(|_| self.is_success())
@@ -210,6 +210,12 @@ impl Reply {
 /// The content of an Item; a leaf without a value may come without Data.
 fn text(item: &Item<'_>) -> Option<String> {
     match &item.data {
+        // One that came in chunks is octets still.
+        Some(Data::Opaque(octets)) if item.meta.media_type() == request::TNDS_WBXML => {
+            let limits = Limits::lenient().markup;
+            let document = Fragment::parse(&octets[..], Encoding::Wbxml, &limits).ok()?;
+            Data::Fragment(document).to_text().map(Cow::into_owned)
+        }
         Some(data) => data.to_text().map(Cow::into_owned),
         None => Some(String::new()),
     }

@@ -116,6 +116,31 @@ fn a_subtree_is_moved() {
     assert!(pair.client.tree().node(&uri("./Lamp/Ext/x/a")).is_some());
 }
 
+/// A document larger than a message goes in chunks, in both directions.
+#[test]
+fn a_subtree_may_be_larger_than_a_message() {
+    let leaves: String = (0..1000)
+        .map(|number| {
+            format!(
+                "<Node><NodeName>n{number:04}</NodeName><RTProperties><Format><chr/></Format><Type>\
+                 <MIME>text/plain</MIME></Type></RTProperties><Value>{}</Value></Node>",
+                "v".repeat(60)
+            )
+        })
+        .collect();
+    let document = TREE.replace("<Node><NodeName>a<", &format!("{leaves}<Node><NodeName>a<"));
+    let (pair, reports) = run([
+        SingleCommand::add_tree("./Lamp/Ext/x", document),
+        SingleCommand::list("./Lamp/Ext/x", List::Tnds(PropertySelection::ALL)),
+    ]);
+    assert!(reports.iter().all(|report| report.ok), "{reports:#?}");
+    let nodes = pair.client.tree().node(&uri("./Lamp/Ext/x")).unwrap();
+    assert_eq!(nodes.children().count(), 1001);
+    let read = reports.get(1).unwrap().value.as_deref().unwrap();
+    assert!(read.len() > 65_536, "{}", read.len());
+    assert_eq!(read.matches("<NodeName>").count(), 1002);
+}
+
 #[test]
 fn all_of_this_over_wbxml_too() {
     omadm_testkit::again_over_wbxml();
