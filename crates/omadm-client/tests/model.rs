@@ -26,10 +26,10 @@ use proptest::{
 
 /// A node of every kind.
 static GARDEN: Definition = Definition {
-    name: "Garden",
-    moid: "urn:example:mo:garden:1.0",
-    specification: "Example",
-    nodes: &[
+    name: Cow::Borrowed("Garden"),
+    moid: Cow::Borrowed("urn:example:mo:garden:1.0"),
+    specification: Cow::Borrowed("Example"),
+    nodes: Cow::Borrowed(&[
         N::node("", "A garden.", "§1").permanent(),
         N::leaf("Id", Format::Chr, "Its name.", "§1").starts_as("id-1"),
         N::node("M", "At most three.", "§1").permanent(),
@@ -56,7 +56,7 @@ static GARDEN: Definition = Definition {
             .occurs(Occurrence::OneOrMore)
             .allows(&[Add, Copy, Delete, Get, Replace]),
         N::node("X", "Anything.", "§1").open(),
-    ],
+    ]),
 };
 
 /// The garden: does nothing of its own, and every Exec goes well.

@@ -34,7 +34,7 @@ pub enum ReadErrorKind {
     /// Two attributes of an element have the same name.
     #[error("attribute given twice")]
     DuplicateAttribute,
-    /// The document type declaration is malformed or has an internal subset; always refused.
+    /// The document type declaration is malformed or declares something itself; always refused.
     #[error("internal document type subset refused")]
     InternalSubset,
     /// An attribute is malformed.

@@ -21,7 +21,8 @@ pub struct Limits {
     /// Default: 8 MiB.
     pub max_text: usize,
     /// Whether an XML document may have a `DOCTYPE`; it is then skipped and nothing it names is
-    /// ever fetched. One with an internal subset is refused all the same. Default: no.
+    /// ever fetched. One that declares something itself is refused all the same; instructions and
+    /// comments in it pass. Default: no.
     pub allow_doctype: bool,
     /// Whether the last string of a WBXML string table may end with the table instead of with a
     /// terminator, as the SyncML reference toolkit and those after it send their public identifier.

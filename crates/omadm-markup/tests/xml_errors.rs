@@ -223,11 +223,11 @@ fn nothing_a_dtd_can_do_is_done() {
     for xml in [
         "|<!DOCTYPE a><a/>",
         " |<!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>",
+        "|<!DOCTYPE a [<?b?>]><a/>",
     ] {
         refused(xml, Kind::Doctype);
     }
     for xml in [
-        "|<!DOCTYPE a []><a/>",
         "|<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>",
         "|<!DOCTYPE a [<!ENTITY % b SYSTEM 'c'> %b;]><a/>",
         "|<!DOCTYPE><a/>",

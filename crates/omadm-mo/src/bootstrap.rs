@@ -183,7 +183,7 @@ impl Content {
         for (name, account) in accounts {
             let root = Uri::root().child(name)?;
             let place = |below: &Uri| Place::Relative(root.join(below));
-            let object = Node::interior(place(&Uri::root()), DM_ACC.moid);
+            let object = Node::interior(place(&Uri::root()), &*DM_ACC.moid);
             document
                 .nodes
                 .push(object.with_acl(owner_rights(&account.server_id)));

@@ -1,6 +1,6 @@
 mod check;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem, ops::Deref, sync::Arc};
 
 use omadm_core::Format;
 use omadm_tree::{AccessSet, AccessType, FormatSet, Occurrence, Owner, Rule, Scope, Value};
@@ -13,15 +13,17 @@ pub use check::{DefinitionError, DefinitionErrorKind};
 /// [DDF file](crate::ddf), the [documentation table](crate::markdown) and the conformance tests.
 ///
 /// ```
+/// use std::borrow::Cow;
+///
 /// use omadm_core::Format;
 /// use omadm_mo::{Definition, NodeDefinition as N};
 /// use omadm_tree::{AccessType, Occurrence};
 ///
 /// static LAMPS: Definition = Definition {
-///     name: "Lamps",
-///     moid: "urn:example:mo:lamps:1.0",
-///     specification: "Example",
-///     nodes: &[
+///     name: Cow::Borrowed("Lamps"),
+///     moid: Cow::Borrowed("urn:example:mo:lamps:1.0"),
+///     specification: Cow::Borrowed("Example"),
+///     nodes: Cow::Borrowed(&[
 ///         N::node("", "The lamps.", "Example §1").permanent(),
 ///         N::node("<x>", "One lamp.", "Example §1")
 ///             .occurs(Occurrence::ZeroOrMore)
@@ -29,33 +31,66 @@ pub use check::{DefinitionError, DefinitionErrorKind};
 ///         N::leaf("<x>/On", Format::Bool, "Whether it shines.", "Example §1")
 ///             .allows(&[AccessType::Get, AccessType::Replace])
 ///             .starts_as("false"),
-///     ],
+///     ]),
 /// };
 /// assert_eq!(LAMPS.check(), Ok(()));
 /// assert_eq!(LAMPS.file_name(), "Lamps-V1_0");
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Definition {
     /// The name of the object; also that of its root node, unless the root node occurs more than
     /// once and so is named at run time.
-    pub name: &'static str,
-    /// The Management Object Identifier: the Type of the root node. [DM-TND]
-    pub moid: &'static str,
-    /// The specification that defines it.
-    pub specification: &'static str,
+    pub name: Cow<'static, str>,
+    /// The Management Object Identifier: the Type of the root node; empty for none. [DM-TND]
+    pub moid: Cow<'static, str>,
+    /// The specification that defines it; empty for one that was loaded.
+    pub specification: Cow<'static, str>,
     /// The nodes, parents before children; the first is the root with the path "".
-    pub nodes: &'static [NodeDefinition],
+    pub nodes: Cow<'static, [NodeDefinition]>,
+}
+
+/// A [`Definition`] that is part of the program, or one that was loaded and is shared.
+#[derive(Clone, Debug)]
+pub struct DefinitionRef(Shared);
+
+#[derive(Clone, Debug)]
+enum Shared {
+    Static(&'static Definition),
+    Loaded(Arc<Definition>),
+}
+
+impl From<&'static Definition> for DefinitionRef {
+    fn from(definition: &'static Definition) -> Self {
+        Self(Shared::Static(definition))
+    }
+}
+
+impl From<Definition> for DefinitionRef {
+    fn from(definition: Definition) -> Self {
+        Self(Shared::Loaded(Arc::new(definition)))
+    }
+}
+
+impl Deref for DefinitionRef {
+    type Target = Definition;
+
+    fn deref(&self) -> &Definition {
+        match &self.0 {
+            Shared::Static(definition) => definition,
+            Shared::Loaded(definition) => definition,
+        }
+    }
 }
 
 /// One row of a [`Definition`].
 ///
 /// Rows are written with [`node`](Self::node), [`leaf`](Self::leaf) or
 /// [`operation`](Self::operation) and the methods that change a column.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NodeDefinition {
     /// The path below the root, `/`-separated; `<x>` stands for a name given at run time.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// Whether a device must have it.
     pub status: Support,
     /// How often it occurs under its parent.
@@ -63,7 +98,7 @@ pub struct NodeDefinition {
     /// The format of its value; [`Format::Node`] for an interior node.
     pub format: Format,
     /// The media types its value may have; empty for any.
-    pub media_types: &'static [Cow<'static, str>],
+    pub media_types: Cow<'static, [Cow<'static, str>]>,
     /// The access types the specification prints as the minimum.
     pub min_access: AccessSet,
     /// Whether the specification prints "No Replace" beside them.
@@ -75,13 +110,13 @@ pub struct NodeDefinition {
     /// Whether it appears with its parent.
     pub with_parent: bool,
     /// The value it appears with.
-    pub initial: &'static str,
+    pub initial: Cow<'static, str>,
     /// Whether a server may create anything below it.
     pub open: bool,
     /// What it is for, one line.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// The clause that defines it.
-    pub clause: &'static str,
+    pub clause: Cow<'static, str>,
 }
 
 /// The Status column of a node table.
@@ -109,20 +144,20 @@ impl NodeDefinition {
     #[must_use]
     pub const fn node(path: &'static str, description: &'static str, clause: &'static str) -> Self {
         Self {
-            path,
+            path: Cow::Borrowed(path),
             status: Support::Required,
             occurrence: Occurrence::One,
             format: Format::Node,
-            media_types: &[],
+            media_types: Cow::Borrowed(&[]),
             min_access: AccessSet::of(&[AccessType::Get]),
             no_replace: false,
             access: AccessSet::of(&[AccessType::Get]),
             scope: Scope::Dynamic,
             with_parent: true,
-            initial: "",
+            initial: Cow::Borrowed(""),
             open: false,
-            description,
-            clause,
+            description: Cow::Borrowed(description),
+            clause: Cow::Borrowed(clause),
         }
     }
 
@@ -197,14 +232,17 @@ impl NodeDefinition {
     /// The media types of its value.
     #[must_use]
     pub const fn media_types(mut self, media_types: &'static [Cow<'static, str>]) -> Self {
-        self.media_types = media_types;
+        mem::forget(mem::replace(
+            &mut self.media_types,
+            Cow::Borrowed(media_types),
+        ));
         self
     }
 
     /// The value it appears with.
     #[must_use]
     pub const fn starts_as(mut self, initial: &'static str) -> Self {
-        self.initial = initial;
+        mem::forget(mem::replace(&mut self.initial, Cow::Borrowed(initial)));
         self
     }
 
@@ -224,16 +262,16 @@ impl NodeDefinition {
 
     /// The last segment of the path; the root has none.
     #[must_use]
-    pub fn name(&self) -> Option<&'static str> {
+    pub fn name(&self) -> Option<&str> {
         match self.path.rsplit_once('/') {
             Some((_, name)) => Some(name),
-            None => Some(self.path).filter(|path| !path.is_empty()),
+            None => Some(&*self.path).filter(|path| !path.is_empty()),
         }
     }
 
     /// The path of the parent; the root has none.
     #[must_use]
-    pub fn parent(&self) -> Option<&'static str> {
+    pub fn parent(&self) -> Option<&str> {
         self.name()?;
         Some(self.path.rsplit_once('/').map_or("", |(parent, _)| parent))
     }
@@ -265,14 +303,14 @@ impl NodeDefinition {
     #[must_use]
     pub fn initial_value(&self) -> Option<Value> {
         let media_type = self.media_types.first().map(AsRef::as_ref);
-        Value::new(self.format, media_type, self.initial).ok()
+        Value::new(self.format, media_type, self.initial.as_bytes()).ok()
     }
 
     /// What a tree has to know of it.
     #[must_use]
-    pub(crate) fn rule(&self) -> Rule<'static> {
+    pub(crate) fn rule(&self) -> Rule<'_> {
         let mut rule = Rule::leaf(self.access, FormatSet::of(&[self.format]))
-            .with_media_types(self.media_types);
+            .with_media_types(&self.media_types);
         if self.is_placeholder() {
             rule = rule.placeholder();
         }
@@ -285,15 +323,15 @@ impl NodeDefinition {
 impl Definition {
     /// The row with a path.
     #[must_use]
-    pub fn node(&self, path: &str) -> Option<&'static NodeDefinition> {
+    pub fn node(&self, path: &str) -> Option<&NodeDefinition> {
         self.nodes.iter().find(|row| row.path == path)
     }
 
     /// The rows right below a path, in table order.
     pub fn children<'a>(
-        &self,
+        &'a self,
         path: &'a str,
-    ) -> impl Iterator<Item = &'static NodeDefinition> + use<'a> {
+    ) -> impl Iterator<Item = &'a NodeDefinition> + use<'a> {
         self.nodes
             .iter()
             .filter(move |row| row.parent() == Some(path))

@@ -1,5 +1,5 @@
 use omadm_core::Format;
-use omadm_tree::{AccessSet, AccessType, Initial, Required, Rule, Schema, Uri};
+use omadm_tree::{AccessSet, AccessType, Initial, Occurrence, Required, Rule, Schema, Uri};
 
 use crate::{DefinitionError, Mount, NodeDefinition, Support};
 
@@ -31,9 +31,9 @@ pub enum MountError {
 
 /// What a node is to the mount it belongs to.
 #[derive(Clone, Copy, Debug)]
-enum Place {
+enum Place<'a> {
     /// The node of a row.
-    Row(&'static NodeDefinition),
+    Row(&'a NodeDefinition),
     /// A node below an open one.
     Open,
     /// The parent of objects.
@@ -89,7 +89,7 @@ impl Layout {
     /// The row that describes a node; none for a node above the mounts, below an open node, or
     /// described by nobody.
     #[must_use]
-    pub fn row(&self, uri: &Uri) -> Option<&'static NodeDefinition> {
+    pub fn row(&self, uri: &Uri) -> Option<&NodeDefinition> {
         let (index, below) = self.nearest(uri)?;
         match self.mounts.get(index)?.place(&below)? {
             Place::Row(row) => Some(row),
@@ -104,6 +104,41 @@ impl Layout {
             .enumerate()
             .filter_map(|(index, mount)| Some((index, uri.strip_prefix(&mount.root)?)))
             .min_by_key(|(_, below)| below.depth())
+    }
+
+    /// The names of the children an interior node cannot go without.
+    pub(crate) fn required_names(&self, uri: &Uri) -> Vec<String> {
+        let Some((index, below)) = self.nearest(uri) else {
+            return self.steps(uri);
+        };
+        let Some(mount) = self.mounts.get(index) else {
+            return Vec::new();
+        };
+        let Some(Place::Row(row)) = mount.place(&below) else {
+            return Vec::new();
+        };
+        let required = |row: &&NodeDefinition| row.occurrence.min() > 0 && !row.is_placeholder();
+        mount
+            .children(&row.path)
+            .filter(required)
+            .filter(|row| row.status == Support::Required)
+            .filter_map(|row| row.name().map(ToOwned::to_owned))
+            .collect()
+    }
+
+    /// How often nodes with names given at run time occur below a node.
+    pub(crate) fn instances_below(&self, uri: &Uri) -> Option<Occurrence> {
+        let (index, below) = self.nearest(uri)?;
+        let mount = self.mounts.get(index)?;
+        match mount.place(&below)? {
+            Place::Row(row) => {
+                let mut children = mount.children(&row.path);
+                children.find(|child| child.is_placeholder())
+            }
+            Place::Parent => mount.definition.node(""),
+            Place::Open => None,
+        }
+        .map(|row| row.occurrence)
     }
 
     /// The names, below a node above mounts, that lead to a mount.
@@ -127,7 +162,11 @@ impl Schema for Layout {
                 Place::Open => Rule::open(OPEN),
                 Place::Parent => ABOVE_OBJECTS,
                 Place::Row(row) if row.path.is_empty() => {
-                    let rule = row.rule().with_node_type(mount.definition.moid);
+                    let moid = &*mount.definition.moid;
+                    let rule = match moid {
+                        "" => row.rule(),
+                        moid => row.rule().with_node_type(moid),
+                    };
                     if mount.instances {
                         rule.placeholder().occurring(row.occurrence)
                     } else {
@@ -157,10 +196,10 @@ impl Schema for Layout {
                 Format::Node => Initial::Interior,
                 _ => Initial::Leaf(child.initial_value()?),
             };
-            Some(Required::new(child.name()?, initial))
+            Some(Required::new(child.name()?.to_owned(), initial))
         };
         mount
-            .children(row.path)
+            .children(&row.path)
             .filter(|child| child.with_parent)
             .filter_map(child)
             .collect()
@@ -169,7 +208,7 @@ impl Schema for Layout {
 
 impl Mount {
     /// What the node at an address below the root is; `None` for one nobody describes.
-    fn place(&self, below: &Uri) -> Option<Place> {
+    fn place(&self, below: &Uri) -> Option<Place<'_>> {
         let mut row = self.definition.node("")?;
         let mut names = below.segments();
         if self.instances && names.next().is_none() {
@@ -179,19 +218,21 @@ impl Mount {
             if row.open {
                 return Some(Place::Open);
             }
-            let named = self.children(row.path).find(|row| row.name() == Some(name));
+            let named = self
+                .children(&row.path)
+                .find(|row| row.name() == Some(name));
             row = match named {
                 Some(row) => row,
-                None => self.children(row.path).find(|row| row.is_placeholder())?,
+                None => self.children(&row.path).find(|row| row.is_placeholder())?,
             };
         }
         Some(Place::Row(row))
     }
 
     /// The rows right below a path that are not left out.
-    fn children(&self, path: &str) -> impl Iterator<Item = &'static NodeDefinition> {
+    fn children<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a NodeDefinition> {
         self.definition
             .children(path)
-            .filter(|row| !self.without.contains(&row.path))
+            .filter(|row| !self.without.iter().any(|path| *path == row.path))
     }
 }

@@ -51,8 +51,11 @@ mod object;
 mod plain;
 mod registry;
 mod standard;
+mod violation;
 
-pub use definition::{Definition, DefinitionError, DefinitionErrorKind, NodeDefinition, Support};
+pub use definition::{
+    Definition, DefinitionError, DefinitionErrorKind, DefinitionRef, NodeDefinition, Support,
+};
 pub use job::{Job, JobEnd, JobId, JobOutput, Work};
 pub use layout::{Layout, MountError};
 pub use markdown::markdown;
@@ -66,3 +69,4 @@ pub use standard::{
     Account, AccountError, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential,
     DEV_DETAIL, DEV_INFO, DM_ACC, DevDetail, DevInfo,
 };
+pub use violation::{Violation, ViolationKind};

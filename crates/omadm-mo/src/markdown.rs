@@ -17,13 +17,13 @@ pub fn markdown(definition: &Definition) -> String {
          |---|---|---|---|---|---|---|---|---|\n",
     );
     let root = match definition.has_named_root() {
-        true => definition.name,
+        true => &*definition.name,
         false => "<x>",
     };
-    for row in definition.nodes {
+    for row in definition.nodes.iter() {
         let separator = if row.path.is_empty() { "" } else { "/" };
         let denied = if row.no_replace { ", No Replace" } else { "" };
-        let initial = match row.initial {
+        let initial = match &*row.initial {
             "" => String::new(),
             initial => format!("`{initial}`"),
         };

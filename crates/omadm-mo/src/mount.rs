@@ -1,6 +1,6 @@
 use omadm_tree::Uri;
 
-use crate::Definition;
+use crate::DefinitionRef;
 
 /// A definition mounted at a place of the tree.
 #[derive(Clone, Debug)]
@@ -9,7 +9,7 @@ pub struct Mount {
     /// Where the root node of the object is, or the parent of the root nodes.
     pub root: Uri,
     /// What is below it.
-    pub definition: &'static Definition,
+    pub definition: DefinitionRef,
     /// The paths of the optional nodes this device does not have, nor anything below them.
     pub without: Vec<&'static str>,
     /// Whether every child of [`root`](Self::root) is an object of the definition.
@@ -19,10 +19,10 @@ pub struct Mount {
 impl Mount {
     /// All of a definition.
     #[must_use]
-    pub const fn new(root: Uri, definition: &'static Definition) -> Self {
+    pub fn new(root: Uri, definition: impl Into<DefinitionRef>) -> Self {
         Self {
             root,
-            definition,
+            definition: definition.into(),
             without: Vec::new(),
             instances: false,
         }
@@ -30,7 +30,7 @@ impl Mount {
 
     /// Any number of objects, as children of a permanent node: accounts below `./DMAcc`.
     #[must_use]
-    pub const fn instances(parent: Uri, definition: &'static Definition) -> Self {
+    pub fn instances(parent: Uri, definition: impl Into<DefinitionRef>) -> Self {
         let mut mount = Self::new(parent, definition);
         mount.instances = true;
         mount

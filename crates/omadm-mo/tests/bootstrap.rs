@@ -7,7 +7,7 @@
     reason = "test code"
 )]
 
-use std::{env, fs, path::Path};
+use std::{borrow::Cow, env, fs, path::Path};
 
 use omadm_core::{Now, Secret, ServerId};
 use omadm_markup::{Encoding, Limits as MarkupLimits};
@@ -32,13 +32,13 @@ use proptest::{
 };
 
 static NAP: Definition = Definition {
-    name: "NAP",
-    moid: "urn:example:mo:nap:1.0",
-    specification: "Example",
-    nodes: &[
+    name: Cow::Borrowed("NAP"),
+    moid: Cow::Borrowed("urn:example:mo:nap:1.0"),
+    specification: Cow::Borrowed("Example"),
+    nodes: Cow::Borrowed(&[
         N::node("", "An access point.", "Example").occurs(Occurrence::ZeroOrMore),
         N::leaf("Name", omadm_core::Format::Chr, "Its name.", "Example"),
-    ],
+    ]),
 };
 
 fn uri(text: &str) -> Uri {

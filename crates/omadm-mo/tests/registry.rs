@@ -1,7 +1,10 @@
 //! What the registry asks of mounted objects, and in which order.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
-use std::sync::{Arc, Mutex};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Mutex},
+};
 
 use omadm_core::{Format, MemoryJournal, Now, StatusCode};
 use omadm_mo::{
@@ -15,10 +18,10 @@ use omadm_tree::{
 };
 
 static LAMPS: Definition = Definition {
-    name: "Lamps",
-    moid: "urn:example:mo:lamps:1.0",
-    specification: "Example",
-    nodes: &[
+    name: Cow::Borrowed("Lamps"),
+    moid: Cow::Borrowed("urn:example:mo:lamps:1.0"),
+    specification: Cow::Borrowed("Example"),
+    nodes: Cow::Borrowed(&[
         N::node("", "The lamps.", "§1").permanent(),
         N::node("<x>", "One lamp.", "§1")
             .occurs(Occurrence::ZeroOrMore)
@@ -28,7 +31,7 @@ static LAMPS: Definition = Definition {
             .starts_as("false"),
         N::operation("<x>/Blink", "Exec lets it blink.", "§1"),
         N::node("<x>/Ext", "Anything.", "§1").optional().open(),
-    ],
+    ]),
 };
 
 type Log = Arc<Mutex<Vec<String>>>;

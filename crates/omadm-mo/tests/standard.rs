@@ -290,7 +290,7 @@ fn servers_only_read_dev_info() {
     start(&mut registry, &mut tree);
     let by = Principal::Server(server());
     let transaction = tree.begin(Now::default());
-    for row in DEV_INFO.nodes.iter().chain(DEV_DETAIL.nodes) {
+    for row in DEV_INFO.nodes.iter().chain(&*DEV_DETAIL.nodes) {
         assert_eq!(row.access.iter().collect::<Vec<_>>(), [AccessType::Get]);
     }
     let target = Target::parse("./DevInfo/Lang").unwrap();

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,10 +16,10 @@ use crate::uri;
 
 /// What a [`Lamp`] has.
 pub static LAMP: Definition = Definition {
-    name: "Lamp",
-    moid: "urn:example:mo:lamp:1.0",
-    specification: "Example",
-    nodes: &[
+    name: Cow::Borrowed("Lamp"),
+    moid: Cow::Borrowed("urn:example:mo:lamp:1.0"),
+    specification: Cow::Borrowed("Example"),
+    nodes: Cow::Borrowed(&[
         N::node("", "A lamp.", "Example §1").permanent(),
         N::leaf("Name", Format::Chr, "What it is called.", "Example §1")
             .allows(&[Get, Replace])
@@ -73,7 +74,7 @@ pub static LAMP: Definition = Definition {
         ),
         N::operation("Echo", "Returns its argument.", "Example §2"),
         N::node("Ext", "Anything.", "Example §3").open(),
-    ],
+    ]),
 };
 
 /// What happened to a [`Lamp`], in order.

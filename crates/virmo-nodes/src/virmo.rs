@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use omadm_core::Format::{Chr, Int, Xml};
 use omadm_mo::{Definition, NodeDefinition as N};
 use omadm_tree::{
@@ -11,10 +13,10 @@ use omadm_tree::{
 /// where the procedures of [VirMO §10] need it: a server Adds `<x>` and writes the leaves that are
 /// its own. Deleting `<x>` is allowed here; that it destroys no machine is for the object to check.
 pub static VIRMO: Definition = Definition {
-    name: "VirMO",
-    moid: crate::VIRMO_MOID,
-    specification: "OMA-ER-VirMO-V1_0-20140325-A",
-    nodes: &[
+    name: Cow::Borrowed("VirMO"),
+    moid: Cow::Borrowed(crate::VIRMO_MOID),
+    specification: Cow::Borrowed("OMA-ER-VirMO-V1_0-20140325-A"),
+    nodes: Cow::Borrowed(&[
         N::node("", "Root of the Virtualization MO.", MO).permanent(),
         N::node("<x>", "One virtual machine.", MO)
             .occurs(Occurrence::ZeroOrMore)
@@ -98,7 +100,7 @@ pub static VIRMO: Definition = Definition {
             UI,
         )
         .optional(),
-    ],
+    ]),
 };
 
 const MO: &str = "VirMO §8";

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use omadm_core::Format::{Chr, Int};
 use omadm_mo::{Definition, NodeDefinition as N};
 use omadm_tree::{
@@ -11,10 +13,10 @@ use omadm_tree::{
 /// it. `Operations/Download` and `Operations/Delete` print Get as their minimum, yet their text and
 /// [VirMO §10.1] demand Exec: both are allowed.
 pub static VMIMGMO: Definition = Definition {
-    name: "VMImgMO",
-    moid: crate::VMIMGMO_MOID,
-    specification: "OMA-ER-VirMO-V1_0-20140325-A",
-    nodes: &[
+    name: Cow::Borrowed("VMImgMO"),
+    moid: Cow::Borrowed(crate::VMIMGMO_MOID),
+    specification: Cow::Borrowed("OMA-ER-VirMO-V1_0-20140325-A"),
+    nodes: Cow::Borrowed(&[
         N::node("", "Root of the VM Image MO.", MO).permanent(),
         N::node("<x>", "One image.", MO)
             .occurs(Occurrence::ZeroOrMore)
@@ -53,7 +55,7 @@ pub static VMIMGMO: Definition = Definition {
         N::node("<x>/Ext", "Vendor extensions.", MO)
             .optional()
             .open(),
-    ],
+    ]),
 };
 
 const MO: &str = "VirMO §9";

@@ -156,7 +156,7 @@ proptest! {
         if let Some((back, path)) = found {
             prop_assert_eq!(back, at.clone());
             if let Some(row) = layout.row(&at) {
-                prop_assert_eq!(row.path, path);
+                prop_assert_eq!(&row.path, path);
             }
         }
     }

@@ -14,7 +14,7 @@ const APPROVED: &str = include_str!("approved.txt");
 fn rows() -> impl Iterator<Item = (String, &'static Definition, &'static NodeDefinition)> {
     [&VIRMO, &VMIMGMO].into_iter().flat_map(|table| {
         table.nodes.iter().map(move |row| {
-            let path = [table.name, row.path].join("/");
+            let path = [&*table.name, &*row.path].join("/");
             (path.trim_end_matches('/').to_owned(), table, row)
         })
     })
@@ -128,13 +128,13 @@ fn the_device_owns_identifiers_states_and_results() {
 
 #[test]
 fn initial_values_are_those_of_the_state_machines() {
-    let initial = |path: &str, table: &Definition| table.node(path).unwrap().initial;
+    let initial = |path: &str, table: &Definition| table.node(path).unwrap().initial.clone();
     let vm = VmState::NotCreated.value().to_string();
     assert_eq!(initial(VmNode::State.path(), &VIRMO), vm);
     let image = ImageState::NotDownloaded.value().to_string();
     assert_eq!(initial(ImageNode::State.path(), &VMIMGMO), image);
     let config = initial(VmNode::CurrentConfig.path(), &VIRMO);
-    let config = ResourceConfig::parse(config, &Limits::default()).unwrap();
+    let config = ResourceConfig::parse(&config, &Limits::default()).unwrap();
     assert_eq!((config.ram.get(), config.storage.get()), (0, 0));
     assert_eq!((config.cpu.get(), config.network.get()), (0, 0));
 }
@@ -188,8 +188,8 @@ fn the_documentation_has_a_line_for_every_row() {
     for table in [&VIRMO, &VMIMGMO] {
         let text = omadm_mo::markdown(table);
         assert_eq!(text.lines().count(), table.nodes.len() + 2);
-        for (line, row) in text.lines().skip(2).zip(table.nodes) {
-            let path = [table.name, row.path].join("/");
+        for (line, row) in text.lines().skip(2).zip(&*table.nodes) {
+            let path = [&*table.name, &*row.path].join("/");
             let start = format!(
                 "| `{}` | {} |",
                 path.trim_end_matches('/'),

@@ -148,7 +148,7 @@ fn an_image_appears_with_its_nodes() {
 fn the_roots_are_there_with_their_identifiers() {
     let mut device = Device::new(all());
     let (tree, _) = device.begin();
-    for (address, moid) in [("./VirMO", VIRMO.moid), ("./VMImgMO", VMIMGMO.moid)] {
+    for (address, moid) in [("./VirMO", &*VIRMO.moid), ("./VMImgMO", &*VMIMGMO.moid)] {
         assert_eq!(tree.node(&uri(address)).unwrap().node_type(), moid);
     }
     for address in ["./VirMO/Operations/ApplyChanges", "./VirMO/DeviceResources"] {
@@ -274,9 +274,9 @@ fn every_node_allows_what_its_row_says() {
 
     let mut nodes = 0;
     for table in [&VIRMO, &VMIMGMO] {
-        for row in table.nodes {
+        for row in table.nodes.iter() {
             let path = row.path.replace("<x>", "ent");
-            let address = [table.name, &path].join("/");
+            let address = [&*table.name, &path].join("/");
             let address = address.trim_end_matches('/');
             assert!(tree.node(&uri(address)).is_some(), "{address}");
             nodes += 1;

@@ -118,7 +118,7 @@ fn add(
     };
     for root in placements.into_iter().filter_map(|placement| placement.to) {
         let node_type = tree.node(&root).map(|node| node.node_type());
-        if node_type == Some(DM_ACC.moid) {
+        if node_type == Some(&DM_ACC.moid) {
             Account::read(tree.tree(), &root).map_err(ApplyError::Account)?;
             applied.accounts.push(root);
         } else {

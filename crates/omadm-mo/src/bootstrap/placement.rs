@@ -80,10 +80,10 @@ fn moid(creation: &Creation) -> Option<&str> {
 }
 
 /// The definition of an object whose place this is: one of the instances of a mount.
-fn instance(layout: &Layout, uri: &Uri) -> Option<&'static Definition> {
+fn instance<'l>(layout: &'l Layout, uri: &Uri) -> Option<&'l Definition> {
     let (index, below) = layout.nearest(uri)?;
     let mount = layout.mounts().get(index)?;
-    (mount.instances && below.depth() == 1).then_some(mount.definition)
+    (mount.instances && below.depth() == 1).then_some(&*mount.definition)
 }
 
 /// Whether a node is in a place where anything may be added.
@@ -105,9 +105,9 @@ pub(crate) fn place(
             let mount = layout
                 .mounts()
                 .iter()
-                .find(|mount| mount.instances && Some(mount.definition.moid) == object.moid());
+                .find(|mount| mount.instances && object.moid() == Some(&mount.definition.moid));
             match mount {
-                Some(mount) => (Some(mount.root.clone()), Some(mount.definition)),
+                Some(mount) => (Some(mount.root.clone()), Some(&*mount.definition)),
                 None => (None, None),
             }
         } else if let Some(definition) = instance(layout, &object.from) {

@@ -1,14 +1,14 @@
 use omadm_core::Format;
-use omadm_tree::{AccessType, Scope};
+use omadm_tree::{AccessType, Scope, Uri};
 
 use super::{Definition, NodeDefinition, Support};
 
 /// What is wrong with a [`Definition`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("node {path:?}: {kind}")]
 pub struct DefinitionError {
     /// The path of the row.
-    pub path: &'static str,
+    pub path: String,
     /// What is wrong with it.
     pub kind: DefinitionErrorKind,
 }
@@ -29,6 +29,9 @@ pub enum DefinitionErrorKind {
     /// The parent is a leaf, or open to anything.
     #[error("its parent cannot have described children")]
     Parent,
+    /// Nothing is said of the node.
+    #[error("nothing describes it")]
+    Properties,
     /// The path is not made of names and placeholders `<…>`.
     #[error("its path is not well formed")]
     Path,
@@ -42,7 +45,8 @@ pub enum DefinitionErrorKind {
     #[error("its initial value does not fit its format")]
     Initial,
     /// It appears with its parent though it need not occur or has no name of its own, or it is
-    /// required and does not appear, or a node with a name of its own occurs more than once.
+    /// required and does not appear though it could, or a node with a name of its own occurs more
+    /// than once.
     #[error("its occurrence contradicts its appearance with the parent")]
     Occurrence,
     /// A permanent node below a dynamic one, or one named at run time.
@@ -58,14 +62,17 @@ impl Definition {
     pub fn check(&self) -> Result<(), DefinitionError> {
         if self.nodes.is_empty() {
             let kind = DefinitionErrorKind::Root;
-            return Err(DefinitionError { path: "", kind });
+            return Err(DefinitionError {
+                path: String::new(),
+                kind,
+            });
         }
         for (index, row) in self.nodes.iter().enumerate() {
             let (before, _) = self.nodes.split_at(index);
             check_place(row, before)
                 .and_then(|()| check_columns(row))
                 .map_err(|kind| DefinitionError {
-                    path: row.path,
+                    path: row.path.to_string(),
                     kind,
                 })?;
         }
@@ -87,12 +94,11 @@ fn check_place(row: &NodeDefinition, before: &[NodeDefinition]) -> Result<(), De
     if before.is_empty() {
         return Err(Kind::Root);
     }
-    let well_formed = |name: &str| {
-        let inner = name
-            .strip_prefix('<')
-            .and_then(|name| name.strip_suffix('>'));
-        let inner = inner.unwrap_or(name);
-        !inner.is_empty() && inner.chars().all(|c| c.is_ascii_alphanumeric())
+    let well_formed = |name: &str| match name.strip_prefix('<') {
+        Some(rest) => rest
+            .strip_suffix('>')
+            .is_some_and(|inner| !inner.is_empty()),
+        None => Uri::root().child(name).is_ok(),
     };
     if !row.path.split('/').all(well_formed) {
         return Err(Kind::Path);
@@ -142,8 +148,10 @@ fn check_columns(row: &NodeDefinition) -> Result<(), DefinitionErrorKind> {
         return Ok(());
     }
     let always_there = row.occurrence.min() > 0 && !row.is_placeholder();
+    // A leaf for which nothing is no value waits for whoever knows one.
+    let waits = always_there && !row.is_interior() && row.initial_value().is_none();
     let appears = match row.status {
-        Support::Required => row.with_parent == always_there,
+        Support::Required => row.with_parent == always_there || waits,
         Support::Optional => always_there || !row.with_parent,
     };
     if !appears || !row.is_placeholder() && row.occurrence.max() != Some(1) {
@@ -165,10 +173,10 @@ mod tests {
 
     fn check(nodes: &[N]) -> Result<(), Kind> {
         let definition = Definition {
-            name: "Test",
-            moid: "urn:example:mo:test:1.0",
-            specification: "Example",
-            nodes: Box::leak(nodes.into()),
+            name: "Test".into(),
+            moid: "urn:example:mo:test:1.0".into(),
+            specification: "Example".into(),
+            nodes: nodes.to_vec().into(),
         };
         definition.check().map_err(|error| error.kind)
     }
@@ -220,7 +228,7 @@ mod tests {
             (N::leaf("a", Format::Int, "", ""), Err(Kind::Initial)),
             (N::leaf("a", Format::Int, "", "").starts_as("0"), Ok(())),
             (N::operation("a", "", "").starts_as("0"), Err(Kind::Initial)),
-            (interior.starts_as("0"), Err(Kind::Initial)),
+            (interior.clone().starts_as("0"), Err(Kind::Initial)),
             (
                 leaf("a").occurs(ZeroOrOne).starts_as("0"),
                 Err(Kind::Initial),
@@ -230,14 +238,18 @@ mod tests {
             (leaf("<x>").occurs(OneOrMore), Ok(())),
             (leaf("<x>"), Err(Kind::Occurrence)),
             (leaf("a").on_demand(), Err(Kind::Occurrence)),
+            (N::leaf("a", Format::Int, "", "").on_demand(), Ok(())),
+            (interior.on_demand(), Err(Kind::Occurrence)),
             (leaf("a").optional().on_demand(), Ok(())),
             (leaf("a").optional().occurs(One), Ok(())),
             (leaf("<x>").occurs(OneOrMore).permanent(), Err(Kind::Scope)),
-            (leaf("a b"), Err(Kind::Path)),
+            (leaf("a b-c.d"), Ok(())),
+            (leaf(".."), Err(Kind::Path)),
+            (leaf("<x").occurs(OneOrMore), Err(Kind::Path)),
             (leaf("<>").occurs(OneOrMore), Err(Kind::Path)),
             (leaf("a/"), Err(Kind::Path)),
         ] {
-            assert_eq!(check_row(row), result, "{row:?}");
+            assert_eq!(check_row(row.clone()), result, "{row:?}");
         }
         const X: N = N::node("<x>", "Instance.", "§1").occurs(ZeroOrMore);
         let fixed = N::leaf("<x>/a", Format::Chr, "", "").permanent();

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use omadm_core::Format::{Bool, Chr};
 use omadm_tree::{Occurrence, UriLimits, Value};
 
@@ -8,10 +10,10 @@ use crate::{Definition, Mount, NodeDefinition as N, Plain};
 ///
 /// The format of `LrgObj` is `bool` (unverified).
 pub static DEV_DETAIL: Definition = Definition {
-    name: "DevDetail",
-    moid: "urn:oma:mo:oma-dm-devdetail:1.0",
-    specification: "OMA-TS-DM_StdObj-V1_2",
-    nodes: &[
+    name: Cow::Borrowed("DevDetail"),
+    moid: Cow::Borrowed("urn:oma:mo:oma-dm-devdetail:1.0"),
+    specification: Cow::Borrowed("OMA-TS-DM_StdObj-V1_2"),
+    nodes: Cow::Borrowed(&[
         N::node("", "Details of the device.", CLAUSE).permanent(),
         N::node("Ext", "Vendor extensions.", CLAUSE)
             .optional()
@@ -44,7 +46,7 @@ pub static DEV_DETAIL: Definition = Definition {
         )
         .permanent()
         .starts_as("false"),
-    ],
+    ]),
 };
 
 const CLAUSE: &str = "DM-StdObj, DevDetail";

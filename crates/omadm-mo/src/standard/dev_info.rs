@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use omadm_core::Format::Chr;
 use omadm_tree::{Occurrence, Value};
 
@@ -6,10 +8,10 @@ use crate::{Definition, Mount, NodeDefinition as N, Plain};
 
 /// DevInfo: what a device says of itself at the start of every session. [DM-StdObj]
 pub static DEV_INFO: Definition = Definition {
-    name: "DevInfo",
-    moid: "urn:oma:mo:oma-dm-devinfo:1.0",
-    specification: "OMA-TS-DM_StdObj-V1_2",
-    nodes: &[
+    name: Cow::Borrowed("DevInfo"),
+    moid: Cow::Borrowed("urn:oma:mo:oma-dm-devinfo:1.0"),
+    specification: Cow::Borrowed("OMA-TS-DM_StdObj-V1_2"),
+    nodes: Cow::Borrowed(&[
         N::node("", "What the device is.", CLAUSE).permanent(),
         N::node("Ext", "Vendor extensions.", CLAUSE)
             .optional()
@@ -24,7 +26,7 @@ pub static DEV_INFO: Definition = Definition {
         N::leaf("Mod", Chr, "Model.", CLAUSE).permanent(),
         N::leaf("DmV", Chr, "Version of the client.", CLAUSE).permanent(),
         N::leaf("Lang", Chr, "Language tag.", CLAUSE).permanent(),
-    ],
+    ]),
 };
 
 const CLAUSE: &str = "DM-StdObj, DevInfo";

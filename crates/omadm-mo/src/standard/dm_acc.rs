@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use omadm_core::Format::{Bin, Chr};
 use omadm_tree::{
     AccessType::{Add, Delete, Get, Replace},
@@ -12,10 +14,10 @@ use crate::{Definition, NodeDefinition as N};
 /// minimum of every node but the two secrets, which have none; a server may manage its account all
 /// the same, except for `AppID` and `ServerID`.
 pub static DM_ACC: Definition = Definition {
-    name: "DMAcc",
-    moid: "urn:oma:mo:oma-dm-dmacc:1.0",
-    specification: "OMA-TS-DM_StdObj-V1_2",
-    nodes: &[
+    name: Cow::Borrowed("DMAcc"),
+    moid: Cow::Borrowed("urn:oma:mo:oma-dm-dmacc:1.0"),
+    specification: Cow::Borrowed("OMA-TS-DM_StdObj-V1_2"),
+    nodes: Cow::Borrowed(&[
         N::node("", "An account with a server.", CLAUSE).occurs(OneOrMore),
         N::leaf("AppID", Chr, "Always w7.", CLAUSE).starts_as("w7"),
         N::leaf("ServerID", Chr, "Identifier of the server.", CLAUSE),
@@ -57,7 +59,7 @@ pub static DM_ACC: Definition = Definition {
             .occurs(ZeroOrOne)
             .allows(&[Add, Delete, Get])
             .open(),
-    ],
+    ]),
 };
 
 const CLAUSE: &str = "DM-StdObj, DMAcc";

@@ -38,7 +38,7 @@ impl XmlReader<'_> {
         self.place = Place::BeforeRoot;
         let declaration = self.input.get(at + "<!DOCTYPE".len()..self.position() - 1);
         let declaration = str::from_utf8(declaration.unwrap_or_default()).unwrap_or_default();
-        if !is_external(declaration) {
+        if !declares_nothing(declaration) {
             return self.fail(ReadErrorKind::InternalSubset, at);
         }
         if !self.limits.allow_doctype {
@@ -48,8 +48,9 @@ impl XmlReader<'_> {
     }
 }
 
-/// Whether a document type declaration only names the root and, perhaps, an external subset.
-fn is_external(declaration: &str) -> bool {
+/// Whether a document type declaration only names the root and, perhaps, an external subset; one of
+/// its own must be empty but for instructions and comments.
+fn declares_nothing(declaration: &str) -> bool {
     let mut rest = declaration.trim_ascii();
     let mut word = || {
         let end = rest
@@ -59,15 +60,47 @@ fn is_external(declaration: &str) -> bool {
         rest = after.trim_ascii_start();
         word
     };
-    let name = word();
-    let literals = match word() {
-        "" => 0,
-        "SYSTEM" => 1,
-        "PUBLIC" => 2,
-        _ => return false,
+    if !word().split(':').all(chars::is_name) {
+        return false;
+    }
+    if !rest.starts_with('[') {
+        let mut word = || {
+            let (word, after) = rest.split_once(|c: char| c.is_ascii_whitespace())?;
+            rest = after.trim_ascii_start();
+            Some(word)
+        };
+        let literals = match word() {
+            None if rest.is_empty() => 0,
+            Some("SYSTEM") => 1,
+            Some("PUBLIC") => 2,
+            _ => return false,
+        };
+        if !(0..literals).all(|_| literal(&mut rest)) {
+            return false;
+        }
+    }
+    rest.is_empty() || is_empty_subset(rest)
+}
+
+/// Whether an internal subset has nothing in it but white space, instructions and comments.
+fn is_empty_subset(subset: &str) -> bool {
+    let inner = subset.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+    let Some(mut rest) = inner.map(str::trim_ascii) else {
+        return false;
     };
-    let is_name = name.split(':').all(chars::is_name);
-    is_name && (0..literals).all(|_| literal(&mut rest)) && rest.is_empty()
+    while !rest.is_empty() {
+        let comment = rest.strip_prefix("<!--").and_then(|it| it.split_once("--"));
+        let after = match (comment, rest.strip_prefix("<?")) {
+            (Some((_, after)), _) => after.strip_prefix('>'),
+            (None, Some(instruction)) => instruction.split_once("?>").map(|(_, after)| after),
+            (None, None) => None,
+        };
+        match after {
+            Some(after) => rest = after.trim_ascii_start(),
+            None => return false,
+        }
+    }
+    true
 }
 
 /// Takes a quoted text from the beginning.
@@ -90,29 +123,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_external_subsets_count_as_external() {
+    fn only_what_declares_nothing_passes() {
         for good in [
             " SyncML",
             " SyncML ",
             " SyncML SYSTEM 'a'",
             "\nSyncML PUBLIC \"-//SYNCML//DTD SyncML 1.2//EN\"\n  'http://x/y.dtd' ",
+            " SyncML []",
+            " SyncML SYSTEM 'a'[ ]",
+            " MgmtTree PUBLIC 'a' 'b' [<?oma-dm-ddf-ver supported-versions=\"1.2\"?>]",
+            " MgmtTree [ <!-- > ] <!ENTITY --> <?a ]>?>\n<!---->]",
         ] {
-            assert!(is_external(good), "{good:?}");
+            assert!(declares_nothing(good), "{good:?}");
         }
         for bad in [
             "",
-            " SyncML []",
+            " SyncML [",
+            " SyncML ]",
+            " SyncML [] x",
+            " SyncML[]",
+            " SyncML [x]",
+            " SyncML [%a;]",
             " SyncML [<!ENTITY a 'b'>]",
+            " SyncML [<?a?><!ENTITY a 'b'>]",
+            " SyncML [<!-- a --><!ENTITY a 'b'><!-- a -->]",
+            " SyncML [<!-- a -- b -->]",
+            " SyncML [<!-- a ]",
+            " SyncML [<?a ]",
             " SyncML SYSTEM",
             " SyncML SYSTEM 'a",
-            " SyncML SYSTEM 'a' []",
-            " SyncML SYSTEM 'a'[]",
             " SyncML PUBLIC 'a'",
             " SyncML PUBLIC 'a' 'b' 'c'",
             " SyncML public 'a' 'b'",
             " [",
         ] {
-            assert!(!is_external(bad), "{bad:?}");
+            assert!(!declares_nothing(bad), "{bad:?}");
         }
     }
 }
