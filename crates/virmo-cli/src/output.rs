@@ -133,6 +133,9 @@ pub(crate) struct Origin {
     pub(crate) of_several: bool,
 }
 
+/// How many characters of a value people see.
+const SHOWN: usize = 80;
+
 /// For people: the device, where there is more than one.
 fn origin(device: &Option<Origin>) -> String {
     match device {
@@ -275,7 +278,13 @@ impl fmt::Display for Event {
                     write!(f, "  status {status}")?;
                 }
                 if let Some(value) = value {
-                    write!(f, "  {value:?}")?;
+                    match value.char_indices().nth(SHOWN) {
+                        None => write!(f, "  {value:?}")?,
+                        Some((end, _)) => {
+                            let shown = value.get(..end).unwrap_or_default();
+                            write!(f, "  {shown:?}... ({} bytes)", value.len())?;
+                        }
+                    }
                 }
                 if let Some(children) = children {
                     write!(f, "  [{}]", children.join(", "))?;
@@ -516,6 +525,12 @@ mod tests {
             }),
         };
         assert_eq!(command.to_string(), "  200  Get      ./VirMO  [urn:x:1]");
+        let mut large = step.clone();
+        if let Event::Step { value, .. } = &mut large {
+            *value = Some("é".repeat(81));
+        }
+        let shown = format!("{step}  \"{}\"... (162 bytes)", "é".repeat(80));
+        assert_eq!(large.to_string(), shown);
         let listening = Event::Listening {
             url: "http://127.0.0.1:1/dm".into(),
         };

@@ -320,6 +320,22 @@ mod tests {
         }
     }
 
+    /// docs/program.md has no step that is refused, and none is missing.
+    #[test]
+    fn the_plans_of_the_documentation_can_be_built() {
+        let page = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/program.md"
+        ));
+        let blocks = page.split("```toml").skip(1);
+        let plans = blocks.map(|block| block.split("```").next().unwrap());
+        let plans: Vec<_> = plans.map(|plan| plan::parse(plan).unwrap()).collect();
+        assert_eq!(plans.iter().map(Vec::len).collect::<Vec<_>>(), [9, 12, 3]);
+        for plan in plans {
+            procedures(&plan, "http://h").unwrap();
+        }
+    }
+
     #[test]
     fn relative_uris_go_to_the_listener() {
         assert_eq!(resolve("/images/a", "http://h:1"), "http://h:1/images/a");

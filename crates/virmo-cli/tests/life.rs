@@ -356,6 +356,14 @@ get = "./VirMO/a/Ext/tree/leaf"
 [[step]]
 get = "./VirMO/a/Ext/tree?list=TNDS+Value"
 [[step]]
+add = { uri = "./VirMO/a/Ext/large", value_file = "large" }
+[[step]]
+get = "./VirMO/a/Ext/large?prop=Size"
+[[step]]
+add = { uri = "./VirMO/a/Ext/octets", value_file = "octets", format = "bin" }
+[[step]]
+get = "./VirMO/a/Ext/octets"
+[[step]]
 ask_user = { kind = "confirm", text = "Add the access point?" }
 [[step]]
 ask_user = { kind = "choice", text = "Which?", choices = ["one", "two"], default = "2" }
@@ -363,6 +371,9 @@ ask_user = { kind = "choice", text = "Which?", choices = ["one", "two"], default
     let place = Place::new(plan);
     fs::write(place.path("note"), "from a file").unwrap();
     fs::write(place.path("tree"), TREE).unwrap();
+    // More than one message takes.
+    fs::write(place.path("large"), "large".repeat(30_000)).unwrap();
+    fs::write(place.path("octets"), [0xFF, 0, 0xFE]).unwrap();
     for encoding in ["xml", "wbxml"] {
         every_command(&place, encoding);
     }
@@ -417,8 +428,12 @@ fn every_command(place: &Place, encoding: &str) {
             r#"12 true 200 null ["DeviceResources","Operations","a"] null"#,
             "13 true 200 null null null",
             "14 true 200 green null null",
-            "16 true 200 null null yes",
-            "17 true 200 null null 2",
+            "16 true 200 null null null",
+            "17 true 200 150000 null null",
+            "18 true 200 null null null",
+            "19 true 200 /wD+ null null",
+            "20 true 200 null null yes",
+            "21 true 200 null null 2",
         ]
     );
     assert_eq!(code, Some(1), "step 1 is refused as a whole");

@@ -152,7 +152,7 @@ impl Procedure for Single {
         } else if let Some(children) = reply.children() {
             report.children = Some(children.into_iter().map(str::to_owned).collect());
         } else {
-            report.value = reply.text().map(str::to_owned);
+            report.value = reply.text().map(str::to_owned).or_else(|| octets(reply));
         }
         if !report.ok {
             report.detail = Some(reply.complaint());
@@ -162,6 +162,14 @@ impl Procedure for Single {
 
     fn answer(&mut self, answer: Answer) {
         self.round.answer(answer);
+    }
+}
+
+/// A value that is no text, in base64, as it comes in XML.
+fn octets(reply: &Reply) -> Option<String> {
+    match reply.items().first()?.data.as_ref()? {
+        Data::Opaque(octets) => Some(STANDARD.encode(octets)),
+        _ => None,
     }
 }
 
