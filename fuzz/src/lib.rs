@@ -9,6 +9,10 @@
 use omadm_markup::{
     Encoding, Event, Limits, Name, Namespace, ReadError, Reader, WriteError, Writer,
 };
+use omadm_session::notification::{
+    Resync, Unverified,
+    push::{PortHeader, unwrap},
+};
 use omadm_syncml::EncodeError;
 
 /// Reads an XML document. What can be read can be written and read again, for people too, and an
@@ -121,6 +125,39 @@ fn events<'a>(
         events.push(event);
     }
     Ok(events)
+}
+
+/// Reads a notification as it is, in a WAP push, and in one with a port header. What can be read is
+/// within limits, nobody signed it, and signed and read again it is the same; an error is inside.
+pub fn notification(data: &[u8]) {
+    let push = match PortHeader::split(data) {
+        Ok((_, push)) => push,
+        Err(error) => {
+            assert!(error.offset <= data.len(), "{error}");
+            data
+        }
+    };
+    let octets = match unwrap(push) {
+        Ok(octets) => octets,
+        Err(error) => {
+            assert!(error.offset <= push.len(), "{error}");
+            data
+        }
+    };
+    let read = match Unverified::parse(octets) {
+        Ok(read) => read,
+        Err(error) => {
+            assert!(error.offset <= octets.len(), "{error}");
+            return;
+        }
+    };
+    let password = "password".into();
+    assert_eq!(read.verify(&password, b"nonce", Resync::Allowed), None);
+    let signed = read.claimed().sign(&password, b"nonce");
+    let signed = signed.expect("what was read can be written");
+    let again = Unverified::parse(&signed).expect("what was written can be read");
+    assert_eq!(again.claimed(), read.claimed());
+    assert!(again.verify(&password, b"nonce", Resync::Refused).is_some());
 }
 
 /// Decodes a message, WBXML if it begins like it and XML otherwise. What can be decoded comes back as

@@ -59,6 +59,33 @@ fn replay(target: &str, run: fn(&[u8])) {
     }
 }
 
+/// A notification, bare, in a WAP push, and in one with a port header; cut and damaged at every byte.
+#[test]
+fn notification() {
+    let bare = octets(
+        "cf 2f 6a d2 34 93 ac c1 bf 14 f1 84 ff ec e0 14 02 d0 00 00 00 12 34 12
+         63 6f 6d 2e 6d 67 6d 74 73 72 76 2e 6d 61 6e 61 67 65",
+    );
+    let push = [b"\x01\x06\x03\xC4\xAF\x87", bare.as_slice()].concat();
+    let sms = [b"\x06\x05\x04\x0B\x84\xC0\x02", push.as_slice()].concat();
+    for whole in [bare, push, sms] {
+        for len in 0..=whole.len() {
+            virmo_fuzz::notification(&whole[..len]);
+        }
+        for bit in 0..whole.len() * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 0x80 >> (bit % 8);
+            virmo_fuzz::notification(&damaged);
+        }
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut findings = Vec::new();
+    files(&here.join("regressions/notification"), &mut findings);
+    for path in findings {
+        virmo_fuzz::notification(&fs::read(&path).expect("the file can be read"));
+    }
+}
+
 #[test]
 fn xml() {
     replay("xml", virmo_fuzz::xml);
