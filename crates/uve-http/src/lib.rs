@@ -68,5 +68,6 @@ mod token;
 pub use client::{Uve2Client, Uve5Client};
 pub use clock::SystemClock;
 pub use files::FileBlobs;
+pub use omadm_http::Server;
 pub use service::{Uve2Service, Uve5Service, serve};
 pub use token::{InvalidToken, Token};

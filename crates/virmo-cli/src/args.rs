@@ -38,6 +38,9 @@ pub(crate) enum Command {
     Tree(Tree),
     /// Check parameters from standard input and print them as JSON
     Params(Params),
+    /// Move users' images between machines over UVE-2 and UVE-5
+    #[command(subcommand)]
+    Uve(Uve),
     /// Run every requirement row's test
     #[command(hide = true)]
     Conformance(Rest),
@@ -53,6 +56,7 @@ impl Command {
             Self::Demo(args) => args.json,
             Self::Device(args) => args.json,
             Self::Serve(args) => args.json,
+            Self::Uve(Uve::Demo(args)) => args.json,
             Self::Notify(args) => args.json,
             Self::Bootstrap(args) => match &args.action {
                 BootstrapAction::Write(args) => args.json,
@@ -68,6 +72,19 @@ impl Command {
 pub(crate) struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     _words: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Uve {
+    /// Take a user from one VM to another, through a broken connection and a crash
+    Demo(UveDemo),
+}
+
+#[derive(Args)]
+pub(crate) struct UveDemo {
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

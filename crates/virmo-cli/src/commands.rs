@@ -9,3 +9,4 @@ pub(crate) mod notify;
 pub(crate) mod params;
 pub(crate) mod serve;
 pub(crate) mod tree;
+pub(crate) mod uve;

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Params(args) => commands::params::run(&args),
         Command::Notify(args) => commands::notify::run(&args),
         Command::Bootstrap(args) => commands::bootstrap::run(&args),
+        Command::Uve(args::Uve::Demo(args)) => commands::uve::run(&args),
         Command::Conformance(_) => Err(Failure::not_built("conformance")),
         Command::Load(_) => Err(Failure::not_built("load")),
     };

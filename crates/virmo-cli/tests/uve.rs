@@ -1,0 +1,71 @@
+//! `virmo uve demo`: a user whose work follows her.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+#[path = "support/program.rs"]
+mod program;
+
+use program::{complaint, events, lines, virmo};
+
+#[test]
+fn the_demo_goes_through_a_switch_a_broken_connection_and_a_crash() {
+    let output = virmo(&["uve", "demo", "--json"]);
+    assert_eq!(
+        (output.status.code(), complaint(&output)),
+        (Some(0), String::new())
+    );
+    let events = events(&output);
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let word = |key: &str| event[key].as_str().unwrap_or("-").to_owned();
+            assert_eq!(word("event"), "uve");
+            let version = event["version"].as_u64();
+            format!("{} {} {version:?}", word("what"), word("vm"))
+        })
+        .collect();
+    let expected = [
+        "ready - None",
+        "deployed vm-a None",
+        "deployed vm-b None",
+        "serving vm-a Some(0)",
+        "refused vm-a None",
+        "monitored vm-a None",
+        "suspended vm-a None",
+        "resumed vm-a None",
+        "waiting vm-b None",
+        "saved vm-a Some(1)",
+        "serving vm-b Some(1)",
+        "disconnected vm-b Some(2)",
+        "crashed - Some(2)",
+        "serving vm-b Some(2)",
+        "set_aside vm-a None",
+        "done - Some(3)",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn people_get_sentences() {
+    let output = virmo(&["uve", "demo"]);
+    assert_eq!(
+        (output.status.code(), complaint(&output)),
+        (Some(0), String::new())
+    );
+    let text = lines(&output);
+    assert!(
+        text.iter()
+            .all(|line| line.len() <= 100 && !line.starts_with('{')),
+        "{text:?}"
+    );
+    assert!(text.last().unwrap().starts_with("done in "), "{text:?}");
+}
