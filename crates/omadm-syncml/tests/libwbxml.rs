@@ -13,10 +13,11 @@
 use std::{
     env,
     io::{ErrorKind, Write},
-    process::{Command as Process, Stdio},
+    process::{Command as Process, Output, Stdio},
 };
 
 use omadm_core::{AlertCode, Format, StatusCode};
+use omadm_markup::{Event, ReadErrorKind, Reader};
 use omadm_syncml::{
     Alert, CmdId, CmdRef, Command, Data, Encoding, Exec, Fragment, Group, Header, Item, Limits,
     Message, Meta, NodeCommand, Results, Status, decode, encode,
@@ -120,6 +121,12 @@ fn messages() -> Vec<(String, Message<'static>)> {
 
 /// Runs a tool from its standard input to its standard output; `None` if it is not there.
 fn run(tool: &str, args: &[&str], input: &[u8]) -> Option<Vec<u8>> {
+    let output = output(tool, args, input)?;
+    assert!(output.status.success(), "{output:?}");
+    Some(output.stdout)
+}
+
+fn output(tool: &str, args: &[&str], input: &[u8]) -> Option<Output> {
     let mut command = Process::new(tool);
     command.args(args).args(["-o", "-", "-"]);
     let pipes = command
@@ -138,9 +145,7 @@ fn run(tool: &str, args: &[&str], input: &[u8]) -> Option<Vec<u8>> {
         child => child.unwrap(),
     };
     child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    Some(output.stdout)
+    Some(child.wait_with_output().unwrap())
 }
 
 fn encoded(message: &Message<'_>, encoding: Encoding) -> Vec<u8> {
@@ -204,4 +209,78 @@ fn octets_are_where_they_were() {
         let expected = [b"<Data><![CDATA[".as_slice(), &octets, b"]]></Data>"].concat();
         assert!(xml.windows(expected.len()).any(|it| it == expected));
     }
+}
+
+/// libwbxml makes octets of CDATA sections, and we read them as what they are.
+#[test]
+fn octets_of_libwbxml_are_octets() {
+    let inside = "a < b & c";
+    let xml = String::from_utf8(encoded(&message(vec![]), Encoding::Xml)).unwrap();
+    let add = format!(
+        "<Add><CmdID>1</CmdID><Item><Target><LocURI>./A</LocURI></Target>\
+         <Data><![CDATA[{inside}]]></Data></Item></Add><Final/>"
+    );
+    let document = format!("{DOCTYPE}{}", xml.replacen("<Final/>", &add, 1));
+    let Some(wbxml) = run("xml2wbxml", &["-k", "-n"], document.as_bytes()) else {
+        return;
+    };
+    let found = decode(&wbxml, Encoding::Wbxml, &Limits::default()).unwrap();
+    let [Command::Add(add)] = &found.commands[..] else {
+        panic!("{found:?}");
+    };
+    let data = add.items.first().unwrap().data.as_ref();
+    assert_eq!(data, Some(&Data::Opaque(inside.as_bytes().into())));
+}
+
+/// The attributes of a provisioning document, `None` if a token is on no table.
+fn attributes(document: &[u8], encoding: Encoding) -> Option<Vec<String>> {
+    let mut limits = omadm_markup::Limits::default();
+    limits.allow_doctype = true;
+    let mut reader = Reader::new(document, encoding, &limits).unwrap();
+    let mut found = Vec::new();
+    loop {
+        match reader.next_event() {
+            Ok(Some(Event::Attribute(name, _))) if name.as_str() == "unknown" => return None,
+            Ok(Some(Event::Attribute(name, value))) => found.push(format!("{name:?} {value}")),
+            Ok(Some(_)) => {}
+            Ok(None) => return Some(found),
+            Err(error) if error.kind == ReadErrorKind::UnknownToken => return None,
+            Err(error) => panic!("{error}: {document:02X?}"),
+        }
+    }
+}
+
+/// Every token of the two attribute pages of WAP provisioning means the same to libwbxml, or nothing
+/// to both.
+#[test]
+fn provisioning_tokens_are_those_of_libwbxml() {
+    let mut known = 0;
+    for page in [0, 1] {
+        // An attribute with the value x, and the attribute `value` with a token for its value.
+        let starts = (0x05..=0x3F).chain(0x45..=0x7F);
+        let starts = starts.map(|token| vec![token, 3, b'x', 0]);
+        let values = (0x85..=0xBF).map(|token| vec![0x06, token]);
+        for attribute in starts.chain(values) {
+            let mut document = vec![3, 0x0B, 0x6A, 0, 0x45, 0x87, 0, page];
+            document.extend(&attribute);
+            document.extend([1, 1]);
+            let ours = attributes(&document, Encoding::Wbxml);
+            let Some(output) = output("wbxml2xml", &["-m", "0", "-k"], &document) else {
+                return;
+            };
+            // A value it does not know is an error to it, an attribute it does not know is "unknown".
+            let theirs = match output.status.success() {
+                true => attributes(&output.stdout, Encoding::Xml),
+                false => None,
+            };
+            known += usize::from(ours.is_some());
+            // Not in its table: the token that page 0 has for this value.
+            if (page, &attribute[..]) == (1, &[0x06, 0x85]) {
+                assert_eq!((ours.is_some(), theirs), (true, None));
+                continue;
+            }
+            assert_eq!(ours, theirs, "page {page}, {attribute:02X?}");
+        }
+    }
+    assert!(known > 150, "{known}");
 }
