@@ -39,12 +39,13 @@ use omadm_tree::{AccessSet, AccessType, Acl, Uri, UriError, Value};
 use crate::{
     Account, DM_ACC,
     provisioning::{self, ProvisioningError},
+    standard::inbox,
     tnds::{self, CreationError, Node, Place, TndsError},
 };
 
 pub use apply::{Applied, ApplyError};
 pub use encode::EncodeError;
-pub(crate) use placement::{Object, Placement, inbox};
+pub(crate) use placement::{Object, Placement, find_places};
 
 /// What a bootstrap holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -204,7 +205,7 @@ impl Content {
                 document.nodes.push(Node::leaf(place(&below), value));
             }
         }
-        let target = inbox();
+        let target = inbox::root();
         Ok(Self::Additions(vec![Addition { target, document }]))
     }
 }

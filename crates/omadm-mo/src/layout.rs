@@ -34,13 +34,14 @@ pub enum MountError {
 enum Place<'a> {
     /// The node of a row.
     Row(&'a NodeDefinition),
-    /// A node below an open one.
-    Open,
+    /// A node below the open one of a row.
+    Open(&'a NodeDefinition),
     /// The parent of objects.
     Parent,
 }
 
-/// What a server may do where anything may be added; nothing there can be executed.
+/// What a server may do where anything may be added; nothing there can be executed. Where the open
+/// node itself cannot be read, what holds for it holds below.
 const OPEN: AccessSet = AccessSet::of(&[
     AccessType::Add,
     AccessType::Copy,
@@ -70,7 +71,7 @@ impl Layout {
         }
         let open_at = |outer: &Mount, uri: &Uri| {
             uri.strip_prefix(&outer.root)
-                .is_none_or(|below| matches!(outer.place(&below), Some(Place::Open)))
+                .is_none_or(|below| matches!(outer.place(&below), Some(Place::Open(_))))
         };
         let free = |other: &Mount| open_at(other, &mount.root) && open_at(&mount, &other.root);
         if mount.root.is_root() || !self.mounts.iter().all(free) {
@@ -93,7 +94,7 @@ impl Layout {
         let (index, below) = self.nearest(uri)?;
         match self.mounts.get(index)?.place(&below)? {
             Place::Row(row) => Some(row),
-            Place::Open | Place::Parent => None,
+            Place::Open(_) | Place::Parent => None,
         }
     }
 
@@ -136,7 +137,7 @@ impl Layout {
                 children.find(|child| child.is_placeholder())
             }
             Place::Parent => mount.definition.node(""),
-            Place::Open => None,
+            Place::Open(_) => None,
         }
         .map(|row| row.occurrence)
     }
@@ -159,7 +160,11 @@ impl Schema for Layout {
         if let Some((index, below)) = self.nearest(uri) {
             let mount = self.mounts.get(index)?;
             return Some(match mount.place(&below)? {
-                Place::Open => Rule::open(OPEN),
+                Place::Open(above) => Rule::open(if above.access.contains(AccessType::Get) {
+                    OPEN
+                } else {
+                    above.access
+                }),
                 Place::Parent => ABOVE_OBJECTS,
                 Place::Row(row) if row.path.is_empty() => {
                     let moid = &*mount.definition.moid;
@@ -216,7 +221,7 @@ impl Mount {
         }
         for name in names {
             if row.open {
-                return Some(Place::Open);
+                return Some(Place::Open(row));
             }
             let named = self
                 .children(&row.path)

@@ -5,7 +5,7 @@
 //! is what the tree goes by; with [`ddf::write`] it becomes a device description, with [`markdown`]
 //! a table for people. A [`ManagementObject`] adds behaviour: it takes part in changes in two phases
 //! and executes nodes, with a [`Job`] for what takes long. [`DevInfo`], [`DevDetail`] and
-//! [`Account`] are the objects every device has. A [`tnds::Document`] is a part of the tree as a
+//! [`Account`] are the objects every device has, [`Inbox`] is one it may have. A [`tnds::Document`] is a part of the tree as a
 //! document; [`bootstrap`] brings accounts to a device.
 //!
 //! ```
@@ -67,6 +67,6 @@ pub use plain::Plain;
 pub use registry::Registry;
 pub use standard::{
     Account, AccountError, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential,
-    DEV_DETAIL, DEV_INFO, DM_ACC, DevDetail, DevInfo,
+    DEV_DETAIL, DEV_INFO, DM_ACC, DevDetail, DevInfo, INBOX, Inbox,
 };
 pub use violation::{Violation, ViolationKind};

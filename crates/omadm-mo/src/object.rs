@@ -1,7 +1,7 @@
 use omadm_core::{Batch, Correlator, GenericAlert, Now, StatusCode};
-use omadm_tree::{Change, Principal, Schema, Transaction, TreeError, Uri};
+use omadm_tree::{Change, Principal, Transaction, TreeError, Uri};
 
-use crate::{Job, JobEnd, JobId, Mount, Work};
+use crate::{Job, JobEnd, JobId, Layout, Mount, Work};
 
 /// Why an object refuses a change: the status for the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -163,8 +163,8 @@ pub struct Context<'a, 't> {
     pub now: Now,
     /// The open transaction; the object writes as the device.
     pub tree: &'a mut Transaction<'t>,
-    /// What the tree allows; covers all mounted objects.
-    pub schema: &'a dyn Schema,
+    /// What the tree allows: what all mounted definitions say.
+    pub schema: &'a Layout,
     /// What becomes durable and goes out together with the transaction.
     pub effects: &'a mut Effects,
 }

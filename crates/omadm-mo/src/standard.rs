@@ -2,6 +2,7 @@ mod account;
 mod dev_detail;
 mod dev_info;
 mod dm_acc;
+pub(crate) mod inbox;
 
 pub use account::{
     Account, AccountError, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential,
@@ -9,6 +10,7 @@ pub use account::{
 pub use dev_detail::{DEV_DETAIL, DevDetail};
 pub use dev_info::{DEV_INFO, DevInfo};
 pub use dm_acc::DM_ACC;
+pub use inbox::{INBOX, Inbox};
 
 use omadm_tree::Uri;
 

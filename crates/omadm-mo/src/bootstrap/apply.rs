@@ -111,7 +111,7 @@ fn add(
         let creations = addition.creations().map_err(ApplyError::Creation)?;
         objects.extend(Object::split(creations, tree.tree(), layout));
     }
-    let placements = placement::place(objects, tree.tree(), layout)?;
+    let placements = placement::find_places(objects, tree.tree(), layout)?;
     let mut applied = Applied {
         ignored: Placement::write(&placements, tree, layout).map_err(ApplyError::Tree)?,
         ..Applied::default()

@@ -1,8 +1,8 @@
 use omadm_syncml::{Command, Data};
 use omadm_tree::Uri;
 
-use super::{Addition, Content, DecodeError, Limits, MediaType, inbox};
-use crate::{provisioning, tnds};
+use super::{Addition, Content, DecodeError, Limits, MediaType};
+use crate::{provisioning, standard::inbox, tnds};
 
 impl Content {
     /// Reads a bootstrap.
@@ -26,7 +26,7 @@ impl Content {
             MediaType::TndsWbxml | MediaType::TndsXml => {
                 let document = tnds::Document::decode(octets, encoding, &limits.tnds)
                     .map_err(DecodeError::Tnds)?;
-                let target = inbox();
+                let target = inbox::root();
                 Ok(Self::Additions(vec![Addition { target, document }]))
             }
             MediaType::MessageWbxml | MediaType::MessageXml => {

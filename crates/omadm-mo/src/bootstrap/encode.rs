@@ -39,7 +39,7 @@ impl Content {
                 .map_err(EncodeError::Write)?,
             (Self::Additions(additions), MediaType::TndsWbxml | MediaType::TndsXml) => {
                 match additions.as_slice() {
-                    [addition] if addition.target == super::inbox() => addition
+                    [addition] if addition.target == crate::standard::inbox::root() => addition
                         .document
                         .encode(encoding, &mut out)
                         .map_err(EncodeError::Write)?,

@@ -3,12 +3,11 @@ use std::collections::BTreeSet;
 use omadm_tree::{NewNode, Schema, Transaction, Tree, Uri, Value};
 
 use super::ApplyError;
-use crate::{Account, DM_ACC, Definition, Layout, standard::literal, tnds::Creation};
-
-/// Where objects are put that the device is to find a place for.
-pub(crate) fn inbox() -> Uri {
-    literal("./Inbox")
-}
+use crate::{
+    Account, DM_ACC, Definition, Layout,
+    standard::{inbox, literal},
+    tnds::Creation,
+};
 
 /// A management object on its way to its place.
 #[derive(Debug)]
@@ -22,6 +21,7 @@ pub(crate) struct Object {
 /// What to do with an [`Object`].
 #[derive(Debug)]
 pub(crate) struct Placement {
+    /// The object.
     pub(crate) object: Object,
     /// Where it belongs; none if no definition with its Type is mounted.
     pub(crate) to: Option<Uri>,
@@ -40,7 +40,7 @@ impl Object {
                 continue;
             }
             let interior = matches!(creation.node, NewNode::Interior { .. });
-            let leads_on = if *uri == inbox() {
+            let leads_on = if *uri == inbox::root() {
                 interior && moid(&creation).is_none()
             } else {
                 let there = tree.node(uri).is_some_and(|node| node.is_interior());
@@ -57,7 +57,7 @@ impl Object {
     }
 
     /// The Type of its root.
-    fn moid(&self) -> Option<&str> {
+    pub(crate) fn moid(&self) -> Option<&str> {
         self.nodes.first().and_then(moid)
     }
 
@@ -93,7 +93,7 @@ fn is_open(layout: &Layout, uri: &Uri) -> bool {
 
 /// Finds the place of every object: one in the Inbox goes where objects of its Type are, with another
 /// name if its own is taken; an account goes where that of its server is.
-pub(crate) fn place(
+pub(crate) fn find_places(
     objects: Vec<Object>,
     tree: &Tree,
     layout: &Layout,
@@ -101,7 +101,7 @@ pub(crate) fn place(
     let mut taken = BTreeSet::new();
     let mut placements = Vec::new();
     for object in objects {
-        let (parent, definition) = if object.from.starts_with(&inbox()) {
+        let (parent, definition) = if object.from.starts_with(&inbox::root()) {
             let mount = layout
                 .mounts()
                 .iter()
@@ -144,7 +144,7 @@ pub(crate) fn place(
 
 /// The name an object was given.
 fn name_of(object: &Object) -> Option<String> {
-    let named = object.from != inbox();
+    let named = object.from != inbox::root();
     let name = object.from.name().filter(|_| named);
     name.map(ToOwned::to_owned)
 }

@@ -188,7 +188,7 @@ impl Account {
     }
 
     /// Where the accounts of a tree are: the topmost nodes with the Type of [`DM_ACC`], wherever
-    /// they are, in order. [DM-StdObj]
+    /// they are but in the Inbox, in order. [DM-StdObj]
     #[must_use]
     pub fn roots(tree: &Tree) -> Vec<Uri> {
         let mut roots = Vec::new();
@@ -197,7 +197,9 @@ impl Account {
             if node.node_type() == DM_ACC.moid {
                 roots.push(node.uri());
             } else {
-                open.extend(node.children().rev().filter(NodeRef::is_interior));
+                let inbox = super::inbox::root();
+                let elsewhere = |node: &NodeRef<'_>| node.is_interior() && node.uri() != inbox;
+                open.extend(node.children().rev().filter(elsewhere));
             }
         }
         roots
