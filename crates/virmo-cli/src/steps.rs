@@ -287,7 +287,7 @@ mod tests {
                 "deliver_image = { node = 'a', name = '', uri = '', media_type = 'x' }",
                 "an image",
             ),
-            ("get = './a//b'", "\"./a//b\": "),
+            ("get = './a//b'", "\"./a//b\": the address is not valid: "),
             ("get = './a?list=x'", "\"./a?list=x\": "),
             ("exec = './a?list=Struct'", "\"./a?list=Struct\": "),
             ("add = { uri = '../a' }", "\"../a\": "),

@@ -9,7 +9,10 @@ use virmo::dm::{
     tree::{List, Selector, Target, Uri},
 };
 
-use crate::plan::{Leaf, Raw};
+use crate::{
+    commands::device::chain,
+    plan::{Leaf, Raw},
+};
 
 /// What a command is called, and how it is done.
 pub(super) fn procedure(raw: &Raw) -> Result<(String, Box<dyn Procedure>), String> {
@@ -80,7 +83,7 @@ fn inner(group: &[Raw]) -> Result<Group<'static>, String> {
 fn node(uri: &str) -> Result<&str, String> {
     match Uri::parse(uri) {
         Ok(_) => Ok(uri),
-        Err(error) => Err(format!("{uri:?}: {error}")),
+        Err(error) => Err(format!("{uri:?}: {}", chain(&error))),
     }
 }
 
@@ -88,7 +91,7 @@ fn node(uri: &str) -> Result<&str, String> {
 fn target(uri: &str) -> Result<&str, String> {
     match Target::parse(uri) {
         Ok(_) => Ok(uri),
-        Err(error) => Err(format!("{uri:?}: {error}")),
+        Err(error) => Err(format!("{uri:?}: {}", chain(&error))),
     }
 }
 
