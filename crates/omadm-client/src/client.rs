@@ -2,7 +2,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use omadm_core::{Journal, Now};
 use omadm_mo::{JobEnd, Registry};
-use omadm_session::{Prover, Verifier};
+use omadm_session::{NoRandom, Nonces, Random};
 use omadm_tree::{Principal, Tree};
 
 use crate::{
@@ -51,7 +51,7 @@ impl Client {
     ///
     /// # Errors
     /// A [`StartError`] if the journal fails or holds damaged alerts, an object refuses, the tree
-    /// lacks a mandatory leaf of `./DevInfo`, or authentication is not possible as configured.
+    /// lacks a mandatory leaf of `./DevInfo`.
     pub fn new(
         config: Config,
         tree: Tree,
@@ -59,8 +59,7 @@ impl Client {
         journal: Arc<dyn Journal>,
         now: Now,
     ) -> Result<Self, StartError> {
-        let prover = Prover::new(config.scheme, config.credentials.clone())?;
-        let verifier = Verifier::new(config.scheme, config.server_credentials.clone())?;
+        let nonces = Nonces::new(Arc::clone(&journal), NoRandom);
         let notifications = Notifications::load(&config, &*journal)?;
         let device = Device::start(&config, tree, registry, journal, now)?;
         check_dev_info(device.tree())?;
@@ -69,8 +68,7 @@ impl Client {
                 server: Principal::Server(config.server_id.clone()),
                 config,
                 device,
-                prover,
-                verifier,
+                nonces,
                 failures: 0,
                 quiet_until: now.mono,
             },
@@ -80,6 +78,13 @@ impl Client {
         };
         client.ask(now);
         Ok(client)
+    }
+
+    /// Makes nonces of these octets: needed where the server has to prove itself by a digest.
+    #[must_use]
+    pub fn with_random(mut self, random: impl Random + 'static) -> Self {
+        self.core.nonces = self.core.nonces.with_random(random);
+        self
     }
 
     /// Takes in one thing that happened, at a moment.
@@ -130,8 +135,7 @@ impl Client {
                 }
             },
             (Input::Notification(octets), phase) => {
-                let Core { config, device, .. } = core;
-                self.notifications.receive(octets, config, device, now);
+                self.notifications.receive(octets, core, now);
                 phase
             }
             (Input::Answered { question, answer }, phase)

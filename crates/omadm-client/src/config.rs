@@ -1,8 +1,10 @@
 use std::time::Duration;
 
-use omadm_core::ServerId;
-use omadm_session::{Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Scheme, notification::Resync};
+use omadm_core::{Secret, ServerId};
+use omadm_session::{MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, TransportIdentity, notification::Resync};
 use omadm_syncml::{Encoding, Limits, Version, WbxmlOptions};
+
+use crate::Auth;
 
 /// Who the server is, and what the engine may spend.
 ///
@@ -31,12 +33,14 @@ pub struct Config {
     pub encoding: Encoding,
     /// How WBXML is written, if that is the encoding. Default: as every deployed server reads it.
     pub wbxml: WbxmlOptions,
-    /// How both ends prove themselves. Default: not in messages, the transport does it.
-    pub scheme: Scheme,
-    /// What the client proves itself with. Default: nothing.
-    pub credentials: Option<Credentials>,
-    /// What the server must prove itself with. Default: nothing.
-    pub server_credentials: Option<Credentials>,
+    /// How both ends prove who they are. Default: [`Auth::NONE`], the transport does it.
+    pub auth: Auth,
+    /// Whom the transport has to have authenticated as the server, where that is how the server
+    /// proves itself: [`Received::identity`](crate::Received::identity). Default: nobody.
+    pub server_identity: Option<TransportIdentity>,
+    /// The password notifications are signed with, where the server proves itself to the client
+    /// without one. Default: the one it proves itself with.
+    pub notification_secret: Option<Secret>,
     /// The largest message the server is asked to send, in bytes: MaxMsgSize. Default:
     /// [`MAX_MESSAGE_SIZE`].
     pub max_message_size: u32,
@@ -57,8 +61,9 @@ pub struct Config {
     /// When a message that got no answer is sent again. Default: 6 times, after 0.5 s, 1 s, 2 s and
     /// then each 3 s.
     pub transport_retry: Backoff,
-    /// How long after it was first sent a message may be sent again, so that a server that takes
-    /// its time to fail is not waited for forever. Default: 15 s.
+    /// How long one try to send a message may wait for its answer. Default: 4 s.
+    pub answer_timeout: Duration,
+    /// How long after it was first sent a message is waited for, over all its tries. Default: 15 s.
     pub transport_window: Duration,
     /// When a refused alert is sent again, and when a session is wanted after one that failed.
     /// Default: 10 times, after 1 min, 2 min, … at most 24 h.
@@ -85,9 +90,9 @@ impl Config {
             version: Version::Dm12,
             encoding: Encoding::Xml,
             wbxml: WbxmlOptions::default(),
-            scheme: Scheme::None,
-            credentials: None,
-            server_credentials: None,
+            auth: Auth::NONE,
+            server_identity: None,
+            notification_secret: None,
             max_message_size: MAX_MESSAGE_SIZE,
             max_object_size: MAX_OBJECT_SIZE,
             limits: Limits::default(),
@@ -99,6 +104,7 @@ impl Config {
                 first: Duration::from_millis(500),
                 cap: Duration::from_secs(3),
             },
+            answer_timeout: Duration::from_secs(4),
             transport_window: Duration::from_secs(15),
             alert_retry: Backoff {
                 tries: 10,
@@ -140,6 +146,8 @@ impl Backoff {
 pub struct Compat {
     /// A MsgID that is neither the next one nor the last one. Otherwise: the session ends.
     pub any_message_id: bool,
+    /// A Target that is not the device. Otherwise: the session ends.
+    pub any_target: bool,
     /// A CmdID that occurs twice in a message. Otherwise: 400 for the second command.
     pub duplicate_cmd_ids: bool,
     /// Commands without a CmdID. Otherwise: 400.
@@ -162,6 +170,7 @@ impl Compat {
     pub const fn lenient() -> Self {
         Self {
             any_message_id: true,
+            any_target: true,
             duplicate_cmd_ids: true,
             missing_cmd_ids: true,
             missing_final: true,

@@ -229,11 +229,6 @@ impl Device {
         self.books.forget(&batch, gone, now);
     }
 
-    /// The nonce that the server's next notification is signed with; empty without one.
-    pub(crate) fn server_nonce(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
     pub(crate) fn journal(&self) -> &dyn Journal {
         &*self.books.journal
     }

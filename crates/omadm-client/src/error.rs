@@ -1,6 +1,5 @@
 use omadm_core::{JournalError, StatusCode};
 use omadm_mo::JobId;
-use omadm_session::UnsupportedScheme;
 
 use crate::QuestionId;
 
@@ -41,9 +40,6 @@ pub enum StartError {
     /// A management object refused to start.
     #[error("a management object refused to start with status {0}")]
     Refused(StatusCode),
-    /// The authentication scheme of the configuration is not supported.
-    #[error("authentication is not possible as configured")]
-    Scheme(#[from] UnsupportedScheme),
     /// A mandatory leaf of `./DevInfo` has no value.
     #[error("the tree has no value at {0}")]
     NoDevInfo(&'static str),

@@ -1,7 +1,8 @@
 use std::{borrow::Cow, fmt};
 
 use omadm_core::{ClientEvent, GenericAlert, JournalErrorKind, StatusCode};
-use omadm_mo::JobId;
+use omadm_mo::{AccountError, JobId};
+use omadm_session::NoRandom;
 use omadm_syncml::{DecodeError, EncodeError};
 
 use crate::{NotificationDrop, Notified, TransportFailure};
@@ -125,6 +126,8 @@ pub enum SessionEnd {
     Unencodable(EncodeError),
     /// The answer belongs to another session.
     OtherSession,
+    /// The answer is meant for another device.
+    OtherDevice,
     /// The MsgID of the answer is not the next one.
     OutOfOrder {
         /// The MsgID that was expected.
@@ -138,6 +141,18 @@ pub enum SessionEnd {
     Unauthorized,
     /// The server could not prove who it is.
     ServerUnauthorized,
+    /// The server took the MAC of a message and broke its rules: it sent no nonce for the next
+    /// one.
+    MacViolated,
+    /// There is no account to take the credentials from.
+    Account(AccountError),
+    /// The account wants the server to prove itself by something that is not supported.
+    AuthNotSupported,
+    /// No nonce can be made for the server to prove itself with:
+    /// [`Client::with_random`](crate::Client::with_random).
+    NoRandom,
+    /// The nonces of the next message cannot be made durable; nothing was executed.
+    JournalFailed(JournalErrorKind),
     /// The server refused a message as a whole.
     Refused(StatusCode),
 }
@@ -166,6 +181,7 @@ impl fmt::Display for SessionEnd {
             Self::Undecodable(error) => write!(f, "the answer cannot be read: {error}"),
             Self::Unencodable(error) => write!(f, "the message cannot be written: {error}"),
             Self::OtherSession => f.write_str("the answer belongs to another session"),
+            Self::OtherDevice => f.write_str("the answer is meant for another device"),
             Self::OutOfOrder { expected, received } => {
                 write!(
                     f,
@@ -175,6 +191,13 @@ impl fmt::Display for SessionEnd {
             Self::VersionNotSupported => f.write_str("the server speaks another version"),
             Self::Unauthorized => f.write_str("the server does not accept the credentials"),
             Self::ServerUnauthorized => f.write_str("the server could not prove who it is"),
+            Self::MacViolated => f.write_str("the server sent no nonce for the next message"),
+            Self::Account(error) => write!(f, "there is no account: {error}"),
+            Self::AuthNotSupported => {
+                f.write_str("the account wants a proof of the server that is not supported")
+            }
+            Self::NoRandom => NoRandom.fmt(f),
+            Self::JournalFailed(kind) => kind.fmt(f),
             Self::Refused(code) => write!(f, "the server refused the message: {code:?}"),
         }
     }

@@ -1,7 +1,8 @@
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use omadm_core::{UserAnswer, UserInteraction};
 use omadm_mo::{Job, JobEnd, JobId};
+use omadm_session::TransportIdentity;
 use omadm_syncml::Encoding;
 
 use crate::{Event, Notice, SessionEnd};
@@ -60,6 +61,9 @@ pub struct Start {
     /// The SessionID, sent as upper-case hexadecimal text: the one in the notification, else any
     /// that differs from those of recent sessions.
     pub session_id: u16,
+    /// The nonce of resynchronisation, where the notification was signed with it: both ends begin
+    /// the session with it. [DM-Notification]
+    pub resync: Option<&'static [u8]>,
 }
 
 impl Start {
@@ -69,6 +73,7 @@ impl Start {
         Self {
             trigger: Trigger::Client,
             session_id,
+            resync: None,
         }
     }
 
@@ -78,6 +83,7 @@ impl Start {
         Self {
             trigger: Trigger::Server,
             session_id,
+            resync: None,
         }
     }
 }
@@ -101,13 +107,36 @@ pub struct Received<'a> {
     pub body: &'a [u8],
     /// The encoding the transport's content type names.
     pub encoding: Encoding,
+    /// The transport header `x-syncml-hmac`, if there is one. [DM-Security]
+    pub hmac: Option<&'a str>,
+    /// Whom the transport has authenticated as the server, if it has and says so.
+    pub identity: Option<&'a TransportIdentity>,
 }
 
 impl<'a> Received<'a> {
     /// A body in an encoding.
     #[must_use]
     pub const fn new(body: &'a [u8], encoding: Encoding) -> Self {
-        Self { body, encoding }
+        Self {
+            body,
+            encoding,
+            hmac: None,
+            identity: None,
+        }
+    }
+
+    /// With the transport header `x-syncml-hmac`, if there is one.
+    #[must_use]
+    pub const fn with_hmac(mut self, hmac: Option<&'a str>) -> Self {
+        self.hmac = hmac;
+        self
+    }
+
+    /// With the identity of the server, if the transport has authenticated it.
+    #[must_use]
+    pub const fn with_identity(mut self, identity: Option<&'a TransportIdentity>) -> Self {
+        self.identity = identity;
+        self
     }
 }
 
@@ -175,6 +204,10 @@ pub struct Request {
     pub encoding: Encoding,
     /// The message.
     pub body: Vec<u8>,
+    /// The value of the transport header `x-syncml-hmac`, if it is to have one. [DM-Security]
+    pub hmac: Option<String>,
+    /// How long to wait for the answer; then it is [lost](TransportFailure::Lost).
+    pub timeout: Duration,
 }
 
 impl fmt::Debug for Received<'_> {
@@ -194,6 +227,7 @@ impl fmt::Debug for Request {
             url,
             encoding,
             body,
+            ..
         } = self;
         write!(f, "Request({} bytes of {encoding} to {url})", body.len())
     }

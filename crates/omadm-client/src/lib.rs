@@ -64,6 +64,7 @@
 mod alerts;
 mod answer;
 mod atomic;
+mod auth;
 mod bootstrap;
 mod client;
 mod command;
@@ -83,6 +84,7 @@ mod value;
 mod walk;
 
 pub use alerts::Notice;
+pub use auth::Auth;
 pub use bootstrap::{Bootstrap, BootstrapError};
 pub use client::Client;
 pub use config::{Backoff, Compat, Config};

@@ -10,10 +10,13 @@ use omadm_core::{
     Batch, Interaction, Journal, JournalErrorKind, Now, Space, UserAnswer, UserInteraction,
 };
 use omadm_session::notification::{
-    Initiator, NotificationError, ProvenBy, UiMode, Unverified, Verified,
+    Initiator, NotificationError, ProvenBy, RESYNC_OCTETS, RESYNC_TEXT, UiMode, Unverified,
+    Verified,
 };
 
-use crate::{Config, Event, Output, Question, Start, StartError, device::Device, question::Open};
+use crate::{
+    Config, Event, Output, Question, Start, StartError, device::Device, phase::Core, question::Open,
+};
 
 /// How many identifiers are remembered, for each nonce.
 const REMEMBERED: usize = 256;
@@ -110,31 +113,25 @@ impl Notifications {
     }
 
     /// A notification came. What is taken is durable, and waits until no session is open.
-    pub(crate) fn receive(
-        &mut self,
-        octets: &[u8],
-        config: &Config,
-        device: &mut Device,
-        now: Now,
-    ) {
-        match self.judge(octets, config, device, now) {
+    pub(crate) fn receive(&mut self, octets: &[u8], core: &mut Core, now: Now) {
+        match self.judge(octets, core, now) {
             Ok(notified) => {
                 if self.waiting.len() >= WAITING {
                     self.waiting.pop_front();
                 }
                 self.waiting.push_back(notified);
             }
-            Err(reason) => device.tell(Event::NotificationDropped(reason)),
+            Err(reason) => core.device.tell(Event::NotificationDropped(reason)),
         }
     }
 
     fn judge(
         &mut self,
         octets: &[u8],
-        config: &Config,
-        device: &Device,
+        core: &Core,
         now: Now,
     ) -> Result<Notified, NotificationDrop> {
+        let Core { config, device, .. } = core;
         if now.mono.saturating_sub(self.window.0) >= WINDOW {
             self.window = (now.mono, 0);
         }
@@ -146,9 +143,12 @@ impl Notifications {
         if read.claimed().server_id != config.server_id {
             return Err(NotificationDrop::UnknownServer);
         }
-        let server = config.server_credentials.as_ref();
-        let password = &server.ok_or(NotificationDrop::NoPassword)?.secret;
-        let nonce = device.server_nonce();
+        let (terms, nonces) = core.terms().map_err(|_| NotificationDrop::NoPassword)?;
+        let password = config.notification_secret.as_ref();
+        let password = password.or(terms.notification.as_ref());
+        let password = password.ok_or(NotificationDrop::NoPassword)?;
+        let nonce = nonces.issued.map(|nonce| nonce.expose().to_vec());
+        let nonce = nonce.unwrap_or_default();
         let Verified {
             notification,
             proven_by,
@@ -168,8 +168,14 @@ impl Notifications {
             .commit(&batch)
             .map_err(|error| NotificationDrop::JournalFailed(error.kind()))?;
         self.taken = taken;
+        let mut start = Start::by_server(session_id);
+        start.resync = match proven_by {
+            ProvenBy::StoredNonce => None,
+            ProvenBy::ResyncText => Some(RESYNC_TEXT),
+            ProvenBy::ResyncOctets => Some(RESYNC_OCTETS),
+        };
         Ok(Notified {
-            start: Start::by_server(session_id),
+            start,
             ui_mode: notification.ui_mode,
             initiator: notification.initiator,
             vendor: notification.vendor,

@@ -17,14 +17,15 @@ use std::{fmt, time::Duration};
 
 use omadm_core::{Now, UserAnswer};
 use omadm_mo::{ExecResult, JobId};
-use omadm_session::{Prover, Verifier};
+use omadm_session::{NoncePair, Nonces};
 use omadm_syncml::decode;
 use omadm_tree::Principal;
 
 use crate::{
     Config, Output, Question, QuestionId, Received, Request, SessionEnd, Start, TransportFailure,
+    auth::Terms,
     device::Device,
-    session::{Intake, Session, Verdicts},
+    session::{Intake, Session, Verdicts, peer},
     walk::{Ground, Walk},
 };
 
@@ -34,8 +35,7 @@ pub(crate) struct Core {
     pub(crate) device: Device,
     /// The server, as the tree knows it.
     pub(crate) server: Principal,
-    pub(crate) prover: Prover,
-    pub(crate) verifier: Verifier,
+    pub(crate) nonces: Nonces,
     /// How many sessions in a row did not end normally.
     pub(crate) failures: u32,
     /// No session is wanted before this moment, monotonic.
@@ -115,10 +115,14 @@ impl Phase {
     }
 
     fn open(start: Start, core: &mut Core, now: Now) -> Self {
-        let (prover, verifier) = (core.prover.clone(), core.verifier.clone());
-        let tree = core.device.tree();
-        let session = Session::open(&core.config, tree, start, prover, verifier);
-        core.send(session, now)
+        match core.terms() {
+            Ok((terms, nonces)) => {
+                let tree = core.device.tree();
+                let session = Session::open(&core.config, tree, start, terms, nonces);
+                core.send(session, now)
+            }
+            Err(end) => core.ended(end, now),
+        }
     }
 
     /// Whether an answer of the server is awaited.
@@ -189,9 +193,13 @@ impl Awaiting {
             Err(error) => return core.end(self.session, SessionEnd::Undecodable(error), now),
         };
         let mut verdicts = Verdicts::default();
-        let intake = self
-            .session
-            .receive(message, &core.config, core.device.tree(), &mut verdicts);
+        let intake = self.session.receive(
+            (message, &received),
+            &core.config,
+            core.device.tree(),
+            &mut core.nonces,
+            &mut verdicts,
+        );
         core.device
             .settle_alerts(&verdicts.delivered, &verdicts.refused, now);
         match intake {
@@ -221,7 +229,8 @@ impl Awaiting {
         let retry = &core.config.transport_retry;
         let retry_at = now.mono.saturating_add(retry.pause(self.repeated + 1));
         let last = self.sent_at.saturating_add(core.config.transport_window);
-        if failure == TransportFailure::Refused || self.repeated >= retry.tries || retry_at > last {
+        if failure == TransportFailure::Refused || self.repeated >= retry.tries || retry_at >= last
+        {
             return core.end(self.session, SessionEnd::TransportFailed(failure), now);
         }
         if self.abort {
@@ -256,6 +265,9 @@ impl Awaiting {
         }
         self.repeated += 1;
         self.retry_at = None;
+        let waited = now.mono.saturating_sub(self.sent_at);
+        self.sent.timeout = core.config.transport_window.saturating_sub(waited);
+        self.sent.timeout = self.sent.timeout.min(core.config.answer_timeout);
         core.device
             .outputs()
             .push_back(Output::Send(self.sent.clone()));
@@ -326,6 +338,15 @@ impl Executing {
 }
 
 impl Core {
+    /// How the ends prove who they are in a session that begins now.
+    pub(crate) fn terms(&self) -> Result<(Terms, NoncePair), SessionEnd> {
+        let terms = self.config.auth.resolve(self.device.tree())?;
+        let nonces = self.nonces.load(peer(&self.config));
+        let nonces = nonces.map_err(|error| SessionEnd::JournalFailed(error.kind()))?;
+        let [issued, received] = terms.provisioned.clone();
+        Ok((terms, nonces.provisioned(issued, received)))
+    }
+
     /// Sends the next message of a session.
     fn send(&mut self, mut session: Session, now: Now) -> Phase {
         if session.messages() >= self.config.max_messages {
@@ -334,7 +355,7 @@ impl Core {
         match session.pack(&mut self.device, now) {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {
-                let sent = self.request(&session, body);
+                let sent = self.request(&mut session, body);
                 self.device.outputs().push_back(Output::Send(sent.clone()));
                 Phase::Awaiting(Box::new(Awaiting {
                     session,
@@ -357,17 +378,19 @@ impl Core {
         match session.pack_abort() {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {
-                let last = self.request(&session, body);
+                let last = self.request(&mut session, body);
                 self.device.outputs().push_back(Output::Send(last));
                 Phase::Aborting(end)
             }
         }
     }
 
-    fn request(&self, session: &Session, body: Vec<u8>) -> Request {
+    fn request(&self, session: &mut Session, body: Vec<u8>) -> Request {
         Request {
             url: session.url().to_owned(),
             encoding: self.config.encoding,
+            hmac: session.seal(&body),
+            timeout: self.config.answer_timeout.min(self.config.transport_window),
             body,
         }
     }

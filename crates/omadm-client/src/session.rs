@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use omadm_core::{AlertCode, Now, StatusCode};
 use omadm_session::{
-    Assembler, Fit, Heard, Incoming, LargeObject, Ledger, Link, Outbox, Packer, Prover, Stopped,
-    Taken, Verdict, Verifier, command_status, data_size, header_status,
+    Assembler, Evidence, Fit, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce,
+    NoncePair, Nonces, Outbox, Packer, Prover, Stopped, Taken, Verdict, Verifier, command_status,
+    data_size, header_status,
 };
 use omadm_syncml::{
     Alert, CmdId, CmdRef, Command, EncodeError, Header, Item, Location, Message, NodeCommand,
@@ -14,8 +15,8 @@ use omadm_syncml::{
 use omadm_tree::{Tree, Uri};
 
 use crate::{
-    Config, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, compat, device::Device,
-    failure::Failure,
+    Config, Received, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, auth::Terms,
+    compat, device::Device, failure::Failure,
 };
 
 /// The mandatory leaves of `./DevInfo`, which open every session. [DM-StdObj]
@@ -45,6 +46,8 @@ pub(crate) struct Session {
     trigger: Trigger,
     prover: Prover,
     verifier: Verifier,
+    /// The nonces of the next session, as they are durable.
+    nonces: NoncePair,
     /// How many messages were in another version.
     foreign: u32,
     /// What is to be said, apart from alerts.
@@ -136,10 +139,16 @@ impl Session {
         config: &Config,
         tree: &Tree,
         start: Start,
-        prover: Prover,
-        verifier: Verifier,
+        terms: Terms,
+        nonces: NoncePair,
     ) -> Self {
         let [device_id, ..] = DEV_INFO;
+        let resync = start.resync.and_then(|octets| Nonce::new(octets).ok());
+        let received = resync.clone().or_else(|| nonces.received.clone());
+        let prover = Prover::new(terms.client).with_nonce(received);
+        let verifier = Verifier::new(terms.server)
+            .with_identity(config.server_identity.clone())
+            .with_nonces(nonces.issued.iter().cloned().chain(resync));
         let local = Location::new(dev_info(tree, device_id).unwrap_or_default().to_owned());
         let remote = Location::new(config.server_url.clone());
         let link = Link::new(format!("{:X}", start.session_id), local, remote)
@@ -152,6 +161,7 @@ impl Session {
             trigger: start.trigger,
             prover,
             verifier,
+            nonces,
             foreign: 0,
             outbox: Outbox::new(),
             header: None,
@@ -187,9 +197,10 @@ impl Session {
     /// The end of the session.
     pub(crate) fn receive(
         &mut self,
-        mut message: Message<'static>,
+        (mut message, came): (Message<'static>, &Received<'_>),
         config: &Config,
         tree: &Tree,
+        nonces: &mut Nonces,
         verdicts: &mut Verdicts,
     ) -> Result<Intake, SessionEnd> {
         compat::mend(&mut message, self.link.session_id(), &config.compat);
@@ -209,6 +220,9 @@ impl Session {
                 return Err(SessionEnd::OutOfOrder { expected, received });
             }
         }
+        if header.target.uri != self.link.local().uri && !config.compat.any_target {
+            return Err(SessionEnd::OtherDevice);
+        }
         self.link.receive(&header);
         if let Some(uri) = header.resp_uri.as_deref().filter(|uri| !uri.is_empty()) {
             self.url = uri.to_owned();
@@ -223,11 +237,19 @@ impl Session {
 
         let spoken = self.link.version();
         let version = self.version(&header);
-        let verdict = self.verifier.check(header.cred.as_ref());
+        let evidence = Evidence::new(came.body, header.cred.as_ref())
+            .with_hmac(came.hmac)
+            .with_identity(came.identity);
+        let verdict = self.verifier.check(&evidence, nonces.random());
+        let verdict = verdict.map_err(|NoRandom| SessionEnd::NoRandom)?;
         self.header = self.header_status(&header, version, verdict);
         self.prompted.clear();
         self.room = None;
-        if self.heard(&commands, spoken)? == Heard::Again {
+        let heard = self.heard(&commands, spoken);
+        if verdict.is_accepted() {
+            self.remember(config, nonces)?;
+        }
+        if heard? == Heard::Again {
             // Back to package 1, with credentials or in a lower version. [DM-Security]
             self.ledger.close();
             self.sent_alerts.clear();
@@ -246,7 +268,8 @@ impl Session {
         self.expects = expects_answer(&commands);
         if !verdict.is_accepted() {
             // A server that wants nothing is not challenged. [DM-Security]
-            if !self.expects || self.verifier.failures() == MAX_FAULTS {
+            let over = verdict == Verdict::OtherScheme || self.verifier.failures() >= MAX_FAULTS;
+            if !self.expects || over {
                 return Err(SessionEnd::ServerUnauthorized);
             }
             self.refuse(&commands, verdict.status());
@@ -389,8 +412,7 @@ impl Session {
             return Ok(room);
         }
         let mut bytes = Vec::new();
-        let mut header = self.link.clone().next_header();
-        header.cred = self.prover.clone().cred();
+        let header = next_header(&mut self.link.clone(), &mut self.prover.clone());
         let mut packer = Packer::new(&header, self.encoding, 0, &mut bytes)?;
         if let Some(status) = self.header.clone() {
             packer.require(&mut Command::Status(status))?;
@@ -415,9 +437,29 @@ impl Session {
 
     /// The header of the next message, and the size it must not exceed.
     fn next_header(&mut self) -> (Header<'static>, usize) {
-        let mut header = self.link.next_header();
-        header.cred = self.prover.cred();
+        let header = next_header(&mut self.link, &mut self.prover);
         (header, self.link.max_message_size())
+    }
+
+    /// The MAC of the message that was packed last, for the transport.
+    pub(crate) fn seal(&mut self, body: &[u8]) -> Option<String> {
+        self.prover.mac(body).map(|hmac| hmac.to_string())
+    }
+
+    /// Makes durable what the ends prove themselves with next, before anything depends on it: the
+    /// server is proven.
+    fn remember(&mut self, config: &Config, nonces: &Nonces) -> Result<(), SessionEnd> {
+        let mut next = self.nonces.clone();
+        if let Some(issued) = self.verifier.next_nonce() {
+            next.issued = Some(issued.clone());
+        }
+        next.received = self.prover.nonce().cloned();
+        if next != self.nonces {
+            let stored = nonces.store(peer(config), &next);
+            stored.map_err(|error| SessionEnd::JournalFailed(error.kind()))?;
+            self.nonces = next;
+        }
+        Ok(())
     }
 
     /// What package 1 holds besides alerts.
@@ -474,8 +516,8 @@ impl Session {
         }
         let status = header_status(header, verdict.status());
         Some(match self.verifier.chal() {
-            Some(chal) if !verdict.is_accepted() => status.with_chal(chal),
-            _ => status,
+            Some(chal) => status.with_chal(chal.clone()),
+            None => status,
         })
     }
 
@@ -500,6 +542,7 @@ impl Session {
         }
         match self.prover.heard(status.code, status.chal.as_deref()) {
             Some(Heard::Failed) => Err(SessionEnd::Unauthorized),
+            Some(Heard::Violated) => Err(SessionEnd::MacViolated),
             Some(heard) => Ok(heard),
             None if status.code.is_failure() => Err(SessionEnd::Refused(status.code)),
             None => Ok(Heard::Accepted),
@@ -726,6 +769,18 @@ fn size(command: &Command<'_>, encoding: OutputEncoding) -> Result<usize, Encode
     let mut bytes = Vec::new();
     encode_command(command, encoding, &mut bytes)?;
     Ok(bytes.len())
+}
+
+/// Whom the nonces of the sessions with the server belong to.
+pub(crate) fn peer(config: &Config) -> &str {
+    config.server_id.as_str()
+}
+
+fn next_header(link: &mut Link, prover: &mut Prover) -> Header<'static> {
+    let mut header = link.next_header();
+    header.source.name = prover.name().map(|name| name.to_owned().into());
+    header.cred = prover.cred();
+    header
 }
 
 /// What stands for an answer that goes into no message.

@@ -10,11 +10,8 @@ use std::time::Duration;
 
 use omadm_client::{Config, Event, Input, NotificationDrop, Notified, Start, Trigger};
 use omadm_core::{AlertCode, Interaction, JournalErrorKind, Space, UserAnswer};
-use omadm_session::{
-    Credentials,
-    notification::{
-        Initiator, Notification, NotificationErrorKind, RESYNC_OCTETS, RESYNC_TEXT, Resync, UiMode,
-    },
+use omadm_session::notification::{
+    Initiator, Notification, NotificationErrorKind, RESYNC_OCTETS, RESYNC_TEXT, Resync, UiMode,
 };
 use omadm_syncml::{Command, Message};
 use omadm_testkit::{Bench, SERVER_ID, Script};
@@ -23,7 +20,7 @@ const PASSWORD: &str = "srvpwd";
 
 fn config() -> Config {
     let mut config = Bench::config();
-    config.server_credentials = Some(Credentials::new(SERVER_ID, PASSWORD));
+    config.notification_secret = Some(PASSWORD.into());
     config
 }
 

@@ -9,12 +9,16 @@
 use std::time::Duration;
 
 use omadm_client::{
-    ApiMisuse, Compat, Config, Input, Received, SessionEnd, Start, StartError, TransportFailure,
+    ApiMisuse, Auth, Compat, Config, Input, Received, SessionEnd, Start, TransportFailure,
 };
 use omadm_core::{AlertCode, StatusCode};
-use omadm_session::{Credentials, Prover, Scheme, Verifier, header_status, request};
-use omadm_syncml::{Alert, Command, Encoding, Header, Message, PublicId, Status, WbxmlVersion};
-use omadm_testkit::{Bench, DEVICE_ID, SERVER_URL, TestJournal, describe, from_wire};
+use omadm_session::{
+    Evidence, NoRandom, Proof, Prover, Scheme, Verdict, Verifier, header_status, request,
+};
+use omadm_syncml::{
+    Alert, Chal, Command, Encoding, Header, Message, Meta, PublicId, Status, WbxmlVersion,
+};
+use omadm_testkit::{Bench, DEVICE_ID, SERVER_URL, describe, from_wire};
 
 fn get() -> Command<'static> {
     request::get("./Lamp/Name")
@@ -157,7 +161,8 @@ fn a_lost_message_is_sent_again_as_it_was() {
         bench.advance(Duration::from_millis(pause - 1));
         assert_eq!(bench.request, None);
         bench.advance(Duration::from_millis(1));
-        assert_eq!(bench.request.as_ref(), Some(&sent));
+        let again = bench.request.clone().unwrap();
+        assert_eq!((&again.url, &again.body), (&sent.url, &sent.body));
     }
     bench.lose();
     assert_eq!(
@@ -346,14 +351,16 @@ fn inputs_are_fed_in_their_turn() {
 
 fn authenticated() -> Config {
     let mut config = Bench::config();
-    config.scheme = Scheme::Basic;
-    config.credentials = Some(Credentials::new("dev1", "OhBehave"));
-    config.server_credentials = Some(Credentials::new("server", "Bruce2"));
+    config.auth = Auth::given(client_proof(), server_proof());
     config
 }
 
-fn server_proof(config: &Config) -> Prover {
-    Prover::new(Scheme::Basic, config.server_credentials.clone()).unwrap()
+fn client_proof() -> Option<Proof> {
+    Some(Proof::new(Scheme::Basic, "dev1", "OhBehave"))
+}
+
+fn server_proof() -> Option<Proof> {
+    Some(Proof::new(Scheme::Basic, "server", "Bruce2"))
 }
 
 /// What the server says: the header's status, then commands; with or without its credentials.
@@ -379,11 +386,13 @@ fn header_says(bench: &Bench, code: StatusCode) -> Status<'static> {
 #[test]
 fn both_ends_prove_themselves() {
     let config = authenticated();
-    let mut prover = server_proof(&config);
-    let mut verifier = Verifier::new(Scheme::Basic, config.credentials.clone()).unwrap();
+    let mut prover = Prover::new(server_proof());
+    let mut verifier = Verifier::new(client_proof());
     let mut bench = Bench::new(config);
     let setup = bench.start();
-    assert!(verifier.check(setup.header.cred.as_ref()).is_accepted());
+    let evidence = Evidence::new(&[], setup.header.cred.as_ref());
+    let verdict = verifier.check(&evidence, &mut NoRandom);
+    assert_eq!(verdict, Ok(Verdict::Proven));
     let accepted = header_says(&bench, StatusCode::AUTHENTICATION_ACCEPTED);
     let answer = says(&mut bench, &mut prover, true, accepted.clone(), vec![get()]).unwrap();
     assert_eq!(describe(&answer), "SyncHdr=212 Get=200 Results Final");
@@ -396,7 +405,7 @@ fn both_ends_prove_themselves() {
 fn a_server_without_proof_is_challenged_once_and_nothing_is_executed() {
     for proven_later in [true, false] {
         let config = authenticated();
-        let mut prover = server_proof(&config);
+        let mut prover = Prover::new(server_proof());
         let mut bench = Bench::new(config);
         bench.start();
         let before = bench.dump();
@@ -427,8 +436,7 @@ fn a_server_without_proof_is_challenged_once_and_nothing_is_executed() {
 fn a_wrong_password_of_the_server_is_told() {
     let mut bench = Bench::new(authenticated());
     bench.start();
-    let wrong = Credentials::new("server", "guess");
-    let mut prover = Prover::new(Scheme::Basic, Some(wrong)).unwrap();
+    let mut prover = Prover::new([Proof::new(Scheme::Basic, "server", "guess")]);
     let accepted = header_says(&bench, StatusCode::AUTHENTICATION_ACCEPTED);
     let answer = says(&mut bench, &mut prover, true, accepted, vec![get()]).unwrap();
     assert_eq!(describe(&answer), "SyncHdr=401 Get=401 Final");
@@ -437,7 +445,7 @@ fn a_wrong_password_of_the_server_is_told() {
 #[test]
 fn a_server_that_wants_nothing_is_not_challenged() {
     let config = authenticated();
-    let mut prover = server_proof(&config);
+    let mut prover = Prover::new(server_proof());
     let mut bench = Bench::new(config);
     bench.start();
     let accepted = header_says(&bench, StatusCode::AUTHENTICATION_ACCEPTED);
@@ -449,7 +457,7 @@ fn a_server_that_wants_nothing_is_not_challenged() {
 fn the_servers_word_on_alerts_counts_only_once_it_is_proven() {
     let config = authenticated();
     let mut bench = Bench::new(config);
-    let mut prover = server_proof(&authenticated());
+    let mut prover = Prover::new(server_proof());
     bench.start();
     let accepted = header_says(&bench, StatusCode::AUTHENTICATION_ACCEPTED);
     says(
@@ -472,37 +480,30 @@ fn the_servers_word_on_alerts_counts_only_once_it_is_proven() {
 #[test]
 fn a_challenged_client_starts_over_with_its_credentials() {
     let mut config = authenticated();
-    config.server_credentials = None;
-    let account = config.credentials.clone();
-    let verifier = Verifier::new(Scheme::Basic, account).unwrap();
+    config.auth = Auth::given(client_proof(), None);
     let mut bench = Bench::new(config);
     let first = bench.start();
     assert!(first.header.cred.is_some());
     // Basic credentials that were refused once are refused for good.
-    let refused = header_says(&bench, StatusCode::UNAUTHORIZED).with_chal(verifier.chal().unwrap());
-    let mut nobody = Prover::new(Scheme::None, None).unwrap();
+    let refused = header_says(&bench, StatusCode::UNAUTHORIZED).with_chal(chal(Scheme::Basic));
+    let mut nobody = Prover::new([]);
     assert_eq!(says(&mut bench, &mut nobody, false, refused, vec![]), None);
     assert_eq!(bench.ended, [SessionEnd::Unauthorized]);
+}
+
+fn chal(scheme: Scheme) -> Chal<'static> {
+    Chal::new(Meta::new().with_type(scheme.media_type()))
 }
 
 #[test]
 fn a_client_without_credentials_gives_up_when_challenged() {
     let mut bench = Bench::default();
     bench.start();
-    let verifier = Verifier::new(Scheme::Basic, Some(Credentials::new("a", "b"))).unwrap();
-    let refused = header_says(&bench, StatusCode::AUTHENTICATION_REQUIRED)
-        .with_chal(verifier.chal().unwrap());
-    let mut nobody = Prover::new(Scheme::None, None).unwrap();
+    let refused =
+        header_says(&bench, StatusCode::AUTHENTICATION_REQUIRED).with_chal(chal(Scheme::Basic));
+    let mut nobody = Prover::new([]);
     assert_eq!(says(&mut bench, &mut nobody, false, refused, vec![]), None);
     assert_eq!(bench.ended, [SessionEnd::Unauthorized]);
-}
-
-#[test]
-fn what_cannot_be_is_found_at_the_start() {
-    let mut config = Bench::config();
-    config.scheme = Scheme::Mac;
-    let error = Bench::on(TestJournal::default(), config).unwrap_err();
-    assert!(matches!(error, StartError::Scheme(_)), "{error:?}");
 }
 
 #[test]

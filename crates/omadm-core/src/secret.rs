@@ -1,9 +1,12 @@
 use std::fmt;
 
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
 /// A password, key or nonce that never prints.
 ///
-/// Neither `Debug` nor `Display` shows the content; comparison takes the same time whatever the
-/// first difference is.
+/// Neither `Debug` nor `Display` shows the content, comparison takes the same time whatever the
+/// first difference is, and the octets are overwritten when it is dropped.
 ///
 /// ```
 /// use omadm_core::Secret;
@@ -35,6 +38,12 @@ impl From<&str> for Secret {
     }
 }
 
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text.into_bytes())
+    }
+}
+
 impl From<Vec<u8>> for Secret {
     fn from(octets: Vec<u8>) -> Self {
         Self(octets)
@@ -43,17 +52,17 @@ impl From<Vec<u8>> for Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.len() == other.0.len()
-            && self
-                .0
-                .iter()
-                .zip(&other.0)
-                .fold(0, |difference, (a, b)| difference | (a ^ b))
-                == 0
+        self.0.ct_eq(&other.0).into()
     }
 }
 
 impl Eq for Secret {}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -71,6 +71,8 @@ pub struct Post<'a> {
     pub body: &'a [u8],
     /// The value of `x-syncml-hmac`, if the message carries a MAC.
     pub hmac: Option<&'a str>,
+    /// For the whole attempt, where that is less than [`ClientConfig::timeout`].
+    pub timeout: Option<Duration>,
 }
 
 impl<'a> Post<'a> {
@@ -82,6 +84,7 @@ impl<'a> Post<'a> {
             encoding,
             body,
             hmac: None,
+            timeout: None,
         }
     }
 }
@@ -257,6 +260,10 @@ impl HttpTransport {
             .header("accept-encoding", "identity");
         if let Some(hmac) = post.hmac {
             request = request.header(HMAC, hmac);
+        }
+        if let Some(timeout) = post.timeout {
+            let timeout = timeout.min(self.config.timeout);
+            request = request.config().timeout_global(Some(timeout)).build();
         }
         self.receive(request.send(post.body)?)
     }

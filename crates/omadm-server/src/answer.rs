@@ -11,7 +11,7 @@ use crate::{
     Config, EventKind, SessionEnd,
     device::{Device, News},
     log::Log,
-    session::{Phase, Queued, Sending, Sent, Session, Turn},
+    session::{Phase, Queued, Sending, Sent, Session, Turn, Unproven},
 };
 
 /// What an Alert without Items takes at most, in bytes of either encoding.
@@ -88,8 +88,8 @@ pub(crate) struct Composer<'t> {
 
 impl Composer<'_> {
     pub(crate) fn compose(mut self, turn: Turn) -> Result<(), EncodeError> {
-        let mut header = self.session.link.next_header();
-        header.cred = self.session.prover.cred();
+        let mut header = self.session.next_header();
+        self.session.unproven = Unproven::default();
         header.resp_uri = self.config.resp_uri.clone().map(Into::into);
         let mut body = Vec::new();
         let limit = self.session.link.max_message_size();
@@ -113,7 +113,13 @@ impl Composer<'_> {
         } else if self.session.outbox.front_mut().is_some() {
             false
         } else {
-            match self.commands(&mut packer, header.msg_id, statuses) {
+            let packed = if self.session.prover.lacks_nonce() {
+                self.ask_for_challenge(&mut packer, header.msg_id)?;
+                Packed::Some
+            } else {
+                self.commands(&mut packer, header.msg_id, statuses)
+            };
+            match packed {
                 Packed::Some => true,
                 Packed::Part => false,
                 Packed::Nothing if self.ask_for_proof(&mut packer, header.msg_id) => true,
@@ -127,6 +133,8 @@ impl Composer<'_> {
         };
         self.session.mid_package = turn.complete && !is_final;
         packer.finish(is_final);
+        let hmac = self.session.prover.mac(&body);
+        self.session.hmac = hmac.map(|hmac| hmac.to_string());
         self.session.answer = body;
         Ok(())
     }
@@ -140,6 +148,9 @@ impl Composer<'_> {
                 Fit::Full => break,
                 Fit::Packed(id) => {
                     packed += 1;
+                    if self.session.prover.may_be_challenged() {
+                        self.session.unproven.statuses.push(status.clone());
+                    }
                     if matches!(status, Command::Alert(_)) {
                         self.session.ledger.sent(msg_id, id, Sent::Alert);
                     }
@@ -169,6 +180,9 @@ impl Composer<'_> {
                 }
                 match packer.push(&mut queued.tagged.command) {
                     Ok(Fit::Packed(_)) => {
+                        if self.session.prover.may_be_challenged() {
+                            self.session.unproven.commands.push(queued.clone());
+                        }
                         for (id, sent) in queued.sent() {
                             self.session.ledger.sent(msg_id, id, sent);
                         }
@@ -226,6 +240,13 @@ impl Composer<'_> {
         let Queued { procedure, tagged } = queued;
         match LargeObject::new(tagged.command.clone()) {
             Some(object) => {
+                if self.session.prover.may_be_challenged() {
+                    let queued = Queued {
+                        procedure,
+                        tagged: tagged.clone(),
+                    };
+                    self.session.unproven.commands.push(queued);
+                }
                 let sending = Sending {
                     procedure,
                     tag: tagged.tag,
@@ -271,6 +292,18 @@ impl Composer<'_> {
         let answer = Answer::not_answered(tag, reason);
         self.device.answer(procedure, answer);
         Packed::Nothing
+    }
+
+    /// Packs a command that is of no use but to be challenged: a device challenges no message
+    /// that wants nothing, and the nonce it sends is what the server proves itself with.
+    fn ask_for_challenge(
+        &mut self,
+        packer: &mut Packer<'_>,
+        msg_id: u32,
+    ) -> Result<(), EncodeError> {
+        let id = packer.require(&mut request::get(PROOF))?;
+        self.session.ledger.sent(msg_id, id, Sent::Proof);
+        Ok(())
     }
 
     fn alert(

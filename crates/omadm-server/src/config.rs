@@ -1,8 +1,6 @@
 use std::{fmt::Debug, time::Duration};
 
-use omadm_session::{
-    Credentials, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Prover, Scheme, UnsupportedScheme, Verifier,
-};
+use omadm_session::{MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, Proof, TransportIdentity};
 use omadm_syncml::{Limits, Version, WbxmlOptions};
 
 /// What the engine tells its peers and what it spends.
@@ -127,35 +125,43 @@ impl Compat {
 ///
 /// ```
 /// use omadm_server::Account;
-/// use omadm_session::{Credentials, Scheme};
+/// use omadm_session::{Proof, Scheme};
 ///
-/// let device = Credentials::new("dev1", "its password");
-/// let server = Credentials::new("dm.example", "the server's password for dev1");
-/// let account = Account::new(Scheme::Basic, Some(device), Some(server))?;
-/// # Ok::<(), omadm_session::UnsupportedScheme>(())
+/// let device = Proof::new(Scheme::Md5, "dev1", "its password");
+/// let server = Proof::new(Scheme::Md5, "dm.example", "the server's password for dev1");
+/// let account = Account::new(Some(device), Some(server));
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Account {
-    pub(crate) verifier: Verifier,
-    pub(crate) prover: Prover,
+    pub(crate) device: Option<Proof>,
+    pub(crate) identity: Option<TransportIdentity>,
+    pub(crate) server: Option<Proof>,
 }
 
 impl Account {
     /// What the device proves itself by, and what the server does; what is absent is not proven in
     /// messages.
-    ///
-    /// # Errors
-    ///
-    /// [`UnsupportedScheme`]
-    pub fn new(
-        scheme: Scheme,
-        device: Option<Credentials>,
-        server: Option<Credentials>,
-    ) -> Result<Self, UnsupportedScheme> {
-        Ok(Self {
-            verifier: Verifier::new(scheme, device)?,
-            prover: Prover::new(scheme, server)?,
-        })
+    #[must_use]
+    pub const fn new(device: Option<Proof>, server: Option<Proof>) -> Self {
+        Self {
+            device,
+            identity: None,
+            server,
+        }
+    }
+
+    /// Takes a device that the transport has authenticated as this one for proven, and without a
+    /// proof in messages no other.
+    #[must_use]
+    pub fn or_by_transport(mut self, identity: TransportIdentity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Whether nonces are needed.
+    pub(crate) fn has_nonces(&self) -> bool {
+        let mut proofs = [&self.device, &self.server].into_iter().flatten();
+        proofs.any(|proof| proof.scheme.has_nonce())
     }
 }
 
@@ -185,6 +191,6 @@ pub struct Everyone;
 
 impl Accounts for Everyone {
     fn account(&self, device: &str) -> Option<Account> {
-        Account::new(Scheme::None, None, None).ok()?.account(device)
+        Account::default().account(device)
     }
 }

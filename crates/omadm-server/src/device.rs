@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use omadm_core::{ClientEvent, GenericAlert};
-use omadm_session::{Answer, Correlators, Procedure, Step, Unanswered};
+use omadm_session::{Answer, Correlators, Nonce, Procedure, Step, Unanswered};
 
 use crate::{
     EventKind, ProcedureId,
@@ -19,6 +19,8 @@ pub(crate) struct Device {
     reported: VecDeque<GenericAlert>,
     unconfirmed: Vec<News>,
     pub(crate) last_seen: Duration,
+    /// The nonce that a session for a notification begins with.
+    pub(crate) resync: Option<Nonce>,
 }
 
 /// One Item of an alert that is reported once.
@@ -162,6 +164,11 @@ impl Device {
 
     pub(crate) fn waiting(&self) -> usize {
         self.jobs.len()
+    }
+
+    /// Whether there is something that must not be forgotten.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.waiting() > 0 || self.resync.is_some()
     }
 
     /// From now on every alert is a new one: the device brings again what it has to at once.

@@ -1,3 +1,4 @@
+use omadm_core::{JournalError, JournalErrorKind};
 use omadm_syncml::{DecodeError, EncodeError};
 
 /// Why a message was not taken in; nothing happened. [DM-HTTP]
@@ -24,9 +25,18 @@ pub enum RespondError {
     /// Something the header must repeat does not go into the encoding; the session is gone.
     #[error("the answer cannot be encoded")]
     Unencodable(#[from] EncodeError),
+    /// The nonces of the next message cannot be made durable; the session is gone.
+    #[error("the nonces cannot be kept: {0}")]
+    JournalFailed(JournalErrorKind),
     /// The session of the receipt is gone: it was aborted or forgotten in between.
     #[error("the session is gone")]
     SessionGone,
+}
+
+impl From<JournalError> for RespondError {
+    fn from(error: JournalError) -> Self {
+        Self::JournalFailed(error.kind())
+    }
 }
 
 /// Why a procedure was not enqueued.

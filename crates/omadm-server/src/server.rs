@@ -1,12 +1,15 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use omadm_core::{Now, StatusCode};
-use omadm_session::{ASSUMED_MESSAGE_SIZE, Correlators, Incoming, Procedure, header_status};
+use omadm_core::{JournalError, MemoryJournal, Now, StatusCode};
+use omadm_session::{
+    ASSUMED_MESSAGE_SIZE, Correlators, Evidence, Incoming, NoRandom, Nonce, NoncePair, Nonces,
+    Procedure, Scheme, TransportIdentity, Verdict, header_status,
+};
 use omadm_syncml::{EncodeError, Encoding, Header, Message, Version, decode};
 
 use crate::{
     Accounts, Config, DevInfo, EnqueueError, Event, EventKind, ProcedureId, ReceiveError,
-    RespondError, Session, SessionEnd, Violation,
+    RespondError, Session, SessionEnd, Trigger, Violation,
     answer::{Composer, Refusal, refusal},
     device::Device,
     log::Log,
@@ -38,6 +41,7 @@ pub struct Server {
     sessions: BTreeMap<Key, Session>,
     devices: BTreeMap<String, Device>,
     correlators: Correlators,
+    nonces: Nonces,
     procedures: u64,
 }
 
@@ -51,6 +55,10 @@ pub struct Request<'a> {
     pub encoding: Encoding,
     /// When it came.
     pub now: Now,
+    /// The transport header `x-syncml-hmac`, if there is one. [DM-Security]
+    pub hmac: Option<&'a str>,
+    /// Whom the transport has authenticated as the sender, if it has. [DM-Security]
+    pub identity: Option<&'a TransportIdentity>,
 }
 
 impl<'a> Request<'a> {
@@ -61,7 +69,23 @@ impl<'a> Request<'a> {
             body,
             encoding,
             now,
+            hmac: None,
+            identity: None,
         }
+    }
+
+    /// With the transport header `x-syncml-hmac`, if there is one.
+    #[must_use]
+    pub const fn with_hmac(mut self, hmac: Option<&'a str>) -> Self {
+        self.hmac = hmac;
+        self
+    }
+
+    /// With the identity of the sender, if the transport has authenticated it.
+    #[must_use]
+    pub const fn with_identity(mut self, identity: Option<&'a TransportIdentity>) -> Self {
+        self.identity = identity;
+        self
     }
 }
 
@@ -89,12 +113,15 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Its encoding, that of the request.
     pub encoding: Encoding,
+    /// The value of the transport header `x-syncml-hmac`, if it is to have one. [DM-Security]
+    pub hmac: Option<String>,
     /// What happened while it was written.
     pub events: Vec<Event>,
 }
 
 impl Server {
-    /// An engine without sessions.
+    /// An engine without sessions. Accounts with digests, md5 and MAC, need
+    /// [nonces](Self::with_nonces); without, their devices get 500.
     pub fn new(config: Config, accounts: impl Accounts + 'static) -> Self {
         Self {
             correlators: Correlators::new(config.correlator_prefix.clone()),
@@ -102,8 +129,41 @@ impl Server {
             accounts: Box::new(accounts),
             sessions: BTreeMap::new(),
             devices: BTreeMap::new(),
+            nonces: Nonces::new(Arc::new(MemoryJournal::new()), NoRandom),
             procedures: 0,
         }
+    }
+
+    /// Keeps the nonces of its devices here, under their identifiers.
+    #[must_use]
+    pub fn with_nonces(mut self, nonces: Nonces) -> Self {
+        self.nonces = nonces;
+        self
+    }
+
+    /// The nonce a notification to the device is signed with; none if the device never sent one.
+    /// [DM-Notification]
+    ///
+    /// # Errors
+    ///
+    /// A [`JournalError`]
+    pub fn notification_nonce(&self, device: &str) -> Result<Option<Nonce>, JournalError> {
+        Ok(self.nonces.load(device)?.received)
+    }
+
+    /// Begins the next session the device opens for a notification with this nonce, that of
+    /// resynchronisation the notification was signed with, in both directions. [DM-Notification]
+    ///
+    /// # Errors
+    ///
+    /// [`EnqueueError::TooManyDevices`]
+    pub fn resynchronize(&mut self, device: &str, nonce: Nonce) -> Result<(), EnqueueError> {
+        if !self.make_room_for_device(device) {
+            return Err(EnqueueError::TooManyDevices);
+        }
+        let device = self.devices.entry(device.to_owned()).or_default();
+        device.resync = Some(nonce);
+        Ok(())
     }
 
     /// Puts a procedure at the end of a device's queue.
@@ -144,8 +204,12 @@ impl Server {
         }
         let key = (header.source.uri.to_string(), header.session_id.to_string());
         let mut log = Log::new(&key.0, &key.1);
+        let mut repeated = None;
         let answer = match self.place(&message, &key, request) {
-            Place::Repetition(body) => Some(body),
+            Place::Repetition(body, hmac) => {
+                repeated = hmac;
+                Some(body)
+            }
             Place::Pending => None,
             Place::Refused(reason) => {
                 if let Reason::OutOfOrder { expected } = reason {
@@ -166,6 +230,7 @@ impl Server {
             answer: answer.map(|body| Response {
                 body,
                 encoding: request.encoding,
+                hmac: repeated,
                 events: Vec::new(),
             }),
             key,
@@ -193,15 +258,26 @@ impl Server {
                 correlators: &mut self.correlators,
                 log: &mut log,
             };
-            if let Err(error) = composer.compose(turn) {
+            let written = composer.compose(turn).map_err(RespondError::from);
+            let kept = written.and_then(|()| match session.next_nonces() {
+                Some(next) => {
+                    // Before the answer: what was accepted once is not accepted again.
+                    self.nonces.store(&receipt.key.0, &next)?;
+                    session.nonces = next;
+                    Ok(())
+                }
+                None => Ok(()),
+            });
+            if let Err(error) = kept {
                 device.lose(session);
                 self.sessions.remove(&receipt.key);
-                return Err(error.into());
+                return Err(error);
             }
         }
         Ok(Response {
             body: session.answer.clone(),
             encoding: session.encoding,
+            hmac: session.hmac.clone(),
             events: log.into_events(),
         })
     }
@@ -238,7 +314,7 @@ impl Server {
         }
         let timeout = self.config.device_timeout;
         self.devices
-            .retain(|_, device| device.waiting() > 0 || !silent(device.last_seen, timeout));
+            .retain(|_, device| device.is_needed() || !silent(device.last_seen, timeout));
         events
     }
 
@@ -278,10 +354,15 @@ impl Server {
         let Some(session) = self.sessions.get(key) else {
             return self.begin(message);
         };
-        let repeated = header.msg_id != 1 || session.opening == fingerprint(request.body);
+        // With a MAC the last message has to be the very same; without, a new message 1 is told from
+        // an old one.
+        let exact = header.msg_id == 1 || session.verifier.scheme() == Some(Scheme::Mac);
+        let repeated = !exact || session.last == fingerprint(&request);
         match session.link.check(header) {
             Incoming::Duplicate if repeated && session.turn.is_some() => Place::Pending,
-            Incoming::Duplicate if repeated => Place::Repetition(session.answer.clone()),
+            Incoming::Duplicate if repeated => {
+                Place::Repetition(session.answer.clone(), session.hmac.clone())
+            }
             _ if header.msg_id == 1 => self.begin(message),
             Incoming::New if session.phase == (Phase::Ended { resumable: false }) => {
                 Place::Refused(Reason::NoSession)
@@ -293,7 +374,10 @@ impl Server {
                 Place::Next
             }
             Incoming::OutOfOrder { expected } => Place::Refused(Reason::OutOfOrder { expected }),
-            Incoming::Duplicate | Incoming::OtherSession => Place::Refused(Reason::NoSession),
+            Incoming::Duplicate => Place::Refused(Reason::OutOfOrder {
+                expected: header.msg_id.saturating_add(1),
+            }),
+            Incoming::OtherSession => Place::Refused(Reason::NoSession),
         }
     }
 
@@ -301,13 +385,28 @@ impl Server {
     fn begin(&self, message: &Message<'_>) -> Place {
         let header = &message.header;
         let first = header.msg_id == 1 || self.config.compat.skipped_message_ids;
-        if !first || Opening::of(message, self.config.compat).is_none() {
+        let opening = Opening::of(message, self.config.compat).filter(|_| first);
+        let Some(opening) = opening else {
             return Place::Refused(Reason::NoSession);
+        };
+        let device: &str = &header.source.uri;
+        let Some(account) = self.accounts.account(device) else {
+            return Place::Refused(Reason::UnknownDevice);
+        };
+        let mut nonces = NoncePair::default();
+        let mut resync = None;
+        if account.has_nonces() {
+            nonces = match self.nonces.load(device) {
+                Ok(nonces) => nonces,
+                Err(_) => return Place::Refused(Reason::NoNonces),
+            };
+            if opening.trigger == Trigger::Server {
+                let device = self.devices.get(device);
+                resync = device.and_then(|device| device.resync.clone());
+            }
         }
-        match self.accounts.account(&header.source.uri) {
-            Some(account) => Place::New(Box::new(Session::new(header, account, &self.config))),
-            None => Place::Refused(Reason::UnknownDevice),
-        }
+        let session = Session::new(header, account, &self.config, nonces, resync);
+        Place::New(Box::new(session))
     }
 
     /// Processes a message of a session; the body of the answer if it is refused.
@@ -323,11 +422,30 @@ impl Server {
         let is_new = session.link.last_received() == 0;
         let opening = session.phase == Phase::Opening;
         let opened = Opening::of(message, self.config.compat).filter(|_| opening);
-        let verdict = session.verifier.check(header.cred.as_ref());
-        let reason = match &opened {
-            _ if !verdict.is_accepted() => Some(Reason::Unproven(verdict.status())),
-            None if opening => Some(Reason::NoSession),
-            Some(opened) if !self.is_complete(&opened.dev_info) => Some(Reason::NoDevInfo),
+        let evidence = Evidence::new(request.body, header.cred.as_ref())
+            .with_hmac(request.hmac)
+            .with_identity(request.identity);
+        let mut verifier = session.verifier.clone();
+        let verdict = verifier.check(&evidence, self.nonces.random());
+        let proven = verdict.is_ok_and(Verdict::is_accepted);
+        if !opening && !proven {
+            // Whoever proves nothing does not disturb a proven session.
+            self.sessions.insert(key, session);
+            let refused = match verdict {
+                Ok(verdict) => Refusal {
+                    chal: verifier.chal().cloned(),
+                    ..verdict.status().into()
+                },
+                Err(NoRandom) => Reason::NoNonces.into(),
+            };
+            return self.refuse(message, request, refused, log).map(Some);
+        }
+        session.verifier = verifier;
+        let reason = match (verdict, &opened) {
+            (Err(NoRandom), _) => Some(Reason::NoNonces),
+            (Ok(verdict), _) if !proven => Some(Reason::Unproven(verdict)),
+            (_, None) if opening => Some(Reason::NoSession),
+            (_, Some(opened)) if !self.is_complete(&opened.dev_info) => Some(Reason::NoDevInfo),
             _ => None,
         };
         if is_new {
@@ -335,7 +453,7 @@ impl Server {
             let taken = self.sessions.get(&key).is_some_and(Session::is_open);
             let refused = match reason {
                 Some(reason) if taken => Some(Refusal {
-                    chal: session.verifier.chal(),
+                    chal: session.verifier.chal().cloned(),
                     ..reason.into()
                 }),
                 _ if !self.make_room_for_session(&key.0) => Some(Reason::Full.into()),
@@ -344,8 +462,8 @@ impl Server {
             if let Some(refused) = refused {
                 return self.refuse(message, request, refused, log).map(Some);
             }
-            session.opening = fingerprint(request.body);
         }
+        session.last = fingerprint(&request);
         session.link.receive(header);
         session.last_seen = request.now.mono;
         session.encoding = request.encoding;
@@ -358,6 +476,9 @@ impl Server {
 
         if opening {
             self.supersede(&key.0, log);
+            if let Some(device) = self.devices.get_mut(&key.0) {
+                device.resync = None;
+            }
         }
         let device = self.devices.entry(key.0.clone()).or_default();
         device.last_seen = request.now.mono;
@@ -377,10 +498,16 @@ impl Server {
             device,
             log,
             opening,
+            refused: false,
         }
         .message(message);
+        let verdict = verdict.unwrap_or(Verdict::NotWanted);
+        let status = header_status(header, verdict.status());
         session.turn = Some(Turn {
-            status: header_status(header, verdict.status()),
+            status: match session.verifier.chal() {
+                Some(chal) => status.with_chal(chal.clone()),
+                None => status,
+            },
             complete: is_final || session.mid_package,
         });
         self.sessions.insert(key, session);
@@ -400,10 +527,12 @@ impl Server {
         log: &mut Log,
     ) -> Result<Vec<u8>, EncodeError> {
         let mut refused = Refusal::from(reason);
-        if session.verifier.failures() >= self.config.max_attempts {
-            session.phase = Phase::Ended { resumable: false };
-        } else if matches!(reason, Reason::Unproven(_)) {
-            refused.chal = session.verifier.chal();
+        if let Reason::Unproven(verdict) = reason {
+            refused.chal = session.verifier.chal().cloned();
+            let failures = session.verifier.failures();
+            if verdict == Verdict::OtherScheme || failures >= self.config.max_attempts {
+                session.phase = Phase::Ended { resumable: false };
+            }
         }
         log.push(EventKind::Refused(refused.code));
         let limit = session.link.max_message_size();
@@ -524,7 +653,7 @@ impl Server {
 /// What a message is to the engine.
 enum Place {
     /// The last message again.
-    Repetition(Vec<u8>),
+    Repetition(Vec<u8>, Option<String>),
     /// The last message again, while its answer is not written yet.
     Pending,
     /// Nothing it can process.
@@ -544,7 +673,8 @@ enum Reason {
     NoDevInfo,
     OutOfOrder { expected: u32 },
     UnknownDevice,
-    Unproven(StatusCode),
+    Unproven(Verdict),
+    NoNonces,
     Full,
 }
 
@@ -557,7 +687,8 @@ impl From<Reason> for Refusal {
             Reason::NoDevInfo => StatusCode::INCOMPLETE_COMMAND,
             Reason::OutOfOrder { .. } => StatusCode::BAD_REQUEST,
             Reason::UnknownDevice => StatusCode::UNAUTHORIZED,
-            Reason::Unproven(code) => code,
+            Reason::Unproven(verdict) => verdict.status(),
+            Reason::NoNonces => StatusCode::COMMAND_FAILED,
             Reason::Full => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self {

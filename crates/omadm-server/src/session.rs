@@ -6,11 +6,12 @@ use std::{
 };
 
 use omadm_session::{
-    Assembler, LargeObject, Ledger, Link, Outbox, Prover, Tag, Tagged, Unanswered, Verifier,
+    Assembler, LargeObject, Ledger, Link, Nonce, NoncePair, Outbox, Prover, Tag, Tagged,
+    Unanswered, Verifier,
 };
 use omadm_syncml::{CmdId, Command, Encoding, Header, Status, Version};
 
-use crate::{Account, Config, ProcedureId, device::News};
+use crate::{Account, Config, ProcedureId, Request, device::News};
 
 /// A session with one device, as a value: everything that has to outlive the answer to a message.
 ///
@@ -29,11 +30,13 @@ pub struct Session {
     pub(crate) link: Link,
     pub(crate) verifier: Verifier,
     pub(crate) prover: Prover,
+    /// The nonces of the next session, as they are durable.
+    pub(crate) nonces: NoncePair,
     pub(crate) phase: Phase,
     /// When the last message came, by [`Now::mono`](omadm_core::Now::mono).
     pub(crate) last_seen: Duration,
-    /// Tells a repetition of the first message from a new session with the same SessionID.
-    pub(crate) opening: u64,
+    /// Tells a repetition of the last message from another one with the same MsgID.
+    pub(crate) last: u64,
     pub(crate) messages: u32,
     pub(crate) alerts: u32,
     /// What was sent and waits for its Status.
@@ -55,7 +58,12 @@ pub struct Session {
     /// Whether the session is to be aborted with the next answer.
     pub(crate) abort: bool,
     pub(crate) turn: Option<Turn>,
+    /// What was in the last message and is said again if the device does not believe who the
+    /// server is.
+    pub(crate) unproven: Unproven,
     pub(crate) answer: Vec<u8>,
+    /// The transport header `x-syncml-hmac` of the answer.
+    pub(crate) hmac: Option<String>,
     pub(crate) encoding: Encoding,
 }
 
@@ -78,6 +86,13 @@ pub(crate) struct Turn {
     pub(crate) status: Status<'static>,
     /// Whether the package of the device is complete, so that commands may be sent.
     pub(crate) complete: bool,
+}
+
+/// What a message holds that may have to be said again: [`Session::unproven`].
+#[derive(Clone, PartialEq, Debug, Default)]
+pub(crate) struct Unproven {
+    pub(crate) statuses: Vec<Command<'static>>,
+    pub(crate) commands: Vec<Queued>,
 }
 
 /// What was sent under a CmdID.
@@ -113,7 +128,15 @@ pub(crate) struct Queued {
 }
 
 impl Session {
-    pub(crate) fn new(header: &Header<'_>, account: Account, config: &Config) -> Self {
+    pub(crate) fn new(
+        header: &Header<'_>,
+        account: Account,
+        config: &Config,
+        nonces: NoncePair,
+        resync: Option<Nonce>,
+    ) -> Self {
+        let received = resync.clone().or_else(|| nonces.received.clone());
+        let expected = nonces.issued.iter().cloned().chain(resync);
         let link = Link::new(
             header.session_id.as_ref(),
             header.target.clone().into_owned(),
@@ -123,11 +146,14 @@ impl Session {
             link: link
                 .with_sizes(config.max_message_size, config.max_object_size)
                 .with_version(Version::of(header).unwrap_or_default()),
-            verifier: account.verifier,
-            prover: account.prover,
+            verifier: Verifier::new(account.device)
+                .with_identity(account.identity)
+                .with_nonces(expected),
+            prover: Prover::new(account.server).with_nonce(received),
+            nonces,
             phase: Phase::Opening,
             last_seen: Duration::ZERO,
-            opening: 0,
+            last: 0,
             messages: 0,
             alerts: 0,
             ledger: Ledger::new(),
@@ -140,9 +166,29 @@ impl Session {
             mid_package: false,
             abort: false,
             turn: None,
+            unproven: Unproven::default(),
             answer: Vec::new(),
+            hmac: None,
             encoding: Encoding::Xml,
         }
+    }
+
+    /// The header of the next message.
+    pub(crate) fn next_header(&mut self) -> Header<'static> {
+        let mut header = self.link.next_header();
+        header.source.name = self.prover.name().map(|name| name.to_owned().into());
+        header.cred = self.prover.cred();
+        header
+    }
+
+    /// What both ends prove themselves with next, if that is to be made durable.
+    pub(crate) fn next_nonces(&self) -> Option<NoncePair> {
+        let mut next = self.nonces.clone();
+        if let Some(issued) = self.verifier.next_nonce() {
+            next.issued = Some(issued.clone());
+        }
+        next.received = self.prover.nonce().cloned();
+        Some(next).filter(|next| *next != self.nonces)
     }
 
     /// The identifier of the device: the LocURI of its Source.
@@ -189,8 +235,8 @@ impl Queued {
     }
 }
 
-pub(crate) fn fingerprint(body: &[u8]) -> u64 {
+pub(crate) fn fingerprint(request: &Request<'_>) -> u64 {
     let mut hasher = DefaultHasher::new();
-    body.hash(&mut hasher);
+    (request.body, request.hmac).hash(&mut hasher);
     hasher.finish()
 }

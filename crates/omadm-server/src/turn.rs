@@ -12,7 +12,7 @@ use crate::{
     Compat, Config, DevInfo, EventKind, ProcedureId, SessionEnd, Trigger, Violation,
     device::{Device, News},
     log::Log,
-    session::{Phase, Sending, Sent, Session},
+    session::{Phase, Sending, Sent, Session, Unproven},
 };
 
 /// The root of what a device says about itself.
@@ -26,6 +26,8 @@ pub(crate) struct Walk<'t> {
     pub(crate) log: &'t mut Log,
     /// Whether this is Package 1.
     pub(crate) opening: bool,
+    /// Whether the device refused the last message of the server, and may get it again.
+    pub(crate) refused: bool,
 }
 
 /// What a first message has to hold.
@@ -91,6 +93,9 @@ impl Walk<'_> {
             // A device that refuses the server refused every command: the statuses say no more.
             if end == Some(SessionEnd::ServerNotAuthenticated) {
                 break;
+            }
+            if self.refused && matches!(command, Command::Status(_) | Command::Results(_)) {
+                continue;
             }
             self.stop(command);
             match command {
@@ -181,9 +186,11 @@ impl Walk<'_> {
                 .heard(status.code, status.chal.as_deref())
             {
                 Some(Heard::Accepted) => None,
-                // Credentials go with every message until they are accepted: there is nothing to
-                // try again with.
-                Some(Heard::Again | Heard::Failed) => Some(SessionEnd::ServerNotAuthenticated),
+                Some(Heard::Again) => {
+                    self.say_again();
+                    None
+                }
+                Some(_) => Some(SessionEnd::ServerNotAuthenticated),
                 None => {
                     self.violation(Violation::HeaderRefused(status.code));
                     None
@@ -279,6 +286,18 @@ impl Walk<'_> {
                 vec![command_status(msg_id, command, StatusCode::CHUNK_ACCEPTED)]
             }
             Taken::Answered(code) => vec![self.verdict(msg_id, command, code)],
+        }
+    }
+
+    /// The device processed nothing of the last message, and a new proof goes with the next one.
+    fn say_again(&mut self) {
+        self.refused = true;
+        self.session.ledger.lose();
+        self.session.sending = None;
+        let Unproven { statuses, commands } = std::mem::take(&mut self.session.unproven);
+        self.session.outbox.push(statuses);
+        for queued in commands.into_iter().rev() {
+            self.session.queue.push_front(queued);
         }
     }
 

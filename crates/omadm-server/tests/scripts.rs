@@ -21,12 +21,12 @@
 
 use std::{env, fmt::Write as _, fs, path::Path, time::Duration};
 
-use omadm_core::{Now, Secret};
+use omadm_core::Now;
 use omadm_server::{
     Account, CommandGroup, Compat, Config, Event, EventKind, Everyone, Request, Server,
     SingleCommand,
 };
-use omadm_session::{Credentials, Scheme};
+use omadm_session::{Proof, Scheme};
 use omadm_testkit::{encoding, from_wire, to_wire};
 
 const SERVER: &str = "https://dm.example/dm";
@@ -52,15 +52,15 @@ impl Stage {
     /// message; `get|exec|delete <device> <uri>`, `add|replace <device> <uri> <value>`,
     /// `abort <device>`, `wait <seconds>` at any time.
     fn act(&mut self, words: &[&str]) -> String {
-        let credentials =
-            |name: &str, secret: &str| Some(Credentials::new(name, Secret::from(secret)));
-        let device = credentials("Bruce2", "OhBehave");
+        let proof = |scheme, name: &str, secret: &str| Some(Proof::new(scheme, name, secret));
+        let device = |scheme| proof(scheme, "Bruce2", "OhBehave");
+        let server = |scheme| proof(scheme, "dm.example", "Groovy");
         match words {
             ["lenient"] => self.config.compat = Compat::lenient(),
-            ["basic"] => self.account = Account::new(Scheme::Basic, device, None).ok(),
+            ["basic"] => self.account = Some(Account::new(device(Scheme::Basic), None)),
             ["mutual"] => {
-                let server = credentials("dm.example", "Groovy");
-                self.account = Account::new(Scheme::Basic, device, server).ok();
+                let (device, server) = (device(Scheme::Basic), server(Scheme::Basic));
+                self.account = Some(Account::new(device, server));
             }
             ["resp-uri", uri] => self.config.resp_uri = Some((*uri).to_owned()),
             ["limit", name, number] => {

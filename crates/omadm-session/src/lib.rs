@@ -9,7 +9,8 @@
 //! | objects larger than a message | [`LargeObject`] out, [`Assembler`] in |
 //! | answering commands in their order | [`Outbox`], [`header_status`], [`command_status`] |
 //! | finding what a Status or Results answers | [`Ledger`] |
-//! | proving and verifying who the ends are | [`Prover`], [`Verifier`] |
+//! | proving and verifying who the ends are | [`Prover`], [`Verifier`], [`Nonces`] |
+//! | the MAC beside a message | [`Hmac`] |
 //! | protecting a bootstrap document | [`bootstrap`] |
 //! | asking a device for a session, package 0 | [`notification`] |
 //! | what a server does on a device | [`Procedure`], [`request`], [`Round`], [`Execution`] |
@@ -67,7 +68,9 @@ mod status;
 
 pub use assembler::{Assembler, Taken};
 pub use auth::{
-    Credentials, Heard, Prover, Scheme, UnknownScheme, UnsupportedScheme, Verdict, Verifier,
+    Credentials, Evidence, Heard, Hmac, InvalidHmac, NoRandom, Nonce, NonceError, NoncePair,
+    NonceTooLong, Nonces, Proof, Prover, Random, Scheme, TransportIdentity, UnknownScheme, Verdict,
+    Verifier,
 };
 pub use execution::{Execution, Progress};
 pub use large::{LargeObject, MIN_CHUNK, Stopped, data_size};

@@ -83,7 +83,8 @@ impl Bench {
             registry,
             Arc::new(journal.clone()),
             now,
-        )?;
+        )?
+        .with_random(journal.random());
         let mut bench = Self {
             client,
             clock,

@@ -1,6 +1,10 @@
-use std::sync::{Arc, Mutex};
+use std::{
+    iter::repeat,
+    sync::{Arc, Mutex},
+};
 
 use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Space};
+use omadm_session::Random;
 
 /// A [`MemoryJournal`] whose commits fail when told to.
 ///
@@ -18,6 +22,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     commits: usize,
+    /// How many nonces were made.
+    nonces: u64,
     /// The commit that fails, counted from 0; and how.
     fault: Option<(usize, JournalErrorKind)>,
     /// Whether all that follow fail too.
@@ -41,6 +47,23 @@ impl TestJournal {
     /// Commits succeed again.
     pub fn mend(&self) {
         self.0.state.lock().unwrap().fault = None;
+    }
+
+    /// Octets that differ from call to call, the same in every run; they go on where those of the
+    /// last device on this journal ended.
+    pub fn random(&self) -> impl Random + 'static {
+        let journal = self.clone();
+        move |octets: &mut [u8]| {
+            let mut state = journal.0.state.lock().unwrap();
+            state.nonces += 1;
+            let number = state.nonces.to_be_bytes();
+            octets
+                .iter_mut()
+                .rev()
+                .zip(number.into_iter().rev().chain(repeat(0xA5)))
+                .for_each(|(octet, value)| *octet = value);
+            Ok(())
+        }
     }
 
     /// How many commits were tried.

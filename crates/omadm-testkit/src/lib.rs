@@ -40,4 +40,4 @@ pub use lamp::{LAMP, Lamp, LampLog};
 pub use pair::Pair;
 pub use script::{Script, data, describe, pretty, results, statuses};
 pub use transcript::Transcript;
-pub use wire::{Fault, Wire};
+pub use wire::{Answer, Fault, Wire};

@@ -5,8 +5,8 @@ use omadm_client::{
 };
 use omadm_core::{UserAnswer, UserInteraction};
 use omadm_mo::{Job, JobEnd};
-use omadm_server::{Account, Accounts, EventKind, Server};
-use omadm_session::{Procedure, Report};
+use omadm_server::{Accounts, EventKind, Everyone, Server};
+use omadm_session::{Nonces, Procedure, Report};
 
 use crate::{Clock, DEVICE_ID, LampLog, TestJournal, Transcript, Wire, device};
 
@@ -24,6 +24,8 @@ pub struct Pair {
     pub clock: Clock,
     /// What is durable on the device.
     pub journal: TestJournal,
+    /// What is durable on the server.
+    pub server_journal: TestJournal,
     /// What happens to the lamp.
     pub lamp: LampLog,
     /// How sessions ended for the device.
@@ -59,11 +61,12 @@ impl Pair {
         wire: Wire,
     ) -> Self {
         let clock = Clock::default();
-        let journal = TestJournal::default();
+        let (journal, server_journal) = (TestJournal::default(), TestJournal::default());
         let (engine, lamp) = build(client.clone(), &journal, clock);
         Self {
             client: engine,
-            server: Server::new(server, accounts),
+            server: Server::new(server, accounts).with_nonces(nonces(&server_journal)),
+            server_journal,
             wire,
             clock,
             journal,
@@ -87,11 +90,10 @@ impl Pair {
     /// The defaults of both ends, nothing proven in messages.
     #[must_use]
     pub fn plain(wire: Wire) -> Self {
-        let account = Account::new(omadm_session::Scheme::None, None, None).unwrap();
         Self::new(
             crate::Bench::config(),
             omadm_server::Config::new("c"),
-            account,
+            Everyone,
             wire,
         )
     }
@@ -114,7 +116,13 @@ impl Pair {
 
     /// Opens a session and runs it to its end.
     pub fn session(&mut self) {
-        self.open();
+        self.sessions += 1;
+        self.session_of(Start::by_client(self.sessions));
+    }
+
+    /// Opens a session in this way and runs it to its end.
+    pub fn session_of(&mut self, start: Start) {
+        self.feed(Input::Start(start));
         while self.client.in_session() {
             self.step();
         }
@@ -144,6 +152,15 @@ impl Pair {
         self.drain();
     }
 
+    /// Turns the server off, and on again with these settings.
+    pub fn restart_server(
+        &mut self,
+        config: omadm_server::Config,
+        accounts: impl Accounts + 'static,
+    ) {
+        self.server = Server::new(config, accounts).with_nonces(nonces(&self.server_journal));
+    }
+
     /// One thing happens: a message is carried, or a job ends, or somebody answers, or time passes.
     pub fn step(&mut self) {
         if let Some(request) = self.requests.pop_front() {
@@ -167,13 +184,14 @@ impl Pair {
         let transcript = &mut self.transcript;
         let answer = self.wire.carry(request, |body| {
             let message = omadm_server::Request::new(body, request.encoding, now);
+            let message = message.with_hmac(request.hmac.as_deref());
             let mut receipt = server.receive(message).ok()?;
             told.extend(receipt.take_events());
             let response = server.respond(receipt).ok()?;
             told.extend(response.events);
             transcript.note(true, body, request.encoding);
             transcript.note(false, &response.body, request.encoding);
-            Some(response.body)
+            Some((response.body, response.hmac))
         });
         for event in told {
             match event.kind {
@@ -182,7 +200,10 @@ impl Pair {
             }
         }
         match answer {
-            Ok(body) => self.feed(Input::Received(Received::new(&body, request.encoding))),
+            Ok((body, hmac)) => {
+                let received = Received::new(&body, request.encoding);
+                self.feed(Input::Received(received.with_hmac(hmac.as_deref())));
+            }
             Err(failure) => self.feed(Input::TransportFailed(failure)),
         }
     }
@@ -215,9 +236,13 @@ impl Pair {
     }
 }
 
+fn nonces(journal: &TestJournal) -> Nonces {
+    Nonces::new(Arc::new(journal.clone()), journal.random())
+}
+
 fn build(config: Config, journal: &TestJournal, clock: Clock) -> (Client, LampLog) {
     let (tree, registry, lamp) = device(journal);
     let durable = Arc::new(journal.clone());
     let client = Client::new(config, tree, registry, durable, clock.now()).unwrap();
-    (client, lamp)
+    (client.with_random(journal.random()), lamp)
 }

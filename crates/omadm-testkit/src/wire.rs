@@ -15,10 +15,14 @@ pub enum Fault {
     CutRequest,
     /// The device gets half of the answer.
     CutAnswer,
+    /// The server gets a message that differs in its last text.
+    AlterRequest,
+    /// The device gets an answer that differs in its last text.
+    AlterAnswer,
 }
 
 impl Fault {
-    /// Every fault.
+    /// Every fault that is found out without a MAC.
     pub const ALL: [Self; 5] = [
         Self::LoseRequest,
         Self::LoseAnswer,
@@ -27,6 +31,9 @@ impl Fault {
         Self::CutAnswer,
     ];
 }
+
+/// The body of an answer, and its transport header `x-syncml-hmac`.
+pub type Answer = (Vec<u8>, Option<String>);
 
 /// The way between device and server, with a fault wherever one is planned.
 #[derive(Clone, Debug, Default)]
@@ -58,8 +65,8 @@ impl Wire {
     pub fn carry(
         &mut self,
         request: &Request,
-        mut server: impl FnMut(&[u8]) -> Option<Vec<u8>>,
-    ) -> Result<Vec<u8>, TransportFailure> {
+        mut server: impl FnMut(&[u8]) -> Option<Answer>,
+    ) -> Result<Answer, TransportFailure> {
         let fault = self.faults.get(&self.exchanges).copied();
         self.exchanges += 1;
         let half = |body: &[u8]| body.split_at(body.len() / 2).0.to_vec();
@@ -74,9 +81,22 @@ impl Wire {
                 server(&request.body)
             }
             Some(Fault::CutRequest) => server(&half(&request.body)),
-            Some(Fault::CutAnswer) => server(&request.body).map(|answer| half(&answer)),
+            Some(Fault::CutAnswer) => server(&request.body).map(|(body, hmac)| (half(&body), hmac)),
+            Some(Fault::AlterRequest) => server(&altered(&request.body)),
+            Some(Fault::AlterAnswer) => {
+                server(&request.body).map(|(body, hmac)| (altered(&body), hmac))
+            }
             None => server(&request.body),
         };
         answer.ok_or(TransportFailure::Refused)
     }
+}
+
+/// The message with another letter, where one stands that means nothing to the protocol.
+fn altered(body: &[u8]) -> Vec<u8> {
+    let mut body = body.to_vec();
+    if let Some(octet) = body.iter_mut().rev().find(|octet| octet.is_ascii_digit()) {
+        *octet = if *octet == b'9' { b'8' } else { *octet + 1 };
+    }
+    body
 }

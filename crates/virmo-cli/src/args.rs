@@ -95,6 +95,9 @@ pub(crate) struct Demo {
     /// How messages are written
     #[arg(long, value_enum, default_value = "xml")]
     pub(crate) encoding: Encoding,
+    /// How the ends prove themselves to each other, by passwords made for the occasion
+    #[arg(long, value_enum, default_value = "none")]
+    pub(crate) auth: Scheme,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -329,9 +332,10 @@ pub(crate) struct BootstrapSecrets {
 /// Credentials of both directions.
 #[derive(Args)]
 pub(crate) struct Auth {
-    /// How the ends prove themselves to each other
-    #[arg(long = "auth", value_enum, default_value = "none")]
-    pub(crate) scheme: Scheme,
+    /// How the ends prove themselves to each other [default: as the account in the device's tree
+    /// says]
+    #[arg(long = "auth", value_enum)]
+    pub(crate) scheme: Option<Scheme>,
     /// The client's name
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
@@ -521,9 +525,7 @@ pub(crate) enum Resync {
 pub(crate) enum Scheme {
     None,
     Basic,
-    #[value(hide = true)]
     Md5,
-    #[value(hide = true)]
     Mac,
 }
 

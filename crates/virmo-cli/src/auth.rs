@@ -4,37 +4,20 @@ use std::env;
 
 use virmo::dm::{
     core::Secret,
-    session::{Credentials, Scheme},
+    session::{Proof, Scheme},
 };
 
 use crate::{args, failure::Failure};
 
-/// How both ends prove themselves.
+/// How both ends prove themselves, if the command line says so.
+#[derive(Clone, Default)]
 pub(crate) struct Proofs {
-    pub(crate) scheme: Scheme,
-    pub(crate) client: Option<Credentials>,
-    pub(crate) server: Option<Credentials>,
+    pub(crate) client: Option<Proof>,
+    pub(crate) server: Option<Proof>,
 }
 
-impl Proofs {
-    /// Nothing is proven in messages.
-    pub(crate) const fn none() -> Self {
-        Self {
-            scheme: Scheme::None,
-            client: None,
-            server: None,
-        }
-    }
-}
-
-/// Reads the flags.
-pub(crate) fn read(args: &args::Auth) -> Result<Proofs, Failure> {
-    let scheme = match args.scheme {
-        args::Scheme::None => Scheme::None,
-        args::Scheme::Basic => Scheme::Basic,
-        args::Scheme::Md5 => return Err(Failure::not_built("--auth md5")),
-        args::Scheme::Mac => return Err(Failure::not_built("--auth mac")),
-    };
+/// Reads the flags; none without `--auth`.
+pub(crate) fn read(args: &args::Auth) -> Result<Option<Proofs>, Failure> {
     let client = credentials("user", &args.user, "password-env", &args.password_env)?;
     let server = credentials(
         "server-user",
@@ -42,19 +25,37 @@ pub(crate) fn read(args: &args::Auth) -> Result<Proofs, Failure> {
         "server-password-env",
         &args.server_password_env,
     )?;
-    if scheme == Scheme::None && (client.is_some() || server.is_some()) {
-        return Err(Failure::usage("--user and --server-user need --auth basic"));
+    let scheme = args.scheme.map(args::Scheme::scheme);
+    let Some(Some(scheme)) = scheme else {
+        if client.is_some() || server.is_some() {
+            return Err(Failure::usage(
+                "--user and --server-user need --auth basic, md5 or mac",
+            ));
+        }
+        return Ok(scheme.map(|_| Proofs::default()));
+    };
+    if client.is_none() {
+        return Err(Failure::usage(format_args!(
+            "--auth {scheme} needs --user and --password-env"
+        )));
     }
-    if scheme != Scheme::None && client.is_none() {
-        return Err(Failure::usage(
-            "--auth basic needs --user and --password-env",
-        ));
+    let proof = |(name, password): (String, Secret)| Proof::new(scheme, name, password);
+    Ok(Some(Proofs {
+        client: client.map(proof),
+        server: server.map(proof),
+    }))
+}
+
+impl args::Scheme {
+    /// The scheme; none for `none`.
+    pub(crate) const fn scheme(self) -> Option<Scheme> {
+        match self {
+            Self::None => None,
+            Self::Basic => Some(Scheme::Basic),
+            Self::Md5 => Some(Scheme::Md5),
+            Self::Mac => Some(Scheme::Mac),
+        }
     }
-    Ok(Proofs {
-        scheme,
-        client,
-        server,
-    })
 }
 
 fn credentials(
@@ -62,12 +63,12 @@ fn credentials(
     name: &Option<String>,
     variable_flag: &str,
     variable: &Option<String>,
-) -> Result<Option<Credentials>, Failure> {
+) -> Result<Option<(String, Secret)>, Failure> {
     match (name, variable) {
         (None, None) => Ok(None),
         (Some(name), Some(variable)) => {
             let password = password(variable_flag, variable)?;
-            Ok(Some(Credentials::new(name.clone(), password)))
+            Ok(Some((name.clone(), password)))
         }
         _ => Err(Failure::usage(format_args!(
             "--{name_flag} and --{variable_flag} go together"

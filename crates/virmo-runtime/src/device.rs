@@ -280,7 +280,10 @@ impl Device {
     fn take(&mut self, message: Option<Message>) -> Result<(), RunError> {
         match message {
             Some(Message::Answer(Ok(reply))) => {
-                self.feed(Input::Received(Received::new(&reply.body, reply.encoding)))
+                let received = Received::new(&reply.body, reply.encoding)
+                    .with_hmac(reply.hmac.as_deref())
+                    .with_identity(reply.identity.as_ref());
+                self.feed(Input::Received(received))
             }
             Some(Message::Answer(Err(error))) => {
                 (self.parts.observer)(&DeviceEvent::ExchangeFailed {

@@ -1,4 +1,6 @@
-//! The only random numbers: names of sessions and prefixes of Correlators.
+//! The only random numbers: names of sessions, prefixes of Correlators, nonces.
+
+use omadm_session::NoRandom;
 
 /// A SessionID of a session or a notification, never 0; two of them differ almost certainly.
 #[must_use]
@@ -15,6 +17,11 @@ pub fn correlator_prefix() -> String {
     let mut octets = [0; 8];
     fill(&mut octets);
     format!("{:016x}", u64::from_be_bytes(octets))
+}
+
+/// What nonces are made of.
+pub(crate) fn octets(octets: &mut [u8]) -> Result<(), NoRandom> {
+    getrandom::fill(octets).map_err(|_| NoRandom)
 }
 
 fn fill(octets: &mut [u8]) {

@@ -5,12 +5,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use omadm_core::{Journal, MemoryJournal};
 use omadm_http::{Files, Handler, Incoming, Outgoing, Refused, ServerConfig};
 use omadm_markup::Encoding;
 use omadm_server::{
     Accounts, Config, EnqueueError, Event, EventKind, Everyone, ProcedureId, Request,
 };
-use omadm_session::Procedure;
+use omadm_session::{Nonces, Procedure, TransportIdentity};
 use omadm_syncml::Limits;
 
 use crate::{clock::Clocks, random};
@@ -34,6 +35,7 @@ pub struct Server {
 pub struct ServerBuilder {
     config: Config,
     accounts: Box<dyn Accounts>,
+    journal: Arc<dyn Journal>,
     http: ServerConfig,
     only: Option<Encoding>,
     programme: Programme,
@@ -64,6 +66,7 @@ impl Server {
         ServerBuilder {
             config: Config::new(random::correlator_prefix()),
             accounts: Box::new(Everyone),
+            journal: Arc::new(MemoryJournal::new()),
             http: ServerConfig::default(),
             only: None,
             programme: Box::new(|_| Vec::new()),
@@ -130,8 +133,18 @@ impl ServerBuilder {
     }
 
     /// Which devices may come, and how both ends prove who they are. Default: everyone, nothing.
+    ///
+    /// Over `https`, a client that shows a certificate has the identity of that certificate in DER:
+    /// [`Account::or_by_transport`](omadm_server::Account::or_by_transport).
     pub fn accounts(mut self, accounts: impl Accounts + 'static) -> Self {
         self.accounts = Box::new(accounts);
+        self
+    }
+
+    /// Keeps the nonces of digests and MACs here. Default: in memory, so that the first session of
+    /// a device after a restart costs a challenge.
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.journal = journal;
         self
     }
 
@@ -189,7 +202,8 @@ impl ServerBuilder {
         let limits = self.config.limits.clone();
         let state = State {
             seen: Seen::new(self.config.max_devices),
-            engine: omadm_server::Server::new(self.config, self.accounts),
+            engine: omadm_server::Server::new(self.config, self.accounts)
+                .with_nonces(Nonces::new(self.journal, random::octets)),
             programme: self.programme,
         };
         let shared = Arc::new(Shared {
@@ -219,11 +233,20 @@ impl Shared {
     }
 
     /// The answer to a message, and what happened.
-    fn exchange(&self, body: &[u8], encoding: Encoding, events: &mut Vec<Event>) -> Outgoing {
+    fn exchange(
+        &self,
+        request: &Incoming,
+        encoding: Encoding,
+        events: &mut Vec<Event>,
+    ) -> Outgoing {
         let now = self.clock.now();
+        let identity = request.certificate.clone().map(TransportIdentity::new);
+        let request = Request::new(&request.body, encoding, now)
+            .with_hmac(request.hmac.as_deref())
+            .with_identity(identity.as_ref());
         let mut state = self.lock();
         events.extend(state.engine.expire(now));
-        let Ok(mut receipt) = state.engine.receive(Request::new(body, encoding, now)) else {
+        let Ok(mut receipt) = state.engine.receive(request) else {
             return Outgoing::status(400);
         };
         for event in receipt.take_events() {
@@ -241,7 +264,9 @@ impl Shared {
         match state.engine.respond(receipt) {
             Ok(response) => {
                 events.extend(response.events);
-                Outgoing::message(response.encoding, response.body)
+                let mut outgoing = Outgoing::message(response.encoding, response.body);
+                outgoing.hmac = response.hmac;
+                outgoing
             }
             Err(_) => Outgoing::status(500),
         }
@@ -268,7 +293,7 @@ impl Handler for Shared {
             return Outgoing::status(415);
         };
         let mut events = Vec::new();
-        let answer = self.exchange(&request.body, encoding, &mut events);
+        let answer = self.exchange(request, encoding, &mut events);
         // Without the lock, so that an observer can enqueue.
         for event in events {
             (self.observer)(event);

@@ -36,6 +36,13 @@ const HMAC: &str = "x-syncml-hmac";
 /// The greatest head of a request in bytes.
 const MAX_HEAD: usize = 32 << 10;
 
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+struct Peer {
+    remote: SocketAddr,
+    certificate: Option<Arc<[u8]>>,
+}
+
 /// Answers the requests of all connections.
 pub(super) struct Service {
     handler: Arc<dyn Handler>,
@@ -62,23 +69,40 @@ impl Service {
             let handshake = tls.acceptor().accept(stream);
             // Who cannot shake hands cannot be told either.
             if let Ok(Ok(stream)) = timeout(self.config.head_timeout, handshake).await {
-                self.serve(stream, remote, running).await;
+                let (_, tls) = stream.get_ref();
+                let certificate = tls.peer_certificates().and_then(<[_]>::first);
+                let certificate = certificate.map(|certificate| Arc::from(certificate.as_ref()));
+                let peer = Peer {
+                    remote,
+                    certificate,
+                };
+                self.serve(stream, peer, running).await;
             }
             return;
         }
-        self.serve(stream, remote, running).await;
+        let certificate = None;
+        self.serve(
+            stream,
+            Peer {
+                remote,
+                certificate,
+            },
+            running,
+        )
+        .await;
     }
 
     async fn serve(
         self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        remote: SocketAddr,
+        peer: Peer,
         mut running: watch::Receiver<bool>,
     ) {
         let head_timeout = self.config.head_timeout;
         let answer = service_fn(move |request| {
             let service = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(service.answer(request, remote).await) }
+            let peer = peer.clone();
+            async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -95,9 +119,10 @@ impl Service {
     }
 
     /// Answers a request; whoever is refused is told why, and the handler of it.
-    async fn answer(&self, request: Request<RequestBody>, remote: SocketAddr) -> Response<Body> {
+    async fn answer(&self, request: Request<RequestBody>, peer: Peer) -> Response<Body> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let response = self.respond(request, remote).await;
+        let remote = peer.remote;
+        let response = self.respond(request, peer).await;
         let status = response.status();
         if status.as_u16() >= 400 {
             self.handler.refused(&Refused {
@@ -110,7 +135,7 @@ impl Service {
         response
     }
 
-    async fn respond(&self, request: Request<RequestBody>, remote: SocketAddr) -> Response<Body> {
+    async fn respond(&self, request: Request<RequestBody>, peer: Peer) -> Response<Body> {
         if let Some(files) = &self.config.files
             && let Some(name) = request.uri().path().strip_prefix("/images/")
         {
@@ -122,7 +147,7 @@ impl Service {
         if request.method() != Method::POST {
             return not_allowed("POST");
         }
-        match self.receive(request, remote).await {
+        match self.receive(request, peer).await {
             Ok(incoming) => self.handle(incoming).await,
             Err(status) => plain(status),
         }
@@ -131,7 +156,7 @@ impl Service {
     async fn receive(
         &self,
         request: Request<RequestBody>,
-        remote: SocketAddr,
+        peer: Peer,
     ) -> Result<Incoming, StatusCode> {
         let (head, body) = request.into_parts();
         let content_type = text(&head.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
@@ -146,7 +171,8 @@ impl Service {
             Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
         };
         Ok(Incoming {
-            remote,
+            remote: peer.remote,
+            certificate: peer.certificate.map(|octets| octets.to_vec()),
             target: head
                 .uri
                 .path_and_query()

@@ -59,6 +59,9 @@ pub struct Incoming {
     pub hmac: Option<String>,
     /// The credentials of HTTP itself: the value of `Authorization`, if there is one.
     pub authorization: Option<Secret>,
+    /// The certificate in DER that the sender has proven over `https`: one of the authorities the
+    /// server asks for.
+    pub certificate: Option<Vec<u8>>,
     /// The body.
     pub body: Vec<u8>,
 }

@@ -12,7 +12,7 @@ use virmo::{
             provisioning::Document,
         },
         session::{
-            Scheme,
+            Proof, Scheme,
             bootstrap::{Method, Profile, Protection, Secrets, imsi_octets},
         },
     },
@@ -117,20 +117,24 @@ fn account(args: &args::BootstrapWrite) -> Result<Account, Failure> {
     if let Some(name) = &args.name {
         account.name.clone_from(name);
     }
-    let proofs = auth::read(&args.auth)?;
-    let auth_type = match proofs.scheme {
-        Scheme::Basic => Some(AuthType::Basic),
-        Scheme::Md5 => Some(AuthType::Digest),
-        Scheme::Mac => Some(AuthType::Hmac),
-        _ => None,
-    };
-    account.preferred = auth_type;
+    let proofs = auth::read(&args.auth)?.unwrap_or_default();
     let levels = [
         (AuthLevel::Client, proofs.client),
         (AuthLevel::Server, proofs.server),
     ];
-    for (level, credentials) in levels {
-        if let (Some(auth_type), Some(it)) = (auth_type, credentials) {
+    for (level, proof) in levels {
+        if let Some(Proof {
+            scheme,
+            credentials: it,
+            ..
+        }) = proof
+        {
+            let auth_type = match scheme {
+                Scheme::Md5 => AuthType::Digest,
+                Scheme::Mac => AuthType::Hmac,
+                _ => AuthType::Basic,
+            };
+            account.preferred = Some(auth_type);
             let credential = Credential::new(level, auth_type, it.name, it.secret);
             account.credentials.push(credential);
         }

@@ -11,7 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 use virmo::{
-    dm::{client::Config, markup::WbxmlOptions},
+    dm::{
+        client::{Auth, Config},
+        markup::WbxmlOptions,
+        session::Proof,
+    },
     runtime::{Unattended, Until},
 };
 
@@ -55,8 +59,17 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let steps = plan::parse(PLAN).map_err(Failure::work)?;
     let count = steps.len();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::work)?;
+    let password = virmo::runtime::correlator_prefix;
+    let proof = |name| {
+        let scheme = args.auth.scheme()?;
+        Some(Proof::new(scheme, name, password()))
+    };
+    let proofs = Proofs {
+        client: proof("demo-device"),
+        server: proof("demo-server"),
+    };
     let settings = serve::Settings {
-        proofs: Proofs::none(),
+        proofs: proofs.clone(),
         strict: true,
         wbxml: WbxmlOptions::default(),
         only: None,
@@ -73,6 +86,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let server_id = "virmo-server".parse().map_err(Failure::work)?;
     let mut config = Config::new(server_id, server.url());
     config.encoding = args.encoding.into();
+    config.auth = Auth::given(proofs.client, proofs.server);
     let settings = device::Settings {
         config,
         device_id: "urn:virmo:demo".to_owned(),

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use virmo::{
     client::{CpuPolicy, Policy},
     dm::{
-        client::{Compat, Config},
+        client::{Auth, Compat, Config},
         core::ServerId,
         download::{Backoff, DownloadUri, Fetch},
         http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport},
@@ -158,23 +158,27 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         .parse()
         .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
     // It names the node of the account too.
-    Uri::root()
-        .child(server_id.as_str())
-        .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
+    let account = Uri::parse("./DMAcc").and_then(|root| root.child(server_id.as_str()));
+    let account = account.map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
     let server: DownloadUri = args
         .server
         .parse()
         .map_err(|error| Failure::usage(format_args!("--server {}: {error}", args.server)))?;
     let links = tls::links(args, &server)?;
     let mut config = Config::new(server_id, args.server.clone());
-    let auth = auth::read(&args.auth)?;
-    config.scheme = auth.scheme;
-    config.credentials = auth.client;
-    config.server_credentials = auth.server;
+    config.auth = match auth::read(&args.auth)? {
+        Some(proofs) => Auth::given(proofs.client, proofs.server),
+        None => Auth::Account(account),
+    };
     if let Some(limit) = args.op_timeout {
         config.exec_limit = limit;
     }
-    if args.listen.is_some() && config.server_credentials.is_none() {
+    let proven = match &config.auth {
+        Auth::Given { server, .. } => server.is_some(),
+        // What an earlier run left there may say it.
+        _ => args.state.is_some(),
+    };
+    if args.listen.is_some() && !proven {
         return Err(Failure::usage(
             "--listen needs --auth, --server-user and --server-password-env: \
              notifications are verified by the server's password",

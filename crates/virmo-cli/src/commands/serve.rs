@@ -15,7 +15,6 @@ use virmo::{
         http::Files,
         markup::{Encoding, WbxmlOptions},
         server::{Account, Compat, Config, Event as ServerEvent, EventKind},
-        session::Scheme,
         syncml::Limits,
     },
     runtime::Server,
@@ -46,7 +45,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let listener = TcpListener::bind(args.listen)
         .map_err(|error| Failure::work(format_args!("--listen {}: {error}", args.listen)))?;
     let settings = Settings {
-        proofs: auth::read(&args.auth)?,
+        proofs: auth::read(&args.auth)?.unwrap_or_default(),
         strict: args.strict,
         wbxml: args.wbxml.options(),
         only: args.encoding.map(Into::into),
@@ -107,14 +106,8 @@ pub(crate) fn start(
         config.limits = Limits::lenient();
     }
     let mut builder = Server::builder().config(config);
-    if settings.proofs.scheme != Scheme::None {
-        let Proofs {
-            scheme,
-            client,
-            server,
-        } = settings.proofs;
-        builder = builder.accounts(Account::new(scheme, client, server).map_err(Failure::usage)?);
-    }
+    let Proofs { client, server } = settings.proofs;
+    builder = builder.accounts(Account::new(client, server));
     if let Some(encoding) = settings.only {
         builder = builder.only(encoding);
     }

@@ -215,7 +215,8 @@ impl DeviceBuilder {
 
         let tree = Tree::load(&*journal, self.limits, root_acl(server))?;
         let retry = self.config.alert_retry;
-        let client = Client::new(self.config, tree, registry, journal, clock.now())?;
+        let client = Client::new(self.config, tree, registry, journal, clock.now())?
+            .with_random(random::octets);
 
         let (outbox, inbox) = mpsc::channel();
         let answers = outbox.clone();

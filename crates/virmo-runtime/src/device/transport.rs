@@ -13,13 +13,15 @@ use omadm_client::{Request, TransportFailure};
 use omadm_download::Cancel;
 use omadm_http::{HttpTransport, Post};
 use omadm_markup::Encoding;
+use omadm_session::TransportIdentity;
 
 /// How a message reaches the server and its answer comes back; blocking, one try.
 ///
 /// The HTTP transport of `omadm-http` is the default; a device with a link of its own (OBEX, a
 /// message bus) brings another.
 pub trait Transport: Send + Sync {
-    /// Sends a message and waits for the answer. Once `cancel` is cancelled nobody waits for it
+    /// Sends a message, its MAC beside it if it has one, and waits for the answer for as long as
+    /// [`Request::timeout`] says. Once `cancel` is cancelled nobody waits for it
     /// any more.
     ///
     /// # Errors
@@ -63,11 +65,15 @@ impl From<TransportFailure> for ExchangeError {
 
 impl Transport for HttpTransport {
     fn exchange(&self, request: &Request, cancel: &Cancel) -> Result<Reply, ExchangeError> {
-        let post = Post::new(&request.url, request.encoding, &request.body);
+        let mut post = Post::new(&request.url, request.encoding, &request.body);
+        post.hmac = request.hmac.as_deref();
+        post.timeout = Some(request.timeout);
         match self.post(&post, cancel) {
             Ok(reply) => Ok(Reply {
                 encoding: reply.encoding,
                 body: reply.body,
+                hmac: reply.hmac,
+                identity: None,
             }),
             Err(error) => {
                 let failure = if error.kind().is_transient() {
@@ -84,11 +90,30 @@ impl Transport for HttpTransport {
 
 /// The server's answer to one message.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
 pub struct Reply {
     /// The encoding its content type names.
     pub encoding: Encoding,
     /// The message.
     pub body: Vec<u8>,
+    /// The value of the transport header `x-syncml-hmac`, if there is one.
+    pub hmac: Option<String>,
+    /// Whom the transport has authenticated as the server, if it has; the one over HTTP does not
+    /// say.
+    pub identity: Option<TransportIdentity>,
+}
+
+impl Reply {
+    /// A message in an encoding.
+    #[must_use]
+    pub const fn new(encoding: Encoding, body: Vec<u8>) -> Self {
+        Self {
+            encoding,
+            body,
+            hmac: None,
+            identity: None,
+        }
+    }
 }
 
 /// An error with everything that caused it, in one line.

@@ -369,10 +369,7 @@ impl<F: FnMut(&Message<'static>) -> Turn + Send> Transport for Played<F> {
             script.msg_id = 1;
         }
         let body = script.write(play(&message)?, true);
-        Ok(Reply {
-            encoding: encoding(),
-            body,
-        })
+        Ok(Reply::new(encoding(), body))
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 use omadm_client::{Event as ClientEvent, NotificationDrop, SessionEnd, TransportFailure};
 use omadm_core::{AlertCode, StatusCode};
 use omadm_download::Cancel;
-use omadm_session::{Credentials, command_status, header_status, notification::Notification};
+use omadm_session::{command_status, header_status, notification::Notification};
 use omadm_syncml::{Command, Message};
 use omadm_testkit::SERVER_ID;
 use virmo_runtime::{DeviceEvent, ExchangeError, RunError, Until};
@@ -48,7 +48,7 @@ fn a_notification_opens_a_session_and_stop_ends_the_run() {
     let bench = Bench::new();
     let (told, play) = sessions();
     let mut config = played();
-    config.server_credentials = Some(Credentials::new(SERVER_ID, "srvpwd"));
+    config.notification_secret = Some("srvpwd".into());
     let (builder, events) = bench.device(config);
     let mut device = builder.transport(Played::new(play)).build().unwrap();
     let handle = device.handle();
@@ -222,9 +222,6 @@ impl virmo_runtime::Transport for Refusing {
         }
         let header = script.header();
         let body = script.write_as(&header, commands, true);
-        Ok(virmo_runtime::Reply {
-            encoding: omadm_testkit::encoding(),
-            body,
-        })
+        Ok(virmo_runtime::Reply::new(omadm_testkit::encoding(), body))
     }
 }
