@@ -636,12 +636,15 @@ impl Session {
     fn fill(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
         let most = self.room()?.saturating_add(SPARE_BYTES);
         loop {
-            // Nothing but statuses goes between chunks.
-            let next = self.outbox.front_mut();
-            let Some(front) =
-                next.filter(|front| self.sending.is_none() || matches!(front, Command::Status(_)))
-            else {
-                if self.sending.is_none() {
+            // Between the chunks of an alert nothing goes but statuses of what came since, between
+            // those of Results nothing at all: the statuses in the outbox are behind them.
+            let between = self.sending.as_ref().map(|sending| sending.alert.is_some());
+            let next = self.outbox.front_mut().filter(|front| match between {
+                Some(alert) => alert && matches!(front, Command::Status(_)),
+                None => true,
+            });
+            let Some(front) = next else {
+                if between.is_none() {
                     return Ok(true);
                 }
                 if self.fill_chunk(packer)? {

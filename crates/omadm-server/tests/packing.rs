@@ -58,7 +58,11 @@ struct Device {
     assembler: Assembler,
     /// The values of the Replaces in the order they came.
     received: Vec<String>,
+    /// How the first chunk is answered, if not as it should be.
+    odd: Option<Odd>,
 }
+
+type Odd = fn(u32, &Command<'_>) -> Option<Command<'static>>;
 
 impl Device {
     fn new(max_message: usize) -> Self {
@@ -69,6 +73,7 @@ impl Device {
             sent: 0,
             assembler: Assembler::new(1 << 20),
             received: Vec::new(),
+            odd: None,
         }
     }
 
@@ -150,6 +155,21 @@ impl Device {
                 self.received.push(value.as_text().unwrap().to_owned());
             }
             let code = whole.err().unwrap_or(StatusCode::OK);
+            if code == StatusCode::CHUNK_ACCEPTED
+                && let Some(odd) = self.odd.take()
+            {
+                let odd = odd(received.header.msg_id, command);
+                // Without a word, or with one that it goes on, the chunk counts.
+                let refuses = |odd: &Command<'_>| match odd {
+                    Command::Status(status) => !status.code.is_success(),
+                    _ => true,
+                };
+                if odd.as_ref().is_some_and(refuses) {
+                    self.assembler.discard();
+                }
+                message.commands.extend(odd);
+                continue;
+            }
             let status = command_status(received.header.msg_id, command, code);
             message.commands.push(Command::Status(status));
         }
@@ -268,6 +288,52 @@ fn only_what_is_larger_than_the_device_takes_comes_back() {
         assert_eq!(outcome.received, ["a".repeat(500), "c".repeat(100)]);
         let refused = outcome.answers.iter().filter(|it| too_large(it));
         assert_eq!(refused.map(Answer::tag).collect::<Vec<_>>(), [Tag(1)]);
+    }
+}
+
+/// What a device says to the first chunk may end the object; the others go on.
+#[test]
+fn a_chunk_may_be_refused() {
+    fn status(msg_id: u32, command: &Command<'_>, code: StatusCode) -> Option<Command<'static>> {
+        Some(Command::Status(command_status(msg_id, command, code)))
+    }
+    let table: [(Odd, &str); 7] = [
+        (|_, _| None, "200"),
+        (|id, it| status(id, it, StatusCode::OK), "200"),
+        (|id, it| status(id, it, StatusCode::SIZE_MISMATCH), "424"),
+        (
+            |id, it| status(id, it, StatusCode::REQUEST_ENTITY_TOO_LARGE),
+            "413",
+        ),
+        (
+            |id, it| status(id, it, StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED),
+            "406",
+        ),
+        (|id, it| status(id, it, StatusCode::COMMAND_FAILED), "500"),
+        (
+            |_, _| Some(Command::Alert(Alert::new(AlertCode::NO_END_OF_DATA))),
+            "Incomplete",
+        ),
+    ];
+    for (odd, expected) in table {
+        let values = ["a".repeat(100), "b".repeat(5000), "c".repeat(100)];
+        let mut device = Device::new(by_encoding(2000, 1200));
+        device.odd = Some(odd);
+        let outcome = run_on(device, 0, &values);
+        let second = outcome.answers.iter().filter(|it| it.tag() == Tag(1));
+        let second: Vec<String> = second
+            .map(|answer| match answer {
+                Answer::Status { code, .. } => code.get().to_string(),
+                Answer::NotAnswered { reason, .. } => format!("{reason:?}"),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(second, [expected]);
+        let mut received = values.to_vec();
+        if expected != "200" {
+            received.remove(1);
+        }
+        assert_eq!(outcome.received, received, "{expected}");
     }
 }
 

@@ -522,3 +522,60 @@ fn images_are_served_in_parts_under_the_type_of_the_plan() {
     let none = url.replace("i.img", "none");
     assert_eq!(ask("GET", &none, &[], b"").status(), 404);
 }
+
+/// A value of 100 KiB goes to the device by procedures and by commands of a plan, and comes back,
+/// though no message of either end has room for it.
+#[test]
+fn values_larger_than_a_message_go_there_and_back() {
+    let long: String = (0..)
+        .map(|n| format!("line {n} of <many> & more; "))
+        .take(4000)
+        .collect();
+    let (long, _) = long.split_at(100 << 10);
+    let plan = format!(
+        r#"
+[[step]]
+deliver_image = {{ node = "i", name = "android", uri = "images/i.img", media_type = "application/x-disk", description = "{long}" }}
+[[step]]
+get = "./VMImgMO/i/Description"
+[[step]]
+add = {{ uri = "./VMImgMO/x", format = "node" }}
+[[step]]
+add = {{ uri = "./VMImgMO/x/Description", value = "{long}" }}
+[[step]]
+get = "./VMImgMO/x/Description"
+[[step]]
+get = "./VMImgMO/x?list=StructData"
+"#
+    );
+    for encoding in ["xml", "wbxml"] {
+        let place = Place::new(&plan);
+        let (server, url) = place.serve(&["--once"]);
+        let state = place.path("state");
+        let device = virmo(&[
+            "device",
+            "--server",
+            &url,
+            "--state",
+            &state,
+            "--until-idle",
+            "--encoding",
+            encoding,
+        ]);
+        assert_eq!(device.status.code(), Some(0), "{}", complaint(&device));
+        let (code, events) = server.end();
+        let steps = pick(&events, "step", &["ok", "status"]);
+        assert_eq!(steps, ["true 200"; 6], "{encoding}");
+        assert_eq!(code, Some(0));
+        for index in [1, 4] {
+            let step = events
+                .iter()
+                .find(|it| it["event"] == "step" && it["index"] == index);
+            assert_eq!(step.unwrap()["value"], *long, "{encoding}");
+        }
+        assert_eq!(
+            leaf(&state, "./VMImgMO/x/Description").as_deref(),
+            Some(long)
+        );
+    }
+}
