@@ -9,8 +9,11 @@ use omadm_core::{Format, StatusCode};
 use omadm_mo::{
     Context, Definition, DevInfo, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, Layout,
     ManagementObject, Mount, NodeDefinition as N, Refusal, Registry,
+    tnds::{self, Document, Node, Place},
 };
-use omadm_syncml::{Command as Sent, Data, Exec, Group, Item, Location, Meta, NodeCommand};
+use omadm_syncml::{
+    Command as Sent, Data, Encoding, Exec, Group, Item, Location, Meta, NodeCommand,
+};
 use omadm_testkit::{
     Bench, DEVICE_ID, LampLog, SERVER_ID, TestJournal, encoding, results, statuses, uri,
 };
@@ -18,10 +21,14 @@ use omadm_tree::{
     AccessType::{Add, Copy, Delete, Exec as Execute, Get, Replace},
     Acl, Change, NewNode, Occurrence, Principal, Property, Reading, Selector, Target, Tree,
     TreeLimits, Uri, UriLimits, Value,
-    reference::{Command, Outcome, ReferenceTree, Step},
+    reference::{Command, Outcome, Planted, ReferenceTree, Step},
 };
 use proptest::{
-    collection::vec, prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner,
+    collection::{btree_map, vec},
+    prelude::*,
+    sample::select,
+    strategy::ValueTree,
+    test_runner::TestRunner,
 };
 
 /// A node of every kind.
@@ -32,7 +39,9 @@ static GARDEN: Definition = Definition {
     nodes: Cow::Borrowed(&[
         N::node("", "A garden.", "§1").permanent(),
         N::leaf("Id", Format::Chr, "Its name.", "§1").starts_as("id-1"),
-        N::node("M", "At most three.", "§1").permanent(),
+        N::node("M", "At most three.", "§1")
+            .permanent()
+            .allows(&[Get, Replace]),
         N::node("M/<x>", "One of them.", "§1")
             .occurs(Occurrence::ZeroOrN(3))
             .allows(&[Add, Delete, Get, Replace]),
@@ -51,7 +60,9 @@ static GARDEN: Definition = Definition {
         N::leaf("M/<x>/Op/Extra", Format::Chr, "Optional.", "§1")
             .optional()
             .allows(&[Add, Copy, Delete, Execute, Get, Replace]),
-        N::node("K", "At least one.", "§1").permanent(),
+        N::node("K", "At least one.", "§1")
+            .permanent()
+            .allows(&[Get, Replace]),
         N::leaf("K/<x>", Format::Int, "One of them.", "§1")
             .occurs(Occurrence::OneOrMore)
             .allows(&[Add, Copy, Delete, Get, Replace]),
@@ -180,14 +191,8 @@ fn new_node() -> impl Strategy<Value = NewNode> {
     ]
 }
 
-fn selector() -> impl Strategy<Value = Selector> {
-    any::<Selector>().prop_filter("tnds", |selector| {
-        !matches!(selector, Selector::List(omadm_tree::List::Tnds(_)))
-    })
-}
-
 fn target() -> impl Strategy<Value = Target> {
-    let selector = prop_oneof![6 => Just(Selector::Node), 1 => selector()];
+    let selector = prop_oneof![6 => Just(Selector::Node), 1 => any::<Selector>()];
     (address(), selector).prop_map(|(uri, selector)| Target { uri, selector })
 }
 
@@ -244,7 +249,7 @@ fn sensible() -> impl Strategy<Value = Command> {
 /// One command, with an Item or some.
 fn single() -> impl Strategy<Value = Vec<Command>> {
     let one = prop_oneof![
-        3 => (address(), selector()).prop_map(|(uri, selector)| Command::Get(Target { uri, selector })),
+        3 => (address(), any::<Selector>()).prop_map(|(uri, selector)| Command::Get(Target { uri, selector })),
         6 => (target(), new_node()).prop_map(|(target, new)| Command::Add(target, new)),
         4 => (address(), value()).prop_map(|(uri, value)| Command::Replace(uri, value)),
         3 => (address(), any::<Property>(), property_text())
@@ -265,6 +270,67 @@ fn single() -> impl Strategy<Value = Vec<Command>> {
     ]
 }
 
+/// A subtree: a top node, and nodes below it.
+fn subtree() -> impl Strategy<Value = (Uri, Vec<Planted>)> {
+    const BELOW: &[&str] = &[
+        "", "a", "b", "a/a", "a/b", "b/a", "Name", "Doc", "Op", "Op/Extra", "State",
+    ];
+    let top = select(
+        &[
+            "./G/X/a",
+            "./G/X/b",
+            "./G/X/a/a",
+            "./G/M/b",
+            "./G/M/c",
+            "./G/X",
+            "./G/M",
+            "./G/K",
+        ][..],
+    );
+    let node = || {
+        prop_oneof![
+            2 => Just(NewNode::INTERIOR),
+            3 => value().prop_map(NewNode::Leaf),
+            2 => "[a-c]{0,3}".prop_map(|text| NewNode::Leaf(Value::chr(text))),
+            1 => (0..9).prop_map(|number| NewNode::Leaf(Value::int(number))),
+            1 => "[a-z:]{1,9}".prop_map(|node_type| NewNode::Interior { node_type: Some(node_type) }),
+        ]
+    };
+    let acl = prop_oneof![
+        8 => Just(None),
+        1 => select(&["Add=*&Get=*&Replace=*&Delete=*", "Get=*", ""][..]).prop_map(|acl| Some(acl.parse().unwrap())),
+    ];
+    let title = prop_oneof![8 => Just(None), 1 => "[a-c]{1,3}".prop_map(Some)];
+    let nodes = btree_map(select(BELOW), (node(), acl, title), 1..5);
+    (top, nodes, any::<bool>()).prop_map(|(top, nodes, with_top)| {
+        let top = uri(top);
+        let mut planted: Vec<Planted> = Vec::new();
+        for (below, (mut node, acl, title)) in nodes {
+            let at = match below {
+                "" => top.clone(),
+                below => top.join(&uri(&format!("./{below}"))),
+            };
+            // A top that is a leaf has nothing below it.
+            if with_top && below.is_empty() {
+                node = NewNode::INTERIOR;
+            }
+            let leaf_above = planted
+                .iter()
+                .any(|other| matches!(other.node, NewNode::Leaf(_)) && at.starts_with(&other.uri));
+            if !leaf_above {
+                planted.push(Planted {
+                    uri: at,
+                    node,
+                    acl,
+                    title,
+                });
+            }
+        }
+        planted.sort_by_key(|planted| planted.uri.depth());
+        (top, planted)
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let single = || single().prop_map(Step::Command);
     // A Get in an Atomic always fails, so most have none.
@@ -275,14 +341,25 @@ fn step() -> impl Strategy<Value = Step> {
         };
         single().prop_filter("not an edit", edits)
     };
+    let tree = || {
+        (subtree(), any::<bool>()).prop_map(|((target, nodes), replace)| {
+            if replace {
+                Step::ReplaceTree(target, nodes)
+            } else {
+                Step::AddTree(target, nodes)
+            }
+        })
+    };
     let inner = prop_oneof![
         6 => edit(),
+        2 => tree(),
         1 => single(),
         1 => vec(edit(), 0..3).prop_map(Step::Sequence),
         1 => vec(single(), 0..3).prop_map(Step::Atomic),
     ];
     prop_oneof![
         10 => single(),
+        4 => tree(),
         5 => vec(inner, 0..5).prop_map(Step::Atomic),
         5 => vec(sensible().prop_map(|command| Step::Command(vec![command])), 1..3)
             .prop_map(Step::Atomic),
@@ -297,6 +374,12 @@ fn sent(step: &Step) -> Sent<'static> {
     let items = match step {
         Step::Atomic(steps) => return Sent::Atomic(inside(steps)),
         Step::Sequence(steps) => return Sent::Sequence(inside(steps)),
+        Step::AddTree(target, nodes) => {
+            return Sent::Add(NodeCommand::new([document(target, nodes)]));
+        }
+        Step::ReplaceTree(target, nodes) => {
+            return Sent::Replace(NodeCommand::new([document(target, nodes)]));
+        }
         Step::Command(items) => items,
     };
     let content = NodeCommand::new(items.iter().map(item).collect::<Vec<_>>());
@@ -309,6 +392,41 @@ fn sent(step: &Step) -> Sent<'static> {
         Command::Exec(_) => Sent::Exec(Exec::new(content.items)),
         other => panic!("{other:?}"),
     }
+}
+
+/// The Item with a subtree.
+fn document(target: &Uri, nodes: &[Planted]) -> Item<'static> {
+    let nodes = nodes.iter().map(|planted| {
+        let place = Place::Absolute(planted.uri.clone());
+        let mut node = match &planted.node {
+            NewNode::Leaf(value) => Node::leaf(place, value.clone()),
+            NewNode::Interior { node_type } => {
+                Node::interior(place, node_type.clone().unwrap_or_default())
+            }
+        };
+        node.properties.acl.clone_from(&planted.acl);
+        node.properties.title.clone_from(&planted.title);
+        node
+    });
+    let document = Document {
+        nodes: nodes.collect(),
+    };
+    let mut octets = Vec::new();
+    document.encode(encoding(), &mut octets).unwrap();
+    let (format, media_type, data) = match encoding() {
+        Encoding::Xml => (
+            Format::Xml,
+            tnds::MIME_XML,
+            Data::from(String::from_utf8(octets).unwrap()),
+        ),
+        Encoding::Wbxml => (Format::Bin, tnds::MIME_WBXML, Data::Opaque(octets.into())),
+    };
+    let meta = Meta::new().with_format(format).with_type(media_type);
+    let target = Location::new(target.to_string());
+    Item::new()
+        .with_target(target)
+        .with_meta(meta)
+        .with_data(data)
 }
 
 fn item(command: &Command) -> Item<'static> {
@@ -338,9 +456,7 @@ fn item(command: &Command) -> Item<'static> {
 fn with_value(item: Item<'static>, value: &Value) -> Item<'static> {
     let octets = value.octets().to_vec();
     let (format, data) = match (value.format(), encoding()) {
-        (Format::Bin, omadm_syncml::Encoding::Xml) => {
-            (Format::B64, Data::from(STANDARD.encode(octets)))
-        }
+        (Format::Bin, Encoding::Xml) => (Format::B64, Data::from(STANDARD.encode(octets))),
         (Format::Bin, _) => (Format::Bin, Data::Opaque(octets.into())),
         (format, _) => (format, Data::from(String::from_utf8(octets).unwrap())),
     };
@@ -389,19 +505,46 @@ fn packed(step: &Step, outcomes: &[Outcome]) -> Vec<(String, u16)> {
 #[derive(PartialEq, Debug)]
 enum Shown {
     Value(Value),
+    /// The nodes of a document.
+    Subtree(Vec<Uri>),
     /// No value: the format, the type and the text.
     Other(String, String, String),
+}
+
+/// The nodes of a document, if the Item holds one.
+fn read_document(item: &Item<'_>) -> Option<Vec<Uri>> {
+    let encoding = match item.meta.media_type() {
+        tnds::MIME_XML => Encoding::Xml,
+        tnds::MIME_WBXML => Encoding::Wbxml,
+        _ => return None,
+    };
+    let limits = tnds::Limits::default();
+    let document = match item.data.as_ref().unwrap() {
+        Data::Text(text) => Document::decode(text.as_bytes(), encoding, &limits),
+        Data::Opaque(octets) => Document::decode(octets, encoding, &limits),
+        Data::Fragment(fragment) => Document::from_fragment(fragment, &limits),
+    };
+    let nodes = document.unwrap().nodes;
+    Some(
+        nodes
+            .into_iter()
+            .map(|node| node.place.uri().clone())
+            .collect(),
+    )
 }
 
 fn shown(items: Vec<Item<'static>>) -> Vec<(String, Shown)> {
     items
         .into_iter()
         .map(|item| {
-            let at = item.source.unwrap().uri.into_owned();
+            let at = item.source.as_ref().unwrap().uri.to_string();
             let text = item
                 .data
                 .as_ref()
                 .map_or("", |data| data.as_text().unwrap_or("?"));
+            if let Some(document) = read_document(&item) {
+                return (at, Shown::Subtree(document));
+            }
             let format = item.meta.format().unwrap();
             let media_type = item.meta.media_type.as_deref();
             if format == Format::Node {
@@ -475,6 +618,7 @@ fn expected(command: &Command, reading: Reading) -> Vec<(String, Shown)> {
                 (entry.uri.to_string(), shown)
             })
             .collect(),
+        Reading::Tnds { nodes, .. } => vec![(target.uri.to_string(), Shown::Subtree(nodes))],
         other => panic!("{other:?}"),
     }
 }
@@ -483,12 +627,16 @@ fn expected(command: &Command, reading: Reading) -> Vec<(String, Shown)> {
 fn gets<'s>(step: &'s Step, found: &mut Vec<&'s [Command]>) {
     match step {
         Step::Command(items) => found.push(items),
+        Step::AddTree(..) | Step::ReplaceTree(..) => found.push(&[]),
         Step::Atomic(steps) | Step::Sequence(steps) => {
             found.push(&[]);
             steps.iter().for_each(|step| gets(step, found));
         }
     }
 }
+
+/// What a message holds at most: every document in one piece.
+const MESSAGE_BYTES: u64 = 1 << 20;
 
 /// Plays packages of commands in one session, on a device and on the reference tree.
 fn run(packages: &[Vec<Step>], limits: TreeLimits) {
@@ -514,7 +662,12 @@ fn run(packages: &[Vec<Step>], limits: TreeLimits) {
                 }
             }
         }
-        let mut found = bench.say(steps.iter().map(sent)).unwrap();
+        let mut header = bench.script.header();
+        header.meta = Meta::new().with_max_msg_size(MESSAGE_BYTES);
+        let acknowledged = bench.script.acknowledge().into_iter();
+        let commands = acknowledged.chain(steps.iter().map(sent));
+        let body = bench.script.write_as(&header, commands, true);
+        let mut found = bench.deliver(&body).unwrap();
         let (mut codes, mut read) = (statuses(&found), shown(results(&found)));
         while !found.is_final {
             found = bench.say([]).unwrap();
