@@ -44,8 +44,9 @@ pub struct Config {
     /// The largest message the server is asked to send, in bytes: MaxMsgSize. Default:
     /// [`MAX_MESSAGE_SIZE`].
     pub max_message_size: u32,
-    /// The largest object the server is asked to send, in bytes: MaxObjSize. Default:
-    /// [`MAX_OBJECT_SIZE`].
+    /// The largest object the server is asked to send, in bytes as they are transported:
+    /// MaxObjSize. It is also what is kept at most of one that comes in chunks; a larger one is
+    /// answered with 413. Default: [`MAX_OBJECT_SIZE`].
     pub max_object_size: u32,
     /// What decoding one message may cost. Default: [`Limits::default`].
     pub limits: Limits,

@@ -9,8 +9,10 @@
 //!   answers that take longer than [`Config::exec_limit`] become 202 and an alert.
 //! - **Commands**: Add, Copy, Delete, Exec, Get, Replace, Sequence and Alert, in document order, each
 //!   Item a change of its own that is durable before it is reported; Atomic, with all that is in it
-//!   as one change. Subtrees are read, added and replaced as TNDS documents. Chunks of large objects
-//!   are answered with 406.
+//!   as one change. Subtrees are read, added and replaced as TNDS documents.
+//! - **Large objects**: values, arguments, results and alerts larger than a message come and go in
+//!   chunks, up to [`Config::max_object_size`] and the server's MaxObjSize; one that is not whole is
+//!   never executed. In Atomic and Sequence, which come in one message, a chunk is answered with 406.
 //! - **User interaction**: alerts 1100 to 1104 as [`Output::Ask`], one at a time, each within MAXDT
 //!   and [`Config::interaction_limit`].
 //! - **Notifications**: package 0 as [`Input::Notification`], verified, taken once, and answered by

@@ -27,7 +27,9 @@ pub struct Config {
     pub resp_uri: Option<String>,
     /// The largest message a device may send, in bytes: MaxMsgSize. Default: 65,536.
     pub max_message_size: u32,
-    /// The largest object a device may send, in bytes: MaxObjSize. Default: 1 MiB.
+    /// The largest object a device may send, in bytes as they are transported: MaxObjSize. It is
+    /// also what a session keeps at most of one that comes in chunks; a larger one gets 413.
+    /// Default: 1 MiB.
     pub max_object_size: u32,
     /// What decoding one message may cost.
     pub limits: Limits,

@@ -35,8 +35,10 @@
 //! # assert_eq!(error.to_string(), "the message cannot be decoded");
 //! ```
 //!
-//! Authentication is `none` or `basic`; large objects are not taken apart or put together yet: a
-//! command too large for the device's MaxMsgSize is not sent, and a chunk of Results gets 413.
+//! Authentication is `none` or `basic`. A value too large for a message of the device goes in
+//! chunks, up to its MaxObjSize; values of results and alerts come in chunks, up to
+//! [`Config::max_object_size`]. A group of commands goes in one message or comes back as
+//! [`TooLarge`](omadm_session::Unanswered::TooLarge).
 
 mod answer;
 mod ask;

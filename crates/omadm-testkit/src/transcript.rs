@@ -69,6 +69,15 @@ impl Transcript {
         self.messages.len()
     }
 
+    /// The messages, and which of them are the device's.
+    #[must_use]
+    pub fn messages(&self) -> Vec<(bool, Message<'static>)> {
+        let messages = self.messages.iter();
+        messages
+            .map(|said| (said.by_device, said.message()))
+            .collect()
+    }
+
     /// Whether nothing was said.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
