@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 use ureq::Agent;
 use uve::{
@@ -16,6 +16,8 @@ use crate::{
     service::{JSON, OCTETS, OfSession, OfUa, OfUser},
 };
 
+/// What a function's name is sent without.
+const NAME: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
 /// The longest answer taken, in bytes.
 const MAX_ANSWER: u64 = 16 << 20;
 
@@ -209,6 +211,15 @@ impl Uve2Client {
 
     fn call(&self, path: &str, request: &impl Serialize) -> Result<(), Uve2Error> {
         Ok(self.0.ask(path, request).and_then(read)?)
+    }
+
+    /// Asks the VM for any function by its name, with an empty request; to learn what it has.
+    ///
+    /// # Errors
+    /// [`Uve2Error::NotSupported`] for what UVE-2 does not have.
+    pub fn ask_for(&self, function: &str) -> Result<(), Uve2Error> {
+        let function = utf8_percent_encode(function, NAME);
+        self.call(&format!("/uve-2/{function}"), &serde_json::json!({}))
     }
 
     fn package(&self, path: &str, ua: &UaPackage, package: &[u8]) -> Result<(), Uve2Error> {

@@ -41,9 +41,8 @@ pub(crate) enum Command {
     /// Move users' images between machines over UVE-2 and UVE-5
     #[command(subcommand)]
     Uve(Uve),
-    /// Run every requirement row's test
-    #[command(hide = true)]
-    Conformance(Rest),
+    /// Run the scenario of every requirement row of a document
+    Conformance(Conformance),
     /// Put simulated devices on a DM server
     #[command(hide = true)]
     Load(Rest),
@@ -57,6 +56,7 @@ impl Command {
             Self::Device(args) => args.json,
             Self::Serve(args) => args.json,
             Self::Uve(Uve::Demo(args)) => args.json,
+            Self::Conformance(args) => args.json,
             Self::Notify(args) => args.json,
             Self::Bootstrap(args) => match &args.action {
                 BootstrapAction::Write(args) => args.json,
@@ -72,6 +72,19 @@ impl Command {
 pub(crate) struct Rest {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     _words: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Conformance {
+    /// The document by its number: 003
+    #[arg(long)]
+    pub(crate) seed: Option<String>,
+    /// Test a foreign end
+    #[arg(long, hide = true)]
+    pub(crate) server: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Subcommand)]

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod bootstrap;
+pub(crate) mod conformance;
 pub(crate) mod convert;
 pub(crate) mod ddf;
 pub(crate) mod demo;

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Command::Notify(args) => commands::notify::run(&args),
         Command::Bootstrap(args) => commands::bootstrap::run(&args),
         Command::Uve(args::Uve::Demo(args)) => commands::uve::run(&args),
-        Command::Conformance(_) => Err(Failure::not_built("conformance")),
+        Command::Conformance(args) => commands::conformance::run(&args),
         Command::Load(_) => Err(Failure::not_built("load")),
     };
     let Err(failure) = done else {

@@ -36,7 +36,7 @@ fn what_is_not_built_yet_says_so() {
         (
             &["conformance"][..],
             &["--seed", "000", "--json"][..],
-            "conformance",
+            "conformance --seed 000",
         ),
         (
             &["load"],
