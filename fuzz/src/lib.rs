@@ -9,6 +9,7 @@
 use omadm_markup::{
     Encoding, Event, Limits, Name, Namespace, ReadError, Reader, WriteError, Writer,
 };
+use omadm_mo::{ddf, provisioning, tnds};
 use omadm_session::notification::{
     Resync, Unverified,
     push::{PortHeader, unwrap},
@@ -158,6 +159,54 @@ pub fn notification(data: &[u8]) {
     let again = Unverified::parse(&signed).expect("what was written can be read");
     assert_eq!(again.claimed(), read.claimed());
     assert!(again.verify(&password, b"nonce", Resync::Refused).is_some());
+}
+
+/// Reads a serialized tree, a device description and a provisioning document, WBXML if it begins like
+/// it and XML otherwise. What can be read is within limits and comes back as it is after writing, and
+/// an error is inside the document.
+pub fn document(data: &[u8]) {
+    let encoding = match data.first() {
+        Some(0..=3) => Encoding::Wbxml,
+        _ => Encoding::Xml,
+    };
+    let limits = tnds::Limits::default();
+    let mut generous = limits.clone();
+    generous.markup.max_bytes = usize::MAX;
+    let mut out = Vec::new();
+    match tnds::Document::decode(data, encoding, &limits) {
+        Ok(tree) => {
+            assert!(tree.nodes.len() <= limits.max_nodes);
+            tree.encode(encoding, &mut out)
+                .expect("what was read can be written");
+            let again = tnds::Document::decode(&out, encoding, &generous);
+            assert_eq!(again, Ok(tree), "{}", out.escape_ascii());
+        }
+        Err(error) => assert!(error.offset <= data.len(), "{error}"),
+    }
+    out.clear();
+    match ddf::Document::decode(data, encoding, &limits) {
+        Ok(description) => {
+            drop(description.definitions());
+            description
+                .encode(encoding, &mut out)
+                .expect("what was read can be written");
+            let again = ddf::Document::decode(&out, encoding, &generous);
+            assert_eq!(again, Ok(description), "{}", out.escape_ascii());
+        }
+        Err(error) => assert!(error.offset <= data.len(), "{error}"),
+    }
+    out.clear();
+    match provisioning::Document::decode(data, encoding, &limits.markup) {
+        Ok(document) => {
+            drop(document.accounts());
+            document
+                .encode(encoding, &mut out)
+                .expect("what was read can be written");
+            let again = provisioning::Document::decode(&out, encoding, &generous.markup);
+            assert_eq!(again, Ok(document), "{}", out.escape_ascii());
+        }
+        Err(error) => assert!(error.offset <= data.len(), "{error}"),
+    }
 }
 
 /// Decodes a message, WBXML if it begins like it and XML otherwise. What can be decoded comes back as

@@ -25,10 +25,13 @@ fn octets(text: &str) -> Vec<u8> {
         .collect()
 }
 
-fn replay(target: &str, run: fn(&[u8])) {
+/// The crates with messages and other markup.
+const MESSAGES: [&str; 2] = ["omadm-markup", "omadm-syncml"];
+
+fn replay(target: &str, crates: &[&str], run: fn(&[u8])) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut golden = Vec::new();
-    for name in ["omadm-markup", "omadm-syncml"] {
+    for name in crates {
         let before = golden.len();
         files(
             &here.join(format!("../crates/{name}/tests/golden")),
@@ -88,20 +91,25 @@ fn notification() {
 
 #[test]
 fn xml() {
-    replay("xml", virmo_fuzz::xml);
+    replay("xml", &MESSAGES, virmo_fuzz::xml);
 }
 
 #[test]
 fn message() {
-    replay("message", virmo_fuzz::message);
+    replay("message", &MESSAGES, virmo_fuzz::message);
 }
 
 #[test]
 fn wbxml() {
-    replay("wbxml", virmo_fuzz::wbxml);
+    replay("wbxml", &MESSAGES, virmo_fuzz::wbxml);
 }
 
 #[test]
 fn agreement() {
-    replay("agreement", virmo_fuzz::agreement);
+    replay("agreement", &MESSAGES, virmo_fuzz::agreement);
+}
+
+#[test]
+fn document() {
+    replay("document", &["omadm-mo"], virmo_fuzz::document);
 }
