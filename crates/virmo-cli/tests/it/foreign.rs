@@ -1,28 +1,12 @@
 //! The program against a foreign peer, which shares no crate with it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::thread;
 
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/peer.rs"]
-mod peer;
-#[path = "support/program.rs"]
-mod program;
-
-use http::Images;
-use peer::{Answers, Device, Server, command};
-use program::{Background, events, virmo};
+use crate::{
+    http::Images,
+    peer::{Answers, Device, Server, command},
+    program::{Background, events, virmo},
+};
 
 #[test]
 fn the_foreign_ends_understand_each_other() {

@@ -1,14 +1,4 @@
 //! The program as a device that listens, and as the server that sends it notifications.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::{
     process::Output,
@@ -17,12 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/program.rs"]
-mod program;
-
-use program::{Background, complaint, events, virmo_with};
+use crate::{
+    http,
+    program::{Background, complaint, events, virmo_with},
+};
 
 const SECRETS: [(&str, &str); 3] = [
     ("CLIENT", "client's password"),

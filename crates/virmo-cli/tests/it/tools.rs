@@ -1,24 +1,10 @@
 //! `convert`, `ddf`, `params` and `tree`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::{fs, path::Path, process::Output};
 
 use serde_json::Value;
 
-#[path = "support/program.rs"]
-mod program;
-
-use program::{Background, complaint, leaf, lines, virmo, virmo_with};
+use crate::program::{Background, complaint, leaf, lines, virmo, virmo_with};
 
 const MESSAGE: &str = r#"<SyncML xmlns="SYNCML:SYNCML1.2"><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>http://a/</LocURI></Target><Source><LocURI>b</LocURI></Source></SyncHdr><SyncBody><Get><CmdID>1</CmdID><Item><Target><LocURI>./x?prop=ACL</LocURI></Target></Item></Get><Final/></SyncBody></SyncML>"#;
 

@@ -1,26 +1,11 @@
 //! `https` between `serve` and `device`, with certificates on either side.
-#![cfg(feature = "tls")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::fs;
 
 use serde_json::json;
 use tempfile::TempDir;
 
-#[path = "support/program.rs"]
-mod program;
-
-use program::{Background, complaint, events, pick, virmo};
+use crate::program::{Background, complaint, events, pick, virmo};
 
 /// A file among the certificates of `omadm-http`.
 fn certificate(name: &str) -> String {

@@ -1,20 +1,6 @@
 //! `virmo uve demo`: a user whose work follows her.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
-#[path = "support/program.rs"]
-mod program;
-
-use program::{complaint, events, lines, virmo};
+use crate::program::{complaint, events, lines, virmo};
 
 #[test]
 fn the_demo_goes_through_a_switch_a_broken_connection_and_a_crash() {

@@ -1,16 +1,5 @@
 //! How sessions end: servers that are gone, broken or hostile, peers that prove nothing, and what
 //! `serve` says to whoever does not speak its language.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::{
     io::Write,
@@ -18,18 +7,13 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/peer.rs"]
-mod peer;
-#[path = "support/program.rs"]
-mod program;
-
 use serde_json::json;
 
-use http::{answer, ask};
-use peer::{Device, Element};
-use program::{Background, complaint, events, lines, pick, virmo, virmo_with};
+use crate::{
+    http::{self, answer, ask},
+    peer::{self, Device, Element},
+    program::{Background, complaint, events, lines, pick, virmo, virmo_with},
+};
 
 const XML: &str = "application/vnd.syncml.dm+xml";
 

@@ -1,21 +1,8 @@
 //! Both ends of the program over WBXML.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "test code"
-)]
 
 use std::fs;
 
-#[path = "support/program.rs"]
-mod program;
-
-use program::{Background, events, virmo, virmo_with};
+use crate::program::{Background, events, virmo, virmo_with};
 
 const PLAN: &str = r#"
 [[step]]

@@ -1,24 +1,11 @@
 //! The program as who bootstraps a device, and as the device.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::{fs, path::Path, process::Output};
 
 use serde_json::json;
 use tempfile::TempDir;
 
-#[path = "support/program.rs"]
-mod program;
-
-use program::{complaint, events, leaf, lines, virmo_with};
+use crate::program::{self, complaint, events, leaf, lines, virmo_with};
 
 const SECRETS: [(&str, &str); 6] = [
     ("CLIENT", "client's password"),

@@ -1,31 +1,15 @@
 //! `device --state` killed, crashed, failing and hanging; and started again.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::{sync::mpsc, thread};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/peer.rs"]
-mod peer;
-#[path = "support/program.rs"]
-mod program;
-
-use http::Images;
-use peer::{Answers, Server, command};
-use program::{Background, events, leaf, pick, virmo};
+use crate::{
+    http::{self, Images},
+    peer::{Answers, Server, command},
+    program::{Background, events, leaf, pick, virmo},
+};
 
 const READY: &str = "urn:oma:at:oma-virmo:imageready:1.0";
 const DOWNLOAD: &str = "./VMImgMO/i/Operations/Download";

@@ -1,5 +1,4 @@
 //! What README.md says to type works as it stands there.
-#![allow(clippy::unwrap_used, clippy::string_slice, reason = "test code")]
 
 use std::{
     fs,

@@ -1,24 +1,11 @@
 //! The program as a device whose server asks the person at it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::thread;
 
-#[path = "support/peer.rs"]
-mod peer;
-#[path = "support/program.rs"]
-mod program;
-
-use peer::Server;
-use program::{complaint, virmo_with};
+use crate::{
+    peer::Server,
+    program::{complaint, virmo_with},
+};
 
 fn alert(code: u16, items: &[&str]) -> String {
     let items: String = items

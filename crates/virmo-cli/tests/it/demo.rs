@@ -1,20 +1,6 @@
 //! `virmo demo`: the whole road in one command.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
-#[path = "support/program.rs"]
-mod program;
-
-use program::{complaint, events, lines, pick, virmo};
+use crate::program::{complaint, events, lines, pick, virmo};
 
 #[test]
 fn the_demo_shows_every_command_the_state_after_it_and_a_summary() {

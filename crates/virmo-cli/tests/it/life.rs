@@ -1,28 +1,14 @@
 //! `serve` and `device` as two processes.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs,
-    dead_code,
-    unreachable_pub,
-    reason = "test code"
-)]
 
 use std::{fs, thread};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-#[path = "support/http.rs"]
-mod http;
-#[path = "support/program.rs"]
-mod program;
-
-use http::ask;
-use program::{Background, complaint, events, leaf, lines, pick, virmo};
+use crate::{
+    http::ask,
+    program::{Background, complaint, events, leaf, lines, pick, virmo},
+};
 
 const LIFE: &str = r#"
 [[step]]

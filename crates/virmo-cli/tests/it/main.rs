@@ -1,0 +1,36 @@
+//! The program from outside, as processes with files, standard input and output, and sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::string_slice,
+    missing_docs,
+    dead_code,
+    unreachable_pub,
+    reason = "test code"
+)]
+
+#[path = "../support/http.rs"]
+mod http;
+#[path = "../support/peer.rs"]
+mod peer;
+#[path = "../support/program.rs"]
+mod program;
+
+mod bootstrap;
+mod demo;
+mod ends;
+mod foreign;
+#[cfg(feature = "tls")]
+mod https;
+mod interaction;
+mod life;
+mod notify;
+mod readme;
+mod restarts;
+mod tools;
+mod usage;
+mod uve;
+mod wbxml;
