@@ -353,6 +353,42 @@ fn both_ends_may_send_chunks_at_a_time() {
     );
 }
 
+/// A serialized subtree is a large object like any other, in whatever form it travels.
+#[test]
+fn subtrees_go_there_and_back() {
+    let mut pair = pair(
+        by_encoding(1500, 1000),
+        by_encoding(1500, 1000),
+        Wire::default(),
+    );
+    pair.enqueue(SingleCommand::add_node("./Lamp/Ext/a", None));
+    for n in 0..40 {
+        let value = format!("value <{n}>");
+        pair.enqueue(SingleCommand::add(
+            &format!("./Lamp/Ext/a/n{n}"),
+            value.into(),
+        ));
+    }
+    pair.enqueue(SingleCommand::get("./Lamp/Ext/a?list=TNDS"));
+    pair.settle();
+    let document = pair.reports.last().unwrap().value.clone().unwrap();
+    assert!(document.len() > 3000, "{document}");
+    pair.enqueue(SingleCommand::delete("./Lamp/Ext/a"));
+    pair.enqueue(SingleCommand::add_tree("./Lamp/Ext/a", document.clone()));
+    pair.enqueue(SingleCommand::get("./Lamp/Ext/a?list=TNDS-TStamp"));
+    pair.settle();
+    check(&pair);
+    let failed = pair.reports.iter().find(|report| !report.ok);
+    assert_eq!(failed, None);
+    for n in 0..40 {
+        let node = pair.client.tree().node(&uri(&format!("./Lamp/Ext/a/n{n}")));
+        assert_eq!(node.unwrap().text(), Some(&*format!("value <{n}>")));
+    }
+    let chunks = pair.transcript.lines();
+    let chunks = chunks.iter().filter(|line| line.contains(" +"));
+    assert!(chunks.count() > 4, "{:#?}", pair.transcript.lines());
+}
+
 /// A value of any kind and of up to `most` bytes.
 fn values(most: usize) -> impl Strategy<Value = (&'static str, Leaf, Vec<u8>)> {
     let text = |text: String| {
