@@ -2,22 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use omadm_core::{AlertCode, Now, StatusCode};
+use omadm_core::{AlertCode, StatusCode};
 use omadm_session::{
-    Assembler, Evidence, Fit, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce,
-    NoncePair, Nonces, Outbox, Packer, Prover, Stopped, Taken, Verdict, Verifier, command_status,
-    data_size, header_status,
+    Assembler, Evidence, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce, NoncePair,
+    Nonces, Outbox, Prover, Stopped, Taken, Verdict, Verifier, command_status, header_status,
 };
 use omadm_syncml::{
-    Alert, CmdId, CmdRef, Command, EncodeError, Header, Item, Location, Message, NodeCommand,
-    OutputEncoding, Results, Status, Version, encode_command,
+    Alert, CmdRef, Command, Header, Item, Location, Message, NodeCommand, OutputEncoding, Status,
+    Version,
 };
 use omadm_tree::{Tree, Uri};
 
 use crate::{
-    Config, Received, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, auth::Terms,
-    compat, device::Device, failure::Failure,
+    Config, Received, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, auth::Terms, compat,
 };
+
+mod packing;
 
 /// The mandatory leaves of `./DevInfo`, which open every session. [DM-StdObj]
 const DEV_INFO: [&str; 5] = [
@@ -27,10 +27,6 @@ const DEV_INFO: [&str; 5] = [
     "./DevInfo/DmV",
     "./DevInfo/Lang",
 ];
-
-/// What a message holds at most besides its header, the Status of the last one, and one element
-/// that is all but too large: more digits, an Alert 1222, the Status of one. In bytes.
-const SPARE_BYTES: usize = 256;
 
 /// How many messages in a row a server may send without proof, or in a version that is not
 /// supported, until the session is over: it is told once.
@@ -313,128 +309,6 @@ impl Session {
         self.server_done && self.done && !self.expects && self.outbox.is_empty()
     }
 
-    /// The next message, with as much in it as the server takes. [DM-Protocol]
-    ///
-    /// # Errors
-    /// An [`EncodeError`]; the session cannot go on.
-    pub(crate) fn pack(&mut self, device: &mut Device, now: Now) -> Result<Vec<u8>, EncodeError> {
-        let mut body = Vec::new();
-        let (header, limit) = self.next_header();
-        let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
-        if let Some(status) = self.header.clone() {
-            packer.require(&mut Command::Status(status))?;
-        }
-        for status in self.prompted.drain(..) {
-            packer.require(&mut Command::Status(status))?;
-        }
-        if !self.server_done {
-            packer.reserve(self.alert_size()?);
-        }
-        // Only once the server has been listened to: a refusal holds statuses alone.
-        let alerts_too = self.verifier.is_satisfied() || self.link.last_received() == 0;
-        let everything = self.fill(&mut packer)?
-            && (!alerts_too || self.fill_alerts(&mut packer, device, now)?);
-        if !self.server_done {
-            packer.require(&mut Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE)))?;
-        }
-        self.done = self.server_done && everything;
-        packer.finish(self.done);
-        Ok(body)
-    }
-
-    /// The last message: what is known, and Alert 1223. [DM-Protocol]
-    ///
-    /// # Errors
-    /// An [`EncodeError`]
-    pub(crate) fn pack_abort(&mut self) -> Result<Vec<u8>, EncodeError> {
-        let mut body = Vec::new();
-        let (header, limit) = self.next_header();
-        let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
-        if let Some(status) = self.header.clone() {
-            packer.require(&mut Command::Status(status))?;
-        }
-        for status in self.prompted.drain(..) {
-            packer.require(&mut Command::Status(status))?;
-        }
-        packer.reserve(self.alert_size()?);
-        self.fill(&mut packer)?;
-        packer.require(&mut Command::Alert(Alert::new(AlertCode::SESSION_ABORT)))?;
-        packer.finish(true);
-        Ok(body)
-    }
-
-    /// Measures the Items of a Results: each can be sent, if need be in messages of its own.
-    ///
-    /// # Errors
-    /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
-    pub(crate) fn measure(&mut self, items: Vec<Item<'static>>) -> Result<Vec<Measured>, Failure> {
-        let room = self.room().map_err(|_| Failure::Unencodable)?;
-        let mut measured = Vec::with_capacity(items.len());
-        for item in items {
-            if !self.takes(&item) {
-                return Err(Failure::TooLarge);
-            }
-            let mut command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
-            let bytes = size(&command, self.encoding).map_err(|_| Failure::Unencodable)?;
-            if bytes > room && self.divide(command.clone(), room).is_none() {
-                return Err(Failure::TooLarge);
-            }
-            if let Command::Results(results) = &mut command {
-                let items = results.items.drain(..);
-                measured.extend(items.map(|item| Measured { item, bytes }));
-            }
-        }
-        Ok(measured)
-    }
-
-    /// How large a Results of several Items may be, in bytes: the larger, the more of a message
-    /// stays empty because the next one does not fit.
-    pub(crate) fn results_limit(&mut self) -> usize {
-        self.room().unwrap_or_default() / 4
-    }
-
-    /// Whether the server takes an object of this size: MaxObjSize.
-    fn takes(&self, item: &Item<'_>) -> bool {
-        let size = item.data.as_ref().map_or(0, data_size);
-        self.link.max_object_size().is_none_or(|most| size <= most)
-    }
-
-    /// The object in a command, if it can be cut into chunks that fit.
-    fn divide(&self, command: Command<'static>, room: usize) -> Option<LargeObject> {
-        LargeObject::new(command).filter(|object| {
-            size(&object.smallest_chunk(), self.encoding).is_ok_and(|bytes| bytes <= room)
-        })
-    }
-
-    /// What the next messages can hold beside what each of them must, in bytes.
-    fn room(&mut self) -> Result<usize, EncodeError> {
-        if let Some(room) = self.room {
-            return Ok(room);
-        }
-        let mut bytes = Vec::new();
-        let header = next_header(&mut self.link.clone(), &mut self.prover.clone());
-        let mut packer = Packer::new(&header, self.encoding, 0, &mut bytes)?;
-        if let Some(status) = self.header.clone() {
-            packer.require(&mut Command::Status(status))?;
-        }
-        packer.finish(true);
-        let room = self
-            .link
-            .max_message_size()
-            .saturating_sub(bytes.len() + SPARE_BYTES);
-        self.room = Some(room);
-        Ok(room)
-    }
-
-    /// The room an Alert 1222 or 1223 takes, in bytes.
-    fn alert_size(&self) -> Result<usize, EncodeError> {
-        let mut alert = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
-        if let Some(id) = CmdId::new(9999) {
-            alert.set_cmd_id(id);
-        }
-        size(&alert, self.encoding)
-    }
-
     /// The header of the next message, and the size it must not exceed.
     fn next_header(&mut self) -> (Header<'static>, usize) {
         let header = next_header(&mut self.link, &mut self.prover);
@@ -631,147 +505,6 @@ impl Session {
             verdicts.refused.push((key, code));
         }
     }
-
-    /// Packs the outbox; whether all of it fit.
-    fn fill(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
-        let most = self.room()?.saturating_add(SPARE_BYTES);
-        loop {
-            // Between the chunks of an alert nothing goes but statuses of what came since, between
-            // those of Results nothing at all: the statuses in the outbox are behind them.
-            let between = self.sending.as_ref().map(|sending| sending.alert.is_some());
-            let next = self.outbox.front_mut().filter(|front| match between {
-                Some(alert) => alert && matches!(front, Command::Status(_)),
-                None => true,
-            });
-            let Some(front) = next else {
-                if between.is_none() {
-                    return Ok(true);
-                }
-                if self.fill_chunk(packer)? {
-                    continue;
-                }
-                return Ok(false);
-            };
-            match packer.push(front) {
-                Ok(Fit::Packed(_)) => {
-                    self.outbox.pop_front();
-                }
-                // It may fit the next message, which is as empty as can be.
-                Ok(Fit::Full) if size(front, self.encoding)? <= most => return Ok(false),
-                Ok(Fit::Full | Fit::Never) => {
-                    if let Some(front) = self.outbox.pop_front() {
-                        self.cut(packer, front)?;
-                    }
-                }
-                // What an object answered is nothing the encoding can carry.
-                Err(_) => {
-                    packer.require(&mut shrunk(front))?;
-                    self.outbox.pop_front();
-                }
-            }
-        }
-    }
-
-    /// Begins to send an answer in chunks, or sends what stands for it if that is not possible.
-    fn cut(
-        &mut self,
-        packer: &mut Packer<'_>,
-        command: Command<'static>,
-    ) -> Result<(), EncodeError> {
-        let takes = command.items().iter().all(|item| self.takes(item));
-        let mut instead = shrunk(&command);
-        match LargeObject::new(command).filter(|_| takes) {
-            Some(object) => {
-                let alert = None;
-                self.sending = Some(Sending { object, alert });
-            }
-            None => {
-                packer.require(&mut instead)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Packs the next chunk; whether other things may follow it.
-    fn fill_chunk(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
-        let Some(sending) = &mut self.sending else {
-            return Ok(true);
-        };
-        match packer.push_chunk(&mut sending.object)? {
-            Fit::Packed(id) if sending.object.is_complete() => {
-                if let Some(key) = sending.alert {
-                    self.ledger.sent(self.link.last_sent(), id, key);
-                }
-            }
-            Fit::Packed(_) | Fit::Full => return Ok(false),
-            // The server takes less than it did; what it has it will not take for the whole.
-            Fit::Never => {
-                if sending.alert.is_none() && !sending.object.is_begun() {
-                    packer.require(&mut shrunk(sending.object.command()))?;
-                }
-            }
-        }
-        self.sending = None;
-        Ok(true)
-    }
-
-    /// Packs the alerts that are due and were not sent in this session; whether all of them fit.
-    fn fill_alerts(
-        &mut self,
-        packer: &mut Packer<'_>,
-        device: &mut Device,
-        now: Now,
-    ) -> Result<bool, EncodeError> {
-        let mut unsendable = Vec::new();
-        let mut everything = true;
-        for (key, notice) in device.due_alerts(now.mono) {
-            if self.sent_alerts.contains(&key) {
-                continue;
-            }
-            let mut command = Command::Alert(notice.command());
-            if !command.items().iter().all(|item| self.takes(item)) {
-                unsendable.push(key);
-                continue;
-            }
-            match packer.push(&mut command) {
-                Ok(Fit::Packed(id)) => {
-                    self.ledger.sent(self.link.last_sent(), id, key);
-                    self.sent_alerts.insert(key);
-                }
-                // The messages to come may be as full as this one, but for the alert.
-                Ok(Fit::Full) if size(&command, self.encoding)? <= self.room()? => {
-                    everything = false;
-                    break;
-                }
-                Ok(Fit::Full | Fit::Never) => {
-                    let room = self.room()?;
-                    let Some(object) = self.divide(command.into_owned(), room) else {
-                        unsendable.push(key);
-                        continue;
-                    };
-                    self.sent_alerts.insert(key);
-                    let alert = Some(key);
-                    self.sending = Some(Sending { object, alert });
-                    if !self.fill_chunk(packer)? {
-                        everything = false;
-                        break;
-                    }
-                }
-                Err(_) => unsendable.push(key),
-            }
-        }
-        for key in unsendable {
-            device.drop_alert(key, now);
-        }
-        Ok(everything)
-    }
-}
-
-/// The size of a command within a message, in bytes.
-fn size(command: &Command<'_>, encoding: OutputEncoding) -> Result<usize, EncodeError> {
-    let mut bytes = Vec::new();
-    encode_command(command, encoding, &mut bytes)?;
-    Ok(bytes.len())
 }
 
 /// Whom the nonces of the sessions with the server belong to.
@@ -784,24 +517,6 @@ fn next_header(link: &mut Link, prover: &mut Prover) -> Header<'static> {
     header.source.name = prover.name().map(|name| name.to_owned().into());
     header.cred = prover.cred();
     header
-}
-
-/// What stands for an answer that goes into no message.
-fn shrunk(command: &Command<'static>) -> Command<'static> {
-    match command {
-        // Was checked against the size the server took when it asked; now it takes less.
-        Command::Results(results) => {
-            let code = StatusCode::REQUEST_ENTITY_TOO_LARGE;
-            let msg_ref = results.msg_ref.unwrap_or_default();
-            Command::Status(Status::new(msg_ref, results.cmd_ref, "Get", code))
-        }
-        Command::Status(status) => {
-            let mut status = status.clone();
-            status.items.clear();
-            Command::Status(status)
-        }
-        other => other.clone(),
-    }
 }
 
 fn is_next_message(command: &Command<'_>) -> bool {
