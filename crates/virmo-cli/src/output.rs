@@ -114,6 +114,10 @@ pub(crate) enum Event {
         #[serde(skip)]
         label: String,
     },
+    /// A device was asked to prove who it is.
+    Challenge {
+        device: String,
+    },
     /// A session failed; the next one begins after this pause at the latest.
     Retry {
         seconds: f64,
@@ -297,6 +301,7 @@ impl fmt::Display for Event {
                 }
                 f.write_str(&origin(device))
             }
+            Self::Challenge { device } => write!(f, "{device} is asked to prove who it is"),
             Self::Retry { seconds } => write!(f, "the next session begins in {seconds} s"),
             Self::Error { message } => write!(f, "error: {message}"),
         }

@@ -12,6 +12,7 @@ use std::{
 
 use virmo::{
     dm::{
+        core::StatusCode,
         http::Files,
         markup::{Encoding, WbxmlOptions},
         server::{Account, Compat, Config, Event as ServerEvent, EventKind},
@@ -218,6 +219,12 @@ impl Teller {
                 if let Some(ok) = self.through().remove(&device) {
                     // Nobody listens any more when the program is about to end.
                     let _ = self.done.send(ok);
+                }
+            }
+            // Nobody knows a nonce before the first challenge.
+            EventKind::Refused(StatusCode::AUTHENTICATION_REQUIRED) => {
+                if !self.steps_only {
+                    self.output.event(&Event::Challenge { device });
                 }
             }
             EventKind::Refused(status) => {

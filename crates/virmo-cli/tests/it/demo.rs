@@ -80,3 +80,16 @@ fn a_script_gets_json_and_nothing_else() {
         assert_eq!(pick(&told, "error", &["message"]), [""; 0]);
     }
 }
+
+/// Every way to prove who the ends are, in either encoding between them; a challenge is no error.
+#[test]
+fn the_demo_proves_both_ends_as_it_is_asked_to() {
+    for (scheme, encoding) in [("basic", "xml"), ("md5", "xml"), ("mac", "wbxml")] {
+        let output = virmo(&["demo", "--auth", scheme, "--encoding", encoding, "--json"]);
+        let told = (output.status.code(), complaint(&output));
+        assert_eq!(told, (Some(0), String::new()), "{scheme} {encoding}");
+        let told = events(&output);
+        assert_eq!(pick(&told, "error", &["message"]), [""; 0], "{scheme}");
+        assert_eq!(pick(&told, "step", &["ok"]), ["true"; 8], "{scheme}");
+    }
+}

@@ -257,14 +257,21 @@ const VARIABLES: [(&str, &str); 4] = [
 ];
 
 /// A plan of one Get; both ends prove themselves as these words say.
-fn authenticate(server: &[&str], device: &[&str]) -> (Output, Option<i32>, Vec<String>) {
+fn authenticate(
+    scheme: &str,
+    server: &[&str],
+    device: &[&str],
+) -> (Output, Option<i32>, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let plan = folder.path().join("plan.toml");
     std::fs::write(&plan, "[[step]]\nget = './DevInfo/Man'\n").unwrap();
     let plan = plan.to_str().unwrap();
-    let words = [&["--plan", plan, "--once", "--auth", "basic"], server].concat();
+    let words = [&["--plan", plan, "--once", "--auth", scheme], server].concat();
     let (mut server, url) = Background::serve_with(&words, &VARIABLES);
-    let words = [&["device", "--server", &url, "--once", "--json"], device].concat();
+    let mut words = [&["device", "--server", &url, "--once", "--json"], device].concat();
+    for word in words.iter_mut().filter(|word| **word == "basic") {
+        *word = scheme;
+    }
     let output = virmo_with(&words, &VARIABLES, b"");
     if output.status.success() {
         let (code, told) = server.end();
@@ -273,13 +280,15 @@ fn authenticate(server: &[&str], device: &[&str]) -> (Output, Option<i32>, Vec<S
     let mut said = Vec::new();
     while let Some(event) = server.event() {
         said.push(event.to_string());
-        if ["error", "session"].contains(&event["event"].as_str().unwrap()) {
+        if ["error", "session", "challenge"].contains(&event["event"].as_str().unwrap()) {
             break;
         }
     }
     server.kill();
     (output, None, said)
 }
+
+const SCHEMES: [&str; 3] = ["basic", "md5", "mac"];
 
 const CLIENT: [&str; 6] = [
     "--auth",
@@ -298,10 +307,14 @@ fn with(fixed: &[&'static str], more: &[&'static str]) -> Vec<&'static str> {
 fn both_ends_prove_who_they_are() {
     let server = ["--server-user", "srv", "--server-password-env", "SERVER"];
     let both = with(&CLIENT, &server);
-    for words in [&CLIENT[..], &both] {
-        let (output, code, steps) = authenticate(&words[2..], words);
-        assert_eq!(output.status.code(), Some(0), "{output:?}");
-        assert_eq!((code, steps), (Some(0), vec!["true virmo".to_owned()]));
+    for scheme in SCHEMES {
+        for words in [&CLIENT[..], &both] {
+            let (output, code, steps) = authenticate(scheme, &words[2..], words);
+            assert_eq!(output.status.code(), Some(0), "{scheme}: {output:?}");
+            assert_eq!((code, steps), (Some(0), vec!["true virmo".to_owned()]));
+            // To be asked for a proof is no error.
+            assert_eq!(pick(&events(&output), "error", &["message"]), [""; 0]);
+        }
     }
 }
 
@@ -323,12 +336,18 @@ fn who_proves_nothing_is_not_served() {
         "--password-env",
         "RIGHT",
     ];
-    for words in [&wrong[..], &other, &[]] {
-        let (output, _, said) = authenticate(&CLIENT[2..], words);
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert_eq!(end(&output), "the server does not accept the credentials");
-        assert!(said[0].contains("was not processed: 40"), "{said:?}");
-        assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
+    for scheme in SCHEMES {
+        for words in [&wrong[..], &other, &[]] {
+            let (output, _, said) = authenticate(scheme, &CLIENT[2..], words);
+            assert_eq!(output.status.code(), Some(1), "{scheme}: {output:?}");
+            assert_eq!(end(&output), "the server does not accept the credentials");
+            let asked = said[0].contains("challenge");
+            assert!(
+                asked || said[0].contains("was not processed: 401"),
+                "{said:?}"
+            );
+            assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
+        }
     }
 }
 
@@ -339,11 +358,13 @@ fn a_server_that_proves_nothing_is_not_obeyed() {
     let device = with(&CLIENT, &expects);
     let wrong = ["--server-user", "srv", "--server-password-env", "OTHER"];
     let wrong = with(&CLIENT[2..], &wrong);
-    for server in [&CLIENT[2..], &wrong] {
-        let (output, ..) = authenticate(server, &device);
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        assert_eq!(end(&output), "the server could not prove who it is");
-        assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
+    for scheme in SCHEMES {
+        for server in [&CLIENT[2..], &wrong] {
+            let (output, ..) = authenticate(scheme, server, &device);
+            assert_eq!(output.status.code(), Some(1), "{scheme}: {output:?}");
+            assert_eq!(end(&output), "the server could not prove who it is");
+            assert_eq!(pick(&events(&output), "command", &["name"]), [""; 0]);
+        }
     }
 }
 
