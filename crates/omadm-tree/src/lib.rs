@@ -92,9 +92,7 @@ pub use node::NodeRef;
 pub use record::{LoadError, RecordFault};
 pub use schema::{FormatSet, Initial, Occurrence, Owner, Required, Rule, Schema, Scope};
 pub use target::{List, Property, PropertySelection, Selector, Target, TargetError};
-pub use transaction::{
-    Change, ChangeKind, ListEntry, NewNode, Permit, Reading, ResumeError, Suspended, Transaction,
-};
+pub use transaction::{Change, ChangeKind, ListEntry, NewNode, Permit, Reading, Transaction};
 pub use tree::{Tree, TreeLimits};
 pub use uri::{Uri, UriError, UriErrorKind, UriLimits};
 pub use value::{Value, ValueError};

@@ -94,20 +94,6 @@ pub enum ChangeKind {
     },
 }
 
-/// A [`Transaction`] put aside by [`Transaction::suspend`]: what it changed, apart from the tree.
-pub struct Suspended {
-    now: Now,
-    /// What makes the changes again, last change first.
-    redo: Vec<Step>,
-    changes: Vec<Change>,
-    revision: u64,
-}
-
-/// A suspended transaction cannot go on: the tree changed since.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the tree changed while the transaction was suspended")]
-pub struct ResumeError;
-
 impl<'t> Transaction<'t> {
     pub(crate) const fn new(tree: &'t mut Tree, now: Now) -> Self {
         Self {
@@ -116,18 +102,6 @@ impl<'t> Transaction<'t> {
             undo: Vec::new(),
             changes: Vec::new(),
         }
-    }
-
-    pub(crate) fn resume(tree: &'t mut Tree, suspended: Suspended) -> Result<Self, ResumeError> {
-        if tree.revision != suspended.revision {
-            return Err(ResumeError);
-        }
-        let mut transaction = Self::new(tree, suspended.now);
-        for step in suspended.redo.into_iter().rev() {
-            transaction.apply(step);
-        }
-        transaction.changes = suspended.changes;
-        Ok(transaction)
     }
 
     /// Makes the changes durable: their records follow those of `batch` in one commit.
@@ -149,25 +123,6 @@ impl<'t> Transaction<'t> {
             self.tree.store.release(&step);
         }
         Ok(())
-    }
-
-    /// Puts the transaction aside: the tree is as it was before, until [`Tree::resume`] makes the
-    /// changes again.
-    #[must_use]
-    pub fn suspend(mut self) -> Suspended {
-        let steps = std::mem::take(&mut self.undo);
-        let redo = steps
-            .into_iter()
-            .rev()
-            .map(|step| self.tree.store.apply(step))
-            .collect();
-        self.tree.revision += 1;
-        Suspended {
-            now: self.now,
-            redo,
-            changes: std::mem::take(&mut self.changes),
-            revision: self.tree.revision,
-        }
     }
 
     /// Takes everything back; the same as dropping the transaction.
@@ -245,14 +200,6 @@ impl Drop for Transaction<'_> {
 impl fmt::Debug for Transaction<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Transaction")
-            .field("changes", &self.changes)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Suspended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Suspended")
             .field("changes", &self.changes)
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use omadm_core::{Journal, Now};
 
 use crate::{
-    Acl, LoadError, NodeRef, ResumeError, Suspended, Transaction, Uri, UriLimits, record,
+    Acl, LoadError, NodeRef, Transaction, Uri, UriLimits, record,
     store::{NodeId, ROOT, Store},
 };
 
@@ -104,14 +104,6 @@ impl Tree {
     /// Starts a transaction at a moment, which new time stamps show.
     pub fn begin(&mut self, now: Now) -> Transaction<'_> {
         Transaction::new(self, now)
-    }
-
-    /// Takes up a suspended transaction again.
-    ///
-    /// # Errors
-    /// [`ResumeError`] if the tree changed meanwhile; then the transaction is lost, as if rolled back.
-    pub fn resume(&mut self, suspended: Suspended) -> Result<Transaction<'_>, ResumeError> {
-        Transaction::resume(self, suspended)
     }
 
     /// The node at an address.

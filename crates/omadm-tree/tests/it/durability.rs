@@ -2,8 +2,7 @@
 
 use omadm_core::{Batch, Journal, MemoryJournal, Space};
 use omadm_tree::{
-    Acl, LoadError, RecordFault, ResumeError, Tree, TreeLimits, Uri, Value,
-    reference::ReferenceTree,
+    Acl, LoadError, RecordFault, Tree, TreeLimits, Uri, Value, reference::ReferenceTree,
 };
 
 use crate::garden::{Failing, Garden, at, garden, records, root_acl, run, uri};
@@ -109,58 +108,6 @@ fn keys_of_deleted_nodes_are_used_again() {
     .unwrap();
     let again = records(&garden.0).last().unwrap().0.clone();
     assert_eq!(u32::from_be_bytes(again.try_into().unwrap()) as usize, last);
-}
-
-#[test]
-fn a_suspended_transaction_is_apart_from_the_tree() {
-    let (journal, mut tree) = garden(TreeLimits::default());
-    let before = ReferenceTree::of(&tree);
-    let mut transaction = tree.begin(at(5));
-    transaction.remove(&uri("./K/a")).unwrap();
-    transaction
-        .set(&Garden, &uri("./X/p/q"), Value::chr("1"))
-        .unwrap();
-    transaction.rename(&Garden, &uri("./X/p"), "r").unwrap();
-    transaction
-        .set(&Garden, &uri("./X/r/q"), Value::chr("2"))
-        .unwrap();
-    transaction
-        .set(&Garden, &uri("./K/a"), Value::int(1))
-        .unwrap();
-    transaction.remove(&uri("./M/a")).unwrap();
-    let (inside, changes) = (
-        ReferenceTree::of(transaction.tree()),
-        transaction.changes().to_vec(),
-    );
-    let suspended = transaction.suspend();
-    assert_eq!(ReferenceTree::of(&tree), before);
-
-    let transaction = tree.resume(suspended).unwrap();
-    assert_eq!(ReferenceTree::of(transaction.tree()), inside);
-    assert_eq!(transaction.changes(), changes);
-    let suspended = transaction.suspend();
-    assert_eq!(ReferenceTree::of(&tree), before);
-
-    let transaction = tree.resume(suspended).unwrap();
-    transaction.commit(&journal, Batch::new()).unwrap();
-    assert_eq!(ReferenceTree::of(&tree), inside);
-    assert_eq!(ReferenceTree::of(&load(&journal)), inside);
-}
-
-#[test]
-fn a_suspended_transaction_yields_to_other_changes() {
-    let mut garden = garden(TreeLimits::default());
-    let mut transaction = garden.1.begin(at(5));
-    transaction
-        .set(&Garden, &uri("./X/p"), Value::chr("1"))
-        .unwrap();
-    let suspended = transaction.suspend();
-    run(&mut garden, |transaction| {
-        transaction.set(&Garden, &uri("./M/a/State"), Value::int(5))
-    })
-    .unwrap();
-    assert_eq!(garden.1.resume(suspended).unwrap_err(), ResumeError);
-    assert!(garden.1.node(&uri("./X/p")).is_none());
 }
 
 /// The bytes of version 1; a change of them is a new version.

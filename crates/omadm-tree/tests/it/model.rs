@@ -18,8 +18,6 @@ enum End {
     Commit,
     CommitFails,
     RollBack,
-    SuspendAndCommit,
-    SuspendAndDrop,
 }
 
 /// Addresses that mostly mean something to the schema.
@@ -151,8 +149,6 @@ fn end() -> impl Strategy<Value = End> {
         4 => Just(End::Commit),
         1 => Just(End::CommitFails),
         1 => Just(End::RollBack),
-        1 => Just(End::SuspendAndCommit),
-        1 => Just(End::SuspendAndDrop),
     ]
 }
 
@@ -235,17 +231,6 @@ fn run_script(script: Script, limits: TreeLimits) {
             }
             End::RollBack => {
                 drop(transaction);
-                model = before;
-            }
-            End::SuspendAndCommit => {
-                let suspended = transaction.suspend();
-                assert_eq!(ReferenceTree::of(&tree), before);
-                let transaction = tree.resume(suspended).unwrap();
-                assert_eq!(ReferenceTree::of(transaction.tree()), model);
-                transaction.commit(&journal, Batch::new()).unwrap();
-            }
-            End::SuspendAndDrop => {
-                drop(transaction.suspend());
                 model = before;
             }
         }
