@@ -7,7 +7,7 @@
     reason = "test code"
 )]
 
-use omadm_client::{Event, Notice, SessionEnd};
+use omadm_client::{Event, Input, Notice, SessionEnd};
 use omadm_core::{AlertCode, Format, GenericAlert, StatusCode};
 use omadm_session::{command_status, request};
 use omadm_syncml::{Alert, Command, Exec, Group, Item, Message, NodeCommand};
@@ -328,7 +328,7 @@ fn an_alert_the_server_refuses_stays_in_the_queue() {
     let mut alert = GenericAlert::new("com.example.log", Format::Chr);
     alert.data = "something ".repeat(2000);
     let notice = Notice::Alerts(vec![alert]);
-    bench.feed(omadm_client::Input::Queue(notice)).unwrap();
+    bench.feed(Input::Queue(notice)).unwrap();
     let mut message = bench.start();
     let mut count = 0;
     while !message.is_final {
@@ -354,6 +354,20 @@ fn an_alert_the_server_refuses_stays_in_the_queue() {
             if *status == StatusCode::SIZE_MISMATCH)
     };
     assert!(bench.events.iter().any(refused), "{:?}", bench.events);
+}
+
+/// What goes with an abort is whole: neither the rest of one value nor a part of the next.
+#[test]
+fn an_abort_takes_no_chunks_along() {
+    let mut bench = Bench::default();
+    ask(&mut bench);
+    bench.feed(Input::Abort).unwrap();
+    let body = bench.script.write([next()], false);
+    let answer = bench.deliver(&body).unwrap();
+    let expected = "SyncHdr=200 Alert=200 Get=200 Alert(1223) Final";
+    assert_eq!(describe(&answer), expected);
+    bench.say([]);
+    assert_eq!(bench.ended.last(), Some(&SessionEnd::Aborted));
 }
 
 /// A server whose package never ends is told that the session is over.

@@ -33,7 +33,7 @@ impl Session {
         }
         // Only once the server has been listened to: a refusal holds statuses alone.
         let alerts_too = self.verifier.is_satisfied() || self.link.last_received() == 0;
-        let everything = self.fill(&mut packer)?
+        let everything = self.fill(&mut packer, true)?
             && (!alerts_too || self.fill_alerts(&mut packer, device, now)?);
         if !self.server_done {
             packer.require(&mut Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE)))?;
@@ -58,7 +58,8 @@ impl Session {
             packer.require(&mut Command::Status(status))?;
         }
         packer.reserve(self.alert_size()?);
-        self.fill(&mut packer)?;
+        self.sending = None;
+        self.fill(&mut packer, false)?;
         packer.require(&mut Command::Alert(Alert::new(AlertCode::SESSION_ABORT)))?;
         packer.finish(true);
         Ok(body)
@@ -136,8 +137,8 @@ impl Session {
         size(&alert, self.encoding)
     }
 
-    /// Packs the outbox; whether all of it fit.
-    fn fill(&mut self, packer: &mut Packer<'_>) -> Result<bool, EncodeError> {
+    /// Packs the outbox, large objects in chunks if others may follow; whether all of it fit.
+    fn fill(&mut self, packer: &mut Packer<'_>, chunks: bool) -> Result<bool, EncodeError> {
         let most = self.room()?.saturating_add(SPARE_BYTES);
         loop {
             // Between the chunks of an alert nothing goes but statuses of what came since, between
@@ -162,6 +163,7 @@ impl Session {
                 }
                 // It may fit the next message, which is as empty as can be.
                 Ok(Fit::Full) if size(front, self.encoding)? <= most => return Ok(false),
+                Ok(Fit::Full | Fit::Never) if !chunks => return Ok(false),
                 Ok(Fit::Full | Fit::Never) => {
                     if let Some(front) = self.outbox.pop_front() {
                         self.cut(packer, front)?;
