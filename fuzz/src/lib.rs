@@ -6,6 +6,9 @@
 //!
 //! A finding goes to `regressions/TARGET/`, where `cargo test` replays it.
 
+mod bootstrap;
+mod sessions;
+
 use omadm_markup::{
     Encoding, Event, Limits, Name, Namespace, ReadError, Reader, WriteError, Writer,
 };
@@ -15,6 +18,10 @@ use omadm_session::notification::{
     push::{PortHeader, unwrap},
 };
 use omadm_syncml::EncodeError;
+use omadm_tree::Uri;
+
+pub use bootstrap::bootstrap;
+pub use sessions::{device_session, server_session};
 
 /// Reads an XML document. What can be read can be written and read again, for people too, and an
 /// error is inside the document.
@@ -176,6 +183,13 @@ pub fn document(data: &[u8]) {
     match tnds::Document::decode(data, encoding, &limits) {
         Ok(tree) => {
             assert!(tree.nodes.len() <= limits.max_nodes);
+            let target = Uri::parse("./a/b").expect("it is an address");
+            let mut made: Vec<Uri> = Vec::new();
+            for creation in tree.creations(&target).unwrap_or_default() {
+                let late = made.iter().any(|uri| uri.starts_with(&creation.uri));
+                assert!(!late, "{} after what is in it", creation.uri);
+                made.push(creation.uri);
+            }
             tree.encode(encoding, &mut out)
                 .expect("what was read can be written");
             let again = tnds::Document::decode(&out, encoding, &generous);

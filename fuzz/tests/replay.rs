@@ -28,7 +28,8 @@ fn octets(text: &str) -> Vec<u8> {
 /// The crates with messages and other markup.
 const MESSAGES: [&str; 2] = ["omadm-markup", "omadm-syncml"];
 
-fn replay(target: &str, crates: &[&str], run: fn(&[u8])) {
+/// Each file of these crates as it is; cut and damaged at each `step`th byte.
+fn replay(target: &str, crates: &[&str], step: usize, run: fn(&[u8])) {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut golden = Vec::new();
     for name in crates {
@@ -44,10 +45,11 @@ fn replay(target: &str, crates: &[&str], run: fn(&[u8])) {
         if path.extension().is_some_and(|extension| extension == "hex") {
             whole = octets(str::from_utf8(&whole).expect("hex is text"));
         }
-        for len in 0..=whole.len() {
+        run(&whole);
+        for len in (0..whole.len()).step_by(step) {
             run(&whole[..len]);
         }
-        for at in 0..whole.len() {
+        for at in (0..whole.len()).step_by(step) {
             let mut damaged = whole.clone();
             for byte in [b"<>&\"'/ x"[at % 8], whole[at] ^ 1 << (at % 8)] {
                 damaged[at] = byte;
@@ -91,25 +93,42 @@ fn notification() {
 
 #[test]
 fn xml() {
-    replay("xml", &MESSAGES, virmo_fuzz::xml);
+    replay("xml", &MESSAGES, 1, virmo_fuzz::xml);
 }
 
 #[test]
 fn message() {
-    replay("message", &MESSAGES, virmo_fuzz::message);
+    replay("message", &MESSAGES, 1, virmo_fuzz::message);
 }
 
 #[test]
 fn wbxml() {
-    replay("wbxml", &MESSAGES, virmo_fuzz::wbxml);
+    replay("wbxml", &MESSAGES, 1, virmo_fuzz::wbxml);
 }
 
 #[test]
 fn agreement() {
-    replay("agreement", &MESSAGES, virmo_fuzz::agreement);
+    replay("agreement", &MESSAGES, 1, virmo_fuzz::agreement);
 }
 
 #[test]
 fn document() {
-    replay("document", &["omadm-mo"], virmo_fuzz::document);
+    replay("document", &["omadm-mo"], 1, virmo_fuzz::document);
+}
+
+#[test]
+fn bootstrap() {
+    replay("bootstrap", &["omadm-mo"], 1, virmo_fuzz::bootstrap);
+}
+
+#[test]
+fn device_session() {
+    let run = virmo_fuzz::device_session;
+    replay("device_session", &["omadm-syncml"], 29, run);
+}
+
+#[test]
+fn server_session() {
+    let run = virmo_fuzz::server_session;
+    replay("server_session", &["omadm-syncml"], 29, run);
 }
