@@ -222,10 +222,9 @@ impl Teller {
                 }
             }
             // Nobody knows a nonce before the first challenge.
+            EventKind::Refused(StatusCode::AUTHENTICATION_REQUIRED) if self.steps_only => {}
             EventKind::Refused(StatusCode::AUTHENTICATION_REQUIRED) => {
-                if !self.steps_only {
-                    self.output.event(&Event::Challenge { device });
-                }
+                self.output.event(&Event::Challenge { device });
             }
             EventKind::Refused(status) => {
                 self.error(format!(

@@ -81,10 +81,10 @@ fn a_script_gets_json_and_nothing_else() {
     }
 }
 
-/// Every way to prove who the ends are, in either encoding between them; a challenge is no error.
+/// The ends prove who they are by digest and by MAC; the challenge before is no error.
 #[test]
 fn the_demo_proves_both_ends_as_it_is_asked_to() {
-    for (scheme, encoding) in [("basic", "xml"), ("md5", "xml"), ("mac", "wbxml")] {
+    for (scheme, encoding) in [("md5", "xml"), ("mac", "wbxml")] {
         let output = virmo(&["demo", "--auth", scheme, "--encoding", encoding, "--json"]);
         let told = (output.status.code(), complaint(&output));
         assert_eq!(told, (Some(0), String::new()), "{scheme} {encoding}");
