@@ -3,10 +3,13 @@
 //!
 //! A [`Definition`] describes every node of a management object once. Mounted in a [`Registry`], it
 //! is what the tree goes by; with [`ddf::write`] it becomes a device description, with [`markdown`]
-//! a table for people. A [`ManagementObject`] adds behaviour: it takes part in changes in two phases
-//! and executes nodes, with a [`Job`] for what takes long. [`DevInfo`], [`DevDetail`] and
-//! [`Account`] are the objects every device has, [`Inbox`] is one it may have. A [`tnds::Document`] is a part of the tree as a
-//! document; [`bootstrap`] brings accounts to a device.
+//! a table for people. A [`ddf::Document`] of any vendor becomes definitions. A [`ManagementObject`]
+//! adds behaviour: it takes part in changes in two phases and executes nodes, with a [`Job`] for
+//! what takes long; [`Plain`] has none.
+//!
+//! [`DevInfo`], [`DevDetail`] and [`Account`] are the objects every device has, [`Inbox`] is one it
+//! may have. A [`tnds::Document`] is a part of the tree as a document, and [`bootstrap`] brings
+//! accounts to a device.
 //!
 //! ```
 //! use omadm_core::{MemoryJournal, Now};

@@ -229,6 +229,22 @@ fn a_second_bootstrap_replaces_the_account_of_its_server_alone() {
     assert_eq!(Account::read(&tree, &uri("./DMAcc/dm.example")), Ok(moved));
     assert_eq!(Account::read(&tree, &uri("./DMAcc/other")), Ok(other));
 
+    // Of two accounts with one server the last counts.
+    let fifth = |url: &str| Account::new(server("fifth"), url);
+    let (one, last) = (fifth("http://one.example/"), fifth("http://two.example/"));
+    for content in [
+        Content::of_accounts([("x", &one), ("y", &last)]).unwrap(),
+        provisioning_of(&[one.clone(), last.clone()]),
+    ] {
+        let applied = apply(&content, &mut tree, &registry).unwrap();
+        assert_eq!(texts(&applied.accounts), ["./DMAcc/x"]);
+        assert_eq!(
+            Account::find(&tree, &server("fifth")),
+            Ok(Some((uri("./DMAcc/x"), last.clone())))
+        );
+        assert!(tree.node(&uri("./DMAcc/y")).is_none());
+    }
+
     // A name that is taken by another server gets a number.
     let third = Account::new(server("a/b"), "http://third.example/");
     let named = Content::of_accounts([("other", &third)]).unwrap();

@@ -228,6 +228,14 @@ fn nodes_are_nested_or_have_a_path() {
             vec![Place::Absolute(uri("./A/B"))],
         ),
         (
+            format!("<Node><NodeName>B</NodeName><Path>./a b/c%20d</Path>{leaf}</Node>"),
+            vec![Place::Absolute(uri("./a%20b/c%20d/B"))],
+        ),
+        (
+            format!("<Node><NodeName>B</NodeName><Path>.</Path>{leaf}</Node>"),
+            vec![Place::Absolute(uri("./B"))],
+        ),
+        (
             format!("<Node><NodeName>B</NodeName><Path>/A/</Path>{leaf}</Node>"),
             vec![Place::Absolute(uri("./A/B"))],
         ),

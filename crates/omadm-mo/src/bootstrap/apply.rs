@@ -47,7 +47,7 @@ impl Content {
     /// Brings a bootstrap into a tree, on behalf of the device.
     ///
     /// Accounts go where [`Account::objects`] are mounted: in the place of the account with the same
-    /// server, otherwise under their own name, that of the server or a number. Those of a
+    /// server, be it an earlier one of the bootstrap, otherwise under their own name, that of the server or a number. Those of a
     /// provisioning document give their server Get, Replace and Delete; in the DM profile the
     /// serialized trees have the ACLs. Other objects go where a mount of
     /// [`instances`](crate::Mount::instances) has their Type. Values that are addresses in the Inbox
@@ -96,7 +96,9 @@ fn provision(
             .write(tree, layout, &root)
             .and_then(|()| tree.set_acl(&root, owner_rights(&account.server_id)))
             .map_err(ApplyError::Tree)?;
-        applied.accounts.push(root);
+        if !applied.accounts.contains(&root) {
+            applied.accounts.push(root);
+        }
     }
     Ok(applied)
 }
@@ -120,7 +122,9 @@ fn add(
         let node_type = tree.node(&root).map(|node| node.node_type());
         if node_type == Some(&DM_ACC.moid) {
             Account::read(tree.tree(), &root).map_err(ApplyError::Account)?;
-            applied.accounts.push(root);
+            if !applied.accounts.contains(&root) {
+                applied.accounts.push(root);
+            }
         } else {
             applied.objects.push(root);
         }

@@ -1,5 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use omadm_core::ServerId;
 use omadm_tree::{NewNode, Schema, Transaction, Tree, Uri, Value};
 
 use super::ApplyError;
@@ -99,6 +100,7 @@ pub(crate) fn find_places(
     layout: &Layout,
 ) -> Result<Vec<Placement>, ApplyError> {
     let mut taken = BTreeSet::new();
+    let mut accounts: BTreeMap<ServerId, Uri> = BTreeMap::new();
     let mut placements = Vec::new();
     for object in objects {
         let (parent, definition) = if object.from.starts_with(&inbox::root()) {
@@ -124,13 +126,17 @@ pub(crate) fn find_places(
             None => None,
             Some(parent) if definition.is_some_and(|it| it.moid == DM_ACC.moid) => {
                 let server = object.text("ServerID").and_then(|id| id.parse().ok());
-                let same = server.as_ref().and_then(|id| Account::root_of(tree, id));
-                let of_server = |id: &omadm_core::ServerId| id.as_str().to_owned();
+                let same = server.as_ref().and_then(|id| {
+                    let earlier = accounts.get(id).cloned();
+                    earlier.or_else(|| Account::root_of(tree, id))
+                });
+                let of_server = |id: &ServerId| id.as_str().to_owned();
                 let wanted = name_of(&object).or(server.as_ref().map(of_server));
-                Some(match same {
-                    Some(root) => root,
-                    None => free(&parent, wanted, tree, &taken),
-                })
+                let root = same.unwrap_or_else(|| free(&parent, wanted, tree, &taken));
+                if let Some(server) = server {
+                    accounts.insert(server, root.clone());
+                }
+                Some(root)
             }
             // Where anything may be added, what is there is written anew.
             Some(_) if definition.is_none() => Some(object.from.clone()),

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use omadm_core::Format;
 use omadm_markup::{Content, Encoding, Event, Fragment, Name, Reader, ddf};
@@ -207,24 +207,13 @@ fn resolve(raw: &[Raw], limits: &Limits) -> Result<Document, TndsError> {
 }
 
 fn place(node: &Raw, parent: Option<&Place>, limits: &Limits) -> Result<Place, TndsError> {
-    let bad_path = |kind| Kind::Path(kind).at(node.offset);
     let target = Place::target();
     let parent = match (node.path.as_str(), parent) {
         ("", Some(parent)) => parent.clone(),
         ("", None) if node.name.is_empty() => return Ok(target),
         ("", None) if node.name == "." => return Ok(Place::Absolute(Uri::root())),
         ("", None) => target,
-        (path, _) => {
-            let from_root = path == "." || path.starts_with("./") || path.starts_with('/');
-            let path = path.strip_prefix('/').unwrap_or(path);
-            let path = path.strip_suffix('/').unwrap_or(path);
-            let uri = Uri::parse(path).map_err(|error| bad_path(error.kind))?;
-            if from_root {
-                Place::Absolute(uri)
-            } else {
-                Place::Relative(uri)
-            }
-        }
+        (path, _) => parse_path(path).map_err(|kind| Kind::Path(kind).at(node.offset))?,
     };
     if node.name.is_empty() {
         return Err(Kind::Unnamed.at(node.offset));
@@ -232,14 +221,38 @@ fn place(node: &Raw, parent: Option<&Place>, limits: &Limits) -> Result<Place, T
     if parent.uri().depth() >= limits.max_depth {
         return Err(Kind::TooDeep.at(node.offset));
     }
-    // A name that is no segment of an address is taken as it stands.
-    let decoded = match Uri::parse(&node.name) {
-        Ok(uri) if !node.name.contains('/') => uri.name().map(ToOwned::to_owned),
-        _ => None,
+    let child = parent.child(&decoded(&node.name));
+    child.map_err(|error| Kind::Name(error.kind).at(node.offset))
+}
+
+/// Reads a `Path`, with a slash too many at its ends.
+fn parse_path(path: &str) -> Result<Place, UriErrorKind> {
+    let (from_root, rest) = match path.strip_prefix("./").or(path.strip_prefix('/')) {
+        Some(rest) => (true, rest),
+        None if path == "." => (true, ""),
+        None => (false, path),
     };
-    let name = decoded.as_deref().unwrap_or(&node.name);
-    let error = |kind: UriErrorKind| Kind::Name(kind).at(node.offset);
-    parent.child(name).map_err(|fault| error(fault.kind))
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let mut uri = Uri::root();
+    for segment in rest.split('/').filter(|_| !rest.is_empty()) {
+        let child = uri.child(&decoded(segment));
+        uri = child.map_err(|error| error.kind)?;
+    }
+    Ok(if from_root {
+        Place::Absolute(uri)
+    } else {
+        Place::Relative(uri)
+    })
+}
+
+/// The name a segment of an address stands for; what is none is taken as it stands.
+fn decoded(segment: &str) -> Cow<'_, str> {
+    match Uri::parse(segment) {
+        Ok(uri) if uri.depth() == 1 && !segment.contains('/') => {
+            Cow::Owned(uri.name().unwrap_or_default().to_owned())
+        }
+        _ => Cow::Borrowed(segment),
+    }
 }
 
 fn body(node: &Raw, has_children: bool) -> Result<Body, TndsError> {
