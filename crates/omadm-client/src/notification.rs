@@ -9,9 +9,12 @@ use std::{
 use omadm_core::{
     Batch, Interaction, Journal, JournalErrorKind, Now, Space, UserAnswer, UserInteraction,
 };
-use omadm_session::notification::{
-    Initiator, NotificationError, ProvenBy, RESYNC_OCTETS, RESYNC_TEXT, UiMode, Unverified,
-    Verified,
+use omadm_session::{
+    Nonce,
+    notification::{
+        Initiator, NotificationError, ProvenBy, RESYNC_OCTETS, RESYNC_TEXT, UiMode, Unverified,
+        Verified,
+    },
 };
 
 use crate::{
@@ -147,20 +150,31 @@ impl Notifications {
         let password = config.notification_secret.as_ref();
         let password = password.or(terms.notification.as_ref());
         let password = password.ok_or(NotificationDrop::NoPassword)?;
-        let nonce = nonces.issued.map(|nonce| nonce.expose().to_vec());
-        let nonce = nonce.unwrap_or_default();
-        let Verified {
-            notification,
-            proven_by,
-            ..
-        } = read
-            .verify(password, &nonce, config.nonce_resync)
-            .ok_or(NotificationDrop::Forged)?;
-        let session_id = notification.session_id.get();
-        let taken = match self.taken.with(session_id, proven_by, &nonce) {
-            Some(taken) => taken,
-            None => return Err(NotificationDrop::Repeated),
+        // The server may have the nonce that was issued last, if it ever arrived.
+        let octets = |nonce: Option<Nonce>| nonce.map_or_else(Vec::new, |it| it.expose().to_vec());
+        let stored = [octets(nonces.issued), octets(nonces.notification)];
+        let mut proofs = stored.iter().filter_map(|nonce| {
+            let verified = read.verify(password, nonce, config.nonce_resync)?;
+            Some((verified, nonce))
+        });
+        let (
+            Verified {
+                notification,
+                proven_by,
+                ..
+            },
+            nonce,
+        ) = proofs.next().ok_or(NotificationDrop::Forged)?;
+        let resync = match proven_by {
+            ProvenBy::StoredNonce => None,
+            ProvenBy::ResyncText => Some(RESYNC_TEXT),
+            ProvenBy::ResyncOctets => Some(RESYNC_OCTETS),
         };
+        let session_id = notification.session_id.get();
+        let taken = self
+            .taken
+            .with(session_id, resync.unwrap_or(nonce), &stored);
+        let taken = taken.ok_or(NotificationDrop::Repeated)?;
         let mut batch = Batch::new();
         batch.put(Space::NOTIFICATIONS, key(config), taken.encode());
         device
@@ -169,11 +183,7 @@ impl Notifications {
             .map_err(|error| NotificationDrop::JournalFailed(error.kind()))?;
         self.taken = taken;
         let mut start = Start::by_server(session_id);
-        start.resync = match proven_by {
-            ProvenBy::StoredNonce => None,
-            ProvenBy::ResyncText => Some(RESYNC_TEXT),
-            ProvenBy::ResyncOctets => Some(RESYNC_OCTETS),
-        };
+        start.resync = resync;
         Ok(Notified {
             start,
             ui_mode: notification.ui_mode,
@@ -270,39 +280,34 @@ fn key(config: &Config) -> &[u8] {
     config.server_id.as_str().as_bytes()
 }
 
-/// The identifiers of the notifications that were taken, so that none is taken again.
+/// The identifiers of the notifications that were taken, by the nonce they were signed with, so that
+/// none is taken again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Taken {
-    /// The stored nonce that the first list is for: under another one none has been taken.
-    nonce: Vec<u8>,
-    by_nonce: VecDeque<u16>,
-    /// Under the nonce of resynchronisation, which never changes.
-    by_resync: VecDeque<u16>,
-}
+struct Taken(Vec<(Vec<u8>, VecDeque<u16>)>);
 
 impl Taken {
-    /// The same with one more, unless it is among them.
-    fn with(&self, session_id: u16, proven_by: ProvenBy, nonce: &[u8]) -> Option<Self> {
+    /// The same with one more, unless it is among them. Nonces are forgotten that are neither among
+    /// those stored nor the ones of resynchronisation: nothing signed with them is taken.
+    fn with(&self, session_id: u16, nonce: &[u8], stored: &[Vec<u8>]) -> Option<Self> {
         let mut taken = self.clone();
-        if taken.nonce != nonce {
-            taken.nonce = nonce.to_vec();
-            taken.by_nonce.clear();
+        taken.0.retain(|(known, _)| {
+            stored.contains(known) || [RESYNC_TEXT, RESYNC_OCTETS].contains(&known.as_slice())
+        });
+        let mut known = taken.0.iter_mut();
+        match known.find(|(known, _)| known == nonce) {
+            Some((_, ids)) if ids.contains(&session_id) => return None,
+            Some((_, ids)) => {
+                if ids.len() >= REMEMBERED {
+                    ids.pop_front();
+                }
+                ids.push_back(session_id);
+            }
+            None => taken.0.push((nonce.to_vec(), VecDeque::from([session_id]))),
         }
-        let list = match proven_by {
-            ProvenBy::StoredNonce => &mut taken.by_nonce,
-            ProvenBy::ResyncText | ProvenBy::ResyncOctets => &mut taken.by_resync,
-        };
-        if list.contains(&session_id) {
-            return None;
-        }
-        if list.len() >= REMEMBERED {
-            list.pop_front();
-        }
-        list.push_back(session_id);
         Some(taken)
     }
 
-    /// A record: version, the nonce, both lists, each with its length.
+    /// A record: version, then each nonce and the identifiers under it, each with its length.
     fn encode(&self) -> Vec<u8> {
         let mut record = vec![RECORD_VERSION];
         let mut part = |octets: &[u8]| {
@@ -310,9 +315,9 @@ impl Taken {
             record.extend(length.to_be_bytes());
             record.extend(octets);
         };
-        part(&self.nonce);
-        for list in [&self.by_nonce, &self.by_resync] {
-            let octets: Vec<u8> = list.iter().flat_map(|id| id.to_be_bytes()).collect();
+        for (nonce, ids) in &self.0 {
+            part(nonce);
+            let octets: Vec<u8> = ids.iter().flat_map(|id| id.to_be_bytes()).collect();
             part(&octets);
         }
         record
@@ -322,26 +327,26 @@ impl Taken {
         let (&RECORD_VERSION, mut rest) = record.split_first()? else {
             return None;
         };
-        let mut part = || -> Option<&[u8]> {
+        let part = |rest: &mut &[u8]| -> Option<Vec<u8>> {
             let (length, after) = rest.split_first_chunk()?;
             let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
             let (part, after) = after.split_at_checked(length)?;
-            rest = after;
-            Some(part)
+            *rest = after;
+            Some(part.to_vec())
         };
-        let list = |octets: &[u8]| -> Option<VecDeque<u16>> {
-            let (ids, rest) = octets.as_chunks();
-            let list: VecDeque<u16> = ids.iter().map(|id| u16::from_be_bytes(*id)).collect();
-            let once: BTreeSet<&u16> = list.iter().collect();
-            let fits = rest.is_empty() && list.len() <= REMEMBERED && once.len() == list.len();
-            fits.then_some(list)
-        };
-        let taken = Self {
-            nonce: part()?.to_vec(),
-            by_nonce: list(part()?)?,
-            by_resync: list(part()?)?,
-        };
-        rest.is_empty().then_some(taken)
+        let mut taken = Self::default();
+        while !rest.is_empty() {
+            let nonce = part(&mut rest)?;
+            let octets = part(&mut rest)?;
+            let (ids, odd) = octets.as_chunks();
+            let ids: VecDeque<u16> = ids.iter().map(|id| u16::from_be_bytes(*id)).collect();
+            let once: BTreeSet<&u16> = ids.iter().collect();
+            if !odd.is_empty() || ids.len() > REMEMBERED || once.len() != ids.len() {
+                return None;
+            }
+            taken.0.push((nonce, ids));
+        }
+        Some(taken)
     }
 }
 
@@ -353,57 +358,75 @@ mod tests {
 
     use super::*;
 
-    const STORED: ProvenBy = ProvenBy::StoredNonce;
+    fn stored(nonces: &[&str]) -> Vec<Vec<u8>> {
+        nonces
+            .iter()
+            .map(|nonce| nonce.as_bytes().to_vec())
+            .collect()
+    }
 
     #[test]
     fn an_identifier_counts_once_for_each_nonce() {
-        let first = Taken::default().with(7, STORED, b"a").unwrap();
-        assert_eq!(first.with(7, STORED, b"a"), None);
-        let resync = first.with(7, ProvenBy::ResyncText, b"a").unwrap();
-        assert_eq!(resync.with(7, ProvenBy::ResyncOctets, b"a"), None);
-        let next = resync.with(7, STORED, b"b").unwrap();
-        assert_eq!(next.with(7, STORED, b"b"), None);
-        assert_eq!(next.with(7, ProvenBy::ResyncText, b"b"), None);
+        let (ab, bc) = (stored(&["a", "b"]), stored(&["b", "c"]));
+        let taken = Taken::default().with(7, b"a", &ab).unwrap();
+        assert_eq!(taken.with(7, b"a", &ab), None);
+        let taken = taken.with(7, b"b", &ab).unwrap();
+        let taken = taken.with(7, RESYNC_TEXT, &ab).unwrap();
+        for nonce in [b"a", b"b", RESYNC_TEXT] {
+            assert_eq!(taken.with(7, nonce, &ab), None, "however they alternate");
+        }
+        let taken = taken.with(7, b"c", &bc).unwrap();
+        for nonce in [b"b", b"c", RESYNC_TEXT] {
+            assert_eq!(taken.with(7, nonce, &bc), None);
+        }
+        let nonces: Vec<_> = taken.0.iter().map(|(nonce, _)| nonce.as_slice()).collect();
+        assert_eq!(
+            nonces,
+            [b"b", RESYNC_TEXT, b"c"],
+            "the one of the past is gone"
+        );
     }
 
     #[test]
     fn the_oldest_identifier_goes() {
         let count = u16::try_from(REMEMBERED).unwrap();
+        let stored = stored(&["a"]);
         let mut taken = Taken::default();
         for id in 1..=count {
-            taken = taken.with(id, STORED, b"a").unwrap();
+            taken = taken.with(id, b"a", &stored).unwrap();
         }
-        assert_eq!(taken.with(1, STORED, b"a"), None);
-        let more = taken.with(count + 1, STORED, b"a").unwrap();
-        assert_eq!(more.by_nonce.len(), REMEMBERED);
-        assert!(more.with(1, STORED, b"a").is_some());
-        assert_eq!(more.with(2, STORED, b"a"), None);
+        assert_eq!(taken.with(1, b"a", &stored), None);
+        let more = taken.with(count + 1, b"a", &stored).unwrap();
+        assert_eq!(more.0[0].1.len(), REMEMBERED);
+        assert!(more.with(1, b"a", &stored).is_some());
+        assert_eq!(more.with(2, b"a", &stored), None);
     }
 
     #[test]
     fn a_damaged_record_is_refused() {
-        let taken = Taken::default().with(7, STORED, b"ab").unwrap();
-        let record = taken.with(8, ProvenBy::ResyncText, b"ab").unwrap().encode();
-        for end in 0..record.len() {
+        let stored = stored(&["ab"]);
+        let taken = Taken::default().with(7, b"ab", &stored).unwrap();
+        let one = taken.encode().len();
+        let record = taken.with(8, RESYNC_TEXT, &stored).unwrap().encode();
+        for end in (0..record.len()).filter(|end| ![1, one].contains(end)) {
             assert_eq!(Taken::decode(&record[..end]), None, "cut at {end}");
         }
         assert_eq!(Taken::decode(&[record.as_slice(), b"x"].concat()), None);
         let mut later = record.clone();
         later[0] = 2;
         assert_eq!(Taken::decode(&later), None);
-        let twice = [&[1][..], &[0; 4], &[0, 0, 0, 4, 0, 7, 0, 7], &[0; 4]].concat();
+        let twice = [&[1][..], &[0; 4], &[0, 0, 0, 4, 0, 7, 0, 7]].concat();
         assert_eq!(Taken::decode(&twice), None);
     }
 
     proptest! {
         #[test]
-        fn records_round_trip(
-            steps in vec((1..40u16, 0..3usize, "[ab]{0,3}"), 0..40),
-        ) {
-            let kinds = [STORED, ProvenBy::ResyncText, ProvenBy::ResyncOctets];
+        fn records_round_trip(steps in vec((1..40u16, 0..4usize, 0..3usize), 0..40)) {
+            let nonces = [b"a".as_slice(), b"", RESYNC_TEXT, RESYNC_OCTETS];
+            let sets = [stored(&["a"]), stored(&["", "a"]), stored(&["b"])];
             let mut taken = Taken::default();
-            for (id, kind, nonce) in steps {
-                taken = taken.with(id, kinds[kind], nonce.as_bytes()).unwrap_or(taken);
+            for (id, nonce, set) in steps {
+                taken = taken.with(id, nonces[nonce], &sets[set]).unwrap_or(taken);
                 prop_assert_eq!(Taken::decode(&taken.encode()), Some(taken.clone()));
             }
         }

@@ -327,6 +327,9 @@ impl Session {
         if let Some(issued) = self.verifier.next_nonce() {
             next.issued = Some(issued.clone());
         }
+        if let Some(reached) = self.verifier.reached_nonce() {
+            next.notification = Some(reached.clone());
+        }
         next.received = self.prover.nonce().cloned();
         if next != self.nonces {
             let stored = nonces.store(peer(config), &next);

@@ -12,6 +12,9 @@ use crate::{
 /// How many alerts with a Correlator are remembered as reported.
 const REMEMBERED_ALERTS: usize = 64;
 
+/// How many notifications without an answer are remembered.
+const REMEMBERED_NOTIFICATIONS: usize = 64;
+
 /// What outlives the sessions of a device.
 #[derive(Debug, Default)]
 pub(crate) struct Device {
@@ -19,6 +22,8 @@ pub(crate) struct Device {
     reported: VecDeque<GenericAlert>,
     unconfirmed: Vec<News>,
     pub(crate) last_seen: Duration,
+    /// The SessionIDs of notifications that were not answered.
+    notified: VecDeque<u16>,
     /// The nonce that a session for a notification begins with.
     pub(crate) resync: Option<Nonce>,
 }
@@ -45,6 +50,27 @@ struct Job {
 }
 
 impl Device {
+    /// Notes that a notification is sent to it.
+    pub(crate) fn notified(&mut self, session_id: u16) {
+        if self.notified.len() >= REMEMBERED_NOTIFICATIONS {
+            self.notified.pop_front();
+        }
+        self.notified.push_back(session_id);
+    }
+
+    /// Whether a notification with this SessionID was sent and not answered.
+    pub(crate) fn awaits(&self, session_id: u16) -> bool {
+        self.notified.contains(&session_id)
+    }
+
+    /// Whether a session with this SessionID answers a notification, which it does once.
+    pub(crate) fn answers(&mut self, session_id: u16) -> bool {
+        let place = self.notified.iter().position(|id| *id == session_id);
+        place
+            .and_then(|place| self.notified.remove(place))
+            .is_some()
+    }
+
     pub(crate) fn enqueue(&mut self, id: ProcedureId, procedure: Box<dyn Procedure>) {
         self.jobs.push_back(Job {
             id,

@@ -40,6 +40,12 @@ pub enum EventKind {
         /// What the device says about itself.
         dev_info: DevInfo,
     },
+    /// The session that just started is the one a notification asked for:
+    /// [`Server::notify`](crate::Server::notify).
+    NotificationAnswered {
+        /// Its SessionID.
+        session_id: u16,
+    },
     /// A session ended. After [`SessionEnd::Completed`] a device that still has something to say
     /// may go on; the session then ends once more.
     SessionEnded(SessionEnd),

@@ -59,6 +59,6 @@ pub use config::{Account, Accounts, Compat, Config, Everyone};
 pub use error::{EnqueueError, ReceiveError, RespondError};
 pub use event::{DevInfo, Event, EventKind, ProcedureId, SessionEnd, Trigger, Violation};
 pub use group::CommandGroup;
-pub use server::{Receipt, Request, Response, Server};
+pub use server::{NotifyError, Receipt, Request, Response, Server};
 pub use session::Session;
 pub use single::SingleCommand;

@@ -17,6 +17,10 @@ use crate::{
     turn::{Opening, Walk},
 };
 
+mod notify;
+
+pub use notify::NotifyError;
+
 /// Names a session: the identifier of its device and its SessionID.
 type Key = (String, String);
 
@@ -148,22 +152,7 @@ impl Server {
     ///
     /// A [`JournalError`]
     pub fn notification_nonce(&self, device: &str) -> Result<Option<Nonce>, JournalError> {
-        Ok(self.nonces.load(device)?.received)
-    }
-
-    /// Begins the next session the device opens for a notification with this nonce, that of
-    /// resynchronisation the notification was signed with, in both directions. [DM-Notification]
-    ///
-    /// # Errors
-    ///
-    /// [`EnqueueError::TooManyDevices`]
-    pub fn resynchronize(&mut self, device: &str, nonce: Nonce) -> Result<(), EnqueueError> {
-        if !self.make_room_for_device(device) {
-            return Err(EnqueueError::TooManyDevices);
-        }
-        let device = self.devices.entry(device.to_owned()).or_default();
-        device.resync = Some(nonce);
-        Ok(())
+        Ok(self.nonces.load(device)?.notification)
     }
 
     /// Puts a procedure at the end of a device's queue.
@@ -491,6 +480,10 @@ impl Server {
         if let Some(Opening { trigger, dev_info }) = opened {
             device.begin_session();
             log.push(EventKind::SessionStarted { trigger, dev_info });
+            let session_id = u16::from_str_radix(&key.1, 16).unwrap_or_default();
+            if trigger == Trigger::Server && device.answers(session_id) {
+                log.push(EventKind::NotificationAnswered { session_id });
+            }
         }
         let is_final = Walk {
             config: &self.config,

@@ -187,6 +187,9 @@ impl Session {
         if let Some(issued) = self.verifier.next_nonce() {
             next.issued = Some(issued.clone());
         }
+        if let Some(heard) = self.prover.heard_nonce() {
+            next.notification = Some(heard.clone());
+        }
         next.received = self.prover.nonce().cloned();
         Some(next).filter(|next| *next != self.nonces)
     }

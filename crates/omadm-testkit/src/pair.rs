@@ -114,6 +114,11 @@ impl Pair {
         self.feed(Input::Queue(notice));
     }
 
+    /// Hands the device a notification.
+    pub fn notify(&mut self, octets: &[u8]) {
+        self.feed(Input::Notification(octets));
+    }
+
     /// Opens a session and runs it to its end.
     pub fn session(&mut self) {
         self.sessions += 1;

@@ -12,7 +12,11 @@ use std::collections::BTreeSet;
 use omadm_client::{Auth, Config, Event, SessionEnd, Start};
 use omadm_core::{Format, JournalErrorKind, Space};
 use omadm_server::{Account, EventKind, SingleCommand};
-use omadm_session::{Nonce, Proof, Scheme, notification::RESYNC_TEXT, request::Leaf};
+use omadm_session::{
+    Proof, Scheme,
+    notification::{Notification, ProvenBy, RESYNC_TEXT},
+    request::Leaf,
+};
 use omadm_testkit::{Bench, DEVICE_ID, Fault, Pair, SERVER_ID, Wire, again_over_wbxml, uri};
 
 /// No proof, and every scheme.
@@ -382,8 +386,10 @@ fn both_ends_fall_back_to_the_default_nonce_once() {
     for scheme in [Scheme::Md5, Scheme::Mac] {
         let both = Both::same(scheme);
         let mut pair = both.pair(Wire::default());
-        let nonce = Nonce::new(RESYNC_TEXT).unwrap();
-        pair.server.resynchronize(DEVICE_ID, nonce).unwrap();
+        let notification = Notification::new(7, SERVER_ID.parse().unwrap()).unwrap();
+        let server = &mut pair.server;
+        let octets = server.notify(DEVICE_ID, &notification, ProvenBy::ResyncText);
+        assert!(octets.is_ok());
         pair.enqueue(rename("hall"));
         let mut start = Start::by_server(7);
         start.resync = Some(RESYNC_TEXT);

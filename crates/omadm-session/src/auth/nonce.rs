@@ -104,6 +104,10 @@ pub enum NonceError {
 pub struct NoncePair {
     /// What the peer was told to prove itself with.
     pub issued: Option<Nonce>,
+    /// What a notification is signed with: at the server the nonce received last, used or not, at
+    /// the device the one the server is known to have, which may have got `issued` since.
+    /// [DM-Notification]
+    pub notification: Option<Nonce>,
     /// What the peer told this end to prove itself with.
     pub received: Option<Nonce>,
     /// What `issued` and `received` were before the first session, as provisioned.
@@ -115,6 +119,9 @@ impl NoncePair {
     #[must_use]
     pub fn provisioned(mut self, issued: Option<Nonce>, received: Option<Nonce>) -> Self {
         let [of_issued, of_received] = &mut self.provisioned;
+        if *of_issued != issued {
+            self.notification.clone_from(&issued);
+        }
         for (nonce, before, given) in [
             (&mut self.issued, of_issued, issued),
             (&mut self.received, of_received, received),
@@ -127,9 +134,15 @@ impl NoncePair {
         self
     }
 
-    fn fields(&self) -> [Option<&Nonce>; 4] {
+    fn fields(&self) -> [Option<&Nonce>; 5] {
         let [of_issued, of_received] = &self.provisioned;
-        [&self.issued, &self.received, of_issued, of_received].map(Option::as_ref)
+        let Self {
+            issued,
+            notification,
+            received,
+            ..
+        } = self;
+        [issued, notification, received, of_issued, of_received].map(Option::as_ref)
     }
 
     /// The record: the version, then of each field whether it is there, its length, its octets.
@@ -163,6 +176,7 @@ impl NoncePair {
         };
         Some(Self {
             issued: field()?,
+            notification: field()?,
             received: field()?,
             provisioned: [field()?, field()?],
         })
@@ -321,12 +335,12 @@ mod tests {
     proptest! {
         #[test]
         fn records_are_read_as_written(
-            fields in proptest::array::uniform4(proptest::option::of(
+            fields in proptest::array::uniform5(proptest::option::of(
                 proptest::collection::vec(any::<u8>(), 0..=Nonce::MAX),
             )),
         ) {
-            let [issued, received, a, b] = fields.map(|it| it.map(|it| Nonce::new(it).unwrap()));
-            let pair = NoncePair { issued, received, provisioned: [a, b] };
+            let [issued, notification, received, a, b] = fields.map(|it| it.map(|it| Nonce::new(it).unwrap()));
+            let pair = NoncePair { issued, notification, received, provisioned: [a, b] };
             prop_assert_eq!(NoncePair::from_record(&pair.record()), Some(pair));
         }
 

@@ -24,6 +24,8 @@ pub struct Prover {
     proofs: Vec<Proof>,
     /// What the next proof is made with.
     nonce: Option<Nonce>,
+    /// What the peer sent last in this session, used or not.
+    heard: Option<Nonce>,
     state: State,
     /// The last message carried a proof, made with this nonce if with one.
     presented: Option<Option<Nonce>>,
@@ -60,6 +62,7 @@ impl Prover {
         Self {
             proofs: proofs.into_iter().collect(),
             nonce: None,
+            heard: None,
             state: State::Presenting,
             presented: None,
             settled: false,
@@ -130,6 +133,13 @@ impl Prover {
         self.nonce.as_ref()
     }
 
+    /// The nonce that the peer sent last in this session, used or not: what a notification is signed
+    /// with. [DM-Notification]
+    #[must_use]
+    pub const fn heard_nonce(&self) -> Option<&Nonce> {
+        self.heard.as_ref()
+    }
+
     /// The user name that the `LocName` of the header's Source carries with a digest.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
@@ -174,6 +184,7 @@ impl Prover {
             return Heard::Violated;
         }
         if next.is_some() {
+            self.heard.clone_from(&next);
             self.nonce = next;
         }
         self.settled = true;
@@ -199,6 +210,7 @@ impl Prover {
             if self.presented == Some(Some(nonce.clone())) {
                 return None;
             }
+            self.heard = Some(nonce.clone());
             self.nonce = Some(nonce);
         } else if index == 0 && self.presented.is_some() {
             // Basic has no nonce: the same credentials refused once are refused for good.

@@ -33,6 +33,10 @@ pub struct Verifier {
     next: Option<Nonce>,
     /// What the Status of the last message carries.
     chal: Option<Chal<'static>>,
+    /// The nonce in it.
+    told: Option<Nonce>,
+    /// The last nonce in a message that the peer answered.
+    reached: Option<Nonce>,
 }
 
 /// What a message brings to prove its sender.
@@ -127,6 +131,8 @@ impl Verifier {
             failures: 0,
             next: None,
             chal: None,
+            told: None,
+            reached: None,
         }
     }
 
@@ -157,6 +163,10 @@ impl Verifier {
         random: &mut dyn Random,
     ) -> Result<Verdict, NoRandom> {
         self.chal = None;
+        // Who answers a message has it.
+        if let Some(told) = self.told.take() {
+            self.reached = Some(told);
+        }
         if self.identity.is_some() && evidence.identity == self.identity.as_ref() {
             self.satisfied = true;
             return Ok(Verdict::Proven);
@@ -177,6 +187,7 @@ impl Verifier {
             let nonce = fresh(random).inspect_err(|_| self.satisfied = false)?;
             self.chal = Some(nonce.chal(scheme));
             self.expected = vec![nonce.clone()];
+            self.told = Some(nonce.clone());
             self.next = Some(nonce).filter(|_| self.satisfied);
         } else if !self.satisfied {
             self.chal = Some(Chal::new(scheme.meta()));
@@ -196,6 +207,12 @@ impl Verifier {
     #[must_use]
     pub const fn next_nonce(&self) -> Option<&Nonce> {
         self.next.as_ref()
+    }
+
+    /// The nonce that the peer is known to have been told last, in this session.
+    #[must_use]
+    pub const fn reached_nonce(&self) -> Option<&Nonce> {
+        self.reached.as_ref()
     }
 
     /// The scheme of the proof in messages, if one is wanted.
