@@ -293,8 +293,17 @@ impl Walk<'_> {
     fn say_again(&mut self) {
         self.refused = true;
         self.session.ledger.lose();
-        self.session.sending = None;
         let Unproven { statuses, commands } = std::mem::take(&mut self.session.unproven);
+        // An object that began in this message begins anew; of any other a chunk is lost.
+        let again = |sending: &Sending| {
+            let mut commands = commands.iter();
+            commands.any(|it| (it.procedure, it.tagged.tag) == (sending.procedure, sending.tag))
+        };
+        let sending = self.session.sending.take();
+        if let Some(sending) = sending.filter(|sending| !again(sending)) {
+            let answer = Answer::not_answered(sending.tag, Unanswered::Incomplete);
+            self.device.answer(sending.procedure, answer);
+        }
         self.session.outbox.push(statuses);
         for queued in commands.into_iter().rev() {
             self.session.queue.push_front(queued);
