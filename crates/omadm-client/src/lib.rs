@@ -13,6 +13,8 @@
 //! - **Large objects**: values, arguments, results and alerts larger than a message come and go in
 //!   chunks, up to [`Config::max_object_size`] and the server's MaxObjSize; one that is not whole is
 //!   never executed. In Atomic and Sequence, which come in one message, a chunk is answered with 406.
+//! - **Authentication** of both ends by [`Auth`]: basic, md5, MAC or the transport. Nonces are in the
+//!   journal, made of [`Client::with_random`]. [DM-Security]
 //! - **User interaction**: alerts 1100 to 1104 as [`Output::Ask`], one at a time, each within MAXDT
 //!   and [`Config::interaction_limit`].
 //! - **Notifications**: package 0 as [`Input::Notification`], verified, taken once, and answered by

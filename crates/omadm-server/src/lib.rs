@@ -35,10 +35,13 @@
 //! # assert_eq!(error.to_string(), "the message cannot be decoded");
 //! ```
 //!
-//! Authentication is `none` or `basic`. A value too large for a message of the device goes in
+//! A value too large for a message of the device goes in
 //! chunks, up to its MaxObjSize; values of results and alerts come in chunks, up to
 //! [`Config::max_object_size`]. A group of commands goes in one message or comes back as
 //! [`TooLarge`](omadm_session::Unanswered::TooLarge).
+//!
+//! How devices prove who they are, and the server to them, is said by their [`Account`]; the nonces
+//! that takes are kept by [`Server::with_nonces`]. [DM-Security]
 
 mod answer;
 mod ask;

@@ -351,6 +351,17 @@ fn who_proves_nothing_is_not_served() {
     }
 }
 
+/// A device gives up on a server that takes its messages and says nothing; how long that may take
+/// is a limit of the engine, and its tests have the clock.
+#[test]
+fn a_silent_server_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/dm", listener.local_addr().unwrap());
+    let output = virmo(&["device", "--server", &url, "--once", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(end(&output), "the server did not answer");
+}
+
 /// A server that cannot prove itself gets nothing done.
 #[test]
 fn a_server_that_proves_nothing_is_not_obeyed() {

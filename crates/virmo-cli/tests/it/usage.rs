@@ -120,6 +120,9 @@ fn a_wrong_word_is_named() {
             "--auth basic",
         ),
         (&device, &basic, "--user"),
+        (&device, &["--auth", "md5"], "--auth md5 needs --user"),
+        (&serve, &["--auth", "mac"], "--auth mac needs --user"),
+        (&device, &["--auth", "md4"], "md4"),
         (
             &device,
             &[
