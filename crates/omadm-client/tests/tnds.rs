@@ -2,10 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use omadm_core::Format;
-use omadm_mo::tnds::{Document, Limits, MIME_WBXML, MIME_XML};
+use omadm_mo::{
+    Account, Inbox,
+    tnds::{Document, Limits, MIME_WBXML, MIME_XML},
+};
 use omadm_session::request::{self, Leaf};
 use omadm_syncml::{Command, Data, Encoding, Fragment, Group, Item, Meta, NodeCommand};
-use omadm_testkit::{Bench, by_encoding, data, describe, encoding, results, uri};
+use omadm_testkit::{Bench, TestJournal, by_encoding, data, describe, encoding, results, uri};
 
 /// A document of these nodes.
 fn tree(nodes: &str) -> String {
@@ -466,4 +469,46 @@ fn a_document_comes_in_many_shapes() {
 #[test]
 fn all_of_this_over_wbxml_too() {
     omadm_testkit::again_over_wbxml();
+}
+
+/// A server adds an account to the Inbox, and the device puts it where accounts are. [DM-StdObj]
+#[test]
+fn an_account_in_the_inbox_moves_to_its_place() {
+    let journal = TestJournal::default();
+    let (stored, mut registry, log) = omadm_testkit::device(&journal);
+    registry
+        .mount(Box::new(Account::objects([]).unwrap()))
+        .unwrap();
+    registry.mount(Box::new(Inbox)).unwrap();
+    let mut bench = Bench::with(stored, registry, log, journal, Bench::config()).unwrap();
+    let chr = |name: &str, value: &str| leaf(&named(name), "chr", "", value);
+    let address = node(&named("1"), &chr("Addr", "http://second.example/"));
+    let account = |acl: &str| {
+        let inside = chr("ServerID", "second.example") + &node(&named("AppAddr"), &address);
+        let object = node(&named("new"), &inside);
+        let kind = format!(
+            "<RTProperties><ACL>{acl}</ACL><Format><node/></Format><Type>\
+             <DDFName>urn:oma:mo:oma-dm-dmacc:1.0</DDFName></Type></RTProperties>"
+        );
+        let plain = "<RTProperties><Format><node/></Format><Type><DDFName/></Type></RTProperties>";
+        tree(&object.replacen(plain, &kind, 1))
+    };
+    let acl = "Delete=second.example&amp;Get=second.example&amp;Replace=second.example";
+    let codes = bench.codes([
+        add("./Inbox", &account(acl)),
+        add("./Inbox", &account(acl)),
+        request::get("./Inbox"),
+        request::get("./DMAcc"),
+    ]);
+    assert_eq!(codes, [200, 418, 405, 200]);
+    let (root, read) = Account::find(bench.client.tree(), &"second.example".parse().unwrap())
+        .unwrap()
+        .unwrap();
+    assert_eq!(root, uri("./DMAcc/new"));
+    assert_eq!(
+        read,
+        Account::new("second.example".parse().unwrap(), "http://second.example/")
+    );
+    let node = bench.client.tree().node(&root).unwrap();
+    assert_eq!(node.acl().to_string(), acl.replace("&amp;", "&"));
 }
