@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use omadm_client::{ApiMisuse, Input, SessionEnd};
 use omadm_core::{Interaction, UserAnswer, UserInteraction};
-use omadm_session::request;
+use omadm_session::request::{self, Leaf};
 use omadm_syncml::{Alert, Command, Encoding, Group, Message, Status};
 use omadm_testkit::{Bench, data, statuses};
 
@@ -147,6 +147,46 @@ fn in_a_sequence_a_no_skips_the_rest_of_it_and_nothing_behind_it() {
                     skipped(message),
                 ];
                 assert_eq!(codes(&said), expected, "{encoding} {kind:?}");
+                assert_eq!(items(&said), data);
+            }
+        }
+    }
+}
+
+#[test]
+fn in_an_atomic_what_is_no_yes_takes_everything_back() {
+    for encoding in ENCODINGS {
+        for kind in kinds() {
+            for (answer, code, data, _, message) in outcomes(&kind) {
+                let mut bench = bench(encoding);
+                bench.start();
+                let before = bench.dump();
+                let rename = |to: &str| request::replace("./Lamp/Name", Leaf::from(to));
+                let inside = [rename("a"), alert(&asked(kind.clone())), rename("b")];
+                let get = request::get("./DevInfo/Mod");
+                assert!(
+                    bench
+                        .say([Command::Atomic(Group::new(inside)), get])
+                        .is_none()
+                );
+                assert_eq!(
+                    bench.dump(),
+                    before,
+                    "nothing is changed while a person thinks"
+                );
+                let said = bench.answer(answer).unwrap();
+                let after = if message { 200 } else { 215 };
+                if code == 200 {
+                    assert_eq!(codes(&said), [200, 200, code, 200, after]);
+                    assert_eq!(bench.value("./Lamp/Name").as_deref(), Some("b"));
+                } else {
+                    assert_eq!(
+                        codes(&said),
+                        [507, 216, code, 215, after],
+                        "{encoding} {kind:?}"
+                    );
+                    assert_eq!(bench.dump(), before);
+                }
                 assert_eq!(items(&said), data);
             }
         }

@@ -5,7 +5,7 @@ use omadm_session::{
     ASSUMED_MESSAGE_SIZE, Correlators, Evidence, Incoming, NoRandom, Nonce, NoncePair, Nonces,
     Procedure, Scheme, TransportIdentity, Verdict, header_status,
 };
-use omadm_syncml::{EncodeError, Encoding, Header, Message, Version, decode};
+use omadm_syncml::{CmdRef, Command, EncodeError, Encoding, Header, Message, Version, decode};
 
 use crate::{
     Accounts, Config, DevInfo, EnqueueError, Event, EventKind, ProcedureId, ReceiveError,
@@ -373,7 +373,8 @@ impl Server {
     /// A message that no session is known for.
     fn begin(&self, message: &Message<'_>) -> Place {
         let header = &message.header;
-        let first = header.msg_id == 1 || self.config.compat.skipped_message_ids;
+        let again = header.msg_id == 2 && answers_refusal(message);
+        let first = header.msg_id == 1 || again || self.config.compat.skipped_message_ids;
         let opening = Opening::of(message, self.config.compat).filter(|_| first);
         let Some(opening) = opening else {
             return Place::Refused(Reason::NoSession);
@@ -395,7 +396,7 @@ impl Server {
             }
         }
         let session = Session::new(header, account, &self.config, nonces, resync);
-        Place::New(Box::new(session))
+        Place::New(Box::new(session.after(again.into())))
     }
 
     /// Processes a message of a session; the body of the answer if it is refused.
@@ -655,6 +656,15 @@ enum Place {
     New(Box<Session>),
     /// The next message of a session that is known.
     Next,
+}
+
+/// Whether a message answers the first one of this engine to its session, which is not kept where it
+/// refused the version.
+fn answers_refusal(message: &Message<'_>) -> bool {
+    message.commands.iter().any(|command| {
+        matches!(command, Command::Status(status)
+            if status.cmd_ref == CmdRef::Header && status.msg_ref == 1)
+    })
 }
 
 /// Why a message is not processed.

@@ -194,6 +194,12 @@ impl Session {
         Some(next).filter(|next| *next != self.nonces)
     }
 
+    /// The same after this many messages of the engine.
+    pub(crate) fn after(mut self, sent: u32) -> Self {
+        self.link = self.link.with_sent(sent);
+        self
+    }
+
     /// The identifier of the device: the LocURI of its Source.
     #[must_use]
     pub fn device(&self) -> &str {

@@ -33,7 +33,8 @@ pub struct Link {
     remote: Location<'static>,
     sent: u32,
     received: u32,
-    announced: (u32, u32),
+    /// The sizes to announce, until they were.
+    announced: Option<(u32, u32)>,
     version: Version,
     peer_message_size: Option<u64>,
     peer_object_size: Option<u64>,
@@ -70,7 +71,7 @@ impl Link {
             remote: remote.into(),
             sent: 0,
             received: 0,
-            announced: (MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE),
+            announced: Some((MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE)),
             version: Version::default(),
             peer_message_size: None,
             peer_object_size: None,
@@ -80,7 +81,14 @@ impl Link {
     /// Announces these sizes instead of [`MAX_MESSAGE_SIZE`] and [`MAX_OBJECT_SIZE`], in bytes.
     #[must_use]
     pub const fn with_sizes(mut self, message: u32, object: u32) -> Self {
-        self.announced = (message, object);
+        self.announced = Some((message, object));
+        self
+    }
+
+    /// Goes on from this many messages that this end sent before, without keeping a session.
+    #[must_use]
+    pub const fn with_sent(mut self, messages: u32) -> Self {
+        self.sent = messages;
         self
     }
 
@@ -115,8 +123,7 @@ impl Link {
             self.local.clone(),
         );
         header.ver_proto = Cow::Borrowed(self.version.as_str());
-        if self.sent == 1 {
-            let (message, object) = self.announced;
+        if let Some((message, object)) = self.announced.take() {
             header.meta = header
                 .meta
                 .with_max_msg_size(message.into())
