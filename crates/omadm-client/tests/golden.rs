@@ -7,7 +7,7 @@
 use std::{fmt::Write, fs, path::Path, time::Duration};
 
 use omadm_client::{Auth, Input};
-use omadm_core::{AlertCode, Correlator, Format, StatusCode};
+use omadm_core::{AlertCode, Correlator, Format, StatusCode, UserAnswer};
 use omadm_session::{
     Proof, Prover, Scheme, header_status,
     request::{self, Leaf},
@@ -149,6 +149,64 @@ fn executing() {
     bench.feed(Input::Abort).unwrap();
     bench.say([request::get("./Lamp/Name")]);
     record.message("Get after the device decided to abort", &bench);
+    record.check();
+}
+
+#[test]
+fn interaction() {
+    let mut record = Record::new("interaction.xml");
+    let mut bench = Bench::default();
+    bench.start();
+    let asked = [
+        (AlertCode::DISPLAY, vec!["MINDT=10", "Backing up"]),
+        (
+            AlertCode::CONFIRM,
+            vec!["DR=1&MAXDT=60", "Add the access point?"],
+        ),
+        (
+            AlertCode::TEXT_INPUT,
+            vec!["MAXLEN=8&IT=N&ET=P&DR=1%2E5", "The PIN?"],
+        ),
+        (
+            AlertCode::SINGLE_CHOICE,
+            vec!["DR=2", "Colour?", "red", "green"],
+        ),
+        (
+            AlertCode::MULTIPLE_CHOICE,
+            vec!["DR=2-3&X=1", "Größe?", "S", "M", "L"],
+        ),
+        (AlertCode::CONFIRM, vec!["", "Go on?"]),
+    ];
+    let alert = |(code, texts): (AlertCode, Vec<&'static str>)| {
+        let items = texts.into_iter().map(|text| match text {
+            "" => Item::new(),
+            text => Item::new().with_data(text),
+        });
+        Command::Alert(Alert::new(code).with_items(items.collect::<Vec<_>>()))
+    };
+    let [shown, group @ ..] = asked.map(alert);
+    let commands: Vec<_> = group
+        .into_iter()
+        .chain([request::get("./Lamp/Name")])
+        .collect();
+    let group = Group::new(commands);
+    bench.say([shown, Command::Sequence(group)]);
+    bench.answer(UserAnswer::Accepted);
+    bench.advance(Duration::from_secs(10));
+    for answer in [
+        UserAnswer::Accepted,
+        UserAnswer::Text("1234".into()),
+        UserAnswer::Choices(vec![2]),
+        UserAnswer::Choices(vec![3, 1]),
+        UserAnswer::Rejected,
+    ] {
+        bench.answer(answer);
+    }
+    record.message(
+        "a text that is shown, and a Sequence of a question answered with yes, an input, a choice \
+         of one, a choice of two, a question answered with no, and a Get",
+        &bench,
+    );
     record.check();
 }
 

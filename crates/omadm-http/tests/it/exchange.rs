@@ -145,6 +145,18 @@ fn an_answer_of_any_status_is_an_answer() {
 }
 
 #[test]
+fn short_media_types_are_taken_if_asked_for() {
+    let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.syncml+wbxml\r\n\
+                  content-length: 1\r\n\r\nx";
+    let (kind, _) = failure(Deed::send(answer), |_| {});
+    assert_eq!(kind, TransportErrorKind::ContentType);
+    let peer = Peer::new([Deed::send(answer)]);
+    let tolerant = transport(|config| config.allow_short_media_types = true);
+    let reply = post(&tolerant, &peer.url("/")).unwrap();
+    assert_eq!(reply.encoding, Encoding::Wbxml);
+}
+
+#[test]
 fn what_is_no_message_is_not_taken() {
     let answer = |headers: &str| {
         let answer = format!("HTTP/1.1 200 OK\r\n{headers}content-length: 1\r\n\r\nx");
