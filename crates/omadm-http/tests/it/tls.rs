@@ -181,3 +181,36 @@ fn pem_is_checked_when_it_is_read() {
         "Tls { own_authorities: true, identity: true }"
     );
 }
+
+/// Answers with the certificate of whoever asks.
+struct WhoAreYou;
+
+impl Handler for WhoAreYou {
+    fn handle(&self, request: &Incoming) -> Outgoing {
+        let certificate = request.certificate.clone().unwrap_or_default();
+        Outgoing::message(Encoding::Xml, certificate)
+    }
+}
+
+#[test]
+fn a_handler_knows_the_certificate_of_the_client() {
+    let asking = ServerTls::with_client_authorities(SERVER.0, SERVER.1, AUTHORITY).unwrap();
+    let open = ServerTls::new(SERVER.0, SERVER.1).unwrap();
+    let known = trusting(AUTHORITY)
+        .with_identity(CLIENT.0, CLIENT.1)
+        .unwrap();
+    for (tls, client, expected) in [(asking, known.clone(), Some(CLIENT.0)), (open, known, None)] {
+        let mut config = ServerConfig::default();
+        config.tls = Some(tls);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::start(listener, Arc::new(WhoAreYou), config).unwrap();
+        let url = format!("https://localhost:{}/dm", server.address().port());
+        let body = post(&url, client).unwrap();
+        assert_eq!(body.is_empty(), expected.is_none());
+        let lines = expected.map(|pem| String::from_utf8_lossy(pem).into_owned());
+        let base64 = lines.iter().flat_map(|pem| pem.lines().skip(1));
+        let base64: String = base64.take_while(|line| !line.starts_with('-')).collect();
+        let padding = base64.bytes().filter(|octet| *octet == b'=').count();
+        assert_eq!(body.len(), base64.len() / 4 * 3 - padding);
+    }
+}
