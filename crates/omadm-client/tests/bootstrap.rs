@@ -318,3 +318,8 @@ fn a_document_that_comes_again_replaces_the_account() {
         assert_eq!(Account::roots(&device.tree), [uri("./DMAcc/1")]);
     }
 }
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}

@@ -87,3 +87,8 @@ fn a_server_that_answers_in_a_higher_version_is_told() {
     let said = bench.deliver(&body).unwrap();
     assert_eq!(describe(&said), "SyncHdr=513 Get=513 Final");
 }
+
+#[test]
+fn all_of_this_over_wbxml_too() {
+    omadm_testkit::again_over_wbxml();
+}
