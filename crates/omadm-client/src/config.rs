@@ -158,6 +158,8 @@ pub struct Compat {
     pub missing_final: bool,
     /// A `VerDTD` other than 1.2 that begins with `1.`. Otherwise: 505, nothing is executed.
     pub other_ver_dtd: bool,
+    /// A MAC that is the base64 of hexadecimal digits, not of octets. Otherwise: it proves nothing.
+    pub hex_mac: bool,
     /// The SessionID in other digits: small letters, zeros in front, decimal. Otherwise: the session
     /// ends.
     pub session_id_spelling: bool,
@@ -176,6 +178,7 @@ impl Compat {
             missing_cmd_ids: true,
             missing_final: true,
             other_ver_dtd: true,
+            hex_mac: true,
             session_id_spelling: true,
             source_as_target: true,
         }

@@ -234,6 +234,7 @@ impl Session {
         let spoken = self.link.version();
         let version = self.version(&header);
         let evidence = Evidence::new(came.body, header.cred.as_ref())
+            .with_hex_mac(config.compat.hex_mac)
             .with_hmac(came.hmac)
             .with_identity(came.identity);
         let verdict = self.verifier.check(&evidence, nonces.random());

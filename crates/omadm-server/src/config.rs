@@ -103,6 +103,8 @@ pub struct Compat {
     pub missing_final: bool,
     /// A `VerDTD` other than 1.2 that begins with `1.`. Otherwise: 505, nothing is processed.
     pub other_ver_dtd: bool,
+    /// A MAC that is the base64 of hexadecimal digits, not of octets. Otherwise: it proves nothing.
+    pub hex_mac: bool,
 }
 
 impl Compat {
@@ -119,6 +121,7 @@ impl Compat {
             duplicate_cmd_ids: true,
             missing_final: true,
             other_ver_dtd: true,
+            hex_mac: true,
         }
     }
 }

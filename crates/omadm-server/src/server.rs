@@ -413,6 +413,7 @@ impl Server {
         let opening = session.phase == Phase::Opening;
         let opened = Opening::of(message, self.config.compat).filter(|_| opening);
         let evidence = Evidence::new(request.body, header.cred.as_ref())
+            .with_hex_mac(self.config.compat.hex_mac)
             .with_hmac(request.hmac)
             .with_identity(request.identity);
         let mut verifier = session.verifier.clone();

@@ -88,6 +88,14 @@ impl FromStr for Hmac {
     /// Takes the parameters in any order, each value quoted or not; parameters of other names are
     /// skipped.
     fn from_str(text: &str) -> Result<Self, InvalidHmac> {
+        Self::parse(text, false)
+    }
+}
+
+impl Hmac {
+    /// Reads the header; with `hex` also one whose MAC is the base64 of hexadecimal digits, as the
+    /// sample of the specification has it.
+    pub(crate) fn parse(text: &str, hex: bool) -> Result<Self, InvalidHmac> {
         let mut algorithm = None;
         let mut username = None;
         let mut mac = None;
@@ -108,7 +116,10 @@ impl FromStr for Hmac {
         }
         let username = username.ok_or(InvalidHmac::Missing("username"))?;
         let mac = mac.ok_or(InvalidHmac::Missing("mac"))?;
-        let mac = STANDARD.decode(mac).map_err(|_| InvalidHmac::Mac)?;
+        let mut mac = STANDARD.decode(mac).map_err(|_| InvalidHmac::Mac)?;
+        if hex && mac.len() == 2 * DIGEST {
+            mac = octets_of(&mac).ok_or(InvalidHmac::Mac)?;
+        }
         if mac.len() != DIGEST {
             return Err(InvalidHmac::Mac);
         }
@@ -117,6 +128,16 @@ impl FromStr for Hmac {
             mac: mac.into(),
         })
     }
+}
+
+/// The octets that hexadecimal digits stand for.
+fn octets_of(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |octet: &u8| char::from(*octet).to_digit(16);
+    let octet = |pair: &[u8]| match pair {
+        [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+        _ => None,
+    };
+    digits.chunks(2).map(octet).collect()
 }
 
 /// What is left of a `#rule` list: empty elements are legal. [RFC 2616 §2.1]

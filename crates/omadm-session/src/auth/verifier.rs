@@ -51,6 +51,8 @@ pub struct Evidence<'m> {
     pub body: &'m [u8],
     /// Whom the transport has authenticated.
     pub identity: Option<&'m TransportIdentity>,
+    /// Whether the MAC may be the base64 of hexadecimal digits instead of octets.
+    pub allow_hex_mac: bool,
 }
 
 impl<'m> Evidence<'m> {
@@ -62,7 +64,15 @@ impl<'m> Evidence<'m> {
             hmac: None,
             body,
             identity: None,
+            allow_hex_mac: false,
         }
+    }
+
+    /// With a MAC that may be the base64 of hexadecimal digits, if it is let pass.
+    #[must_use]
+    pub const fn with_hex_mac(mut self, allowed: bool) -> Self {
+        self.allow_hex_mac = allowed;
+        self
     }
 
     /// With the transport header `x-syncml-hmac`, if there is one.
@@ -277,7 +287,7 @@ impl Verifier {
                 any(&|nonce| credentials.md5(nonce) == digest)
             }
             Scheme::Mac => {
-                let hmac: Hmac = evidence.hmac?.parse().ok()?;
+                let hmac = Hmac::parse(evidence.hmac?, evidence.allow_hex_mac).ok()?;
                 if hmac.username() != credentials.name {
                     return None;
                 }
@@ -448,6 +458,47 @@ mod tests {
                 assert_eq!(verifier.next_nonce(), next.as_ref());
             }
         }
+    }
+
+    #[test]
+    fn a_mac_of_hexadecimal_digits_is_taken_if_asked_for() {
+        let mut random = counter();
+        let verifier = verifier(Scheme::Mac);
+        let (_, hmac) = carried(Scheme::Mac, "OhBehave", b"stored");
+        let hmac = hmac.unwrap();
+        let mac: Hmac = hmac.parse().unwrap();
+        let digits: String = mac
+            .mac()
+            .expose()
+            .iter()
+            .map(|octet| format!("{octet:02x}"))
+            .collect();
+        for (digits, well) in [
+            (digits.clone(), true),
+            (digits.to_uppercase(), true),
+            (digits.replace(digits.split_at(1).0, "g"), false),
+            (format!("{digits}00"), false),
+        ] {
+            let start = hmac.split("mac=").next().unwrap();
+            let text = format!("{start}mac={}", STANDARD.encode(digits));
+            let evidence = Evidence::new(BODY, None).with_hmac(Some(&text));
+            let strict = verifier.clone().check(&evidence, &mut random);
+            assert_eq!(strict, Ok(Verdict::Wrong));
+            let lenient = verifier
+                .clone()
+                .check(&evidence.with_hex_mac(true), &mut random);
+            let expected = if well {
+                Verdict::ProvenOnce
+            } else {
+                Verdict::Wrong
+            };
+            assert_eq!(lenient, Ok(expected), "{text}");
+        }
+        let evidence = Evidence::new(BODY, None).with_hmac(Some(&hmac));
+        let octets = verifier
+            .clone()
+            .check(&evidence.with_hex_mac(true), &mut random);
+        assert_eq!(octets, Ok(Verdict::ProvenOnce), "octets are taken as well");
     }
 
     #[test]
