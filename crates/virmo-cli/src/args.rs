@@ -118,9 +118,9 @@ pub(crate) struct Demo {
 
 #[derive(Args)]
 pub(crate) struct Device {
-    /// The address of the DM server
-    #[arg(long, value_name = "URL")]
-    pub(crate) server: String,
+    /// The address of the DM server [default: that of the account in --state]
+    #[arg(long, value_name = "URL", required_unless_present = "state")]
+    pub(crate) server: Option<String>,
     /// Keep tree, images and machines in this folder; without it everything is gone at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
@@ -131,8 +131,8 @@ pub(crate) struct Device {
     #[arg(long, value_name = "ID", default_value = "urn:virmo:device:1")]
     pub(crate) device_id: String,
     /// The server's identity in ACLs, and the name of its account below ./DMAcc
-    #[arg(long, value_name = "ID", default_value = "virmo-server")]
-    pub(crate) server_id: String,
+    #[arg(long, value_name = "ID")]
+    pub(crate) server_id: Option<String>,
     #[command(flatten)]
     pub(crate) auth: Auth,
     /// How messages are written

@@ -15,7 +15,7 @@ use virmo::{
         syncml::Limits,
         tree::Uri,
     },
-    runtime::{Device, RunError, Unattended, Until, UserInterface},
+    runtime::{Device, DeviceState, RunError, Unattended, Until, UserInterface},
     simulator::Simulator,
 };
 
@@ -153,23 +153,15 @@ pub(crate) fn policy() -> Policy {
 }
 
 fn settings(args: &args::Device) -> Result<Settings, Failure> {
-    let server_id: ServerId = args
-        .server_id
-        .parse()
-        .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
-    // It names the node of the account too.
-    let account = Uri::parse("./DMAcc").and_then(|root| root.child(server_id.as_str()));
-    let account = account.map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
-    let server: DownloadUri = args
-        .server
-        .parse()
-        .map_err(|error| Failure::usage(format_args!("--server {}: {error}", args.server)))?;
-    let links = tls::links(args, &server)?;
-    let mut config = Config::new(server_id, args.server.clone());
-    config.auth = match auth::read(&args.auth)? {
-        Some(proofs) => Auth::given(proofs.client, proofs.server),
-        None => Auth::Account(account),
+    let mut config = match &args.server {
+        Some(server) => config(args, server)?,
+        None => config_of_account(args)?,
     };
+    let server: DownloadUri = config
+        .server_url
+        .parse()
+        .map_err(|error| Failure::usage(format_args!("--server {}: {error}", config.server_url)))?;
+    let links = tls::links(args, &server)?;
     if let Some(limit) = args.op_timeout {
         config.exec_limit = limit;
     }
@@ -214,6 +206,51 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         links,
     })
 }
+
+/// The server that the flags name.
+fn config(args: &args::Device, server: &str) -> Result<Config, Failure> {
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::usage(format_args!("--server-id: {error}"));
+    let server_id = args.server_id.as_deref().unwrap_or(SERVER_ID);
+    let server_id: ServerId = server_id.parse().map_err(|error| wrong(&error))?;
+    // It names the node of the account too.
+    let account = Uri::parse("./DMAcc").and_then(|root| root.child(server_id.as_str()));
+    let account = account.map_err(|error| wrong(&error))?;
+    let mut config = Config::new(server_id, server);
+    config.auth = match auth::read(&args.auth)? {
+        Some(proofs) => Auth::given(proofs.client, proofs.server),
+        None => Auth::Account(account),
+    };
+    Ok(config)
+}
+
+/// The server of the account in the state.
+fn config_of_account(args: &args::Device) -> Result<Config, Failure> {
+    if auth::read(&args.auth)?.is_some() {
+        return Err(Failure::usage("--auth needs --server: the account says it"));
+    }
+    let server_id: Option<ServerId> = match &args.server_id {
+        Some(id) => Some(
+            id.parse()
+                .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?,
+        ),
+        None => None,
+    };
+    let folder = args.state.clone().unwrap_or_default();
+    let state = DeviceState::open(&folder);
+    state
+        .and_then(|state| state.config(server_id.as_ref()))
+        .map_err(|error| {
+            Failure::work(format_args!(
+                "--state {}: {}",
+                folder.display(),
+                chain(&error)
+            ))
+        })
+}
+
+/// The server's identity where none is given.
+const SERVER_ID: &str = "virmo-server";
 
 /// Who answers what the server asks.
 fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Output};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::program::{self, complaint, events, leaf, lines, virmo_with};
+use crate::program::{self, Background, complaint, events, leaf, lines, pick, virmo_with};
 
 const SECRETS: [(&str, &str); 6] = [
     ("CLIENT", "client's password"),
@@ -58,15 +58,29 @@ impl Bench {
         self.path("state")
     }
 
+    fn device(&self, options: &[&str]) -> Output {
+        let state = self.state();
+        let words = ["device", "--state", &state, "--json"];
+        virmo_with(&[&words, options].concat(), &SECRETS, b"")
+    }
+
     fn write(&self, server: &str, options: &[&str]) -> Output {
+        self.write_with(server, &AUTH, options)
+    }
+
+    fn write_with(&self, server: &str, auth: &[&str], options: &[&str]) -> Output {
         let file = self.path("document");
         let words = ["bootstrap", "write", "--server", server, "--out", &file];
-        virmo_with(&[&words, AUTH.as_slice(), options].concat(), &SECRETS, b"")
+        virmo_with(&[&words, auth, options].concat(), &SECRETS, b"")
     }
 
     /// Writes a document; its Content-Type.
     fn written(&self, server: &str, options: &[&str]) -> String {
-        let output = self.write(server, options);
+        self.written_with(server, &AUTH, options)
+    }
+
+    fn written_with(&self, server: &str, auth: &[&str], options: &[&str]) -> String {
+        let output = self.write_with(server, auth, options);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let [content_type] = <[String; 1]>::try_from(lines(&output)).unwrap();
         content_type
@@ -252,4 +266,77 @@ fn wrong_words_are_wrong_usage() {
     let folder = bench.folder.path().to_str().unwrap();
     let output = bench.write(URL, &["--out", folder]);
     assert_eq!(output.status.code(), Some(2), "--out twice");
+}
+#[test]
+fn a_bootstrapped_device_connects_and_both_ends_prove_themselves() {
+    for (scheme, form) in [
+        ("basic", "cp-xml"),
+        ("md5", "dm-wbxml"),
+        ("mac", "cp-wbxml"),
+        ("md5", "tnds-xml"),
+    ] {
+        let mut auth = AUTH;
+        auth[1] = scheme;
+        let (_server, url) = Background::serve_with(&auth, &SECRETS);
+        let bench = Bench::new();
+        let pin = ["--pin-env", "PIN"];
+        let options = ["--form", form, "--sec", "userpin"];
+        let content_type = bench.written_with(&url, &auth, &[&options, &pin[..]].concat());
+        bench.applied(&content_type, &pin);
+        // Once as it was bootstrapped, and once with what the first session left.
+        for _ in 0..2 {
+            let output = bench.device(&["--once"]);
+            assert_eq!(output.status.code(), Some(0), "{scheme} {form}: {output:?}");
+            let ends = pick(&events(&output), "session", &["result"]);
+            assert_eq!(ends, ["completed"], "{scheme} {form}");
+        }
+        let tree = program::virmo(&["tree", "--state", &bench.state(), "./DMAcc"]);
+        assert_eq!(
+            lines_of(&lines(&tree), "ServerID"),
+            ["virmo-server"],
+            "one account"
+        );
+
+        // The PIN was right, but the password in the document is not the server's.
+        let mut wrong = auth;
+        wrong[5] = "OTHER";
+        let content_type = bench.written_with(&url, &wrong, &[&options, &pin[..]].concat());
+        bench.applied(&content_type, &pin);
+        let output = bench.device(&["--once"]);
+        assert_eq!(output.status.code(), Some(1), "{scheme} {form}");
+    }
+}
+
+#[test]
+fn the_account_is_the_only_one_or_the_one_named() {
+    let bench = Bench::new();
+    let output = bench.device(&["--once"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        complaint(&output).contains("there is no account"),
+        "{output:?}"
+    );
+    for id in ["one", "two"] {
+        let content_type = bench.written(URL, &["--server-id", id]);
+        bench.applied(&content_type, &["--trusted"]);
+    }
+    let output = bench.device(&["--once"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        complaint(&output).contains("accounts with one, two"),
+        "{output:?}"
+    );
+    let output = bench.device(&["--once", "--server-id", "three"]);
+    assert!(
+        complaint(&output).contains("no account with three"),
+        "{output:?}"
+    );
+    let output = bench.device(&["--once", "--server-id", "two"]);
+    assert!(
+        complaint(&output).contains("session failed"),
+        "nobody is there: {output:?}"
+    );
+    let output = bench.device(&[&["--once"][..], &AUTH].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(complaint(&output).contains("--server"), "{output:?}");
 }

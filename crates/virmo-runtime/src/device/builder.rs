@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use omadm_client::{Client, Config};
+use omadm_client::{Auth, Client, Config};
 use omadm_core::{Journal, MemoryJournal, ServerId};
 use omadm_download::{Fetch, Sink};
 use omadm_http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport, SystemClock};
@@ -191,11 +191,16 @@ impl DeviceBuilder {
         };
         registry.mount(Box::new(self.info.object()))?;
         registry.mount(Box::new(detail.object()))?;
-        // The rest of an account is what a server makes of it; where its server is, is said here.
-        let address = Value::chr(&self.config.server_url);
-        let at = Uri::root().child(server.as_str())?;
-        let accounts = Account::objects([(server.as_str(), &account)])?
-            .with(at.join(&Uri::parse("AppAddr/1/Addr")?), address);
+        let tree = Tree::load(&*journal, self.limits, root_acl(server))?;
+        let accounts = if is_of_account(&self.config, &tree) {
+            Account::objects([])?
+        } else {
+            // The rest of an account is what a server makes of it; where its server is, is said here.
+            let address = Value::chr(&self.config.server_url);
+            let at = Uri::root().child(server.as_str())?;
+            Account::objects([(server.as_str(), &account)])?
+                .with(at.join(&Uri::parse("AppAddr/1/Addr")?), address)
+        };
         registry.mount(Box::new(accounts))?;
         let observer = Arc::clone(&self.observer);
         let virmo = VirmoClient::builder(
@@ -213,7 +218,6 @@ impl DeviceBuilder {
             registry.mount(object)?;
         }
 
-        let tree = Tree::load(&*journal, self.limits, root_acl(server))?;
         let retry = self.config.alert_retry;
         let client = Client::new(self.config, tree, registry, journal, clock.now())?
             .with_random(random::octets);
@@ -257,6 +261,17 @@ impl fmt::Debug for DeviceBuilder {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether an account in the tree says all this already.
+fn is_of_account(config: &Config, tree: &Tree) -> bool {
+    let Auth::Account(root) = &config.auth else {
+        return false;
+    };
+    let said = Config::of_account(tree, root.clone());
+    said.is_ok_and(|said| {
+        said.server_id == config.server_id && said.server_url == config.server_url
+    })
 }
 
 /// Every server may look and add, the configured one may do everything.

@@ -1,9 +1,10 @@
 use std::{io, path::Path};
 
-use omadm_client::{Bootstrap, BootstrapError};
-use omadm_mo::{Account, Registry, bootstrap::Applied};
+use omadm_client::{Bootstrap, BootstrapError, Config};
+use omadm_core::ServerId;
+use omadm_mo::{Account, AccountError, Registry, bootstrap::Applied};
 use omadm_store::{OpenError, RedbJournal};
-use omadm_tree::{Acl, LoadError, Tree, TreeLimits};
+use omadm_tree::{Acl, LoadError, Tree, TreeLimits, Uri};
 
 use crate::clock::Clocks;
 
@@ -21,6 +22,7 @@ use crate::clock::Clocks;
 /// let document = std::fs::read("bootstrap")?;
 /// let mut state = DeviceState::open("device".as_ref())?;
 /// state.bootstrap(&Bootstrap::new(content_type, &document, &secrets))?;
+/// let config = state.config(None)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -42,6 +44,15 @@ pub enum StateError {
     /// The tree in the journal cannot be read.
     #[error("the tree cannot be read")]
     Tree(#[from] LoadError),
+    /// There is no account, or none with this server.
+    #[error("there is no account{}", .0.as_ref().map_or_else(String::new, |id| format!(" with {id}")))]
+    NoAccount(Option<ServerId>),
+    /// There is more than one account, and nobody said which one is meant.
+    #[error("there are accounts with {}", .0.join(", "))]
+    SeveralAccounts(Vec<String>),
+    /// The account cannot be read.
+    #[error("the account cannot be used")]
+    Account(#[from] AccountError),
 }
 
 impl DeviceState {
@@ -74,5 +85,31 @@ impl DeviceState {
         }
         let now = Clocks::new().now();
         bootstrap.apply(&mut self.tree, registry.layout(), &self.journal, now)
+    }
+
+    /// The configuration for the account with a server, or for the only account.
+    ///
+    /// # Errors
+    /// A [`StateError`]
+    pub fn config(&self, server: Option<&ServerId>) -> Result<Config, StateError> {
+        let roots = Account::roots(&self.tree);
+        let of = |root: &Uri| {
+            let id = self.tree.node(root)?.child("ServerID")?;
+            id.text().map(str::to_owned)
+        };
+        let mut roots: Vec<(Uri, String)> = roots
+            .into_iter()
+            .filter_map(|root| of(&root).map(|id| (root, id)))
+            .filter(|(_, id)| server.is_none_or(|server| server.as_str() == id))
+            .collect();
+        let Some((root, _)) = roots.pop() else {
+            return Err(StateError::NoAccount(server.cloned()));
+        };
+        if server.is_none() && !roots.is_empty() {
+            let others = roots.into_iter().map(|(_, id)| id);
+            let last = of(&root);
+            return Err(StateError::SeveralAccounts(others.chain(last).collect()));
+        }
+        Ok(Config::of_account(&self.tree, root)?)
     }
 }
