@@ -95,7 +95,8 @@ impl Blobs for FileBlobs {
     }
 
     fn sync(&self, name: &str) -> io::Result<()> {
-        self.writable(name)?.sync_all()?;
+        let file = OpenOptions::new().write(true).open(self.path(name)?)?;
+        file.sync_all()?;
         self.sync_directory()
     }
 
@@ -159,6 +160,7 @@ mod tests {
     enum Step {
         Write(u8, u16, Vec<u8>),
         SetLen(u8, u16),
+        Sync(u8),
         Rename(u8, u8),
         Remove(u8),
     }
@@ -170,6 +172,7 @@ mod tests {
             prop_oneof![
                 (name(), 0..50u16, octets).prop_map(|(n, o, b)| Step::Write(n, o, b)),
                 (name(), 0..50u16).prop_map(|(n, l)| Step::SetLen(n, l)),
+                name().prop_map(Step::Sync),
                 (name(), name()).prop_map(|(a, b)| Step::Rename(a, b)),
                 name().prop_map(Step::Remove),
             ],
@@ -182,6 +185,7 @@ mod tests {
         let done = match step {
             Step::Write(n, offset, octets) => blobs.write_at(&name(n), (*offset).into(), octets),
             Step::SetLen(n, len) => blobs.set_len(&name(n), (*len).into()),
+            Step::Sync(n) => blobs.sync(&name(n)),
             Step::Rename(a, b) => blobs.rename(&name(a), &name(b)),
             Step::Remove(n) => blobs.remove(&name(n)),
         };

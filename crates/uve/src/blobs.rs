@@ -24,7 +24,8 @@ pub trait Blobs: Send + Sync {
     /// The medium failed, or there is no such blob ([`io::ErrorKind::NotFound`]).
     fn read_at(&self, name: &str, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes octets at `offset`; makes the blob if there is none, and fills a gap with zeros.
+    /// Writes octets at `offset`; makes the blob if there is none, and fills a gap before them with
+    /// zeros.
     ///
     /// # Errors
     /// The medium failed or is full ([`io::ErrorKind::StorageFull`]).
@@ -39,7 +40,7 @@ pub trait Blobs: Send + Sync {
     /// Makes what was written durable.
     ///
     /// # Errors
-    /// The medium failed; how much is durable is not known then.
+    /// There is no such blob; or the medium failed, and how much is durable is not known.
     fn sync(&self, name: &str) -> io::Result<()>;
 
     /// Gives a blob another name, durably.
@@ -105,6 +106,9 @@ impl Blobs for MemoryBlobs {
     fn write_at(&self, name: &str, offset: u64, octets: &[u8]) -> io::Result<()> {
         let mut all = self.all();
         let blob = all.entry(name.to_owned()).or_default();
+        if octets.is_empty() {
+            return Ok(());
+        }
         let start = index(offset)?;
         let end = start
             .checked_add(octets.len())
@@ -127,8 +131,11 @@ impl Blobs for MemoryBlobs {
         Ok(())
     }
 
-    fn sync(&self, _: &str) -> io::Result<()> {
-        Ok(())
+    fn sync(&self, name: &str) -> io::Result<()> {
+        match self.all().contains_key(name) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -3,7 +3,8 @@ use std::{
     time::Duration,
 };
 
-/// The time of day: since 1970-01-01T00:00:00Z. Leases outlive a restart, so they are kept in it.
+/// The time of day: since 1970-01-01T00:00:00Z. Authorizations to monitor outlive a restart, so they
+/// are kept in it. A clock that is set back ends no lease and makes none longer than its whole time.
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Duration;
@@ -28,6 +29,11 @@ impl SteppedClock {
     pub fn advance(&self, step: Duration) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *now = now.saturating_add(step);
+    }
+
+    /// Goes to a time, which may lie before: clocks are set.
+    pub fn set(&self, time: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
     }
 }
 

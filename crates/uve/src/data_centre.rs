@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeSet,
     io,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -82,6 +83,16 @@ pub struct Upload {
     pub digest: Digest,
 }
 
+impl Upload {
+    /// Whether an image in force is what it was to be.
+    fn is(&self, info: &ImageInfo) -> bool {
+        info.update == self.update
+            && info.by == self.by
+            && info.version == self.base.next()
+            && info.digest == self.digest
+    }
+}
+
 const IMAGES: Space = Space::new("uve-images");
 const UPLOADS: Space = Space::new("uve-uploads");
 const NEXT: &str = "uve-data-centre";
@@ -137,7 +148,7 @@ impl EmbeddedDataCentre {
             .unwrap_or(0);
         let images: Vec<Stored> = record::all(&*journal, IMAGES).map_err(storage)?;
         let uploads: Vec<Staged> = record::all(&*journal, UPLOADS).map_err(storage)?;
-        let mut known: Vec<_> = images.into_iter().map(|stored| stored.blob).collect();
+        let mut known: BTreeSet<_> = images.into_iter().map(|stored| stored.blob).collect();
         known.extend(uploads.into_iter().map(|staged| staged.blob));
         for name in blobs.names().map_err(medium)? {
             if name.starts_with(PREFIX) && !known.contains(&name) {
@@ -189,6 +200,7 @@ impl DataCentre for EmbeddedDataCentre {
         buffer: &mut [u8],
     ) -> Result<usize, Uve5Error> {
         match self.stored(user)? {
+            Some(stored) if stored.info.version == version && offset >= stored.info.size => Ok(0),
             Some(stored) if stored.info.version == version => self
                 .blobs
                 .read_at(&stored.blob, offset, buffer)
@@ -200,7 +212,7 @@ impl DataCentre for EmbeddedDataCentre {
     fn begin(&self, user: &UserId, upload: &Upload) -> Result<Begun, Uve5Error> {
         let current = self.info(user)?;
         let version = match &current {
-            Some(info) if info.update == upload.update => return Ok(Begun::Done(info.version)),
+            Some(info) if upload.is(info) => return Ok(Begun::Done(info.version)),
             Some(info) => info.version,
             None => Version::NONE,
         };
@@ -257,12 +269,13 @@ impl DataCentre for EmbeddedDataCentre {
 
     fn commit(&self, user: &UserId, update: &UpdateId) -> Result<ImageInfo, Uve5Error> {
         let before = self.stored(user)?;
-        if let Some(stored) = &before
-            && stored.info.update == *update
-        {
-            return Ok(stored.info.clone());
-        }
-        let Staged { upload, blob } = self.staged_as(user, update)?;
+        let Staged { upload, blob } = match (self.staged_as(user, update), &before) {
+            // Put in force before: what was staged went with it.
+            (Err(Uve5Error::UnknownUpdate), Some(stored)) if stored.info.update == *update => {
+                return Ok(stored.info.clone());
+            }
+            (staged, _) => staged?,
+        };
         let current = before
             .as_ref()
             .map_or(Version::NONE, |stored| stored.info.version);

@@ -14,7 +14,8 @@ use crate::{Digest, UaId, UaSessionId, UserId};
 /// What a VMM asks of a VM.
 pub trait Uve2: Send + Sync {
     /// Tells that a user wants to monitor an existing UA session, so that the VM takes that user
-    /// for authorized. The authorization ends with the session, or when its time is over.
+    /// for authorized to begin. The authorization ends with the session, or when its time is over;
+    /// who watches by then goes on.
     ///
     /// # Errors
     /// [`Uve2Error::UnknownSession`].

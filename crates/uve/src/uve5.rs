@@ -24,7 +24,7 @@ pub trait Uve5: Send + Sync {
     ) -> Result<(), Uve5Error>;
 
     /// Asks for the image of the user this VM was selected to serve, and with it for the right to
-    /// update it. Nobody else has that right until this VM commits its last update, or does not
+    /// update it. Nobody else has that right until this VM commits an update, or does not
     /// renew the right in time.
     ///
     /// # Errors
@@ -38,7 +38,8 @@ pub trait Uve5: Send + Sync {
     /// [`Uve5Error::NotServing`]; [`Uve5Error::UnknownVersion`] if that is not the version in force.
     fn read_uif(&self, vm: &VmId, piece: &ReadUif) -> Result<Vec<u8>, Uve5Error>;
 
-    /// Announces an update, or learns how far an interrupted one came.
+    /// Announces an update, or learns how far an interrupted one came. A VM that uses the name of its
+    /// update before for another one gets [`Uve5Error::BadRequest`].
     ///
     /// # Errors
     /// [`Uve5Error::NotServing`]; [`Uve5Error::Conflict`] if the base is not the version in force;
@@ -52,8 +53,8 @@ pub trait Uve5: Send + Sync {
     fn write_update(&self, vm: &VmId, piece: &WriteUpdate, octets: &[u8])
     -> Result<u64, Uve5Error>;
 
-    /// Makes the announced octets the image in force, as a whole, durably. A repetition is answered
-    /// with the same version.
+    /// Makes the announced octets the image in force, as a whole, durably, and gives the right to
+    /// update back: another VM may serve the user. A repetition is answered with the same version.
     ///
     /// # Errors
     /// [`Uve5Error::Incomplete`]; [`Uve5Error::DigestMismatch`], and all pieces must be sent again;
@@ -157,8 +158,6 @@ pub struct CommitUpdate {
     pub user: UserId,
     /// The attempt.
     pub update: UpdateId,
-    /// Whether the VM serves the user no more, so that another one may.
-    pub last: bool,
 }
 
 /// Why the VMM refuses. Codes are ours; the text has none.

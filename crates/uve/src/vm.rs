@@ -105,6 +105,12 @@ pub enum VmEvent {
         /// The version in force now.
         version: Version,
     },
+    /// The copy is gone from the VM's storage: there was nothing to update with, and the image in
+    /// force stays.
+    Lost {
+        /// Whose work it was.
+        user: UserId,
+    },
     /// The VMM refused the update for good; the copy is kept under this name, out of the reach of
     /// the next user.
     SetAside {
@@ -201,7 +207,7 @@ pub struct Vm {
     clock: Arc<dyn Clock>,
     config: VmConfig,
     record: Mutex<Option<Record>>,
-    /// UAs change one at a time.
+    /// UAs change one at a time. Taken before `record`.
     managing: Mutex<()>,
     /// Held while the VMM is called, so that two threads do not send the same update.
     driving: Mutex<Lease>,
@@ -305,6 +311,8 @@ impl Vm {
         if selection.vm != self.id {
             return Err(VmError::OtherVm(selection.vm.clone()));
         }
+        // Until the session is written down, its UA could be deleted.
+        let _turn = lock(&self.managing);
         if !self.is_deployed(&selection.ua)? {
             return Err(VmError::UnknownUa(selection.ua.clone()));
         }
@@ -356,7 +364,7 @@ impl Vm {
                 Ok(())
             }
             _ => {
-                self.blobs.sync(COPY)?;
+                self.sync_copy()?;
                 self.step(&mut open, Event::Finish, |_| {})
             }
         }
@@ -432,8 +440,12 @@ impl Vm {
     /// [`VmError::UnknownSession`], [`VmError::WrongState`].
     pub fn resume(&self, session: &UaSessionId) -> Result<(), VmError> {
         let mut open = lock(&self.record);
-        of(&open, session)?;
-        self.step(&mut open, Event::Resume, |_| {})
+        let is_watched = !of(&open, session)?.watching.is_empty();
+        self.step(&mut open, Event::Resume, |_| {})?;
+        match is_watched {
+            true => Ok(()),
+            false => self.step(&mut open, Event::Unmonitor, |_| {}),
+        }
     }
 
     /// The length of the user's image, in bytes.
@@ -526,6 +538,14 @@ impl Vm {
         match name.starts_with(ASIDE) {
             true => Ok(self.blobs.remove(name)?),
             false => Ok(()),
+        }
+    }
+
+    /// A copy that is gone is the update's matter.
+    fn sync_copy(&self) -> io::Result<()> {
+        match self.blobs.len(COPY)? {
+            Some(_) => self.blobs.sync(COPY),
+            None => Ok(()),
         }
     }
 

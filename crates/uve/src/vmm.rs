@@ -1,7 +1,6 @@
 use std::{
-    collections::{BTreeMap, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher as _},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,23 +8,22 @@ use omadm_core::{Batch, Journal, JournalError, Space};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BeginUpdate, Begun, Clock, CommitUpdate, DataCentre, EventId, InvalidId, ReadUif, Retrieved,
-    SessionDisconnect, UaId, UaSessionId, UpdateId, Upload, UserId, Uve5, Uve5Error, Version, VmId,
-    WriteUpdate, data_centre::storage, record,
+    BeginUpdate, Begun, Clock, CommitUpdate, DataCentre, Digest, EventId, ImageInfo, InvalidId,
+    ReadUif, Retrieved, SessionDisconnect, UaId, UaSessionId, UpdateId, Upload, UserId, Uve5,
+    Uve5Error, Version, VmId, WriteUpdate, data_centre::storage, record,
 };
 
 const USERS: Space = Space::new("uve-users");
-const VMS: Space = Space::new("uve-vms");
 const NEXT: &str = "uve-sessions";
 /// How many sessions and updates of a user are remembered for late reports and repetitions.
 const REMEMBERED: usize = 16;
-const SHARDS: usize = 64;
 
 /// Settings of a [`Vmm`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct VmmConfig {
-    /// How long a VM holds a user's image for writing without a word. Default: 60 s.
+    /// How long a VM holds a user's image for writing without a word, told to it in whole seconds.
+    /// Default: 60 s.
     pub lease: Duration,
     /// The longest piece read at once, in bytes. Default: 1 MiB.
     pub max_piece: u32,
@@ -109,22 +107,32 @@ impl From<InvalidId> for Uve5Error {
 struct UserRecord {
     selected: Option<Selection>,
     /// The latest sessions, the current one too.
-    sessions: VecDeque<Selection>,
+    sessions: VecDeque<Session>,
     lease: Option<Lease>,
-    /// The latest updates of each VM that were acknowledged.
+    /// The latest update of each VM that was acknowledged.
     committed: VecDeque<Committed>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
+struct Session {
+    selection: Selection,
+    /// The report of its disconnect.
+    reported: Option<EventId>,
+}
+
+/// Until when it holds is not written down: after a restart every lease has its whole time again.
+#[derive(Clone, Serialize, Deserialize)]
 struct Lease {
     vm: VmId,
-    until: Duration,
+    /// The session the VM was selected for when it was given the lease.
+    session: UaSessionId,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 struct Committed {
     vm: VmId,
     update: UpdateId,
+    digest: Digest,
     version: Version,
 }
 
@@ -138,26 +146,33 @@ impl UserRecord {
         }
     }
 
-    fn committed(&self, vm: &VmId, update: &UpdateId) -> Option<Version> {
+    fn committed(&self, vm: &VmId, update: &UpdateId) -> Option<&Committed> {
         self.committed
             .iter()
             .find(|known| known.vm == *vm && known.update == *update)
-            .map(|known| known.version)
     }
 
-    fn remember(&mut self, committed: Committed) {
-        if self.committed(&committed.vm, &committed.update).is_none() {
-            self.committed.push_back(committed);
-            if self.committed.len() > REMEMBERED {
-                self.committed.pop_front();
-            }
+    fn remember(&mut self, image: &ImageInfo) {
+        // A VM serves one session after the other: it asks for its latest update only.
+        self.committed.retain(|known| known.vm != image.by);
+        self.committed.push_back(Committed {
+            vm: image.by.clone(),
+            update: image.update.clone(),
+            digest: image.digest,
+            version: image.version,
+        });
+        if self.committed.len() > REMEMBERED {
+            self.committed.pop_front();
         }
     }
 
-    fn end_serving(&mut self, vm: &VmId) {
-        self.lease = None;
-        // A switch may have chosen another VM meanwhile.
-        self.selected.take_if(|selected| selected.vm == *vm);
+    fn end_serving(&mut self) {
+        let Some(lease) = self.lease.take() else {
+            return;
+        };
+        // The user may have been given another VM meanwhile, or another session on this one.
+        self.selected
+            .take_if(|selected| selected.session == lease.session);
     }
 
     /// The lease of `vm`; a lease that ran out counts until another VM was given one.
@@ -178,14 +193,14 @@ pub struct Vmm {
     centre: Arc<dyn DataCentre>,
     clock: Arc<dyn Clock>,
     config: VmmConfig,
-    /// Calls for one user come one at a time.
-    users: [Mutex<()>; SHARDS],
+    /// Users for whom a call is under way: calls for one user come one at a time.
+    busy: Mutex<BTreeSet<UserId>>,
+    /// A call ended.
+    ended: Condvar,
     /// Counts sessions.
     next: Mutex<u64>,
-    /// Reports of disconnects come one at a time.
-    reports: Mutex<()>,
-    /// Until when leases were renewed since they were written down.
-    renewed: Mutex<BTreeMap<UserId, Lease>>,
+    /// Until when the lease of each user holds.
+    until: Mutex<BTreeMap<UserId, Duration>>,
     events: Mutex<VecDeque<VmmEvent>>,
 }
 
@@ -208,17 +223,16 @@ impl Vmm {
         config: VmmConfig,
     ) -> Result<Self, VmmError> {
         let next = record::read(&*journal, Space::IDS, NEXT)?.unwrap_or(1);
-        let until = clock.now().saturating_add(config.lease);
-        let mut renewed = BTreeMap::new();
+        let end = clock.now().saturating_add(config.lease);
+        let mut until = BTreeMap::new();
         let mut names = Vec::new();
         journal.scan(USERS, &mut |key, _| {
             names.push(String::from_utf8_lossy(key).into_owned());
         })?;
         for name in names {
             let user: Option<UserRecord> = record::read(&*journal, USERS, &name)?;
-            if let (Ok(user_id), Some(lease)) = (name.parse(), user.and_then(|user| user.lease)) {
-                let vm = lease.vm;
-                renewed.insert(user_id, Lease { vm, until });
+            if let (Ok(user_id), Some(_)) = (name.parse(), user.and_then(|user| user.lease)) {
+                until.insert(user_id, end);
             }
         }
         Ok(Self {
@@ -226,10 +240,10 @@ impl Vmm {
             centre,
             clock,
             config,
-            users: std::array::from_fn(|_| Mutex::new(())),
+            busy: Mutex::default(),
+            ended: Condvar::new(),
             next: Mutex::new(next),
-            reports: Mutex::new(()),
-            renewed: Mutex::new(renewed),
+            until: Mutex::new(until),
             events: Mutex::new(VecDeque::new()),
         })
     }
@@ -269,9 +283,17 @@ impl Vmm {
             vm: vm.clone(),
         };
         known.selected = Some(selection.clone());
-        known.sessions.push_back(selection.clone());
+        known.sessions.push_back(Session {
+            selection: selection.clone(),
+            reported: None,
+        });
         if known.sessions.len() > REMEMBERED {
-            known.sessions.pop_front();
+            // The one that is being served may break yet.
+            let served = known.lease.as_ref().map(|lease| &lease.session);
+            let is_over = |other: &Session| Some(&other.selection.session) != served;
+            if let Some(oldest) = known.sessions.iter().position(is_over) {
+                known.sessions.remove(oldest);
+            }
         }
         let mut batch = Batch::new();
         record::put(&mut batch, Space::IDS, NEXT, &(*next + 1));
@@ -310,17 +332,19 @@ impl Vmm {
         events.push_back(event);
     }
 
-    fn turn(&self, user: &UserId) -> MutexGuard<'_, ()> {
-        let mut hasher = DefaultHasher::new();
-        user.hash(&mut hasher);
-        let [first, ..] = &self.users;
-        let shard = hasher.finish() % SHARDS as u64;
-        let shard = usize::try_from(shard).ok();
-        lock(
-            shard
-                .and_then(|shard| self.users.get(shard))
-                .unwrap_or(first),
-        )
+    /// Waits until no other call for the user is under way.
+    fn turn(&self, user: &UserId) -> Turn<'_> {
+        let mut busy = lock(&self.busy);
+        while !busy.insert(user.clone()) {
+            busy = self
+                .ended
+                .wait(busy)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        Turn {
+            vmm: self,
+            user: user.clone(),
+        }
     }
 
     fn user(&self, user: &UserId) -> Result<Option<UserRecord>, JournalError> {
@@ -353,19 +377,34 @@ impl Vmm {
         self.clock.now().saturating_add(self.config.lease)
     }
 
-    /// Until when a lease holds.
-    fn until(&self, user: &UserId, lease: &Lease) -> Duration {
-        match lock(&self.renewed).get(user) {
-            Some(renewed) if renewed.vm == lease.vm => renewed.until.max(lease.until),
-            _ => lease.until,
+    /// How long the lease of a user still holds.
+    fn rest(&self, user: &UserId) -> Duration {
+        let latest = self.lease_end();
+        match lock(&self.until).get_mut(user) {
+            Some(until) => {
+                // It is further away than any lease lasts if the clock was set back.
+                *until = latest.min(*until);
+                until.saturating_sub(self.clock.now())
+            }
+            None => Duration::ZERO,
         }
     }
 
-    /// Not written down: after a restart every lease has its whole time again.
-    fn renew(&self, user: &UserId, vm: &VmId) {
-        let until = self.lease_end();
-        let vm = vm.clone();
-        lock(&self.renewed).insert(user.clone(), Lease { vm, until });
+    fn renew(&self, user: &UserId) {
+        lock(&self.until).insert(user.clone(), self.lease_end());
+    }
+}
+
+/// The right to work for a user, until it is dropped.
+struct Turn<'v> {
+    vmm: &'v Vmm,
+    user: UserId,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(&self.vmm.busy).remove(&self.user);
+        self.vmm.ended.notify_all();
     }
 }
 
@@ -375,27 +414,23 @@ impl Uve5 for Vmm {
         vm: &VmId,
         disconnect: &SessionDisconnect,
     ) -> Result<(), Uve5Error> {
-        let known = match self.user(&disconnect.user).map_err(storage)? {
+        let user = &disconnect.user;
+        let _turn = self.turn(user);
+        let mut known = match self.user(user).map_err(storage)? {
             Some(known) => known,
             None => return Err(Uve5Error::UnknownSession),
         };
-        let is_his = |session: &Selection| {
-            session.session == disconnect.session
-                && session.vm == *vm
-                && session.ua == disconnect.ua
-        };
-        if !known.sessions.iter().any(is_his) {
-            return Err(Uve5Error::UnknownSession);
-        }
-        let _turn = lock(&self.reports);
-        let last: Option<EventId> =
-            record::read(&*self.journal, VMS, vm.as_str()).map_err(storage)?;
-        if last.is_some_and(|last| disconnect.event <= last) {
+        let session = known.sessions.iter_mut().find(|known| {
+            known.selection.session == disconnect.session
+                && known.selection.vm == *vm
+                && known.selection.ua == disconnect.ua
+        });
+        let session = session.ok_or(Uve5Error::UnknownSession)?;
+        if session.reported == Some(disconnect.event) {
             return Ok(());
         }
-        let mut batch = Batch::new();
-        record::put(&mut batch, VMS, vm.as_str(), &disconnect.event);
-        self.journal.commit(&batch).map_err(storage)?;
+        session.reported = Some(disconnect.event);
+        self.write(user, &known, Batch::new()).map_err(storage)?;
         self.tell(VmmEvent::Disconnected {
             vm: vm.clone(),
             disconnect: disconnect.clone(),
@@ -406,13 +441,14 @@ impl Uve5 for Vmm {
     fn retrieve_uif(&self, vm: &VmId, user: &UserId) -> Result<Retrieved, Uve5Error> {
         let _turn = self.turn(user);
         let mut known = self.served(user)?;
-        if known.selected.as_ref().map(|selected| &selected.vm) != Some(vm) {
-            return Err(Uve5Error::NotServing);
-        }
+        let session = match &known.selected {
+            Some(selected) if selected.vm == *vm => selected.session.clone(),
+            _ => return Err(Uve5Error::NotServing),
+        };
         let image = self.centre.info(user)?;
         let lost = known.lease.take_if(|lease| lease.vm != *vm);
         if let Some(lease) = &lost {
-            let rest = self.until(user, lease).saturating_sub(self.clock.now());
+            let rest = self.rest(user);
             if !rest.is_zero() {
                 return Err(Uve5Error::Leased {
                     seconds: rest.as_secs().max(1),
@@ -422,19 +458,15 @@ impl Uve5 for Vmm {
             if let Some(image) = &image
                 && image.by == lease.vm
             {
-                known.remember(Committed {
-                    vm: lease.vm.clone(),
-                    update: image.update.clone(),
-                    version: image.version,
-                });
+                known.remember(image);
             }
         }
         known.lease = Some(Lease {
             vm: vm.clone(),
-            until: self.lease_end(),
+            session,
         });
         self.write(user, &known, Batch::new()).map_err(storage)?;
-        lock(&self.renewed).remove(user);
+        self.renew(user);
         if let Some(lease) = lost {
             self.tell(VmmEvent::LeaseLost {
                 user: user.clone(),
@@ -456,18 +488,23 @@ impl Uve5 for Vmm {
             .centre
             .read(&piece.user, piece.version, piece.offset, &mut octets)?;
         octets.truncate(read);
-        self.renew(&piece.user, vm);
+        self.renew(&piece.user);
         Ok(octets)
     }
 
     fn begin_update(&self, vm: &VmId, update: &BeginUpdate) -> Result<Begun, Uve5Error> {
         let _turn = self.turn(&update.user);
         let known = self.served(&update.user)?;
-        if let Some(version) = known.committed(vm, &update.update) {
-            return Ok(Begun::Done(version));
+        if let Some(committed) = known.committed(vm, &update.update) {
+            return match committed.digest == update.digest {
+                true => Ok(Begun::Done(committed.version)),
+                false => Err(Uve5Error::BadRequest {
+                    reason: format!("the update {} was another one", update.update),
+                }),
+            };
         }
         known.lease_of(vm)?;
-        self.renew(&update.user, vm);
+        self.renew(&update.user);
         let upload = Upload {
             update: update.update.clone(),
             by: vm.clone(),
@@ -490,7 +527,7 @@ impl Uve5 for Vmm {
     ) -> Result<u64, Uve5Error> {
         let _turn = self.turn(&piece.user);
         self.served(&piece.user)?.lease_of(vm)?;
-        self.renew(&piece.user, vm);
+        self.renew(&piece.user);
         self.centre
             .append(&piece.user, &piece.update, piece.offset, octets)
     }
@@ -499,26 +536,16 @@ impl Uve5 for Vmm {
         let user = &commit.user;
         let _turn = self.turn(user);
         let mut known = self.served(user)?;
-        if let Some(version) = known.committed(vm, &commit.update) {
+        if let Some(committed) = known.committed(vm, &commit.update) {
             // A repetition; all it did was written with the first.
-            return Ok(version);
+            return Ok(committed.version);
         }
         known.lease_of(vm)?;
         let image = self.centre.commit(user, &commit.update)?;
-        known.remember(Committed {
-            vm: vm.clone(),
-            update: image.update,
-            version: image.version,
-        });
-        if commit.last {
-            known.end_serving(vm);
-        }
+        known.remember(&image);
+        known.end_serving();
         self.write(user, &known, Batch::new()).map_err(storage)?;
-        if commit.last {
-            lock(&self.renewed).remove(user);
-        } else {
-            self.renew(user, vm);
-        }
+        lock(&self.until).remove(user);
         self.tell(VmmEvent::Updated {
             user: user.clone(),
             version: image.version,
@@ -530,7 +557,7 @@ impl Uve5 for Vmm {
     fn renew_lease(&self, vm: &VmId, user: &UserId) -> Result<u64, Uve5Error> {
         let _turn = self.turn(user);
         self.served(user)?.lease_of(vm)?;
-        self.renew(user, vm);
+        self.renew(user);
         Ok(self.config.lease.as_secs())
     }
 
@@ -538,9 +565,9 @@ impl Uve5 for Vmm {
         let _turn = self.turn(user);
         let mut known = self.served(user)?;
         known.lease_of(vm)?;
-        known.end_serving(vm);
+        known.end_serving();
         self.write(user, &known, Batch::new()).map_err(storage)?;
-        lock(&self.renewed).remove(user);
+        lock(&self.until).remove(user);
         Ok(())
     }
 }

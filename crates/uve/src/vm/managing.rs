@@ -105,9 +105,10 @@ fn failed(error: impl Into<VmError>) -> Uve2Error {
 
 impl Uve2 for Vm {
     fn notify_monitoring(&self, notification: &MonitoringNotification) -> Result<(), Uve2Error> {
+        let now = self.clock.now();
         let until = notification
             .validity()
-            .map(|validity| self.clock.now().saturating_add(validity));
+            .map(|validity| now.saturating_add(validity));
         let mut open = lock(&self.record);
         let record = match &*open {
             Some(record)
@@ -119,7 +120,9 @@ impl Uve2 for Vm {
             _ => return Err(Uve2Error::UnknownSession),
         };
         let mut monitors = record.monitors.clone();
-        monitors.retain(|monitor| monitor.user != notification.monitor);
+        monitors.retain(|monitor| {
+            monitor.user != notification.monitor && monitor.until.is_none_or(|until| until > now)
+        });
         if monitors.len() >= self.config.max_monitors {
             return Err(Uve2Error::TooMany);
         }
@@ -173,7 +176,9 @@ impl Uve2 for Vm {
         let mut batch = Batch::new();
         batch.remove(UAS, ua.as_str());
         self.journal.commit(&batch).map_err(failed)?;
-        self.blobs.remove(&before.blob).map_err(failed)
+        // What cannot be removed now is removed when the VM is opened again.
+        self.blobs.remove(&before.blob).ok();
+        Ok(())
     }
 
     fn suspend_session(&self, session: &UaSessionId) -> Result<(), Uve2Error> {
@@ -186,7 +191,7 @@ impl Uve2 for Vm {
             },
             _ => return Err(Uve2Error::UnknownSession),
         }
-        self.blobs.sync(super::COPY).map_err(failed)?;
+        self.sync_copy().map_err(failed)?;
         self.step(&mut open, Event::Suspend, |_| {}).map_err(failed)
     }
 }

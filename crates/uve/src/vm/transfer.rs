@@ -115,13 +115,13 @@ impl Vm {
             }
             Err(error) => return self.refuse(record, error),
         };
-        lease.length = Duration::from_secs(retrieved.lease_seconds);
-        lease.renewed = self.clock.now();
+        lease.renew(retrieved.lease_seconds, self.clock.now());
         let Some(image) = retrieved.image else {
             self.blobs.set_len(COPY, 0)?;
-            return Ok(self.after(record, Event::Loaded, |_| {})?);
+            return Ok(self.loaded(record)?);
         };
         if image.size > self.config.max_image {
+            self.vmm.release_lease(&self.id, user).ok();
             let limit = self.config.max_image;
             return self.refuse(record, Uve5Error::TooLarge { limit });
         }
@@ -161,7 +161,18 @@ impl Vm {
             self.blobs.set_len(COPY, 0)?;
             return Err(Uve5Error::DigestMismatch.into());
         }
-        Ok(self.after(record, Event::Loaded, |_| {})?)
+        Ok(self.loaded(record)?)
+    }
+
+    /// The user is served, unless they left while the last piece came.
+    fn loaded(&self, record: &Record) -> Result<(), VmError> {
+        let mut open = lock(&self.record);
+        match &*open {
+            Some(now) if now.selection == record.selection && !now.left => {
+                self.step(&mut open, Event::Loaded, |_| {})
+            }
+            _ => Ok(()),
+        }
     }
 
     fn refuse(&self, record: &Record, error: Uve5Error) -> Result<(), Stop> {
@@ -182,14 +193,15 @@ impl Vm {
     fn renew(&self, record: &Record, lease: &mut Lease) -> Result<Duration, Uve5Error> {
         let now = self.clock.now();
         let half = lease.length / 2;
-        let due = lease.renewed.saturating_add(half);
-        if now < due {
-            return Ok(due.saturating_sub(now));
+        // None if the clock was set back: who knows how long ago that was.
+        match now.checked_sub(lease.renewed) {
+            Some(passed) if passed < half => Ok(half - passed),
+            _ => {
+                let seconds = self.vmm.renew_lease(&self.id, &record.selection.user)?;
+                lease.renew(seconds, now);
+                Ok(lease.length / 2)
+            }
         }
-        let seconds = self.vmm.renew_lease(&self.id, &record.selection.user)?;
-        lease.length = Duration::from_secs(seconds);
-        lease.renewed = now;
-        Ok(lease.length / 2)
     }
 
     fn report(&self, record: &Record) -> Result<(), Stop> {
@@ -215,6 +227,10 @@ impl Vm {
     fn save(&self, record: &Record) -> Result<(), Stop> {
         let saving = match &record.saving {
             Some(saving) => saving.clone(),
+            // A new user may have none yet.
+            None if record.image.is_some() && self.blobs.len(COPY)?.is_none() => {
+                return self.without_copy(record);
+            }
             None => self.announce(record)?,
         };
         match self.send(record, &saving) {
@@ -232,6 +248,7 @@ impl Vm {
                 | Uve5Error::Conflict { .. }
                 | Uve5Error::TooLarge { .. }),
             )) => self.set_aside(record, error),
+            Err(Stop::Local(_)) if self.blobs.len(COPY)?.is_none() => self.without_copy(record),
             Err(stop) => Err(stop),
         }
     }
@@ -318,19 +335,24 @@ impl Vm {
         let commit = CommitUpdate {
             user: user.clone(),
             update: saving.update.clone(),
-            last: true,
         };
         Ok(self.vmm.commit_update(&self.id, &commit)?)
     }
 
     fn set_aside(&self, record: &Record, error: Uve5Error) -> Result<(), Stop> {
-        let session = &record.selection.session;
-        // Sessions have names of the VMM's making: not to be trusted with a place in ours.
-        let name = format!("{ASIDE}{}", short(session.as_str()));
+        let first = aside_name(record);
+        let mut name = first.clone();
         if self.blobs.len(COPY)?.is_some() {
+            let mut number = 1;
+            while self.blobs.len(&name)?.is_some() {
+                number += 1;
+                name = format!("{first}-{number}");
+            }
             self.blobs.rename(COPY, &name)?;
+        } else if self.blobs.len(&name)?.is_none() {
+            return self.without_copy(record);
         }
-        self.after(record, Event::Saved, |_| {})?;
+        self.end_saving(record)?;
         self.tell(VmEvent::SetAside {
             user: record.selection.user.clone(),
             name,
@@ -338,6 +360,36 @@ impl Vm {
         });
         Ok(())
     }
+
+    /// The copy is gone: there is nothing to update with.
+    fn without_copy(&self, record: &Record) -> Result<(), Stop> {
+        self.end_saving(record)?;
+        self.tell(VmEvent::Lost {
+            user: record.selection.user.clone(),
+        });
+        Ok(())
+    }
+
+    /// Ends the session without an update.
+    fn end_saving(&self, record: &Record) -> Result<(), Stop> {
+        // A VMM that does not hear of it waits for the lease to run out.
+        let user = &record.selection.user;
+        self.vmm.release_lease(&self.id, user).ok();
+        Ok(self.after(record, Event::Saved, |_| {})?)
+    }
+}
+
+impl Lease {
+    fn renew(&mut self, seconds: u64, now: Duration) {
+        // A lease of no time is no reason to renew it all the time.
+        self.length = Duration::from_secs(seconds.max(1));
+        self.renewed = now;
+    }
+}
+
+/// Sessions have names of the VMM's making: not to be trusted with a place in ours.
+fn aside_name(record: &Record) -> String {
+    format!("{ASIDE}{}", short(record.selection.session.as_str()))
 }
 
 /// The first 32 digits of a text's digest.

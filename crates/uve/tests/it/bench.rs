@@ -49,6 +49,7 @@ pub(crate) struct Bench {
     pub(crate) disk: Disk,
     pub(crate) vmm: Arc<Vmm>,
     pub(crate) max_image: u64,
+    pub(crate) lease: Duration,
 }
 
 impl Bench {
@@ -60,7 +61,8 @@ impl Bench {
         let clock = Arc::new(SteppedClock::default());
         clock.advance(Duration::from_secs(1_000_000));
         let disk = Disk::default();
-        let vmm = open(&clock, &disk, max_image);
+        let lease = VmmConfig::default().lease;
+        let vmm = open(&clock, &disk, max_image, lease);
         for name in ["ann", "bob"] {
             vmm.add_user(&user(name)).unwrap();
         }
@@ -69,12 +71,13 @@ impl Bench {
             disk,
             vmm,
             max_image,
+            lease,
         }
     }
 
     /// The VMM stops and starts.
     pub(crate) fn restart(&mut self) {
-        self.vmm = open(&self.clock, &self.disk, self.max_image);
+        self.vmm = open(&self.clock, &self.disk, self.max_image, self.lease);
     }
 
     pub(crate) fn vm(&self, name: &str, disk: &Disk) -> Vm {
@@ -110,14 +113,16 @@ impl Bench {
     }
 }
 
-fn open(clock: &Arc<SteppedClock>, disk: &Disk, max_image: u64) -> Arc<Vmm> {
+fn open(clock: &Arc<SteppedClock>, disk: &Disk, max_image: u64, lease: Duration) -> Arc<Vmm> {
+    let mut config = VmmConfig::default();
+    config.lease = lease;
     let centre =
         EmbeddedDataCentre::open(disk.journal.clone(), disk.blobs.clone(), max_image).unwrap();
     let vmm = Vmm::open(
         disk.journal.clone(),
         Arc::new(centre),
         clock.clone(),
-        VmmConfig::default(),
+        config,
     );
     Arc::new(vmm.unwrap())
 }
@@ -146,7 +151,11 @@ pub(crate) struct Wire {
     pub(crate) left: AtomicI64,
     pub(crate) how: Mutex<Break>,
     pub(crate) calls: AtomicI64,
+    /// Happens while the call of this number is under way.
+    pub(crate) meanwhile: Mutex<Option<(i64, Meanwhile)>>,
 }
+
+pub(crate) type Meanwhile = Box<dyn FnOnce() + Send>;
 
 impl Wire {
     pub(crate) fn new(to: &Arc<Vmm>) -> Arc<Self> {
@@ -155,6 +164,7 @@ impl Wire {
             left: AtomicI64::new(-1),
             how: Mutex::new(Break::Request),
             calls: AtomicI64::new(0),
+            meanwhile: Mutex::new(None),
         })
     }
 
@@ -168,7 +178,15 @@ impl Wire {
     }
 
     fn carry<T>(&self, call: impl FnOnce(&Vmm) -> Result<T, Uve5Error>) -> Result<T, Uve5Error> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        let due = self
+            .meanwhile
+            .lock()
+            .unwrap()
+            .take_if(|(at, _)| *at == number);
+        if let Some((_, happens)) = due {
+            happens();
+        }
         let lost = || {
             Err(Uve5Error::Failed {
                 reason: "the wire broke".into(),

@@ -10,4 +10,5 @@ mod bench;
 mod managing;
 mod model;
 mod rules;
+mod seldom;
 mod transfer;

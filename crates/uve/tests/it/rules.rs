@@ -128,7 +128,6 @@ fn an_update_is_whole_or_not_at_all() {
     let commit = CommitUpdate {
         user: ann.clone(),
         update: begin.update.clone(),
-        last: true,
     };
     let write = |offset, octets: &[u8]| {
         let (user, update) = (ann.clone(), begin.update.clone());
