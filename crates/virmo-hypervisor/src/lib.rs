@@ -18,6 +18,7 @@ pub mod contract;
 mod error;
 mod guest;
 mod hypervisor;
+mod ledger;
 mod observed;
 mod spec;
 
@@ -25,5 +26,6 @@ pub use capabilities::{Capabilities, Resource, Support};
 pub use error::{HypervisorError, HypervisorErrorKind};
 pub use guest::{GuestChannel, InputLock, Peripheral, Peripherals};
 pub use hypervisor::{Effect, Erase, Hypervisor, Outcome, PowerOff, Prepared};
+pub use ledger::Ledger;
 pub use observed::{Listed, Machine, MachineState, Observed};
 pub use spec::VmSpec;

@@ -60,7 +60,6 @@
 mod disk;
 mod fault;
 mod hypervisor;
-mod ledger;
 mod record;
 mod simulator;
 

@@ -9,14 +9,15 @@ use std::{
     time::Duration,
 };
 
-use virmo_hypervisor::{Capabilities, HypervisorError, HypervisorErrorKind as Kind, Resource};
+use virmo_hypervisor::{
+    Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger, Resource,
+};
 use virmo_params::{Bytes, DeviceResources};
 use virmo_state::VmId;
 
 use crate::{
     Fault, FaultMode, Operation,
     disk::Disk,
-    ledger::Ledger,
     record::{DISK, Found, Pending, RECORD, Record, State},
 };
 

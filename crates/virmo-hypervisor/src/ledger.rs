@@ -1,18 +1,34 @@
 use std::collections::BTreeMap;
 
-use virmo_hypervisor::Resource;
 use virmo_params::{DeviceResources, ResourceConfig};
 use virmo_state::VmId;
 
-/// What each machine claims of the device.
+use crate::Resource;
+
+/// What each machine claims of the device: for back ends, which have to refuse what does not fit.
+///
+/// RAM and storage add up to what the device has at most, CPU and network to 100.
+///
+/// ```
+/// use virmo_hypervisor::{Ledger, Resource};
+/// use virmo_params::{Bytes, DeviceResources};
+///
+/// let mut ledger = Ledger::new(DeviceResources::new(Bytes::gib(4), Bytes::gib(32)));
+/// let half = "RAM=1073741824&Storage=1073741824&CPU=60&Network=50".parse()?;
+/// assert_eq!(ledger.claim(&"vm-1".parse()?, &half), Ok(()));
+/// assert_eq!(ledger.claim(&"vm-2".parse()?, &half), Err(Resource::Cpu));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     device: DeviceResources,
     claims: BTreeMap<VmId, ResourceConfig>,
 }
 
 impl Ledger {
-    pub(crate) fn new(device: DeviceResources) -> Self {
+    /// Nothing is claimed yet.
+    #[must_use]
+    pub fn new(device: DeviceResources) -> Self {
         Self {
             device,
             claims: BTreeMap::new(),
@@ -20,8 +36,12 @@ impl Ledger {
     }
 
     /// Claims these resources for a machine instead of what it has claimed, unless there is not
-    /// enough of one: that one is the error, and the claim stays as it was.
-    pub(crate) fn claim(&mut self, id: &VmId, want: &ResourceConfig) -> Result<(), Resource> {
+    /// enough of one.
+    ///
+    /// # Errors
+    ///
+    /// The resource there is not enough of; the claim stays as it was.
+    pub fn claim(&mut self, id: &VmId, want: &ResourceConfig) -> Result<(), Resource> {
         for resource in Resource::ALL {
             let others: u128 = self
                 .claims
@@ -38,11 +58,12 @@ impl Ledger {
     }
 
     /// Claims without asking whether there is enough.
-    pub(crate) fn set(&mut self, id: &VmId, config: ResourceConfig) {
+    pub fn set(&mut self, id: &VmId, config: ResourceConfig) {
         self.claims.insert(id.clone(), config);
     }
 
-    pub(crate) fn release(&mut self, id: &VmId) {
+    /// A machine claims nothing any more.
+    pub fn release(&mut self, id: &VmId) {
         self.claims.remove(id);
     }
 

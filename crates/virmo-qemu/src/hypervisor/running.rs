@@ -1,0 +1,404 @@
+//! Booting, ending, suspending and going on.
+
+use std::{fs::File, os::fd::AsFd, time::Duration};
+
+use serde_json::json;
+use virmo_hypervisor::{
+    HypervisorError, HypervisorErrorKind as Kind, MachineState, Outcome, PowerOff,
+};
+use virmo_state::VmId;
+
+use super::{Life, Look};
+use crate::{
+    Qemu,
+    machine::{Folder, Pending, Record, remove, rename},
+    process::{self, Start},
+    qemu::{failed, not_started, unanswered},
+    qmp::Qmp,
+};
+
+/// How long a saved execution may take to be written or read: a disk can be slow.
+const TRANSFER: Duration = Duration::from_secs(600);
+
+impl Qemu {
+    pub(super) fn boot(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
+        let (look, state) = self.machine(id)?;
+        let (folder, mut record) = (self.folder(id), look.record);
+        match state {
+            MachineState::Off { .. } => {}
+            MachineState::Running => {
+                self.settle(id, &mut record, true)?;
+                return Ok(Outcome::AlreadyDone);
+            }
+            // The guest was not booted yet.
+            MachineState::Unsettled if record.pending == Some(Pending::PowerOn) => {
+                self.end(&folder)?;
+            }
+            state => return Err(HypervisorError::invalid_state(state)),
+        }
+        for stale in [folder.saving(), folder.consumed()] {
+            remove(&stale).map_err(|error| failed("cannot remove", &stale, error))?;
+        }
+        record.pending = Some(Pending::PowerOn);
+        record.running = false;
+        self.write(id, &record)?;
+        self.start(id, &record, Start::Boot)?;
+        let booted = self.enter(id, &mut record);
+        if booted.is_err() {
+            self.end(&folder)?;
+        }
+        booted?;
+        self.settle(id, &mut record, true)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Lets a guest that was just made ready run.
+    fn enter(&self, id: &VmId, record: &mut Record) -> Result<(), HypervisorError> {
+        let mut qmp = self.connect(id)?;
+        self.limit(id, record, &mut qmp)?;
+        record.running = true;
+        self.write(id, record)?;
+        qmp.execute("cont", json!({})).map_err(unanswered)?;
+        self.steps.step();
+        Ok(())
+    }
+
+    pub(super) fn stop(&self, id: &VmId, how: PowerOff) -> Result<Outcome, HypervisorError> {
+        let (look, state) = self.machine(id)?;
+        let (folder, mut record) = (self.folder(id), look.record);
+        match (&state, record.pending) {
+            (MachineState::Off { .. }, _) => {
+                self.settle(id, &mut record, false)?;
+                return Ok(Outcome::AlreadyDone);
+            }
+            (MachineState::Running | MachineState::Broken(_), _)
+            | (MachineState::Unsettled, None | Some(Pending::PowerOn | Pending::PowerOff)) => {}
+            _ => return Err(HypervisorError::invalid_state(state)),
+        }
+        // A saved execution of the past would be taken for one of now.
+        for stale in [folder.saved(), folder.saving(), folder.consumed()] {
+            remove(&stale).map_err(|error| failed("cannot remove", &stale, error))?;
+        }
+        let before = record.pending;
+        record.pending = Some(Pending::PowerOff);
+        self.write(id, &record)?;
+        match how {
+            PowerOff::Force => self.end(&folder)?,
+            PowerOff::Graceful { timeout } => {
+                let mut qmp = self.connect(id)?;
+                qmp.execute("system_powerdown", json!({}))
+                    .map_err(unanswered)?;
+                self.steps.step();
+                let ended = process::wait_dead(&folder, timeout)
+                    .map_err(|error| failed("cannot read", &folder.pid(), error))?;
+                if !ended {
+                    record.pending = before;
+                    self.write(id, &record)?;
+                    let timeout = HypervisorError::new(Kind::Timeout {
+                        may_have_happened: true,
+                    });
+                    return Err(timeout.because("the guest was asked and did not end"));
+                }
+            }
+        }
+        self.settle(id, &mut record, false)?;
+        self.drop_group(&record);
+        Ok(Outcome::Done)
+    }
+
+    pub(super) fn save(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
+        let (look, state) = self.machine(id)?;
+        let (folder, mut record) = (self.folder(id), look.record);
+        match (&state, record.pending) {
+            (MachineState::Running, _)
+            | (MachineState::Unsettled, None | Some(Pending::Suspend)) => {}
+            (MachineState::Suspended, _) => {
+                self.settle(id, &mut record, false)?;
+                return Ok(Outcome::AlreadyDone);
+            }
+            (MachineState::Unsettled, Some(Pending::Resume)) => {
+                if is_there(&folder.saved())? {
+                    // The guest does not run yet, and its execution is still the saved one.
+                    self.end(&folder)?;
+                    self.settle(id, &mut record, false)?;
+                    return Ok(Outcome::Done);
+                }
+            }
+            _ => return Err(HypervisorError::invalid_state(state)),
+        }
+        record.pending = Some(Pending::Suspend);
+        self.write(id, &record)?;
+        let mut qmp = self.connect(id)?;
+        let status = qmp.status().map_err(unanswered)?;
+        let is_saved = status == "postmigrate" && is_there(&folder.saved())?;
+        if !is_saved {
+            // What is there belongs to an execution that went on.
+            let stale = folder.saved();
+            remove(&stale).map_err(|error| failed("cannot remove", &stale, error))?;
+            if let Err(error) = self.save_execution(&folder, &mut qmp, &status) {
+                return Err(self.put_back(id, &mut record, &mut qmp, error));
+            }
+        }
+        drop(qmp);
+        self.end(&folder)?;
+        self.settle(id, &mut record, false)?;
+        self.drop_group(&record);
+        Ok(Outcome::Done)
+    }
+
+    /// Writes the guest's execution to its file, durably, and gives that its name.
+    fn save_execution(
+        &self,
+        folder: &Folder,
+        qmp: &mut Qmp,
+        status: &str,
+    ) -> Result<(), HypervisorError> {
+        let path = folder.saving();
+        let io = |error| failed("cannot write", &path, error);
+        if status == "running" {
+            qmp.execute("stop", json!({})).map_err(unanswered)?;
+            self.steps.step();
+        }
+        let migration = qmp.migration().map_err(unanswered)?;
+        let is_under_way = matches!(migration.as_str(), "setup" | "active" | "device")
+            || status == "postmigrate" && is_there(&path)?;
+        if !is_under_way {
+            if status == "postmigrate" {
+                // QEMU saves an execution once; after that it has to go on first.
+                qmp.execute("cont", json!({})).map_err(unanswered)?;
+                qmp.execute("stop", json!({})).map_err(unanswered)?;
+            }
+            let file = File::create(&path).map_err(io)?;
+            self.steps.step();
+            qmp.execute_with("getfd", json!({ "fdname": "state" }), Some(file.as_fd()))
+                .map_err(unanswered)?;
+            qmp.execute("migrate", json!({ "uri": "fd:state" }))
+                .map_err(unanswered)?;
+            self.steps.step();
+        }
+        let mut last = String::new();
+        let ended = process::wait_for(TRANSFER, || {
+            last = qmp.migration().map_err(unanswered)?;
+            Ok::<_, HypervisorError>(!matches!(last.as_str(), "setup" | "active" | "device"))
+        })?;
+        if !ended || last != "completed" {
+            let error = HypervisorError::new(Kind::Backend);
+            return Err(error.because(format!("saving the execution ended as {last}")));
+        }
+        self.steps.step();
+        File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(io)?;
+        rename(&path, &folder.saved()).map_err(io)?;
+        self.steps.step();
+        Ok(())
+    }
+
+    /// Lets the guest go on that could not be saved; the answer is what is to be told.
+    fn put_back(
+        &self,
+        id: &VmId,
+        record: &mut Record,
+        qmp: &mut Qmp,
+        error: HypervisorError,
+    ) -> HypervisorError {
+        let folder = self.folder(id);
+        // Where this fails too, the machine is unsettled, and says so.
+        let put_back = qmp
+            .execute("migrate_cancel", json!({}))
+            .and_then(|_| qmp.execute("cont", json!({})));
+        if put_back.is_ok() && remove(&folder.saving()).is_ok() {
+            _ = self.settle(id, record, true);
+        }
+        error
+    }
+
+    pub(super) fn go_on(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
+        let (look, state) = self.machine(id)?;
+        let (folder, mut record) = (self.folder(id), look.record);
+        match (&state, record.pending) {
+            (MachineState::Suspended, _) => {}
+            (MachineState::Running, _) => {
+                self.drop_consumed(&folder)?;
+                self.settle(id, &mut record, true)?;
+                return Ok(Outcome::AlreadyDone);
+            }
+            (MachineState::Unsettled, Some(Pending::Resume)) => {
+                if is_there(&folder.saved())? {
+                    self.end(&folder)?;
+                } else {
+                    return self.release(id, &folder, &mut record);
+                }
+            }
+            // The guest is still in memory.
+            (MachineState::Unsettled, None | Some(Pending::Suspend)) => {
+                return self.release(id, &folder, &mut record);
+            }
+            _ => return Err(HypervisorError::invalid_state(state)),
+        }
+        record.pending = Some(Pending::Resume);
+        record.running = false;
+        self.write(id, &record)?;
+        self.start(id, &record, Start::Incoming)?;
+        let loaded = self.load(&folder).and_then(|mut qmp| {
+            self.limit(id, &record, &mut qmp)?;
+            Ok(qmp)
+        });
+        let mut qmp = match loaded {
+            Ok(qmp) => qmp,
+            Err(error) => {
+                // The saved execution is as good as it was.
+                self.end(&folder)?;
+                self.settle(id, &mut record, false)?;
+                return Err(error);
+            }
+        };
+        record.running = true;
+        self.write(id, &record)?;
+        // From here on the guest may have changed its disk, and what was saved does not fit it.
+        rename(&folder.saved(), &folder.consumed())
+            .map_err(|error| failed("cannot rename", &folder.saved(), error))?;
+        self.steps.step();
+        qmp.execute("cont", json!({})).map_err(unanswered)?;
+        self.steps.step();
+        self.drop_consumed(&folder)?;
+        self.settle(id, &mut record, true)?;
+        Ok(Outcome::Done)
+    }
+
+    fn load(&self, folder: &Folder) -> Result<Qmp, HypervisorError> {
+        let path = folder.saved();
+        let file = File::open(&path).map_err(|error| failed("cannot read", &path, error))?;
+        let mut qmp = Qmp::connect(&folder.qmp(), self.patience).map_err(unanswered)?;
+        qmp.execute_with("getfd", json!({ "fdname": "state" }), Some(file.as_fd()))
+            .map_err(unanswered)?;
+        qmp.execute("migrate-incoming", json!({ "uri": "fd:state" }))
+            .map_err(unanswered)?;
+        self.steps.step();
+        let broken = |_| {
+            HypervisorError::new(Kind::Backend)
+                .because("QEMU cannot go on from the saved execution; power on would lose it")
+        };
+        let loaded = process::wait_for(TRANSFER, || {
+            let status = qmp.status().map_err(broken)?;
+            Ok::<_, HypervisorError>(status != "inmigrate")
+        })?;
+        match loaded {
+            true => Ok(qmp),
+            false => Err(HypervisorError::new(Kind::Timeout {
+                may_have_happened: false,
+            })),
+        }
+    }
+
+    /// Lets a stopped guest go on that is in memory.
+    fn release(
+        &self,
+        id: &VmId,
+        folder: &Folder,
+        record: &mut Record,
+    ) -> Result<Outcome, HypervisorError> {
+        let mut qmp = self.connect(id)?;
+        if matches!(
+            qmp.migration().map_err(unanswered)?.as_str(),
+            "setup" | "active" | "device"
+        ) {
+            qmp.execute("migrate_cancel", json!({}))
+                .map_err(unanswered)?;
+            let ended = process::wait_for(self.patience, || {
+                let now = qmp.migration().map_err(unanswered)?;
+                Ok::<_, HypervisorError>(!matches!(
+                    now.as_str(),
+                    "setup" | "active" | "device" | "cancelling"
+                ))
+            })?;
+            if !ended {
+                return Err(HypervisorError::new(Kind::Timeout {
+                    may_have_happened: true,
+                }));
+            }
+        }
+        // Before the guest moves: what is saved fits its disk no longer.
+        for stale in [folder.saved(), folder.saving()] {
+            remove(&stale).map_err(|error| failed("cannot remove", &stale, error))?;
+        }
+        record.running = true;
+        self.write(id, record)?;
+        qmp.execute("cont", json!({})).map_err(unanswered)?;
+        self.steps.step();
+        self.drop_consumed(folder)?;
+        self.settle(id, record, true)?;
+        Ok(Outcome::Done)
+    }
+
+    fn drop_consumed(&self, folder: &Folder) -> Result<(), HypervisorError> {
+        let consumed = folder.consumed();
+        remove(&consumed).map_err(|error| failed("cannot remove", &consumed, error))?;
+        self.steps.step();
+        Ok(())
+    }
+
+    fn start(&self, id: &VmId, record: &Record, start: Start) -> Result<(), HypervisorError> {
+        process::start(
+            &self.program,
+            self.accelerator,
+            &self.folder(id),
+            id.as_str(),
+            record,
+            start,
+            self.patience,
+        )
+        .map_err(not_started)?;
+        self.steps.step();
+        Ok(())
+    }
+
+    pub(super) fn connect(&self, id: &VmId) -> Result<Qmp, HypervisorError> {
+        Qmp::connect(&self.folder(id).qmp(), self.patience).map_err(unanswered)
+    }
+
+    /// Gives the guest its share of the CPU.
+    fn limit(&self, id: &VmId, record: &Record, qmp: &mut Qmp) -> Result<(), HypervisorError> {
+        let Some(groups) = &self.groups else {
+            return Ok(());
+        };
+        let folder = self.folder(id);
+        let io = |error| failed("cannot limit the CPU of", &folder.0, error);
+        let Some(pid) = process::alive(&folder).map_err(io)? else {
+            return Err(HypervisorError::new(Kind::Backend).because("QEMU ended"));
+        };
+        let pid = u64::try_from(pid.as_raw_nonzero().get()).unwrap_or_default();
+        let threads = qmp.cpu_threads().map_err(unanswered)?;
+        let percent = record.config.0.cpu.get();
+        groups
+            .limit(&record.uuid, percent, pid, &threads)
+            .map_err(io)
+    }
+
+    fn drop_group(&self, record: &Record) {
+        if let Some(groups) = &self.groups {
+            // A group that stays limits nobody.
+            _ = groups.remove(&record.uuid);
+        }
+    }
+
+    /// Writes down that no call is under way.
+    fn settle(&self, id: &VmId, record: &mut Record, running: bool) -> Result<(), HypervisorError> {
+        if record.pending.is_none() && record.running == running {
+            return Ok(());
+        }
+        record.pending = None;
+        record.running = running;
+        self.write(id, record)
+    }
+}
+
+/// What a machine's process runs, if there is one.
+pub(super) const fn is_alive(look: &Look) -> bool {
+    matches!(look.life, Life::Alive(_))
+}
+
+fn is_there(path: &std::path::Path) -> Result<bool, HypervisorError> {
+    path.try_exists()
+        .map_err(|error| failed("cannot read", path, error))
+}

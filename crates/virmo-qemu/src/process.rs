@@ -1,0 +1,248 @@
+//! The QEMU process of a machine.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    path::Path,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Flock, FlockOffsetType, FlockType, Pid, Signal, fcntl_getlk, kill_process};
+
+use crate::{
+    Accelerator,
+    machine::{Folder, Record},
+};
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(3);
+
+/// How a QEMU process is started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// The guest boots once told to.
+    Boot,
+    /// The guest goes on from a saved execution, once told which and when.
+    Incoming,
+}
+
+/// The living QEMU of a machine: whoever holds the lock of its pid file, which ends with the process
+/// and cannot be another one's.
+pub(crate) fn alive(folder: &Folder) -> io::Result<Option<Pid>> {
+    let file = match File::open(folder.pid()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let whole = Flock {
+        start: 0,
+        length: 0,
+        pid: None,
+        typ: FlockType::WriteLock,
+        offset_type: FlockOffsetType::Set,
+    };
+    let held = fcntl_getlk(&file, &whole)?;
+    Ok(held.and_then(|lock| lock.pid))
+}
+
+/// Waits until there is no QEMU any more; whether that came true in time.
+pub(crate) fn wait_dead(folder: &Folder, within: Duration) -> io::Result<bool> {
+    let deadline = Instant::now() + within;
+    while alive(folder)?.is_some() {
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(POLL);
+    }
+    Ok(true)
+}
+
+/// Ends QEMU whatever it does; whether it is gone.
+pub(crate) fn kill(folder: &Folder, within: Duration) -> io::Result<bool> {
+    if let Some(pid) = alive(folder)? {
+        match kill_process(pid, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    wait_dead(folder, within)
+}
+
+/// Waits for a condition; whether it came true in time.
+pub(crate) fn wait_for<E>(
+    within: Duration,
+    mut condition: impl FnMut() -> Result<bool, E>,
+) -> Result<bool, E> {
+    let deadline = Instant::now() + within;
+    loop {
+        if condition()? {
+            return Ok(true);
+        }
+        if Instant::now() >= deadline {
+            return Ok(false);
+        }
+        sleep(POLL);
+    }
+}
+
+/// Why QEMU is not there.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// The program cannot be run.
+    #[error("cannot run {program}: install QEMU, or say where it is")]
+    Program { program: String, source: io::Error },
+    /// A file of the machine cannot be had.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It said why not.
+    #[error("{0}")]
+    Refused(String),
+    /// It neither came up nor gave up.
+    #[error("QEMU does not come up")]
+    Slow,
+}
+
+/// Starts QEMU with the guest stopped, and returns when it answers to QMP.
+pub(crate) fn start(
+    program: &Path,
+    accelerator: Accelerator,
+    folder: &Folder,
+    id: &str,
+    record: &Record,
+    start: Start,
+    within: Duration,
+) -> Result<(), StartError> {
+    // What a dead process left would be taken for the new one's.
+    for stale in [folder.qmp(), folder.look(), folder.pid()] {
+        crate::machine::remove(&stale)?;
+    }
+    let log = File::create(folder.log())?;
+    let mut child = Command::new(program)
+        .args(arguments(accelerator, folder, id, record, start))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(|source| StartError::Program {
+            program: program.display().to_string(),
+            source,
+        })?;
+    // It leaves a daemon behind and exits once that is ready.
+    let mut status = None;
+    let ended = wait_for(within, || {
+        status = child.try_wait()?;
+        Ok::<_, io::Error>(status.is_some())
+    })?;
+    if !ended {
+        child.kill()?;
+        child.wait()?;
+        kill(folder, within)?;
+        return Err(StartError::Slow);
+    }
+    match status.is_some_and(|status| status.success()) {
+        true => Ok(()),
+        false => {
+            let said = fs::read_to_string(folder.log()).unwrap_or_default();
+            Err(StartError::Refused(last_line(&said)))
+        }
+    }
+}
+
+/// The last thing QEMU said, without its own name.
+fn last_line(said: &str) -> String {
+    let line = said.lines().rev().find(|line| !line.trim().is_empty());
+    let line = line.unwrap_or("QEMU ended without a word");
+    line.split_once(": ")
+        .map_or(line, |(_, why)| why)
+        .to_owned()
+}
+
+fn arguments(
+    accelerator: Accelerator,
+    folder: &Folder,
+    id: &str,
+    record: &Record,
+    start: Start,
+) -> Vec<OsString> {
+    let mebibytes = record.config.0.ram.get().div_ceil(1 << 20).max(1);
+    let socket = |path: &Path| {
+        let mut text = OsString::from("unix:");
+        text.push(comma_free(path));
+        text.push(",server=on,wait=off");
+        text
+    };
+    let mut disk = OsString::from("driver=raw,node-name=disk0,file.driver=file,file.filename=");
+    disk.push(comma_free(&folder.disk()));
+    let mut console = OsString::from(match start {
+        Start::Boot => "file,id=console,append=off,path=",
+        Start::Incoming => "file,id=console,append=on,path=",
+    });
+    console.push(comma_free(&folder.console()));
+
+    let mut all: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
+    add(&[
+        "-machine",
+        &record.machine,
+        "-accel",
+        accelerator.argument(),
+    ]);
+    add(&["-m", &format!("{mebibytes}M"), "-smp", "1"]);
+    add(&["-nodefaults", "-no-user-config", "-display", "none"]);
+    add(&["-uuid", &record.uuid, "-name", id]);
+    add(&["-sandbox", "on,obsolete=deny,resourcecontrol=deny"]);
+    add(&["-daemonize", "-S"]);
+    if start == Start::Incoming {
+        add(&["-incoming", "defer"]);
+    }
+    add(&[
+        "-device",
+        "ide-hd,drive=disk0",
+        "-serial",
+        "chardev:console",
+    ]);
+    let mut option = |name: &str, value: OsString| all.extend([OsString::from(name), value]);
+    option("-blockdev", disk);
+    option("-chardev", console);
+    option("-qmp", socket(&folder.qmp()));
+    option("-qmp", socket(&folder.look()));
+    option("-pidfile", folder.pid().into_os_string());
+    all
+}
+
+/// QEMU ends an option at a comma, and takes two for one.
+fn comma_free(path: &Path) -> OsString {
+    match path.to_str() {
+        Some(text) => text.replace(',', ",,").into(),
+        None => path.as_os_str().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_qemu_said_last_is_told() {
+        let said = "warning: x\nqemu-system-x86_64: -m 1: out of memory\n\n";
+        assert_eq!(last_line(said), "-m 1: out of memory");
+        assert_eq!(last_line(""), "QEMU ended without a word");
+    }
+
+    #[test]
+    fn commas_do_not_end_an_option() {
+        assert_eq!(comma_free(Path::new("/a,b")), OsString::from("/a,,b"));
+    }
+
+    #[test]
+    fn a_pid_file_nobody_holds_is_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder(folder.path().to_owned());
+        assert_eq!(alive(&folder).unwrap(), None);
+        fs::write(folder.pid(), "1\n").unwrap();
+        assert_eq!(alive(&folder).unwrap(), None);
+    }
+}

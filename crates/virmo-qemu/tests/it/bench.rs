@@ -1,0 +1,178 @@
+//! A place for machines, and looks into the guest.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::sleep,
+    time::Duration,
+};
+
+use virmo_hypervisor::{Erase, Hypervisor, Machine, contract::Fixture};
+use virmo_params::ResourceConfig;
+use virmo_qemu::Qemu;
+use virmo_state::VmId;
+
+use crate::guest;
+
+/// Whether there is QEMU. Says so where there is none, and fails under CI.
+pub(crate) fn is_here() -> bool {
+    static HERE: OnceLock<bool> = OnceLock::new();
+    *HERE.get_or_init(|| {
+        let version = Command::new("qemu-system-x86_64")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status();
+        let is_here = version.is_ok_and(|status| status.success());
+        assert!(
+            is_here || std::env::var_os("CI").is_none(),
+            "qemu-system-x86_64 is not installed, and CI has to have it"
+        );
+        if !is_here {
+            eprintln!("SKIPPED: qemu-system-x86_64 is not installed; nothing of QEMU is tested");
+        }
+        is_here
+    })
+}
+
+/// A folder with a short name, as sockets need it; machines in it end with it.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("vq").tempdir_in("/tmp");
+        Self {
+            folder: folder.unwrap(),
+        }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("q")
+    }
+
+    pub(crate) fn open_qemu(&self) -> Qemu {
+        Qemu::builder(self.root()).open().unwrap()
+    }
+
+    pub(crate) fn image_file(&self) -> PathBuf {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = self.folder.path().join(format!("image-{number}"));
+        fs::write(&path, guest::disk()).unwrap();
+        path
+    }
+
+    pub(crate) fn console(&self, id: &str) -> String {
+        let path = self.root().join("machines").join(id).join("console.log");
+        String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()
+    }
+
+    /// The guest's count since it was booted; none before its first tick.
+    pub(crate) fn count(&self, id: &str) -> Option<u64> {
+        let console = self.console(id);
+        // The last one may be just being written.
+        let counts = console.split("c=").skip(1);
+        let whole = counts.filter_map(|count| count.get(..8)).last()?;
+        u64::from_str_radix(whole, 16).ok()
+    }
+
+    /// Pids of the QEMU processes that live in the place.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let root = self.root().display().to_string();
+        let mut pids = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if line.contains("qemu-system") && line.contains(&root) {
+                pids.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        pids
+    }
+}
+
+impl Place {
+    /// How many live, once those that are just ending have ended.
+    pub(crate) fn processes_within(&self, most: usize) -> usize {
+        let few = |found: &usize| *found <= most;
+        let soon = (0..500).find_map(|_| {
+            sleep(Duration::from_millis(10));
+            Some(self.processes().len()).filter(few)
+        });
+        soon.unwrap_or_else(|| self.processes().len())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for pid in self.processes() {
+            _ = Command::new("kill").args(["-9", &pid]).status();
+        }
+        // A test that fails leaves its machines, and with them their control groups.
+        if let Ok(machines) = Qemu::builder(self.root()).open() {
+            for machine in machines.list().unwrap_or_default() {
+                if let Machine::Owned(id) = machine.machine {
+                    _ = machines.delete(&id, Erase::Discard);
+                }
+            }
+        }
+    }
+}
+
+/// The contract's fixture.
+pub(crate) struct OnQemu(pub(crate) Place);
+
+impl Fixture for OnQemu {
+    fn open(&self) -> Arc<dyn Hypervisor> {
+        Arc::new(self.0.open_qemu())
+    }
+
+    fn image(&self) -> (PathBuf, String) {
+        (self.0.image_file(), "application/octet-stream".to_owned())
+    }
+
+    fn resources(&self) -> ResourceConfig {
+        "RAM=16777216&Storage=4194304&CPU=25&Network=25"
+            .parse()
+            .unwrap()
+    }
+
+    fn leftovers(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.0.processes();
+        walk(&self.0.root(), &mut names);
+        names.sort();
+        names
+    }
+
+    fn add_foreign(&self) -> Option<String> {
+        fs::create_dir_all(self.0.root().join("machines/of-others")).unwrap();
+        Some("of-others".to_owned())
+    }
+
+    fn progress(&self, id: &VmId) -> Option<u64> {
+        // It ticks 18 times a second: the next tick is waited for.
+        let first = self.0.count(id.as_str());
+        (0..1000).find_map(|_| {
+            sleep(Duration::from_millis(5));
+            self.0
+                .count(id.as_str())
+                .filter(|count| Some(*count) != first)
+        })
+    }
+}
+
+fn walk(folder: &Path, names: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        names.push(entry.path().to_string_lossy().into_owned());
+        if entry.path().is_dir() {
+            walk(&entry.path(), names);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The contract every back end keeps.
+
+use std::sync::Mutex;
+
+use virmo_hypervisor::contract::{CHECKS, Verdict};
+
+use crate::bench::{OnQemu, Place, is_here};
+
+#[test]
+fn qemu_keeps_the_contract() {
+    if !is_here() {
+        return;
+    }
+    let next = Mutex::new(CHECKS.iter());
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let Some(check) = next.lock().unwrap().next() else {
+                        return;
+                    };
+                    match check.run(&OnQemu(Place::new())) {
+                        Ok(Verdict::Passed) => {}
+                        Ok(Verdict::Skipped(need)) => {
+                            eprintln!("{}: skipped, QEMU does not have {need}", check.name);
+                        }
+                        Err(failure) => failures.lock().unwrap().push(failure.to_string()),
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{failures:#?}");
+}
