@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use omadm_core::{Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Space};
+use omadm_core::{
+    Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Space, StatusCode,
+};
 use omadm_syncml::Alert;
 
-use crate::{Backoff, Delivery, Event, StartError};
+use crate::{Backoff, Delivery, DropReason, Event, StartError};
 
 /// News for the server, to be kept until it has them: one Alert command. [DM-Protocol §8.6, §8.7]
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -109,8 +111,25 @@ struct Entry {
 pub(crate) enum Refused {
     /// It stays and is sent again.
     Kept { notice: Notice, tries: u32 },
-    /// It has been refused often enough.
-    Dropped,
+    /// It is not to be sent again.
+    Dropped(DropReason),
+}
+
+/// Whether the same alert gets this status however often it is sent: the status is about what the
+/// alert is, or about what the server can do. Others may change: rights, credentials, load and
+/// storage.
+pub(crate) const fn is_for_good(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND
+            | StatusCode::COMMAND_NOT_ALLOWED
+            | StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED
+            | StatusCode::INCOMPLETE_COMMAND
+            | StatusCode::REQUEST_ENTITY_TOO_LARGE
+            | StatusCode::URI_TOO_LONG
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT
+            | StatusCode::COMMAND_NOT_IMPLEMENTED
+    )
 }
 
 impl AlertQueue {
@@ -205,15 +224,18 @@ impl AlertQueue {
     /// The count may be lost with the batch: the alert is then tried once more than asked for.
     pub(crate) fn refuse(
         &mut self,
-        key: AlertKey,
+        (key, status): (AlertKey, Option<StatusCode>),
         backoff: &Backoff,
         now: Duration,
         batch: &mut Batch,
     ) -> Option<Refused> {
         let entry = self.entries.get_mut(&key)?;
+        if let Some(status) = status.filter(|&status| is_for_good(status)) {
+            return Some(Refused::Dropped(DropReason::Unacceptable(status)));
+        }
         entry.tries = entry.tries.saturating_add(1);
         if entry.tries > backoff.tries {
-            return Some(Refused::Dropped);
+            return Some(Refused::Dropped(DropReason::Refused));
         }
         entry.due = now.saturating_add(backoff.pause(entry.tries));
         batch.put(
@@ -465,7 +487,7 @@ mod tests {
                 tries,
             })
         };
-        let refused = queue.refuse(0, &backoff(), Duration::ZERO, &mut batch);
+        let refused = queue.refuse((0, None), &backoff(), Duration::ZERO, &mut batch);
         assert_eq!(refused, kept(1));
         assert_eq!(queue.next_due(), Some(Duration::ZERO));
         assert_eq!(queue.due(Duration::ZERO).count(), 299);
@@ -479,9 +501,9 @@ mod tests {
             .collect();
         assert_eq!(found, alerts);
         let mut batch = Batch::new();
-        let mut refuse = || queue.refuse(0, &backoff(), Duration::ZERO, &mut batch);
+        let mut refuse = || queue.refuse((0, None), &backoff(), Duration::ZERO, &mut batch);
         assert_eq!(refuse(), kept(2));
-        assert_eq!(refuse(), Some(Refused::Dropped));
+        assert_eq!(refuse(), Some(Refused::Dropped(DropReason::Refused)));
         AlertQueue::unqueue(0, &mut batch);
         assert_eq!(queue.remove(0), Some(alerts[0].clone()));
         journal.commit(&batch).unwrap();

@@ -66,7 +66,8 @@ pub struct Config {
     pub answer_timeout: Duration,
     /// How long after it was first sent a message is waited for, over all its tries. Default: 15 s.
     pub transport_window: Duration,
-    /// When a refused alert is sent again, and when a session is wanted after one that failed.
+    /// When a refused alert is sent again, unless it is refused
+    /// [for good](crate::DropReason::Unacceptable), and when a session is wanted after one that failed.
     /// Default: 10 times, after 1 min, 2 min, … at most 24 h.
     pub alert_retry: Backoff,
     /// How many notifications are read in a minute; more are dropped. Default: 20.

@@ -206,14 +206,14 @@ impl Device {
         for &(key, status) in refused {
             match books
                 .alerts
-                .refuse(key, &books.alert_retry, now.mono, &mut batch)
+                .refuse((key, status), &books.alert_retry, now.mono, &mut batch)
             {
                 Some(Refused::Kept { notice, tries }) => {
                     books.told(&notice, Delivery::Refused { status, tries });
                 }
-                Some(Refused::Dropped) => {
+                Some(Refused::Dropped(reason)) => {
                     AlertQueue::unqueue(key, &mut batch);
-                    gone.push((key, Some(DropReason::Refused)));
+                    gone.push((key, Some(reason)));
                 }
                 None => {}
             }

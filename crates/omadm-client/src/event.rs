@@ -85,6 +85,9 @@ pub enum Delivery {
 pub enum DropReason {
     /// The server refused it as often as [`Config::alert_retry`](crate::Config::alert_retry) allows.
     Refused,
+    /// The server refused it with a status that it would get again: 404, 405, 406, 412, 413, 414,
+    /// 415 or 501.
+    Unacceptable(StatusCode),
     /// The queue held [`Config::max_queued_alerts`](crate::Config::max_queued_alerts) already.
     QueueFull,
     /// It goes into no message: larger than the server takes, or nothing the encoding can carry.
@@ -96,6 +99,9 @@ pub enum DropReason {
 impl fmt::Display for DropReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Unacceptable(status) => {
+                return write!(f, "the server does not take it: {status:?}");
+            }
             Self::Refused => "the server refused it too often",
             Self::QueueFull => "the queue is full",
             Self::TooLarge => "it fits no message",

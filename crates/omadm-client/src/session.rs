@@ -14,7 +14,10 @@ use omadm_syncml::{
 use omadm_tree::{Tree, Uri};
 
 use crate::{
-    Config, Received, SessionEnd, Start, StartError, Trigger, alerts::AlertKey, auth::Terms, compat,
+    Config, Received, SessionEnd, Start, StartError, Trigger,
+    alerts::{AlertKey, is_for_good},
+    auth::Terms,
+    compat,
 };
 
 mod packing;
@@ -446,14 +449,16 @@ impl Session {
         let Some(&key) = self.ledger.status(status) else {
             return;
         };
-        let refused = verdicts.refused.iter().any(|(known, _)| *known == key);
-        // One Status for each Item: one that refuses is enough.
+        let refused = verdicts.refused.iter_mut().find(|(known, _)| *known == key);
+        // One Status for each Item: one that refuses is enough, and one that may change.
         if !status.code.is_success() {
             verdicts.delivered.retain(|known| *known != key);
-            if !refused {
-                verdicts.refused.push((key, Some(status.code)));
+            match refused {
+                Some((_, code)) if code.is_some_and(is_for_good) => *code = Some(status.code),
+                Some(_) => {}
+                None => verdicts.refused.push((key, Some(status.code))),
             }
-        } else if !refused && !verdicts.delivered.contains(&key) {
+        } else if refused.is_none() && !verdicts.delivered.contains(&key) {
             verdicts.delivered.push(key);
         }
     }

@@ -110,8 +110,8 @@ fn a_refused_alert_backs_off_and_is_dropped_in_the_end() {
     let mut pauses = vec![MINUTE, 2 * MINUTE].into_iter();
     for tries in 1..=2 {
         assert_eq!(correlators(&bench.start()), ["c0"]);
-        bench.refuse_alerts(StatusCode::INCOMPLETE_COMMAND);
-        let status = Some(StatusCode::INCOMPLETE_COMMAND);
+        bench.refuse_alerts(StatusCode::SERVICE_UNAVAILABLE);
+        let status = Some(StatusCode::SERVICE_UNAVAILABLE);
         let refused = bench.events.iter().find_map(|event| match event {
             Event::AlertRefused {
                 tries: t,
@@ -132,7 +132,7 @@ fn a_refused_alert_backs_off_and_is_dropped_in_the_end() {
         }
     }
     bench.start();
-    bench.refuse_alerts(StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT);
+    bench.refuse_alerts(StatusCode::PERMISSION_DENIED);
     let dropped = |event: &Event| {
         matches!(
             event,
@@ -352,8 +352,8 @@ fn a_refused_client_event_is_dropped_after_a_few_tries() {
     bench.feed(Input::Queue(event("a").into())).unwrap();
     for tries in 1..=3 {
         bench.start();
-        bench.refuse_alerts(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED);
-        let status = Some(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED);
+        bench.refuse_alerts(StatusCode::COMMAND_FAILED);
+        let status = Some(StatusCode::COMMAND_FAILED);
         let expected = match tries {
             3 => Delivery::Dropped(DropReason::Refused),
             tries => Delivery::Refused { status, tries },
@@ -362,6 +362,74 @@ fn a_refused_client_event_is_dropped_after_a_few_tries() {
         bench.advance(2 * MINUTE);
     }
     assert!(bench.client.is_idle());
+}
+
+/// Every status there is, each for an alert and a client event.
+#[test]
+fn what_is_refused_for_good_is_dropped_at_once() {
+    let for_good = [404, 405, 406, 412, 413, 414, 415, 501];
+    let of_credentials = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::AUTHENTICATION_REQUIRED,
+    ];
+    for &status in StatusCode::KNOWN {
+        if status.is_success() || of_credentials.contains(&status) {
+            continue;
+        }
+        let mut alert = GenericAlert::new("a", Format::Chr);
+        alert.source = Some("./Lamp".into());
+        for notice in [Notice::from(alert), event("a").into()] {
+            let mut bench = Bench::new(config());
+            bench.feed(Input::Queue(notice)).unwrap();
+            bench.start();
+            bench.refuse_alerts(status);
+            let dropped = bench.events.iter().find_map(|event| match event {
+                Event::AlertDropped { reason, .. }
+                | Event::ClientEvent {
+                    delivery: Delivery::Dropped(reason),
+                    ..
+                } => Some(*reason),
+                _ => None,
+            });
+            let expected = for_good.contains(&status.get());
+            let reason = expected.then_some(DropReason::Unacceptable(status));
+            assert_eq!(dropped, reason);
+            assert_eq!(bench.client.queued_alerts(), usize::from(!expected));
+            let kept = bench.journal.records(Space::ALERTS).len();
+            assert_eq!(kept, usize::from(!expected), "{status:?}");
+        }
+    }
+}
+
+/// Two Items, a Status each: as long as one of them may be taken later, both stay.
+#[test]
+fn an_item_that_may_be_taken_later_keeps_those_beside_it() {
+    let gone = StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED;
+    let later = StatusCode::SERVICE_UNAVAILABLE;
+    for (codes, kept) in [
+        ([gone, later], 2),
+        ([later, gone], 2),
+        ([gone, StatusCode::OK], 0),
+        ([gone, gone], 0),
+    ] {
+        let mut bench = Bench::new(config());
+        let events = Notice::Events(vec![event("a"), event("b")]);
+        bench.feed(Input::Queue(events)).unwrap();
+        bench.start();
+        let mut answers = bench.script.acknowledge();
+        let Some(Command::Status(last)) = answers.pop() else {
+            panic!("{answers:?}");
+        };
+        for code in codes {
+            let mut status = last.clone();
+            status.code = code;
+            answers.push(Command::Status(status));
+        }
+        let header = bench.script.header();
+        let body = bench.script.write_as(&header, answers, true);
+        bench.deliver(&body);
+        assert_eq!(bench.client.queued_alerts(), kept, "{codes:?}");
+    }
 }
 
 #[test]

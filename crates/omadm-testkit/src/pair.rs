@@ -1,12 +1,13 @@
 use std::{collections::VecDeque, sync::Arc};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use omadm_client::{
     Client, Config, Event, Input, Notice, Output, QuestionId, Received, Request, SessionEnd, Start,
 };
 use omadm_core::{UserAnswer, UserInteraction};
 use omadm_mo::{Job, JobEnd};
 use omadm_server::{Accounts, EventKind, Everyone, Server};
-use omadm_session::{Nonces, Procedure, Report};
+use omadm_session::{Hmac, Nonces, Procedure, Report};
 
 use crate::{Clock, DEVICE_ID, LampLog, TestJournal, Transcript, Wire, device};
 
@@ -20,6 +21,8 @@ pub struct Pair {
     pub server: Server,
     /// The wire.
     pub wire: Wire,
+    /// Whether MACs arrive in hexadecimal digits, in both directions.
+    pub hex_macs: bool,
     /// The time of both.
     pub clock: Clock,
     /// What is durable on the device.
@@ -68,6 +71,7 @@ impl Pair {
             server: Server::new(server, accounts).with_nonces(nonces(&server_journal)),
             server_journal,
             wire,
+            hex_macs: false,
             clock,
             journal,
             lamp,
@@ -185,11 +189,14 @@ impl Pair {
     fn exchange(&mut self, request: &Request) {
         self.largest = self.largest.max(request.body.len());
         let (server, now) = (&mut self.server, self.clock.now());
+        let hex = self.hex_macs;
+        let spelled = |hmac: Option<&str>| hmac.map(|it| if hex { in_hex(it) } else { it.into() });
         let mut told = Vec::new();
         let transcript = &mut self.transcript;
         let answer = self.wire.carry(request, |body| {
             let message = omadm_server::Request::new(body, request.encoding, now);
-            let message = message.with_hmac(request.hmac.as_deref());
+            let hmac = spelled(request.hmac.as_deref());
+            let message = message.with_hmac(hmac.as_deref());
             let mut receipt = server.receive(message).ok()?;
             told.extend(receipt.take_events());
             let response = server.respond(receipt).ok()?;
@@ -207,6 +214,7 @@ impl Pair {
         match answer {
             Ok((body, hmac)) => {
                 let received = Received::new(&body, request.encoding);
+                let hmac = spelled(hmac.as_deref());
                 self.feed(Input::Received(received.with_hmac(hmac.as_deref())));
             }
             Err(failure) => self.feed(Input::TransportFailed(failure)),
@@ -250,4 +258,16 @@ fn build(config: Config, journal: &TestJournal, clock: Clock) -> (Client, LampLo
     let durable = Arc::new(journal.clone());
     let client = Client::new(config, tree, registry, durable, clock.now()).unwrap();
     (client.with_random(journal.random()), lamp)
+}
+
+/// The value of the MAC header with the base64 of hexadecimal digits.
+fn in_hex(header: &str) -> String {
+    let hmac: Hmac = header.parse().unwrap();
+    let octets = hmac.mac().expose().iter();
+    let digits: String = octets.map(|octet| format!("{octet:02x}")).collect();
+    let digits = STANDARD.encode(digits);
+    format!(
+        "algorithm=MD5, username=\"{}\", mac={digits}",
+        hmac.username()
+    )
 }

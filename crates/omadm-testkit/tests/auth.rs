@@ -119,6 +119,44 @@ fn every_scheme_works_with_every_other_session_after_session() {
     }
 }
 
+/// Each end takes the other's MAC in hexadecimal digits, session after session, if it was told to,
+/// and otherwise no word of it.
+#[test]
+fn macs_of_hexadecimal_digits_carry_whole_sessions_if_both_ends_let_them_pass() {
+    let mac = |device: bool, server: bool| Both {
+        device: device.then_some(Scheme::Mac),
+        server: server.then_some(Scheme::Mac),
+    };
+    for both in [mac(true, true), mac(true, false), mac(false, true)] {
+        for (client_lenient, server_lenient) in
+            [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let mut config = both.config();
+            config.compat.hex_mac = client_lenient;
+            let mut server_config = omadm_server::Config::new("c");
+            server_config.compat.hex_mac = server_lenient;
+            let mut pair = Pair::new(config, server_config, both.account(), Wire::default());
+            pair.hex_macs = true;
+            for session in 0..3 {
+                pair.enqueue(rename(&format!("name {session}")));
+                pair.session();
+            }
+            let of_device = both.device.is_none() || server_lenient;
+            let of_server = both.server.is_none() || client_lenient;
+            let expected = match (of_device, of_server) {
+                (true, true) => SessionEnd::Completed,
+                (false, _) => SessionEnd::Unauthorized,
+                (true, false) => SessionEnd::ServerUnauthorized,
+            };
+            let what = format!("{both:?} {client_lenient} {server_lenient}");
+            assert_eq!(pair.ended, vec![expected; 3], "{what}");
+            let expected = (of_device && of_server).then(|| "name 2".to_owned());
+            let name = value(&pair, "./Lamp/Name").filter(|name| name.starts_with("name"));
+            assert_eq!(name, expected, "{what}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_password_is_found_out_in_either_direction() {
     for scheme in Scheme::ALL {
