@@ -10,10 +10,10 @@ use omadm_session::notification;
 use omadm_syncml::{Encoding, Limits, media_type};
 use ureq::{Agent, Body, RequestBuilder, http::Response, typestate::WithBody};
 
-use crate::agent::{self, Settings, Trouble};
-
-/// The header that carries the MAC of a message. [DM-Security]
-const HMAC: &str = "x-syncml-hmac";
+use crate::{
+    agent::{self, Settings, Trouble},
+    hmac,
+};
 
 /// Sends DM messages to a server: one POST each, one message back. [DM-HTTP]
 ///
@@ -259,7 +259,7 @@ impl HttpTransport {
             .header("accept-charset", "UTF-8")
             .header("accept-encoding", "identity");
         if let Some(hmac) = post.hmac {
-            request = request.header(HMAC, hmac);
+            request = request.header(hmac::NAME, hmac);
         }
         if let Some(timeout) = post.timeout {
             let timeout = timeout.min(self.config.timeout);
@@ -299,7 +299,8 @@ impl HttpTransport {
         {
             return Err(TransportErrorKind::Protocol.into());
         }
-        let hmac = header(HMAC).map(str::to_owned);
+        let hmacs = response.headers().get_all(hmac::NAME);
+        let hmac = hmac::joined(hmacs.iter().map(|line| line.to_str().ok()));
         let limit = self.config.max_reply_bytes;
         let mut body = Vec::new();
         response

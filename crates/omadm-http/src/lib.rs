@@ -55,6 +55,8 @@ mod client;
 mod clock;
 #[cfg(feature = "fetch")]
 mod fetch;
+#[cfg(any(feature = "client", feature = "server"))]
+mod hmac;
 #[cfg(any(feature = "tls", feature = "server-tls"))]
 mod pem;
 #[cfg(feature = "server")]

@@ -29,9 +29,7 @@ use super::{
     body::{self, Body, NoBody},
     stall::Stalling,
 };
-
-/// The header that carries the MAC of a message. [DM-Security]
-const HMAC: &str = "x-syncml-hmac";
+use crate::hmac;
 
 /// The greatest head of a request in bytes.
 const MAX_HEAD: usize = 32 << 10;
@@ -170,6 +168,7 @@ impl Service {
             Ok(Err(NoBody::Broken)) => return Err(StatusCode::BAD_REQUEST),
             Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
         };
+        let hmacs = head.headers.get_all(hmac::NAME);
         Ok(Incoming {
             remote: peer.remote,
             certificate: peer.certificate.map(|octets| octets.to_vec()),
@@ -179,7 +178,7 @@ impl Service {
                 .map_or("/", |t| t.as_str())
                 .to_owned(),
             content_type: content_type.to_owned(),
-            hmac: text(&head.headers, HMAC).map(str::to_owned),
+            hmac: hmac::joined(hmacs.iter().map(|line| line.to_str().ok())),
             authorization: text(&head.headers, AUTHORIZATION.as_str()).map(Secret::from),
             body,
         })
@@ -210,7 +209,7 @@ fn into_response(outgoing: Outgoing) -> Option<Response<Body>> {
         headers.insert(CONTENT_TYPE, content_type.parse().ok()?);
     }
     if let Some(hmac) = outgoing.hmac {
-        headers.insert(HMAC, hmac.parse().ok()?);
+        headers.insert(hmac::NAME, hmac.parse().ok()?);
     }
     Some(response)
 }

@@ -13,7 +13,7 @@ use omadm_http::{
     ServerConfig, TransportError, TransportErrorKind,
 };
 
-use crate::peer::{Deed, Peer};
+use crate::peer::{Deed, Peer, header, raw};
 
 const XML: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.syncml.dm+xml\r\n";
 
@@ -118,6 +118,26 @@ fn an_answer_may_come_in_chunks() {
     let peer = Peer::new([Deed::send(&chunked)]);
     let reply = post(&transport(|_| {}), &peer.url("/")).unwrap();
     assert_eq!(reply.body, b"abcde");
+}
+
+#[test]
+fn lines_of_the_mac_header_are_one_list() {
+    let lines = "x-syncml-hmac: username=\"u\"\r\nX-Syncml-Hmac: mac=AAAA\r\n";
+    let peer = Peer::new([Deed::send(&format!(
+        "{XML}{lines}content-length: 0\r\n\r\n"
+    ))]);
+    let reply = post(&transport(|_| {}), &peer.url("/")).unwrap();
+    let list = Some("username=\"u\", mac=AAAA");
+    assert_eq!(reply.hmac.as_deref(), list);
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = Arc::new(Mirror::default());
+    let server = Server::start(listener, mirror, ServerConfig::default()).unwrap();
+    let kind = "content-type: application/vnd.syncml.dm+xml\r\nconnection: close";
+    let request =
+        format!("POST / HTTP/1.1\r\nhost: x\r\n{lines}{kind}\r\ncontent-length: 0\r\n\r\n");
+    let answer = raw(server.address(), &request);
+    assert_eq!(header(&answer, "x-syncml-hmac"), list);
 }
 
 #[test]

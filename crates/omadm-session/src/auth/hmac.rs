@@ -257,6 +257,11 @@ mod tests {
                 "username=a, username=b, mac=x",
                 InvalidHmac::Twice("username"),
             ),
+            // Two lines of the header, as HTTP joins them.
+            (
+                "username=a, mac=x, username=a, mac=x",
+                InvalidHmac::Twice("username"),
+            ),
             ("algorithm=SHA1, username=a, mac=x", InvalidHmac::Algorithm),
             ("username=a, mac=x", InvalidHmac::Mac),
             ("username=a, mac=", InvalidHmac::Mac),
