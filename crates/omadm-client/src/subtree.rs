@@ -6,7 +6,10 @@
 use std::collections::BTreeSet;
 
 use omadm_core::Format;
-use omadm_mo::tnds::{self, Creation, Document};
+use omadm_mo::{
+    Inbox,
+    tnds::{self, Creation, Document},
+};
 use omadm_syncml::{Data, Encoding, Item, Meta};
 use omadm_tree::{
     AccessType, ChangeKind, NewNode, Principal, Property, Refusal, Target, TreeError,
@@ -49,7 +52,8 @@ pub(crate) fn add(
     document: &Document,
     by: &Principal,
 ) -> Result<(), Failure> {
-    let creations = document.creations(target)?;
+    let mut creations = document.creations(target)?;
+    Inbox::name_object(&mut creations, unit.tree.tree());
     let mut subtree = Subtree::new(unit, by);
     for creation in &creations {
         subtree.create(creation)?;

@@ -471,32 +471,41 @@ fn all_of_this_over_wbxml_too() {
     omadm_testkit::again_over_wbxml();
 }
 
-/// A server adds an account to the Inbox, and the device puts it where accounts are. [DM-StdObj]
-#[test]
-fn an_account_in_the_inbox_moves_to_its_place() {
+/// A device with accounts and an Inbox.
+fn with_inbox() -> Bench {
     let journal = TestJournal::default();
     let (stored, mut registry, log) = omadm_testkit::device(&journal);
     registry
         .mount(Box::new(Account::objects([]).unwrap()))
         .unwrap();
     registry.mount(Box::new(Inbox)).unwrap();
-    let mut bench = Bench::with(stored, registry, log, journal, Bench::config()).unwrap();
+    Bench::with(stored, registry, log, journal, Bench::config()).unwrap()
+}
+
+const OWNED: &str = "Delete=second.example&amp;Get=second.example&amp;Replace=second.example";
+
+/// The document of an account, its object in this place.
+fn account_at(place: &str, acl: &str) -> String {
     let chr = |name: &str, value: &str| leaf(&named(name), "chr", "", value);
     let address = node(&named("1"), &chr("Addr", "http://second.example/"));
-    let account = |acl: &str| {
-        let inside = chr("ServerID", "second.example") + &node(&named("AppAddr"), &address);
-        let object = node(&named("new"), &inside);
-        let kind = format!(
-            "<RTProperties><ACL>{acl}</ACL><Format><node/></Format><Type>\
-             <DDFName>urn:oma:mo:oma-dm-dmacc:1.0</DDFName></Type></RTProperties>"
-        );
-        let plain = "<RTProperties><Format><node/></Format><Type><DDFName/></Type></RTProperties>";
-        tree(&object.replacen(plain, &kind, 1))
-    };
-    let acl = "Delete=second.example&amp;Get=second.example&amp;Replace=second.example";
+    let inside = chr("ServerID", "second.example") + &node(&named("AppAddr"), &address);
+    let object = node(place, &inside);
+    let kind = format!(
+        "<RTProperties><ACL>{acl}</ACL><Format><node/></Format><Type>\
+         <DDFName>urn:oma:mo:oma-dm-dmacc:1.0</DDFName></Type></RTProperties>"
+    );
+    let plain = "<RTProperties><Format><node/></Format><Type><DDFName/></Type></RTProperties>";
+    tree(&object.replacen(plain, &kind, 1))
+}
+
+/// A server adds an account to the Inbox, and the device puts it where accounts are. [DM-StdObj]
+#[test]
+fn an_account_in_the_inbox_moves_to_its_place() {
+    let account = account_at(&named("new"), OWNED);
+    let mut bench = with_inbox();
     let codes = bench.codes([
-        add("./Inbox", &account(acl)),
-        add("./Inbox", &account(acl)),
+        add("./Inbox", &account),
+        add("./Inbox", &account),
         request::get("./Inbox"),
         request::get("./DMAcc"),
     ]);
@@ -510,5 +519,51 @@ fn an_account_in_the_inbox_moves_to_its_place() {
         Account::new("second.example".parse().unwrap(), "http://second.example/")
     );
     let node = bench.client.tree().node(&root).unwrap();
-    assert_eq!(node.acl().to_string(), acl.replace("&amp;", "&"));
+    assert_eq!(node.acl().to_string(), OWNED.replace("&amp;", "&"));
+}
+
+/// An object without a name is named by the device: after its server, or by a number.
+#[test]
+fn an_account_without_a_name_moves_to_its_place() {
+    for place in ["", "<NodeName/>"] {
+        let mut bench = with_inbox();
+        let account = account_at(place, OWNED);
+        let codes = bench.codes([add("./Inbox", &account), add("./Inbox", &account)]);
+        assert_eq!(codes, [200, 418]);
+        let third = account.replace("second.example", "./third");
+        assert_eq!(bench.codes([add("./Inbox", &third)]), [200]);
+        for (root, server) in [
+            ("./DMAcc/second.example", "second.example"),
+            ("./DMAcc/1", "./third"),
+        ] {
+            let account = Account::read(bench.client.tree(), &uri(root)).unwrap();
+            assert_eq!(account.server_id.as_str(), server);
+        }
+        let inbox = bench.client.tree().node(&uri("./Inbox")).unwrap();
+        assert_eq!(inbox.children().count(), 0);
+        // Without a Type it is no object.
+        let codes = bench.codes([add("./Inbox", &tree(&node(place, "")))]);
+        assert_eq!(codes, [418]);
+    }
+}
+
+/// What is optional comes before the object is whole, or has nothing to go to.
+#[test]
+fn an_object_that_has_moved_takes_nothing_in_the_inbox() {
+    let late = || request::add("./Inbox/new/Name", "late".into());
+    let mut bench = with_inbox();
+    let codes = bench.codes([
+        request::add_node("./Inbox/new", Some("urn:oma:mo:oma-dm-dmacc:1.0")),
+        request::add("./Inbox/new/Name", "early".into()),
+        request::add("./Inbox/new/ServerID", "second.example".into()),
+        request::add_node("./Inbox/new/AppAddr", None),
+        request::add_node("./Inbox/new/AppAddr/1", None),
+        request::add(
+            "./Inbox/new/AppAddr/1/Addr",
+            "http://second.example/".into(),
+        ),
+        late(),
+    ]);
+    assert_eq!(codes, [200, 200, 200, 200, 200, 200, 415]);
+    assert_eq!(bench.value("./DMAcc/new/Name").as_deref(), Some("early"));
 }

@@ -1,7 +1,8 @@
 //! The content of a bootstrap: from its octets to the accounts of a tree, and back. [DM-Bootstrap]
 //!
 //! Two profiles say what a bootstrap holds: Client Provisioning, a [`provisioning`] document, and
-//! DM, additions of TNDS objects in a message or in a document alone. [`Content::decode`] reads
+//! DM, additions of TNDS objects in a message or in a document alone; additions node by node, as DM
+//! 1.1 has them, are read as one object. [`Content::decode`] reads
 //! either, [`Content::apply`] brings it into a tree. Where it comes from and whether it may be
 //! trusted is decided before: by then the MAC was checked.
 //!
@@ -45,7 +46,7 @@ use crate::{
 
 pub use apply::{Applied, ApplyError};
 pub use encode::EncodeError;
-pub(crate) use placement::{Object, Placement, find_places};
+pub(crate) use placement::{Object, Placement, find_places, free};
 
 /// What a bootstrap holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +57,7 @@ pub enum Content {
     Additions(Vec<Addition>),
 }
 
-/// One Add of the DM profile.
+/// One Add of the DM profile, or all that add a node each.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Addition {
     /// What is added to; `./Inbox` has the device find the place by the Type of each object.
@@ -111,7 +112,8 @@ pub enum DecodeError {
     /// The message has a command other than Add, Atomic and Sequence.
     #[error("command {0} in a bootstrap")]
     Command(String),
-    /// An Item of the message has no target that is an address, or no data.
+    /// An Item of the message has no target that is an address where something can be added, or no
+    /// data of its Format.
     #[error("item without a target or data")]
     Item,
 }

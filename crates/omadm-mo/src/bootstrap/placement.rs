@@ -156,7 +156,7 @@ fn name_of(object: &Object) -> Option<String> {
 }
 
 /// A child nobody has: of that name, or of that name or none with a number.
-pub(super) fn free(
+pub(crate) fn free(
     parent: &Uri,
     wanted: Option<String>,
     tree: &Tree,

@@ -1,16 +1,16 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use omadm_core::StatusCode;
 use omadm_tree::{
-    AccessType::Add, Change, ChangeKind, NodeRef, Principal, PropertySelection, Tree, Uri,
+    AccessType::Add, Change, ChangeKind, NewNode, NodeRef, Principal, PropertySelection, Tree, Uri,
 };
 
 use super::literal;
 use crate::{
     Account, Context, DM_ACC, Definition, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId,
     Layout, ManagementObject, Mount, NodeDefinition as N, Refusal, ViolationKind,
-    bootstrap::{Object, Placement, find_places},
-    tnds::Document,
+    bootstrap::{Object, Placement, find_places, free},
+    tnds::{Creation, Document},
 };
 
 /// Inbox: where a server adds a management object that the device is to find a place for.
@@ -40,10 +40,43 @@ pub static INBOX: Definition = Definition {
 /// that are addresses of what moves are changed; if its name is taken it gets a number. Nodes its
 /// definition does not have are dropped. [DM-Bootstrap §5.5]
 ///
+/// Optional nodes have to be there by then: sent before the last required one, or in the same
+/// document or Atomic. Later ones have no object in the Inbox to go to, and are refused (415).
+///
 /// Refused are an object without a Type that is at home on this device (415), and an account with a
 /// server there is an account with (418).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Inbox;
+
+impl Inbox {
+    /// Gives an object without a name, which a document adds to the Inbox itself, the name of a
+    /// child that is not there: that of its server for an account, or a number. [DM-TNDS]
+    ///
+    /// The nodes are those of one document, parents first.
+    pub fn name_object(creations: &mut [Creation], tree: &Tree) {
+        let inbox = root();
+        let unnamed = creations.iter().any(|it| {
+            let is_object = |node_type: &Option<String>| node_type.is_some();
+            it.uri == inbox
+                && matches!(&it.node, NewNode::Interior { node_type } if is_object(node_type))
+        });
+        if !unnamed {
+            return;
+        }
+        let server = literal("./Inbox/ServerID");
+        let server = creations.iter().find(|it| it.uri == server);
+        let wanted = server.and_then(|it| match &it.node {
+            NewNode::Leaf(value) => value.text().map(str::to_owned),
+            NewNode::Interior { .. } => None,
+        });
+        let name = free(&inbox, wanted, tree, &BTreeSet::new());
+        for creation in creations {
+            if let Some(below) = creation.uri.strip_prefix(&inbox) {
+                creation.uri = name.join(&below);
+            }
+        }
+    }
+}
 
 /// Where it is.
 pub(crate) fn root() -> Uri {
