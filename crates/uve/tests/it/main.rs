@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod faults;
 mod managing;
 mod model;
 mod rules;

@@ -1,11 +1,12 @@
-//! Two users, three VMs, crashes, switches and time, against a model of what is acknowledged.
+//! Two users, three VMs, crashes, broken wires, switches and time, against a model of what is
+//! acknowledged.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use uve::{Progress, Selection, Vm, VmEvent, session::State};
+use uve::{Blobs, Progress, Selection, Uve5, Vm, VmEvent, session::State};
 
-use crate::bench::{Bench, Disk, content, user};
+use crate::bench::{Bench, Break, Disk, Wire, content};
 
 const USERS: [&str; 2] = ["ann", "bob"];
 const VMS: [&str; 3] = ["a", "b", "c"];
@@ -24,6 +25,12 @@ enum Step {
     Finish(usize),
     Disconnect(usize),
     Drive(usize),
+    /// The wire breaks after so many calls, at the request or at the answer.
+    DriveOnto {
+        vm: usize,
+        calls: i64,
+        how: Break,
+    },
     /// The VM stops and starts.
     Crash(usize),
     /// The VMM stops and starts.
@@ -39,6 +46,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => vm().prop_map(Step::Finish),
         1 => vm().prop_map(Step::Disconnect),
         6 => vm().prop_map(Step::Drive),
+        2 => (vm(), 0..6i64, prop_oneof![Just(Break::Request), Just(Break::Answer)])
+            .prop_map(|(vm, calls, how)| Step::DriveOnto { vm, calls, how }),
         1 => vm().prop_map(Step::Crash),
         1 => Just(Step::CrashVmm),
         1 => (0..90u64).prop_map(Step::Wait),
@@ -48,6 +57,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 struct World {
     bench: Bench,
+    wire: Arc<Wire>,
     disks: Vec<Disk>,
     vms: Vec<Vm>,
     /// What each user's image holds by what was acknowledged, and its version.
@@ -59,14 +69,16 @@ struct World {
 impl World {
     fn new() -> Self {
         let bench = Bench::new();
+        let wire = Wire::new(&bench.vmm);
         let disks: Vec<Disk> = VMS.iter().map(|_| Disk::default()).collect();
         let vms = VMS
             .iter()
             .zip(&disks)
-            .map(|(name, disk)| bench.vm(name, disk))
+            .map(|(name, disk)| bench.vm_over(name, disk, wire.clone()))
             .collect();
         Self {
             bench,
+            wire,
             disks,
             vms,
             acknowledged: USERS.iter().map(|name| (*name, (0, Vec::new()))).collect(),
@@ -105,15 +117,18 @@ impl World {
                 }
             }
             Step::Drive(vm) => self.drive(vm),
+            Step::DriveOnto { vm, calls, how } => {
+                self.wire.break_after(calls, how);
+                self.drive(vm);
+                self.wire.mend();
+            }
             Step::Crash(vm) => {
-                self.vms[vm] = self.bench.vm(VMS[vm], &self.disks[vm]);
+                let wire = self.wire.clone();
+                self.vms[vm] = self.bench.vm_over(VMS[vm], &self.disks[vm], wire);
             }
             Step::CrashVmm => {
                 self.bench.restart();
-                // VMs hold on to the VMM they know: they are started with the new one.
-                for (vm, (name, disk)) in self.vms.iter_mut().zip(VMS.iter().zip(&self.disks)) {
-                    *vm = self.bench.vm(name, disk);
-                }
+                *self.wire.to.lock().unwrap() = self.bench.vmm.clone();
             }
             Step::Wait(seconds) => self.bench.clock.advance(Duration::from_secs(seconds)),
         }
@@ -129,8 +144,13 @@ impl World {
                     let (selection, copy) = self.copies[vm].take().unwrap();
                     assert_eq!(selection.user, user);
                     let known = self.acknowledged.get_mut(user.as_str()).unwrap();
-                    assert_eq!(version.0, known.0 + 1, "versions grow by one");
-                    *known = (version.0, copy);
+                    // It may have been in force before without the VM knowing.
+                    if version.0 > known.0 {
+                        assert_eq!(version.0, known.0 + 1, "versions grow by one");
+                        *known = (version.0, copy);
+                    } else if version.0 == known.0 {
+                        assert_eq!(known.1, copy, "one version is one image");
+                    }
                 }
                 VmEvent::SetAside { name, .. } => {
                     let (_, copy) = self.copies[vm].take().unwrap();
@@ -143,13 +163,38 @@ impl World {
             }
         }
         let now = self.vms[vm].state();
+        if now == State::Idle {
+            let copy = self.disks[vm].blobs.len("copy").unwrap();
+            assert_eq!(copy, None, "an idle VM has nobody's image");
+        }
         if !before.is_consumed() && now == State::Serving {
             let selection = self.vms[vm].selection().unwrap();
             let copy = content(&self.vms[vm], &selection);
-            let known = &self.acknowledged[selection.user.as_str()];
-            assert_eq!(copy, known.1, "the last acknowledged version is served");
+            self.served(&selection, &copy);
             self.copies[vm] = Some((selection, copy));
         }
+    }
+
+    /// What is served is the last version acknowledged, or one that is in force without its VM
+    /// knowing: the answer was lost.
+    fn served(&mut self, selection: &Selection, image: &[u8]) {
+        let vmm = &self.bench.vmm;
+        let version = vmm.retrieve_uif(&selection.vm, &selection.user).unwrap();
+        let version = version.image.map_or(0, |image| image.version.0);
+        let name = selection.user.as_str();
+        let known = self.acknowledged.get_mut(name).unwrap();
+        if version == known.0 {
+            assert_eq!(image, known.1, "the last acknowledged version is served");
+            return;
+        }
+        assert_eq!(version, known.0 + 1, "versions grow by one");
+        let is_waiting = |vm: usize| {
+            let of_vm = self.copies[vm].as_ref();
+            self.vms[vm].state() == State::UifSaving
+                && of_vm.is_some_and(|(of, copy)| of.user == selection.user && copy == image)
+        };
+        assert!((0..VMS.len()).any(is_waiting), "an image of no VM's making");
+        *known = (version, image.to_vec());
     }
 
     /// Nobody changes anything any more: everything settles, and nothing acknowledged is lost.
@@ -165,16 +210,13 @@ impl World {
             assert_eq!(machine.state(), State::Idle, "{}", VMS[vm]);
             assert!(matches!(machine.drive().unwrap(), Progress::Idle));
         }
-        for name in USERS {
-            assert_eq!(self.bench.vmm.holder(&user(name)).unwrap(), None);
-            let selection = self.bench.serve(name, &self.vms[0]);
-            assert_eq!(
-                content(&self.vms[0], &selection),
-                self.acknowledged[name].1,
-                "{name}"
-            );
-            self.vms[0].finish(&selection.session).unwrap();
-            self.vms[0].drive().unwrap();
+        // A lease whose return was lost has run out: whoever held it, another VM serves.
+        for (name, vm) in USERS.into_iter().flat_map(|name| [(name, 0), (name, 1)]) {
+            let selection = self.bench.serve(name, &self.vms[vm]);
+            let image = content(&self.vms[vm], &selection);
+            assert_eq!(image, self.acknowledged[name].1, "{name}");
+            self.vms[vm].finish(&selection.session).unwrap();
+            self.vms[vm].drive().unwrap();
         }
     }
 }
