@@ -21,9 +21,27 @@
 //! parameter `request` of the query. Octets are `application/octet-stream`, all else
 //! `application/json`.
 //!
-//! A refusal is a status of 400 or greater with `{"error": …}`, the [`Uve2Error`](uve::Uve2Error) or
-//! [`Uve5Error`](uve::Uve5Error). UVE-2 answers any other function, one on user images above
-//! all, with 501 and `not-supported`.
+//! A refusal is `{"error": …}`, the [`Uve2Error`](uve::Uve2Error) or [`Uve5Error`](uve::Uve5Error), with
+//! its status:
+//!
+//! | status | UVE-5 | UVE-2 |
+//! |---|---|---|
+//! | 400 | `bad-request` with `reason` | `bad-request` with `reason` |
+//! | 401 | `unauthorized` | `unauthorized` |
+//! | 403 | `not-serving` | |
+//! | 404 | `unknown-session`, `unknown-version`, `unknown-update` | `unknown-session`, `unknown-ua` |
+//! | 409 | `conflict` with `current`, `wrong-offset` with `expected`, `incomplete` with `offset` | `already-deployed`, `in-use`, `not-monitored`, `too-many` |
+//! | 413 | `too-large` with `limit` | `too-large` with `limit` |
+//! | 422 | `digest-mismatch` | `digest-mismatch` |
+//! | 423 | `leased` with `seconds` | |
+//! | 500 | `failed` with `reason` | `failed` with `reason` |
+//! | 501 | | `not-supported`: any other function, one on user images above all |
+//! | 507 | `full` | |
+//!
+//! A request of UVE-5 has 1 MiB at most ([`VmConfig::piece`](uve::VmConfig::piece) with it), one of
+//! UVE-2 80 MiB ([`VmConfig::max_package`](uve::VmConfig::max_package)), an answer 16 MiB
+//! ([`VmmConfig::max_piece`](uve::VmmConfig::max_piece)). What the HTTP server itself refuses, such as a
+//! longer request, comes without JSON. `docs/uve.md` shows an update on the wire.
 //!
 //! Who calls proves itself by `Authorization: Bearer …`: each VM has a [`Token`] of its own, and the
 //! VMM has one with each VM. A token is worth what the connection is worth: outside of one
@@ -34,7 +52,7 @@
 //!
 //! use omadm_core::MemoryJournal;
 //! use uve::{EmbeddedDataCentre, MemoryBlobs, Uve5, Uve5Error, Vmm, VmmConfig};
-//! use uve_http::{SystemClock, Token, Uve5Client, Uve5Service, serve};
+//! use uve_http::{SystemClock, Token, Uve5Client, Uve5Service};
 //!
 //! let journal = Arc::new(MemoryJournal::new());
 //! let blobs = Arc::new(MemoryBlobs::default());
@@ -46,7 +64,7 @@
 //!
 //! let token = Token::new("a secret of vm-a")?;
 //! let service = Uve5Service::new(vmm).with_vm("vm-a".parse()?, token.clone());
-//! let server = serve(TcpListener::bind("127.0.0.1:0")?, Arc::new(service))?;
+//! let server = service.serve(TcpListener::bind("127.0.0.1:0")?)?;
 //!
 //! let client = Uve5Client::new(&format!("http://{}", server.address()), token);
 //! let retrieved = client.retrieve_uif(&"vm-a".parse()?, &"ann".parse()?)?;
@@ -69,5 +87,5 @@ pub use client::{Uve2Client, Uve5Client};
 pub use clock::SystemClock;
 pub use files::FileBlobs;
 pub use omadm_http::Server;
-pub use service::{Uve2Service, Uve5Service, serve};
+pub use service::{Uve2Service, Uve5Service};
 pub use token::{InvalidToken, Token};

@@ -12,18 +12,13 @@ use crate::Token;
 
 pub(crate) const JSON: &str = "application/json";
 pub(crate) const OCTETS: &str = "application/octet-stream";
-/// The longest body of a request, in bytes: a package of a UA with room to spare.
-const MAX_BODY: usize = 80 << 20;
-
-/// Serves one side until the server is dropped.
-///
-/// # Errors
-/// The listener or a thread cannot be had.
-pub fn serve(listener: TcpListener, service: Arc<dyn Handler>) -> io::Result<Server> {
-    let mut config = ServerConfig::default();
-    config.max_body_bytes = MAX_BODY;
-    Server::start(listener, service, config)
-}
+/// The longest body of a request of UVE-2, in bytes: a package of a UA with room to spare.
+const MAX_PACKAGE: usize = 80 << 20;
+/// The longest one of UVE-5, in bytes: a piece of an image.
+const MAX_PIECE: usize = 1 << 20;
+/// Connections to a VM at a time. A body is read before anybody knows whose it is, so this and the
+/// length of a body are what a stranger can make a VM hold.
+const MAX_MANAGERS: usize = 8;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,7 +60,18 @@ impl Uve5Service {
         }
     }
 
-    /// Lets a VM use it that proves itself with the token.
+    /// Serves until the server is dropped. A request has 1 MiB at most.
+    ///
+    /// # Errors
+    /// The listener or a thread cannot be had.
+    pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
+        let mut config = ServerConfig::default();
+        config.max_body_bytes = MAX_PIECE;
+        Server::start(listener, Arc::new(self), config)
+    }
+
+    /// Lets a VM use it that proves itself with the token. Who shows it is that VM: no two may have
+    /// the same one.
     #[must_use]
     pub fn with_vm(mut self, vm: VmId, token: Token) -> Self {
         self.vms.push((vm, token));
@@ -166,6 +172,18 @@ impl Uve2Service {
     #[must_use]
     pub fn new(vm: Arc<dyn Uve2>, token: Token) -> Self {
         Self { vm, token }
+    }
+
+    /// Serves until the server is dropped. A request has 80 MiB at most, and there are eight
+    /// connections at a time.
+    ///
+    /// # Errors
+    /// The listener or a thread cannot be had.
+    pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
+        let mut config = ServerConfig::default();
+        config.max_body_bytes = MAX_PACKAGE;
+        config.max_connections = MAX_MANAGERS;
+        Server::start(listener, Arc::new(self), config)
     }
 
     fn answer(&self, function: &str, request: &Incoming) -> Result<Outgoing, Uve2Error> {

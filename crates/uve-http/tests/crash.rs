@@ -29,7 +29,7 @@ use uve::{
     Digest, EmbeddedDataCentre, Progress, Selection, UaPackage, Uve2, Vm, VmConfig, VmEvent, Vmm,
     VmmConfig, session::State,
 };
-use uve_http::{FileBlobs, SystemClock, Token, Uve5Client, Uve5Service, serve};
+use uve_http::{FileBlobs, SystemClock, Token, Uve5Client, Uve5Service};
 
 const ROUNDS: u64 = 20;
 const USER: &str = "ann";
@@ -70,7 +70,7 @@ fn vmm(directory: &Path, port: &str) {
     let service = Uve5Service::new(vmm.clone())
         .with_vm("vm-a".parse().unwrap(), Token::new("a token").unwrap());
     let listener = listen(port);
-    let server = serve(listener, Arc::new(service)).unwrap();
+    let server = service.serve(listener).unwrap();
     say(&format!("port {}", server.address().port()));
     for _ in std::io::stdin().lock().lines() {
         let selection = vmm.select(&user, &UA.parse().unwrap(), &"vm-a".parse().unwrap());

@@ -8,7 +8,7 @@ use uve::{
     SessionDisconnect, SteppedClock, UaPackage, UserId, Uve2, Uve2Error, Vm, VmConfig, VmError,
     Vmm, VmmConfig, VmmEvent, session::State,
 };
-use uve_http::{Server, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service, serve};
+use uve_http::{Server, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service};
 
 use crate::{Failed, Level, Proof, Row, Seed};
 
@@ -218,7 +218,7 @@ impl Site {
         let service = Uve5Service::new(vmm.clone())
             .with_vm(id("vm-a")?, token("vm-a")?)
             .with_vm(id("vm-b")?, token("vm-b")?);
-        let server = serve(listen()?, Arc::new(service)).map_err(Failed::new)?;
+        let server = service.serve(listen()?).map_err(Failed::new)?;
         Ok(Self {
             vmm,
             clock,
@@ -239,7 +239,7 @@ impl Site {
         );
         let vm = Arc::new(vm.map_err(Failed::new)?);
         let service = Uve2Service::new(vm.clone(), token("the VMM")?);
-        let server = serve(listen()?, Arc::new(service)).map_err(Failed::new)?;
+        let server = service.serve(listen()?).map_err(Failed::new)?;
         let manage = Uve2Client::new(&format!("http://{}", server.address()), token("the VMM")?);
         manage
             .deploy_ua(&editor("1", PACKAGE)?, PACKAGE)

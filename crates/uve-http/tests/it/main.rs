@@ -6,6 +6,8 @@
     reason = "test code"
 )]
 
+mod wire;
+
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -19,7 +21,7 @@ use uve::{
     Digest, EmbeddedDataCentre, MonitoringNotification, Progress, SteppedClock, UaPackage, Uve2,
     Uve2Error, Uve5, Uve5Error, Vm, VmConfig, VmError, Vmm, VmmConfig, session::State,
 };
-use uve_http::{FileBlobs, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service, serve};
+use uve_http::{FileBlobs, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service};
 
 struct Site {
     vmm: Arc<Vmm>,
@@ -56,7 +58,7 @@ impl Site {
             .fold(Uve5Service::new(vmm.clone()), |service, vm| {
                 service.with_vm(vm.parse().unwrap(), token(vm))
             });
-        let server = serve(listen(), Arc::new(service)).unwrap();
+        let server = service.serve(listen()).unwrap();
         Self {
             vmm,
             server,
@@ -82,11 +84,8 @@ impl Site {
         );
         let vm = Arc::new(vm.unwrap());
         let vmms = Token::new("the VMM").unwrap();
-        let server = serve(
-            listen(),
-            Arc::new(Uve2Service::new(vm.clone(), vmms.clone())),
-        )
-        .unwrap();
+        let service = Uve2Service::new(vm.clone(), vmms.clone());
+        let server = service.serve(listen()).unwrap();
         let client = Uve2Client::new(&format!("http://{}", server.address()), vmms);
         (vm, server, client)
     }

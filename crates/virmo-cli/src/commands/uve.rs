@@ -16,7 +16,7 @@ use uve::{
     Uve2, Uve2Error, Vm, VmConfig, VmError, VmEvent, Vmm, VmmConfig, VmmEvent, session::State,
 };
 use uve_http::{
-    FileBlobs, Server, SystemClock, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service, serve,
+    FileBlobs, Server, SystemClock, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service,
 };
 use virmo::dm::store::RedbJournal;
 
@@ -286,7 +286,7 @@ impl<'f> Site<'f> {
             let id = vm.parse().map_err(Failure::work)?;
             service = service.with_vm(id, token(folder, vm)?);
         }
-        let server = start(service)?;
+        let server = service.serve(listen()?).map_err(Failure::work)?;
         Ok(Self {
             vmm,
             url: format!("http://{}", server.address()),
@@ -311,7 +311,8 @@ impl<'f> Site<'f> {
         );
         let vm = Arc::new(vm.map_err(Failure::work)?);
         let vmms = token(self.folder, &format!("the VMM at {name}"))?;
-        let server = start(Uve2Service::new(vm.clone(), vmms.clone()))?;
+        let service = Uve2Service::new(vm.clone(), vmms.clone());
+        let server = service.serve(listen()?).map_err(Failure::work)?;
         Ok(Machine {
             vm,
             manage: Uve2Client::new(&format!("http://{}", server.address()), vmms),
@@ -395,9 +396,8 @@ impl Machine {
     }
 }
 
-fn start(service: impl virmo::dm::http::Handler) -> Result<Server, Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::work)?;
-    serve(listener, Arc::new(service)).map_err(Failure::work)
+fn listen() -> Result<TcpListener, Failure> {
+    TcpListener::bind("127.0.0.1:0").map_err(Failure::work)
 }
 
 fn journal(folder: &Path) -> Result<RedbJournal, Failure> {
