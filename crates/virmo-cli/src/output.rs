@@ -89,6 +89,11 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// How far the guest of the demo counted since it was booted.
+    Guest {
+        vm: String,
+        count: u64,
+    },
     Recovered {
         /// Absent for a change over several VMs.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,6 +194,7 @@ impl fmt::Display for Event {
                 }
                 f.write_str(&origin(device))
             }
+            Self::Guest { vm, count } => write!(f, "  guest of {vm} has counted to {count}"),
             Self::State {
                 of,
                 from,

@@ -2,10 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
 };
 
 use virmo::{
+    VmState,
     client::Event as Virmo,
     dm::{
         client::Event as Client,
@@ -15,7 +19,10 @@ use virmo::{
     state::Primitive,
 };
 
-use crate::output::{Event, Output, Thing};
+use crate::{
+    commands::hypervisor,
+    output::{Event, Output, Thing},
+};
 
 /// Tells what happens on a device.
 pub(crate) struct DeviceTeller {
@@ -24,6 +31,8 @@ pub(crate) struct DeviceTeller {
     downloads: Mutex<BTreeMap<String, u64>>,
     /// Why the link broke last in this session.
     broken: Mutex<Option<String>>,
+    /// The device's folder, if its guest counts.
+    counts: Option<PathBuf>,
 }
 
 impl DeviceTeller {
@@ -32,7 +41,14 @@ impl DeviceTeller {
             output,
             downloads: Mutex::default(),
             broken: Mutex::default(),
+            counts: None,
         }
+    }
+
+    /// Tells how far the guest of the demo counted whenever its machine stops or goes on.
+    pub(crate) fn with_counts(mut self, folder: PathBuf) -> Self {
+        self.counts = Some(folder);
+        self
     }
 
     pub(crate) fn tell(&self, event: &DeviceEvent) {
@@ -116,14 +132,33 @@ impl DeviceTeller {
         }
     }
 
+    /// How far the guest of the demo counted; one that was just booted is waited for.
+    fn counted(&self, now: VmState) -> Option<u64> {
+        let folder = self.counts.as_deref()?;
+        let tries = if now == VmState::Running { 400 } else { 1 };
+        (0..tries).find_map(|_| {
+            let count = hypervisor::count(folder);
+            if count.is_none() && tries > 1 {
+                thread::sleep(Duration::from_millis(10));
+            }
+            count
+        })
+    }
+
     fn virmo(&self, event: &Virmo) {
         match event {
-            Virmo::Vm { node, from, to, .. } => self.output.event(&Event::State {
-                of: Thing::Vm(node.clone()),
-                from: from.value().into(),
-                to: Some(to.value().into()),
-                to_name: to.name(),
-            }),
+            Virmo::Vm { node, from, to, .. } => {
+                self.output.event(&Event::State {
+                    of: Thing::Vm(node.clone()),
+                    from: from.value().into(),
+                    to: Some(to.value().into()),
+                    to_name: to.name(),
+                });
+                if let Some(count) = self.counted(*to) {
+                    let vm = node.clone();
+                    self.output.event(&Event::Guest { vm, count });
+                }
+            }
             Virmo::Image { node, from, to, .. } => self.output.event(&Event::State {
                 of: Thing::Image(node.clone()),
                 from: from.value().into(),

@@ -22,6 +22,7 @@
 //! Images are raw disks.
 
 mod cpu;
+pub mod guest;
 mod hypervisor;
 mod machine;
 mod process;

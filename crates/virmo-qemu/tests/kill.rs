@@ -16,8 +16,6 @@
 
 #[path = "it/bench.rs"]
 mod bench;
-#[path = "it/guest.rs"]
-mod guest;
 
 use std::{
     env,

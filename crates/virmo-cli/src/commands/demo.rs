@@ -18,11 +18,9 @@ use virmo::{
     },
     runtime::{Unattended, Until},
 };
+use virmo_qemu::guest;
 
-use super::{
-    device::{self, hypervisor},
-    serve,
-};
+use super::{device, hypervisor::Backend, serve};
 use crate::{args, auth::Proofs, failure::Failure, fault::Faults, output::Output, plan};
 
 const PLAN: &str = r#"
@@ -48,13 +46,13 @@ delete_image = { node = "entvm" }
 const IMAGE: u64 = 48 << 20;
 
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
-    hypervisor(&args.hypervisor)?;
+    let backend = Backend::of(&args.hypervisor)?;
     let started = Instant::now();
     let output = Arc::new(Output::new(args.json));
     let folder = TempDir::new().map_err(Failure::work)?;
     let images = folder.path().join("images");
     std::fs::create_dir(&images).map_err(Failure::work)?;
-    write_image(&images.join("entvm.img")).map_err(Failure::work)?;
+    write_image(&images.join("entvm.img"), backend).map_err(Failure::work)?;
 
     let steps = plan::parse(PLAN).map_err(Failure::work)?;
     let count = steps.len();
@@ -95,6 +93,8 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         faults: Faults::default(),
         interface: Arc::new(Unattended::Reject),
         links: device::Links::default(),
+        backend,
+        counts: backend == Backend::Qemu,
     };
     let mut device = device::build(settings, &output)?;
     let result = device.run(Until::Idle);
@@ -113,10 +113,15 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An image with content that differs from place to place.
-fn write_image(path: &Path) -> io::Result<()> {
+/// An image with content that differs from place to place; for QEMU one that boots and counts.
+fn write_image(path: &Path, backend: Backend) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
-    for number in 0..IMAGE / 8 {
+    let boot = match backend {
+        Backend::Simulator => Vec::new(),
+        Backend::Qemu => guest::boot_sector().to_vec(),
+    };
+    file.write_all(&boot)?;
+    for number in 0..(IMAGE - boot.len() as u64) / 8 {
         file.write_all(&number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes())?;
     }
     file.flush()

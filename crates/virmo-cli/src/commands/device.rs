@@ -16,9 +16,9 @@ use virmo::{
         tree::Uri,
     },
     runtime::{Device, DeviceState, RunError, Unattended, Until, UserInterface},
-    simulator::Simulator,
 };
 
+use super::hypervisor::Backend;
 use crate::{
     args::{self, Profile, Ui},
     auth,
@@ -65,6 +65,9 @@ pub(crate) struct Settings {
     pub(crate) faults: Faults,
     pub(crate) interface: Arc<dyn UserInterface>,
     pub(crate) links: Links,
+    pub(crate) backend: Backend,
+    /// Tell how far the guest counted; for the guest of the demo.
+    pub(crate) counts: bool,
 }
 
 /// How messages and images travel.
@@ -74,7 +77,7 @@ pub(crate) struct Links {
     pub(crate) images: FetchConfig,
 }
 
-/// A device on the simulator.
+/// A device with its hypervisor.
 pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running, Failure> {
     let temporary = match &settings.state {
         Some(_) => None,
@@ -85,25 +88,22 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => PathBuf::new(),
     };
-    let simulator = settings
-        .faults
-        .simulator
-        .iter()
-        .fold(
-            Simulator::builder(folder.join("machines")),
-            |builder, fault| builder.fault(*fault),
-        )
-        .open()
-        .map_err(|error| Failure::work(chain(&error)))?;
+    let hypervisor = settings.backend.open(&folder, &settings.faults.simulator)?;
     let info = DevInfo {
         dev_id: settings.device_id,
         man: "virmo".to_owned(),
-        model: "simulated device".to_owned(),
+        model: match settings.backend {
+            Backend::Simulator => "simulated device".to_owned(),
+            Backend::Qemu => "device on qemu".to_owned(),
+        },
         dmv: env!("CARGO_PKG_VERSION").to_owned(),
         lang: "en".to_owned(),
     };
-    let teller = DeviceTeller::new(Arc::clone(output));
-    let mut builder = Device::builder(Arc::new(simulator), settings.config, info)
+    let mut teller = DeviceTeller::new(Arc::clone(output));
+    if settings.counts {
+        teller = teller.with_counts(folder.clone());
+    }
+    let mut builder = Device::builder(hypervisor, settings.config, info)
         .policy(settings.policy)
         .user_interface(settings.interface)
         .state(folder)
@@ -203,6 +203,8 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         policy,
         faults: fault::parse(&args.fault)?,
         interface: Arc::new(Unattended::Reject),
+        backend: Backend::of(&args.hypervisor)?,
+        counts: false,
         links,
     })
 }
@@ -266,20 +268,7 @@ fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {
 }
 
 fn refuse_unbuilt(args: &args::Device) -> Result<(), Failure> {
-    hypervisor(&args.hypervisor)?;
     profile(args.profile)
-}
-
-/// The hypervisors of this build.
-pub(crate) fn hypervisor(name: &str) -> Result<(), Failure> {
-    match name {
-        "sim" => Ok(()),
-        "qemu" => Err(Failure::not_built("--hypervisor qemu")),
-        _ if name.starts_with("libvirt:") => Err(Failure::not_built("--hypervisor libvirt")),
-        _ => Err(Failure::usage(format_args!(
-            "--hypervisor {name}: it is one of sim, qemu, libvirt:URI"
-        ))),
-    }
 }
 
 /// The profiles of this build.

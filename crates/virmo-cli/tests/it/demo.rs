@@ -93,3 +93,38 @@ fn the_demo_proves_both_ends_as_it_is_asked_to() {
         assert_eq!(pick(&told, "step", &["ok"]), ["true"; 8], "{scheme}");
     }
 }
+
+/// The guest that was delivered boots, goes on counting after it was suspended, and begins again
+/// after it was powered off.
+#[test]
+fn the_demo_runs_a_real_guest_on_qemu() {
+    let has_qemu = std::process::Command::new("qemu-system-x86_64")
+        .arg("--version")
+        .output()
+        .is_ok();
+    if !has_qemu {
+        assert!(std::env::var_os("CI").is_none(), "QEMU is not installed");
+        eprintln!("SKIPPED: qemu-system-x86_64 is not installed");
+        return;
+    }
+    let output = virmo(&["demo", "--hypervisor", "qemu", "--json"]);
+    assert_eq!(
+        (output.status.code(), complaint(&output)),
+        (Some(0), String::new())
+    );
+    let told: Vec<_> = events(&output)
+        .iter()
+        .filter_map(|event| match event["event"].as_str() {
+            Some("guest") => event["count"].as_u64().map(|count| ("guest", count)),
+            Some("state") if event["vm"].is_string() => Some(("state", event["to"].as_u64()?)),
+            _ => None,
+        })
+        .collect();
+    let states: Vec<_> = told.iter().filter(|(what, _)| *what == "state").collect();
+    assert_eq!(states.len(), 6, "{told:?}");
+    let [(_, 2), booted, (_, 3), suspended, (_, 2), resumed, ..] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert!(booted.1 >= 1 && booted.1 <= suspended.1, "{told:?}");
+    assert!(suspended.1 <= resumed.1, "the guest went back: {told:?}");
+}

@@ -29,8 +29,6 @@ fn what_is_not_built_yet_says_so() {
             &["--server", "http://x/", "--devices", "3"],
             "load",
         ),
-        (&["demo"], &["--hypervisor", "qemu"], "--hypervisor qemu"),
-        (&device, &["--hypervisor", "qemu"], "--hypervisor qemu"),
         (
             &device,
             &["--hypervisor", "libvirt:test:///default"],

@@ -1,6 +1,10 @@
 //! Booting, ending, suspending and going on.
 
-use std::{fs::File, os::fd::AsFd, time::Duration};
+use std::{
+    fs::File,
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use virmo_hypervisor::{
@@ -14,11 +18,13 @@ use crate::{
     machine::{Folder, Pending, Record, remove, rename},
     process::{self, Start},
     qemu::{failed, not_started, unanswered},
-    qmp::Qmp,
+    qmp::{Qmp, QmpError},
 };
 
 /// How long a saved execution may take to be written or read: a disk can be slow.
 const TRANSFER: Duration = Duration::from_secs(600);
+/// How long a guest has to end before the power button is pressed again.
+const BUTTON: Duration = Duration::from_secs(1);
 
 impl Qemu {
     pub(super) fn boot(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
@@ -85,12 +91,7 @@ impl Qemu {
         match how {
             PowerOff::Force => self.end(&folder)?,
             PowerOff::Graceful { timeout } => {
-                let mut qmp = self.connect(id)?;
-                qmp.execute("system_powerdown", json!({}))
-                    .map_err(unanswered)?;
-                self.steps.step();
-                let ended = process::wait_dead(&folder, timeout)
-                    .map_err(|error| failed("cannot read", &folder.pid(), error))?;
+                let ended = self.ask_to_end(id, &folder, timeout)?;
                 if !ended {
                     record.pending = before;
                     self.write(id, &record)?;
@@ -104,6 +105,32 @@ impl Qemu {
         self.settle(id, &mut record, false)?;
         self.drop_group(&record);
         Ok(Outcome::Done)
+    }
+
+    /// Presses the power button until the guest has ended or its time is over: a guest that is
+    /// still booting does not hear it. Whether it ended.
+    fn ask_to_end(
+        &self,
+        id: &VmId,
+        folder: &Folder,
+        timeout: Duration,
+    ) -> Result<bool, HypervisorError> {
+        let deadline = Instant::now() + timeout;
+        let mut qmp = self.connect(id)?;
+        loop {
+            match qmp.execute("system_powerdown", json!({})) {
+                Ok(_) => self.steps.step(),
+                // It may have just ended.
+                Err(QmpError::Broken(_)) => {}
+                Err(error) => return Err(unanswered(error)),
+            }
+            let rest = deadline.saturating_duration_since(Instant::now());
+            let ended = process::wait_dead(folder, rest.min(BUTTON))
+                .map_err(|error| failed("cannot read", &folder.pid(), error))?;
+            if ended || Instant::now() >= deadline {
+                return Ok(ended);
+            }
+        }
     }
 
     pub(super) fn save(&self, id: &VmId) -> Result<Outcome, HypervisorError> {

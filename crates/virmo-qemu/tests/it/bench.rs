@@ -14,10 +14,8 @@ use std::{
 
 use virmo_hypervisor::{Erase, Hypervisor, Machine, contract::Fixture};
 use virmo_params::ResourceConfig;
-use virmo_qemu::Qemu;
+use virmo_qemu::{Qemu, guest};
 use virmo_state::VmId;
-
-use crate::guest;
 
 /// Whether there is QEMU. Says so where there is none, and fails under CI.
 pub(crate) fn is_here() -> bool {
@@ -64,7 +62,9 @@ impl Place {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.path().join(format!("image-{number}"));
-        fs::write(&path, guest::disk()).unwrap();
+        let mut disk = guest::boot_sector().to_vec();
+        disk.resize(1 << 20, 0);
+        fs::write(&path, disk).unwrap();
         path
     }
 
@@ -75,11 +75,7 @@ impl Place {
 
     /// The guest's count since it was booted; none before its first tick.
     pub(crate) fn count(&self, id: &str) -> Option<u64> {
-        let console = self.console(id);
-        // The last one may be just being written.
-        let counts = console.split("c=").skip(1);
-        let whole = counts.filter_map(|count| count.get(..8)).last()?;
-        u64::from_str_radix(whole, 16).ok()
+        guest::count(&self.console(id))
     }
 
     /// Pids of the QEMU processes that live in the place.

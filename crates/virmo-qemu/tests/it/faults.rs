@@ -353,3 +353,49 @@ fn a_disk_grows_and_does_not_shrink() {
     assert_eq!(refused.kind(), &Kind::NotSupported);
     assert_eq!(fs::metadata(&disk).unwrap().len(), 8 << 20);
 }
+
+/// A guest that was suspended still listens when it goes on.
+#[test]
+fn a_guest_that_went_on_ends_itself_when_asked() {
+    if !is_here() {
+        return;
+    }
+    let place = Place::new();
+    let qemu = running(&place);
+    qemu.suspend(&id()).unwrap();
+    qemu.resume(&id()).unwrap();
+    let outcome = qemu.power_off(
+        &id(),
+        PowerOff::Graceful {
+            timeout: Duration::from_secs(10),
+        },
+    );
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert!(
+        place.console("vm-1").ends_with("bye\n"),
+        "the guest was asked"
+    );
+}
+
+/// A guest that is still booting when it is asked is asked again.
+#[test]
+fn a_guest_that_boots_is_asked_again() {
+    if !is_here() {
+        return;
+    }
+    let place = Place::new();
+    let qemu = place.open_qemu();
+    qemu.create(&spec(place.image_file())).unwrap();
+    qemu.power_on(&id()).unwrap();
+    let outcome = qemu.power_off(
+        &id(),
+        PowerOff::Graceful {
+            timeout: Duration::from_secs(30),
+        },
+    );
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert!(
+        place.console("vm-1").ends_with("bye\n"),
+        "the guest was asked"
+    );
+}

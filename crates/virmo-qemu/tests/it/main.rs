@@ -12,4 +12,3 @@
 mod bench;
 mod contract;
 mod faults;
-mod guest;

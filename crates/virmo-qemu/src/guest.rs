@@ -1,4 +1,4 @@
-//! A guest of one sector: real-mode code that needs nothing but a serial port.
+//! A guest of one sector for demonstrations and tests: real-mode code that needs nothing but a serial port.
 //!
 //! It says hello on the first serial port, then `c=` and a count in eight hexadecimal digits with
 //! each tick of the clock (18.2 a second). It ends itself when the power button is pressed, or at an
@@ -25,10 +25,33 @@ const CODE: [u8; 251] = [
     0x00, 0x6f, 0x6b, 0x3a, 0x00, 0x62, 0x79, 0x65, 0x0a, 0x00, 0x01,
 ];
 
-/// A disk to boot, of 1 MiB.
-pub(crate) fn disk() -> Vec<u8> {
-    let mut disk = vec![0; 1 << 20];
-    disk[..CODE.len()].copy_from_slice(&CODE);
-    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
-    disk
+/// The boot sector of the guest: a disk that begins with it boots.
+///
+/// ```
+/// let sector = virmo_qemu::guest::boot_sector();
+/// assert_eq!(sector[510..], [0x55, 0xaa]);
+/// ```
+#[must_use]
+pub fn boot_sector() -> [u8; 512] {
+    let mut sector = [0; 512];
+    for (to, from) in sector.iter_mut().zip(CODE) {
+        *to = from;
+    }
+    let [.., a, b] = &mut sector;
+    (*a, *b) = (0x55, 0xaa);
+    sector
+}
+
+/// The last count in what the guest wrote to its first serial port; none before its first tick.
+///
+/// ```
+/// assert_eq!(virmo_qemu::guest::count("VirMO-GUEST\nc=0000000a\nc=00"), Some(10));
+/// assert_eq!(virmo_qemu::guest::count("VirMO-GUEST\nc=000"), None);
+/// ```
+#[must_use]
+pub fn count(console: &str) -> Option<u64> {
+    // The last one may be just being written.
+    let counts = console.split("c=").skip(1);
+    let whole = counts.filter_map(|count| count.get(..8)).last()?;
+    u64::from_str_radix(whole, 16).ok()
 }

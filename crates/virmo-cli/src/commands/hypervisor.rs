@@ -1,0 +1,68 @@
+//! `--hypervisor`: what machines run on.
+
+use std::{fs, path::Path, sync::Arc};
+
+use virmo::{Hypervisor, Simulator, simulator::Fault};
+use virmo_qemu::{Qemu, guest};
+
+use super::device::chain;
+use crate::failure::Failure;
+
+/// A hypervisor of this build.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Backend {
+    #[default]
+    Simulator,
+    Qemu,
+}
+
+impl Backend {
+    /// The one of this name.
+    pub(crate) fn of(name: &str) -> Result<Self, Failure> {
+        match name {
+            "sim" => Ok(Self::Simulator),
+            "qemu" => Ok(Self::Qemu),
+            _ if name.starts_with("libvirt:") => Err(Failure::not_built("--hypervisor libvirt")),
+            _ => Err(Failure::usage(format_args!(
+                "--hypervisor {name}: it is one of sim, qemu, libvirt:URI"
+            ))),
+        }
+    }
+
+    /// Opens it on a device's folder.
+    pub(crate) fn open(
+        self,
+        folder: &Path,
+        faults: &[Fault],
+    ) -> Result<Arc<dyn Hypervisor>, Failure> {
+        match self {
+            Self::Simulator => {
+                let builder = Simulator::builder(folder.join("machines"));
+                let builder = faults.iter().fold(builder, |it, fault| it.fault(*fault));
+                let simulator = builder.open();
+                Ok(Arc::new(
+                    simulator.map_err(|error| Failure::work(chain(&error)))?,
+                ))
+            }
+            Self::Qemu if !faults.is_empty() => Err(Failure::usage(
+                "--fault: machines fail by request on the simulator only; download works with all",
+            )),
+            Self::Qemu => {
+                let qemu = Qemu::builder(folder.join("qemu")).open();
+                Ok(Arc::new(
+                    qemu.map_err(|error| Failure::work(chain(&error)))?,
+                ))
+            }
+        }
+    }
+}
+
+/// How far the counting guest of the only machine on QEMU came since it was booted.
+pub(crate) fn count(folder: &Path) -> Option<u64> {
+    let machine = fs::read_dir(folder.join("qemu/machines"))
+        .ok()?
+        .next()?
+        .ok()?;
+    let console = fs::read(machine.path().join("console.log")).ok()?;
+    guest::count(&String::from_utf8_lossy(&console))
+}
