@@ -98,8 +98,12 @@ impl Composer<'_> {
         packer.require(&mut Command::Status(turn.status))?;
         if self.session.abort || !turn.complete {
             packer.reserve(ALERT_ROOM);
+        } else if let Some(sending) = &self.session.sending {
+            packer.reserve_chunk(&sending.object);
         }
         let statuses = self.statuses(&mut packer, header.msg_id)?;
+        let more = self.session.outbox.front_mut().is_some();
+        self.session.cramped = more && statuses <= 1;
 
         let is_final = if self.session.phase != Phase::Open {
             true
@@ -110,10 +114,14 @@ impl Composer<'_> {
         } else if !turn.complete {
             self.alert(&mut packer, header.msg_id, AlertCode::NEXT_MESSAGE)?;
             false
-        } else if self.session.outbox.front_mut().is_some() {
+        } else if more {
+            if let Some(sending) = self.session.sending.take() {
+                self.chunk(&mut packer, header.msg_id, sending);
+            }
             false
         } else {
-            let packed = if self.session.prover.lacks_nonce() {
+            let lacks_nonce = self.session.prover.lacks_nonce();
+            let packed = if lacks_nonce && self.session.sending.is_none() {
                 self.ask_for_challenge(&mut packer, header.msg_id)?;
                 Packed::Some
             } else {
@@ -167,7 +175,7 @@ impl Composer<'_> {
     fn commands(&mut self, packer: &mut Packer<'_>, msg_id: u32, statuses: usize) -> Packed {
         let mut any = Packed::Nothing;
         if let Some(sending) = self.session.sending.take() {
-            any = self.chunk(packer, msg_id, sending, statuses > 1);
+            any = self.chunk(packer, msg_id, sending);
         }
         for _ in 0..MAX_POLLS {
             while any != Packed::Part
@@ -252,7 +260,7 @@ impl Composer<'_> {
                     tag: tagged.tag,
                     object,
                 };
-                self.chunk(packer, msg_id, sending, false)
+                self.chunk(packer, msg_id, sending)
             }
             None => {
                 let queued = Queued { procedure, tagged };
@@ -262,14 +270,8 @@ impl Composer<'_> {
         }
     }
 
-    /// Packs the next chunk. `later` says that there may be more room in the next message.
-    fn chunk(
-        &mut self,
-        packer: &mut Packer<'_>,
-        msg_id: u32,
-        mut sending: Sending,
-        later: bool,
-    ) -> Packed {
+    /// Packs the next chunk.
+    fn chunk(&mut self, packer: &mut Packer<'_>, msg_id: u32, mut sending: Sending) -> Packed {
         let (procedure, tag) = (sending.procedure, sending.tag);
         let reason = match packer.push_chunk(&mut sending.object) {
             Ok(Fit::Packed(id)) if sending.object.is_complete() => {
@@ -279,10 +281,6 @@ impl Composer<'_> {
             }
             Ok(Fit::Packed(id)) => {
                 self.session.ledger.sent(msg_id, id, Sent::Chunk);
-                self.session.sending = Some(sending);
-                return Packed::Part;
-            }
-            Ok(Fit::Full) if later => {
                 self.session.sending = Some(sending);
                 return Packed::Part;
             }

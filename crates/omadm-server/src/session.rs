@@ -55,6 +55,9 @@ pub struct Session {
     pub(crate) unconfirmed: Vec<News>,
     /// Whether the package of the server goes on in the next message.
     pub(crate) mid_package: bool,
+    /// Whether the last message had room for one Status at most, and others wait. That of an Alert
+    /// 1222 is left out then: it would take that room again and again.
+    pub(crate) cramped: bool,
     /// Whether the session is to be aborted with the next answer.
     pub(crate) abort: bool,
     pub(crate) turn: Option<Turn>,
@@ -164,6 +167,7 @@ impl Session {
             unfinished: None,
             unconfirmed: Vec::new(),
             mid_package: false,
+            cramped: false,
             abort: false,
             turn: None,
             unproven: Unproven::default(),

@@ -111,7 +111,8 @@ impl Walk<'_> {
                         Some(code) => vec![self.verdict(msg_id, command, code)],
                         None => self.taken(msg_id, command, &mut end),
                     };
-                    if !command.no_resp() && !message.header.no_resp {
+                    let left_out = self.session.cramped && is_next_message(command);
+                    if !command.no_resp() && !message.header.no_resp && !left_out {
                         let statuses = statuses.into_iter().map(Command::Status);
                         self.session.outbox.push(statuses);
                     }
@@ -477,6 +478,10 @@ impl Walk<'_> {
     fn violation(&mut self, violation: Violation) {
         self.log.push(EventKind::Violation(violation));
     }
+}
+
+fn is_next_message(command: &Command<'_>) -> bool {
+    matches!(command, Command::Alert(alert) if alert.code == Some(AlertCode::NEXT_MESSAGE))
 }
 
 /// What in a group gets a Status, at any depth, in document order.

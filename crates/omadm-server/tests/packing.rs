@@ -10,7 +10,7 @@
 use std::sync::{Arc, Mutex};
 
 use omadm_core::{AlertCode, Format, GenericAlert, Now, StatusCode};
-use omadm_server::{Config, EventKind, Everyone, Request, Server, SessionEnd};
+use omadm_server::{Config, EventKind, Everyone, Request, Server, SessionEnd, SingleCommand};
 use omadm_session::{
     Answer, Assembler, Correlators, Procedure, Report, Step, Tag, Tagged, Taken, Unanswered,
     command_status, header_status, request,
@@ -344,6 +344,63 @@ fn statuses_that_do_not_fit_go_on_in_the_next_message_before_any_command() {
     assert_eq!(outcome.statuses, 102);
     assert_eq!(outcome.received, values);
     assert!(outcome.messages > 5, "{} messages", outcome.messages);
+}
+
+/// Where a message has room for one Status, that of each Alert 1222 does not put off the others
+/// for ever.
+#[test]
+fn statuses_that_fit_one_by_one_come_to_an_end() {
+    for max_message in 150..700 {
+        for alerts in [0, 5] {
+            let outcome = run(max_message, alerts, &[String::new()]);
+            assert!(outcome.messages < 20, "{max_message}: {}", outcome.messages);
+        }
+    }
+}
+
+/// The chunks of an object go in consecutive messages, whatever else is to be said.
+#[test]
+fn statuses_leave_room_for_the_next_chunk() {
+    for max_message in by_encoding([1500, 1300, 1000], [900, 700, 500]) {
+        let mut device = Device::new(max_message);
+        let procedure = SingleCommand::replace("./A", "x".repeat(4000).into());
+        device.server.enqueue("dev1", Box::new(procedure)).unwrap();
+        let message = device.package_1(0);
+        let (mut answer, _) = device.send(message);
+        let mut chatty = 30;
+        let (mut statuses, mut chunks) = (0, 0);
+        loop {
+            let has = |command: &Command<'_>| matches!(command, Command::Replace(_));
+            let has_chunk = answer.commands.iter().any(has);
+            chunks += u32::from(has_chunk);
+            assert!(has_chunk || !device.assembler.is_open(), "{max_message}");
+            let generic = |command: &&Command<'_>| matches!(command, Command::Status(status) if status.msg_ref > 1 && status.cmd == "Alert");
+            statuses += answer.commands.iter().filter(generic).count();
+            let mut message = device.answer(&answer);
+            let alerts = if device.assembler.is_open() {
+                std::mem::take(&mut chatty)
+            } else {
+                0
+            };
+            for _ in 0..alerts {
+                let mut alert = GenericAlert::new("com.example.event", Format::Int);
+                alert.data = "1".to_owned();
+                let alert = Alert::from_generic(&alert).into_owned();
+                message.commands.push(Command::Alert(alert));
+            }
+            let (next, events) = device.send(message);
+            if events
+                .iter()
+                .any(|event| matches!(event, EventKind::SessionEnded(_)))
+            {
+                break;
+            }
+            answer = next;
+        }
+        assert!(chunks > 2);
+        assert_eq!(device.received, ["x".repeat(4000)]);
+        assert!(statuses >= 30, "{statuses}");
+    }
 }
 
 /// The request for the next message finds room beside the statuses, whatever the limit.

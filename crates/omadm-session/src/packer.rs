@@ -2,6 +2,9 @@ use omadm_syncml::{CmdId, Command, EncodeError, Encoder, Header, OutputEncoding}
 
 use crate::large::{LargeObject, MIN_CHUNK};
 
+/// How much longer the CmdID of an element may become by those that come before it.
+const MAX_ID_DIGITS: usize = 9;
+
 /// Fills one message up to a size and numbers its commands. [DM-Protocol]
 ///
 /// 1. [`Packer::require`] appends what the message must hold, the Status of the header first.
@@ -40,6 +43,8 @@ pub struct Packer<'o> {
     encoder: Encoder<'o>,
     msg_id: u32,
     limit: usize,
+    /// What is kept free for a chunk.
+    chunk: usize,
     next: CmdId,
     pushed: bool,
 }
@@ -71,6 +76,7 @@ impl<'o> Packer<'o> {
             encoder: Encoder::new(header, encoding, out)?,
             msg_id: header.msg_id,
             limit,
+            chunk: 0,
             next: CmdId::FIRST,
             pushed: false,
         })
@@ -79,6 +85,17 @@ impl<'o> Packer<'o> {
     /// Keeps this many bytes of the limit free for what is [required](Self::require) later.
     pub const fn reserve(&mut self, bytes: usize) {
         self.limit = self.limit.saturating_sub(bytes);
+    }
+
+    /// Keeps room for the [next chunk](Self::push_chunk) of an object while other elements are
+    /// pushed, as chunks go in consecutive messages. A chunk that fits no message keeps none.
+    /// [DM-Protocol §6]
+    pub fn reserve_chunk(&mut self, object: &LargeObject) {
+        let room = self.limit.saturating_sub(self.encoder.len());
+        if let Ok(Some(left)) = self.room_beside(&mut object.smallest_chunk()) {
+            let size = room.saturating_sub(left);
+            self.chunk = size.saturating_add(MAX_ID_DIGITS).min(room);
+        }
     }
 
     /// Appends an element even beyond the limit and gives it, and the commands inside it, their
@@ -104,7 +121,7 @@ impl<'o> Packer<'o> {
         let first = self.next;
         let next = number(command, first);
         self.encoder.push(command)?;
-        if self.encoder.len() <= self.limit {
+        if self.encoder.len() <= self.limit.saturating_sub(self.chunk) {
             self.next = next;
             self.pushed = true;
             return Ok(Fit::Packed(first));
@@ -121,6 +138,7 @@ impl<'o> Packer<'o> {
     ///
     /// [`EncodeError`]; the message and the object are then as they were.
     pub fn push_chunk(&mut self, object: &mut LargeObject) -> Result<Fit, EncodeError> {
+        self.chunk = 0;
         let Some(length) = self.longest_chunk(object)? else {
             return Ok(self.full());
         };
@@ -172,7 +190,11 @@ impl<'o> Packer<'o> {
     }
 
     const fn full(&self) -> Fit {
-        if self.pushed { Fit::Full } else { Fit::Never }
+        if self.pushed || self.chunk > 0 {
+            Fit::Full
+        } else {
+            Fit::Never
+        }
     }
 
     /// Ends the message, with or without Final.
