@@ -52,7 +52,8 @@ impl From<&Failure> for Stop {
 /// Everything is one transaction in memory until its commit: taking it back cannot fail, so there
 /// is no 516, and the outcome is certain before the first Status is packed, so Statuses may spread
 /// over messages and there is no 517. At a question everything is taken back too, and the next
-/// attempt, with the answer, begins anew: while a person thinks, the device goes on.
+/// attempt, with the answer, begins anew: while a person thinks, the device goes on. How often that
+/// happens is limited by [`Config::max_atomic_questions`](crate::Config::max_atomic_questions).
 pub(crate) fn attempt(
     atomic: &Command<'_>,
     nameless: &BTreeSet<usize>,
@@ -60,6 +61,7 @@ pub(crate) fn attempt(
     ground: &mut Ground<'_>,
 ) -> Attempt {
     let commands: Vec<&Command<'_>> = atomic.flatten().collect();
+    let is_last = answers.len() >= ground.config.max_atomic_questions;
     let mut answers = answers.iter();
     let mut done: Outcomes = vec![Vec::new()];
     let mut unit = ground.device.begin(ground.now);
@@ -97,6 +99,7 @@ pub(crate) fn attempt(
             unit.roll_back();
             match stop {
                 Stop::Failed(outcome) => outcome,
+                Stop::Ask(_) if is_last => (&Failure::TooManyQuestions).into(),
                 Stop::Ask(asked) => return Attempt::Ask(*asked),
             }
         }

@@ -57,6 +57,12 @@ pub struct Config {
     /// How long the person at the device may take for an answer, if the server does not want it
     /// sooner; beyond, the question gets 408. Default: 4 min.
     pub interaction_limit: Duration,
+    /// How many questions one Atomic may ask, each of which executes anew what comes before it; one
+    /// more is answered with 413. Default: 16.
+    pub max_atomic_questions: usize,
+    /// How many bytes of Results may wait to be sent; while that many do, a Get is answered with
+    /// 413. Default: 16 MiB.
+    pub max_waiting_results: usize,
     /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,
     /// When a message that got no answer is sent again. Default: 6 times, after 0.5 s, 1 s, 2 s and
@@ -100,6 +106,8 @@ impl Config {
             limits: Limits::default(),
             exec_limit: Duration::from_secs(30),
             interaction_limit: Duration::from_secs(4 * 60),
+            max_atomic_questions: 16,
+            max_waiting_results: 16 << 20,
             max_messages: 10_000,
             transport_retry: Backoff {
                 tries: 6,

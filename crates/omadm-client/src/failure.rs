@@ -44,6 +44,9 @@ pub(crate) enum Failure {
     /// As many jobs are open as may be.
     #[error("too many jobs are open")]
     Busy,
+    /// An Atomic asks more questions than may be asked.
+    #[error("the Atomic asks too many questions")]
+    TooManyQuestions,
     /// The command was skipped.
     #[error("the command was not executed")]
     Skipped,
@@ -68,7 +71,7 @@ impl Failure {
             Self::Value => StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
             Self::Tnds(error) => error.status(),
             Self::Creation(error) => error.status(),
-            Self::TooLarge => StatusCode::REQUEST_ENTITY_TOO_LARGE,
+            Self::TooLarge | Self::TooManyQuestions => StatusCode::REQUEST_ENTITY_TOO_LARGE,
             Self::Unencodable => StatusCode::COMMAND_FAILED,
             Self::Unsupported => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
             Self::Unknown => StatusCode::COMMAND_NOT_IMPLEMENTED,

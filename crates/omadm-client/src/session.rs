@@ -51,6 +51,8 @@ pub(crate) struct Session {
     foreign: u32,
     /// What is to be said, apart from alerts.
     outbox: Outbox,
+    /// How many bytes of Results were added to the outbox since it was empty.
+    waiting_results: usize,
     /// The Status of the header received last.
     header: Option<Status<'static>>,
     /// The statuses of the alerts 1222 in the message received last: they do not wait for what else
@@ -163,6 +165,7 @@ impl Session {
             nonces,
             foreign: 0,
             outbox: Outbox::new(),
+            waiting_results: 0,
             header: None,
             prompted: Vec::new(),
             sending: None,
@@ -357,6 +360,7 @@ impl Session {
         self.sending = None;
         self.assembler.discard();
         self.outbox = Outbox::new();
+        self.waiting_results = 0;
         self.outbox
             .push([Command::Alert(Alert::new(code)), Command::Replace(replace)]);
         self.server_done = true;

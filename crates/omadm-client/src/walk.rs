@@ -365,7 +365,7 @@ impl Current {
             return None;
         }
         match &self.command {
-            Command::Atomic(_) => self.attempt(stopped, ground),
+            Command::Atomic(_) => self.attempt(ground),
             // Its Items are one question.
             Command::Alert(_) => Some(vec![std::mem::take(&mut self.outcomes)]),
             _ => self
@@ -375,13 +375,11 @@ impl Current {
     }
 
     /// Executes the Atomic, as far as the answers of the person at the device allow.
-    fn attempt(&mut self, stopped: bool, ground: &mut Ground<'_>) -> Option<Outcomes> {
+    ///
+    /// What stops the walk while one is asked fails the Atomic, so that nothing more is asked then.
+    fn attempt(&mut self, ground: &mut Ground<'_>) -> Option<Outcomes> {
         match atomic::attempt(&self.command, &self.nameless, &self.outcomes, ground) {
             Attempt::Done(outcomes) => Some(outcomes),
-            Attempt::Ask(_) if stopped => {
-                self.outcomes.push((&Failure::Skipped).into());
-                self.attempt(stopped, ground)
-            }
             Attempt::Ask(asked) => {
                 self.waiting = Some(ask(asked, ground));
                 None
@@ -435,6 +433,12 @@ fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Resul
     match command {
         Command::Get(_) => {
             let encoding = ground.config.encoding;
+            if !ground
+                .session
+                .has_room_for_results(ground.config.max_waiting_results)
+            {
+                return Err(Failure::TooLarge);
+            }
             let items = command::get(ground.device, item, ground.by, encoding, ground.now)?;
             let results = ground.session.measure(items)?;
             Ok(Run::Done(Outcome::read(results)))

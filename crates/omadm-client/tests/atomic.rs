@@ -344,6 +344,36 @@ fn no_question_is_asked_in_vain() {
     assert_eq!(bench.value("./Lamp/Level").as_deref(), Some("0"));
 }
 
+/// Each question has what is before it executed anew, so their number has a limit.
+#[test]
+fn an_atomic_does_not_ask_without_end() {
+    let mut config = Bench::config();
+    config.max_atomic_questions = 2;
+    for (questions, expected, level_then) in [
+        (2, "Atomic=200 Replace=200 Alert=200 Alert=200", "5"),
+        (
+            3,
+            "Atomic=507 Replace=216 Alert=216 Alert=216 Alert=413",
+            "0",
+        ),
+        (
+            4,
+            "Atomic=507 Replace=216 Alert=216 Alert=216 Alert=413 Alert=215",
+            "0",
+        ),
+    ] {
+        let mut bench = Bench::new(config.clone());
+        bench.start();
+        let asked = std::iter::repeat_with(question).take(questions);
+        let group: Vec<_> = std::iter::once(level("5")).chain(asked).collect();
+        assert_eq!(bench.say([atomic(group)]), None);
+        assert_eq!(bench.answer(UserAnswer::Accepted), None);
+        let answer = bench.answer(UserAnswer::Accepted).unwrap();
+        assert_eq!(describe(&answer), format!("SyncHdr=200 {expected} Final"));
+        assert_eq!(bench.value("./Lamp/Level").as_deref(), Some(level_then));
+    }
+}
+
 /// A No inside an Atomic ends the Atomic, not the Sequence around it.
 #[test]
 fn the_sequence_around_goes_on() {

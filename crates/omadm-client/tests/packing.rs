@@ -79,6 +79,34 @@ fn all_results(messages: &[Message<'_>]) -> Vec<Item<'static>> {
     items
 }
 
+/// A server that reads without end gets what was read until the limit, and can go on reading once
+/// that is sent.
+#[test]
+fn no_more_is_read_than_may_wait() {
+    let mut config = Bench::config();
+    config.max_waiting_results = 2500;
+    let mut bench = Bench::new(config);
+    let codes = bench.codes([add("a", "x".repeat(1000)), add("b", "y".repeat(10))]);
+    assert_eq!(codes, [200, 200]);
+    let read = || request::get("./Lamp/Ext/a");
+    let of_get = |message: &Message<'_>| -> Vec<u16> {
+        let mut found = statuses(message);
+        found.retain(|(name, _)| name == "Get");
+        found.into_iter().map(|(_, code)| code).collect()
+    };
+    let items = (0..4).map(|_| Item::new().with_target("./Lamp/Ext/a"));
+    let several = Command::Get(omadm_syncml::NodeCommand::new(items.collect::<Vec<_>>()));
+    let max = by_encoding(2500, 2000);
+    let first = ask(&mut bench, max as u64, [several, read()]);
+    let messages = collect(&mut bench, first, max);
+    let codes: Vec<u16> = messages.iter().flat_map(&of_get).collect();
+    assert_eq!(codes, [200, 200, 200, 413, 413]);
+    assert_eq!(all_results(&messages).len(), 3);
+
+    let next = bench.say([read(), read()]).unwrap();
+    assert_eq!(of_get(&next), [200, 200]);
+}
+
 #[test]
 fn answers_spread_over_as_many_messages_as_it_takes() {
     let mut bench = Bench::default();

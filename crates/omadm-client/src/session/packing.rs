@@ -38,6 +38,9 @@ impl Session {
         if !self.server_done {
             packer.require(&mut Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE)))?;
         }
+        if self.outbox.is_empty() {
+            self.waiting_results = 0;
+        }
         self.done = self.server_done && everything;
         packer.finish(self.done);
         Ok(body)
@@ -65,7 +68,13 @@ impl Session {
         Ok(body)
     }
 
-    /// Measures the Items of a Results: each can be sent, if need be in messages of its own.
+    /// Whether more may be read: fewer bytes of Results than this wait to be sent.
+    pub(crate) const fn has_room_for_results(&self, most: usize) -> bool {
+        self.waiting_results < most
+    }
+
+    /// Measures the Items of a Results, which is to be sent: each can be, if need be in messages of
+    /// its own.
     ///
     /// # Errors
     /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
@@ -86,6 +95,8 @@ impl Session {
                 measured.extend(items.map(|item| Measured { item, bytes }));
             }
         }
+        let bytes = measured.iter().map(|one| one.bytes);
+        self.waiting_results = bytes.fold(self.waiting_results, usize::saturating_add);
         Ok(measured)
     }
 

@@ -9,10 +9,11 @@ use std::{
 use omadm_core::{Batch, Correlator, Format, GenericAlert, Journal, Now, Space, StatusCode};
 use omadm_download::{DownloadKey, Sink};
 use omadm_mo::{
-    Effects, ExecAnswer, ExecRequest, Job, JobEnd, JobId, Refusal, Registry, Reporting,
+    Effects, ExecAnswer, ExecRequest, Job, JobEnd, JobId, Layout, Refusal, Registry, Reporting,
 };
 use omadm_tree::{
-    AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeLimits, Uri, Value,
+    AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeError, TreeLimits, Uri,
+    Value,
 };
 use virmo_client::{Event, Policy, VirmoClient};
 use virmo_hypervisor::{Hypervisor, MachineState};
@@ -53,6 +54,47 @@ struct Live {
 pub(crate) enum Answer {
     Done(StatusCode),
     Pending(JobId, Reporting),
+}
+
+/// What a server changes by one command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Edit<'a> {
+    Add(&'a str),
+    AddLeaf(&'a str, &'a str),
+    Replace(&'a str, &'a str),
+    Rename(&'a str, &'a str),
+    Delete(&'a str),
+}
+
+impl Edit<'_> {
+    fn make(self, layout: &Layout, tree: &mut Transaction<'_>) -> Result<(), TreeError> {
+        let permit = |tree: &Transaction<'_>, access, target: &str| {
+            let target: Target = target.parse().unwrap();
+            tree.authorize(layout, &server(), access, &target)
+        };
+        match self {
+            Self::Add(uri) => {
+                let permit = permit(tree, AccessType::Add, uri)?;
+                tree.add(layout, permit, NewNode::INTERIOR)
+            }
+            Self::AddLeaf(uri, text) => {
+                let permit = permit(tree, AccessType::Add, uri)?;
+                tree.add(layout, permit, NewNode::Leaf(Value::chr(text)))
+            }
+            Self::Replace(uri, text) => {
+                let permit = permit(tree, AccessType::Replace, uri)?;
+                tree.replace(layout, permit, Value::chr(text))
+            }
+            Self::Rename(uri, name) => {
+                let permit = permit(tree, AccessType::Replace, &format!("{uri}?prop=Name"))?;
+                tree.replace_property(layout, permit, name)
+            }
+            Self::Delete(uri) => {
+                let permit = permit(tree, AccessType::Delete, uri)?;
+                tree.delete(layout, permit)
+            }
+        }
+    }
 }
 
 impl Device {
@@ -166,29 +208,29 @@ impl Device {
     }
 
     /// A command of a server that changes nodes.
-    fn command(
-        &mut self,
-        access: AccessType,
-        target: &str,
-        change: impl FnOnce(
-            &mut Transaction<'_>,
-            &omadm_mo::Layout,
-            omadm_tree::Permit,
-        ) -> Result<(), omadm_tree::TreeError>,
-    ) -> StatusCode {
-        let target: Target = target.parse().unwrap();
+    fn command(&mut self, edit: Edit<'_>) -> StatusCode {
+        match self.atomic(&[edit]) {
+            Ok(()) => StatusCode::OK,
+            Err((_, status)) => status,
+        }
+    }
+
+    /// An Atomic of a server; which command failed, and how. What fails in the end is the last.
+    pub(crate) fn atomic(&mut self, edits: &[Edit<'_>]) -> Result<(), (usize, StatusCode)> {
+        let mut at = 0;
         let result = self.transact(|registry, tree, effects| {
             let now = Now::default();
-            let layout = registry.layout();
-            let permit = tree.authorize(layout, &server(), access, &target);
-            permit
-                .and_then(|permit| change(tree, layout, permit))
-                .map_err(|error| error.status())?;
-            let staged = registry.stage(&server(), tree, effects, now);
-            let staged = staged.and_then(|()| registry.validate(tree, effects, now));
-            staged.map_err(|Refusal(status)| status)
+            for (place, edit) in edits.iter().enumerate() {
+                at = place;
+                edit.make(registry.layout(), tree)
+                    .map_err(|error| error.status())?;
+                let staged = registry.stage(&server(), tree, effects, now);
+                staged.map_err(|Refusal(status)| status)?;
+            }
+            let validated = registry.validate(tree, effects, now);
+            validated.map_err(|Refusal(status)| status)
         });
-        result.map_or_else(|status| status, |()| StatusCode::OK)
+        result.map_err(|status| (at, status))
     }
 
     /// Writes a leaf as the device does, behind the client's back.
@@ -202,34 +244,23 @@ impl Device {
     }
 
     pub(crate) fn add(&mut self, uri: &str) -> StatusCode {
-        self.command(AccessType::Add, uri, |tree, layout, permit| {
-            tree.add(layout, permit, NewNode::INTERIOR)
-        })
+        self.command(Edit::Add(uri))
     }
 
     pub(crate) fn add_leaf(&mut self, uri: &str, text: &str) -> StatusCode {
-        self.command(AccessType::Add, uri, |tree, layout, permit| {
-            tree.add(layout, permit, NewNode::Leaf(Value::chr(text)))
-        })
+        self.command(Edit::AddLeaf(uri, text))
     }
 
     pub(crate) fn replace(&mut self, uri: &str, text: &str) -> StatusCode {
-        self.command(AccessType::Replace, uri, |tree, layout, permit| {
-            tree.replace(layout, permit, Value::chr(text))
-        })
+        self.command(Edit::Replace(uri, text))
     }
 
     pub(crate) fn rename(&mut self, uri: &str, name: &str) -> StatusCode {
-        let target = format!("{uri}?prop=Name");
-        self.command(AccessType::Replace, &target, |tree, layout, permit| {
-            tree.replace_property(layout, permit, name)
-        })
+        self.command(Edit::Rename(uri, name))
     }
 
     pub(crate) fn delete(&mut self, uri: &str) -> StatusCode {
-        self.command(AccessType::Delete, uri, |tree, layout, permit| {
-            tree.delete(layout, permit)
-        })
+        self.command(Edit::Delete(uri))
     }
 
     /// The value of a leaf, or the names below an interior node.

@@ -8,6 +8,7 @@
     reason = "test code"
 )]
 
+mod atomics;
 mod bench;
 mod device;
 mod faults;
