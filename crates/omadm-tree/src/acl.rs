@@ -147,9 +147,11 @@ impl FromStr for Acl {
     type Err = AclError;
 
     fn from_str(text: &str) -> Result<Self, AclError> {
-        let mut acl = Self::new();
+        let mut everyone = AccessSet::EMPTY;
+        // As they come: sorted once, as there may be many.
+        let mut grants: Vec<(ServerId, AccessSet)> = Vec::new();
         if text.is_empty() {
-            return Ok(acl);
+            return Ok(Self::new());
         }
         let mut offset = 0;
         for entry in text.split('&') {
@@ -166,19 +168,34 @@ impl FromStr for Acl {
             let mut at = offset + command.len() + 1;
             for id in ids.split('+') {
                 if id == "*" {
-                    acl.grant(None, rights);
+                    everyone = everyone.union(rights);
                 } else {
                     let server = id.parse().map_err(|_| AclError {
                         kind: AclErrorKind::InvalidServerId,
                         offset: at,
                     })?;
-                    acl.grant(Some(server), rights);
+                    grants.push((server, rights));
                 }
                 at += id.len() + 1;
             }
             offset += entry.len() + 1;
         }
-        Ok(acl)
+        grants.sort_by(|(one, _), (other, _)| one.cmp(other));
+        grants.dedup_by(|(id, rights), (before, all)| {
+            let same = id == before;
+            if same {
+                *all = all.union(*rights);
+            }
+            same
+        });
+        for (_, rights) in &mut grants {
+            *rights = rights.difference(everyone);
+        }
+        grants.retain(|(_, rights)| !rights.is_empty());
+        Ok(Self {
+            everyone,
+            servers: grants,
+        })
     }
 }
 
