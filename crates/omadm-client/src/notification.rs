@@ -64,6 +64,9 @@ pub enum NotificationDrop {
     Forged,
     /// It was taken before.
     Repeated,
+    /// It was taken, but so many came before its session could begin that it made room: the latest
+    /// say what the server wants.
+    Displaced,
     /// The person at the device did not want the session.
     Declined,
     /// That it was taken cannot be made durable.
@@ -79,6 +82,7 @@ impl fmt::Display for NotificationDrop {
             Self::NoPassword => f.write_str("there is no password to verify it with"),
             Self::Forged => f.write_str("its digest is wrong"),
             Self::Repeated => f.write_str("it came before"),
+            Self::Displaced => f.write_str("later ones took its place"),
             Self::Declined => f.write_str("the user does not want the session"),
             Self::JournalFailed(kind) => kind.fmt(f),
         }
@@ -121,6 +125,8 @@ impl Notifications {
             Ok(notified) => {
                 if self.waiting.len() >= WAITING {
                     self.waiting.pop_front();
+                    let reason = NotificationDrop::Displaced;
+                    core.device.tell(Event::NotificationDropped(reason));
                 }
                 self.waiting.push_back(notified);
             }

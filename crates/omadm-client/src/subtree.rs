@@ -62,8 +62,8 @@ pub(crate) fn add(
 }
 
 /// Makes the subtree at `target`, which exists, what a document says: what it does not have is
-/// deleted, what the subtree does not have created. A leaf that has its value already is not
-/// written, a property the document does not show stays.
+/// deleted, what the subtree does not have created. A leaf that has its value already, and can be
+/// read, is not written; a property the document does not show stays.
 pub(crate) fn replace(
     unit: &mut Unit<'_>,
     target: &Uri,
@@ -143,7 +143,9 @@ impl<'u, 'd> Subtree<'u, 'd> {
                 self.is_like(uri, node_type.as_deref())
             }
             NewNode::Leaf(value) if !present.is_interior() => {
-                if present.value().as_ref() == Some(value) && !present.is_unset() {
+                let is_there = present.value().as_ref() == Some(value) && !present.is_unset();
+                // That it is there is nothing to tell those who may not read it.
+                if is_there && self.can_read(uri) {
                     return Ok(());
                 }
                 if present.is_unset() && self.new.contains(uri) {
@@ -159,6 +161,13 @@ impl<'u, 'd> Subtree<'u, 'd> {
                 self.create(creation)
             }
         }
+    }
+
+    fn can_read(&self, uri: &Uri) -> bool {
+        let target = Target::node(uri.clone());
+        let (tree, schema) = (&self.unit.tree, self.unit.schema());
+        tree.authorize(schema, self.by, AccessType::Get, &target)
+            .is_ok()
     }
 
     fn delete(&mut self, uri: &Uri) -> Result<(), TreeError> {

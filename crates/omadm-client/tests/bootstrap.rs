@@ -315,7 +315,10 @@ fn a_document_that_comes_again_replaces_the_account() {
         device
             .apply(&Bootstrap::new(&content_type, &document, &right))
             .unwrap();
-        assert_eq!(Account::roots(&device.tree), [uri("./DMAcc/1")]);
+        assert_eq!(
+            Account::roots(&device.tree, device.registry.layout()),
+            [uri("./DMAcc/1")]
+        );
     }
 }
 

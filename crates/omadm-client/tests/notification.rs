@@ -255,8 +255,12 @@ fn during_a_session_notifications_wait_each_for_its_own() {
 fn the_oldest_of_too_many_that_wait_goes() {
     let mut bench = bench();
     bench.start();
-    for id in 1..=20 {
+    for id in 1..=16 {
         assert_eq!(notify(&mut bench, &signed(id)), []);
+    }
+    for id in 17..=20 {
+        let told = notify(&mut bench, &signed(id));
+        assert_eq!(told, [Err(NotificationDrop::Displaced)]);
     }
     bench.say([]);
     assert_eq!(starts(&told(&mut bench)), [5]);

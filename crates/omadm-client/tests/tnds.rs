@@ -466,6 +466,23 @@ fn a_document_comes_in_many_shapes() {
     }
 }
 
+/// Whether a guess is right is nothing to tell a server that may not read the leaf.
+#[test]
+fn a_document_does_not_tell_what_cannot_be_read() {
+    for guess in ["right", "wrong"] {
+        let mut bench = Bench::default();
+        let acl = request::replace("./Lamp/Ext/x/a?prop=ACL", "Get=other&Replace=other".into());
+        let leaf = |value| leaf(&named("a"), "chr", "", value);
+        let codes = bench.codes([
+            add("./Lamp/Ext/x", &tree(&node("", &leaf("right")))),
+            replace("./Lamp/Ext/x", &tree(&node("", &leaf("right")))),
+            acl,
+            replace("./Lamp/Ext/x", &tree(&node("", &leaf(guess)))),
+        ]);
+        assert_eq!(codes, [200, 200, 200, 425], "{guess}");
+    }
+}
+
 #[test]
 fn all_of_this_over_wbxml_too() {
     omadm_testkit::again_over_wbxml();
@@ -510,10 +527,8 @@ fn an_account_in_the_inbox_moves_to_its_place() {
         request::get("./DMAcc"),
     ]);
     assert_eq!(codes, [200, 418, 405, 200]);
-    let (root, read) = Account::find(bench.client.tree(), &"second.example".parse().unwrap())
-        .unwrap()
-        .unwrap();
-    assert_eq!(root, uri("./DMAcc/new"));
+    let root = uri("./DMAcc/new");
+    let read = Account::read(bench.client.tree(), &root).unwrap();
     assert_eq!(
         read,
         Account::new("second.example".parse().unwrap(), "http://second.example/")

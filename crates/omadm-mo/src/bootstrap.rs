@@ -213,7 +213,7 @@ impl Content {
 }
 
 /// What a server may do with an account that a bootstrap brought. [DM-Bootstrap §5.4]
-fn owner_rights(server: &ServerId) -> Acl {
+pub(crate) fn owner_rights(server: &ServerId) -> Acl {
     let rights = AccessSet::of(&[AccessType::Get, AccessType::Replace, AccessType::Delete]);
     Acl::new().with(server.clone(), rights)
 }

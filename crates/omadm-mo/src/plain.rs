@@ -1,5 +1,5 @@
 use omadm_core::StatusCode;
-use omadm_tree::{Change, Principal, Uri, Value};
+use omadm_tree::{Acl, Change, ChangeKind, Principal, Uri, Value};
 
 use crate::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
@@ -13,6 +13,8 @@ use crate::{
 pub struct Plain {
     mount: Mount,
     values: Vec<Start>,
+    /// Of nodes below the root, when they are created.
+    acls: Vec<(Uri, Acl)>,
 }
 
 /// The value of one leaf at the start.
@@ -31,6 +33,7 @@ impl Plain {
         Self {
             mount,
             values: Vec::new(),
+            acls: Vec::new(),
         }
     }
 
@@ -49,6 +52,14 @@ impl Plain {
         self.values.push(Start { below, value, seed });
         self
     }
+
+    /// Has a node, at an address below the root, have this access control list when a start creates
+    /// it.
+    #[must_use]
+    pub fn with_seed_acl(mut self, below: Uri, acl: Acl) -> Self {
+        self.acls.push((below, acl));
+        self
+    }
 }
 
 impl ManagementObject for Plain {
@@ -64,6 +75,13 @@ impl ManagementObject for Plain {
             });
             if !keep {
                 cx.tree.set(cx.schema, &uri, start.value.clone())?;
+            }
+        }
+        for (below, acl) in &self.acls {
+            let uri = self.mount.root.join(below);
+            let created = |change: &Change| change.kind == ChangeKind::Added && change.uri == uri;
+            if cx.tree.changes().iter().any(created) {
+                cx.tree.set_acl(&uri, acl.clone())?;
             }
         }
         Ok(())

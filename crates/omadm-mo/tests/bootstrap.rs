@@ -22,7 +22,9 @@ use omadm_mo::{
     },
     tnds,
 };
-use omadm_tree::{AccessType, Occurrence, Principal, Target, Tree, TreeLimits, Uri};
+use omadm_tree::{
+    AccessType, NewNode, Occurrence, Principal, Target, Tree, TreeLimits, Uri, Value,
+};
 use proptest::{
     collection::vec,
     option,
@@ -38,6 +40,16 @@ static NAP: Definition = Definition {
     nodes: Cow::Borrowed(&[
         N::node("", "An access point.", "Example").occurs(Occurrence::ZeroOrMore),
         N::leaf("Name", omadm_core::Format::Chr, "Its name.", "Example"),
+    ]),
+};
+
+static VENDOR: Definition = Definition {
+    name: Cow::Borrowed("Vendor"),
+    moid: Cow::Borrowed("urn:example:mo:vendor:1.0"),
+    specification: Cow::Borrowed("Example"),
+    nodes: Cow::Borrowed(&[
+        N::node("", "A vendor's own.", "Example").permanent(),
+        N::node("Ext", "Anything.", "Example").permanent().open(),
     ]),
 };
 
@@ -174,7 +186,7 @@ fn an_account_arrives_by_either_profile() {
         };
         assert_eq!(applied.accounts, std::slice::from_ref(&root));
         assert!(applied.objects.is_empty() && applied.ignored.is_empty());
-        let found = Account::find(&tree, &server("dm.example")).unwrap();
+        let found = Account::find(&tree, registry.layout(), &server("dm.example")).unwrap();
         assert_eq!(found, Some((root.clone(), account())));
         assert!(tree.node(&uri("./Inbox")).is_none());
 
@@ -239,7 +251,7 @@ fn a_second_bootstrap_replaces_the_account_of_its_server_alone() {
         let applied = apply(&content, &mut tree, &registry).unwrap();
         assert_eq!(texts(&applied.accounts), ["./DMAcc/x"]);
         assert_eq!(
-            Account::find(&tree, &server("fifth")),
+            Account::find(&tree, registry.layout(), &server("fifth")),
             Ok(Some((uri("./DMAcc/x"), last.clone())))
         );
         assert!(tree.node(&uri("./DMAcc/y")).is_none());
@@ -254,6 +266,46 @@ fn a_second_bootstrap_replaces_the_account_of_its_server_alone() {
     let fourth = Account::new(server("c/d"), "http://fourth.example/");
     let applied = apply(&provisioning_of(&[fourth]), &mut tree, &registry).unwrap();
     assert_eq!(texts(&applied.accounts), ["./DMAcc/1"]);
+}
+
+/// A node that another server made where anything may be added, and that says to be an account, is
+/// none: no bootstrap writes its secrets there.
+#[test]
+fn what_only_says_to_be_an_account_is_none() {
+    let mut registry = registry();
+    let vendor = Plain::new(Mount::new(uri("./Vendor"), &VENDOR));
+    registry.mount(Box::new(vendor)).unwrap();
+    let mut tree = tree(&mut registry);
+    let other = Principal::Server(server("other.example"));
+    let mut transaction = tree.begin(Now::default());
+    for (path, node) in [
+        (
+            "./Vendor/Ext/x",
+            NewNode::Interior {
+                node_type: Some(omadm_mo::DM_ACC.moid.to_string()),
+            },
+        ),
+        (
+            "./Vendor/Ext/x/ServerID",
+            NewNode::Leaf(Value::chr("dm.example")),
+        ),
+    ] {
+        let layout = registry.layout();
+        let target = Target::node(uri(path));
+        let permit = transaction.authorize(layout, &other, AccessType::Add, &target);
+        transaction.add(layout, permit.unwrap(), node).unwrap();
+    }
+    commit(transaction);
+
+    let find = |tree: &Tree| Account::find(tree, registry.layout(), &server("dm.example"));
+    assert_eq!(find(&tree), Ok(None));
+    for media_type in [MediaType::ProvisioningWbxml, MediaType::MessageWbxml] {
+        let applied = apply(&content(media_type), &mut tree, &registry).unwrap();
+        let (root, _) = find(&tree).unwrap().unwrap();
+        assert!(root.starts_with(&uri("./DMAcc")), "{root}");
+        assert_eq!(applied.accounts, [root]);
+        assert!(tree.node(&uri("./Vendor/Ext/x/AppAuth")).is_none());
+    }
 }
 
 /// Objects in the Inbox go where their Type is at home, and references follow them.

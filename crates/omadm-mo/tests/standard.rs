@@ -319,9 +319,12 @@ fn accounts_are_found_by_their_type() {
     registry.mount(Box::new(elsewhere)).unwrap();
     start(&mut registry, &mut tree);
 
-    let roots: Vec<String> = Account::roots(&tree).iter().map(Uri::to_string).collect();
+    let roots: Vec<String> = Account::roots(&tree, registry.layout())
+        .iter()
+        .map(Uri::to_string)
+        .collect();
     assert_eq!(roots, ["./DMAcc/a", "./DMAcc/b", "./Vendor/Accounts/c"]);
-    let find = |id: &str| Account::find(&tree, &id.parse().unwrap()).unwrap();
+    let find = |id: &str| Account::find(&tree, registry.layout(), &id.parse().unwrap()).unwrap();
     assert_eq!(
         find("other.example"),
         Some((uri("./DMAcc/b"), other.clone()))
@@ -336,24 +339,59 @@ fn accounts_are_found_by_their_type() {
     assert_eq!(secret(AuthLevel::Http), None);
 }
 
+/// Two servers on one device: neither reads the other's account, nor adds an address or credentials
+/// to it, though every server may add and read elsewhere.
 #[test]
-fn the_next_nonce_is_kept_with_its_credentials() {
+fn an_account_is_that_of_its_server() {
+    let other = Account::new("other.example".parse().unwrap(), "http://other.example/");
     let mut tree = Tree::new(TreeLimits::default(), Acl::root_default());
-    let mut registry = registry(&account());
+    let mut registry = Registry::new();
+    let accounts = Account::objects([("a", &account()), ("b", &other)]).unwrap();
+    registry.mount(Box::new(accounts)).unwrap();
+    let elsewhere = account().object(uri("./Vendor/a"));
+    registry.mount(Box::new(elsewhere)).unwrap();
     start(&mut registry, &mut tree);
-    let root = uri("./DMAcc/dm.example");
-    let nonce = Secret::from(vec![0, 255]);
+    let transaction = tree.begin(Now::default());
+    let (own, foreign) = (server(), "other.example".parse().unwrap());
+    for root in ["./DMAcc/a", "./Vendor/a"] {
+        for (server, allowed) in [(&own, true), (&foreign, false)] {
+            let by = Principal::Server(server.clone());
+            for (access, path) in [
+                (AccessType::Get, ""),
+                (AccessType::Get, "/AppAddr/1/Addr"),
+                (AccessType::Get, "/AppAuth/1/AAuthName"),
+                (AccessType::Get, "/AppAuth/1/AAuthSecret?prop=Size"),
+                (AccessType::Get, "?list=StructData"),
+                (AccessType::Add, "/AppAddr/0"),
+                (AccessType::Add, "/AppAuth/0"),
+                (AccessType::Add, "/AppAuth/0/AAuthSecret"),
+                (AccessType::Replace, "/AppAddr/1/Addr"),
+                (AccessType::Replace, "?prop=ACL"),
+                (AccessType::Delete, "/AppAuth/1"),
+            ] {
+                let target: Target = format!("{root}{path}").parse().unwrap();
+                let permit = transaction.authorize(registry.layout(), &by, access, &target);
+                let status = permit.map(drop).map_err(|error| error.status().get());
+                let expected = if allowed { Ok(()) } else { Err(425) };
+                assert_eq!(status, expected, "{server} {access} {target}");
+            }
+        }
+    }
+    drop(transaction);
+
+    // What became of the list since is not for a start to say.
     let mut transaction = tree.begin(Now::default());
-    let mut set =
-        |set| Account::set_data(&mut transaction, registry.layout(), &root, set, &nonce).unwrap();
-    assert!(set((AuthLevel::Server, AuthType::Digest)));
-    assert!(set((AuthLevel::Server, AuthType::Digest)));
-    assert!(!set((AuthLevel::Server, AuthType::Hmac)));
-    // Added once, and not written again.
-    assert_eq!(transaction.changes().len(), 1);
-    let read = Account::read(transaction.tree(), &root).unwrap();
-    assert_eq!(read.credentials[1].data, nonce);
-    assert!(read.credentials[0].data.is_empty());
+    transaction
+        .set_acl(&uri("./DMAcc/a"), Acl::root_default())
+        .unwrap();
+    transaction
+        .commit(&MemoryJournal::new(), Default::default())
+        .unwrap();
+    start(&mut registry, &mut tree);
+    assert_eq!(
+        *tree.node(&uri("./DMAcc/a")).unwrap().acl(),
+        Acl::root_default()
+    );
 }
 
 /// Below a mount of instances, servers manage what their table says, and create no objects.

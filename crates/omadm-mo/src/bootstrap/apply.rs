@@ -82,7 +82,7 @@ fn provision(
             Some(mount) => &mount.root,
             None => return Err(ApplyError::Place(crate::standard::literal("./DMAcc"))),
         };
-        let root = match Account::root_of(tree.tree(), &account.server_id) {
+        let root = match Account::root_of(tree.tree(), layout, &account.server_id) {
             Some(root) => {
                 tree.remove(&root).map_err(ApplyError::Tree)?;
                 root

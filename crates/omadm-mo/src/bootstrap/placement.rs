@@ -128,7 +128,7 @@ pub(crate) fn find_places(
                 let server = object.text("ServerID").and_then(|id| id.parse().ok());
                 let same = server.as_ref().and_then(|id| {
                     let earlier = accounts.get(id).cloned();
-                    earlier.or_else(|| Account::root_of(tree, id))
+                    earlier.or_else(|| Account::root_of(tree, layout, id))
                 });
                 let of_server = |id: &ServerId| id.as_str().to_owned();
                 let wanted = name_of(&object).or(server.as_ref().map(of_server));

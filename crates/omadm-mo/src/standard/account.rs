@@ -1,8 +1,10 @@
 use omadm_core::{Format, Secret, ServerId};
-use omadm_tree::{NodeRef, Schema, Transaction, Tree, TreeError, Uri, UriError, Value};
+use omadm_tree::{
+    AccessSet, AccessType, NodeRef, Schema, Transaction, Tree, TreeError, Uri, UriError, Value,
+};
 
 use super::{DM_ACC, literal};
-use crate::{Mount, Plain};
+use crate::{Mount, Plain, bootstrap::owner_rights};
 
 /// An account with a DM server, as [`DM_ACC`] keeps it: where the server is, and who is who.
 ///
@@ -187,19 +189,23 @@ impl Account {
             .or_else(|| of_level().next())
     }
 
-    /// Where the accounts of a tree are: the topmost nodes with the Type of [`DM_ACC`], wherever
-    /// they are but in the Inbox, in order. [DM-StdObj]
+    /// Where the accounts of a tree are: the nodes that [`DM_ACC`] describes, in order. [DM-StdObj]
+    ///
+    /// A node that says by its Type to be an account where anything may be added, as below an `Ext`
+    /// or in the Inbox, is none: whoever added it rules there.
     #[must_use]
-    pub fn roots(tree: &Tree) -> Vec<Uri> {
+    pub fn roots(tree: &Tree, schema: &dyn Schema) -> Vec<Uri> {
+        let is_account = |uri: &Uri| {
+            let rule = schema.rule(uri);
+            rule.is_some_and(|rule| rule.node_type == Some(&*DM_ACC.moid))
+        };
         let mut roots = Vec::new();
         let mut open: Vec<NodeRef<'_>> = tree.node(&Uri::root()).into_iter().collect();
         while let Some(node) = open.pop() {
-            if node.node_type() == DM_ACC.moid {
+            if node.node_type() == DM_ACC.moid && is_account(&node.uri()) {
                 roots.push(node.uri());
             } else {
-                let inbox = super::inbox::root();
-                let elsewhere = |node: &NodeRef<'_>| node.is_interior() && node.uri() != inbox;
-                open.extend(node.children().rev().filter(elsewhere));
+                open.extend(node.children().rev().filter(NodeRef::is_interior));
             }
         }
         roots
@@ -209,54 +215,30 @@ impl Account {
     ///
     /// # Errors
     /// The [`AccountError`] of that account. What else is wrong elsewhere does not matter.
-    pub fn find(tree: &Tree, server: &ServerId) -> Result<Option<(Uri, Self)>, AccountError> {
-        match Self::root_of(tree, server) {
+    pub fn find(
+        tree: &Tree,
+        schema: &dyn Schema,
+        server: &ServerId,
+    ) -> Result<Option<(Uri, Self)>, AccountError> {
+        match Self::root_of(tree, schema, server) {
             Some(root) => Ok(Some((root.clone(), Self::read(tree, &root)?))),
             None => Ok(None),
         }
     }
 
     /// Where the account with a server is.
-    pub(crate) fn root_of(tree: &Tree, server: &ServerId) -> Option<Uri> {
-        Self::roots(tree).into_iter().find(|root| {
+    pub(crate) fn root_of(tree: &Tree, schema: &dyn Schema, server: &ServerId) -> Option<Uri> {
+        Self::roots(tree, schema).into_iter().find(|root| {
             let id = tree.node(root).and_then(|node| node.child("ServerID"));
             id.and_then(|id| id.text()) == Some(server.as_str())
         })
     }
 
-    /// Writes the data of the credentials with a level and type, such as the nonce to use next;
-    /// returns whether there are such credentials. [DM-Security §5.4]
-    ///
-    /// # Errors
-    /// A [`TreeError`]; nothing is written then.
-    pub fn set_data(
-        tree: &mut Transaction<'_>,
-        schema: &dyn Schema,
-        root: &Uri,
-        (level, auth_type): (AuthLevel, AuthType),
-        data: &Secret,
-    ) -> Result<bool, TreeError> {
-        let Some(sets) = tree.node(&root.join(&literal("AppAuth"))) else {
-            return Ok(false);
-        };
-        let found = sets.children().find(|set| {
-            let says = |name, word| set.child(name).and_then(|leaf| leaf.text()) == Some(word);
-            says("AAuthLevel", level.as_str()) && says("AAuthType", auth_type.as_str())
-        });
-        let Some(uri) = found.map(|set| set.uri().join(&literal("AAuthData"))) else {
-            return Ok(false);
-        };
-        let value = Value::bin(data.expose());
-        if tree.node(&uri).and_then(|node| node.value()).as_ref() != Some(&value) {
-            tree.set(schema, &uri, value)?;
-        }
-        Ok(true)
-    }
-
     /// The object that holds accounts below `./DMAcc`, each at its name there, and whatever other
     /// accounts are added below.
     ///
-    /// An account here is what a bootstrap brings, as for [`object`](Self::object).
+    /// An account here is what a bootstrap brings, and its server's, as for
+    /// [`object`](Self::object).
     ///
     /// # Errors
     /// A [`UriError`] if a name is none.
@@ -265,10 +247,7 @@ impl Account {
     ) -> Result<Plain, UriError> {
         let mut plain = Plain::new(Mount::instances(literal("./DMAcc"), &DM_ACC));
         for (name, account) in accounts {
-            let root = Uri::root().child(name)?;
-            for (below, value) in account.leaves() {
-                plain = plain.with_seed(root.join(&below), value);
-            }
+            plain = account.seed(plain, &Uri::root().child(name)?);
         }
         Ok(plain)
     }
@@ -277,12 +256,24 @@ impl Account {
     ///
     /// The account is what a bootstrap brings: at the next start, what the server changed since
     /// stays, and what it deleted comes back. [`write`](Self::write) overrides it.
+    ///
+    /// It is its server's from the start: others can neither read it nor add to it, whatever the
+    /// ACLs above say, lest they name themselves as the address to log on at.
+    /// [DM-Bootstrap §5.4]
     #[must_use]
     pub fn object(&self, root: Uri) -> Plain {
         let plain = Plain::new(Mount::new(root, &DM_ACC));
-        self.leaves()
-            .into_iter()
-            .fold(plain, |plain, (below, value)| plain.with_seed(below, value))
+        self.seed(plain, &Uri::root())
+    }
+
+    fn seed(&self, plain: Plain, below: &Uri) -> Plain {
+        let server = self.server_id.clone();
+        let rights = owner_rights(&server).with(server, AccessSet::of(&[AccessType::Add]));
+        let plain = plain.with_seed_acl(below.clone(), rights);
+        let leaves = self.leaves().into_iter();
+        leaves.fold(plain, |plain, (path, value)| {
+            plain.with_seed(below.join(&path), value)
+        })
     }
 
     /// Writes the account at an address, in the place of the one that was there. Credentials without

@@ -99,7 +99,13 @@ impl ManagementObject for Inbox {
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
         let inbox = root();
-        if change.uri == inbox || matches!(change.kind, ChangeKind::Deleted { .. }) {
+        let concerns = |change: &&Change| {
+            change.uri != inbox
+                && change.uri.starts_with(&inbox)
+                && !matches!(change.kind, ChangeKind::Deleted { .. })
+        };
+        // A subtree is looked at once: with the last of the changes that make it.
+        if cx.tree.changes().iter().rev().find(concerns) != Some(change) {
             return Ok(());
         }
         let layout = cx.schema;
@@ -139,7 +145,7 @@ fn ready(tree: &Tree, layout: &Layout, top: NodeRef<'_>) -> Result<Option<Object
     };
     let complete = if home.definition.moid == DM_ACC.moid {
         match Account::read(tree, &from) {
-            Ok(account) if Account::root_of(tree, &account.server_id).is_some() => {
+            Ok(account) if Account::root_of(tree, layout, &account.server_id).is_some() => {
                 return Err(Refusal(StatusCode::ALREADY_EXISTS));
             }
             account => account.is_ok(),

@@ -78,11 +78,7 @@ impl DeviceState {
     /// # Errors
     /// A [`BootstrapError`]; nothing of it is in the tree.
     pub fn bootstrap(&mut self, bootstrap: &Bootstrap<'_>) -> Result<Applied, BootstrapError> {
-        let mut registry = Registry::new();
-        // Neither fails: there are no names, and it is the only mount.
-        if let Ok(accounts) = Account::objects([]) {
-            drop(registry.mount(Box::new(accounts)));
-        }
+        let registry = accounts();
         let now = Clocks::new().now();
         bootstrap.apply(&mut self.tree, registry.layout(), &self.journal, now)
     }
@@ -92,7 +88,7 @@ impl DeviceState {
     /// # Errors
     /// A [`StateError`]
     pub fn config(&self, server: Option<&ServerId>) -> Result<Config, StateError> {
-        let roots = Account::roots(&self.tree);
+        let roots = Account::roots(&self.tree, accounts().layout());
         let of = |root: &Uri| {
             let id = self.tree.node(root)?.child("ServerID")?;
             id.text().map(str::to_owned)
@@ -112,4 +108,14 @@ impl DeviceState {
         }
         Ok(Config::of_account(&self.tree, root)?)
     }
+}
+
+/// Where accounts are: below `./DMAcc`.
+fn accounts() -> Registry {
+    let mut registry = Registry::new();
+    // Neither fails: there are no names, and it is the only mount.
+    if let Ok(accounts) = Account::objects([]) {
+        drop(registry.mount(Box::new(accounts)));
+    }
+    registry
 }
