@@ -377,6 +377,7 @@ impl Vm {
     pub fn disconnect(&self, session: &UaSessionId) -> Result<(), VmError> {
         let mut open = lock(&self.record);
         of(&open, session)?;
+        self.sync_copy()?;
         self.disconnected(&mut open)
     }
 

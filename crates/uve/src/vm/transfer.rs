@@ -248,6 +248,12 @@ impl Vm {
                 | Uve5Error::Conflict { .. }
                 | Uve5Error::TooLarge { .. }),
             )) => self.set_aside(record, error),
+            // The medium changed it: nobody will ever take it.
+            Err(Stop::Vmm(error @ Uve5Error::DigestMismatch))
+                if digest(&*self.blobs, COPY)? != saving.digest =>
+            {
+                self.set_aside(record, error)
+            }
             Err(Stop::Local(_)) if self.blobs.len(COPY)?.is_none() => self.without_copy(record),
             Err(stop) => Err(stop),
         }

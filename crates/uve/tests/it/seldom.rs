@@ -7,9 +7,9 @@ use std::{
 };
 
 use uve::{
-    BeginUpdate, Begun, Blobs, CommitUpdate, Digest, MonitoringNotification, Progress, Uve2,
-    Uve2Error, Uve5, Uve5Error, Version, Vm, VmConfig, VmEvent, VmmEvent, WriteUpdate,
-    session::State,
+    BeginUpdate, Begun, Blobs, CommitUpdate, DataCentre, Digest, EmbeddedDataCentre,
+    MonitoringNotification, Progress, Uve2, Uve2Error, Uve5, Uve5Error, Version, Vm, VmConfig,
+    VmEvent, VmmEvent, WriteUpdate, session::State,
 };
 
 use crate::bench::{Bench, Break, Disk, Wire, content, ua, user, vm_id};
@@ -39,7 +39,8 @@ fn who_leaves_while_the_image_comes_has_left() {
         }
         for at in 0..=image.len().div_ceil(7) {
             let wire = Wire::new(&bench.vmm);
-            let vm = Arc::new(bench.vm_over("a", &Disk::default(), wire.clone()));
+            let disk = Disk::default();
+            let vm = Arc::new(bench.vm_over("a", &disk, wire.clone()));
             let selection = bench.select("ann", "a");
             vm.serve(&selection).unwrap();
             let leaver = vm.clone();
@@ -49,6 +50,7 @@ fn who_leaves_while_the_image_comes_has_left() {
             assert_eq!(vm.drive().unwrap(), Progress::Idle, "call {at}");
             assert!(wire.meanwhile.lock().unwrap().is_none(), "call {at}");
             assert_eq!(bench.vmm.holder(&user("ann")).unwrap(), None, "call {at}");
+            assert_eq!(disk.blobs.len("copy").unwrap(), None, "call {at}");
         }
     }
 }
@@ -394,4 +396,105 @@ fn nothing_is_behind_the_end_of_an_image() {
         };
         assert_eq!(bench.vmm.read_uif(vm.id(), &piece), Ok(Vec::new()));
     }
+}
+
+/// Rule 2: as long as an update is under way, no other VM gets the image.
+#[test]
+fn an_update_under_way_is_waited_for() {
+    for at in 0..4 {
+        let bench = Bench::new();
+        let wire = Wire::new(&bench.vmm);
+        let vm = bench.vm_over("a", &Disk::default(), wire.clone());
+        let selection = bench.serve("ann", &vm);
+        vm.write_image(&selection.session, 0, b"two pieces")
+            .unwrap();
+        bench.select("ann", "b");
+        vm.finish(&selection.session).unwrap();
+        let vmm = bench.vmm.clone();
+        let asks = move || {
+            let answer = vmm.retrieve_uif(&vm_id("b"), &user("ann"));
+            assert_eq!(answer, Err(Uve5Error::Leased { seconds: 60 }), "call {at}");
+        };
+        let first = wire.calls.load(Ordering::SeqCst);
+        *wire.meanwhile.lock().unwrap() = Some((first + at, Box::new(asks)));
+        assert_eq!(vm.drive().unwrap(), Progress::Idle);
+        assert!(wire.meanwhile.lock().unwrap().is_none(), "call {at}");
+    }
+}
+
+/// The VMM died after the image was in force and before it noted that; then another VM went on.
+#[test]
+fn an_update_in_force_is_told_to_its_vm_even_after_another_went_on() {
+    let mut bench = Bench::new();
+    let wire = Wire::new(&bench.vmm);
+    let a = bench.vm_over("a", &Disk::default(), wire.clone());
+    let selection = bench.serve("ann", &a);
+    a.write_image(&selection.session, 0, b"work").unwrap();
+    a.finish(&selection.session).unwrap();
+    wire.break_after(2, Break::Request);
+    assert!(matches!(a.drive().unwrap(), Progress::Waiting { .. }));
+    let Disk { journal, blobs } = bench.disk.clone();
+    let centre = EmbeddedDataCentre::open(journal, blobs, bench.max_image).unwrap();
+    let update = format!("{}.1", selection.session).parse().unwrap();
+    assert_eq!(centre.commit(&user("ann"), &update).unwrap().version.0, 1);
+    bench.restart();
+    *wire.to.lock().unwrap() = bench.vmm.clone();
+    wire.mend();
+
+    let b = bench.vm("b", &Disk::default());
+    let other = bench.serve("ann", &b);
+    bench.clock.advance(Duration::from_secs(61));
+    b.drive().unwrap();
+    assert_eq!(content(&b, &other), b"work");
+    assert_eq!(a.drive().unwrap(), Progress::Idle);
+    assert!(!set_aside(&a));
+    assert_eq!(a.aside().unwrap(), [""; 0]);
+}
+
+/// Calls for one user come one at a time: none undoes what another one wrote.
+#[test]
+fn calls_for_one_user_do_not_overtake_each_other() {
+    for _ in 0..20 {
+        let bench = Bench::new();
+        let start = Barrier::new(4);
+        let sessions: Vec<_> = thread::scope(|scope| {
+            let select = || {
+                start.wait();
+                [bench.select("ann", "a"), bench.select("ann", "a")]
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(select)).collect();
+            let selections = threads.into_iter().map(|thread| thread.join().unwrap());
+            selections.flatten().collect()
+        });
+        for selection in sessions {
+            let report = uve::SessionDisconnect {
+                session: selection.session,
+                user: selection.user,
+                ua: selection.ua,
+                event: uve::EventId(1),
+            };
+            let told = bench.vmm.notify_session_disconnect(&vm_id("a"), &report);
+            assert_eq!(told, Ok(()), "{report:?}");
+        }
+    }
+}
+
+/// Rule 8: a copy that its medium changed is kept for somebody to look at, and sent no more.
+#[test]
+fn a_copy_that_changed_by_itself_is_set_aside() {
+    let bench = Bench::new();
+    let wire = Wire::new(&bench.vmm);
+    let disk = Disk::default();
+    let vm = bench.vm_over("a", &disk, wire.clone());
+    let selection = bench.serve("ann", &vm);
+    vm.write_image(&selection.session, 0, b"work").unwrap();
+    vm.finish(&selection.session).unwrap();
+    wire.break_after(0, Break::Request);
+    assert!(matches!(vm.drive().unwrap(), Progress::Waiting { .. }));
+    disk.blobs.write_at("copy", 2, b"!").unwrap();
+    wire.mend();
+    assert_eq!(vm.drive().unwrap(), Progress::Idle);
+    assert!(set_aside(&vm));
+    assert_eq!(vm.aside().unwrap().len(), 1);
+    assert_eq!(bench.vmm.holder(&user("ann")).unwrap(), None);
 }
