@@ -31,6 +31,9 @@ pub struct Config {
     /// also what a session keeps at most of one that comes in chunks; a larger one gets 413.
     /// Default: 1 MiB.
     pub max_object_size: u32,
+    /// What all sessions together keep at most of objects that come in chunks, in bytes; a chunk
+    /// beyond gets 413, and its object is discarded. Default: 64 MiB.
+    pub max_unfinished: u64,
     /// What decoding one message may cost.
     pub limits: Limits,
     /// How WBXML is written to devices that speak it. Default: as every deployed device reads it.
@@ -65,6 +68,7 @@ impl Config {
             resp_uri: None,
             max_message_size: MAX_MESSAGE_SIZE,
             max_object_size: MAX_OBJECT_SIZE,
+            max_unfinished: 64 << 20,
             limits: Limits::default(),
             wbxml: WbxmlOptions::default(),
             idle_timeout: Duration::from_secs(5 * 60),

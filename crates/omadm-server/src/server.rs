@@ -193,12 +193,14 @@ impl Server {
         }
         let key = (header.source.uri.to_string(), header.session_id.to_string());
         let mut log = Log::new(&key.0, &key.1);
-        let mut repeated = None;
+        let answered = |body| Response {
+            body,
+            encoding: request.encoding,
+            hmac: None,
+            events: Vec::new(),
+        };
         let answer = match self.place(&message, &key, request) {
-            Place::Repetition(body, hmac) => {
-                repeated = hmac;
-                Some(body)
-            }
+            Place::Repetition(response) => Some(response),
             Place::Pending => None,
             Place::Refused(reason) => {
                 if let Reason::OutOfOrder { expected } = reason {
@@ -206,22 +208,22 @@ impl Server {
                     let violation = Violation::MessageOutOfOrder { expected, found };
                     log.push(EventKind::Violation(violation));
                 }
-                Some(self.refuse(&message, request, reason.into(), &mut log)?)
+                let body = self.refuse(&message, request, reason.into(), &mut log)?;
+                Some(answered(body))
             }
-            Place::New(session) => self.take(&message, key.clone(), request, *session, &mut log)?,
+            Place::New(session) => self
+                .take(&message, key.clone(), request, *session, &mut log)?
+                .map(answered),
             Place::Next => match self.sessions.remove(&key) {
-                Some(session) => self.take(&message, key.clone(), request, session, &mut log)?,
+                Some(session) => self
+                    .take(&message, key.clone(), request, session, &mut log)?
+                    .map(answered),
                 None => None,
             },
         };
         Ok(Receipt {
             events: log.into_events(),
-            answer: answer.map(|body| Response {
-                body,
-                encoding: request.encoding,
-                hmac: repeated,
-                events: Vec::new(),
-            }),
+            answer,
             key,
         })
     }
@@ -343,15 +345,19 @@ impl Server {
         let Some(session) = self.sessions.get(key) else {
             return self.begin(message);
         };
-        // With a MAC the last message has to be the very same; without, a new message 1 is told from
-        // an old one.
+        // Nobody else is told the answer. With a MAC the last message has to be the very same;
+        // without, a new message 1 is told from an old one.
         let exact = header.msg_id == 1 || session.verifier.scheme() == Some(Scheme::Mac);
-        let repeated = !exact || session.last == fingerprint(&request);
+        let repeated = session.identity.as_ref() == request.identity
+            && (!exact || session.last == fingerprint(&request));
         match session.link.check(header) {
             Incoming::Duplicate if repeated && session.turn.is_some() => Place::Pending,
-            Incoming::Duplicate if repeated => {
-                Place::Repetition(session.answer.clone(), session.hmac.clone())
-            }
+            Incoming::Duplicate if repeated => Place::Repetition(Response {
+                body: session.answer.clone(),
+                encoding: session.encoding,
+                hmac: session.hmac.clone(),
+                events: Vec::new(),
+            }),
             _ if header.msg_id == 1 => self.begin(message),
             Incoming::New if session.phase == (Phase::Ended { resumable: false }) => {
                 Place::Refused(Reason::NoSession)
@@ -458,6 +464,7 @@ impl Server {
         session.link.receive(header);
         session.last_seen = request.now.mono;
         session.encoding = request.encoding;
+        session.identity = request.identity.cloned();
         session.unconfirmed.clear();
         if let Some(reason) = reason {
             let body = self.challenge(message, &mut session, reason, log)?;
@@ -486,6 +493,12 @@ impl Server {
             if trigger == Trigger::Server && device.answers(session_id) {
                 log.push(EventKind::NotificationAnswered { session_id });
             }
+        }
+        let has_more = |command: &Command<'_>| command.items().iter().any(|item| item.more_data);
+        if message.commands.iter().any(has_more) {
+            let others = self.sessions.values().map(|it| it.assembler.held());
+            let room = self.config.max_unfinished.saturating_sub(others.sum());
+            session.assembler.set_room(room);
         }
         let is_final = Walk {
             config: &self.config,
@@ -648,7 +661,7 @@ impl Server {
 /// What a message is to the engine.
 enum Place {
     /// The last message again.
-    Repetition(Vec<u8>, Option<String>),
+    Repetition(Response),
     /// The last message again, while its answer is not written yet.
     Pending,
     /// Nothing it can process.

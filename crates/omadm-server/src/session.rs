@@ -7,7 +7,7 @@ use std::{
 
 use omadm_session::{
     Assembler, LargeObject, Ledger, Link, Nonce, NoncePair, Outbox, Prover, Tag, Tagged,
-    Unanswered, Verifier,
+    TransportIdentity, Unanswered, Verifier,
 };
 use omadm_syncml::{CmdId, Command, Encoding, Header, Status, Version};
 
@@ -68,6 +68,8 @@ pub struct Session {
     /// The transport header `x-syncml-hmac` of the answer.
     pub(crate) hmac: Option<String>,
     pub(crate) encoding: Encoding,
+    /// Whom the transport authenticated as the sender of the last message.
+    pub(crate) identity: Option<TransportIdentity>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,6 +176,7 @@ impl Session {
             answer: Vec::new(),
             hmac: None,
             encoding: Encoding::Xml,
+            identity: None,
         }
     }
 

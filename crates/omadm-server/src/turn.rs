@@ -136,12 +136,12 @@ impl Walk<'_> {
     }
 
     /// Whether a device that was asked for its next message had nothing for it.
-    fn is_empty(&mut self, message: &Message<'_>) -> bool {
-        let ledger = &mut self.session.ledger;
+    fn is_empty(&self, message: &Message<'_>) -> bool {
+        let ledger = &self.session.ledger;
         !self.opening
             && message.commands.iter().all(|command| match command {
                 Command::Status(status) => !matches!(
-                    ledger.status(status),
+                    ledger.find(status),
                     Some(Sent::Command { .. } | Sent::Proof)
                 ),
                 _ => false,
@@ -293,17 +293,23 @@ impl Walk<'_> {
     /// The device processed nothing of the last message, and a new proof goes with the next one.
     fn say_again(&mut self) {
         self.refused = true;
-        self.session.ledger.lose();
+        let lost = self.session.ledger.lose();
         let Unproven { statuses, commands } = std::mem::take(&mut self.session.unproven);
         // An object that began in this message begins anew; of any other a chunk is lost.
-        let again = |sending: &Sending| {
-            let mut commands = commands.iter();
-            commands.any(|it| (it.procedure, it.tagged.tag) == (sending.procedure, sending.tag))
+        let again = |procedure, tag| {
+            let mut commands = commands.iter().filter(|it| it.procedure == procedure);
+            commands.any(|it| it.tagged.flatten().any(|(own, _)| own == tag))
         };
         let sending = self.session.sending.take();
-        if let Some(sending) = sending.filter(|sending| !again(sending)) {
-            let answer = Answer::not_answered(sending.tag, Unanswered::Incomplete);
-            self.device.answer(sending.procedure, answer);
+        let lost = lost.into_iter().filter_map(|sent| match sent {
+            Sent::Command { procedure, tag, .. } => Some((procedure, tag)),
+            Sent::Alert | Sent::Chunk | Sent::Proof => None,
+        });
+        for (procedure, tag) in lost.chain(sending.map(|it| (it.procedure, it.tag))) {
+            if !again(procedure, tag) {
+                let answer = Answer::not_answered(tag, Unanswered::Incomplete);
+                self.device.answer(procedure, answer);
+            }
         }
         self.session.outbox.push(statuses);
         for queued in commands.into_iter().rev() {

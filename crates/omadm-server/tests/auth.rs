@@ -1,11 +1,13 @@
 //! What a server makes of proofs: a proven session is not disturbed by who proves nothing, another
 //! scheme than the one asked for ends the attempt, and a transport may vouch for a device.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
 use omadm_core::{MemoryJournal, Now, StatusCode};
 use omadm_server::{Account, Config, EventKind, Request, Server, SingleCommand};
-use omadm_session::{NoRandom, Nonces, Proof, Prover, Scheme, TransportIdentity};
+use omadm_session::{
+    NoRandom, Nonce, NoncePair, Nonces, Proof, Prover, Report, Scheme, TransportIdentity,
+};
 use omadm_syncml::{Chal, CmdRef, Command, Limits, decode};
 use omadm_testkit::{again_over_wbxml, encoding, to_wire};
 
@@ -168,6 +170,122 @@ fn a_device_the_transport_vouches_for_needs_no_credentials() {
             let request = request(&body, None).with_identity(identity);
             assert_eq!(exchange(&mut server, request).code, code);
         }
+    }
+}
+
+/// What a device was told is repeated to that device only.
+#[test]
+fn a_repetition_is_for_whom_the_answer_was() {
+    let dev1 = TransportIdentity::new("certificate of dev1");
+    let dev2 = TransportIdentity::new("certificate of dev2");
+    let mut server = server(Account::default().or_by_transport(dev1.clone()));
+    let get = Box::new(SingleCommand::get("./A"));
+    server.enqueue(DEVICE, get).unwrap();
+    let mut told = Vec::new();
+    for (id, body) in [
+        (1, package_1()),
+        (2, ANSWER.replace("MsgRef>2", "MsgRef>1")),
+    ] {
+        let body = message(id, "", &body);
+        let own = request(&body, None).with_identity(Some(&dev1));
+        let got = exchange(&mut server, own);
+        assert_eq!(got.code, 212);
+        assert_eq!(exchange(&mut server, own).body, got.body);
+        for other in [Some(&dev2), None] {
+            let forged = request(&body, None).with_identity(other);
+            let refused = exchange(&mut server, forged);
+            assert!(refused.code >= 400 && refused.body != got.body);
+        }
+        told.push(got);
+    }
+    assert_eq!(told[1].finished, 1);
+}
+
+/// A session of a device that challenges the server's message `at`, while a value of this length goes
+/// out in chunks: what of the value it got, and how the procedure ended.
+fn challenged(length: usize, at: u32) -> (usize, Report) {
+    let proof = proof(Scheme::Md5);
+    let journal = std::sync::Arc::new(MemoryJournal::new());
+    let nonces = Nonces::new(journal, NoRandom);
+    let stored = NoncePair::default().provisioned(None, Nonce::new("stored").ok());
+    nonces.store(DEVICE, &stored).unwrap();
+    let mut server = Server::new(Config::new("t"), Account::new(None, Some(proof)));
+    server = server.with_nonces(nonces);
+    let replace = SingleCommand::replace("./A", "v".repeat(length).into());
+    server.enqueue(DEVICE, Box::new(replace)).unwrap();
+
+    let mut body = package_1().replace("</CmdID>", "</CmdID><NoResp></NoResp>");
+    let (mut received, mut ended) = (0, None);
+    for id in 1.. {
+        let sent = message(id, "", &body);
+        let mut receipt = server.receive(request(&sent, None)).unwrap();
+        let mut events = receipt.take_events();
+        let response = server.respond(receipt).unwrap();
+        events.extend(response.events);
+        for event in events {
+            match event.kind {
+                EventKind::ProcedureFinished { report, .. } => ended = Some(report),
+                EventKind::SessionEnded(_) => return (received, ended.unwrap()),
+                _ => {}
+            }
+        }
+        let answer = decode(&response.body, encoding(), &Limits::default()).unwrap();
+        assert_eq!(answer.header.cred.is_some(), id == 1 || id == at + 1);
+        let header = |code, chal| {
+            format!(
+                "<Status><CmdID>1</CmdID><MsgRef>{id}</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd>\
+                 {chal}<Data>{code}</Data></Status>"
+            )
+        };
+        let refused = "<Chal><Meta><Format xmlns=\"syncml:metinf\">b64</Format>\
+            <Type xmlns=\"syncml:metinf\">syncml:auth-md5</Type>\
+            <NextNonce xmlns=\"syncml:metinf\">ZnJlc2g=</NextNonce></Meta></Chal>";
+        body = match id {
+            _ if id == at => header(401, refused),
+            // A device that does not say what it thinks of the proof.
+            _ if id < at => String::new(),
+            _ => header(212, ""),
+        };
+        for command in &answer.commands {
+            let Command::Replace(replace) = command else {
+                continue;
+            };
+            let item = &replace.items[0];
+            let code = match id {
+                _ if id == at => 401,
+                _ if item.more_data => 213,
+                _ => 200,
+            };
+            if id != at {
+                received += item.data.as_ref().unwrap().as_text().unwrap().len();
+            }
+            let cmd_ref = command.cmd_id().unwrap().get();
+            body += &format!(
+                "<Status><CmdID>2</CmdID><MsgRef>{id}</MsgRef><CmdRef>{cmd_ref}</CmdRef>\
+                 <Cmd>Replace</Cmd><Data>{code}</Data></Status>"
+            );
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn an_object_whose_first_chunk_was_challenged_begins_anew() {
+    let (received, report) = challenged(12_000, 1);
+    assert_eq!((received, report.ok), (12_000, true), "{report:?}");
+}
+
+#[test]
+fn an_object_whose_later_chunk_was_challenged_is_given_up() {
+    // In the middle, and with its last chunk.
+    for length in [12_000, 7000] {
+        let (_, report) = challenged(length, 2);
+        let detail = "Replace ./A: part of the value got lost";
+        assert_eq!(
+            (report.ok, report.detail.as_deref()),
+            (false, Some(detail)),
+            "{length}"
+        );
     }
 }
 

@@ -101,6 +101,35 @@ fn ended_sessions_make_room_for_others_and_open_ones_do_not() {
 }
 
 #[test]
+fn unfinished_objects_share_what_all_sessions_may_keep() {
+    let mut config = Config::new("t");
+    config.max_unfinished = 100;
+    let mut server = Server::new(config, Everyone);
+    let chunk = format!(
+        "<Alert><CmdID>3</CmdID><Data>1226</Data><Item><Source><LocURI>./A</LocURI></Source><Meta>\
+         <Format xmlns=\"syncml:metinf\">chr</Format><Type xmlns=\"syncml:metinf\">a.b</Type>\
+         <Size xmlns=\"syncml:metinf\">1000</Size></Meta><Data>{}</Data><MoreData/></Item></Alert>",
+        "x".repeat(60)
+    );
+    let begin = |server: &mut Server, device: &str, now: Now| {
+        let text = from_wire(&package_1(device, 1));
+        let body = to_wire(
+            &text
+                .replace("<Final/>", &chunk)
+                .replace("<Final></Final>", &chunk),
+        );
+        let receipt = server.receive(Request::new(&body, encoding(), now));
+        let answer = from_wire(&server.respond(receipt.unwrap()).unwrap().body);
+        ["<Data>213</Data>", "<Data>413</Data>"].map(|code| answer.contains(code))
+    };
+    assert_eq!(begin(&mut server, "dev1", at(1)), [true, false]);
+    assert_eq!(begin(&mut server, "dev2", at(2)), [false, true]);
+    // The first one never goes on.
+    server.expire(at(1000));
+    assert_eq!(begin(&mut server, "dev3", at(1000)), [true, false]);
+}
+
+#[test]
 fn silent_sessions_are_forgotten_when_they_are_due() {
     let mut config = Config::new("t");
     config.idle_timeout = Duration::from_secs(60);

@@ -36,6 +36,8 @@ use crate::large::data_size;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Assembler {
     limit: u64,
+    /// What may be kept now.
+    room: u64,
     open: Option<Open>,
     /// The object that was broken off in this message.
     broken: Option<Key>,
@@ -85,6 +87,7 @@ impl Assembler {
     pub const fn new(limit: u64) -> Self {
         Self {
             limit,
+            room: u64::MAX,
             open: None,
             broken: None,
         }
@@ -178,6 +181,20 @@ impl Assembler {
         self.broken = None;
     }
 
+    /// From now on keeps at most this many bytes of an object, for who shares memory among many: a
+    /// chunk beyond is answered with 413. No limit without this.
+    pub const fn set_room(&mut self, bytes: u64) {
+        self.room = bytes;
+    }
+
+    /// How many bytes of the object under way are kept.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.open
+            .as_ref()
+            .map_or(0, |open| open.octets.len() as u64)
+    }
+
     /// Whether chunks of an object are missing.
     #[must_use]
     pub const fn is_open(&self) -> bool {
@@ -199,6 +216,9 @@ impl Assembler {
         let length = (open.octets.len() as u64).saturating_add(chunk.len() as u64);
         if length > open.size || (!item.more_data && length < open.size) {
             return Taken::Answered(StatusCode::SIZE_MISMATCH);
+        }
+        if item.more_data && length > self.room {
+            return Taken::Answered(StatusCode::REQUEST_ENTITY_TOO_LARGE);
         }
         open.octets.extend_from_slice(&chunk);
         if item.more_data {

@@ -78,6 +78,16 @@ impl<T> Ledger<T> {
         Some(&entry.tag)
     }
 
+    /// The command a Status answers; none if its reference is wrong. Changes nothing.
+    #[must_use]
+    pub fn find(&self, status: &Status<'_>) -> Option<&T> {
+        let CmdRef::Command(id) = status.cmd_ref else {
+            return None;
+        };
+        let entry = self.entries.get(&(status.msg_ref, id))?;
+        Some(&entry.tag)
+    }
+
     /// Notes that the Results of a command are known, the last chunk of them included.
     pub fn settle(&mut self, results: &Results<'_>) {
         if let Some(key) = self.results_key(results)
