@@ -168,7 +168,9 @@ impl Client {
                 }
             }
             (Input::Abort, Phase::Awaiting(awaiting)) => awaiting.abort(core, now),
-            (Input::Abort, Phase::Executing(executing)) => executing.abort(core, now),
+            (Input::Abort, Phase::Executing(executing)) => {
+                executing.abort(SessionEnd::Aborted, core, now)
+            }
             (Input::Abort, Phase::Preparing { .. }) => core.ended(SessionEnd::Aborted, now),
             (Input::Abort, phase @ (Phase::Idle | Phase::Aborting(_))) => phase,
         };

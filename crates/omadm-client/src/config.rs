@@ -65,6 +65,9 @@ pub struct Config {
     pub max_waiting_results: usize,
     /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,
+    /// How long a session may last from its first message on; beyond, it is aborted, and what was not
+    /// executed gets 215. Default: 1 h.
+    pub session_limit: Duration,
     /// When a message that got no answer is sent again. Default: 6 times, after 0.5 s, 1 s, 2 s and
     /// then each 3 s.
     pub transport_retry: Backoff,
@@ -109,6 +112,7 @@ impl Config {
             max_atomic_questions: 16,
             max_waiting_results: 16 << 20,
             max_messages: 10_000,
+            session_limit: Duration::from_secs(60 * 60),
             transport_retry: Backoff {
                 tries: 6,
                 first: Duration::from_millis(500),

@@ -122,6 +122,9 @@ pub enum SessionEnd {
     /// [`max_messages`](crate::Config::max_messages): a server that never ends its package, or
     /// one after the other.
     TooManyMessages,
+    /// By the client with Alert 1223, for the session lasted longer than
+    /// [`session_limit`](crate::Config::session_limit).
+    TooLong,
     /// By the server, with Alert 1223.
     AbortedByServer,
     /// A message got no answer, however often it was sent.
@@ -177,6 +180,7 @@ impl fmt::Display for SessionEnd {
             Self::Completed => f.write_str("completed"),
             Self::Aborted => f.write_str("aborted"),
             Self::TooManyMessages => f.write_str("too many messages, aborted"),
+            Self::TooLong => f.write_str("took too long, aborted"),
             Self::AbortedByServer => f.write_str("aborted by the server"),
             Self::TransportFailed(TransportFailure::Lost) => {
                 f.write_str("the server did not answer")

@@ -79,7 +79,8 @@ pub(crate) struct Awaiting {
 pub(crate) struct Executing {
     session: Session,
     walk: Walk,
-    abort: bool,
+    /// The session is to be aborted, and ends so.
+    abort: Option<SessionEnd>,
 }
 
 impl fmt::Debug for Phase {
@@ -118,7 +119,7 @@ impl Phase {
         match core.terms() {
             Ok((terms, nonces)) => {
                 let tree = core.device.tree();
-                let session = Session::open(&core.config, tree, start, terms, nonces);
+                let session = Session::open(&core.config, tree, start, terms, nonces, now);
                 core.send(session, now)
             }
             Err(end) => core.ended(end, now),
@@ -178,7 +179,7 @@ impl Phase {
     pub(crate) fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Awaiting(awaiting) => awaiting.retry_at,
-            Self::Executing(executing) => executing.walk.deadline(),
+            Self::Executing(executing) => executing.deadline(),
             Self::Preparing { until, .. } => Some(*until),
             Self::Idle | Self::Aborting(_) => None,
         }
@@ -206,18 +207,19 @@ impl Awaiting {
             Err(end) => core.end(self.session, end, now),
             Ok(Intake::Aborted) => core.end(self.session, SessionEnd::AbortedByServer, now),
             Ok(Intake::Repeated) => self.repeat(core, now),
-            Ok(Intake::Answered) if self.abort => core.abort(self.session, now),
+            Ok(Intake::Answered) if self.abort => {
+                core.abort(self.session, SessionEnd::Aborted, now)
+            }
             Ok(Intake::Answered) => core.send(self.session, now),
             Ok(Intake::Commands { msg_id, commands }) => {
                 let mut walk = Walk::new(msg_id, commands);
                 if self.abort {
                     walk.stop();
                 }
-                let Self { session, abort, .. } = self;
                 Executing {
-                    session,
+                    abort: self.abort.then_some(SessionEnd::Aborted),
+                    session: self.session,
                     walk,
-                    abort,
                 }
                 .advance(core, now)
             }
@@ -282,8 +284,17 @@ impl Executing {
         self.advance(core, now)
     }
 
-    /// A moment has come; maybe that of the 202, or of the end of a question.
+    /// When something is to be done, monotonic.
+    fn deadline(&self) -> Option<Duration> {
+        let limit = self.abort.is_none().then(|| self.session.until());
+        self.walk.deadline().into_iter().chain(limit).min()
+    }
+
+    /// A moment has come; maybe that of the 202, of the end of a question or of the session.
     pub(crate) fn wake(mut self, core: &mut Core, now: Now) -> Phase {
+        if self.abort.is_none() && self.session.until() <= now.mono {
+            return self.abort(SessionEnd::TooLong, core, now);
+        }
         self.walk.conclude(&mut core.device, now.mono);
         match self.walk.waiting() {
             Some((job, due)) if due <= now.mono => {
@@ -302,8 +313,8 @@ impl Executing {
     }
 
     /// The session is to be aborted.
-    pub(crate) fn abort(mut self, core: &mut Core, now: Now) -> Phase {
-        self.abort = true;
+    pub(crate) fn abort(mut self, end: SessionEnd, core: &mut Core, now: Now) -> Phase {
+        self.abort = Some(end);
         self.walk.stop();
         self.walk.withdraw(&mut core.device);
         if let Some((job, _)) = self.walk.waiting() {
@@ -327,8 +338,8 @@ impl Executing {
         if !self.walk.advance(&mut ground) {
             return Phase::Executing(Box::new(self));
         }
-        if self.abort {
-            core.abort(self.session, now)
+        if let Some(end) = self.abort {
+            core.abort(self.session, end, now)
         } else if self.session.is_over() {
             core.end(self.session, SessionEnd::Completed, now)
         } else {
@@ -350,7 +361,10 @@ impl Core {
     /// Sends the next message of a session.
     fn send(&mut self, mut session: Session, now: Now) -> Phase {
         if session.messages() >= self.config.max_messages {
-            return self.abort_as(session, SessionEnd::TooManyMessages, now);
+            return self.abort(session, SessionEnd::TooManyMessages, now);
+        }
+        if session.until() <= now.mono {
+            return self.abort(session, SessionEnd::TooLong, now);
         }
         match session.pack(&mut self.device, now) {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
@@ -369,12 +383,8 @@ impl Core {
         }
     }
 
-    /// Sends the last message of a session.
-    fn abort(&mut self, session: Session, now: Now) -> Phase {
-        self.abort_as(session, SessionEnd::Aborted, now)
-    }
-
-    fn abort_as(&mut self, mut session: Session, end: SessionEnd, now: Now) -> Phase {
+    /// Sends the last message of a session, which ends so.
+    fn abort(&mut self, mut session: Session, end: SessionEnd, now: Now) -> Phase {
         match session.pack_abort() {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {

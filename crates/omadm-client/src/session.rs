@@ -1,8 +1,8 @@
 //! One session as the client sees it: what is said, and in which message.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use omadm_core::{AlertCode, StatusCode};
+use omadm_core::{AlertCode, Now, StatusCode};
 use omadm_session::{
     Assembler, Evidence, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce, NoncePair,
     Nonces, Outbox, Prover, Stopped, Taken, Verdict, Verifier, command_status, header_status,
@@ -43,6 +43,8 @@ pub(crate) struct Session {
     /// Where the next message goes.
     url: String,
     trigger: Trigger,
+    /// When it is aborted, monotonic.
+    until: Duration,
     prover: Prover,
     verifier: Verifier,
     /// The nonces of the next session, as they are durable.
@@ -142,6 +144,7 @@ impl Session {
         start: Start,
         terms: Terms,
         nonces: NoncePair,
+        now: Now,
     ) -> Self {
         let [device_id, ..] = DEV_INFO;
         let resync = start.resync.and_then(|octets| Nonce::new(octets).ok());
@@ -160,6 +163,7 @@ impl Session {
             encoding: config.encoding.with(config.wbxml),
             url: config.server_url.clone(),
             trigger: start.trigger,
+            until: now.mono.saturating_add(config.session_limit),
             prover,
             verifier,
             nonces,
@@ -186,6 +190,11 @@ impl Session {
     /// Where the next message goes.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// When it is aborted, monotonic.
+    pub(crate) const fn until(&self) -> Duration {
+        self.until
     }
 
     /// How many messages were sent.

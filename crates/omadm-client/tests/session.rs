@@ -277,6 +277,42 @@ fn a_session_is_not_endless() {
 }
 
 #[test]
+fn a_session_lasts_no_longer_than_its_limit() {
+    let mut config = Bench::config();
+    config.session_limit = Duration::from_secs(60);
+    let mut bench = Bench::new(config.clone());
+    bench.start();
+    for _ in 0..5 {
+        bench.advance(Duration::from_secs(10));
+        bench.say([get()]).unwrap();
+    }
+    bench.advance(Duration::from_secs(10));
+    let last = bench.say([get()]).unwrap();
+    assert_eq!(
+        describe(&last),
+        "SyncHdr=200 Get=200 Results Alert(1223) Final"
+    );
+    bench.say([]);
+    assert_eq!(bench.ended, [SessionEnd::TooLong]);
+
+    // One message that takes long is no way around it.
+    let mut bench = Bench::new(config);
+    bench.run([request::exec("./Lamp/On", None)]);
+    let off = || request::exec("./Lamp/Off", None);
+    assert_eq!(bench.say([off(), off(), off(), get()]), None);
+    bench.advance(Duration::from_secs(59));
+    assert_eq!(bench.read(), None);
+    bench.advance(Duration::from_secs(1));
+    let last = bench.read().unwrap();
+    assert_eq!(
+        describe(&last),
+        "SyncHdr=200 Exec=202 Exec=202 Exec=215 Get=215 Alert(1223) Final"
+    );
+    bench.say([]);
+    assert_eq!(bench.ended, [SessionEnd::TooLong]);
+}
+
+#[test]
 fn another_version_is_refused_once() {
     for (dtd, proto, code, supported) in [
         ("1.1", "DM/1.2", 505, "1.2"),
