@@ -211,10 +211,12 @@ impl Client {
         !matches!(self.phase, Phase::Idle)
     }
 
-    /// Whether nothing is left to do: no session, no open job, no alert in the queue.
+    /// Whether nothing is left to do: no session, no open job, no alert in the queue, no
+    /// notification that waits or about which somebody is asked.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        !self.in_session() && self.open_jobs() == 0 && self.queued_alerts() == 0
+        let nothing_open = self.open_jobs() == 0 && self.queued_alerts() == 0;
+        !self.in_session() && nothing_open && !self.notifications.are_waiting()
     }
 
     /// How many jobs are under way. One that was given up does not count: its failure is reported,

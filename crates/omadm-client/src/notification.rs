@@ -228,6 +228,11 @@ impl Notifications {
         }
     }
 
+    /// Whether there are some that were not offered.
+    pub(crate) fn are_waiting(&self) -> bool {
+        self.open.is_some() || !self.waiting.is_empty()
+    }
+
     /// The question that is open.
     pub(crate) fn question(&self) -> Option<&Question> {
         self.open.as_ref().map(|(open, _)| open.question())

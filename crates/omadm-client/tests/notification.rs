@@ -309,7 +309,9 @@ fn the_user_who_is_asked_may_say_no() {
         assert_eq!(notify(&mut bench, &octets), []);
         let asked = &bench.question.as_ref().unwrap().asked;
         assert_eq!(asked.interaction, Interaction::Confirm);
+        assert!(!bench.client.is_idle(), "somebody is asked");
         bench.answer(answer);
+        assert!(bench.client.is_idle());
         let told = told(&mut bench);
         match allowed {
             true => assert_eq!(starts(&told), [7]),
