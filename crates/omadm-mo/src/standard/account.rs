@@ -226,8 +226,10 @@ impl Account {
         }
     }
 
-    /// Where the account with a server is.
-    pub(crate) fn root_of(tree: &Tree, schema: &dyn Schema, server: &ServerId) -> Option<Uri> {
+    /// Where the account with a server is; the first if there are several. What is mounted says where
+    /// accounts are.
+    #[must_use]
+    pub fn root_of(tree: &Tree, schema: &dyn Schema, server: &ServerId) -> Option<Uri> {
         Self::roots(tree, schema).into_iter().find(|root| {
             let id = tree.node(root).and_then(|node| node.child("ServerID"));
             id.and_then(|id| id.text()) == Some(server.as_str())

@@ -267,6 +267,7 @@ fn wrong_words_are_wrong_usage() {
     let output = bench.write(URL, &["--out", folder]);
     assert_eq!(output.status.code(), Some(2), "--out twice");
 }
+
 #[test]
 fn a_bootstrapped_device_connects_and_both_ends_prove_themselves() {
     for (scheme, form) in [
@@ -304,6 +305,26 @@ fn a_bootstrapped_device_connects_and_both_ends_prove_themselves() {
         bench.applied(&content_type, &pin);
         let output = bench.device(&["--once"]);
         assert_eq!(output.status.code(), Some(1), "{scheme} {form}");
+    }
+}
+
+/// It is at `./DMAcc/1`, and a server that was moved is the same server.
+#[test]
+fn a_server_named_by_the_flags_is_that_of_the_account() {
+    let (_server, url) = Background::serve_with(&AUTH, &SECRETS);
+    for auth in [&[][..], &AUTH] {
+        let bench = Bench::new();
+        let content_type = bench.written(URL, &["--form", "cp-xml"]);
+        bench.applied(&content_type, &["--trusted"]);
+        for _ in 0..2 {
+            let flags = ["--once", "--server", &url, "--server-id", "virmo-server"];
+            let output = bench.device(&[&flags, auth].concat());
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+        }
+        let tree = program::virmo(&["tree", "--state", &bench.state(), "./DMAcc"]);
+        let ids = lines_of(&lines(&tree), "ServerID");
+        assert_eq!(ids, ["virmo-server"], "one account");
+        assert_eq!(leaf(&bench.state(), "./DMAcc/virmo-server"), None);
     }
 }
 

@@ -8,7 +8,7 @@ use omadm_client::{Auth, Client, Config};
 use omadm_core::{Journal, MemoryJournal, ServerId};
 use omadm_download::{Fetch, Sink};
 use omadm_http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport, SystemClock};
-use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Registry};
+use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Plain, Registry};
 use omadm_store::{FileSink, RedbJournal};
 use omadm_tree::{Acl, Tree, TreeLimits, Uri, Value};
 use tempfile::TempDir;
@@ -17,7 +17,7 @@ use virmo_hypervisor::Hypervisor;
 
 use super::{
     Asker, BuildError, Device, DeviceEvent, Exchanger, Lanes, Message, Observer, Parts, Transport,
-    Unattended, UserInterface,
+    Unattended, UserInterface, state,
 };
 use crate::{clock::Clocks, random};
 
@@ -46,8 +46,10 @@ impl Device {
     /// Starts building a device that runs VMs on `hypervisor`, is managed as `config` says, and
     /// calls itself `info`.
     ///
-    /// The server's account is at `./DMAcc/` and its identifier; the address there is that of
-    /// `config` after every start.
+    /// The server's account is where the tree has one with its identifier, from a bootstrap for
+    /// one, which stays as it is. Else it is at `./DMAcc/` and its identifier; the address there is
+    /// that of `config` after every start. An [`Auth::Account`] at an address without a node means
+    /// that account.
     pub fn builder(
         hypervisor: Arc<dyn Hypervisor>,
         config: Config,
@@ -157,7 +159,7 @@ impl DeviceBuilder {
     ///
     /// # Errors
     /// A [`BuildError`] if the state cannot be opened or read, or an object does not start.
-    pub fn build(self) -> Result<Device, BuildError> {
+    pub fn build(mut self) -> Result<Device, BuildError> {
         let clock = Clocks::new();
         let scratch = Scratch::open(self.state.as_deref(), self.sink.is_none())?;
         let journal = match (self.journal, &self.state) {
@@ -183,25 +185,14 @@ impl DeviceBuilder {
         };
 
         let mut registry = Registry::new();
-        let server = &self.config.server_id;
-        let account = Account::new(server.clone(), self.config.server_url.clone());
         let detail = DevDetail {
             uri: self.limits.uri,
             ..self.detail
         };
         registry.mount(Box::new(self.info.object()))?;
         registry.mount(Box::new(detail.object()))?;
-        let tree = Tree::load(&*journal, self.limits, root_acl(server))?;
-        let accounts = if is_of_account(&self.config, &tree) {
-            Account::objects([])?
-        } else {
-            // The rest of an account is what a server makes of it; where its server is, is said here.
-            let address = Value::chr(&self.config.server_url);
-            let at = Uri::root().child(server.as_str())?;
-            Account::objects([(server.as_str(), &account)])?
-                .with(at.join(&Uri::parse("AppAddr/1/Addr")?), address)
-        };
-        registry.mount(Box::new(accounts))?;
+        let tree = Tree::load(&*journal, self.limits, root_acl(&self.config.server_id))?;
+        registry.mount(Box::new(accounts(&mut self.config, &tree)?))?;
         let observer = Arc::clone(&self.observer);
         let virmo = VirmoClient::builder(
             self.hypervisor,
@@ -261,6 +252,32 @@ impl fmt::Debug for DeviceBuilder {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
+}
+
+/// The accounts of the tree, and that of the server if there is none elsewhere.
+fn accounts(config: &mut Config, tree: &Tree) -> Result<Plain, BuildError> {
+    let server = config.server_id.as_str();
+    let own = Uri::parse("./DMAcc")?.child(server)?;
+    let elsewhere = Account::root_of(tree, state::accounts().layout(), &config.server_id)
+        .filter(|root| *root != own);
+    if is_of_account(config, tree) {
+        return Ok(Account::objects([])?);
+    }
+    if let Some(root) = elsewhere {
+        if let Auth::Account(at) = &mut config.auth
+            && tree.node(at).is_none()
+        {
+            *at = root;
+        }
+        return Ok(Account::objects([])?);
+    }
+    // The rest of an account is what a server makes of it; where its server is, is said here.
+    let account = Account::new(config.server_id.clone(), config.server_url.clone());
+    let address = Uri::root()
+        .child(server)?
+        .join(&Uri::parse("AppAddr/1/Addr")?);
+    let accounts = Account::objects([(server, &account)])?;
+    Ok(accounts.with(address, Value::chr(&config.server_url)))
 }
 
 /// Whether an account in the tree says all this already.

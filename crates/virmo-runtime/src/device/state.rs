@@ -88,30 +88,31 @@ impl DeviceState {
     /// # Errors
     /// A [`StateError`]
     pub fn config(&self, server: Option<&ServerId>) -> Result<Config, StateError> {
-        let roots = Account::roots(&self.tree, accounts().layout());
-        let of = |root: &Uri| {
-            let id = self.tree.node(root)?.child("ServerID")?;
-            id.text().map(str::to_owned)
+        let root = match server {
+            Some(server) => Account::root_of(&self.tree, accounts().layout(), server),
+            None => self.only_account()?,
         };
-        let mut roots: Vec<(Uri, String)> = roots
-            .into_iter()
-            .filter_map(|root| of(&root).map(|id| (root, id)))
-            .filter(|(_, id)| server.is_none_or(|server| server.as_str() == id))
-            .collect();
-        let Some((root, _)) = roots.pop() else {
-            return Err(StateError::NoAccount(server.cloned()));
-        };
-        if server.is_none() && !roots.is_empty() {
-            let others = roots.into_iter().map(|(_, id)| id);
-            let last = of(&root);
-            return Err(StateError::SeveralAccounts(others.chain(last).collect()));
+        match root {
+            Some(root) => Ok(Config::of_account(&self.tree, root)?),
+            None => Err(StateError::NoAccount(server.cloned())),
         }
-        Ok(Config::of_account(&self.tree, root)?)
+    }
+
+    fn only_account(&self) -> Result<Option<Uri>, StateError> {
+        let mut roots = Account::roots(&self.tree, accounts().layout());
+        if roots.len() > 1 {
+            let ids = roots.iter().filter_map(|root| {
+                let id = self.tree.node(root)?.child("ServerID")?;
+                id.text().map(str::to_owned)
+            });
+            return Err(StateError::SeveralAccounts(ids.collect()));
+        }
+        Ok(roots.pop())
     }
 }
 
 /// Where accounts are: below `./DMAcc`.
-fn accounts() -> Registry {
+pub(super) fn accounts() -> Registry {
     let mut registry = Registry::new();
     // Neither fails: there are no names, and it is the only mount.
     if let Ok(accounts) = Account::objects([]) {
