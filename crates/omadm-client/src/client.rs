@@ -135,7 +135,8 @@ impl Client {
                 }
             },
             (Input::Notification(octets), phase) => {
-                self.notifications.receive(octets, core, now);
+                let in_session = !matches!(phase, Phase::Idle);
+                self.notifications.receive(octets, in_session, core, now);
                 phase
             }
             (Input::Answered { question, answer }, phase)
@@ -175,6 +176,7 @@ impl Client {
             (Input::Abort, phase @ (Phase::Idle | Phase::Aborting(_))) => phase,
         };
         if !self.in_session() {
+            self.notifications.reconsider(&mut self.core);
             let Core { config, device, .. } = &mut self.core;
             self.notifications.advance(config, device, now);
         }

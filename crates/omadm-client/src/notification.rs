@@ -96,6 +96,8 @@ pub(crate) struct Notifications {
     /// When the minute began, monotonic, and how many came since.
     window: (Duration, u32),
     waiting: VecDeque<Notified>,
+    /// What came in a session that may bring the nonce it is signed with, and what came behind.
+    early: VecDeque<Vec<u8>>,
     /// The person at the device is told or asked.
     open: Option<(Open, Notified)>,
     /// What the caller was told of and did not open yet.
@@ -114,14 +116,41 @@ impl Notifications {
             taken,
             window: (Duration::ZERO, 0),
             waiting: VecDeque::new(),
+            early: VecDeque::new(),
             open: None,
             offered: None,
         })
     }
 
     /// A notification came. What is taken is durable, and waits until no session is open.
-    pub(crate) fn receive(&mut self, octets: &[u8], core: &mut Core, now: Now) {
-        match self.judge(octets, core, now) {
+    pub(crate) fn receive(&mut self, octets: &[u8], in_session: bool, core: &mut Core, now: Now) {
+        if now.mono.saturating_sub(self.window.0) >= WINDOW {
+            self.window = (now.mono, 0);
+        }
+        self.window.1 = self.window.1.saturating_add(1);
+        if self.window.1 > core.config.max_notifications || self.early.len() >= WAITING {
+            let reason = NotificationDrop::TooMany;
+            core.device.tell(Event::NotificationDropped(reason));
+        } else if self.early.is_empty() {
+            match self.judge(octets, core) {
+                Err(NotificationDrop::Forged) if in_session => self.early.push_back(octets.into()),
+                judged => self.settle(judged, core),
+            }
+        } else {
+            self.early.push_back(octets.into());
+        }
+    }
+
+    /// No session is open any more: what came too early is judged.
+    pub(crate) fn reconsider(&mut self, core: &mut Core) {
+        for octets in std::mem::take(&mut self.early) {
+            let judged = self.judge(&octets, core);
+            self.settle(judged, core);
+        }
+    }
+
+    fn settle(&mut self, judged: Result<Notified, NotificationDrop>, core: &mut Core) {
+        match judged {
             Ok(notified) => {
                 if self.waiting.len() >= WAITING {
                     self.waiting.pop_front();
@@ -134,20 +163,8 @@ impl Notifications {
         }
     }
 
-    fn judge(
-        &mut self,
-        octets: &[u8],
-        core: &Core,
-        now: Now,
-    ) -> Result<Notified, NotificationDrop> {
+    fn judge(&mut self, octets: &[u8], core: &Core) -> Result<Notified, NotificationDrop> {
         let Core { config, device, .. } = core;
-        if now.mono.saturating_sub(self.window.0) >= WINDOW {
-            self.window = (now.mono, 0);
-        }
-        self.window.1 = self.window.1.saturating_add(1);
-        if self.window.1 > config.max_notifications {
-            return Err(NotificationDrop::TooMany);
-        }
         let read = Unverified::parse(octets).map_err(NotificationDrop::Malformed)?;
         if read.claimed().server_id != config.server_id {
             return Err(NotificationDrop::UnknownServer);

@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -9,9 +9,12 @@ use omadm_core::{Journal, MemoryJournal};
 use omadm_http::{Files, Handler, Incoming, Outgoing, Refused, ServerConfig};
 use omadm_markup::Encoding;
 use omadm_server::{
-    Accounts, Config, EnqueueError, Event, EventKind, Everyone, ProcedureId, Request,
+    Accounts, Config, EnqueueError, Event, EventKind, Everyone, NotifyError, ProcedureId, Request,
 };
-use omadm_session::{Nonces, Procedure, TransportIdentity};
+use omadm_session::{
+    Nonces, Procedure, TransportIdentity,
+    notification::{Notification, ProvenBy},
+};
 use omadm_syncml::Limits;
 
 use crate::{clock::Clocks, random};
@@ -45,6 +48,8 @@ pub struct ServerBuilder {
 
 struct Shared {
     state: Mutex<State>,
+    /// Held while events are told.
+    telling: Mutex<()>,
     clock: Clocks,
     /// What media types are taken.
     limits: Limits,
@@ -58,6 +63,8 @@ struct State {
     programme: Programme,
     /// The devices that were given the programme.
     seen: Seen,
+    /// What happened and was not told yet.
+    events: VecDeque<Event>,
 }
 
 impl Server {
@@ -99,6 +106,25 @@ impl Server {
         procedure: Box<dyn Procedure>,
     ) -> Result<ProcedureId, EnqueueError> {
         self.shared.lock().engine.enqueue(device, procedure)
+    }
+
+    /// Writes a notification, package 0, which asks a device for a session: octets to be sent
+    /// however the device takes them, by HTTP for one
+    /// (`HttpTransport::notify` of `omadm-http`). [DM-Notification]
+    ///
+    /// What it is signed with, and when the device takes it, is said at
+    /// [`omadm_server::Server::notify`]; [`session_id`](crate::session_id) makes identifiers. The
+    /// session that answers is told by [`EventKind::NotificationAnswered`].
+    ///
+    /// # Errors
+    /// A [`NotifyError`]; nothing is to be sent.
+    pub fn notify(
+        &self,
+        device: &str,
+        notification: &Notification,
+        by: ProvenBy,
+    ) -> Result<Vec<u8>, NotifyError> {
+        self.shared.lock().engine.notify(device, notification, by)
     }
 
     /// Takes no more messages, and returns when those under way are answered.
@@ -179,7 +205,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Lets somebody hear of everything that happens; events of one device come in order, and
+    /// Lets somebody hear of everything that happens; events come one at a time, in order, and
     /// before the answer they belong to is sent. That a session fell silent is found out when the
     /// next message comes, of whatever device.
     pub fn observer(mut self, observer: impl Fn(Event) + Send + Sync + 'static) -> Self {
@@ -205,9 +231,11 @@ impl ServerBuilder {
             engine: omadm_server::Server::new(self.config, self.accounts)
                 .with_nonces(Nonces::new(self.journal, random::octets)),
             programme: self.programme,
+            events: VecDeque::new(),
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
+            telling: Mutex::default(),
             clock: Clocks::new(),
             limits,
             only: self.only,
@@ -232,20 +260,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The answer to a message, and what happened.
-    fn exchange(
-        &self,
-        request: &Incoming,
-        encoding: Encoding,
-        events: &mut Vec<Event>,
-    ) -> Outgoing {
+    /// The answer to a message; what happened is in the state.
+    fn exchange(&self, request: &Incoming, encoding: Encoding) -> Outgoing {
         let now = self.clock.now();
         let identity = request.certificate.clone().map(TransportIdentity::new);
         let request = Request::new(&request.body, encoding, now)
             .with_hmac(request.hmac.as_deref())
             .with_identity(identity.as_ref());
-        let mut state = self.lock();
-        events.extend(state.engine.expire(now));
+        let state = &mut *self.lock();
+        state.events.extend(state.engine.expire(now));
         let Ok(mut receipt) = state.engine.receive(request) else {
             return Outgoing::status(400);
         };
@@ -259,16 +282,30 @@ impl Shared {
                     let _ = state.engine.enqueue(&event.device, procedure);
                 }
             }
-            events.push(event);
+            state.events.push_back(event);
         }
         match state.engine.respond(receipt) {
             Ok(response) => {
-                events.extend(response.events);
+                state.events.extend(response.events);
                 let mut outgoing = Outgoing::message(response.encoding, response.body);
                 outgoing.hmac = response.hmac;
                 outgoing
             }
             Err(_) => Outgoing::status(500),
+        }
+    }
+}
+
+impl Shared {
+    /// Tells what was not told yet: whoever comes second waits until that of the first was heard.
+    fn tell(&self) {
+        let _turn = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            // Told without the lock of the state, so that an observer can enqueue.
+            let Some(event) = self.lock().events.pop_front() else {
+                return;
+            };
+            (self.observer)(event);
         }
     }
 }
@@ -292,12 +329,8 @@ impl Handler for Shared {
         let Some(encoding) = self.limits.encoding_of(&request.content_type) else {
             return Outgoing::status(415);
         };
-        let mut events = Vec::new();
-        let answer = self.exchange(request, encoding, &mut events);
-        // Without the lock, so that an observer can enqueue.
-        for event in events {
-            (self.observer)(event);
-        }
+        let answer = self.exchange(request, encoding);
+        self.tell();
         answer
     }
 }

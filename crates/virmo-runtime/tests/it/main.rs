@@ -15,6 +15,7 @@ mod lanes;
 mod link;
 mod recovery;
 mod road;
+mod server;
 
 #[test]
 fn all_of_this_over_wbxml_too() {
