@@ -164,15 +164,8 @@ pub(crate) struct Device {
     /// Seconds until an operation that is not done has failed [default: 300]
     #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) op_deadline: Option<Duration>,
-    /// Trust this certificate authority (PEM)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca: Option<PathBuf>,
-    /// The device's certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "key")]
-    pub(crate) cert: Option<PathBuf>,
-    /// The key of the certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
     /// Accept nothing beyond the letter of the specification
     #[arg(long)]
     pub(crate) strict: bool,
@@ -253,12 +246,15 @@ pub(crate) struct Notify {
     /// The SessionID, 1 to 65535, or 0x1 to 0xFFFF [default: any]
     #[arg(long, value_name = "ID", value_parser = session_id)]
     pub(crate) session_id: Option<u16>,
-    /// The nonce the device expects, in base64 [default: none]
+    /// The nonce the device expects, in base64: that of the last session event of serve
+    /// [default: none]
     #[arg(long, value_name = "BASE64")]
     pub(crate) nonce: Option<String>,
     /// Sign with the nonce of resynchronisation: its ten characters, or four octets
     #[arg(long, value_enum, conflicts_with = "nonce")]
     pub(crate) resync: Option<Resync>,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -340,6 +336,20 @@ pub(crate) struct BootstrapSecrets {
     /// The environment variable that holds the IMSI, as what network and device share
     #[arg(long, value_name = "VAR")]
     pub(crate) imsi_env: Option<String>,
+}
+
+/// The ends of an `https` connection that this end opens.
+#[derive(Args)]
+pub(crate) struct Tls {
+    /// Trust this certificate authority (PEM) and no other
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The certificate to show (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// Credentials of both directions.

@@ -7,6 +7,7 @@ mod auth;
 mod commands;
 mod failure;
 mod fault;
+mod links;
 mod listen;
 mod output;
 mod plan;

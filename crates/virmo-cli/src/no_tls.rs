@@ -1,16 +1,12 @@
 //! A build without `https`.
 
-use virmo::{dm::download::DownloadUri, runtime::ServerBuilder};
+use virmo::runtime::ServerBuilder;
 
-use crate::{args, commands::device::Links, failure::Failure};
+use crate::{args, failure::Failure, links::Links};
 
-/// How a device reaches its server.
-pub(crate) fn links(args: &args::Device, server: &DownloadUri) -> Result<Links, Failure> {
-    let asked = [
-        ("--server https", server.is_secure()),
-        ("--ca", args.ca.is_some()),
-        ("--cert", args.cert.is_some()),
-    ];
+/// Refuses to trust anybody or to be somebody.
+pub(crate) fn links(args: &args::Tls) -> Result<Links, Failure> {
+    let asked = [("--ca", args.ca.is_some()), ("--cert", args.cert.is_some())];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((word, _)) => Err(Failure::not_built(word)),
         None => Ok(Links::default()),

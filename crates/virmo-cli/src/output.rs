@@ -26,6 +26,9 @@ pub(crate) enum Event {
         result: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         device: Option<String>,
+        /// What a notification to the device is signed with, in base64.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        nonce: Option<String>,
     },
     Command {
         name: String,
@@ -174,7 +177,9 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Listening { url } => write!(f, "listening at {url}"),
-            Self::Session { id, result, device } => {
+            Self::Session {
+                id, result, device, ..
+            } => {
                 write!(f, "session {id}")?;
                 if let Some(device) = device {
                     write!(f, " with {device}")?;

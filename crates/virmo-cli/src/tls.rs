@@ -3,17 +3,14 @@
 use std::{fs, path::Path};
 
 use virmo::{
-    dm::{
-        download::DownloadUri,
-        http::{InvalidPem, ServerTls, Tls},
-    },
+    dm::http::{InvalidPem, ServerTls, Tls},
     runtime::ServerBuilder,
 };
 
-use crate::{args, commands::device::Links, failure::Failure};
+use crate::{args, failure::Failure, links::Links};
 
-/// Whom a device trusts, and who it is.
-pub(crate) fn links(args: &args::Device, _: &DownloadUri) -> Result<Links, Failure> {
+/// Whom this end trusts, and who it is.
+pub(crate) fn links(args: &args::Tls) -> Result<Links, Failure> {
     let mut tls = Tls::default();
     if let Some(path) = &args.ca {
         let trusted = tls.with_authorities(&read("--ca", path)?);

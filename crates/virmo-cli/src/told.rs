@@ -72,6 +72,7 @@ impl DeviceTeller {
                 id: format!("{id:X}"),
                 result: Some(end.to_string()),
                 device: None,
+                nonce: None,
             }),
             DeviceEvent::Client(event) => self.client(event),
             DeviceEvent::Virmo(event) => self.virmo(event),

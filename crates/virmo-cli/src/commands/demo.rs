@@ -21,7 +21,9 @@ use virmo::{
 use virmo_qemu::guest;
 
 use super::{device, hypervisor::Backend, serve};
-use crate::{args, auth::Proofs, failure::Failure, fault::Faults, output::Output, plan};
+use crate::{
+    args, auth::Proofs, failure::Failure, fault::Faults, links::Links, output::Output, plan,
+};
 
 const PLAN: &str = r#"
 [[step]]
@@ -92,7 +94,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         policy: device::policy(),
         faults: Faults::default(),
         interface: Arc::new(Unattended::Reject),
-        links: device::Links::default(),
+        links: Links::default(),
         backend,
         counts: backend == Backend::Qemu,
     };

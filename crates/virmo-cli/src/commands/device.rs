@@ -8,8 +8,8 @@ use virmo::{
     dm::{
         client::{Auth, Compat, Config},
         core::ServerId,
-        download::{Backoff, DownloadUri, Fetch},
-        http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport},
+        download::{Backoff, Fetch},
+        http::{HttpFetch, HttpTransport},
         mo::DevInfo,
         session::notification::Resync,
         syncml::Limits,
@@ -24,10 +24,10 @@ use crate::{
     auth,
     failure::Failure,
     fault::{self, Faults, FaultyFetch},
+    links::{self, Links},
     listen,
     output::Output,
     terminal::{self, Terminal},
-    tls,
     told::DeviceTeller,
 };
 
@@ -68,13 +68,6 @@ pub(crate) struct Settings {
     pub(crate) backend: Backend,
     /// Tell how far the guest counted; for the guest of the demo.
     pub(crate) counts: bool,
-}
-
-/// How messages and images travel.
-#[derive(Default)]
-pub(crate) struct Links {
-    pub(crate) messages: ClientConfig,
-    pub(crate) images: FetchConfig,
 }
 
 /// A device with its hypervisor.
@@ -157,11 +150,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         Some(server) => config(args, server)?,
         None => config_of_account(args)?,
     };
-    let server: DownloadUri = config
-        .server_url
-        .parse()
-        .map_err(|error| Failure::usage(format_args!("--server {}: {error}", config.server_url)))?;
-    let links = tls::links(args, &server)?;
+    let links = links::to("--server", &config.server_url, &args.tls)?;
     if let Some(limit) = args.op_timeout {
         config.exec_limit = limit;
     }

@@ -4,8 +4,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use virmo::{
     dm::{
         core::{Secret, ServerId},
-        download::{Cancel, DownloadUri},
-        http::{ClientConfig, HttpTransport},
+        download::Cancel,
+        http::HttpTransport,
         session::notification::{Initiator, Notification, RESYNC_OCTETS, RESYNC_TEXT, UiMode},
     },
     runtime::session_id,
@@ -16,21 +16,16 @@ use crate::{
     auth,
     commands::device::chain,
     failure::Failure,
+    links,
     output::{Event, Output},
 };
 
 pub(crate) fn run(args: &args::Notify) -> Result<(), Failure> {
     let output = Output::new(args.json);
-    let uri: DownloadUri = args
-        .to
-        .parse()
-        .map_err(|error| Failure::usage(format_args!("--to {}: {error}", args.to)))?;
-    if uri.is_secure() {
-        return Err(Failure::not_built("--to https"));
-    }
+    let links = links::to("--to", &args.to, &args.tls)?;
     let session_id = args.session_id.unwrap_or_else(session_id);
     let octets = signed(args, session_id)?;
-    let transport = HttpTransport::new(ClientConfig::default());
+    let transport = HttpTransport::new(links.messages);
     transport
         .notify(&args.to, &octets, &Cancel::new())
         .map_err(|error| Failure::work(format_args!("{}: {}", args.to, chain(&error))))?;

@@ -10,12 +10,14 @@ use std::{
     },
 };
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use virmo::{
     dm::{
-        core::StatusCode,
+        core::{Journal, MemoryJournal, StatusCode},
         http::Files,
         markup::{Encoding, WbxmlOptions},
         server::{Account, Compat, Config, Event as ServerEvent, EventKind},
+        session::{NoRandom, Nonces},
         syncml::Limits,
     },
     runtime::Server,
@@ -106,7 +108,10 @@ pub(crate) fn start(
         config.compat = Compat::lenient();
         config.limits = Limits::lenient();
     }
-    let mut builder = Server::builder().config(config);
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+    let mut builder = Server::builder()
+        .config(config)
+        .journal(Arc::clone(&journal));
     let Proofs { client, server } = settings.proofs;
     builder = builder.accounts(Account::new(client, server));
     if let Some(encoding) = settings.only {
@@ -126,6 +131,7 @@ pub(crate) fn start(
         through: Mutex::default(),
         first: Mutex::default(),
         done: sender,
+        journal,
     };
     let server = builder
         .programme(move |_| steps::procedures(&steps, &base).unwrap_or_default())
@@ -172,6 +178,8 @@ struct Teller {
     /// The device that came first.
     first: Mutex<Option<Origin>>,
     done: Sender<bool>,
+    /// Holds the nonces.
+    journal: Arc<dyn Journal>,
 }
 
 impl Teller {
@@ -213,6 +221,7 @@ impl Teller {
                         id: session,
                         result: Some(end.to_string()),
                         device: Some(device.clone()),
+                        nonce: self.nonce(&device),
                     });
                 }
                 // Only now has the device heard that the plan is over.
@@ -269,6 +278,13 @@ impl Teller {
             device: device.to_owned(),
             of_several: known.of_several,
         })
+    }
+
+    /// What a notification to a device is signed with, if a nonce is.
+    fn nonce(&self, device: &str) -> Option<String> {
+        let nonces = Nonces::new(Arc::clone(&self.journal), NoRandom);
+        let nonce = nonces.load(device).ok()?.notification?;
+        Some(STANDARD.encode(nonce.expose()))
     }
 
     fn through(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {

@@ -1,11 +1,16 @@
 //! `https` between `serve` and `device`, with certificates on either side.
 
-use std::fs;
+use std::{
+    fs,
+    net::TcpListener,
+    sync::{Arc, mpsc},
+};
 
 use serde_json::json;
 use tempfile::TempDir;
+use virmo::dm::http::{Notifications, Server, ServerConfig, ServerTls};
 
-use crate::program::{Background, complaint, events, pick, virmo};
+use crate::program::{Background, complaint, events, pick, virmo, virmo_with};
 
 /// A file among the certificates of `omadm-http`.
 fn certificate(name: &str) -> String {
@@ -79,4 +84,30 @@ fn a_server_that_cannot_be_trusted_is_told_nothing() {
         "{told}"
     );
     device.kill();
+}
+
+/// A gateway that takes notifications over https.
+#[test]
+fn a_notification_goes_to_whom_it_can_trust() {
+    let read = |name| fs::read(certificate(name)).unwrap();
+    let (tell, told) = mpsc::channel();
+    let notifications = Notifications::new(move |octets| drop(tell.send(octets)));
+    let mut config = ServerConfig::for_notifications();
+    config.tls = Some(ServerTls::new(&read("server.pem"), &read("server.key")).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = Server::start(listener, Arc::new(notifications), config).unwrap();
+    let url = format!("https://{}/notify", server.address());
+    let notify = |tls: &[&str]| {
+        let words = ["notify", "--to", &url, "--password-env", "SERVER"];
+        virmo_with(&[&words, tls].concat(), &[("SERVER", "srvpwd")], b"")
+    };
+    for (authority, code) in [("stranger.pem", 1), ("authority.pem", 0)] {
+        let output = notify(&["--ca", &certificate(authority)]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    }
+    let output = notify(&[]);
+    assert!(complaint(&output).contains("there is no trusted TLS connection"));
+    assert_eq!(told.try_iter().count(), 1);
+    let output = notify(&["--ca", "/none"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }

@@ -57,6 +57,45 @@ fn notified(url: &str, options: &[&str]) {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
 
+/// A device whose ends prove themselves by nonces takes a notification that is signed with what the
+/// server told of its last session, and no other.
+#[test]
+fn what_a_server_tells_of_a_session_signs_the_next_notification() {
+    for scheme in ["md5", "mac"] {
+        let mut auth = AUTH;
+        auth[1] = scheme;
+        let (mut server, url) = Background::serve_with(&auth, &SECRETS);
+        let words = [
+            &[
+                "device",
+                "--server",
+                &url,
+                "--listen",
+                "127.0.0.1:0",
+                "--json",
+            ],
+            auth.as_slice(),
+        ];
+        let mut device = Background::start_with(&words.concat(), &SECRETS);
+        let listening = device.wait_for(&[("event", json!("listening"))]);
+        let listener = listening["url"].as_str().unwrap();
+        assert_eq!(next(&mut device)["result"], "completed", "{scheme}");
+        for id in ["1", "2"] {
+            let session = server.wait_for(&[("event", json!("session"))]);
+            let nonce = session["nonce"].as_str().unwrap().to_owned();
+            notified(listener, &["--password-env", "SERVER"]);
+            assert_eq!(next(&mut device)["reason"], "its digest is wrong");
+            let nonce = ["--nonce", &nonce, "--session-id", id];
+            notified(
+                listener,
+                &[&["--password-env", "SERVER"], &nonce[..]].concat(),
+            );
+            assert_eq!(next(&mut device)["accepted"], true, "{scheme}");
+            assert_eq!(next(&mut device)["id"], id, "{scheme}");
+        }
+    }
+}
+
 /// The next word about sessions or notifications.
 fn next(device: &mut Background) -> Value {
     loop {
