@@ -194,7 +194,7 @@ impl Device {
 
     /// Whether there is something that must not be forgotten.
     pub(crate) fn is_needed(&self) -> bool {
-        self.waiting() > 0 || self.resync.is_some()
+        self.waiting() > 0 || self.resync.is_some() || !self.notified.is_empty()
     }
 
     /// From now on every alert is a new one: the device brings again what it has to at once.

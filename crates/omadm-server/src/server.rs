@@ -309,7 +309,7 @@ impl Server {
         events
     }
 
-    /// When [`Server::expire`] has something to do next, by [`Now::mono`].
+    /// When the next session expires, by [`Now::mono`]; devices are forgotten by the way.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Duration> {
         let oldest = self
@@ -465,7 +465,10 @@ impl Server {
         session.last_seen = request.now.mono;
         session.encoding = request.encoding;
         session.identity = request.identity.cloned();
-        session.unconfirmed.clear();
+        // The Status of some may wait for room yet.
+        if session.outbox.is_empty() {
+            session.unconfirmed.clear();
+        }
         if let Some(reason) = reason {
             let body = self.challenge(message, &mut session, reason, log)?;
             self.sessions.insert(key, session);
@@ -652,7 +655,7 @@ impl Server {
             .devices
             .iter()
             .filter(|(_, device)| device.waiting() == 0)
-            .min_by_key(|(_, device)| device.last_seen)
+            .min_by_key(|(_, device)| (device.is_needed(), device.last_seen))
             .map(|(id, _)| id.clone());
         victim.is_some_and(|id| self.devices.remove(&id).is_some())
     }

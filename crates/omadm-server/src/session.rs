@@ -51,7 +51,7 @@ pub struct Session {
     pub(crate) assembler: Assembler,
     /// Whose Results did not come whole so far, and why they are missing if they never do.
     pub(crate) unfinished: Option<(ProcedureId, Tag, Unanswered)>,
-    /// Alerts in the last message. That their Status arrived is known when a further one comes.
+    /// Alerts in the last message, and before that since a Status had no room. That their Status arrived is known when a further one comes.
     pub(crate) unconfirmed: Vec<News>,
     /// Whether the package of the server goes on in the next message.
     pub(crate) mid_package: bool,

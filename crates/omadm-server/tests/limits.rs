@@ -6,7 +6,12 @@ use std::time::Duration;
 
 use omadm_core::Now;
 use omadm_server::{
-    Config, EnqueueError, EventKind, Everyone, Request, RespondError, Server, SingleCommand,
+    Account, Config, EnqueueError, EventKind, Everyone, Request, RespondError, Server,
+    SingleCommand,
+};
+use omadm_session::{
+    Proof, Scheme,
+    notification::{Notification, ProvenBy},
 };
 use omadm_syncml::{Encoding, Limits, PublicId, WbxmlVersion, decode, encode};
 use omadm_testkit::{encoding, from_wire, to_wire};
@@ -127,6 +132,31 @@ fn unfinished_objects_share_what_all_sessions_may_keep() {
     // The first one never goes on.
     server.expire(at(1000));
     assert_eq!(begin(&mut server, "dev3", at(1000)), [true, false]);
+}
+
+/// A notification that waits for its answer keeps a device that was never seen, unless there is no
+/// room for another.
+#[test]
+fn a_notified_device_is_kept() {
+    let mut config = Config::new("t");
+    config.max_devices = 2;
+    let proof = Proof::new(Scheme::Basic, "dm.example", "srvpwd");
+    let mut server = Server::new(config, Account::new(None, Some(proof)));
+    let notify = |server: &mut Server, device: &str| {
+        let id = "dm.example".parse().unwrap();
+        let notification = Notification::new(0xAB, id).unwrap();
+        server
+            .notify(device, &notification, ProvenBy::StoredNonce)
+            .is_ok()
+    };
+    assert!(notify(&mut server, "dev1"));
+    assert!(!notify(&mut server, "dev1"));
+    // A clock that began days ago.
+    server.expire(at(1_000_000));
+    assert!(!notify(&mut server, "dev1"), "it is forgotten");
+    assert_eq!(open(&mut server, "dev2", 1, at(1_000_000)), OK);
+    assert_eq!(open(&mut server, "dev3", 1, at(1_000_001)), OK);
+    assert!(!notify(&mut server, "dev1"), "dev2 is forgotten first");
 }
 
 #[test]

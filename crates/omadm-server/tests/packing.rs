@@ -346,6 +346,39 @@ fn statuses_that_do_not_fit_go_on_in_the_next_message_before_any_command() {
     assert!(outcome.messages > 5, "{} messages", outcome.messages);
 }
 
+/// An alert whose Status had no room yet is reported once, when the session is lost and the device
+/// brings it again.
+#[test]
+fn alerts_whose_status_had_to_wait_are_reported_once() {
+    let mut device = Device::new(by_encoding(1200, 600));
+    let mut message = device.package_1(40);
+    let (mut reported, mut acknowledged) = (0, Vec::new());
+    for _ in 0..2 {
+        let (answer, events) = device.send(message);
+        let is_alert = |event: &&EventKind| matches!(event, EventKind::Alert { .. });
+        reported += events.iter().filter(is_alert).count();
+        acknowledged.extend(answer.commands.iter().filter_map(|command| match command {
+            Command::Status(status) if status.msg_ref == 1 => Some(status.cmd_ref),
+            _ => None,
+        }));
+        assert!(!answer.is_final);
+        message = device.answer(&answer);
+    }
+    assert_eq!(reported, 40);
+    device.sent = 0;
+    let mut again = device.package_1(40);
+    // The first two commands are no news.
+    let mut id = 0;
+    again.commands.retain(|_| {
+        id += 1;
+        id <= 2 || !acknowledged.contains(&CmdId::new(id).into())
+    });
+    assert!((12..40).contains(&again.commands.len()));
+    let (_, events) = device.send(again);
+    let reports = |event: &EventKind| matches!(event, EventKind::Alert { .. });
+    assert!(!events.iter().any(reports));
+}
+
 /// Where a message has room for one Status, that of each Alert 1222 does not put off the others
 /// for ever.
 #[test]
