@@ -138,6 +138,7 @@ pub mod dm {
     pub use omadm_http as http;
     pub use omadm_markup as markup;
     pub use omadm_mo as mo;
+    pub use omadm_objects as objects;
     #[cfg(feature = "server")]
     pub use omadm_server as server;
     pub use omadm_session as session;

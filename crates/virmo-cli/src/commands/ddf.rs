@@ -1,7 +1,10 @@
 //! `virmo ddf`.
 
 use virmo::{
-    dm::mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
+    dm::{
+        mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
+        objects::LAWMO,
+    },
     nodes::{VIRMO, VMIMGMO},
 };
 
@@ -25,7 +28,7 @@ fn definition(object: Object) -> Result<&'static Definition, Failure> {
         Object::Devinfo => Ok(&DEV_INFO),
         Object::Devdetail => Ok(&DEV_DETAIL),
         Object::Dmacc => Ok(&DM_ACC),
-        Object::Lawmo => Err(Failure::not_built("ddf lawmo")),
+        Object::Lawmo => Ok(&LAWMO),
         Object::Dcmo => Err(Failure::not_built("ddf dcmo")),
         Object::Fumo => Err(Failure::not_built("ddf fumo")),
         Object::Scomo => Err(Failure::not_built("ddf scomo")),

@@ -50,13 +50,17 @@ fn convert_says_where_a_message_is_wrong() {
 
 #[test]
 fn ddf_prints_the_files_of_the_library() {
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../virmo-nodes/ddf"));
-    for (object, file) in [("virmo", "VirMO-V1_0.ddf"), ("vmimgmo", "VMImgMO-V1_0.ddf")] {
+    let crates = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    for (object, file) in [
+        ("virmo", "virmo-nodes/ddf/VirMO-V1_0.ddf"),
+        ("vmimgmo", "virmo-nodes/ddf/VMImgMO-V1_0.ddf"),
+        ("lawmo", "omadm-objects/ddf/LAWMO-V1_0.ddf"),
+    ] {
         let output = virmo(&["ddf", object]);
         assert_eq!(output.status.code(), Some(0));
         assert_eq!(
             text(&output),
-            fs::read_to_string(folder.join(file)).unwrap()
+            fs::read_to_string(crates.join(file)).unwrap()
         );
     }
     for object in ["devinfo", "devdetail", "dmacc"] {

@@ -1,0 +1,298 @@
+//! The operations of one object that are under way, in memory and in the journal.
+
+use std::{collections::BTreeMap, mem, time::Duration};
+
+use omadm_core::{
+    Correlator, Format, GenericAlert, Journal, JournalError, JournalErrorKind, Mark, Space,
+    StatusCode,
+};
+use omadm_mo::{Context, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Reporting, Work};
+use omadm_tree::Uri;
+
+use crate::{Failure, ResultCode};
+
+/// One record for each Exec under way; the key is the address of the operation.
+pub(crate) const SPACE: Space = Space::new("operations");
+
+const VERSION: u8 = 1;
+
+/// The operations of one object under way; `T` says what a job is for.
+///
+/// A record is there from the Exec until its end is reported. What it says is done again after a
+/// restart: as no Status can follow then, the result goes into an alert.
+pub(crate) struct Ledger<T> {
+    alert_type: &'static str,
+    pub(crate) reporting: Reporting,
+    pub(crate) time_limit: Duration,
+    tasks: BTreeMap<JobId, Task<T>>,
+    /// What the last run left open, until the start.
+    left: Vec<Report>,
+    /// What the open transaction began.
+    begun: Vec<JobId>,
+    /// What the open transaction told of 202.
+    accepted: Vec<JobId>,
+}
+
+struct Task<T> {
+    what: T,
+    /// What works on one thing at a time.
+    lane: Uri,
+    /// An Exec asked for it, so that no other may begin in its lane.
+    exec: bool,
+    /// What the end is to be reported for; none if nobody asked, or once it was.
+    report: Option<Report>,
+}
+
+/// An Exec whose end is not reported yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Report {
+    pub(crate) uri: Uri,
+    correlator: Option<Correlator>,
+    /// The result goes into an alert.
+    by_alert: bool,
+}
+
+impl Report {
+    fn record(&self) -> Vec<u8> {
+        let mut record = vec![VERSION];
+        if let Some(correlator) = &self.correlator {
+            record.push(1);
+            record.extend(correlator.as_str().as_bytes());
+        } else {
+            record.push(0);
+        }
+        record
+    }
+
+    /// The report behind a record. Nobody waits any more, so there will be an alert.
+    fn read(key: &[u8], record: &[u8]) -> Option<Self> {
+        let correlator = match record {
+            [VERSION, 0] => None,
+            [VERSION, 1, text @ ..] => Some(Correlator::new(str::from_utf8(text).ok()?)),
+            _ => return None,
+        };
+        Some(Self {
+            uri: str::from_utf8(key).ok()?.parse().ok()?,
+            correlator,
+            by_alert: true,
+        })
+    }
+}
+
+impl<T: Clone> Ledger<T> {
+    /// How long a job may take by default.
+    pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+    /// The operations below `root` that the last run left open.
+    pub(crate) fn load(
+        alert_type: &'static str,
+        root: &Uri,
+        journal: &dyn Journal,
+    ) -> Result<Self, JournalError> {
+        let mut left = Vec::new();
+        let mut damaged = false;
+        journal.scan(SPACE, &mut |key, record| match Report::read(key, record) {
+            Some(report) if report.uri.starts_with(root) => left.push(report),
+            Some(_) => {}
+            None => damaged = true,
+        })?;
+        if damaged {
+            return Err(JournalError::new(JournalErrorKind::Corrupt, None));
+        }
+        Ok(Self {
+            alert_type,
+            reporting: Reporting::Synchronous,
+            time_limit: Self::TIME_LIMIT,
+            tasks: BTreeMap::new(),
+            left,
+            begun: Vec::new(),
+            accepted: Vec::new(),
+        })
+    }
+
+    /// What the last run left open, once.
+    pub(crate) fn take_left(&mut self) -> Vec<Report> {
+        mem::take(&mut self.left)
+    }
+
+    /// Whether an operation is under way in a lane.
+    pub(crate) fn is_busy(&self, lane: &Uri) -> bool {
+        self.tasks
+            .values()
+            .any(|task| task.exec && task.lane == *lane)
+    }
+
+    /// Begins what an Exec asks for.
+    pub(crate) fn exec(
+        &mut self,
+        request: &ExecRequest<'_>,
+        lane: &Uri,
+        what: T,
+        work: Work,
+        cx: &mut Context<'_, '_>,
+    ) -> ExecAnswer {
+        let report = Report {
+            uri: request.uri.clone(),
+            correlator: request.correlator.cloned(),
+            by_alert: false,
+        };
+        let key = request.uri.to_string();
+        cx.effects.batch.put(SPACE, key, report.record());
+        let job = self.begin(Some(report), lane, what, work, cx);
+        ExecAnswer::Pending(job.id, self.reporting)
+    }
+
+    /// Begins what the last run left open, or what nobody waits for.
+    pub(crate) fn begin<'a>(
+        &mut self,
+        report: Option<Report>,
+        lane: &Uri,
+        what: T,
+        work: Work,
+        cx: &'a mut Context<'_, '_>,
+    ) -> &'a mut Job {
+        let label = report.as_ref().map_or(lane, |report| &report.uri);
+        let job = cx.effects.job(lane.to_string(), label.to_string(), work);
+        job.time_limit = Some(self.time_limit);
+        self.begun.push(job.id);
+        let task = Task {
+            what,
+            lane: lane.clone(),
+            exec: report.is_some(),
+            report,
+        };
+        self.tasks.insert(job.id, task);
+        job
+    }
+
+    /// 202 is about to be sent.
+    pub(crate) fn accepted(&mut self, job: JobId) {
+        let task = self.tasks.get_mut(&job);
+        if let Some(report) = task.and_then(|task| task.report.as_mut()) {
+            report.by_alert = true;
+            self.accepted.push(job);
+        }
+    }
+
+    /// A job ended: what it was for, and what is to be reported now. After its time limit it stays
+    /// under way until it ends indeed.
+    pub(crate) fn end(&mut self, job: JobId, end: &JobEnd) -> Option<(T, Option<Report>)> {
+        if matches!(end, JobEnd::TimedOut) {
+            let task = self.tasks.get_mut(&job)?;
+            return Some((task.what.clone(), task.report.take()));
+        }
+        self.tasks.remove(&job).map(|task| (task.what, task.report))
+    }
+
+    /// The answer to an Exec, with its alert if it was answered with 202.
+    pub(crate) fn report(
+        &self,
+        report: Option<Report>,
+        code: ResultCode,
+        cx: &mut Context<'_, '_>,
+    ) -> ExecResult {
+        if let Some(report) = report {
+            cx.effects.batch.remove(SPACE, report.uri.to_string());
+            if report.by_alert {
+                let mut alert = GenericAlert::new(self.alert_type, Format::Int);
+                alert.source = Some(report.uri.to_string());
+                alert.mark = (!code.is_success()).then_some(Mark::Warning);
+                alert.correlator = report.correlator;
+                alert.data = code.to_string();
+                cx.effects.alerts.push(alert);
+            }
+        }
+        answer(code)
+    }
+
+    pub(crate) fn committed(&mut self) {
+        self.begun.clear();
+        self.accepted.clear();
+    }
+
+    /// Forgets what the transaction began. A job that ended has ended all the same; its record is
+    /// still there.
+    pub(crate) fn rolled_back(&mut self) {
+        for job in self.begun.drain(..) {
+            self.tasks.remove(&job);
+        }
+        for job in self.accepted.drain(..) {
+            let task = self.tasks.get_mut(&job);
+            if let Some(report) = task.and_then(|task| task.report.as_mut()) {
+                report.by_alert = false;
+            }
+        }
+    }
+}
+
+/// The answer with a result code: 200 or 500, with the code in an Item.
+pub(crate) fn answer(code: ResultCode) -> ExecResult {
+    let status = match code.is_success() {
+        true => StatusCode::OK,
+        false => StatusCode::COMMAND_FAILED,
+    };
+    ExecResult {
+        status,
+        items: vec![code.to_string()],
+    }
+}
+
+/// What a job brought back; a failure if it was lost or took too long.
+pub(crate) fn outcome<O: 'static>(end: JobEnd) -> Result<O, Failure> {
+    match end {
+        JobEnd::Finished(output) | JobEnd::Late(output) => output
+            .downcast::<Result<O, Failure>>()
+            .map_or(Err(Failure::Failed), |outcome| *outcome),
+        JobEnd::Lost | JobEnd::TimedOut => Err(Failure::Failed),
+    }
+}
+
+/// The work of a job that [`outcome`] reads.
+pub(crate) fn work<O: Send + 'static>(
+    work: impl FnOnce() -> Result<O, Failure> + Send + 'static,
+) -> Work {
+    Box::new(move || Box::new(work()))
+}
+
+/// The node at a path of a table below a root; the names are known to be names.
+pub(crate) fn below(root: &Uri, path: &str) -> Uri {
+    let names = path.split('/').filter(|name| !name.is_empty());
+    names.fold(root.clone(), |uri, name| {
+        uri.child(name).unwrap_or_else(|_| uri.clone())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn records_come_back(correlator in proptest::option::of(".*")) {
+            let uri: Uri = "./LAWMO/Operations/Wipe".parse().unwrap();
+            let correlator = correlator.map(Correlator::new);
+            let report = Report { uri, correlator, by_alert: true };
+            let record = report.record();
+            prop_assert_eq!(Report::read(b"./LAWMO/Operations/Wipe", &record), Some(report));
+        }
+
+        #[test]
+        fn no_bytes_are_too_strange(
+            key in proptest::collection::vec(any::<u8>(), 0..20),
+            record in proptest::collection::vec(any::<u8>(), 0..20),
+        ) {
+            if let Some(report) = Report::read(&key, &record) {
+                prop_assert_eq!(report.record(), record);
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_damage() {
+        for record in [&[][..], &[2, 0], &[1], &[1, 0, 0], &[1, 2], &[1, 1, 0xFF]] {
+            assert_eq!(Report::read(b"./A", record), None, "{record:?}");
+        }
+    }
+}
