@@ -177,7 +177,7 @@ impl Composer<'_> {
         if let Some(sending) = self.session.sending.take() {
             any = self.chunk(packer, msg_id, sending);
         }
-        for _ in 0..MAX_POLLS {
+        for polled in 0..=MAX_POLLS {
             while any != Packed::Part
                 && let Some(mut queued) = self.session.queue.pop_front()
             {
@@ -209,7 +209,10 @@ impl Composer<'_> {
                 }
             }
             let queue = &mut self.session.queue;
-            if any != Packed::Nothing || !self.device.poll(queue, self.correlators, self.log) {
+            if any != Packed::Nothing
+                || polled == MAX_POLLS
+                || !self.device.poll(queue, self.correlators, self.log)
+            {
                 break;
             }
         }

@@ -460,6 +460,38 @@ fn a_device_that_takes_nothing_gets_nothing_and_the_session_ends() {
     assert_eq!(outcome.messages, 1);
 }
 
+/// Yields nothing but commands that fit no message, and counts what is not answered.
+#[derive(Debug)]
+struct Stubborn(Arc<Mutex<u32>>);
+
+impl Procedure for Stubborn {
+    fn poll(&mut self, _: &mut Correlators) -> Step {
+        *self.0.lock().unwrap() += 1;
+        let delete = request::delete(&"x".repeat(5000));
+        Step::Send(vec![Tagged::new(Tag(0), delete)])
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        assert!(too_large(&answer));
+        *self.0.lock().unwrap() -= 1;
+    }
+}
+
+#[test]
+fn no_command_is_left_behind_by_a_session_that_ends() {
+    let open = Arc::default();
+    let mut device = Device::new(2000);
+    let procedure = Stubborn(Arc::clone(&open));
+    device.server.enqueue("dev1", Box::new(procedure)).unwrap();
+    let message = device.package_1(0);
+    let (answer, _) = device.send(message);
+    let message = device.answer(&answer);
+    let (_, events) = device.send(message);
+    let ended = |event: &EventKind| matches!(event, EventKind::SessionEnded(_));
+    assert!(events.iter().any(ended));
+    assert_eq!(*open.lock().unwrap(), 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
