@@ -1,6 +1,6 @@
 //! The credentials on the command line.
 
-use std::env;
+use std::env::{self, VarError};
 
 use virmo::dm::{
     core::Secret,
@@ -78,7 +78,13 @@ fn credentials(
 
 /// The password in an environment variable.
 pub(crate) fn password(flag: &str, variable: &str) -> Result<Secret, Failure> {
-    let password = env::var(variable)
-        .map_err(|error| Failure::usage(format_args!("--{flag} {variable}: {error}")))?;
+    let password = env::var(variable).map_err(|error| {
+        let why = match error {
+            VarError::NotPresent => "there is no such variable",
+            // Its own words show the value.
+            VarError::NotUnicode(_) => "it is not UTF-8",
+        };
+        Failure::usage(format_args!("--{flag} {variable}: {why}"))
+    })?;
     Ok(Secret::from(password.as_str()))
 }

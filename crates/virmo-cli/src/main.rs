@@ -27,7 +27,7 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use failure::Failure;
-use output::{Event, Output};
+use output::{Event, Output, printable};
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Output::new(true).event(&Event::Error { message });
     }
     if let Some(message) = failure.message() {
-        drop(writeln!(io::stderr(), "virmo: {message}"));
+        drop(writeln!(io::stderr(), "virmo: {}", printable(message)));
     }
     ExitCode::from(failure.exit_code())
 }

@@ -350,7 +350,7 @@ impl Output {
     /// Tells one event: on standard output, errors for people on standard error.
     pub(crate) fn event(&self, event: &Event) {
         if self.json {
-            let line = serde_json::to_string(event).unwrap_or_default();
+            let line = json(event);
             write_line(&mut io::stdout(), &line);
             return;
         }
@@ -426,7 +426,8 @@ impl Screen {
     }
 
     fn line(&self, to: &mut dyn Write, text: &dyn fmt::Display) {
-        self.bars.suspend(|| write_line(to, &text.to_string()));
+        let text = printable(&text.to_string()).replace('\n', SUBSTITUTE);
+        self.bars.suspend(|| write_line(to, &text));
     }
 
     fn progress(&mut self, image: &str, bytes: u64, total: Option<u64>) {
@@ -464,8 +465,36 @@ fn bar(image: &str, total: Option<u64>) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_prefix(format!("image {image}"));
+    bar.set_prefix(printable(&format!("image {image}")).replace('\n', SUBSTITUTE));
     bar
+}
+
+/// Stands for a character that is not shown.
+const SUBSTITUTE: &str = "\u{fffd}";
+
+/// A text without what would steer a terminal or turn the order of its characters around; line ends
+/// and tabs stay.
+pub(crate) fn printable(text: &str) -> String {
+    let harmless = |c: char| match c {
+        '\n' | '\t' => c,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => char::REPLACEMENT_CHARACTER,
+        c if c.is_control() => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(harmless).collect()
+}
+
+/// One line of JSON; the controls that JSON lets stand as they are would steer a terminal.
+fn json(event: &Event) -> String {
+    let line = serde_json::to_string(event).unwrap_or_default();
+    let escaped = |c: char| match c {
+        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    match line.contains(|c: char| c.is_control()) {
+        true => line.chars().map(escaped).collect(),
+        false => line,
+    }
 }
 
 /// Writes the result of a command. A closed pipe is the reader's business, not a reason to fail.
@@ -486,8 +515,24 @@ fn write_line(to: &mut dyn Write, line: &str) {
 mod tests {
     use super::*;
 
-    fn json(event: &Event) -> String {
-        serde_json::to_string(event).unwrap()
+    #[test]
+    fn what_a_peer_says_does_not_steer_the_terminal() {
+        let hostile = Event::Command {
+            name: "Get".into(),
+            uri: "./a\x1b[2J\u{9b}2J\u{202e}x\nstep 0 ok".into(),
+            status: 404,
+            device: None,
+        };
+        let line = json(&hostile);
+        assert!(!line.contains(|c: char| c.is_control()), "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["uri"], "./a\x1b[2J\u{9b}2J\u{202e}x\nstep 0 ok");
+        let mut shown = Vec::new();
+        Screen::default().line(&mut shown, &hostile);
+        assert_eq!(
+            String::from_utf8(shown).unwrap(),
+            "  404  Get      ./a\u{fffd}[2J\u{fffd}2J\u{fffd}x\u{fffd}step 0 ok  (Not found)\n"
+        );
     }
 
     #[test]

@@ -18,6 +18,8 @@ use virmo::{
     runtime::{Unattended, UserInterface},
 };
 
+use crate::output::printable;
+
 /// What cancels a question.
 const CANCEL: &str = "/cancel";
 
@@ -29,7 +31,7 @@ pub(crate) struct Terminal<T> {
     lines: Mutex<Lines>,
     /// Shows a text as it is, without a line end of its own.
     show: T,
-    /// Whether the screen can hide what is typed.
+    /// Whether a person types and sees it, so that it can be hidden, and can come too late.
     conceals: bool,
 }
 
@@ -88,6 +90,14 @@ impl<T: Fn(&str)> Terminal<T> {
         }
     }
 
+    /// Forgets what a person typed before the question was shown: it answers another one, or none.
+    fn forget(&self) {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Lines::Reading(lines)) = (self.conceals, &*lines) {
+            lines.try_iter().for_each(drop);
+        }
+    }
+
     /// The next line; a time-out if the question is over before.
     fn line(&self, over: &Cancel) -> Result<String, RecvTimeoutError> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,6 +119,7 @@ impl<T: Fn(&str)> Terminal<T> {
 
 impl<T: Fn(&str) + Send + Sync> UserInterface for Terminal<T> {
     fn ask(&self, asked: &UserInteraction, over: &Cancel) -> UserAnswer {
+        self.forget();
         (self.show)(&format!("\nThe server says: {}\n", printable(&asked.text)));
         match asked.interaction {
             Interaction::Display => UserAnswer::Accepted,
@@ -219,16 +230,6 @@ fn joined(numbers: &[u32]) -> String {
     numbers.join(" ")
 }
 
-/// The text of a server without what would steer the terminal.
-fn printable(text: &str) -> String {
-    let harmless = |c: char| match c {
-        '\n' | '\t' => c,
-        c if c.is_control() => char::REPLACEMENT_CHARACTER,
-        c => c,
-    };
-    text.chars().map(harmless).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -313,6 +314,42 @@ mod tests {
                 "\nThe server says: Add the access point?\n{prompt}That is no answer to this.\n{prompt}"
             )
         );
+    }
+
+    /// A person who says yes too late says it to nothing else.
+    #[test]
+    fn a_late_answer_is_none_to_the_next_question() {
+        /// Gives these lines, and says when it is asked for more.
+        struct Typed(Receiver<&'static str>, mpsc::Sender<()>);
+        impl Read for Typed {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.1.send(()).unwrap_or_default();
+                let line = self.0.recv().unwrap_or_default();
+                buffer[..line.len()].copy_from_slice(line.as_bytes());
+                Ok(line.len())
+            }
+        }
+        let (typing, typed) = mpsc::channel();
+        let (wanted, wants) = mpsc::channel();
+        let wants = Mutex::new(wants);
+        let typed = Typed(typed, wanted);
+        let show = move |text: &str| {
+            if text.contains("second") {
+                typing.send("no\n").unwrap();
+            } else if text.contains("Too late") {
+                typing.send("yes\n").unwrap();
+                // Once for each line, and once more when the last was passed on.
+                wants.lock().unwrap().iter().take(2).for_each(drop);
+            }
+        };
+        let terminal = Terminal::with(Box::new(typed), show, true);
+        let over = Cancel::new();
+        over.cancel();
+        let first = asked(Interaction::Confirm, None);
+        assert_eq!(terminal.ask(&first, &over), UserAnswer::TimedOut);
+        let second = UserInteraction::new(Interaction::Confirm, "second");
+        let answer = terminal.ask(&second, &Cancel::new());
+        assert_eq!(answer, UserAnswer::Rejected);
     }
 
     #[test]

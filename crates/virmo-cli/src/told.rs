@@ -160,12 +160,15 @@ impl DeviceTeller {
                     self.output.event(&Event::Guest { vm, count });
                 }
             }
-            Virmo::Image { node, from, to, .. } => self.output.event(&Event::State {
-                of: Thing::Image(node.clone()),
-                from: from.value().into(),
-                to: to.map(|to| to.value().into()),
-                to_name: to.map_or("gone", |to| to.name()),
-            }),
+            Virmo::Image { node, from, to, .. } => {
+                lock(&self.downloads).remove(node);
+                self.output.event(&Event::State {
+                    of: Thing::Image(node.clone()),
+                    from: from.value().into(),
+                    to: to.map(|to| to.value().into()),
+                    to_name: to.map_or("gone", |to| to.name()),
+                });
+            }
             Virmo::Download {
                 node, bytes, total, ..
             } => {

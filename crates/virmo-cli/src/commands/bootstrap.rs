@@ -1,6 +1,10 @@
 //! `virmo bootstrap`.
 
-use std::fs;
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    path::Path,
+};
 
 use virmo::{
     dm::{
@@ -65,7 +69,7 @@ fn write(args: &args::BootstrapWrite) -> Result<(), Failure> {
             protection.content_type(profile, media_type.as_str())
         }
     };
-    fs::write(&args.out, &document)
+    write_private(&args.out, &document)
         .map_err(|error| Failure::work(format_args!("--out {}: {error}", args.out.display())))?;
     output.event(&Event::BootstrapWritten {
         content_type,
@@ -73,6 +77,15 @@ fn write(args: &args::BootstrapWrite) -> Result<(), Failure> {
     });
     output.close();
     Ok(())
+}
+
+/// Writes a file that holds passwords: one that is made is for its owner alone.
+fn write_private(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(octets)
 }
 
 /// Brings a document into the state of a device that does not run.

@@ -47,17 +47,41 @@ pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
     output::print(text.as_bytes())
 }
 
+/// A text without what would end the line or steer the terminal.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\t' => shown.push(c),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 fn line(node: &NodeRef<'_>) -> String {
-    let uri = node.uri();
+    let uri = shown(&node.uri().to_string());
     if node.is_interior() {
-        return uri.to_string();
+        return uri;
     }
     if SECRETS.contains(&node.name()) {
         return format!("{uri} = [redacted]");
     }
     match node.text() {
         // One node is one line, whatever its value holds.
-        Some(text) => format!("{uri} = {}", text.replace('\n', "\\n").replace('\r', "\\r")),
+        Some(text) => format!("{uri} = {}", shown(text)),
         None => format!("{uri} = [{} bytes]", node.octets().map_or(0, <[u8]>::len)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_value_neither_ends_the_line_nor_steers_the_terminal() {
+        assert_eq!(
+            super::shown("a\tb\nc\r\x1b[2J\u{9b}é"),
+            "a\tb\\nc\\r\\u{1b}[2J\\u{9b}é"
+        );
     }
 }

@@ -308,6 +308,20 @@ fn a_bootstrapped_device_connects_and_both_ends_prove_themselves() {
     }
 }
 
+/// It holds the passwords.
+#[cfg(unix)]
+#[test]
+fn a_document_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    bench.written(URL, &[]);
+    let mode = fs::metadata(bench.path("document"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
 /// It is at `./DMAcc/1`, and a server that was moved is the same server.
 #[test]
 fn a_server_named_by_the_flags_is_that_of_the_account() {

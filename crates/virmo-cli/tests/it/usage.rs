@@ -233,3 +233,25 @@ fn help_and_version_are_no_failures() {
         assert!(!lines(&output).is_empty());
     }
 }
+
+/// A password that is no UTF-8 is not shown.
+#[cfg(unix)]
+#[test]
+fn a_password_is_not_in_what_is_said_about_it() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command};
+    let output = Command::new(env!("CARGO_BIN_EXE_virmo"))
+        .args([
+            "notify",
+            "--to",
+            "http://127.0.0.1:1/",
+            "--password-env",
+            "SECRET",
+        ])
+        .env("SECRET", OsStr::from_bytes(b"swordfish\xff"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = complaint(&output);
+    assert!(said.contains("SECRET: it is not UTF-8"), "{said}");
+    assert!(!said.contains("swordfish"), "{said}");
+}
