@@ -126,7 +126,8 @@ impl Document {
     /// What `?list=TNDS` shows of nodes of a tree: the `nodes` and `properties` of a
     /// [`Reading::Tnds`](omadm_tree::Reading::Tnds). [DM-Protocol §8.4]
     ///
-    /// Nodes that do not exist are left out; so is an ACL that is inherited, and an empty title.
+    /// Nodes that do not exist are left out; so is an ACL that is inherited, and an empty title. A
+    /// node of which any property is shown has its Type too: the document type has none without.
     #[must_use]
     pub fn from_tree(tree: &Tree, nodes: &[Uri], properties: PropertySelection) -> Self {
         let node = |uri: &Uri| {
@@ -138,7 +139,7 @@ impl Document {
                 text.flatten()
             };
             let text = |property| shown(property).filter(|text| !text.is_empty());
-            Some(Node {
+            let mut it = Node {
                 place: Place::Absolute(uri.clone()),
                 body: if node.is_interior() {
                     Body::Interior
@@ -155,7 +156,11 @@ impl Document {
                     node_type: shown(Property::Type),
                     ver_no: shown(Property::VerNo).map(|_| node.ver_no()),
                 },
-            })
+            };
+            if it.properties != Properties::default() {
+                it.properties.node_type = node.property(Property::Type);
+            }
+            Some(it)
         };
         Self {
             nodes: nodes.iter().filter_map(node).collect(),

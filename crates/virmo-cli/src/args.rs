@@ -196,6 +196,10 @@ pub(crate) struct Serve {
     /// Serve the files of this folder below /images/
     #[arg(long, value_name = "DIR")]
     pub(crate) images: Option<PathBuf>,
+    /// Where devices reach this server, for relative image URIs of the plan [default: the address it
+    /// listens at]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    pub(crate) public_url: Option<String>,
     /// Keep sessions and plans in this folder
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) state: Option<PathBuf>,
@@ -224,6 +228,19 @@ pub(crate) struct Serve {
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// An address with a host, without the slash at its end.
+fn http_url(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("http://")
+        .or(text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#']) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("no http or https address of a server".to_owned()),
+    }
 }
 
 #[derive(Args)]

@@ -190,7 +190,7 @@ fn config(text: &str) -> Result<ResourceConfig, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}"))
 }
 
-/// A URI as it is, or against the listener if it has no scheme.
+/// A URI as it is, or against where the server is found if it has no scheme.
 pub(crate) fn resolve(uri: &str, base: &str) -> String {
     if uri.contains("://") {
         return uri.to_owned();

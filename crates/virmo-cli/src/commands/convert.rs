@@ -1,10 +1,13 @@
 //! `virmo convert`.
 
-use std::io::{self, Read};
+use std::{
+    fmt,
+    io::{self, Read},
+};
 
 use virmo::dm::{
     markup::{self, Encoding, Reader, WbxmlOptions, Writer},
-    syncml::{self, Message, decode, encode},
+    syncml::{self, Command, Data, Item, Message, decode, encode},
 };
 
 use crate::{
@@ -60,8 +63,16 @@ fn convert(
             // What the types do not hold would be gone without a word.
             let mut limits = syncml::Limits::lenient();
             limits.refuse_unknown = true;
-            let message = decode(input, encoding(from), &limits);
-            print(&message.map_err(Failure::work)?, pretty)
+            let message = decode(input, encoding(from), &limits).map_err(Failure::work)?;
+            let mut items = message.commands.iter().flat_map(Command::flatten);
+            let in_markup = |item: &Item<'_>| matches!(item.data, Some(Data::Fragment(_)));
+            if from == Form::Wbxml && items.any(|it| it.items().iter().any(in_markup)) {
+                // JSON has embedded documents in XML, so Meta and octets have to be as there.
+                let xml = markup(input, Encoding::Wbxml, Encoding::Xml, options, false)?;
+                let message = decode(&xml, Encoding::Xml, &limits).map_err(Failure::work)?;
+                return print(&message, pretty);
+            }
+            print(&message, pretty)
         }
         (from, to) => markup(input, encoding(from), encoding(to), options, pretty),
     }
@@ -95,20 +106,25 @@ fn markup(
     pretty: bool,
 ) -> Result<Vec<u8>, Failure> {
     let mut reader = Reader::new(input, from, &markup::Limits::lenient()).map_err(Failure::work)?;
-    let mut events = Vec::new();
+    let (mut events, mut offsets) = (Vec::new(), Vec::new());
     while let Some(event) = reader.next_event().map_err(Failure::work)? {
         events.push(event);
+        offsets.push(reader.offset());
     }
+    let at = |why: &dyn fmt::Display, event: usize| match offsets.get(event) {
+        Some(offset) => Failure::work(format_args!("{why} at byte {offset}")),
+        None => Failure::work(why),
+    };
     if from != to {
-        events = adapt(events, to);
+        events = adapt(events, to).map_err(|event| at(&"value that is no base64", event))?;
     }
     let mut out = Vec::new();
     let mut writer = Writer::new(to.with(options), &mut out).map_err(Failure::work)?;
     if pretty {
         writer = writer.pretty();
     }
-    for event in &events {
-        writer.event(event).map_err(Failure::work)?;
+    for (index, event) in events.iter().enumerate() {
+        writer.event(event).map_err(|error| at(&error, index))?;
     }
     writer.finish().map_err(Failure::work)?;
     if pretty && to == Encoding::Xml {
@@ -241,6 +257,110 @@ lines </Data></Item></Replace><Final/></SyncBody></SyncML>"#;
         let xml = String::from_utf8(convert(&wbxml, Form::Xml, false).unwrap()).unwrap();
         let format = r#"<Format xmlns="syncml:metinf">b64</Format>"#;
         assert_eq!(xml, add(format, "<Data>ADz/</Data>"));
+    }
+
+    /// A serialized tree of one leaf.
+    fn tree(format: &str, value: &str) -> String {
+        let format = match format {
+            "" => String::new(),
+            format => format!("<Format><{format}/></Format>"),
+        };
+        format!(
+            r#"<MgmtTree xmlns="syncml:dmddf1.2"><VerDTD>1.2</VerDTD><Node><NodeName>a</NodeName><RTProperties>{format}<Type><MIME>x/y</MIME></Type></RTProperties>{value}</Node></MgmtTree>"#
+        )
+    }
+
+    /// The value of the leaf, read as a tree.
+    fn value(document: &[u8], encoding: Encoding) -> Vec<u8> {
+        use virmo::dm::mo::tnds::{Body, Document, Limits};
+
+        let read = Document::decode(document, encoding, &Limits::default()).unwrap();
+        match &read.nodes[0].body {
+            Body::Leaf(Some(value)) => value.octets().to_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn octets_in_a_tree_stay_what_they_are() {
+        for octets in [&b"\0<\xFF"[..], b"text", b"dGV4dA==", b"a b\n"] {
+            use base64::{Engine, engine::general_purpose::STANDARD};
+
+            let base64 = STANDARD.encode(octets);
+            let xml = tree("bin", &format!("<Value>{base64}</Value>"));
+            let wbxml = convert(xml.as_bytes(), Form::Wbxml, false).unwrap();
+            assert_eq!(value(&wbxml, Encoding::Wbxml), octets);
+            let at = wbxml.windows(octets.len()).position(|it| it == octets);
+            assert_eq!(wbxml[at.unwrap() - 2], 0xC3, "as octets");
+            let back = convert(&wbxml, Form::Xml, false).unwrap();
+            assert_eq!(String::from_utf8(back).unwrap(), xml);
+
+            // Properties after the value, as no document type has them.
+            let (start, end) = xml.split_at(xml.find("<RTP").unwrap());
+            let (properties, end) = end.split_at(end.find("<Value").unwrap());
+            let (written, end) = end.split_at(end.find("</Node").unwrap());
+            let late = format!("{start}{written}{properties}{end}");
+            let wbxml = convert(late.as_bytes(), Form::Wbxml, false).unwrap();
+            assert_eq!(value(&wbxml, Encoding::Wbxml), octets);
+            let back = convert(&wbxml, Form::Xml, false).unwrap();
+            assert_eq!(String::from_utf8(back).unwrap(), late);
+        }
+        // Text stays text, also where it could be base64.
+        for format in ["", "chr", "b64"] {
+            let xml = tree(format, "<Value>dGV4dA==</Value>");
+            let wbxml = convert(xml.as_bytes(), Form::Wbxml, false).unwrap();
+            let expected = if format == "b64" { "text" } else { "dGV4dA==" };
+            assert_eq!(value(&wbxml, Encoding::Wbxml), expected.as_bytes());
+            let back = convert(&wbxml, Form::Xml, false).unwrap();
+            assert_eq!(String::from_utf8(back).unwrap(), xml);
+        }
+    }
+
+    /// JSON has a tree in XML, and its Meta says so.
+    #[test]
+    fn octets_in_a_tree_stay_what_they_are_in_json() {
+        let tree = tree("bin", "<Value>dGV4dA==</Value>");
+        let item = add(
+            r#"<Format xmlns="syncml:metinf">xml</Format><Type xmlns="syncml:metinf">application/vnd.syncml.dmtnds+xml</Type>"#,
+            &format!("<Data>{tree}</Data>"),
+        );
+        let (head, _) = MESSAGE.split_at(MESSAGE.find("<SyncBody>").unwrap());
+        let (_, body) = item.split_at(item.find("<SyncBody>").unwrap());
+        let xml = [head, body].concat();
+        let wbxml = convert(xml.as_bytes(), Form::Wbxml, false).unwrap();
+        let json = convert(&wbxml, Form::Json, false).unwrap();
+        assert_eq!(json, convert(xml.as_bytes(), Form::Json, false).unwrap());
+        let back = convert(&json, Form::Xml, false).unwrap();
+        assert_eq!(String::from_utf8(back).unwrap(), xml);
+    }
+
+    #[test]
+    fn octets_that_have_no_text_are_refused_with_their_place() {
+        let refused = |document: &[u8], to: Form, at: usize| {
+            let Err(failure) = convert(document, to, false) else {
+                panic!("{document:?}")
+            };
+            let said = failure.message().unwrap();
+            assert!(said.ends_with(&format!("at byte {at}")), "{said}");
+        };
+        let xml = tree("bin", "<Value>!</Value>");
+        refused(xml.as_bytes(), Form::Wbxml, xml.find('!').unwrap());
+
+        let chr = convert(
+            tree("chr", "<Value>@</Value>").as_bytes(),
+            Form::Wbxml,
+            false,
+        )
+        .unwrap();
+        let at = chr.windows(3).position(|it| it == b"\x03@\0").unwrap();
+        let with = |content: &[u8]| [&chr[..at], content, &chr[at + 3..]].concat();
+        refused(&with(b"\xC3\x01\xFF"), Form::Xml, at);
+        let text = convert(&with(b"\xC3\x01A"), Form::Xml, false).unwrap();
+        assert!(
+            String::from_utf8(text)
+                .unwrap()
+                .contains("<Value>A</Value>")
+        );
     }
 
     #[test]

@@ -74,6 +74,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         wbxml: WbxmlOptions::default(),
         only: None,
         images: Some(images),
+        public_url: None,
         identity: None,
         steps_only: true,
     };

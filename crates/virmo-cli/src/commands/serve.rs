@@ -53,11 +53,19 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         wbxml: args.wbxml.options(),
         only: args.encoding.map(Into::into),
         images: args.images.clone(),
+        public_url: args.public_url.clone(),
         identity: tls::identity(args)?,
         steps_only: false,
     };
+    let lost =
+        args.listen.ip().is_unspecified() && args.public_url.is_none() && is_relative(&steps);
     let (server, done) = start(listener, steps, settings, &output)?;
     output.event(&Event::Listening { url: server.url() });
+    if lost {
+        output.say(
+            "images of the plan are at that address, which other machines do not reach: give --public-url",
+        );
+    }
     loop {
         // The server holds the other end for as long as it runs.
         let Ok(ok) = done.recv() else { return Ok(()) };
@@ -76,6 +84,8 @@ pub(crate) struct Settings {
     /// The one encoding that is taken, if it is one.
     pub(crate) only: Option<Encoding>,
     pub(crate) images: Option<PathBuf>,
+    /// Where devices reach the server, if that is not where it listens.
+    pub(crate) public_url: Option<String>,
     /// As whom `https` is served; `http` without.
     pub(crate) identity: Option<Identity>,
     /// Tell of the steps and nothing else.
@@ -96,7 +106,10 @@ pub(crate) fn start(
     } else {
         "http"
     };
-    let base = format!("{scheme}://{address}");
+    let base = match &settings.public_url {
+        Some(url) => url.clone(),
+        None => format!("{scheme}://{address}"),
+    };
     // Once for the errors; each device gets procedures of its own.
     steps::procedures(&steps, &base)
         .map_err(|why| Failure::usage(format_args!("the plan: {why}")))?;
@@ -147,6 +160,13 @@ pub(crate) fn start(
         .start(listener)
         .map_err(Failure::work)?;
     Ok((server, done))
+}
+
+/// Whether an image of the plan is to be found at this server.
+fn is_relative(steps: &[Step]) -> bool {
+    steps
+        .iter()
+        .any(|step| matches!(&step.action, Action::DeliverImage(it) if !it.uri.contains("://")))
 }
 
 /// The image folder, each file of the plan under the media type the plan gives it.

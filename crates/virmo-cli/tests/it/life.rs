@@ -119,6 +119,41 @@ fn a_device_goes_through_the_whole_life() {
     assert_eq!(pick(&told, "error", &["message"]), [""; 0]);
 }
 
+/// Relative addresses of images are where devices reach the server, not where it listens.
+#[test]
+fn images_are_at_the_public_address() {
+    let place = Place::new(
+        "[[step]]\ndeliver_image = { node = 'i', name = 'i', uri = '/images/i.img', media_type = 'application/octet-stream' }\n",
+    );
+    let images = place.path("images");
+    let mut files = Background::start(&["serve", "--listen", "127.0.0.1:0", "--images", &images]);
+    let first = files.line().unwrap();
+    let public = first.strip_prefix("listening at ").unwrap();
+    let public = public.strip_suffix("/dm").unwrap();
+
+    let plan = place.path("plan.toml");
+    let anywhere = ["serve", "--listen", "0.0.0.0:0", "--plan", &plan];
+    let told = [&anywhere[..], &["--once", "--public-url", public]].concat();
+    let mut server = Background::start(&told);
+    let first = server.line().unwrap();
+    let url = first.strip_prefix("listening at ").unwrap();
+    let url = url.replace("0.0.0.0", "127.0.0.1");
+    let device = virmo(&["device", "--server", &url, "--until-idle", "--json"]);
+    assert_eq!(device.status.code(), Some(0), "{device:?}");
+    let states = pick(&events(&device), "state", &["image", "from", "to"]);
+    assert_eq!(states, ["i 0 1", "i 1 2"]);
+    while server.line().is_some() {}
+
+    // Whoever does not say it is told.
+    let mut server = Background::start(&anywhere);
+    assert!(server.line().unwrap().starts_with("listening at "));
+    assert!(server.line().unwrap().contains("--public-url"));
+    for wrong in ["images.example", "ftp://a", "http://", "http://a/?b"] {
+        let refused = virmo(&[&anywhere[..], &["--public-url", wrong]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{wrong}");
+    }
+}
+
 #[test]
 fn people_get_text() {
     let place = Place::new(LIFE);

@@ -30,6 +30,7 @@ mod life;
 mod notify;
 mod readme;
 mod restarts;
+mod tolerance;
 mod tools;
 mod usage;
 mod uve;

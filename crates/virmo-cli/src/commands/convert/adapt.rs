@@ -14,15 +14,44 @@ struct Described {
 
 /// Makes the events of a document fit for an encoding: raw octets of the format `bin` and raw nonces
 /// become base64 in XML, and the Meta of a serialised tree in Data names the encoding it has there.
-pub(super) fn adapt(events: Vec<Event<'_>>, to: Encoding) -> Vec<Event<'_>> {
+/// Values of the format `bin` in such a tree are base64 in XML and raw octets in WBXML.
+///
+/// One event becomes one event.
+///
+/// # Errors
+/// The place of an event that has no counterpart.
+pub(super) fn adapt(events: Vec<Event<'_>>, to: Encoding) -> Result<Vec<Event<'_>>, usize> {
     let mut out = Vec::with_capacity(events.len());
     let mut open: Vec<(Name<'_>, Described)> = Vec::new();
     let mut changes: Vec<(usize, Cow<'static, str>)> = Vec::new();
+    let mut nodes: Vec<Node> = Vec::new();
     let mut events = events.into_iter().peekable();
     while let Some(event) = events.next() {
         match &event {
-            Event::Start(name) => open.push((*name, Described::default())),
-            Event::End => drop(open.pop()),
+            Event::Start(name) => {
+                open.push((*name, Described::default()));
+                match &open[..] {
+                    [.., (Name::Known(ddf::NODE), _)] => nodes.push(Node::default()),
+                    [
+                        ..,
+                        (Name::Known(ddf::RT_PROPERTIES), _),
+                        (Name::Known(ddf::FORMAT), _),
+                        (Name::Known(ddf::BIN), _),
+                    ] => {
+                        if let Some(node) = nodes.last_mut() {
+                            node.bin = true;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Event::End => {
+                if let Some((Name::Known(ddf::NODE), _)) = open.pop()
+                    && let Some(node) = nodes.pop()
+                {
+                    node.adapt(&mut out, to)?;
+                }
+            }
             Event::Text(_) => {
                 let described = match &mut open[..] {
                     [
@@ -40,6 +69,16 @@ pub(super) fn adapt(events: Vec<Event<'_>>, to: Encoding) -> Vec<Event<'_>> {
                 }
             }
             _ => {}
+        }
+        if let [
+            ..,
+            (Name::Known(ddf::NODE), _),
+            (Name::Known(ddf::VALUE), _),
+        ] = &open[..]
+            && matches!(event, Event::Text(_) | Event::Opaque(_))
+            && let Some(node) = nodes.last_mut()
+        {
+            node.value = Some(out.len());
         }
         let tag = open.last().and_then(|(name, _)| name.tag());
         let describing = |of: fn(&Described) -> Option<usize>| {
@@ -86,7 +125,43 @@ pub(super) fn adapt(events: Vec<Event<'_>>, to: Encoding) -> Vec<Event<'_>> {
             drop(mem::replace(event, Event::Text(new)));
         }
     }
-    out
+    Ok(out)
+}
+
+/// A node of a serialized tree.
+#[derive(Default)]
+struct Node {
+    /// Whether its format is `bin`.
+    bin: bool,
+    /// Where the content of its value is, one event.
+    value: Option<usize>,
+}
+
+impl Node {
+    /// Makes its value fit for an encoding. In WBXML text is base64 as well.
+    fn adapt(&self, out: &mut [Event<'_>], to: Encoding) -> Result<(), usize> {
+        let Some(at) = self.value.filter(|_| self.bin) else {
+            return Ok(());
+        };
+        let Some(event) = out.get_mut(at) else {
+            return Ok(());
+        };
+        let adapted = match (&*event, to) {
+            (Event::Opaque(octets), Encoding::Xml) => Event::Text(STANDARD.encode(octets).into()),
+            (Event::Text(text), Encoding::Wbxml) => {
+                let mut text = text.as_bytes().to_vec();
+                text.retain(|octet| !octet.is_ascii_whitespace());
+                let octets = STANDARD.decode(text).map_err(|_| at)?;
+                match octets.is_empty() {
+                    true => return Ok(()),
+                    false => Event::Opaque(octets.into()),
+                }
+            }
+            _ => return Ok(()),
+        };
+        *event = adapted;
+        Ok(())
+    }
 }
 
 fn text<'e>(events: &'e [Event<'_>], at: usize) -> &'e str {

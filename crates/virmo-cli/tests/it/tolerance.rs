@@ -1,28 +1,14 @@
 //! The tolerances of the program: all on, and off with `--strict`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "test code"
-)]
 
 use std::{
     io::{Read, Write},
     net::TcpStream,
 };
 
-#[path = "support/peer.rs"]
-mod peer;
-#[path = "support/program.rs"]
-mod program;
-
-use peer::{Element, message};
-use program::Background;
+use crate::{
+    peer::{Element, message},
+    program::Background,
+};
 
 const DM: &str = "application/vnd.syncml.dm+xml";
 const SHORT: &str = "application/vnd.syncml+xml";
