@@ -192,10 +192,18 @@ fn a_selection_shows_what_it_names() {
     let account = &document.nodes[0];
     let shown = Properties {
         acl: account.properties.acl.clone(),
+        // The document type wants it where there is any property.
+        node_type: Some("urn:oma:mo:oma-dm-dmacc:1.0".to_owned()),
         ..Properties::default()
     };
     assert_eq!(account.properties, shown);
     assert!(shown.acl.is_some());
+    for node in listing("-Type").nodes {
+        assert!(node.properties.node_type.is_some());
+    }
+    for node in listing("+Value").nodes {
+        assert_eq!(node.properties, Properties::default());
+    }
 
     let document = listing("-Value-TStamp");
     for node in document.nodes {

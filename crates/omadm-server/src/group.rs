@@ -8,7 +8,7 @@ use crate::{SingleCommand, single::RETRIES, tracked::Tracked};
 /// after the other (Sequence). [DM-RepPro]
 ///
 /// They go out in one message. It is done when each of them is: an Exec that is answered with 202
-/// waits for its alert. The report is a success if the group and everything in it is; otherwise it
+/// waits for its alert, as [long](SingleCommand::within_sessions) as it would by itself. The report is a success if the group and everything in it is; otherwise it
 /// has the Status of the group, or, where that is a success, of the first command that failed.
 /// [`reports`](Self::reports) tells of each command by itself.
 ///

@@ -3,7 +3,7 @@ use omadm_session::{Answer, Correlators, Procedure, Reply, Round, Step, request,
 use omadm_syncml::Command;
 use omadm_tree::{List, Property};
 
-use crate::tracked::{self, Tracked};
+use crate::tracked::Tracked;
 
 /// How often commands are sent again after their session was lost.
 pub(crate) const RETRIES: u32 = 3;
@@ -11,7 +11,9 @@ pub(crate) const RETRIES: u32 = 3;
 /// One command as a procedure.
 ///
 /// The report holds the value or the names of the children a Get read. An Exec that is answered
-/// with 202 waits for its alert, over as many sessions as [`SingleCommand::MAX_SESSIONS`].
+/// with 202 waits for its alert, and what is queued for the device behind it waits too, over as
+/// many sessions as [`SingleCommand::within_sessions`] says. Then it is given up: it finishes with
+/// a report of failure with status 202, and an alert that comes after all is one nobody waits for.
 ///
 /// When the session is lost, Add, Copy, Delete, Get and Replace are sent again; an Exec is not, because
 /// it may have been executed.
@@ -31,8 +33,9 @@ pub struct SingleCommand {
 }
 
 impl SingleCommand {
-    /// How many further sessions may begin without the alert of an accepted Exec: 100.
-    pub const MAX_SESSIONS: u32 = tracked::MAX_SESSIONS;
+    /// How many further sessions may begin without the alert of an accepted Exec, unless said
+    /// otherwise: 20.
+    pub const DEFAULT_SESSIONS: u32 = 20;
 
     /// Reads a node.
     #[must_use]
@@ -106,10 +109,18 @@ impl SingleCommand {
     #[must_use]
     pub const fn new(command: Command<'static>) -> Self {
         Self {
-            command: Tracked::new(command),
+            command: Tracked::new(command, Self::DEFAULT_SESSIONS),
             round: Round::new(),
             lost: 0,
         }
+    }
+
+    /// Gives up an accepted Exec when its alert has not come and as many further sessions have
+    /// begun; with 0, at once. Default: [`Self::DEFAULT_SESSIONS`].
+    #[must_use]
+    pub const fn within_sessions(mut self, sessions: u32) -> Self {
+        self.command.set_max_sessions(sessions);
+        self
     }
 
     /// What came back; none before the command was sent.
@@ -318,18 +329,24 @@ mod tests {
 
     #[test]
     fn an_accepted_exec_without_alert_is_given_up_at_last() {
-        let mut correlators = Correlators::new("t");
-        let mut exec = SingleCommand::exec("./A");
-        let (tag, _) = sent(exec.poll(&mut correlators));
-        exec.answer(Answer::status(tag, StatusCode::ACCEPTED));
-        for _ in 0..SingleCommand::MAX_SESSIONS {
-            assert_eq!(exec.poll(&mut correlators), Step::Wait);
-            exec.begin_session();
+        let exec = SingleCommand::exec("./A");
+        for (mut exec, sessions) in [
+            (exec.clone(), SingleCommand::DEFAULT_SESSIONS),
+            (exec.clone().within_sessions(0), 0),
+            (exec.within_sessions(3), 3),
+        ] {
+            let mut correlators = Correlators::new("t");
+            let (tag, _) = sent(exec.poll(&mut correlators));
+            exec.answer(Answer::status(tag, StatusCode::ACCEPTED));
+            for _ in 0..sessions {
+                assert_eq!(exec.poll(&mut correlators), Step::Wait);
+                exec.begin_session();
+            }
+            let report = done(exec.poll(&mut correlators));
+            let status = Some(StatusCode::ACCEPTED);
+            assert_eq!((report.ok, report.status), (false, status));
+            let detail = format!("Exec ./A: no alert in {sessions} further sessions");
+            assert_eq!(report.detail, Some(detail));
         }
-        let report = done(exec.poll(&mut correlators));
-        assert_eq!(
-            (report.ok, report.status),
-            (false, Some(StatusCode::ACCEPTED))
-        );
     }
 }

@@ -2,24 +2,28 @@ use omadm_core::{Correlator, GenericAlert, StatusCode};
 use omadm_session::{Correlators, Execution, Progress, Reply, Report};
 use omadm_syncml::Command;
 
-/// How many further sessions may begin without the alert of an accepted Exec.
-pub(crate) const MAX_SESSIONS: u32 = 100;
-
 /// A command, followed until its outcome is final: an Exec that was accepted ends with its alert.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Tracked {
     command: Command<'static>,
     execution: Option<Execution>,
     sessions: u32,
+    max_sessions: u32,
 }
 
 impl Tracked {
-    pub(crate) const fn new(command: Command<'static>) -> Self {
+    /// `max_sessions`: how many further ones may begin without the alert of an accepted Exec.
+    pub(crate) const fn new(command: Command<'static>, max_sessions: u32) -> Self {
         Self {
             command,
             execution: None,
             sessions: 0,
+            max_sessions,
         }
+    }
+
+    pub(crate) const fn set_max_sessions(&mut self, max_sessions: u32) {
+        self.max_sessions = max_sessions;
     }
 
     /// The command as it is sent: an Exec has a Correlator.
@@ -53,9 +57,10 @@ impl Tracked {
                 let uri = reply.uri();
                 Some(Report::failure(Some(code), format!("Exec {uri}: {code:?}")))
             }
-            Some(Progress::Accepted) if self.sessions < MAX_SESSIONS => None,
+            Some(Progress::Accepted) if self.sessions < self.max_sessions => None,
             Some(Progress::Accepted) => {
-                let detail = format!("Exec {}: no alert", reply.uri());
+                let (uri, sessions) = (reply.uri(), self.sessions);
+                let detail = format!("Exec {uri}: no alert in {sessions} further sessions");
                 Some(Report::failure(Some(StatusCode::ACCEPTED), detail))
             }
             Some(Progress::Started) | None => Some(answered(reply)),

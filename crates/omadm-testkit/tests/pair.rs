@@ -17,6 +17,24 @@ fn leaf(text: &str) -> Leaf {
     Leaf::new(Format::Chr, text.to_owned())
 }
 
+/// An Exec whose alert does not come keeps the others waiting for as long as it says.
+#[test]
+fn an_accepted_exec_is_given_up_and_the_next_procedure_goes_on() {
+    let mut pair = Pair::plain(Wire::default());
+    pair.enqueue(SingleCommand::exec("./Lamp/Later").within_sessions(2));
+    pair.enqueue(SingleCommand::replace("./Lamp/Name", leaf("hall")));
+    for sessions in 0..3 {
+        assert_eq!(pair.reports, [], "{sessions}");
+        pair.session();
+    }
+    let reports: Vec<_> = pair.reports.iter().map(|it| (it.ok, it.status)).collect();
+    assert_eq!(
+        reports,
+        [(false, Some(202.into())), (true, Some(200.into()))]
+    );
+    assert_eq!(value(&pair, "./Lamp/Name"), "hall");
+}
+
 /// One procedure after the other, of every kind.
 fn enqueue_all(pair: &mut Pair) {
     pair.enqueue(SingleCommand::add("./Lamp/Ext/a", leaf("1 < 2")));
