@@ -102,11 +102,12 @@ impl Files {
         if !path.starts_with(&directory) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
+        // To open a pipe would wait for somebody to write.
+        if !path.metadata()?.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
         Ok((file, metadata))
     }
 }

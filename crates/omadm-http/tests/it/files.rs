@@ -208,3 +208,15 @@ fn files_are_read_only() {
         assert_eq!(header(&answer, "allow"), Some("GET, HEAD"));
     }
 }
+
+/// Nobody writes into it.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_file_and_holds_nobody_up() {
+    let (directory, server) = bench();
+    let pipe = directory.path().join("images/pipe");
+    let made = std::process::Command::new("mkfifo").arg(pipe).status();
+    assert!(made.unwrap().success());
+    let answer = ask(server.address(), "GET", "/images/pipe", "");
+    assert_eq!(status(&answer), 404);
+}
