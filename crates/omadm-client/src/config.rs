@@ -169,6 +169,9 @@ pub struct Compat {
     /// A package without Final, which ends when the server has nothing to answer to an Alert 1222.
     /// Otherwise: the client goes on to ask, until [`Config::max_messages`].
     pub missing_final: bool,
+    /// A message without a Status of the client's header, from a server that answers the first one
+    /// with a Status of something. Otherwise: the session ends.
+    pub missing_header_status: bool,
     /// A `VerDTD` other than 1.2 that begins with `1.`. Otherwise: 505, nothing is executed.
     pub other_ver_dtd: bool,
     /// A MAC that is the base64 of hexadecimal digits, not of octets. Otherwise: it proves nothing.
@@ -190,6 +193,7 @@ impl Compat {
             duplicate_cmd_ids: true,
             missing_cmd_ids: true,
             missing_final: true,
+            missing_header_status: true,
             other_ver_dtd: true,
             hex_mac: true,
             session_id_spelling: true,

@@ -144,6 +144,8 @@ pub enum SessionEnd {
         /// The MsgID of the answer.
         received: u32,
     },
+    /// The answer has no Status of the header it answers; nothing of it was executed.
+    NoHeaderStatus,
     /// The server speaks another version; it was told so with 505 or 513.
     VersionNotSupported,
     /// The server does not accept the client's credentials.
@@ -197,6 +199,9 @@ impl fmt::Display for SessionEnd {
                     f,
                     "the answer has message id {received} instead of {expected}"
                 )
+            }
+            Self::NoHeaderStatus => {
+                f.write_str("the answer has no status of the message it answers")
             }
             Self::VersionNotSupported => f.write_str("the server speaks another version"),
             Self::Unauthorized => f.write_str("the server does not accept the credentials"),

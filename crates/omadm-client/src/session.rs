@@ -14,7 +14,7 @@ use omadm_syncml::{
 use omadm_tree::{Tree, Uri};
 
 use crate::{
-    Config, Received, SessionEnd, Start, StartError, Trigger,
+    Compat, Config, Received, SessionEnd, Start, StartError, Trigger,
     alerts::{AlertKey, is_for_good},
     auth::Terms,
     compat,
@@ -66,6 +66,8 @@ pub(crate) struct Session {
     assembler: Assembler,
     /// What an answer to it can hold besides, in bytes; measured when need be.
     room: Option<usize>,
+    /// The server sent a Status of anything.
+    answered: bool,
     /// The server wants no Status for its last message.
     no_resp: bool,
     /// The server wants an answer to its last message, be it empty.
@@ -175,6 +177,7 @@ impl Session {
             sending: None,
             assembler: Assembler::new(config.max_object_size.into()),
             room: None,
+            answered: false,
             no_resp: false,
             expects: false,
             server_done: true,
@@ -257,7 +260,7 @@ impl Session {
         self.header = self.header_status(&header, version, verdict);
         self.prompted.clear();
         self.room = None;
-        let heard = self.heard(&commands, spoken);
+        let heard = self.heard(&commands, spoken, config.compat);
         if verdict.is_accepted() {
             self.remember(config, nonces)?;
         }
@@ -416,7 +419,12 @@ impl Session {
     }
 
     /// What the server says about our last message, which was in the version `spoken`, as a whole.
-    fn heard(&mut self, commands: &[Command<'_>], spoken: Version) -> Result<Heard, SessionEnd> {
+    fn heard(
+        &mut self,
+        commands: &[Command<'_>],
+        spoken: Version,
+        compat: Compat,
+    ) -> Result<Heard, SessionEnd> {
         let last = self.link.last_sent();
         let status = commands.iter().find_map(|command| match command {
             Command::Status(status)
@@ -426,8 +434,14 @@ impl Session {
             }
             _ => None,
         });
+        self.answered |= commands.iter().any(is_status);
         let Some(status) = status else {
-            return Ok(Heard::Accepted);
+            let passes =
+                (compat.missing_header_status && self.answered) || commands.iter().any(is_abort);
+            return match passes {
+                true => Ok(Heard::Accepted),
+                false => Err(SessionEnd::NoHeaderStatus),
+            };
         };
         let lowest = Version::default();
         if status.code == StatusCode::PROTOCOL_VERSION_NOT_SUPPORTED && spoken > lowest {
@@ -548,8 +562,11 @@ fn is_next_message(command: &Command<'_>) -> bool {
 
 /// Whether there is something to answer.
 fn expects_answer(commands: &[Command<'_>]) -> bool {
-    let is_status = |command: &Command<'_>| matches!(command, Command::Status(_));
     !commands.iter().all(is_status)
+}
+
+fn is_status(command: &Command<'_>) -> bool {
+    matches!(command, Command::Status(_))
 }
 
 fn is_abort(command: &Command<'_>) -> bool {

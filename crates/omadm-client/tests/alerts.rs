@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use omadm_client::{
-    Backoff, Config, Delivery, DropReason, Event, Input, Notice, SessionEnd, StartError,
+    Backoff, Compat, Config, Delivery, DropReason, Event, Input, Notice, SessionEnd, StartError,
     TransportFailure,
 };
 use omadm_core::{
@@ -165,7 +165,8 @@ fn an_alert_nobody_answers_counts_as_refused() {
     let mut bench = queued(config(), 1);
     bench.start();
     let header = bench.script.header();
-    let body = bench.script.write_as(&header, [], true);
+    let heard = bench.script.heard();
+    let body = bench.script.write_as(&header, [heard], true);
     assert_eq!(bench.deliver(&body), None);
     assert_eq!(bench.ended.last(), Some(&SessionEnd::Completed));
     let refused = |event: &Event| {
@@ -179,6 +180,21 @@ fn an_alert_nobody_answers_counts_as_refused() {
         )
     };
     assert!(bench.events.iter().any(refused));
+}
+
+#[test]
+fn a_server_that_answers_nothing_ends_no_session_normally() {
+    for compat in [Compat::default(), Compat::lenient()] {
+        let mut config = config();
+        config.compat = compat;
+        let mut bench = queued(config, 1);
+        bench.start();
+        let header = bench.script.header();
+        let body = bench.script.write_as(&header, [], true);
+        assert_eq!(bench.deliver(&body), None);
+        assert_eq!(bench.ended.last(), Some(&SessionEnd::NoHeaderStatus));
+        assert_eq!(bench.client.queued_alerts(), 1);
+    }
 }
 
 #[test]

@@ -249,7 +249,9 @@ fn every_command_inside_needs_an_id_of_its_own() {
             command.set_cmd_id(CmdId::new(id).unwrap());
         }
         let mut message = omadm_syncml::Message::new(bench.script.header());
-        message.commands = vec![group];
+        let mut heard = bench.script.heard();
+        heard.set_cmd_id(CmdId::new(9).unwrap());
+        message.commands = vec![heard, group];
         message.is_final = true;
         let mut body = Vec::new();
         omadm_syncml::encode(&message, bench.script.encoding, &mut body).unwrap();
@@ -412,7 +414,8 @@ fn statuses_that_fit_no_message_follow_in_the_next() {
     header.meta = omadm_syncml::Meta::new().with_max_msg_size(1500);
     let presets = (0..80).map(|number| add(&format!("./Lamp/Presets/p{number}"), "1"));
     let group = atomic(presets.collect::<Vec<_>>());
-    let body = bench.script.write_as(&header, [group], true);
+    let commands = [bench.script.heard(), group];
+    let body = bench.script.write_as(&header, commands, true);
     let mut answer = bench.deliver(&body).unwrap();
     let mut statuses = 0;
     let mut messages = 1;

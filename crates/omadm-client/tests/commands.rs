@@ -430,7 +430,9 @@ fn commands_need_an_id_of_their_own() {
         let [mut first, mut second, third] = commands();
         first.set_cmd_id(CmdId::FIRST);
         second.set_cmd_id(CmdId::FIRST);
-        message.commands = vec![first, second, third];
+        let mut heard = bench.script.heard();
+        heard.set_cmd_id(CmdId::new(9).unwrap());
+        message.commands = vec![heard, first, second, third];
         message.is_final = true;
         let mut body = Vec::new();
         omadm_syncml::encode(&message, bench.script.encoding, &mut body).unwrap();
@@ -479,7 +481,11 @@ fn no_resp_is_honoured() {
 
     let mut header = bench.script.header();
     header.no_resp = true;
-    let commands = [get("./Lamp/Name"), request::exec("./Lamp/On", None)];
+    let commands = [
+        bench.script.heard(),
+        get("./Lamp/Name"),
+        request::exec("./Lamp/On", None),
+    ];
     let body = bench.script.write_as(&header, commands, true);
     let answer = bench.deliver(&body).unwrap();
     assert_eq!(describe(&answer), "Results Final");

@@ -70,7 +70,7 @@ type Case = (
 
 const DONE: &str = "SyncHdr=200 Get=200 Results Final";
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     (
         "any_message_id",
         |compat| compat.any_message_id = true,
@@ -100,6 +100,13 @@ const CASES: [Case; 10] = [
         |compat| compat.missing_cmd_ids = true,
         |message| get(message).cmd_id = None,
         "SyncHdr=200 Get=400 Final",
+        DONE,
+    ),
+    (
+        "missing_header_status",
+        |compat| compat.missing_header_status = true,
+        |message| drop(message.commands.remove(0)),
+        "the answer has no status of the message it answers",
         DONE,
     ),
     (

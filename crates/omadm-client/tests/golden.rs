@@ -266,9 +266,8 @@ fn version() {
     bench.start();
     let mut header = bench.script.header();
     header.ver_proto = "DM/3.0".into();
-    let body = bench
-        .script
-        .write_as(&header, [request::get("./Lamp/Name")], true);
+    let commands = [bench.script.heard(), request::get("./Lamp/Name")];
+    let body = bench.script.write_as(&header, commands, true);
     bench.deliver(&body);
     record.message("Get in DM/3.0", &bench);
     record.check();

@@ -335,7 +335,8 @@ fn another_version_is_refused_once() {
         assert_eq!(omadm_testkit::data(&status.items[0]), supported);
         let mut header = bench.script.header();
         change(&mut header);
-        let body = bench.script.write_as(&header, [get()], true);
+        let commands = [bench.script.heard(), get()];
+        let body = bench.script.write_as(&header, commands, true);
         assert_eq!(bench.deliver(&body), None);
         assert_eq!(bench.ended, [SessionEnd::VersionNotSupported]);
     }

@@ -47,20 +47,29 @@ impl Script {
         Header::new(self.session_id.clone(), self.msg_id, DEVICE_ID, SERVER_URL)
     }
 
+    /// The Status of the header of the device's last message: 200.
+    #[must_use]
+    pub fn heard(&self) -> Command<'static> {
+        let last = self.last.as_ref().expect("the device said nothing");
+        Command::Status(header_status(&last.header, StatusCode::OK))
+    }
+
     /// The Status of everything in the last message of the device: 200.
     #[must_use]
     pub fn acknowledge(&self) -> Vec<Command<'static>> {
         let Some(last) = &self.last else {
             return Vec::new();
         };
-        let header = Command::Status(header_status(&last.header, StatusCode::OK));
         let commands = last
             .commands
             .iter()
             .filter(|command| !matches!(command, Command::Status(_) | Command::Results(_)));
         let msg_id = last.header.msg_id;
         let status = |command| Command::Status(command_status(msg_id, command, StatusCode::OK));
-        [header].into_iter().chain(commands.map(status)).collect()
+        [self.heard()]
+            .into_iter()
+            .chain(commands.map(status))
+            .collect()
     }
 
     /// The next message: everything acknowledged, then these commands.
