@@ -86,5 +86,10 @@ pub(crate) fn password(flag: &str, variable: &str) -> Result<Secret, Failure> {
         };
         Failure::usage(format_args!("--{flag} {variable}: {why}"))
     })?;
+    if password.is_empty() {
+        return Err(Failure::usage(format_args!(
+            "--{flag} {variable}: it is empty"
+        )));
+    }
     Ok(Secret::from(password.as_str()))
 }

@@ -1,6 +1,7 @@
 //! What the program says: one JSON object a line for scripts, text and progress bars for people.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fmt,
     io::{self, Write},
@@ -148,10 +149,25 @@ pub(crate) struct Origin {
 /// How many characters of a value people see.
 const SHOWN: usize = 80;
 
+/// How many characters people see of a name, which a peer may have chosen.
+const NAMED: usize = 160;
+
+/// How many characters people see of a list or a message, which may quote a peer.
+const TOLD: usize = 1000;
+
+/// What people see of a text, and how much there is of it if that is not all.
+fn short(text: &str, most: usize) -> Cow<'_, str> {
+    let Some((end, _)) = text.char_indices().nth(most) else {
+        return text.into();
+    };
+    let shown = text.get(..end).unwrap_or_default();
+    format!("{shown}... ({} bytes)", text.len()).into()
+}
+
 /// For people: the device, where there is more than one.
 fn origin(device: &Option<Origin>) -> String {
     match device {
-        Some(origin) if origin.of_several => format!("  [{}]", origin.device),
+        Some(origin) if origin.of_several => format!("  [{}]", short(&origin.device, NAMED)),
         _ => String::new(),
     }
 }
@@ -167,8 +183,8 @@ pub(crate) enum Thing {
 impl fmt::Display for Thing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Vm(name) => write!(f, "VM {name}"),
-            Self::Image(name) => write!(f, "image {name}"),
+            Self::Vm(name) => write!(f, "VM {}", short(name, NAMED)),
+            Self::Image(name) => write!(f, "image {}", short(name, NAMED)),
         }
     }
 }
@@ -180,9 +196,9 @@ impl fmt::Display for Event {
             Self::Session {
                 id, result, device, ..
             } => {
-                write!(f, "session {id}")?;
+                write!(f, "session {}", short(id, NAMED))?;
                 if let Some(device) = device {
-                    write!(f, " with {device}")?;
+                    write!(f, " with {}", short(device, NAMED))?;
                 }
                 write!(f, " {}", result.as_deref().unwrap_or("begins"))
             }
@@ -192,7 +208,7 @@ impl fmt::Display for Event {
                 status,
                 device,
             } => {
-                write!(f, "  {status}  {name:<8} {uri}")?;
+                write!(f, "  {status}  {name:<8} {}", short(uri, NAMED))?;
                 match name_of(*status) {
                     Some(text) if *status >= 300 => write!(f, "  ({text})")?,
                     _ => {}
@@ -229,9 +245,9 @@ impl fmt::Display for Event {
                 delivered,
                 device,
             } => {
-                write!(f, "       alert {alert_type}")?;
+                write!(f, "       alert {}", short(alert_type, NAMED))?;
                 if let Some(source) = source {
-                    write!(f, " from {source}")?;
+                    write!(f, " from {}", short(source, NAMED))?;
                 }
                 match delivered {
                     Some(true) => f.write_str(" delivered")?,
@@ -243,9 +259,9 @@ impl fmt::Display for Event {
             // As it is, for whoever applies it.
             Self::BootstrapWritten { content_type, .. } => f.write_str(content_type),
             Self::Bootstrapped { accounts, ignored } => {
-                write!(f, "accounts: {}", accounts.join(", "))?;
+                write!(f, "accounts: {}", short(&accounts.join(", "), TOLD))?;
                 if !ignored.is_empty() {
-                    write!(f, "; left out: {}", ignored.join(", "))?;
+                    write!(f, "; left out: {}", short(&ignored.join(", "), TOLD))?;
                 }
                 Ok(())
             }
@@ -302,19 +318,21 @@ impl fmt::Display for Event {
                     }
                 }
                 if let Some(children) = children {
-                    write!(f, "  [{}]", children.join(", "))?;
+                    write!(f, "  [{}]", short(&children.join(", "), TOLD))?;
                 }
                 if let Some(result) = result {
-                    write!(f, "  result {result}")?;
+                    write!(f, "  result {}", short(result, TOLD))?;
                 }
                 if let Some(detail) = detail {
-                    write!(f, "  ({detail})")?;
+                    write!(f, "  ({})", short(detail, TOLD))?;
                 }
                 f.write_str(&origin(device))
             }
-            Self::Challenge { device } => write!(f, "{device} is asked to prove who it is"),
+            Self::Challenge { device } => {
+                write!(f, "{} is asked to prove who it is", short(device, NAMED))
+            }
             Self::Retry { seconds } => write!(f, "the next session begins in {seconds} s"),
-            Self::Error { message } => write!(f, "error: {message}"),
+            Self::Error { message } => write!(f, "error: {}", short(message, TOLD)),
         }
     }
 }
@@ -465,7 +483,9 @@ fn bar(image: &str, total: Option<u64>) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.set_prefix(printable(&format!("image {image}")).replace('\n', SUBSTITUTE));
+    bar.set_prefix(
+        printable(&Thing::Image(image.to_owned()).to_string()).replace('\n', SUBSTITUTE),
+    );
     bar
 }
 
@@ -533,6 +553,59 @@ mod tests {
             String::from_utf8(shown).unwrap(),
             "  404  Get      ./a\u{fffd}[2J\u{fffd}2J\u{fffd}x\u{fffd}step 0 ok  (Not found)\n"
         );
+    }
+
+    /// Nothing a peer says makes a line long.
+    #[test]
+    fn long_texts_are_cut() {
+        let long = "é".repeat(500_000);
+        let device = Some(Origin {
+            device: long.clone(),
+            of_several: true,
+        });
+        for event in [
+            Event::Session {
+                id: long.clone(),
+                result: None,
+                device: Some(long.clone()),
+                nonce: None,
+            },
+            Event::Command {
+                name: "Get".into(),
+                uri: long.clone(),
+                status: 200,
+                device: device.clone(),
+            },
+            Event::Alert {
+                alert_type: long.clone(),
+                source: Some(long.clone()),
+                delivered: None,
+                device: device.clone(),
+            },
+            Event::Step {
+                index: 0,
+                ok: true,
+                status: None,
+                value: Some(long.clone()),
+                children: Some(vec![long.clone(); 2]),
+                result: Some(long.clone()),
+                detail: Some(long.clone()),
+                device,
+                label: "get .".into(),
+            },
+            Event::Challenge {
+                device: long.clone(),
+            },
+            Event::Bootstrapped {
+                accounts: vec![long.clone()],
+                ignored: vec![long.clone()],
+            },
+            Event::Error { message: long },
+        ] {
+            let line = event.to_string();
+            assert!(line.contains("... (1000000 bytes)") || line.contains("... (2000002 bytes)"));
+            assert!(line.chars().count() < 5000, "{}", line.len());
+        }
     }
 
     #[test]

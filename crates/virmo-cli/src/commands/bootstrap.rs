@@ -28,6 +28,7 @@ use crate::{
     args::{self, BootstrapAction, BootstrapForm, Sec},
     auth,
     failure::Failure,
+    links,
     output::{Event, Output},
 };
 
@@ -41,6 +42,8 @@ pub(crate) fn run(args: &args::Bootstrap) -> Result<(), Failure> {
 /// Writes a document for one account.
 fn write(args: &args::BootstrapWrite) -> Result<(), Failure> {
     let output = Output::new(args.json);
+    links::uri("--server", &args.server)?;
+    refuse_unused(args)?;
     let media_type = media_type(args.form);
     let profile = Bootstrap::profile(media_type);
     let account = account(args)?;
@@ -155,10 +158,40 @@ fn account(args: &args::BootstrapWrite) -> Result<Account, Failure> {
     Ok(account)
 }
 
+/// Nobody shall believe a document protected by a key that it is not protected by.
+fn refuse_unused(args: &args::BootstrapWrite) -> Result<(), Failure> {
+    let (sec, pin, network) = match args.sec {
+        None => (None, false, false),
+        Some(Sec::Networkid) => (Some("networkid"), false, true),
+        Some(Sec::Userpin) => (Some("userpin"), true, false),
+        Some(Sec::UserpinNetworkid) => (Some("userpin-networkid"), true, true),
+    };
+    let secrets = &args.secrets;
+    for (flag, given, used) in [
+        ("--pin-env", &secrets.pin_env, pin),
+        ("--network-env", &secrets.network_env, network),
+        ("--imsi-env", &secrets.imsi_env, network),
+    ] {
+        if given.is_some() && !used {
+            return Err(Failure::usage(match sec {
+                None => format!("{flag} needs --sec"),
+                Some(sec) => format!("{flag}: --sec {sec} does not use it"),
+            }));
+        }
+    }
+    Ok(())
+}
+
 fn secrets(args: &args::BootstrapSecrets, profile: Profile) -> Result<Secrets, Failure> {
     let mut secrets = Secrets::new();
     if let Some(variable) = &args.pin_env {
-        secrets.pin = Some(auth::password("pin-env", variable)?);
+        let pin = auth::password("pin-env", variable)?;
+        if !pin.expose().iter().all(u8::is_ascii_digit) {
+            return Err(Failure::usage(format_args!(
+                "--pin-env {variable}: a PIN has digits only"
+            )));
+        }
+        secrets.pin = Some(pin);
     }
     if let Some(variable) = &args.network_env {
         secrets.network = Some(auth::password("network-env", variable)?);

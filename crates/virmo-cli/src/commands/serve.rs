@@ -265,8 +265,12 @@ impl Teller {
             }
             _ if self.steps_only => {}
             EventKind::SessionStarted { .. } => {
-                self.output
-                    .say(format_args!("session {session} with {device} begins"));
+                self.output.say(Event::Session {
+                    id: session,
+                    result: None,
+                    device: Some(device),
+                    nonce: None,
+                });
             }
             EventKind::Command {
                 name, uri, status, ..

@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use crate::program::{self, Background, complaint, events, leaf, lines, pick, virmo_with};
 
-const SECRETS: [(&str, &str); 6] = [
+const SECRETS: [(&str, &str); 7] = [
+    ("EMPTY", ""),
     ("CLIENT", "client's password"),
     ("SERVER", "srvpwd"),
     ("PIN", "1234"),
@@ -252,10 +253,50 @@ fn wrong_words_are_wrong_usage() {
         ),
         (&["--server-id", "a b"], "--server-id"),
         (&["--form", "pdf"], "pdf"),
+        (&["--pin-env", "PIN"], "--pin-env needs --sec"),
+        (&["--network-env", "NET"], "--network-env needs --sec"),
+        (&["--imsi-env", "IMSI"], "--imsi-env needs --sec"),
+        (
+            &[
+                "--sec",
+                "networkid",
+                "--network-env",
+                "NET",
+                "--pin-env",
+                "PIN",
+            ],
+            "--pin-env: --sec networkid does not use it",
+        ),
+        (
+            &[
+                "--sec",
+                "userpin",
+                "--pin-env",
+                "PIN",
+                "--network-env",
+                "NET",
+            ],
+            "--network-env: --sec userpin does not use it",
+        ),
+        (
+            &["--sec", "userpin", "--pin-env", "PIN", "--imsi-env", "IMSI"],
+            "--imsi-env: --sec userpin does not use it",
+        ),
+        (
+            &["--sec", "userpin", "--pin-env", "NET"],
+            "a PIN has digits only",
+        ),
+        (&["--sec", "userpin", "--pin-env", "EMPTY"], "it is empty"),
     ] {
         let output = bench.write(URL, options);
         assert_eq!(output.status.code(), Some(2), "{options:?}");
         assert!(complaint(&output).contains(said), "{options:?}: {output:?}");
+        assert!(!Path::new(&bench.path("document")).exists());
+    }
+    for url in ["foo", "127.0.0.1:80", "ftp://127.0.0.1/", "http://"] {
+        let output = bench.write(url, &[]);
+        assert_eq!(output.status.code(), Some(2), "{url}");
+        assert!(complaint(&output).contains(&format!("--server {url}: ")));
         assert!(!Path::new(&bench.path("document")).exists());
     }
     let output = bench.apply("application/vnd.syncml.dm+wbxml", &[]);

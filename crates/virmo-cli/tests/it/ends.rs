@@ -201,6 +201,83 @@ fn people_read_on_standard_error_what_failed() {
     assert_eq!(lines(&output).len(), 2, "{output:?}");
 }
 
+/// What would forge lines, steer the terminal or flood it.
+fn nasty(start: &str) -> String {
+    format!(
+        "{start}\nerror: forged\u{9b}2J\u{202e}{}",
+        "x".repeat(100_000)
+    )
+}
+
+/// The lines that were forged, that steer or that flood.
+fn odd<'a>(lines: impl IntoIterator<Item = &'a String>) -> Vec<&'a String> {
+    let odd = |line: &&String| {
+        line.starts_with("error: forged")
+            || line.len() > 2000
+            || line.contains(|c: char| c.is_control() || c == '\u{202e}')
+    };
+    lines.into_iter().filter(odd).collect()
+}
+
+#[test]
+fn what_a_device_says_stays_in_its_line() {
+    for json in [false, true] {
+        let listen: &[&str] = &["serve", "--listen", "127.0.0.1:0", "--json"];
+        let mut server = Background::start(&listen[..if json { 4 } else { 3 }]);
+        let listening = server.line().unwrap();
+        let at = listening.find("http://").unwrap();
+        let url = listening[at..].trim_end_matches(['"', '}']).to_owned();
+        let (name, from) = (nasty("urn:x"), nasty("./x"));
+        let alert = format!(
+            "<Alert>{{id}}<Data>1226</Data><Item><Source><LocURI>{from}</LocURI></Source><Meta>\
+             <Type xmlns=\"syncml:metinf\">{from}</Type>\
+             <Format xmlns=\"syncml:metinf\">chr</Format></Meta><Data>1</Data></Item></Alert>"
+        );
+        let start = "<Alert>{id}<Data>1201</Data></Alert>".to_owned();
+        let info = "<Replace>{id}<Item><Source><LocURI>./DevInfo/DevId</LocURI></Source>\
+                    <Data>x</Data></Item></Replace>";
+        let body = [start, info.to_owned(), alert];
+        let (head, _) = peer::post(&url, &peer::message("1", 1, [&url, &name], &body, true));
+        assert!(head.contains(" 200 "), "{head}");
+        let mut told = vec![listening];
+        while !told.last().unwrap().contains("alert") {
+            told.push(server.line().unwrap());
+        }
+        if json {
+            told.retain(|line| serde_json::from_str::<serde_json::Value>(line).is_err());
+            assert_eq!(told, [""; 0]);
+        } else {
+            assert_eq!(odd(&told), [""; 0]);
+            let alert = told.last().unwrap();
+            assert!(
+                alert.contains("./x\u{fffd}error: forged\u{fffd}2J\u{fffd}xxx"),
+                "{alert}"
+            );
+            assert!(alert.contains("... (1000"), "{alert}");
+        }
+    }
+}
+
+#[test]
+fn what_a_server_says_stays_in_its_line() {
+    let (url, _) = played(|number, message| {
+        let uri = nasty("./x");
+        let more = [peer::command("Get", &uri, "", "")];
+        let number = u32::try_from(number).unwrap();
+        let more = if number == 1 { &more[..] } else { &[] };
+        acknowledge(number, None, message, more)
+    });
+    let output = virmo(&["device", "--server", &url, "--once"]);
+    let told = lines(&output);
+    assert_eq!(odd(&told), [""; 0]);
+    let get = told.iter().find(|line| line.contains("Get")).unwrap();
+    assert!(
+        get.contains("./x\u{fffd}error: forged\u{fffd}2J\u{fffd}xxx"),
+        "{get}"
+    );
+    assert!(get.contains("... (1000"), "{get}");
+}
+
 /// Why the link breaks is told at once, and once; not only when everything was tried.
 #[test]
 fn a_link_that_breaks_says_why() {
