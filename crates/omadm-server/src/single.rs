@@ -247,7 +247,7 @@ mod tests {
         let mut chunked = get.clone();
         let report = done(get.poll(&mut correlators));
         assert_eq!((report.ok, report.status), (false, Some(StatusCode::OK)));
-        assert_eq!(report.detail.as_deref(), Some("Get ./A: no results"));
+        assert_eq!(report.detail.as_deref(), Some("Get ./A: no value"));
         chunked.answer(Answer::not_answered(tag, Unanswered::TooLarge));
         let report = done(chunked.poll(&mut correlators));
         assert_eq!(report.detail.as_deref(), Some("Get ./A: too large"));

@@ -92,7 +92,6 @@ fn answered(reply: &Reply) -> Report {
         if report.children.is_none() {
             report.value = reply.text().map(str::to_owned);
         }
-        report.ok = !reply.items().is_empty() && report.ok;
     }
     if !report.ok {
         report.detail = Some(reply.complaint());

@@ -34,6 +34,8 @@ pub struct Reply {
     status: Option<StatusCode>,
     unanswered: Option<Unanswered>,
     items: Vec<Item<'static>>,
+    /// Results came with an Item.
+    has_value: bool,
     text: Option<String>,
 }
 
@@ -94,6 +96,7 @@ impl Round {
                 if let (None, Some(item)) = (&reply.text, items.first()) {
                     reply.text = text(item);
                 }
+                reply.has_value |= !items.is_empty();
                 reply.items.extend(items);
             }
             Answer::NotAnswered { reason, .. } => reply.unanswered = Some(reason),
@@ -131,6 +134,7 @@ impl Reply {
             status: None,
             unanswered: None,
             items: Vec::new(),
+            has_value: false,
             text: None,
         }
     }
@@ -153,10 +157,11 @@ impl Reply {
         self.status
     }
 
-    /// Whether it has a Status, that is a success, and nothing is missing.
+    /// Whether it has a Status, that is a success, and nothing is missing: a Get has Results too.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.status.is_some_and(StatusCode::is_success) && self.unanswered.is_none()
+        let has_all = self.has_value || !matches!(self.command, Command::Get(_));
+        self.status.is_some_and(StatusCode::is_success) && self.unanswered.is_none() && has_all
     }
 
     /// Why it got no answer, if it got none.
@@ -197,7 +202,7 @@ impl Reply {
             (Some(Unanswered::Unencodable), _) => "not expressible in the encoding".to_owned(),
             (Some(Unanswered::SessionLost), _) => "the session ended".to_owned(),
             (None, Some(code)) if !code.is_success() => format!("{code:?}"),
-            (None, Some(_)) => "no results".to_owned(),
+            (None, Some(_)) => "no value".to_owned(),
             (Some(Unanswered::NoStatus), _) | (None, None) => "no status".to_owned(),
         };
         match &*self.uri {
@@ -309,6 +314,24 @@ mod tests {
         assert_eq!(names.collect::<Vec<_>>(), ["Sequence", "Get"]);
         let tags = commands[0].flatten().map(|(tag, _)| tag.0);
         assert_eq!(tags.collect::<Vec<_>>(), [4, 5, 6]);
+    }
+
+    #[test]
+    fn a_get_without_results_has_no_value() {
+        let mut round = Round::new();
+        let sent = tags(round.send([request::get("./A"), request::delete("./B")]));
+        for tag in sent.iter().copied() {
+            round.answer(Answer::status_with(tag, StatusCode::OK, value("word")));
+        }
+        round.answer(Answer::results(sent[0], Vec::new()));
+        let [get, delete] = round.replies() else {
+            panic!()
+        };
+        assert_eq!((get.is_success(), get.text()), (false, None));
+        assert_eq!(get.complaint(), "Get ./A: no value");
+        assert!(delete.is_success());
+        round.answer(Answer::results(sent[0], value("a")));
+        assert!(round.replies()[0].is_success());
     }
 
     #[test]
