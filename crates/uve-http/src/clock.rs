@@ -1,6 +1,6 @@
 use std::time::{Duration, SystemTime};
 
-use uve::Clock;
+use uve_engine::Clock;
 
 /// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,12 +4,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use uve::Blobs;
+use uve_engine::Blobs;
 
 /// [`Blobs`] as files of one directory, which is theirs alone.
 ///
 /// ```
-/// use uve::Blobs;
+/// use uve_engine::Blobs;
 /// use uve_http::FileBlobs;
 ///
 /// # let state = tempfile::tempdir()?;
@@ -131,7 +131,7 @@ impl Blobs for FileBlobs {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use uve::MemoryBlobs;
+    use uve_engine::MemoryBlobs;
 
     use super::*;
 

@@ -38,9 +38,9 @@
 //! | 501 | | `not-supported`: any other function, one on user images above all |
 //! | 507 | `full` | |
 //!
-//! A request of UVE-5 has 1 MiB at most ([`VmConfig::piece`](uve::VmConfig::piece) with it), one of
-//! UVE-2 80 MiB ([`VmConfig::max_package`](uve::VmConfig::max_package)), an answer 16 MiB
-//! ([`VmmConfig::max_piece`](uve::VmmConfig::max_piece)). What the HTTP server itself refuses, such as a
+//! A request of UVE-5 has 1 MiB at most ([`VmConfig::piece`](uve_engine::VmConfig::piece) with it), one of
+//! UVE-2 80 MiB ([`VmConfig::max_package`](uve_engine::VmConfig::max_package)), an answer 16 MiB
+//! ([`VmmConfig::max_piece`](uve_engine::VmmConfig::max_piece)). What the HTTP server itself refuses, such as a
 //! longer request, comes without JSON. `docs/uve.md` shows an update on the wire.
 //!
 //! Who calls proves itself by `Authorization: Bearer …`: each VM has a [`Token`] of its own, and the
@@ -51,7 +51,8 @@
 //! use std::{net::TcpListener, sync::Arc};
 //!
 //! use omadm_core::MemoryJournal;
-//! use uve::{EmbeddedDataCentre, MemoryBlobs, Uve5, Uve5Error, Vmm, VmmConfig};
+//! use uve::{Uve5, Uve5Error};
+//! use uve_engine::{EmbeddedDataCentre, MemoryBlobs, Vmm, VmmConfig};
 //! use uve_http::{SystemClock, Token, Uve5Client, Uve5Service};
 //!
 //! let journal = Arc::new(MemoryJournal::new());

@@ -25,10 +25,8 @@ use std::{
 
 use omadm_store::RedbJournal;
 use tempfile::TempDir;
-use uve::{
-    Digest, EmbeddedDataCentre, Progress, Selection, UaPackage, Uve2, Vm, VmConfig, VmEvent, Vmm,
-    VmmConfig, session::State,
-};
+use uve::{Digest, UaPackage, Uve2, session::State};
+use uve_engine::{EmbeddedDataCentre, Progress, Selection, Vm, VmConfig, VmEvent, Vmm, VmmConfig};
 use uve_http::{FileBlobs, SystemClock, Token, Uve5Client, Uve5Service};
 
 const ROUNDS: u64 = 20;

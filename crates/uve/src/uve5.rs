@@ -9,7 +9,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, EventId, ImageInfo, UaId, UaSessionId, UpdateId, UserId, Version, VmId};
+use crate::{
+    Digest, EventId, ImageInfo, InvalidId, UaId, UaSessionId, UpdateId, UserId, Version, VmId,
+};
 
 /// What a VM asks of the VMM. `vm` is the VM that asks; who carries the calls proves it.
 pub trait Uve5: Send + Sync {
@@ -228,6 +230,14 @@ pub enum Uve5Error {
         /// What went wrong.
         reason: String,
     },
+}
+
+impl From<InvalidId> for Uve5Error {
+    fn from(error: InvalidId) -> Self {
+        Self::BadRequest {
+            reason: error.to_string(),
+        }
+    }
 }
 
 impl Uve5Error {

@@ -4,9 +4,12 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use omadm_core::MemoryJournal;
 use uve::{
-    Digest, EmbeddedDataCentre, MemoryBlobs, MonitoringNotification, Progress, Selection,
-    SessionDisconnect, SteppedClock, UaPackage, UserId, Uve2, Uve2Error, Vm, VmConfig, VmError,
-    Vmm, VmmConfig, VmmEvent, session::State,
+    Digest, MonitoringNotification, SessionDisconnect, UaPackage, UserId, Uve2, Uve2Error,
+    session::State,
+};
+use uve_engine::{
+    EmbeddedDataCentre, MemoryBlobs, Progress, Selection, SteppedClock, Vm, VmConfig, VmError, Vmm,
+    VmmConfig, VmmEvent,
 };
 use uve_http::{Server, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service};
 

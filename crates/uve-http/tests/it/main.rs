@@ -18,8 +18,10 @@ use omadm_core::MemoryJournal;
 use omadm_http::Server;
 use tempfile::TempDir;
 use uve::{
-    Digest, EmbeddedDataCentre, MonitoringNotification, Progress, SteppedClock, UaPackage, Uve2,
-    Uve2Error, Uve5, Uve5Error, Vm, VmConfig, VmError, Vmm, VmmConfig, session::State,
+    Digest, MonitoringNotification, UaPackage, Uve2, Uve2Error, Uve5, Uve5Error, session::State,
+};
+use uve_engine::{
+    EmbeddedDataCentre, Progress, SteppedClock, Vm, VmConfig, VmError, Vmm, VmmConfig,
 };
 use uve_http::{FileBlobs, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service};
 

@@ -11,9 +11,10 @@ use std::{
 
 use serde::Serialize;
 use tempfile::TempDir;
-use uve::{
-    Digest, EmbeddedDataCentre, MonitoringNotification, Progress, Selection, UaPackage, UserId,
-    Uve2, Uve2Error, Vm, VmConfig, VmError, VmEvent, Vmm, VmmConfig, VmmEvent, session::State,
+use uve::{Digest, MonitoringNotification, UaPackage, UserId, Uve2, Uve2Error, session::State};
+use uve_engine::{
+    EmbeddedDataCentre, Progress, Selection, Vm, VmConfig, VmError, VmEvent, Vmm, VmmConfig,
+    VmmEvent,
 };
 use uve_http::{
     FileBlobs, Server, SystemClock, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service,

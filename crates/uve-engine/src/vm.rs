@@ -13,12 +13,13 @@ use std::{
 use omadm_core::{Batch, Journal, JournalError, Space};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Blobs, Clock, Digest, EventId, ImageInfo, Selection, UaId, UaSessionId, UpdateId, UserId, Uve5,
-    Uve5Error, Version, VmId, record,
+use uve::{
+    Digest, EventId, ImageInfo, UaId, UaSessionId, UpdateId, UserId, Uve5, Uve5Error, Version,
+    VmId,
     session::{Event, State},
-    vmm::lock,
 };
+
+use crate::{Blobs, Clock, Selection, record, vmm::lock};
 
 const SPACE: Space = Space::new("uve-vm");
 const SESSION: &str = "session";
@@ -195,7 +196,7 @@ struct Saving {
 }
 
 /// A VM that serves one user at a time, over [`Uve5`], and is managed over
-/// [`Uve2`](crate::Uve2), which it implements.
+/// [`Uve2`](uve::Uve2), which it implements.
 ///
 /// What it promised is in its journal before it is done. [`drive`](Vm::drive) does what is due: call
 /// it after each change and whenever its [`Progress`] says.
@@ -394,7 +395,7 @@ impl Vm {
     /// A second user begins to watch.
     ///
     /// # Errors
-    /// [`VmError::NotAuthorized`] unless the VMM [said so](crate::Uve2::notify_monitoring).
+    /// [`VmError::NotAuthorized`] unless the VMM [said so](uve::Uve2::notify_monitoring).
     pub fn monitor(&self, session: &UaSessionId, user: &UserId) -> Result<(), VmError> {
         let now = self.clock.now();
         let mut open = lock(&self.record);

@@ -4,7 +4,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use proptest::prelude::*;
-use uve::{Blobs, Progress, Selection, Uve5, Vm, VmEvent, session::State};
+use uve::{Uve5, session::State};
+use uve_engine::{Blobs, Progress, Selection, Vm, VmEvent};
 
 use crate::bench::{Bench, Break, Disk, Wire, content};
 

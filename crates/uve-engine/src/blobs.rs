@@ -65,7 +65,7 @@ pub trait Blobs: Send + Sync {
 /// [`Blobs`] in memory.
 ///
 /// ```
-/// use uve::{Blobs, MemoryBlobs};
+/// use uve_engine::{Blobs, MemoryBlobs};
 ///
 /// let blobs = MemoryBlobs::default();
 /// blobs.write_at("uif", 2, b"c")?;

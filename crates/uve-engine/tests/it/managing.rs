@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use uve::{
-    Blobs, Digest, MonitoringNotification, Progress, UaPackage, Uve2, Uve2Error, VmError,
-    session::State,
-};
+use uve::{Digest, MonitoringNotification, UaPackage, Uve2, Uve2Error, session::State};
+use uve_engine::{Blobs, Progress, VmError};
 
 use crate::bench::{Bench, Disk, PACKAGE, content, editor, ua, user};
 
@@ -180,13 +178,13 @@ fn uas_are_deployed_updated_and_deleted() {
     };
     assert_eq!(blobs(), 1, "of two versions one is kept");
 
-    let vm = uve::Vm::open(
+    let vm = uve_engine::Vm::open(
         "a".parse().unwrap(),
         bench.vmm.clone(),
         disk.journal.clone(),
         disk.blobs.clone(),
         bench.clock.clone(),
-        uve::VmConfig::default(),
+        uve_engine::VmConfig::default(),
     )
     .unwrap();
     assert_eq!(vm.uas().unwrap(), [two]);
@@ -214,10 +212,10 @@ fn a_ua_in_use_stays() {
 fn uas_have_limits() {
     let bench = Bench::new();
     let disk = Disk::default();
-    let mut config = uve::VmConfig::default();
+    let mut config = uve_engine::VmConfig::default();
     config.max_package = 4;
     config.max_uas = 1;
-    let vm = uve::Vm::open(
+    let vm = uve_engine::Vm::open(
         "a".parse().unwrap(),
         bench.vmm.clone(),
         disk.journal.clone(),

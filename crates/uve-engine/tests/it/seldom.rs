@@ -7,10 +7,10 @@ use std::{
 };
 
 use uve::{
-    BeginUpdate, Begun, Blobs, CommitUpdate, DataCentre, Digest, EmbeddedDataCentre,
-    MonitoringNotification, Progress, Uve2, Uve2Error, Uve5, Uve5Error, Version, Vm, VmConfig,
-    VmEvent, VmmEvent, WriteUpdate, session::State,
+    BeginUpdate, Begun, CommitUpdate, DataCentre, Digest, MonitoringNotification, Uve2, Uve2Error,
+    Uve5, Uve5Error, Version, WriteUpdate, session::State,
 };
+use uve_engine::{Blobs, EmbeddedDataCentre, Progress, Vm, VmConfig, VmEvent, VmmEvent};
 
 use crate::bench::{Bench, Break, Disk, Wire, content, ua, user, vm_id};
 

@@ -13,9 +13,11 @@ use std::{
 
 use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space};
 use uve::{
-    Blobs, DataCentre, Digest, EmbeddedDataCentre, MemoryBlobs, MonitoringNotification, Progress,
-    Selection, UaPackage, Uve2, Uve2Error, Version, Vm, VmConfig, VmEvent, Vmm, VmmConfig,
-    VmmEvent, session::State,
+    DataCentre, Digest, MonitoringNotification, UaPackage, Uve2, Uve2Error, Version, session::State,
+};
+use uve_engine::{
+    Blobs, EmbeddedDataCentre, MemoryBlobs, Progress, Selection, Vm, VmConfig, VmEvent, Vmm,
+    VmmConfig, VmmEvent,
 };
 
 use crate::bench::{Bench, Disk, PACKAGE, Wire, content, editor, ua, user, vm_id};

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use uve::{
-    BeginUpdate, Begun, Blobs, CommitUpdate, Digest, Progress, Uve5, Uve5Error, Version, VmError,
-    VmEvent, VmmEvent, WriteUpdate, session::State,
+    BeginUpdate, Begun, CommitUpdate, Digest, Uve5, Uve5Error, Version, WriteUpdate, session::State,
 };
+use uve_engine::{Blobs, Progress, VmError, VmEvent, VmmEvent};
 
 use crate::bench::{Bench, Disk, content, ua, user, vm_id};
 

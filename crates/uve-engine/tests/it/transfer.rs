@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use uve::{Blobs, Progress, VmmEvent, session::State};
+use uve::session::State;
+use uve_engine::{Blobs, Progress, VmmEvent};
 
 use crate::bench::{Bench, Break, Disk, Wire, content};
 
@@ -56,7 +57,7 @@ fn broken_session(at: i64, how: Break, restart: &str) {
     let selection = bench.serve("ann", &vm);
 
     let mut events = Vec::new();
-    let mut again = |vm: &mut uve::Vm, bench: &mut Bench| {
+    let mut again = |vm: &mut uve_engine::Vm, bench: &mut Bench| {
         wire.mend();
         if restart == "vmm" || restart == "both" {
             events.extend(bench.vmm.take_events());

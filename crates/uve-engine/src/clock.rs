@@ -15,7 +15,7 @@ pub trait Clock: Send + Sync {
 /// ```
 /// use std::time::Duration;
 ///
-/// use uve::{Clock, SteppedClock};
+/// use uve_engine::{Clock, SteppedClock};
 ///
 /// let clock = SteppedClock::default();
 /// clock.advance(Duration::from_secs(60));

@@ -7,11 +7,13 @@ use std::{
 use omadm_core::{Batch, Journal, JournalError, Space};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    BeginUpdate, Begun, Clock, CommitUpdate, DataCentre, Digest, EventId, ImageInfo, InvalidId,
-    ReadUif, Retrieved, SessionDisconnect, UaId, UaSessionId, UpdateId, Upload, UserId, Uve5,
-    Uve5Error, Version, VmId, WriteUpdate, data_centre::storage, record,
+use uve::{
+    BeginUpdate, Begun, CommitUpdate, DataCentre, Digest, EventId, ImageInfo, ReadUif, Retrieved,
+    SessionDisconnect, UaId, UaSessionId, UpdateId, Upload, UserId, Uve5, Uve5Error, Version, VmId,
+    WriteUpdate,
 };
+
+use crate::{Clock, data_centre::storage, record};
 
 const USERS: Space = Space::new("uve-users");
 const NEXT: &str = "uve-sessions";
@@ -93,14 +95,6 @@ pub enum VmmError {
     /// The journal failed.
     #[error("the VMM's journal failed")]
     Journal(#[from] JournalError),
-}
-
-impl From<InvalidId> for Uve5Error {
-    fn from(error: InvalidId) -> Self {
-        Self::BadRequest {
-            reason: error.to_string(),
-        }
-    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{ASIDE, COPY, Lease, Progress, Record, Saving, Vm, VmError, VmEvent};
-use crate::{
+use uve::{
     BeginUpdate, Begun, CommitUpdate, ReadUif, SessionDisconnect, Uve5Error, Version, WriteUpdate,
-    data_centre::digest,
     session::{Event, State},
-    vmm::lock,
 };
+
+use crate::{data_centre::digest, vmm::lock};
 
 /// Answers that do not lead on are followed by a pause after this many.
 const PATIENCE: u32 = 4;
@@ -272,7 +272,7 @@ impl Vm {
         let update = format!("{}.{}", record.selection.session, base.next());
         let update = update
             .parse()
-            .map_err(|error: crate::InvalidId| failed(&error.to_string()))?;
+            .map_err(|error: uve::InvalidId| failed(&error.to_string()))?;
         let saving = Saving {
             update,
             base,
@@ -400,7 +400,7 @@ fn aside_name(record: &Record) -> String {
 
 /// The first 32 digits of a text's digest.
 fn short(text: &str) -> String {
-    let mut digits = crate::Digest::of(text.as_bytes()).to_string();
+    let mut digits = uve::Digest::of(text.as_bytes()).to_string();
     digits.truncate(32);
     digits
 }

@@ -10,9 +10,11 @@ use std::{
 
 use omadm_core::MemoryJournal;
 use uve::{
-    BeginUpdate, Begun, CommitUpdate, Digest, EmbeddedDataCentre, MemoryBlobs, ReadUif, Retrieved,
-    Selection, SessionDisconnect, SteppedClock, UaId, UaPackage, UserId, Uve2, Uve5, Uve5Error,
-    Version, Vm, VmConfig, VmId, Vmm, VmmConfig, WriteUpdate,
+    BeginUpdate, Begun, CommitUpdate, Digest, ReadUif, Retrieved, SessionDisconnect, UaId,
+    UaPackage, UserId, Uve2, Uve5, Uve5Error, Version, VmId, WriteUpdate,
+};
+use uve_engine::{
+    EmbeddedDataCentre, MemoryBlobs, Selection, SteppedClock, Vm, VmConfig, Vmm, VmmConfig,
 };
 
 pub(crate) const PACKAGE: &[u8] = b"an editor";

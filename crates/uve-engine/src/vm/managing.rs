@@ -4,11 +4,12 @@ use omadm_core::{Batch, JournalError, Space};
 use serde::{Deserialize, Serialize};
 
 use super::{Monitor, Vm, VmError};
-use crate::{
-    Digest, MonitoringNotification, UaId, UaPackage, UaSessionId, Uve2, Uve2Error, record,
+use uve::{
+    Digest, MonitoringNotification, UaId, UaPackage, UaSessionId, Uve2, Uve2Error,
     session::{Event, State},
-    vmm::lock,
 };
+
+use crate::{record, vmm::lock};
 
 const UAS: Space = Space::new("uve-uas");
 const NEXT: &str = "uve-uas";
