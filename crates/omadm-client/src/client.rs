@@ -176,7 +176,7 @@ impl Client {
             (Input::Abort, phase @ (Phase::Idle | Phase::Aborting(_))) => phase,
         };
         if !self.in_session() {
-            self.notifications.reconsider(&mut self.core);
+            self.notifications.reconsider(&mut self.core, now);
             let Core { config, device, .. } = &mut self.core;
             self.notifications.advance(config, device, now);
         }

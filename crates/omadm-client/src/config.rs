@@ -79,8 +79,11 @@ pub struct Config {
     /// [for good](crate::DropReason::Unacceptable), and when a session is wanted after one that failed.
     /// Default: 10 times, after 1 min, 2 min, … at most 24 h.
     pub alert_retry: Backoff,
-    /// How many notifications are read in a minute; more are dropped. Default: 20.
+    /// How many notifications of the server are taken in a minute; more are dropped. Default: 20.
     pub max_notifications: u32,
+    /// How many notifications are read in a minute, whoever sent them; more are dropped, for each
+    /// costs a digest. Default: 6,000.
+    pub max_unverified_notifications: u32,
     /// Whether a notification may prove itself by the nonce of resynchronisation. Default: no.
     pub nonce_resync: Resync,
     /// How many alerts may wait; what comes beyond is dropped. Default: 1,000.
@@ -126,6 +129,7 @@ impl Config {
                 cap: Duration::from_secs(24 * 60 * 60),
             },
             max_notifications: 20,
+            max_unverified_notifications: 6000,
             nonce_resync: Resync::Refused,
             max_queued_alerts: 1000,
             max_open_jobs: 256,

@@ -30,7 +30,7 @@ const WAITING: usize = 16;
 /// How long a session waits for the person at the device to see that it begins.
 const NOTICE: Duration = Duration::from_secs(10);
 
-/// The time that [`Config::max_notifications`] is for.
+/// The time that [`Config::max_notifications`] and [`Config::max_unverified_notifications`] are for.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// A notification that comes from the server, and came for the first time:
@@ -52,7 +52,8 @@ pub struct Notified {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum NotificationDrop {
-    /// More than [`Config::max_notifications`] came in a minute; it was not read.
+    /// More than [`Config::max_notifications`] were taken in a minute, or more than
+    /// [`Config::max_unverified_notifications`] came.
     TooMany,
     /// It is malformed.
     Malformed(NotificationError),
@@ -89,12 +90,34 @@ impl fmt::Display for NotificationDrop {
     }
 }
 
+/// A minute, and how many there were since it began.
+#[derive(Debug, Default)]
+struct Minute {
+    /// Monotonic.
+    began: Duration,
+    count: u32,
+}
+
+impl Minute {
+    /// Counts one more; whether it is within the limit.
+    fn count(&mut self, limit: u32, now: Now) -> bool {
+        if now.mono.saturating_sub(self.began) >= WINDOW {
+            *self = Self {
+                began: now.mono,
+                count: 0,
+            };
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= limit
+    }
+}
+
 /// The notifications of the server.
 #[derive(Debug)]
 pub(crate) struct Notifications {
     taken: Taken,
-    /// When the minute began, monotonic, and how many came since.
-    window: (Duration, u32),
+    came: Minute,
+    verified: Minute,
     waiting: VecDeque<Notified>,
     /// What came in a session that may bring the nonce it is signed with, and what came behind.
     early: VecDeque<Vec<u8>>,
@@ -114,7 +137,8 @@ impl Notifications {
         };
         Ok(Self {
             taken,
-            window: (Duration::ZERO, 0),
+            came: Minute::default(),
+            verified: Minute::default(),
             waiting: VecDeque::new(),
             early: VecDeque::new(),
             open: None,
@@ -124,15 +148,15 @@ impl Notifications {
 
     /// A notification came. What is taken is durable, and waits until no session is open.
     pub(crate) fn receive(&mut self, octets: &[u8], in_session: bool, core: &mut Core, now: Now) {
-        if now.mono.saturating_sub(self.window.0) >= WINDOW {
-            self.window = (now.mono, 0);
-        }
-        self.window.1 = self.window.1.saturating_add(1);
-        if self.window.1 > core.config.max_notifications || self.early.len() >= WAITING {
-            let reason = NotificationDrop::TooMany;
-            core.device.tell(Event::NotificationDropped(reason));
-        } else if self.early.is_empty() {
-            match self.judge(octets, core) {
+        let limit = core.config.max_unverified_notifications;
+        let full = self.early.len() >= WAITING;
+        if !self.came.count(limit, now) {
+            self.settle(Err(NotificationDrop::TooMany), core);
+        } else if self.early.is_empty() || full {
+            match self.judge(octets, core, now) {
+                Err(NotificationDrop::Forged) if full => {
+                    self.settle(Err(NotificationDrop::TooMany), core);
+                }
                 Err(NotificationDrop::Forged) if in_session => self.early.push_back(octets.into()),
                 judged => self.settle(judged, core),
             }
@@ -142,9 +166,9 @@ impl Notifications {
     }
 
     /// No session is open any more: what came too early is judged.
-    pub(crate) fn reconsider(&mut self, core: &mut Core) {
+    pub(crate) fn reconsider(&mut self, core: &mut Core, now: Now) {
         for octets in std::mem::take(&mut self.early) {
-            let judged = self.judge(&octets, core);
+            let judged = self.judge(&octets, core, now);
             self.settle(judged, core);
         }
     }
@@ -163,7 +187,12 @@ impl Notifications {
         }
     }
 
-    fn judge(&mut self, octets: &[u8], core: &Core) -> Result<Notified, NotificationDrop> {
+    fn judge(
+        &mut self,
+        octets: &[u8],
+        core: &Core,
+        now: Now,
+    ) -> Result<Notified, NotificationDrop> {
         let Core { config, device, .. } = core;
         let read = Unverified::parse(octets).map_err(NotificationDrop::Malformed)?;
         if read.claimed().server_id != config.server_id {
@@ -198,6 +227,9 @@ impl Notifications {
             .taken
             .with(session_id, resync.unwrap_or(nonce), &stored);
         let taken = taken.ok_or(NotificationDrop::Repeated)?;
+        if !self.verified.count(config.max_notifications, now) {
+            return Err(NotificationDrop::TooMany);
+        }
         let mut batch = Batch::new();
         batch.put(Space::NOTIFICATIONS, key(config), taken.encode());
         device

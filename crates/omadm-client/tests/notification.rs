@@ -150,7 +150,7 @@ fn what_is_not_from_the_server_does_nothing() {
 #[test]
 fn one_wrong_bit_anywhere_does_nothing() {
     let mut config = config();
-    config.max_notifications = u32::MAX;
+    config.max_unverified_notifications = u32::MAX;
     let mut bench = Bench::new(config);
     let commits = bench.journal.commits();
     let octets = signed(0x8001);
@@ -192,9 +192,44 @@ fn the_nonce_of_resynchronisation_counts_when_allowed_and_once() {
 }
 
 #[test]
-fn more_than_some_a_minute_are_not_read() {
+fn junk_keeps_no_notification_away() {
+    let mine = Notification::new(7, SERVER_ID.parse().unwrap()).unwrap();
+    let forged = mine.sign(&"guess".into(), b"").unwrap();
+    let old = signed(1);
+    let mut bench = bench();
+    assert_eq!(starts(&notify(&mut bench, &old)), [1]);
+    for _ in 0..1000 {
+        for junk in [b"x".as_slice(), &forged, &old] {
+            assert!(!notify(&mut bench, junk).contains(&Err(NotificationDrop::TooMany)));
+        }
+    }
+    bench.start();
+    for _ in 0..100 {
+        notify(&mut bench, &forged);
+    }
+    assert_eq!(notify(&mut bench, &signed(2)), [], "it waits");
+}
+
+#[test]
+fn more_of_the_server_than_some_a_minute_are_not_taken() {
     let mut config = config();
     config.max_notifications = 3;
+    let mut bench = Bench::new(config);
+    for id in 1..=3 {
+        notify(&mut bench, &signed(id));
+    }
+    assert_eq!(
+        notify(&mut bench, &signed(4)),
+        [Err(NotificationDrop::TooMany)]
+    );
+    bench.advance(Duration::from_secs(60));
+    assert_eq!(notify(&mut bench, &signed(4)), [], "it waits");
+}
+
+#[test]
+fn more_than_some_a_minute_are_not_read() {
+    let mut config = config();
+    config.max_unverified_notifications = 3;
     let mut bench = Bench::new(config);
     for _ in 0..3 {
         assert!(!notify(&mut bench, b"x").contains(&Err(NotificationDrop::TooMany)));
