@@ -262,8 +262,8 @@ mod tests {
 
     #[test]
     fn expect_and_stop_rule_the_plan() {
-        let plan = "[[step]]\nexec = './a'\nexpect = 405\n[[step]]\nget = './a'\nstop = true\n\
-                    [[step]]\nget = './b'\n";
+        let plan = "[[step]]\nexec = './a'\nexpect = 405\n[[step]]\ndelete = './a'\nstop = true\n\
+                    [[step]]\ndelete = './b'\n";
         let refused = StatusCode::COMMAND_NOT_ALLOWED;
         assert_eq!(
             run(plan, refused),
