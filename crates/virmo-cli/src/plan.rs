@@ -201,8 +201,15 @@ struct Image {
 #[derive(Debug)]
 pub(crate) enum PlanError {
     Read(io::Error),
-    /// What is wrong, with its line.
-    Syntax(String),
+    Syntax {
+        line: usize,
+        why: String,
+    },
+    /// What is no status.
+    Expect {
+        line: usize,
+        expect: u16,
+    },
     /// A step that does not say one thing to do.
     Step {
         line: usize,
@@ -220,7 +227,13 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => error.fmt(f),
-            Self::Syntax(text) => f.write_str(text.trim_end()),
+            Self::Syntax { line, why } => write!(f, "line {line}: {why}"),
+            Self::Expect { line, expect } => {
+                write!(
+                    f,
+                    "line {line}: expect = {expect}: a status is from 100 to 599"
+                )
+            }
             Self::Step { line, actions: 0 } => write!(f, "line {line}: the step does nothing"),
             Self::Step { line, actions } => {
                 write!(
@@ -268,17 +281,27 @@ fn load(raw: &mut Raw, folder: &Path, line: usize) -> Result<(), PlanError> {
 
 /// Reads the text of a plan.
 pub(crate) fn parse(text: &str) -> Result<Vec<Step>, PlanError> {
-    let file: File = toml::from_str(text).map_err(|error| PlanError::Syntax(error.to_string()))?;
+    let line_at = |offset: usize| {
+        let before = text.get(..offset).unwrap_or(text);
+        before.matches('\n').count() + 1
+    };
+    let file: File = toml::from_str(text).map_err(|error| PlanError::Syntax {
+        line: line_at(error.span().map_or(0, |span| span.start)),
+        why: error.message().trim_end().replace('\n', ", "),
+    })?;
     file.step
         .into_iter()
         .map(|row| {
-            let start = text.get(..row.span().start).unwrap_or_default();
-            step(row.into_inner(), start.lines().count() + 1)
+            let line = line_at(row.span().start);
+            step(row.into_inner(), line)
         })
         .collect()
 }
 
 fn step(row: Row, line: usize) -> Result<Step, PlanError> {
+    if let Some(expect) = row.expect.filter(|expect| !(100..600).contains(expect)) {
+        return Err(PlanError::Expect { line, expect });
+    }
     let vm = |make: fn(String) -> Action| move |row: Vm| make(row.vm);
     let mut actions: Vec<Action> = [
         row.deliver_image.map(Action::DeliverImage),
@@ -432,6 +455,12 @@ ask_user = { vm = "entvm", kind = "confirm", text = "Add the access point?" }
             missing.contains("line 2") && missing.contains("image"),
             "{missing}"
         );
+        for (expect, is_status) in [(99, false), (100, true), (599, true), (600, false)] {
+            let plan = parse(&format!("\n[[step]]\nget = '.'\nexpect = {expect}\n"));
+            let why = format!("line 2: expect = {expect}: a status is from 100 to 599");
+            let why = (!is_status).then_some(why);
+            assert_eq!(plan.err().map(|error| error.to_string()), why);
+        }
         let broken = error("[[step]]\nget = \n");
         assert!(broken.contains("line 2"), "{broken}");
     }

@@ -12,6 +12,7 @@ use std::{
 use virmo::{
     dm::{
         core::{EchoType, GenericAlert, InputType, Interaction, UserInteraction},
+        download::{DownloadUri, InvalidUriKind},
         session::{Answer, Correlators, Procedure, Report, Step as Next},
     },
     params::ResourceConfig,
@@ -96,7 +97,10 @@ impl Procedure for Planned {
         match self.inner.poll(correlators) {
             Next::Done(mut report) => {
                 if let Some(expect) = self.expect {
-                    report.ok = report.status.is_some_and(|status| status.get() == expect);
+                    let expected = report.status.is_some_and(|status| status.get() == expect);
+                    // What a status of success hides stays a failure.
+                    let success = report.status.is_some_and(|status| status.is_success());
+                    report.ok = expected && (report.ok || !success);
                 }
                 if !report.ok && self.stop {
                     self.course.stopped.store(true, Ordering::SeqCst);
@@ -138,6 +142,16 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
         }
         Action::DeliverImage(it) => {
             let uri = resolve(&it.uri, base);
+            match uri.parse::<DownloadUri>() {
+                // Whether it can fetch that is for the device to say.
+                Err(error) if error.kind != InvalidUriKind::Scheme => {
+                    return Err(error.to_string());
+                }
+                _ => {}
+            }
+            if !is_media_type(&it.media_type) {
+                return Err(format!("{:?} is no media type", it.media_type));
+            }
             let mut procedure = DeliverImage::new(image(&it.node)?, &it.name, uri, &it.media_type);
             if let Some(description) = &it.description {
                 procedure = procedure.with_description(description);
@@ -190,15 +204,52 @@ fn config(text: &str) -> Result<ResourceConfig, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}"))
 }
 
+/// Whether a text is a type and a subtype, with parameters or without. [RFC 9110 §8.3.1]
+fn is_media_type(text: &str) -> bool {
+    let is_token = |part: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !part.is_empty() && part.bytes().all(allowed)
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    let tokens = essence.split_once('/');
+    tokens.is_some_and(|(kind, below)| is_token(kind) && is_token(below))
+        && !text.contains(char::is_control)
+}
+
+/// Whether a URI is one of the server's.
+pub(crate) fn is_relative(uri: &str) -> bool {
+    !uri.contains("://")
+}
+
 /// A URI as it is, or against where the server is found if it has no scheme.
 pub(crate) fn resolve(uri: &str, base: &str) -> String {
-    if uri.contains("://") {
+    if !is_relative(uri) {
         return uri.to_owned();
     }
     format!("{base}/{}", uri.trim_start_matches('/'))
 }
 
+/// No user is asked for longer than a day.
+const LONGEST: u64 = 86_400;
+
 fn ask(it: &AskUser) -> Result<Box<dyn Procedure>, String> {
+    for (name, seconds) in [
+        ("min_seconds", it.min_seconds),
+        ("max_seconds", it.max_seconds),
+    ] {
+        if let Some(seconds) = seconds.filter(|seconds| *seconds > LONGEST) {
+            return Err(format!(
+                "{name} = {seconds}: it is at most {LONGEST}, a day"
+            ));
+        }
+    }
+    if let (Some(min), Some(max)) = (it.min_seconds, it.max_seconds)
+        && min > max
+    {
+        return Err(format!(
+            "min_seconds = {min} is more than max_seconds = {max}"
+        ));
+    }
     if it.vm.is_some() {
         return Err("ask_user of a VM: not built yet".to_owned());
     }
@@ -216,7 +267,11 @@ fn ask(it: &AskUser) -> Result<Box<dyn Procedure>, String> {
     let mut asked = UserInteraction::new(interaction, &it.text);
     asked.options.min_display = it.min_seconds.map(Duration::from_secs);
     asked.options.max_display = it.max_seconds.map(Duration::from_secs);
-    asked.options.default_response = it.default.clone();
+    asked.options.default_response = it.default.as_ref().map(|default| match it.kind {
+        // As the result is told.
+        Kind::Choices => default.replace(',', "-"),
+        _ => default.clone(),
+    });
     asked.options.max_length = it.max_length;
     asked.options.input = match it.input {
         Input::Text => InputType::Alphanumeric,
@@ -228,6 +283,11 @@ fn ask(it: &AskUser) -> Result<Box<dyn Procedure>, String> {
     };
     if it.password {
         asked.options.echo = EchoType::Password;
+    }
+    if let (Some(default), None) = (&it.default, asked.default_answer()) {
+        return Err(format!(
+            "default = {default:?} is no answer to the question"
+        ));
     }
     Ok(Box::new(virmo::dm::server::AskUser::new(asked)))
 }
@@ -276,6 +336,16 @@ mod tests {
     }
 
     #[test]
+    fn a_get_without_results_fails() {
+        let plan = "[[step]]\nget = './a'\n[[step]]\nget = './a'\nexpect = 200\n\
+                    [[step]]\nget = './a'\nexpect = 404\n";
+        let failed = (false, false);
+        assert_eq!(run(plan, StatusCode::OK), [failed; 3]);
+        let seen = run(plan, StatusCode::NOT_FOUND);
+        assert_eq!(seen, [failed, failed, (true, false)]);
+    }
+
+    #[test]
     fn what_cannot_be_built_is_named_with_its_step() {
         let error = |text: &str| procedures(&plan::parse(text).unwrap(), "http://h").unwrap_err();
         for (step, why) in [
@@ -301,6 +371,54 @@ mod tests {
                 "value and value_file",
             ),
             ("copy = { from = './a', to = '' }", "\"\": "),
+            (
+                "deliver_image = { node = 'a', name = '', uri = 'http://', media_type = 'x/y' }",
+                "\"http://\" ",
+            ),
+            (
+                "deliver_image = { node = 'a', name = '', uri = 'x', media_type = 'x' }",
+                "\"x\" is no media type",
+            ),
+            (
+                "add = { uri = './a', value = 'abc', format = 'int' }",
+                "\"abc\" is no int",
+            ),
+            (
+                "add = { uri = './a', value = 'yes', format = 'bool' }",
+                "\"yes\" is no bool",
+            ),
+            (
+                "sequence = [{ replace = { uri = './a', value = 'x', format = 'date' } }]",
+                "\"x\" is no date",
+            ),
+            (
+                "add = { uri = './a', value = '<a/>', format = 'xml', type = 'application/vnd.syncml.dmtnds+xml' }",
+                "the value is no tree: ",
+            ),
+            (
+                "atomic = [{ sequence = [{ atomic = [{ get = './a' }] }] }]",
+                "an atomic in an atomic",
+            ),
+            (
+                "sequence = [{ atomic = [{ atomic = [{ get = './a' }] }] }]",
+                "an atomic in an atomic",
+            ),
+            (
+                "ask_user = { kind = 'choice', text = '?', choices = ['a', 'b'], default = '3' }",
+                "default = \"3\" is no answer",
+            ),
+            (
+                "ask_user = { kind = 'choices', text = '?', choices = ['a', 'b'], default = '1,0' }",
+                "default = \"1,0\" is no answer",
+            ),
+            (
+                "ask_user = { kind = 'confirm', text = '?', max_seconds = 86401 }",
+                "max_seconds = 86401: it is at most 86400, a day",
+            ),
+            (
+                "ask_user = { kind = 'confirm', text = '?', min_seconds = 3, max_seconds = 2 }",
+                "min_seconds = 3 is more than max_seconds = 2",
+            ),
             ("sequence = []", "nothing in it"),
             ("atomic = [{ get = './a?prop=X' }]", "\"./a?prop=X\": "),
             (

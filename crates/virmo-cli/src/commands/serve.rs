@@ -41,6 +41,10 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
             .map_err(|error| Failure::usage(format_args!("--plan {}: {error}", path.display())))?,
         None => Vec::new(),
     };
+    if let Some(path) = &args.plan {
+        check(&steps, args)
+            .map_err(|why| Failure::usage(format_args!("--plan {}: {why}", path.display())))?;
+    }
     if args.once && steps.is_empty() {
         return Err(Failure::usage("--once needs a --plan with steps"));
     }
@@ -74,6 +78,23 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
             return if ok { Ok(()) } else { Err(Failure::Told) };
         }
     }
+}
+
+/// Whether a plan can be carried out: each device gets procedures of its own.
+fn check(steps: &[Step], args: &args::Serve) -> Result<(), String> {
+    for Step { line, action, .. } in steps {
+        if let Action::DeliverImage(it) = action
+            && steps::is_relative(&it.uri)
+            && args.images.is_none()
+            && args.public_url.is_none()
+        {
+            return Err(format!(
+                "line {line}: {:?} needs --images or --public-url",
+                it.uri
+            ));
+        }
+    }
+    steps::procedures(steps, &format!("http://{}", args.listen)).map(drop)
 }
 
 /// What a server of this program is made from.
@@ -110,10 +131,6 @@ pub(crate) fn start(
         Some(url) => url.clone(),
         None => format!("{scheme}://{address}"),
     };
-    // Once for the errors; each device gets procedures of its own.
-    steps::procedures(&steps, &base)
-        .map_err(|why| Failure::usage(format_args!("the plan: {why}")))?;
-
     let mut config = Config::new(virmo::runtime::correlator_prefix());
     config.max_procedures = config.max_procedures.max(steps.len());
     config.wbxml = settings.wbxml;
@@ -166,7 +183,7 @@ pub(crate) fn start(
 fn is_relative(steps: &[Step]) -> bool {
     steps
         .iter()
-        .any(|step| matches!(&step.action, Action::DeliverImage(it) if !it.uri.contains("://")))
+        .any(|step| matches!(&step.action, Action::DeliverImage(it) if steps::is_relative(&it.uri)))
 }
 
 /// The image folder, each file of the plan under the media type the plan gives it.

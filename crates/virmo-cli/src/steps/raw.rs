@@ -3,10 +3,12 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use virmo::dm::{
     core::Format,
+    markup::Encoding,
+    mo::tnds,
     server::{CommandGroup, SingleCommand},
     session::{Answer, Correlators, Procedure, Reply, Report, Round, Step as Next, request},
     syncml::{Command, Data, Group, Item, NodeCommand},
-    tree::{List, Selector, Target, Uri},
+    tree::{List, Selector, Target, Uri, Value},
 };
 
 use crate::{
@@ -17,7 +19,11 @@ use crate::{
 /// What a command is called, and how it is done.
 pub(super) fn procedure(raw: &Raw) -> Result<(String, Box<dyn Procedure>), String> {
     let procedure: Box<dyn Procedure> = match raw {
-        Raw::Atomic(group) => Box::new(CommandGroup::atomic(members(group)?)),
+        Raw::Atomic(group) => {
+            let members = members(group)?;
+            refuse_atomic(group)?;
+            Box::new(CommandGroup::atomic(members))
+        }
         Raw::Sequence(group) => Box::new(CommandGroup::sequence(members(group)?)),
         raw => Box::new(Single {
             command: command(raw)?,
@@ -67,9 +73,25 @@ fn command(raw: &Raw) -> Result<Command<'static>, String> {
             let value = value(it)?.ok_or("a value is missing")?;
             request::replace(target(&it.uri)?, value)
         }
-        Raw::Atomic(group) => Command::Atomic(inner(group)?),
+        Raw::Atomic(group) => {
+            refuse_atomic(group)?;
+            Command::Atomic(inner(group)?)
+        }
         Raw::Sequence(group) => Command::Sequence(inner(group)?),
     })
+}
+
+/// Every device refuses an Atomic in an Atomic.
+fn refuse_atomic(group: &[Raw]) -> Result<(), String> {
+    let mut open: Vec<&Raw> = group.iter().collect();
+    while let Some(raw) = open.pop() {
+        match raw {
+            Raw::Atomic(_) => return Err("an atomic in an atomic".to_owned()),
+            Raw::Sequence(group) => open.extend(group),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn inner(group: &[Raw]) -> Result<Group<'static>, String> {
@@ -113,6 +135,7 @@ fn value(it: &Leaf) -> Result<Option<request::Leaf>, String> {
         _ => {
             let text = str::from_utf8(octets);
             let text = text.map_err(|error| format!("the value is no text: {error}"))?;
+            fits(format, it.media_type.as_deref(), text)?;
             Data::from(text.to_owned())
         }
     };
@@ -125,6 +148,26 @@ fn value(it: &Leaf) -> Result<Option<request::Leaf>, String> {
         Some(media_type) => leaf.with_type(media_type),
         None => leaf,
     }))
+}
+
+/// The type of a serialized tree in XML.
+const TNDS: &str = "application/vnd.syncml.dmtnds+xml";
+
+/// Whether a value is one of its format, and a tree if it says so.
+fn fits(format: Format, media_type: Option<&str>, text: &str) -> Result<(), String> {
+    // These are octets, in the form that the message needs.
+    if !matches!(format, Format::Bin | Format::B64 | Format::Node)
+        && Value::new(format, None, text).is_err()
+    {
+        let shown: String = text.chars().take(80).collect();
+        return Err(format!("{shown:?} is no {format}"));
+    }
+    if media_type == Some(TNDS) {
+        let limits = tnds::Limits::default();
+        tnds::Document::decode(text.as_bytes(), Encoding::Xml, &limits)
+            .map_err(|error| format!("the value is no tree: {}", chain(&error)))?;
+    }
+    Ok(())
 }
 
 /// How often a command is sent again whose session was lost.
@@ -157,7 +200,11 @@ impl Procedure for Single {
         } else {
             report.value = reply.text().map(str::to_owned).or_else(|| octets(reply));
         }
-        if !report.ok {
+        // A Get that succeeds is answered with Results, be they empty.
+        if report.ok && matches!(self.command, Command::Get(_)) && reply.items().is_empty() {
+            report.ok = false;
+            report.detail = Some("no value came".to_owned());
+        } else if !report.ok {
             report.detail = Some(reply.complaint());
         }
         Next::Done(report)

@@ -132,7 +132,15 @@ fn images_are_at_the_public_address() {
     let public = public.strip_suffix("/dm").unwrap();
 
     let plan = place.path("plan.toml");
-    let anywhere = ["serve", "--listen", "0.0.0.0:0", "--plan", &plan];
+    let anywhere = [
+        "serve",
+        "--listen",
+        "0.0.0.0:0",
+        "--plan",
+        &plan,
+        "--images",
+        &images,
+    ];
     let told = [&anywhere[..], &["--once", "--public-url", public]].concat();
     let mut server = Background::start(&told);
     let first = server.line().unwrap();

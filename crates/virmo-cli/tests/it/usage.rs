@@ -195,11 +195,30 @@ fn a_wrong_plan_is_explained_with_its_line() {
         ("[[step]]\natomic = []\n", "line 1: nothing in it"),
         ("\n[[step]]\nget = './a//b'\n", "line 2: "),
         ("[[step]]\napply_resources = {}\n", "names no VM"),
+        (
+            "\n[[step]]\nget = '.'\nexpect = 7\n",
+            "line 2: expect = 7: a status is from 100 to 599",
+        ),
+        ("[[step]]\nget = '.'\nexpect = -1\n", "line 3: "),
+        (
+            "[[step]]\nadd = { uri = './x', value = 'abc', format = 'int' }\n",
+            "line 1: \"abc\" is no int",
+        ),
+        (
+            "[[step]]\natomic = [{ atomic = [{ get = '.' }] }]\n",
+            "line 1: an atomic in an atomic",
+        ),
+        (
+            "[[step]]\ndeliver_image = { node = 'a', name = 'a', uri = '/images/a', media_type = 'a/b' }\n",
+            "line 1: \"/images/a\" needs --images",
+        ),
     ] {
         fs::write(&path, text).unwrap();
         let complaint = refused(&["serve", "--listen", "127.0.0.1:0", "--plan", plan]);
         assert!(complaint.contains(said), "{text}\n{complaint}");
-        assert!(complaint.contains("plan"), "{complaint}");
+        let start = format!("virmo: --plan {plan}: line ");
+        assert!(complaint.starts_with(&start), "{complaint}");
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
     }
     fs::write(&path, [0xff]).unwrap();
     refused(&["serve", "--listen", "127.0.0.1:0", "--plan", plan]);
