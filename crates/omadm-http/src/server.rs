@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     runtime::Builder,
-    sync::{Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 
@@ -68,6 +68,9 @@ pub struct ServerConfig {
     pub head_timeout: Duration,
     /// For the whole body of a request; default 30 s.
     pub body_timeout: Duration,
+    /// The same while [`max_connections`](Self::max_connections) are open, looked at each time it
+    /// has passed: bodies that do not come keep nobody else waiting for longer; default 2 s.
+    pub crowded_body_timeout: Duration,
     /// How long a peer may take nothing of an answer; default 30 s.
     pub stall_timeout: Duration,
     /// Connections at a time; default 256.
@@ -89,6 +92,7 @@ impl Default for ServerConfig {
             max_body_bytes: 1 << 20,
             head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
+            crowded_body_timeout: Duration::from_secs(2),
             stall_timeout: Duration::from_secs(30),
             max_connections: 256,
             workers: 16,
@@ -166,8 +170,8 @@ async fn serve(
     mut running: watch::Receiver<bool>,
 ) {
     let service = Arc::new(service);
-    let limit = u32::try_from(service.config.max_connections.max(1)).unwrap_or(u32::MAX);
-    let slots = Arc::new(Semaphore::new(limit as usize));
+    let slots = Arc::clone(&service.slots);
+    let limit = u32::try_from(slots.available_permits()).unwrap_or(u32::MAX);
     loop {
         let accepted = async {
             let slot = Arc::clone(&slots).acquire_owned().await;

@@ -5,6 +5,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
+    time::Duration,
 };
 
 use hyper::{
@@ -19,9 +20,9 @@ use omadm_core::Secret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::spawn_blocking,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -45,11 +46,18 @@ struct Peer {
 pub(super) struct Service {
     handler: Arc<dyn Handler>,
     pub(super) config: ServerConfig,
+    /// One for each connection that may be open.
+    pub(super) slots: Arc<Semaphore>,
 }
 
 impl Service {
     pub(super) fn new(handler: Arc<dyn Handler>, config: ServerConfig) -> Self {
-        Self { handler, config }
+        let limit = config.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            handler,
+            slots: Arc::new(Semaphore::new(limit)),
+            config,
+        }
     }
 
     /// Serves one connection to its end.
@@ -161,12 +169,14 @@ impl Service {
         if !self.handler.accepts(content_type) {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
-        let body = body::read(body, self.config.max_body_bytes);
-        let body = match timeout(self.config.body_timeout, body).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(NoBody::TooLong)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Ok(Err(NoBody::Broken)) => return Err(StatusCode::BAD_REQUEST),
-            Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+        let body = match self
+            .in_time(body::read(body, self.config.max_body_bytes))
+            .await
+        {
+            Some(Ok(body)) => body,
+            Some(Err(NoBody::TooLong)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Some(Err(NoBody::Broken)) => return Err(StatusCode::BAD_REQUEST),
+            None => return Err(StatusCode::REQUEST_TIMEOUT),
         };
         let hmacs = head.headers.get_all(hmac::NAME);
         Ok(Incoming {
@@ -182,6 +192,26 @@ impl Service {
             authorization: text(&head.headers, AUTHORIZATION.as_str()).map(Secret::from),
             body,
         })
+    }
+
+    /// What a body comes to; none if it takes too long, for now.
+    async fn in_time<F: Future>(&self, body: F) -> Option<F::Output> {
+        let mut body = pin!(body);
+        let began = Instant::now();
+        // The runtime counts milliseconds.
+        let glance = self
+            .config
+            .crowded_body_timeout
+            .max(Duration::from_millis(1));
+        loop {
+            let left = self.config.body_timeout.saturating_sub(began.elapsed());
+            if let Ok(body) = timeout(left.min(glance), body.as_mut()).await {
+                return Some(body);
+            }
+            if left <= glance || self.slots.available_permits() == 0 {
+                return None;
+            }
+        }
     }
 
     async fn handle(&self, incoming: Incoming) -> Response<Body> {

@@ -207,6 +207,39 @@ fn a_body_that_does_not_come_is_a_time_out() {
 /// The one slot for connections is taken by a client that asks for a large file and reads none of
 /// it; it is free again when the server has lost its patience.
 #[test]
+fn bodies_that_do_not_come_give_way_when_connections_run_out() {
+    let bench = bench(|config| {
+        config.max_connections = 4;
+        config.body_timeout = Duration::from_secs(3600);
+        config.crowded_body_timeout = Duration::from_millis(50);
+    });
+    let begin = || {
+        let mut stream = TcpStream::connect(bench.server.address()).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\n{XML}content-length: 9\r\n\r\nabc"
+        )
+        .unwrap();
+        stream
+    };
+    // Slow, and nobody minds.
+    let mut slow = begin();
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(status(&post(bench.server.address(), "/", "x")), 200);
+    slow.write_all(b"defghi").unwrap();
+    let mut answer = [0; 12];
+    slow.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    drop(slow);
+
+    let crowd: Vec<TcpStream> = (0..20).map(|_| begin()).collect();
+    assert_eq!(status(&post(bench.server.address(), "/", "x")), 200);
+    let mut first = crowd.first().unwrap();
+    first.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[test]
 fn a_client_that_takes_nothing_loses_its_connection() {
     let directory = TempDir::new().unwrap();
     let image = File::create(directory.path().join("a.img")).unwrap();
