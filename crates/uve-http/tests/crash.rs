@@ -137,6 +137,7 @@ fn vm(directory: &Path, port: &str, selection: &str) {
                 let count = u64::from_le_bytes(first);
                 check(&vm, &session, count);
                 say(&format!("served {count}"));
+                say(&format!("writes {}", count + 1));
                 write(&vm, &session, count + 1);
                 say(&format!("wrote {}", count + 1));
                 vm.finish(&session).unwrap();
@@ -147,34 +148,41 @@ fn vm(directory: &Path, port: &str, selection: &str) {
     say("idle");
 }
 
-/// An image is its count and a pattern that belongs to the count.
+/// An image is its count and two halves; the half that belongs to the count has its pattern. A
+/// kill amid a write leaves the count before and its half.
+const HALF: u64 = (LENGTH - 8) / 2;
+
 fn pattern(count: u64) -> Vec<u8> {
-    let mut octets = count.to_le_bytes().to_vec();
+    let mut octets = Vec::new();
     let mut state = count.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    while (octets.len() as u64) < LENGTH {
+    while (octets.len() as u64) < HALF {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         octets.extend(state.to_le_bytes());
     }
+    octets.truncate(usize::try_from(HALF).unwrap());
     octets
 }
 
+const fn half(count: u64) -> u64 {
+    8 + count % 2 * HALF
+}
+
 fn write(vm: &Vm, session: &uve::UaSessionId, count: u64) {
-    vm.write_image(session, 0, &pattern(count)).unwrap();
+    vm.write_image(session, half(count), &pattern(count))
+        .unwrap();
+    vm.write_image(session, 0, &count.to_le_bytes()).unwrap();
 }
 
 fn check(vm: &Vm, session: &uve::UaSessionId, count: u64) {
     if count == 0 {
         return;
     }
-    let len = usize::try_from(vm.image_len(session).unwrap()).unwrap();
-    let mut octets = vec![0; len];
-    vm.read_image(session, 0, &mut octets).unwrap();
-    assert!(
-        octets == pattern(count),
-        "the image of count {count} is damaged"
-    );
+    let expected = pattern(count);
+    let mut octets = vec![0; expected.len()];
+    vm.read_image(session, half(count), &mut octets).unwrap();
+    assert!(octets == expected, "the image of count {count} is damaged");
 }
 
 struct Process {
@@ -266,14 +274,8 @@ fn judge() {
     let mut manager = Manager::start(directory.path(), "0");
     let mut random = Random(7);
     let (mut vm_kills, mut vmm_kills) = (0, 0);
-    // What was acknowledged to the user's VM, and what it last tried to save.
-    let (mut acknowledged, mut written) = (0u64, 0u64);
-    let mut whole = undisturbed(
-        &mut manager,
-        directory.path(),
-        &mut acknowledged,
-        &mut written,
-    );
+    let mut known = Known::default();
+    let mut whole = undisturbed(&mut manager, directory.path(), &mut known);
     while vm_kills + vmm_kills < rounds {
         let selection = manager.select();
         let mut machine = start_vm(directory.path(), &manager.port, &selection);
@@ -303,17 +305,13 @@ fn judge() {
                 }
             };
             let Some(line) = line else { break };
-            hear(&line, &mut acknowledged, &mut written);
+            known.hear(&line);
         }
         drop(machine);
         // Whoever was killed: the next session goes to its end and finds what it must.
-        whole = undisturbed(
-            &mut manager,
-            directory.path(),
-            &mut acknowledged,
-            &mut written,
-        );
+        whole = undisturbed(&mut manager, directory.path(), &mut known);
     }
+    let acknowledged = known.acknowledged;
     println!(
         "{vm_kills} kills of the VM and {vmm_kills} of the VMM while a user's image of {LENGTH} \
          bytes was retrieved and updated; {acknowledged} updates acknowledged, none lost"
@@ -339,12 +337,7 @@ fn lines(process: &mut Process) -> mpsc::Receiver<String> {
 
 /// Sessions without a kill until one went from log-in to its end; the answer is how long it took,
 /// in microseconds.
-fn undisturbed(
-    manager: &mut Manager,
-    directory: &Path,
-    acknowledged: &mut u64,
-    written: &mut u64,
-) -> u64 {
+fn undisturbed(manager: &mut Manager, directory: &Path, known: &mut Known) -> u64 {
     loop {
         let selection = manager.select();
         let begun = Instant::now();
@@ -353,7 +346,7 @@ fn undisturbed(
         loop {
             let line = machine.line();
             served |= line.starts_with("served");
-            hear(&line, acknowledged, written);
+            known.hear(&line);
             match line.as_str() {
                 "idle" => break,
                 "" => panic!("the VM died by itself"),
@@ -366,21 +359,35 @@ fn undisturbed(
     }
 }
 
-fn hear(line: &str, acknowledged: &mut u64, written: &mut u64) {
-    let number = |text: &str| text.parse::<u64>().unwrap();
-    if let Some(count) = line.strip_prefix("served ").map(number) {
-        // An update may be in force whose acknowledgement was lost with the process.
-        assert!(
-            count >= *acknowledged && count <= *written,
-            "served {count}, acknowledged {acknowledged}, written {written}"
-        );
-        *acknowledged = count;
-    } else if let Some(count) = line.strip_prefix("wrote ").map(number) {
-        *written = count.max(*written);
-    } else if line.starts_with("saved ") {
-        // The only copy there was.
-        *acknowledged = (*acknowledged).max(*written);
-    } else if line != "idle" {
-        panic!("{line}");
+/// What the judge knows of the user's image, by its counts.
+#[derive(Debug, Default)]
+struct Known {
+    /// Acknowledged to the user's VM.
+    acknowledged: u64,
+    /// Written into the copy, whole.
+    written: u64,
+    /// Begun to be written.
+    begun: u64,
+}
+
+impl Known {
+    fn hear(&mut self, line: &str) {
+        let number = |text: &str| text.parse::<u64>().unwrap();
+        if let Some(count) = line.strip_prefix("served ").map(number) {
+            // An update may be in force whose acknowledgement was lost with the process.
+            let due = self.acknowledged..=self.begun;
+            assert!(due.contains(&count), "served {count}, {self:?}");
+            self.acknowledged = count;
+            self.written = count;
+        } else if let Some(count) = line.strip_prefix("writes ").map(number) {
+            self.begun = count.max(self.begun);
+        } else if let Some(count) = line.strip_prefix("wrote ").map(number) {
+            self.written = count;
+        } else if line.starts_with("saved ") {
+            // The only copy there was.
+            self.acknowledged = self.acknowledged.max(self.written);
+        } else if line != "idle" {
+            panic!("{line}");
+        }
     }
 }
