@@ -372,8 +372,8 @@ pub(crate) struct Tls {
 /// Credentials of both directions.
 #[derive(Args)]
 pub(crate) struct Auth {
-    /// How the ends prove themselves to each other [default: as the account in the device's tree
-    /// says]
+    /// How the ends prove themselves to each other [default: on a device as its account says, else
+    /// not at all]
     #[arg(long = "auth", value_enum)]
     pub(crate) scheme: Option<Scheme>,
     /// The client's name

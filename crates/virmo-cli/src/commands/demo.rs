@@ -22,7 +22,13 @@ use virmo_qemu::guest;
 
 use super::{device, hypervisor::Backend, serve};
 use crate::{
-    args, auth::Proofs, failure::Failure, fault::Faults, links::Links, output::Output, plan,
+    args,
+    auth::Proofs,
+    failure::Failure,
+    fault::Faults,
+    links::Links,
+    output::{Event, Output},
+    plan,
 };
 
 const PLAN: &str = r#"
@@ -79,6 +85,9 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         steps_only: true,
     };
     let (server, done) = serve::start(listener, steps, settings, &output)?;
+    if args.json {
+        output.event(&Event::Listening { url: server.url() });
+    }
     output.say(format_args!(
         "DM server at {}, image server beside it",
         server.url()

@@ -50,7 +50,7 @@ fn signed(args: &args::Notify, session_id: u16) -> Result<Vec<u8>, Failure> {
     let nonce = match (&args.nonce, args.resync) {
         (Some(nonce), _) => STANDARD
             .decode(nonce)
-            .map_err(|error| Failure::usage(format_args!("--nonce: {error}")))?,
+            .map_err(|_| Failure::usage(format_args!("--nonce {nonce}: it is not base64")))?,
         (None, Some(Resync::Text)) => RESYNC_TEXT.to_vec(),
         (None, Some(Resync::Octets)) => RESYNC_OCTETS.to_vec(),
         (None, None) => Vec::new(),

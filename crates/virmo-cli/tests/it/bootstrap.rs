@@ -309,6 +309,23 @@ fn wrong_words_are_wrong_usage() {
     assert_eq!(output.status.code(), Some(2), "--out twice");
 }
 
+/// The account says where the server is, also where nobody proves anything.
+#[test]
+fn a_device_bootstrapped_without_credentials_connects() {
+    let (_server, url) = Background::serve(&[]);
+    for form in FORMS {
+        for auth in [&[][..], &["--auth", "none"]] {
+            let bench = Bench::new();
+            let content_type = bench.written_with(&url, auth, &["--form", form]);
+            bench.applied(&content_type, &["--trusted"]);
+            for _ in 0..2 {
+                let output = bench.device(&["--once"]);
+                assert_eq!(output.status.code(), Some(0), "{form} {auth:?}: {output:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_bootstrapped_device_connects_and_both_ends_prove_themselves() {
     for (scheme, form) in [

@@ -71,6 +71,8 @@ fn a_script_gets_json_and_nothing_else() {
             (Some(0), String::new())
         );
         let told = events(&output);
+        let first = pick(&told[..1], "listening", &["url"]);
+        assert!(first[0].starts_with("http://127.0.0.1:"), "{first:?}");
         assert_eq!(pick(&told, "step", &["ok", "status"]), ["true 200"; 8]);
         assert_eq!(pick(&told, "session", &["result"]), ["completed"; 2]);
         let downloads = pick(&told, "download", &["bytes", "total"]);

@@ -148,6 +148,11 @@ fn a_wrong_word_is_named() {
         (&["ddf"], &["nonsense"], "nonsense"),
         (&["params"], &["nonsense"], "nonsense"),
         (&["tree"], &[], "--state"),
+        (
+            &["notify", "--to", "http://127.0.0.1:1/"],
+            &["--password-env", "SET", "--nonce", "%"],
+            "--nonce %: it is not base64",
+        ),
     ] {
         let words = [start, words].concat();
         let complaint = refused(&words);
