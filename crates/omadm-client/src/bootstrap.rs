@@ -74,7 +74,7 @@ pub enum BootstrapError {
     #[error("the document cannot be verified")]
     Secret(#[source] MissingSecret),
     /// The MAC is wrong: the PIN, or the document.
-    #[error("the MAC of the document is wrong, {tries_left} tries left")]
+    #[error("the MAC of the document is wrong; tries left: {tries_left}")]
     Forged {
         /// How often it may be tried again.
         tries_left: u8,

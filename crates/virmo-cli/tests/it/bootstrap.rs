@@ -205,7 +205,10 @@ fn a_wrong_pin_leaves_nothing_and_three_are_too_many() {
     let content_type = bench.written(URL, &["--sec", "userpin", "--pin-env", "PIN"]);
     for left in ["2", "1", "0"] {
         let refused = bench.refused(&content_type, &["--pin-env", "OTHER"]);
-        assert!(refused.contains(&format!("{left} tries left")), "{refused}");
+        assert!(
+            refused.contains(&format!("tries left: {left}")),
+            "{refused}"
+        );
     }
     let refused = bench.refused(&content_type, &["--pin-env", "PIN"]);
     assert!(refused.contains("too often"), "{refused}");
