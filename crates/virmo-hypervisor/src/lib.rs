@@ -12,6 +12,8 @@
 //!
 #![doc = concat!("```\n", include_str!("../examples/toy.rs"), "\n```")]
 
+#[cfg(feature = "backend")]
+pub mod backend;
 mod capabilities;
 #[cfg(feature = "contract")]
 pub mod contract;

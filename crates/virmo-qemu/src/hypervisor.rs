@@ -3,23 +3,21 @@
 mod resources;
 mod running;
 
-use std::{
-    fs::{self, File},
-    io::{Read, Seek, Write},
-};
+use std::fs;
 
 use virmo_hypervisor::{
     Capabilities, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed, Machine,
     MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
+    backend::{copy_disk, failed, open_disk_image, overwrite, remove, rename},
 };
 use virmo_params::ResourceConfig;
 use virmo_state::VmId;
 
 use crate::{
     Qemu,
-    machine::{Folder, Found, Pending, Record, remove, rename},
+    machine::{Folder, Found, Own, Pending, Record},
     process,
-    qemu::{failed, lock, unanswered},
+    qemu::{lock, unanswered},
     qmp::{Qmp, QmpError},
 };
 
@@ -71,7 +69,7 @@ impl Hypervisor for Qemu {
             Found::Machine(record) => {
                 let look = self.look(id, record)?;
                 let state = state(&folder, &look)?;
-                Ok(Observed::new(state, look.record.config.0))
+                Ok(Observed::new(state, look.record.config))
             }
         }
     }
@@ -136,7 +134,7 @@ impl Hypervisor for Qemu {
                 self.end(&folder)?;
                 if let (Found::Machine(record), Some(groups)) = (&found, &self.groups) {
                     // A group that stays limits nobody.
-                    _ = groups.remove(&record.uuid);
+                    _ = groups.remove(&record.own.uuid);
                 }
                 if erase == Erase::Overwrite {
                     for path in [folder.disk(), folder.saved(), folder.saving()] {
@@ -164,7 +162,7 @@ impl Hypervisor for Qemu {
     fn prepare(&self, id: &VmId, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {
         let turns = self.turns(id);
         let _turn = lock(&turns.call);
-        self.prepare_machine(id, want).map(|(prepared, _)| prepared)
+        self.prepare_machine(id, want)
     }
 
     fn commit(&self, id: &VmId, want: &ResourceConfig) -> Result<Outcome, HypervisorError> {
@@ -221,7 +219,7 @@ impl Qemu {
             Ok((uuid, qmp.status()?))
         });
         match status {
-            Ok((uuid, _)) if uuid != record.uuid => {
+            Ok((uuid, _)) if uuid != record.own.uuid => {
                 let error = HypervisorError::new(Kind::Backend);
                 Err(error.because(format!(
                     "the QEMU at {} is another machine's",
@@ -298,81 +296,27 @@ impl Qemu {
     }
 
     fn fill(&self, folder: &Folder, spec: &VmSpec) -> Result<(), HypervisorError> {
-        let mut image = open_image(spec)?;
-        let len = image.metadata().map_err(unusable)?.len();
+        let mut image = open_disk_image(&spec.image)?;
+        let io = |error| failed("cannot make", &folder.0, error);
+        let len = image.metadata().map_err(io)?.len();
         let storage = spec.resources.storage.get();
         if len > storage {
             let detail = format!("the image alone has {len} octets");
             return Err(HypervisorError::new(Kind::NoSpace(Resource::Storage)).because(detail));
         }
-        let io = |error| failed("cannot make", &folder.0, error);
         remove(&folder.0)
             .and_then(|()| fs::create_dir(&folder.0))
             .map_err(io)?;
         // QEMU takes whole sectors.
         let disk = storage.next_multiple_of(512);
         self.steps.step();
-        copy(&mut image, folder, disk).map_err(io)?;
+        copy_disk(&mut image, &folder.disk(), disk).map_err(io)?;
         self.steps.step();
         let uuid = uuid().map_err(io)?;
-        let record = Record::new(uuid, spec.description.clone(), spec.resources.clone(), disk);
+        let own = Own::new(uuid, disk);
+        let record = Record::new(spec.description.clone(), spec.resources.clone(), own);
         folder.write(&record).map_err(io)
     }
-}
-
-fn unusable(error: std::io::Error) -> HypervisorError {
-    HypervisorError::new(Kind::Image).caused_by(error)
-}
-
-/// Opens an image that can be a disk.
-fn open_image(spec: &VmSpec) -> Result<File, HypervisorError> {
-    let because = |why: &'static str| Err(HypervisorError::new(Kind::Image).because(why));
-    // A pipe would keep whoever opens it waiting.
-    if !fs::metadata(&spec.image).map_err(unusable)?.is_file() {
-        return because("it is not a file");
-    }
-    let mut image = File::open(&spec.image).map_err(unusable)?;
-    let mut head = Vec::new();
-    Read::by_ref(&mut image)
-        .take(512)
-        .read_to_end(&mut head)
-        .map_err(unusable)?;
-    image.rewind().map_err(unusable)?;
-    if head.len() < 512 {
-        return because("it is shorter than one sector");
-    }
-    for (magic, why) in [
-        (
-            &b"QFI\xfb"[..],
-            "it is a qcow2 image; convert it to a raw disk",
-        ),
-        (b"KDMV", "it is a VMDK image; convert it to a raw disk"),
-        (b"vhdxfile", "it is a VHDX image; convert it to a raw disk"),
-        (b"\x1f\x8b", "it is compressed; unpack it first"),
-    ] {
-        if head.starts_with(magic) {
-            return because(why);
-        }
-    }
-    Ok(image)
-}
-
-fn copy(image: &mut File, folder: &Folder, len: u64) -> std::io::Result<()> {
-    let mut disk = File::create(folder.disk())?;
-    std::io::copy(image, &mut disk)?;
-    disk.set_len(len)?;
-    disk.sync_all()
-}
-
-fn overwrite(path: &std::path::Path) -> std::io::Result<()> {
-    let mut file = match File::options().write(true).open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        file => file?,
-    };
-    let len = file.metadata()?.len();
-    std::io::copy(&mut Read::take(std::io::repeat(0), len), &mut file)?;
-    file.flush()?;
-    file.sync_all()
 }
 
 /// A random UUID.
@@ -396,7 +340,7 @@ pub(crate) fn state(folder: &Folder, look: &Look) -> Result<MachineState, Hyperv
         },
         Life::Dead if is_there(folder.saved())? => MachineState::Suspended,
         Life::Dead => MachineState::Off {
-            crashed: look.record.running && look.record.pending != Some(Pending::PowerOff),
+            crashed: look.record.own.running && look.record.own.pending != Some(Pending::PowerOff),
         },
     })
 }

@@ -6,19 +6,16 @@ use std::{
     io,
     path::Path,
     process::{Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use rustix::process::{Flock, FlockOffsetType, FlockType, Pid, Signal, fcntl_getlk, kill_process};
+use virmo_hypervisor::backend::{remove, wait_for};
 
 use crate::{
     Accelerator,
     machine::{Folder, Record},
 };
-
-/// How often a condition is looked at.
-const POLL: Duration = Duration::from_millis(3);
 
 /// How a QEMU process is started.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,14 +47,7 @@ pub(crate) fn alive(folder: &Folder) -> io::Result<Option<Pid>> {
 
 /// Waits until there is no QEMU any more; whether that came true in time.
 pub(crate) fn wait_dead(folder: &Folder, within: Duration) -> io::Result<bool> {
-    let deadline = Instant::now() + within;
-    while alive(folder)?.is_some() {
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        sleep(POLL);
-    }
-    Ok(true)
+    wait_for(within, || Ok(alive(folder)?.is_none()))
 }
 
 /// Ends QEMU whatever it does; whether it is gone.
@@ -69,23 +59,6 @@ pub(crate) fn kill(folder: &Folder, within: Duration) -> io::Result<bool> {
         }
     }
     wait_dead(folder, within)
-}
-
-/// Waits for a condition; whether it came true in time.
-pub(crate) fn wait_for<E>(
-    within: Duration,
-    mut condition: impl FnMut() -> Result<bool, E>,
-) -> Result<bool, E> {
-    let deadline = Instant::now() + within;
-    loop {
-        if condition()? {
-            return Ok(true);
-        }
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        sleep(POLL);
-    }
 }
 
 /// Why QEMU is not there.
@@ -117,7 +90,7 @@ pub(crate) fn start(
 ) -> Result<(), StartError> {
     // What a dead process left would be taken for the new one's.
     for stale in [folder.qmp(), folder.look(), folder.pid()] {
-        crate::machine::remove(&stale)?;
+        remove(&stale)?;
     }
     let log = File::create(folder.log())?;
     let mut child = Command::new(program)
@@ -167,7 +140,7 @@ fn arguments(
     record: &Record,
     start: Start,
 ) -> Vec<OsString> {
-    let mebibytes = record.config.0.ram.get().div_ceil(1 << 20).max(1);
+    let mebibytes = record.config.ram.get().div_ceil(1 << 20).max(1);
     let socket = |path: &Path| {
         let mut text = OsString::from("unix:");
         text.push(comma_free(path));
@@ -186,13 +159,13 @@ fn arguments(
     let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
     add(&[
         "-machine",
-        &record.machine,
+        &record.own.machine,
         "-accel",
         accelerator.argument(),
     ]);
     add(&["-m", &format!("{mebibytes}M"), "-smp", "1"]);
     add(&["-nodefaults", "-no-user-config", "-display", "none"]);
-    add(&["-uuid", &record.uuid, "-name", id]);
+    add(&["-uuid", &record.own.uuid, "-name", id]);
     add(&["-sandbox", "on,obsolete=deny,resourcecontrol=deny"]);
     add(&["-daemonize", "-S"]);
     if start == Start::Incoming {

@@ -3,24 +3,22 @@ use std::{
     fmt,
     fs::{self, File, TryLockError},
     io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use virmo_hypervisor::{
     Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger, Support,
+    backend::{Steps, remove, wait_for},
 };
 use virmo_params::{Bytes, DeviceResources};
 use virmo_state::VmId;
 
 use crate::{
     cpu::Groups,
-    machine::{Folder, Found, remove},
-    process::{StartError, wait_for},
+    machine::{Folder, Found},
+    process::StartError,
     qmp::QmpError,
 };
 
@@ -70,23 +68,6 @@ impl fmt::Debug for Qemu {
         f.debug_struct("Qemu")
             .field("root", &self.root)
             .finish_non_exhaustive()
-    }
-}
-
-/// Counts the effects of calls, to end the process at one of them.
-#[derive(Debug, Default)]
-pub(crate) struct Steps {
-    done: AtomicU64,
-    abort_at: Option<u64>,
-}
-
-impl Steps {
-    /// An effect is there.
-    pub(crate) fn step(&self) {
-        let step = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.abort_at == Some(step) {
-            std::process::abort();
-        }
     }
 }
 
@@ -223,10 +204,7 @@ impl Builder {
             capabilities,
             groups,
             patience: self.patience,
-            steps: Steps {
-                done: AtomicU64::new(0),
-                abort_at: self.abort_at,
-            },
+            steps: Steps::new(self.abort_at),
             ledger: Mutex::new(Ledger::new(self.device)),
             turns: Mutex::default(),
             _lock: lock,
@@ -321,21 +299,6 @@ impl Qemu {
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A failure of the file system.
-pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> HypervisorError {
-    use virmo_hypervisor::Resource;
-
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Kind::NoSpace(Resource::Storage)
-        }
-        _ => Kind::Backend,
-    };
-    HypervisorError::new(kind)
-        .because(format!("{what} {}", path.display()))
-        .caused_by(error)
 }
 
 /// A failure of QMP. Whether the command happened is not known unless QEMU refused.

@@ -1,19 +1,21 @@
 use std::{
     fs::{self, File},
     path::Path,
+    sync::MutexGuard,
 };
 
 use virmo_hypervisor::{
-    Capabilities, Effect, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed,
-    Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, Support, VmSpec,
+    Capabilities, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Ledger, Listed,
+    Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
+    backend::{Change, failed},
 };
 use virmo_params::ResourceConfig;
 use virmo_state::VmId;
 
 use crate::{
     Operation, Simulator,
-    record::{Config, DISK, Found, Pending, Record, State},
-    simulator::{Run, Stop, failed, id_of},
+    record::{DISK, Found, Own, Pending, Record, State, observed},
+    simulator::{Run, Stop, id_of},
 };
 
 impl Hypervisor for Simulator {
@@ -26,13 +28,13 @@ impl Hypervisor for Simulator {
         let mut machines = Vec::new();
         for entry in fs::read_dir(self.machines()).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
-            let found = Found::read(&entry.path())
+            let found = Found::in_folder(&entry.path())
                 .map_err(|error| failed("cannot read", &entry.path(), error))?;
             let foreign = || Machine::Foreign(entry.file_name().to_string_lossy().into_owned());
             machines.push(match (found, id_of(&entry)) {
                 (Found::Absent, _) => continue,
                 (found @ (Found::Machine(_) | Found::Broken(_)), Some(id)) => {
-                    Listed::new(Machine::Owned(id), found.observed())
+                    Listed::new(Machine::Owned(id), observed(found))
                 }
                 (_, _) => Listed::new(foreign(), MachineState::Off { crashed: false }.into()),
             });
@@ -41,7 +43,7 @@ impl Hypervisor for Simulator {
     }
 
     fn observe(&self, id: &VmId) -> Result<Observed, HypervisorError> {
-        self.find(id).map(Found::observed)
+        self.find(id).map(observed)
     }
 
     fn create(&self, spec: &VmSpec) -> Result<Outcome, HypervisorError> {
@@ -53,7 +55,7 @@ impl Hypervisor for Simulator {
                     return Err(error.because("a machine of others has this name").into());
                 }
                 found => {
-                    return match found.observed().state {
+                    return match observed(found).state {
                         MachineState::Off { .. } => Ok(Outcome::AlreadyDone),
                         state => Err(HypervisorError::invalid_state(state).into()),
                     };
@@ -73,7 +75,7 @@ impl Hypervisor for Simulator {
     fn power_on(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
         self.run(Some(Operation::PowerOn), id, |run| {
             let mut record = self.record(id)?;
-            match (record.state, record.pending) {
+            match (record.own.state, record.own.pending) {
                 (State::Off | State::Crashed, _) => {}
                 (State::Running, pending) if pending != Some(Pending::Suspend) => {
                     return Ok(Outcome::AlreadyDone);
@@ -81,7 +83,7 @@ impl Hypervisor for Simulator {
                 (State::Running | State::Suspended, _) => return Err(refused(&record)),
             }
             self.begin(run, id, &mut record, Pending::PowerOn)?;
-            record.counter = 0;
+            record.own.counter = 0;
             self.end(id, &mut record, State::Running)
         })
     }
@@ -89,7 +91,7 @@ impl Hypervisor for Simulator {
     fn power_off(&self, id: &VmId, how: PowerOff) -> Result<Outcome, HypervisorError> {
         self.run(Some(Operation::PowerOff), id, |run| {
             let mut record = self.record(id)?;
-            match (record.state, record.pending) {
+            match (record.own.state, record.own.pending) {
                 (State::Running, _) => {}
                 // The guest was not booted yet.
                 (State::Off | State::Crashed, Some(Pending::PowerOn)) => {
@@ -110,7 +112,7 @@ impl Hypervisor for Simulator {
         self.run(Some(Operation::Suspend), id, |run| {
             self.can_suspend()?;
             let mut record = self.record(id)?;
-            match (record.state, record.pending) {
+            match (record.own.state, record.own.pending) {
                 (State::Running, _) => {}
                 // The guest does not run yet.
                 (State::Suspended, Some(Pending::Resume)) => {
@@ -128,7 +130,7 @@ impl Hypervisor for Simulator {
         self.run(Some(Operation::Resume), id, |run| {
             self.can_suspend()?;
             let mut record = self.record(id)?;
-            match (record.state, record.pending) {
+            match (record.own.state, record.own.pending) {
                 (State::Suspended, _) => {}
                 // The guest is still in memory.
                 (State::Running, Some(Pending::Suspend)) => {
@@ -138,7 +140,7 @@ impl Hypervisor for Simulator {
                 (State::Off | State::Crashed, _) => return Err(refused(&record)),
             }
             self.begin(run, id, &mut record, Pending::Resume)?;
-            record.counter += 1;
+            record.own.counter += 1;
             self.end(id, &mut record, State::Running)
         })
     }
@@ -176,47 +178,37 @@ impl Hypervisor for Simulator {
     }
 
     fn prepare(&self, id: &VmId, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {
-        self.run(None, id, |_| {
-            let mut record = self.record(id)?;
-            self.prepare_record(id, &mut record, want)
+        self.change(None, id, |change, record| {
+            let state = record.own.machine_state();
+            change.prepare(record, &state, want)
         })
     }
 
     fn commit(&self, id: &VmId, want: &ResourceConfig) -> Result<Outcome, HypervisorError> {
-        self.run(Some(Operation::Apply), id, |run| {
-            let mut record = self.record(id)?;
-            if record.config.0 == *want && record.prepared.is_none() {
-                return Ok(Outcome::AlreadyDone);
-            }
-            let prepared = record.prepared.as_ref().is_some_and(|it| it.0 == *want);
-            if !prepared {
-                self.prepare_record(id, &mut record, want)?;
-            }
-            if record.prepared.is_none() {
-                // Only what was prepared stood in the way.
-                return Ok(Outcome::Done);
-            }
-            record.config.0.ram = want.ram;
-            self.write(id, &record)?;
-            run.effect()?;
-            self.make_effective(id, record, want)?;
-            Ok(Outcome::Done)
+        self.change(Some(Operation::Apply), id, |change, record| {
+            let state = record.own.machine_state();
+            change.commit(record, &state, want)
         })
     }
 
     fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError> {
-        self.run(None, id, |_| {
-            let record = self.record(id)?;
-            if record.config.0 == *before && record.prepared.is_none() {
-                return Ok(Outcome::AlreadyDone);
-            }
-            self.make_effective(id, record, before)?;
-            Ok(Outcome::Done)
-        })
+        self.change(None, id, |change, record| change.undo(record, before))
     }
 }
 
 impl Simulator {
+    fn change<T>(
+        &self,
+        operation: Option<Operation>,
+        id: &VmId,
+        step: impl FnOnce(&Changing<'_>, &mut Record) -> Result<T, Stop>,
+    ) -> Result<T, HypervisorError> {
+        self.run(operation, id, |run| {
+            let simulator = self;
+            step(&Changing { simulator, run, id }, &mut self.record(id)?)
+        })
+    }
+
     /// Makes the folder of a machine aside and moves it to its place.
     fn make(&self, run: &Run<'_>, spec: &VmSpec) -> Result<(), Stop> {
         let unusable = |error| HypervisorError::new(Kind::Image).caused_by(error);
@@ -227,12 +219,8 @@ impl Simulator {
             return Err(error.because("it is not a file").into());
         }
         let image = File::open(&spec.image).map_err(unusable)?;
-        let record = Record::new(
-            spec.description.clone(),
-            spec.media_type.clone(),
-            metadata.len(),
-            spec.resources.clone(),
-        );
+        let own = Own::new(spec.media_type.clone(), metadata.len());
+        let record = Record::new(spec.description.clone(), spec.resources.clone(), own);
         fits(&record, &spec.resources)?;
 
         let folder = self.new_folder(&spec.id);
@@ -249,7 +237,7 @@ impl Simulator {
     }
 
     fn fill(&self, folder: &Path, mut image: File, record: &Record) -> Result<(), HypervisorError> {
-        let storage = record.config.0.storage.get();
+        let storage = record.config.storage.get();
         self.disk
             .remove(folder)
             .and_then(|()| self.disk.make_folder(folder))
@@ -266,15 +254,15 @@ impl Simulator {
         record: &mut Record,
         pending: Pending,
     ) -> Result<(), Stop> {
-        record.pending = Some(pending);
+        record.own.pending = Some(pending);
         self.write(id, record)?;
         run.effect()
     }
 
     /// Writes down that no call is under way and the machine has this state.
     fn end(&self, id: &VmId, record: &mut Record, state: State) -> Result<Outcome, Stop> {
-        record.pending = None;
-        record.state = state;
+        record.own.pending = None;
+        record.own.state = state;
         self.write(id, record)?;
         Ok(Outcome::Done)
     }
@@ -303,91 +291,61 @@ impl Simulator {
             Err(HypervisorError::new(Kind::NotSupported))
         }
     }
+}
 
-    fn prepare_record(
-        &self,
-        id: &VmId,
-        record: &mut Record,
-        want: &ResourceConfig,
-    ) -> Result<Prepared, Stop> {
-        let prepared = self.effects(record, want)?;
-        fits(record, want)?;
-        let before = record.clone();
-        self.ledger().claim(id, want).map_err(no_space)?;
-        record.prepared = (record.config.0 != *want).then(|| Config(want.clone()));
-        if *record != before
-            && let Err(error) = self.write(id, record)
-        {
-            self.ledger().set(id, before.claim().clone());
-            return Err(error.into());
-        }
-        Ok(prepared)
+/// A machine whose resources change in a call.
+struct Changing<'a> {
+    simulator: &'a Simulator,
+    run: &'a Run<'a>,
+    id: &'a VmId,
+}
+
+impl Change for Changing<'_> {
+    type Own = Own;
+    type Error = Stop;
+
+    fn id(&self) -> &VmId {
+        self.id
     }
 
-    /// When the changes take effect, if the machine allows them.
-    fn effects(&self, record: &Record, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {
-        let state = record.machine_state();
-        if state == MachineState::Unsettled {
-            return Err(HypervisorError::invalid_state(state));
-        }
-        let has = &record.config.0;
-        let changes = |resource| match resource {
-            Resource::Ram => has.ram != want.ram,
-            Resource::Storage => has.storage != want.storage,
-            Resource::Cpu => has.cpu != want.cpu,
-            Resource::Network => has.network != want.network,
-        };
-        for resource in Resource::ALL.into_iter().filter(|it| changes(*it)) {
-            let fixed = matches!(resource, Resource::Ram | Resource::Storage);
-            match (self.capabilities.support(resource), record.state) {
-                (Support::None, _) => {
-                    let error = HypervisorError::new(Kind::NotSupported);
-                    return Err(error.because(format!("{resource} cannot be changed")));
-                }
-                (Support::NotRunning, State::Running) => {
-                    return Err(HypervisorError::new(Kind::CannotChangeLive(resource)));
-                }
-                (_, State::Suspended) if fixed => {
-                    return Err(HypervisorError::invalid_state(state));
-                }
-                (Support::Live | Support::NotRunning, _) => {}
-            }
-        }
-        Ok(Prepared::new(|resource| {
-            match (changes(resource), record.state) {
-                (false, _) => Effect::Unchanged,
-                (true, State::Running) => Effect::Live,
-                (true, State::Off | State::Crashed | State::Suspended) => Effect::Recorded,
-            }
-        }))
+    fn capabilities(&self) -> &Capabilities {
+        &self.simulator.capabilities
     }
 
-    /// Gives a machine these resources and ends what was prepared.
-    fn make_effective(
-        &self,
-        id: &VmId,
-        mut record: Record,
-        config: &ResourceConfig,
-    ) -> Result<(), Stop> {
-        let disk = self.folder(id).join(DISK);
-        let len = config.storage.get().max(record.image_octets);
-        self.disk
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.simulator.ledger()
+    }
+
+    fn allow(&self, record: &Record, want: &ResourceConfig) -> Result<(), HypervisorError> {
+        fits(record, want)
+    }
+
+    fn write(&self, record: &Record) -> Result<(), HypervisorError> {
+        self.simulator.write(self.id, record)
+    }
+
+    fn apply(&self, record: &mut Record, want: &ResourceConfig) -> Result<(), Stop> {
+        // A change is cut in its middle, what takes it back is not.
+        if self.run.operation == Some(Operation::Apply) {
+            record.config.ram = want.ram;
+            self.write(record)?;
+            self.run.effect()?;
+        }
+        let disk = self.simulator.folder(self.id).join(DISK);
+        let len = want.storage.get().max(record.own.image_octets);
+        self.simulator
+            .disk
             .set_len(&disk, len)
-            .map_err(|error| failed("cannot resize", &disk, error))?;
-        record.config = Config(config.clone());
-        record.prepared = None;
-        self.write(id, &record)?;
-        self.ledger().set(id, config.clone());
-        Ok(())
+            .map_err(|error| failed("cannot resize", &disk, error).into())
     }
 }
 
 /// Whether a machine's disk has room for its image.
 fn fits(record: &Record, config: &ResourceConfig) -> Result<(), HypervisorError> {
-    if record.image_octets <= config.storage.get() {
+    if record.own.image_octets <= config.storage.get() {
         return Ok(());
     }
-    let detail = format!("the image alone has {} octets", record.image_octets);
+    let detail = format!("the image alone has {} octets", record.own.image_octets);
     Err(no_space(Resource::Storage).because(detail))
 }
 
@@ -397,5 +355,5 @@ fn no_space(resource: Resource) -> HypervisorError {
 
 /// The machine's state does not allow the call.
 fn refused(record: &Record) -> Stop {
-    HypervisorError::invalid_state(record.machine_state()).into()
+    HypervisorError::invalid_state(record.own.machine_state()).into()
 }

@@ -10,7 +10,8 @@ use std::{
 };
 
 use virmo_hypervisor::{
-    Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger, Resource,
+    Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger,
+    backend::{RECORD, failed},
 };
 use virmo_params::{Bytes, DeviceResources};
 use virmo_state::VmId;
@@ -18,7 +19,7 @@ use virmo_state::VmId;
 use crate::{
     Fault, FaultMode, Operation,
     disk::Disk,
-    record::{DISK, Found, Pending, RECORD, Record, State},
+    record::{DISK, Found, Pending, Record, State, observed},
 };
 
 /// A hypervisor of simulated machines in a folder. The crate's documentation says what it does.
@@ -197,10 +198,10 @@ impl Simulator {
     /// `NotFound`, `InvalidState` if it is off, or a fault of the folder.
     pub fn counter(&self, id: &VmId) -> Result<u64, HypervisorError> {
         let record = self.record(id)?;
-        match record.state {
-            State::Running | State::Suspended => Ok(record.counter),
+        match record.own.state {
+            State::Running | State::Suspended => Ok(record.own.counter),
             State::Off | State::Crashed => {
-                Err(HypervisorError::invalid_state(record.machine_state()))
+                Err(HypervisorError::invalid_state(record.own.machine_state()))
             }
         }
     }
@@ -213,11 +214,11 @@ impl Simulator {
     pub fn end_guest(&self, id: &VmId, crashed: bool) -> Result<(), HypervisorError> {
         self.run(None, id, |_| {
             let mut record = self.record(id)?;
-            if record.state != State::Running {
-                return Err(HypervisorError::invalid_state(record.machine_state()).into());
+            if record.own.state != State::Running {
+                return Err(HypervisorError::invalid_state(record.own.machine_state()).into());
             }
-            record.state = if crashed { State::Crashed } else { State::Off };
-            record.pending = None;
+            record.own.state = if crashed { State::Crashed } else { State::Off };
+            record.own.pending = None;
             Ok(self.write(id, &record)?)
         })
     }
@@ -268,7 +269,7 @@ impl Simulator {
 
     pub(crate) fn find(&self, id: &VmId) -> Result<Found, HypervisorError> {
         let folder = self.folder(id);
-        Found::read(&folder).map_err(|error| failed("cannot read", &folder, error))
+        Found::in_folder(&folder).map_err(|error| failed("cannot read", &folder, error))
     }
 
     /// The record of a machine that is there and not broken.
@@ -277,7 +278,7 @@ impl Simulator {
             Found::Machine(record) => Ok(record),
             Found::Absent | Found::Foreign => Err(HypervisorError::new(Kind::NotFound)),
             broken @ Found::Broken(_) => {
-                Err(HypervisorError::invalid_state(broken.observed().state))
+                Err(HypervisorError::invalid_state(observed(broken).state))
             }
         }
     }
@@ -288,8 +289,8 @@ impl Simulator {
 
     pub(crate) fn write_into(&self, folder: &Path, record: &Record) -> Result<(), HypervisorError> {
         let path = folder.join(RECORD);
-        serde_json::to_vec_pretty(record)
-            .map_err(io::Error::from)
+        record
+            .to_json()
             .and_then(|text| self.disk.replace(&path, &text))
             .map_err(|error| failed("cannot write", &path, error))
     }
@@ -297,11 +298,11 @@ impl Simulator {
     /// Removes a folder in which a machine was being made or removed, and overwrites its data if
     /// that was asked for.
     pub(crate) fn remove(&self, folder: &Path) -> io::Result<()> {
-        if let Ok(Found::Machine(record)) = Found::read(folder)
-            && record.pending == Some(Pending::Erase)
+        if let Ok(Found::Machine(record)) = Found::in_folder(folder)
+            && record.own.pending == Some(Pending::Erase)
         {
             self.disk
-                .overwrite(&folder.join(DISK), record.image_octets)?;
+                .overwrite(&folder.join(DISK), record.own.image_octets)?;
         }
         self.disk.remove(folder)
     }
@@ -336,7 +337,7 @@ impl Simulator {
         for entry in fs::read_dir(&self.machines)? {
             let entry = entry?;
             if let Some(id) = id_of(&entry)
-                && let Found::Machine(record) = Found::read(&entry.path())?
+                && let Found::Machine(record) = Found::in_folder(&entry.path())?
             {
                 ledger.set(&id, record.claim().clone());
             }
@@ -353,7 +354,7 @@ pub(crate) fn id_of(entry: &fs::DirEntry) -> Option<VmId> {
 /// A call on its way.
 pub(crate) struct Run<'a> {
     simulator: &'a Simulator,
-    operation: Option<Operation>,
+    pub(crate) operation: Option<Operation>,
     begun: Cell<bool>,
 }
 
@@ -416,19 +417,6 @@ impl Drop for Claim<'_> {
     fn drop(&mut self) {
         lock(self.busy).remove(&self.id);
     }
-}
-
-/// An error of the file system.
-pub(crate) fn failed(what: &str, path: &Path, error: io::Error) -> HypervisorError {
-    let kind = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            Kind::NoSpace(Resource::Storage)
-        }
-        _ => Kind::Backend,
-    };
-    HypervisorError::new(kind)
-        .because(format!("{what} {}", path.display()))
-        .caused_by(error)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

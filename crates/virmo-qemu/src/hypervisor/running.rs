@@ -9,15 +9,16 @@ use std::{
 use serde_json::json;
 use virmo_hypervisor::{
     HypervisorError, HypervisorErrorKind as Kind, MachineState, Outcome, PowerOff,
+    backend::{failed, remove, rename, wait_for},
 };
 use virmo_state::VmId;
 
 use super::{Life, Look};
 use crate::{
     Qemu,
-    machine::{Folder, Pending, Record, remove, rename},
+    machine::{Folder, Pending, Record},
     process::{self, Start},
-    qemu::{failed, not_started, unanswered},
+    qemu::{not_started, unanswered},
     qmp::{Qmp, QmpError},
 };
 
@@ -37,7 +38,7 @@ impl Qemu {
                 return Ok(Outcome::AlreadyDone);
             }
             // The guest was not booted yet.
-            MachineState::Unsettled if record.pending == Some(Pending::PowerOn) => {
+            MachineState::Unsettled if record.own.pending == Some(Pending::PowerOn) => {
                 self.end(&folder)?;
             }
             state => return Err(HypervisorError::invalid_state(state)),
@@ -45,8 +46,8 @@ impl Qemu {
         for stale in [folder.saving(), folder.consumed()] {
             remove(&stale).map_err(|error| failed("cannot remove", &stale, error))?;
         }
-        record.pending = Some(Pending::PowerOn);
-        record.running = false;
+        record.own.pending = Some(Pending::PowerOn);
+        record.own.running = false;
         self.write(id, &record)?;
         self.start(id, &record, Start::Boot)?;
         let booted = self.enter(id, &mut record);
@@ -62,7 +63,7 @@ impl Qemu {
     fn enter(&self, id: &VmId, record: &mut Record) -> Result<(), HypervisorError> {
         let mut qmp = self.connect(id)?;
         self.limit(id, record, &mut qmp)?;
-        record.running = true;
+        record.own.running = true;
         self.write(id, record)?;
         qmp.execute("cont", json!({})).map_err(unanswered)?;
         self.steps.step();
@@ -72,7 +73,7 @@ impl Qemu {
     pub(super) fn stop(&self, id: &VmId, how: PowerOff) -> Result<Outcome, HypervisorError> {
         let (look, state) = self.machine(id)?;
         let (folder, mut record) = (self.folder(id), look.record);
-        match (&state, record.pending) {
+        match (&state, record.own.pending) {
             (MachineState::Off { .. }, _) => {
                 self.settle(id, &mut record, false)?;
                 return Ok(Outcome::AlreadyDone);
@@ -85,15 +86,15 @@ impl Qemu {
         for stale in [folder.saved(), folder.saving(), folder.consumed()] {
             remove(&stale).map_err(|error| failed("cannot remove", &stale, error))?;
         }
-        let before = record.pending;
-        record.pending = Some(Pending::PowerOff);
+        let before = record.own.pending;
+        record.own.pending = Some(Pending::PowerOff);
         self.write(id, &record)?;
         match how {
             PowerOff::Force => self.end(&folder)?,
             PowerOff::Graceful { timeout } => {
                 let ended = self.ask_to_end(id, &folder, timeout)?;
                 if !ended {
-                    record.pending = before;
+                    record.own.pending = before;
                     self.write(id, &record)?;
                     let timeout = HypervisorError::new(Kind::Timeout {
                         may_have_happened: true,
@@ -136,7 +137,7 @@ impl Qemu {
     pub(super) fn save(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
         let (look, state) = self.machine(id)?;
         let (folder, mut record) = (self.folder(id), look.record);
-        match (&state, record.pending) {
+        match (&state, record.own.pending) {
             (MachineState::Running, _)
             | (MachineState::Unsettled, None | Some(Pending::Suspend)) => {}
             (MachineState::Suspended, _) => {
@@ -153,7 +154,7 @@ impl Qemu {
             }
             _ => return Err(HypervisorError::invalid_state(state)),
         }
-        record.pending = Some(Pending::Suspend);
+        record.own.pending = Some(Pending::Suspend);
         self.write(id, &record)?;
         let mut qmp = self.connect(id)?;
         let status = qmp.status().map_err(unanswered)?;
@@ -204,7 +205,7 @@ impl Qemu {
             self.steps.step();
         }
         let mut last = String::new();
-        let ended = process::wait_for(TRANSFER, || {
+        let ended = wait_for(TRANSFER, || {
             last = qmp.migration().map_err(unanswered)?;
             Ok::<_, HypervisorError>(!matches!(last.as_str(), "setup" | "active" | "device"))
         })?;
@@ -243,7 +244,7 @@ impl Qemu {
     pub(super) fn go_on(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
         let (look, state) = self.machine(id)?;
         let (folder, mut record) = (self.folder(id), look.record);
-        match (&state, record.pending) {
+        match (&state, record.own.pending) {
             (MachineState::Suspended, _) => {}
             (MachineState::Running, _) => {
                 self.drop_consumed(&folder)?;
@@ -263,8 +264,8 @@ impl Qemu {
             }
             _ => return Err(HypervisorError::invalid_state(state)),
         }
-        record.pending = Some(Pending::Resume);
-        record.running = false;
+        record.own.pending = Some(Pending::Resume);
+        record.own.running = false;
         self.write(id, &record)?;
         self.start(id, &record, Start::Incoming)?;
         let loaded = self.load(&folder).and_then(|mut qmp| {
@@ -280,7 +281,7 @@ impl Qemu {
                 return Err(error);
             }
         };
-        record.running = true;
+        record.own.running = true;
         self.write(id, &record)?;
         // From here on the guest may have changed its disk, and what was saved does not fit it.
         rename(&folder.saved(), &folder.consumed())
@@ -306,7 +307,7 @@ impl Qemu {
             HypervisorError::new(Kind::Backend)
                 .because("QEMU cannot go on from the saved execution; power on would lose it")
         };
-        let loaded = process::wait_for(TRANSFER, || {
+        let loaded = wait_for(TRANSFER, || {
             let status = qmp.status().map_err(broken)?;
             Ok::<_, HypervisorError>(status != "inmigrate")
         })?;
@@ -332,7 +333,7 @@ impl Qemu {
         ) {
             qmp.execute("migrate_cancel", json!({}))
                 .map_err(unanswered)?;
-            let ended = process::wait_for(self.patience, || {
+            let ended = wait_for(self.patience, || {
                 let now = qmp.migration().map_err(unanswered)?;
                 Ok::<_, HypervisorError>(!matches!(
                     now.as_str(),
@@ -349,7 +350,7 @@ impl Qemu {
         for stale in [folder.saved(), folder.saving()] {
             remove(&stale).map_err(|error| failed("cannot remove", &stale, error))?;
         }
-        record.running = true;
+        record.own.running = true;
         self.write(id, record)?;
         qmp.execute("cont", json!({})).map_err(unanswered)?;
         self.steps.step();
@@ -396,26 +397,26 @@ impl Qemu {
         };
         let pid = u64::try_from(pid.as_raw_nonzero().get()).unwrap_or_default();
         let threads = qmp.cpu_threads().map_err(unanswered)?;
-        let percent = record.config.0.cpu.get();
+        let percent = record.config.cpu.get();
         groups
-            .limit(&record.uuid, percent, pid, &threads)
+            .limit(&record.own.uuid, percent, pid, &threads)
             .map_err(io)
     }
 
     fn drop_group(&self, record: &Record) {
         if let Some(groups) = &self.groups {
             // A group that stays limits nobody.
-            _ = groups.remove(&record.uuid);
+            _ = groups.remove(&record.own.uuid);
         }
     }
 
     /// Writes down that no call is under way.
     fn settle(&self, id: &VmId, record: &mut Record, running: bool) -> Result<(), HypervisorError> {
-        if record.pending.is_none() && record.running == running {
+        if record.own.pending.is_none() && record.own.running == running {
             return Ok(());
         }
-        record.pending = None;
-        record.running = running;
+        record.own.pending = None;
+        record.own.running = running;
         self.write(id, record)
     }
 }
