@@ -98,6 +98,12 @@ pub(crate) enum Event {
         vm: String,
         count: u64,
     },
+    /// A question to the user of a VM is over.
+    Question {
+        vm: String,
+        /// What UI/Result says.
+        status: u16,
+    },
     Recovered {
         /// Absent for a change over several VMs.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -278,6 +284,9 @@ impl fmt::Display for Event {
                 (Some(session), None, None) => write!(f, "notification for session {session}"),
                 (None, _, None) => f.write_str("notification"),
             },
+            Self::Question { vm, status } => {
+                write!(f, "       the user of VM {vm} was asked: {status}")
+            }
             Self::Recovered {
                 vm,
                 intent,

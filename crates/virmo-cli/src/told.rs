@@ -185,6 +185,10 @@ impl DeviceTeller {
                     });
                 }
             }
+            Virmo::Interaction { node, status, .. } => self.output.event(&Event::Question {
+                vm: node.clone(),
+                status: status.get(),
+            }),
             Virmo::Recovered {
                 node,
                 primitive,

@@ -1,24 +1,25 @@
 use std::{fmt, sync::Arc};
 
-use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode};
+use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode, UserAnswer};
 use omadm_download::{Clock, DownloadError, Fetch, Finished, Sink, SinkError};
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
 };
 use omadm_tree::{Change, Principal, TreeError, Uri};
 use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, Observed};
-use virmo_nodes::{Features, ImagePath, VirmoNode, VirmoPath};
+use virmo_nodes::{Features, ImagePath, VirmoNode, VirmoPath, VmNode};
 
 use crate::{
-    Event, Observer, Policy,
+    Event, Observer, Policy, VmUserInterface,
     apply::Applied,
     drive::{Failure, Outcome},
-    intent::{Intents, Reply},
+    intent::{Intents, QuestionIntent, Reply},
     ledger::{Book, Ledger, Subject},
     nodes::Roots,
 };
 
 mod apply;
+mod ask;
 mod download;
 mod image;
 mod primitive;
@@ -59,6 +60,7 @@ pub struct VirmoClient {
     sink: Arc<dyn Sink>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
+    interface: Option<Arc<dyn VmUserInterface>>,
     policy: Policy,
     observer: Observer,
     capabilities: Capabilities,
@@ -76,6 +78,7 @@ pub struct Builder {
     sink: Arc<dyn Sink>,
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
+    interface: Option<Arc<dyn VmUserInterface>>,
     policy: Policy,
     observer: Observer,
 }
@@ -88,6 +91,7 @@ enum Output {
     Applied(Applied, Option<Failure>),
     Download(Result<Finished, DownloadError>),
     Discard(Result<(), SinkError>),
+    Answered(Result<UserAnswer, HypervisorError>),
 }
 
 impl VirmoClient {
@@ -108,6 +112,7 @@ impl VirmoClient {
             sink,
             journal,
             clock,
+            interface: None,
             policy: Policy::default(),
             observer: Arc::new(|_| {}),
         }
@@ -155,6 +160,7 @@ impl VirmoClient {
             Subject::Apply => self.apply_ended(job, end, cx),
             Subject::Download(image) => self.download_ended(&image, job, end, cx),
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
+            Subject::Question(vm) => self.question_ended(&vm, job, end, cx),
         }
     }
 
@@ -181,6 +187,10 @@ impl VirmoClient {
                     self.give_up_apply(task, &failure, false, cx);
                 }
             }
+            Subject::Question(vm) => {
+                QuestionIntent::forget(&mut cx.effects.batch, vm);
+                self.book.release(job);
+            }
             _ => self.book.release(job),
         }
         status
@@ -191,6 +201,13 @@ impl Builder {
     /// Replaces the default [`Policy`].
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Lets servers ask the users of VMs, by this. Without it VMs have neither `UI` nor
+    /// `Operations/ExecUICmd`. [VirMO §11.2.2]
+    pub fn user_interface(mut self, interface: Arc<dyn VmUserInterface>) -> Self {
+        self.interface = Some(interface);
         self
     }
 
@@ -215,6 +232,7 @@ impl Builder {
             sink: self.sink,
             journal: self.journal,
             clock: self.clock,
+            interface: self.interface,
             policy: self.policy,
             roots: Roots::new(),
             book: Book::new(ledger, Arc::clone(&self.observer)),
@@ -228,6 +246,7 @@ impl ManagementObject for VirmoClient {
     fn mounts(&self) -> Vec<Mount> {
         let mut features = Features::default();
         features.suspend = self.capabilities.suspend;
+        features.user_interaction = self.interface.is_some();
         vec![
             features.virmo(self.roots.virmo.clone()),
             virmo_nodes::vmimgmo(self.roots.vmimgmo.clone()),
@@ -264,6 +283,9 @@ impl ManagementObject for VirmoClient {
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         let virmo = VirmoPath::parse(&self.roots.virmo, request.uri);
         let answer = match (virmo, ImagePath::parse(&self.roots.vmimgmo, request.uri)) {
+            (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::ExecUiCmd => {
+                self.exec_question(path.vm, request, cx)
+            }
             (Some(VirmoPath::Vm(path)), _) => self.exec_vm(&path, request, cx),
             (Some(VirmoPath::Device(VirmoNode::ApplyChanges)), _) => self.exec_apply(request, cx),
             (_, Some(path)) => self.exec_image(&path, request, cx),
@@ -296,6 +318,13 @@ impl ManagementObject for VirmoClient {
                     task.intent.save(&mut cx.effects.batch);
                 }
             }
+            Some(Subject::Question(vm)) => {
+                let task = self.book.write().questions.get_mut(&vm);
+                if let Some(task) = task.filter(|task| task.job == job) {
+                    task.intent.reply.accepted = true;
+                    task.intent.save(&mut cx.effects.batch);
+                }
+            }
             Some(Subject::Observe { .. } | Subject::Inventory) | None => {}
         }
     }
@@ -315,6 +344,9 @@ impl Drop for VirmoClient {
     fn drop(&mut self) {
         for task in self.book.read().images.values() {
             task.cancel.cancel();
+        }
+        for task in self.book.read().questions.values() {
+            task.over.cancel();
         }
     }
 }

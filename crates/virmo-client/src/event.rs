@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use omadm_core::StatusCode;
 use virmo_params::{ImageId, ResourceConfig};
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
@@ -96,6 +97,15 @@ pub enum Event {
         primitive: Primitive,
         /// How it ended.
         outcome: Recovery,
+    },
+    /// A question to the user of a VM is over. [VirMO §11.2.2]
+    Interaction {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// What UI/Result says.
+        status: StatusCode,
     },
     /// The machine of a VM cannot be told or used at the moment; its State is kept.
     Unreachable {

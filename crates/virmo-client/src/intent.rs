@@ -8,6 +8,7 @@ const VERSION: u8 = 1;
 const VM: &str = "vm/";
 const IMAGE: &str = "image/";
 const APPLY: &str = "apply";
+const QUESTION: &str = "ui/";
 
 /// A primitive under way: durable from before the hypervisor is asked until its outcome is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,6 +65,15 @@ pub(crate) enum ImageWork {
     Discard,
 }
 
+/// A question to the user of a VM that is open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct QuestionIntent {
+    pub(crate) vm: VmId,
+    /// The name of the node `<x>`.
+    pub(crate) node: String,
+    pub(crate) reply: Reply,
+}
+
 /// A change of resources under way, over all VMs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ApplyIntent {
@@ -91,6 +101,7 @@ pub(crate) struct Intents {
     pub(crate) vms: Vec<VmIntent>,
     pub(crate) images: Vec<ImageIntent>,
     pub(crate) apply: Option<ApplyIntent>,
+    pub(crate) questions: Vec<QuestionIntent>,
     pub(crate) damaged: Vec<String>,
 }
 
@@ -109,6 +120,11 @@ impl Intents {
                 .and_then(|id| ImageIntent::decode(id, record))
             {
                 intents.images.push(intent);
+            } else if let Some(intent) = name
+                .strip_prefix(QUESTION)
+                .and_then(|id| QuestionIntent::decode(id, record))
+            {
+                intents.questions.push(intent);
             } else if let Some(intent) = (name == APPLY)
                 .then(|| ApplyIntent::decode(record))
                 .flatten()
@@ -180,6 +196,31 @@ impl VmIntent {
             } else {
                 None
             },
+        };
+        reader.end(intent)
+    }
+}
+
+impl QuestionIntent {
+    pub(crate) fn save(&self, batch: &mut Batch) {
+        let record = self.reply.write(Writer::new(VERSION).text(&self.node));
+        batch.put(
+            Space::INTENTS,
+            [QUESTION, self.vm.as_str()].concat(),
+            record.finish(),
+        );
+    }
+
+    pub(crate) fn forget(batch: &mut Batch, vm: &VmId) {
+        batch.remove(Space::INTENTS, [QUESTION, vm.as_str()].concat());
+    }
+
+    fn decode(vm: &str, record: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(VERSION, record)?;
+        let intent = Self {
+            vm: vm.parse().ok()?,
+            node: reader.text()?.to_owned(),
+            reply: Reply::read(&mut reader)?,
         };
         reader.end(intent)
     }
@@ -392,6 +433,17 @@ mod tests {
         }
     }
 
+    fn question_intent() -> QuestionIntent {
+        QuestionIntent {
+            vm: "vm-2".parse().unwrap(),
+            node: "my vm".to_owned(),
+            reply: Reply {
+                accepted: true,
+                correlator: None,
+            },
+        }
+    }
+
     #[test]
     fn every_intent_comes_back_from_the_journal() {
         for intent in vm_intents() {
@@ -407,6 +459,9 @@ mod tests {
         let mut batch = Batch::new();
         apply_intent().save(&mut batch);
         assert_eq!(load(&batch).apply, Some(apply_intent()));
+        question_intent().save(&mut batch);
+        assert_eq!(load(&batch).questions, [question_intent()]);
+        QuestionIntent::forget(&mut batch, &question_intent().vm);
         VmIntent::forget(&mut batch, &"vm-1".parse().unwrap());
         ImageIntent::forget(&mut batch, &"img-1".parse().unwrap());
         ApplyIntent::forget(&mut batch);
@@ -429,6 +484,10 @@ mod tests {
             record(|batch| image_intent(ImageWork::Discard).save(batch)),
             b"\x01\0\0\0\0\0\0\0\x01a\x01\x01\x01\0\0\0\0\0\0\0\x01c"
         );
+        assert_eq!(
+            record(|batch| question_intent().save(batch)),
+            b"\x01\0\0\0\0\0\0\0\x05my vm\x01\0"
+        );
         let nothing = ApplyIntent {
             changes: Vec::new(),
             owed: Vec::new(),
@@ -445,7 +504,7 @@ mod tests {
         /// Damaged records are told apart, whatever is in them.
         #[test]
         fn no_bytes_are_too_bad(
-            key in prop_oneof!["vm/.{0,8}", "image/.{0,8}", "apply", ".*"],
+            key in prop_oneof!["vm/.{0,8}", "image/.{0,8}", "apply", "ui/.{0,8}", ".*"],
             cut in 0usize..200,
             change in proptest::option::of((0usize..200, any::<u8>())),
         ) {
@@ -453,6 +512,7 @@ mod tests {
                 record(|batch| vm_intents()[0].save(batch)),
                 record(|batch| image_intent(ImageWork::Download).save(batch)),
                 record(|batch| apply_intent().save(batch)),
+                record(|batch| question_intent().save(batch)),
             ];
             for record in &mut records {
                 record.truncate(cut);
@@ -464,7 +524,10 @@ mod tests {
                 let mut batch = Batch::new();
                 batch.put(Space::INTENTS, key.as_bytes(), record.clone());
                 let left = load(&batch);
-                let read = left.vms.len() + left.images.len() + usize::from(left.apply.is_some());
+                let read = left.vms.len()
+                    + left.images.len()
+                    + left.questions.len()
+                    + usize::from(left.apply.is_some());
                 prop_assert_eq!(read + left.damaged.len(), 1);
             }
         }

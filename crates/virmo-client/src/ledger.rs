@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space};
+use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space, UserInteraction};
 use omadm_download::Cancel;
 use omadm_mo::JobId;
 use virmo_params::ImageId;
@@ -14,7 +14,7 @@ use virmo_state::VmId;
 
 use crate::{
     Event, Observer,
-    intent::{ApplyIntent, ImageIntent, Making, VmIntent},
+    intent::{ApplyIntent, ImageIntent, Making, QuestionIntent, VmIntent},
     record::{Reader, Writer},
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Ledger {
     pub(crate) images: BTreeMap<ImageId, ImageTask>,
     /// A change of resources under way, or one that still has to be taken back.
     pub(crate) apply: Option<ApplyTask>,
+    /// VMs whose user is being asked.
+    pub(crate) questions: BTreeMap<VmId, QuestionTask>,
     /// What each job is about.
     pub(crate) jobs: BTreeMap<JobId, Subject>,
     next_vm: u64,
@@ -69,6 +71,18 @@ pub(crate) struct ImageTask {
     pub(crate) cancel: Cancel,
 }
 
+/// A question to the user of a VM.
+#[derive(Clone, Debug)]
+pub(crate) struct QuestionTask {
+    pub(crate) job: JobId,
+    pub(crate) intent: QuestionIntent,
+    pub(crate) asked: UserInteraction,
+    /// Takes the question back.
+    pub(crate) over: Cancel,
+    /// Whether its result is known, and nothing but the end of its job is waited for.
+    pub(crate) concluded: bool,
+}
+
 /// What a job is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Subject {
@@ -85,6 +99,8 @@ pub(crate) enum Subject {
     Apply,
     Download(ImageId),
     Discard(ImageId),
+    /// Asking the user of a VM.
+    Question(VmId),
 }
 
 impl Ledger {
@@ -147,6 +163,7 @@ impl Ledger {
     fn release(&mut self, job: JobId) {
         self.jobs.remove(&job);
         self.images.retain(|_, task| task.job != job);
+        self.questions.retain(|_, task| task.job != job);
         for task in self.vms.values_mut().filter(|task| task.job == Some(job)) {
             task.job = None;
         }

@@ -83,15 +83,35 @@
 //! | a value that is no `key=value` list, or out of range; a MediaType that is none; a DownloadURI that is none | 400 |
 //! | a DownloadURI that is neither `http` nor `https`; what the hypervisor does not support | 406 |
 //! | a file of another type than MediaType | 415 |
+//! | ExecUICmd of a VM that does not run, or whose user is being asked | 405 |
+//! | ExecUICmd without UI/Command | 412 |
+//! | a UI/Command that is no `Alert` with a `CmdID` and a code | 400 |
 //! | anything else that fails | 500 |
 //!
 //! A value that is well written but lacks a key is taken, and judged when it is used.
+//!
+//! # Questions to the user of a VM
+//!
+//! With a [`VmUserInterface`] every VM has `UI` and `Operations/ExecUICmd`. [VirMO §11.2.2]
+//! UI/Command takes one `Alert` with or without namespace, and forgets UI/Result. ExecUICmd asks,
+//! while the VM runs, and leaves the `Status` in UI/Result; it ends with 200 whatever the answer is:
+//!
+//! | UI/Result | |
+//! |---|---|
+//! | 200 | shown, yes, or with Items the text or the numbers of the choices |
+//! | 304 | no |
+//! | 214, 408 | cancelled by the user, no answer in time |
+//! | 406 | not one of the alerts 1100 to 1104, or of a kind the VM cannot ask |
+//! | 412 | text, choices or an optional parameter are missing or wrong |
+//! | 416 | longer than [`Policy::question_octets`], or the VM cannot show it |
+//! | 215 | not asked, or asked in vain: the VM left Running, cannot be reached, or the device was restarted; the Exec ends with 500 |
 
 mod apply;
 mod client;
 mod drive;
 mod event;
 mod intent;
+mod interaction;
 mod ledger;
 mod nodes;
 mod policy;
@@ -101,5 +121,6 @@ mod table;
 
 pub use client::{Builder, VirmoClient};
 pub use event::{Event, Observer, Recovery};
+pub use interaction::{VmQuestion, VmUserInterface};
 pub use policy::Policy;
 pub use resources::CpuPolicy;

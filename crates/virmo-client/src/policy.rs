@@ -27,10 +27,17 @@ pub struct Policy {
     pub erase: Erase,
     /// Limits and tolerances of downloads.
     pub downloads: omadm_download::Policy,
-    /// How the Exec of a primitive, or of the Delete of an image, is answered; default [`Reporting::Synchronous`].
+    /// How the Exec of a primitive, of ExecUICmd, or of the Delete of an image, is answered; default
+    /// [`Reporting::Synchronous`].
     pub reporting: Reporting,
     /// How the Exec of Download is answered; default [`Reporting::Asynchronous`].
     pub download_reporting: Reporting,
+    /// How long the user of a VM may take for an answer, if the server does not want it sooner;
+    /// default 4 minutes. [VirMO §11.2.2]
+    pub interaction_limit: Duration,
+    /// How many octets of UI/Command are shown to the user of a VM; a longer one has the Result 416.
+    /// Default 16 KiB.
+    pub question_octets: usize,
     /// The type of the Generic Alert that brings the final status of an Exec that was answered
     /// with 202; default none: such an alert is not sent, as the specification registers no type
     /// for it, and the server reads State instead.
@@ -53,6 +60,8 @@ impl Default for Policy {
             downloads: omadm_download::Policy::default(),
             reporting: Reporting::Synchronous,
             download_reporting: Reporting::Asynchronous,
+            interaction_limit: Duration::from_secs(4 * 60),
+            question_octets: 16 << 10,
             alert_type: None,
         }
     }

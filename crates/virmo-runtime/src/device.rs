@@ -28,7 +28,7 @@ pub use builder::DeviceBuilder;
 use builder::Scratch;
 pub use error::{BuildError, RunError};
 pub use event::DeviceEvent;
-use interface::Asker;
+use interface::{Asker, Shared};
 pub use interface::{Unattended, UserInterface};
 use lanes::Lanes;
 pub use state::{DeviceState, StateError};

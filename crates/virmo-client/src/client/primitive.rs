@@ -331,6 +331,7 @@ impl VirmoClient {
             )?;
         }
         if before != state {
+            self.withdraw_question(vm);
             self.book.tell(Event::Vm {
                 node: node.to_owned(),
                 vm: vm.clone(),

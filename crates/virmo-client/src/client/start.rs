@@ -48,6 +48,9 @@ impl VirmoClient {
             self.recover_image(intent, cx);
         }
         self.take_up_images(cx);
+        for intent in left.questions {
+            self.take_up_question(&intent, cx);
+        }
         Ok(())
     }
 

@@ -28,6 +28,7 @@ impl VirmoClient {
             }
             (VmNode::CreateParams, _) if written => self.write_create_params(path.vm, cx),
             (VmNode::NewConfig, _) if written => self.write_new_config(path.vm, cx),
+            (VmNode::UiCommand, _) if written => self.write_question(path.vm, cx),
             _ => Ok(()),
         }
     }
@@ -89,6 +90,7 @@ impl VirmoClient {
     fn check_idle(&self, vm: Option<&VmId>) -> Result<(), Refusal> {
         match vm {
             Some(vm) if self.book.read().vms.contains_key(vm) => Err(REFUSED),
+            Some(vm) if self.book.read().questions.contains_key(vm) => Err(REFUSED),
             _ if self.book.read().is_applying() => Err(REFUSED),
             _ => Ok(()),
         }

@@ -15,7 +15,7 @@ use omadm_tree::{
     AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeError, TreeLimits, Uri,
     Value,
 };
-use virmo_client::{Event, Policy, VirmoClient};
+use virmo_client::{Event, Policy, VirmoClient, VmUserInterface};
 use virmo_hypervisor::{Hypervisor, MachineState};
 use virmo_state::{VmId, VmState};
 
@@ -35,6 +35,8 @@ pub(crate) struct Device {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) trip: Arc<Trip>,
     pub(crate) policy: Policy,
+    /// Who answers for the users of VMs, from the next start on.
+    pub(crate) interface: Option<Arc<dyn VmUserInterface>>,
     /// Of the tree, from the next start on.
     pub(crate) limits: TreeLimits,
     pub(crate) events: Arc<Mutex<Vec<Event>>>,
@@ -61,6 +63,8 @@ pub(crate) enum Answer {
 pub(crate) enum Edit<'a> {
     Add(&'a str),
     AddLeaf(&'a str, &'a str),
+    AddMarkup(&'a str, &'a str),
+    ReplaceMarkup(&'a str, &'a str),
     Replace(&'a str, &'a str),
     Rename(&'a str, &'a str),
     Delete(&'a str),
@@ -84,6 +88,14 @@ impl Edit<'_> {
             Self::Replace(uri, text) => {
                 let permit = permit(tree, AccessType::Replace, uri)?;
                 tree.replace(layout, permit, Value::chr(text))
+            }
+            Self::AddMarkup(uri, text) => {
+                let permit = permit(tree, AccessType::Add, uri)?;
+                tree.add(layout, permit, NewNode::Leaf(Value::xml(text)))
+            }
+            Self::ReplaceMarkup(uri, text) => {
+                let permit = permit(tree, AccessType::Replace, uri)?;
+                tree.replace(layout, permit, Value::xml(text))
             }
             Self::Rename(uri, name) => {
                 let permit = permit(tree, AccessType::Replace, &format!("{uri}?prop=Name"))?;
@@ -116,6 +128,7 @@ impl Device {
             store,
             trip,
             policy,
+            interface: None,
             limits: TreeLimits::default(),
             events: Arc::default(),
             jobs: VecDeque::new(),
@@ -141,7 +154,7 @@ impl Device {
         self.next_job = 0;
         self.events.lock().unwrap().clear();
         let events = Arc::clone(&self.events);
-        let client = VirmoClient::builder(
+        let mut builder = VirmoClient::builder(
             self.hypervisor.clone(),
             self.shelf.clone(),
             self.sink.clone(),
@@ -149,9 +162,11 @@ impl Device {
             Arc::new(NoWait),
         )
         .policy(self.policy.clone())
-        .observer(move |event| events.lock().unwrap().push(event))
-        .build()
-        .unwrap();
+        .observer(move |event| events.lock().unwrap().push(event));
+        if let Some(interface) = &self.interface {
+            builder = builder.user_interface(Arc::clone(interface));
+        }
+        let client = builder.build().unwrap();
         let mut registry = Registry::new();
         registry.mount(Box::new(client)).unwrap();
         let root_acl: Acl = "Add=*&Get=*&Replace=*&Delete=*&Exec=*".parse().unwrap();
@@ -208,7 +223,7 @@ impl Device {
     }
 
     /// A command of a server that changes nodes.
-    fn command(&mut self, edit: Edit<'_>) -> StatusCode {
+    pub(crate) fn command(&mut self, edit: Edit<'_>) -> StatusCode {
         match self.atomic(&[edit]) {
             Ok(()) => StatusCode::OK,
             Err((_, status)) => status,
@@ -253,6 +268,10 @@ impl Device {
 
     pub(crate) fn replace(&mut self, uri: &str, text: &str) -> StatusCode {
         self.command(Edit::Replace(uri, text))
+    }
+
+    pub(crate) fn replace_markup(&mut self, uri: &str, text: &str) -> StatusCode {
+        self.command(Edit::ReplaceMarkup(uri, text))
     }
 
     pub(crate) fn rename(&mut self, uri: &str, name: &str) -> StatusCode {

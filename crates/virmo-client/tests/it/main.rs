@@ -14,6 +14,7 @@ mod device;
 mod faults;
 mod images;
 mod primitives;
+mod questions;
 mod random;
 mod resources;
 mod restarts;

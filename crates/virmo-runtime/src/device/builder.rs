@@ -12,12 +12,12 @@ use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Plain, Registry};
 use omadm_store::{FileSink, RedbJournal};
 use omadm_tree::{Acl, Tree, TreeLimits, Uri, Value};
 use tempfile::TempDir;
-use virmo_client::{Policy, VirmoClient};
+use virmo_client::{Policy, VirmoClient, VmUserInterface};
 use virmo_hypervisor::Hypervisor;
 
 use super::{
-    Asker, BuildError, Device, DeviceEvent, Exchanger, Lanes, Message, Observer, Parts, Transport,
-    Unattended, UserInterface, state,
+    Asker, BuildError, Device, DeviceEvent, Exchanger, Lanes, Message, Observer, Parts, Shared,
+    Transport, Unattended, UserInterface, state,
 };
 use crate::{clock::Clocks, random};
 
@@ -38,6 +38,7 @@ pub struct DeviceBuilder {
     fetch: Option<Arc<dyn Fetch>>,
     transport: Option<Arc<dyn Transport>>,
     interface: Arc<dyn UserInterface>,
+    vm_interface: Option<Arc<dyn VmUserInterface>>,
     objects: Vec<Box<dyn ManagementObject>>,
     observer: Observer,
 }
@@ -78,6 +79,7 @@ impl Device {
             fetch: None,
             transport: None,
             interface: Arc::new(Unattended::Reject),
+            vm_interface: None,
             objects: Vec::new(),
             observer: Arc::new(|_| {}),
         }
@@ -143,6 +145,13 @@ impl DeviceBuilder {
         self
     }
 
+    /// Who answers what the server asks the user of a VM. Default: the one who answers for the
+    /// device, the texts beginning with the name of the VM's node. [VirMO §11.2.2]
+    pub fn vm_user_interface(mut self, interface: Arc<dyn VmUserInterface>) -> Self {
+        self.vm_interface = Some(interface);
+        self
+    }
+
     /// A further management object.
     pub fn object(mut self, object: Box<dyn ManagementObject>) -> Self {
         self.objects.push(object);
@@ -193,6 +202,8 @@ impl DeviceBuilder {
         registry.mount(Box::new(detail.object()))?;
         let tree = Tree::load(&*journal, self.limits, root_acl(&self.config.server_id))?;
         registry.mount(Box::new(accounts(&mut self.config, &tree)?))?;
+        let interface = Arc::new(Shared::new(self.interface));
+        let vm_interface = self.vm_interface.unwrap_or_else(|| interface.clone());
         let observer = Arc::clone(&self.observer);
         let virmo = VirmoClient::builder(
             self.hypervisor,
@@ -202,6 +213,7 @@ impl DeviceBuilder {
             Arc::new(SystemClock::new()),
         )
         .policy(self.policy)
+        .user_interface(vm_interface)
         .observer(move |event| observer(&DeviceEvent::Virmo(event)))
         .build()?;
         registry.mount(Box::new(virmo))?;
@@ -222,7 +234,7 @@ impl DeviceBuilder {
         let ends = outbox.clone();
         let lanes = Lanes::new(move |job, end| drop(ends.send(Message::JobEnded(job, end))));
         let answers = outbox.clone();
-        let asker = Asker::start(self.interface, move |question, answer| {
+        let asker = Asker::start(interface, move |question, answer| {
             drop(answers.send(Message::Answered(question, answer)));
         })
         .map_err(BuildError::Thread)?;

@@ -11,6 +11,8 @@ use std::{
 use omadm_client::{Question, QuestionId};
 use omadm_core::{Interaction, UserAnswer, UserInteraction};
 use omadm_download::Cancel;
+use virmo_client::{VmQuestion, VmUserInterface};
+use virmo_hypervisor::HypervisorError;
 
 /// The person at the device, or whoever stands in: answers what a server asks by the alerts 1100 to
 /// 1104. [DM-Protocol §12]
@@ -79,6 +81,41 @@ impl UserInterface for Unattended {
         } else {
             UserAnswer::Cancelled
         }
+    }
+}
+
+/// A [`UserInterface`] that is asked by several: one question at a time.
+pub(crate) struct Shared {
+    interface: Arc<dyn UserInterface>,
+    turn: Mutex<()>,
+}
+
+impl Shared {
+    pub(crate) fn new(interface: Arc<dyn UserInterface>) -> Self {
+        Self {
+            interface,
+            turn: Mutex::default(),
+        }
+    }
+}
+
+impl UserInterface for Shared {
+    fn ask(&self, asked: &UserInteraction, over: &Cancel) -> UserAnswer {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if over.is_cancelled() {
+            return UserAnswer::TimedOut;
+        }
+        self.interface.ask(asked, over)
+    }
+}
+
+/// The person at the device answers for the user of every VM; the text says for which.
+/// [VirMO §11.2.2]
+impl VmUserInterface for Shared {
+    fn ask(&self, question: &VmQuestion<'_>, over: &Cancel) -> Result<UserAnswer, HypervisorError> {
+        let mut asked = question.asked.clone();
+        asked.text = format!("{}: {}", question.node, asked.text);
+        Ok(UserInterface::ask(self, &asked, over))
     }
 }
 
