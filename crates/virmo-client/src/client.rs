@@ -7,7 +7,7 @@ use omadm_mo::{
 };
 use omadm_tree::{Change, Principal, TreeError, Uri};
 use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, Observed};
-use virmo_nodes::{Features, ImagePath, VirmoNode, VirmoPath, VmNode};
+use virmo_nodes::{Features, ImagePath, Profile, VirmoNode, VirmoPath, VmNode};
 
 use crate::{
     Event, Observer, Policy, VmUserInterface,
@@ -80,6 +80,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     interface: Option<Arc<dyn VmUserInterface>>,
     policy: Policy,
+    profile: Profile,
     observer: Observer,
 }
 
@@ -114,6 +115,7 @@ impl VirmoClient {
             clock,
             interface: None,
             policy: Policy::default(),
+            profile: Profile::default(),
             observer: Arc::new(|_| {}),
         }
     }
@@ -211,6 +213,12 @@ impl Builder {
         self
     }
 
+    /// Follows another text than the approved one, on a device that has no VM of that.
+    pub const fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     /// Lets somebody hear of every [`Event`].
     pub fn observer(mut self, observer: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.observer = Arc::new(observer);
@@ -234,7 +242,7 @@ impl Builder {
             clock: self.clock,
             interface: self.interface,
             policy: self.policy,
-            roots: Roots::new(),
+            roots: Roots::new(self.profile),
             book: Book::new(ledger, Arc::clone(&self.observer)),
             observer: self.observer,
             left,
@@ -245,6 +253,7 @@ impl Builder {
 impl ManagementObject for VirmoClient {
     fn mounts(&self) -> Vec<Mount> {
         let mut features = Features::default();
+        features.profile = self.roots.profile;
         features.suspend = self.capabilities.suspend;
         features.user_interaction = self.interface.is_some();
         vec![
@@ -263,7 +272,9 @@ impl ManagementObject for VirmoClient {
         _by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
-        if let Some(VirmoPath::Vm(path)) = VirmoPath::parse(&self.roots.virmo, &change.uri) {
+        if let Some(VirmoPath::Vm(path)) =
+            VirmoPath::parse(self.roots.profile, &self.roots.virmo, &change.uri)
+        {
             self.stage_vm(&path, change, cx)
         } else if let Some(path) = ImagePath::parse(&self.roots.vmimgmo, &change.uri) {
             self.stage_image(&path, change, cx)
@@ -281,7 +292,7 @@ impl ManagementObject for VirmoClient {
     }
 
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
-        let virmo = VirmoPath::parse(&self.roots.virmo, request.uri);
+        let virmo = VirmoPath::parse(self.roots.profile, &self.roots.virmo, request.uri);
         let answer = match (virmo, ImagePath::parse(&self.roots.vmimgmo, request.uri)) {
             (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::ExecUiCmd => {
                 self.exec_question(path.vm, request, cx)

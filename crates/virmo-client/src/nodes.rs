@@ -2,20 +2,21 @@
 
 use omadm_mo::Context;
 use omadm_tree::{ChangeKind, NodeRef, Tree, TreeError, Uri, Value};
-use virmo_nodes::{ImageNode, VmNode};
+use virmo_nodes::{ImageNode, Profile, VmNode};
 use virmo_params::{ImageId, ResourceConfig};
 use virmo_state::{ImageState, VmId, VmState};
 
-/// Where the two objects are mounted.
+/// Where the two objects are mounted, and what they look like.
 #[derive(Clone, Debug)]
 pub(crate) struct Roots {
+    pub(crate) profile: Profile,
     pub(crate) virmo: Uri,
     pub(crate) vmimgmo: Uri,
 }
 
 /// One VM as the tree has it.
 #[derive(Clone, Copy)]
-pub(crate) struct VmView<'t>(NodeRef<'t>);
+pub(crate) struct VmView<'t>(NodeRef<'t>, Profile);
 
 /// One image as the tree has it.
 #[derive(Clone, Copy)]
@@ -23,8 +24,9 @@ pub(crate) struct ImageView<'t>(NodeRef<'t>);
 
 impl Roots {
     /// `./VirMO` and `./VMImgMO`.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(profile: Profile) -> Self {
         Self {
+            profile,
             virmo: named(&Uri::root(), "VirMO"),
             vmimgmo: named(&Uri::root(), "VMImgMO"),
         }
@@ -33,6 +35,12 @@ impl Roots {
     /// `VirMO/<x>`
     pub(crate) fn vm(&self, name: &str) -> Uri {
         named(&self.virmo, name)
+    }
+
+    /// A node of `VirMO/<x>`, where the profile has it.
+    pub(crate) fn vm_node(&self, name: &str, node: VmNode) -> Uri {
+        let vm = self.vm(name);
+        self.profile.node(node, &vm).unwrap_or_else(|| node.of(&vm))
     }
 
     /// `VMImgMO/<x>`
@@ -44,7 +52,7 @@ impl Roots {
         tree.node(&self.virmo)
             .into_iter()
             .flat_map(|root| root.children())
-            .map(VmView)
+            .map(|node| VmView(node, self.profile))
             .filter(|vm| vm.id().is_some())
     }
 
@@ -56,7 +64,8 @@ impl Roots {
     }
 
     pub(crate) fn vm_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<VmView<'t>> {
-        tree.node(&self.vm(name)).map(VmView)
+        tree.node(&self.vm(name))
+            .map(|node| VmView(node, self.profile))
     }
 
     pub(crate) fn image_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<ImageView<'t>> {
@@ -85,7 +94,8 @@ impl<'t> VmView<'t> {
 
     /// The value of a leaf; empty if there is none.
     pub(crate) fn text(&self, leaf: VmNode) -> &'t str {
-        text(self.0, &leaf.of(&Uri::root()))
+        let leaf = self.1.node(leaf, &Uri::root());
+        leaf.map_or("", |leaf| text(self.0, &leaf))
     }
 }
 

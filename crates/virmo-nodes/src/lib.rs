@@ -4,6 +4,10 @@
 //! column. Access checks, creation of nodes, the DDF files in `ddf/` and the paths come from them.
 //! [`Features`] says which optional nodes a device has.
 //!
+//! The earlier draft of VirMO 1.0 is the other [`Profile`], chosen at run time: [`VIRMO_DRAFT`] is
+//! its table, made of the same rows where they are equal, and [`Profile::node`] says where a node
+//! is in either.
+//!
 //! ```
 //! use omadm_tree::{Schema, Uri};
 //! use virmo_nodes::{Features, VmNode};
@@ -20,12 +24,14 @@
 
 mod mount;
 mod path;
+mod profile;
 mod virmo;
 mod vmimgmo;
 
 pub use mount::{Features, vmimgmo};
-pub use path::{ImageNode, ImagePath, VirmoNode, VirmoPath, VmNode, VmPath, is_reserved_vm_name};
-pub use virmo::VIRMO;
+pub use path::{ImageNode, ImagePath, VirmoNode, VirmoPath, VmNode, VmPath};
+pub use profile::Profile;
+pub use virmo::{VIRMO, VIRMO_DRAFT};
 pub use vmimgmo::VMIMGMO;
 
 /// The identifier of the Virtualization MO. [VirMO §8]

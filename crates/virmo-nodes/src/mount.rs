@@ -1,28 +1,34 @@
 use omadm_mo::Mount;
 use omadm_tree::Uri;
 
-use crate::{VIRMO, VMIMGMO, VmNode};
+use crate::{Profile, VMIMGMO, VmNode};
 
-/// Which optional nodes of the Virtualization MO a device has.
+/// The text a device follows, and which optional nodes of the Virtualization MO it has.
 ///
-/// `Ext` is always there.
+/// `Ext` is always there. A feature the text has no node for is ignored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Features {
+    /// Default: the approved text.
+    pub profile: Profile,
     /// `Operations/Suspend` and `Operations/Resume`: both or none. Default: yes.
     pub suspend: bool,
     /// `UI` and `Operations/ExecUICmd`: both or none. Default: no.
     pub user_interaction: bool,
     /// `DMTree`, which appears when a server Adds it. Default: no.
     pub dm_tree: bool,
+    /// `Sharing`, `AllowSharing` and `ProhibitSharing` of the draft: all or none. Default: no.
+    pub sharing: bool,
 }
 
 impl Default for Features {
     fn default() -> Self {
         Self {
+            profile: Profile::Approved,
             suspend: true,
             user_interaction: false,
             dm_tree: false,
+            sharing: false,
         }
     }
 }
@@ -37,13 +43,15 @@ impl Features {
             (self.user_interaction, VmNode::Ui),
             (self.user_interaction, VmNode::ExecUiCmd),
             (self.dm_tree, VmNode::DmTree),
+            (self.sharing, VmNode::Sharing),
+            (self.sharing, VmNode::AllowSharing),
+            (self.sharing, VmNode::ProhibitSharing),
         ];
         optional
             .into_iter()
             .filter(|(present, _)| !present)
-            .fold(Mount::new(root, &VIRMO), |mount, (_, node)| {
-                mount.without(node.path())
-            })
+            .filter_map(|(_, node)| self.profile.path(node))
+            .fold(Mount::new(root, self.profile.virmo()), Mount::without)
     }
 }
 

@@ -1,8 +1,8 @@
 use omadm_mo::Definition;
 use omadm_tree::Uri;
-use virmo_state::Primitive;
+use virmo_state::{AccessOperation, Primitive};
 
-use crate::{VIRMO, VMIMGMO};
+use crate::{Profile, VMIMGMO};
 
 /// Makes an enum of the rows of a table, each with its path below a base.
 macro_rules! nodes {
@@ -32,33 +32,40 @@ macro_rules! nodes {
             #[doc = concat!("The address of the node, with `", $object, "` at `base`.")]
             #[must_use]
             pub fn of(self, base: &Uri) -> Uri {
-                self.steps().fold(base.clone(), |uri, name| uri.child(name).unwrap_or(uri))
-            }
-
-            /// The names from the base to the node.
-            fn steps(self) -> impl Iterator<Item = &'static str> {
-                let path = match self {
-                    $(Self::$node => $path,)*
-                };
-                path.split('/').filter(|name| !name.is_empty())
-            }
-
-            /// The node at an address below the base, and the address below that node, which is
-            /// more than the root only where the table is open.
-            fn find(table: &Definition, below_base: &Uri) -> Option<(Self, Uri)> {
-                Self::ALL.iter().find_map(|node| {
-                    let mut names = below_base.segments();
-                    let on_the_way = node.steps().all(|step| names.next() == Some(step));
-                    let open = || table.node(node.path()).is_some_and(|row| row.open);
-                    if on_the_way && (names.next().is_none() || open()) {
-                        let below = below_base.strip_prefix(&node.of(&Uri::root()))?;
-                        return Some((*node, below));
-                    }
-                    None
-                })
+                address(base, $base, self.path())
             }
         }
     };
+}
+
+/// The names from a base of a table to one of its paths.
+fn steps(base: &str, path: &'static str) -> impl Iterator<Item = &'static str> {
+    let below = path.strip_prefix(base).unwrap_or(path);
+    below.split('/').filter(|name| !name.is_empty())
+}
+
+/// Where a path of a table is, with the base of the table at an address.
+pub(crate) fn address(at: &Uri, base: &str, path: &'static str) -> Uri {
+    steps(base, path).fold(at.clone(), |uri, name| uri.child(name).unwrap_or(uri))
+}
+
+/// The node at an address below a base of the table, and the address below that node, which is more
+/// than the root only where the table is open.
+fn find<N: Copy>(
+    nodes: impl IntoIterator<Item = (N, &'static str)>,
+    (table, base): (&Definition, &str),
+    below_base: &Uri,
+) -> Option<(N, Uri)> {
+    nodes.into_iter().find_map(|(node, path)| {
+        let mut names = below_base.segments();
+        let on_the_way = steps(base, path).all(|step| names.next() == Some(step));
+        let open = || table.node(path).is_some_and(|row| row.open);
+        if on_the_way && (names.next().is_none() || open()) {
+            let below = below_base.strip_prefix(&address(&Uri::root(), base, path))?;
+            return Some((node, below));
+        }
+        None
+    })
 }
 
 nodes! {
@@ -72,6 +79,9 @@ nodes! {
 
 nodes! {
     /// A node of one machine. [VirMO §8, §11.2.2]
+    ///
+    /// [`path`](Self::path) and [`of`](Self::of) are its place in the approved text, or in the draft
+    /// if only that has it; [`Profile::path`] and [`Profile::node`] are its place in either.
     VmNode in "VirMO/<x>", "<x>":
     Vm "",
     VmId "/VMID",
@@ -94,6 +104,13 @@ nodes! {
     Ui "/UI",
     UiCommand "/UI/Command",
     UiResult "/UI/Result",
+    Lock "/Operations/Lock",
+    Unlock "/Operations/Unlock",
+    Locked "/Ext/Locked",
+    UserUnlock "/Ext/UserUnlock",
+    Sharing "/Ext/Sharing",
+    AllowSharing "/Ext/AllowSharing",
+    ProhibitSharing "/Ext/ProhibitSharing",
 }
 
 nodes! {
@@ -126,17 +143,28 @@ impl VmNode {
             Primitive::Delete => Self::Delete,
         }
     }
+
+    /// The operation that changes who gets at a machine; in the draft only.
+    #[must_use]
+    pub const fn access(operation: AccessOperation) -> Self {
+        match operation {
+            AccessOperation::Lock => Self::Lock,
+            AccessOperation::Unlock => Self::Unlock,
+            AccessOperation::AllowSharing => Self::AllowSharing,
+            AccessOperation::ProhibitSharing => Self::ProhibitSharing,
+        }
+    }
 }
 
 /// What an address in the Virtualization MO names.
 ///
 /// ```
 /// use omadm_tree::Uri;
-/// use virmo_nodes::{VirmoPath, VmNode};
+/// use virmo_nodes::{Profile, VirmoPath, VmNode};
 ///
 /// let root = Uri::parse("./VirMO")?;
 /// let uri = Uri::parse("./VirMO/work/Operations/Create")?;
-/// match VirmoPath::parse(&root, &uri) {
+/// match VirmoPath::parse(Profile::Approved, &root, &uri) {
 ///     Some(VirmoPath::Vm(path)) => {
 ///         assert_eq!((path.vm, path.node), ("work", VmNode::Create));
 ///         assert_eq!(path.node.of(&root.child(path.vm)?), uri);
@@ -187,19 +215,24 @@ pub struct ImagePath<'a> {
 }
 
 impl<'a> VirmoPath<'a> {
-    /// What `uri` names, with the object at `root`; `None` outside the object and for an address
-    /// its table does not have.
+    /// What `uri` names, with the object of a profile at `root`; `None` outside the object and for
+    /// an address its table does not have.
     #[must_use]
-    pub fn parse(root: &Uri, uri: &'a Uri) -> Option<Self> {
+    pub fn parse(profile: Profile, root: &Uri, uri: &'a Uri) -> Option<Self> {
         let below_root = uri.strip_prefix(root)?;
-        if let Some((node, _)) = VirmoNode::find(&VIRMO, &below_root) {
+        let table = profile.virmo();
+        let of_device = VirmoNode::ALL.iter().map(|node| (*node, node.path()));
+        let of_device = of_device.filter(|(_, path)| table.node(path).is_some());
+        if let Some((node, _)) = find(of_device, (table, ""), &below_root) {
             return Some(Self::Device(node));
         }
         let (vm, below_vm) = instance(root, uri)?;
-        if is_reserved_vm_name(vm) {
+        if profile.is_reserved_vm_name(vm) {
             return None;
         }
-        let (node, below) = VmNode::find(&VIRMO, &below_vm)?;
+        let of_vm = VmNode::ALL.iter();
+        let of_vm = of_vm.filter_map(|node| Some((*node, profile.path(*node)?)));
+        let (node, below) = find(of_vm, (table, "<x>"), &below_vm)?;
         Some(Self::Vm(VmPath { vm, node, below }))
     }
 }
@@ -210,23 +243,10 @@ impl<'a> ImagePath<'a> {
     #[must_use]
     pub fn parse(root: &Uri, uri: &'a Uri) -> Option<Self> {
         let (image, below_image) = instance(root, uri)?;
-        let (node, below) = ImageNode::find(&VMIMGMO, &below_image)?;
+        let nodes = ImageNode::ALL.iter().map(|node| (*node, node.path()));
+        let (node, below) = find(nodes, (&VMIMGMO, "<x>"), &below_image)?;
         Some(Self { image, node, below })
     }
-}
-
-/// Whether a name is that of a node beside the machines, so that no machine can have it.
-/// [VirMO §8]
-///
-/// ```
-/// assert!(virmo_nodes::is_reserved_vm_name("Operations"));
-/// assert!(!virmo_nodes::is_reserved_vm_name("operations"));
-/// ```
-#[must_use]
-pub fn is_reserved_vm_name(name: &str) -> bool {
-    VIRMO
-        .children("")
-        .any(|row| !row.is_placeholder() && row.name() == Some(name))
 }
 
 /// The name right below a root, and the address below that name.

@@ -5,12 +5,12 @@ use std::{env, fs, path::PathBuf};
 
 use omadm_mo::{Definition, ddf};
 use omadm_testkit::ddf::validate;
-use virmo_nodes::{VIRMO, VMIMGMO};
+use virmo_nodes::{VIRMO, VIRMO_DRAFT, VMIMGMO};
 
-fn golden(definition: &Definition) {
+fn golden(definition: &Definition, folder: &str) {
     let text = ddf::write(definition).unwrap();
     validate(&text).unwrap();
-    let file = format!("ddf/{}.ddf", definition.file_name());
+    let file = format!("{folder}/{}.ddf", definition.file_name());
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file);
     if env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, &text).unwrap();
@@ -27,12 +27,18 @@ fn golden(definition: &Definition) {
 #[test]
 fn virmo() {
     assert_eq!(VIRMO.file_name(), "VirMO-V1_0");
-    golden(&VIRMO);
+    golden(&VIRMO, "ddf");
 }
 
 /// VR-255, VR-257: the file is named as the release information says.
 #[test]
 fn vmimgmo() {
     assert_eq!(VMIMGMO.file_name(), "VMImgMO-V1_0");
-    golden(&VMIMGMO);
+    golden(&VMIMGMO, "ddf");
+}
+
+/// The draft's has the same name, as it has the same identifier.
+#[test]
+fn virmo_draft() {
+    golden(&VIRMO_DRAFT, "ddf/draft");
 }

@@ -3,10 +3,8 @@
 
 use omadm_tree::Uri;
 use proptest::prelude::*;
-use virmo_nodes::{
-    ImageNode, ImagePath, VIRMO, VMIMGMO, VirmoNode, VirmoPath, VmNode, VmPath, is_reserved_vm_name,
-};
-use virmo_state::Primitive;
+use virmo_nodes::{ImageNode, ImagePath, Profile, VMIMGMO, VirmoNode, VirmoPath, VmNode, VmPath};
+use virmo_state::{AccessOperation, Primitive};
 
 fn uri(text: &str) -> Uri {
     Uri::parse(text).unwrap()
@@ -16,24 +14,28 @@ fn uri(text: &str) -> Uri {
 fn every_node_is_found_at_its_address() {
     for root in ["./VirMO", "./a/b/VirMO", "."] {
         let root = uri(root);
-        for node in VirmoNode::ALL {
-            let at = node.of(&root);
-            let path = VirmoPath::parse(&root, &at);
-            assert_eq!(path, Some(VirmoPath::Device(*node)), "{at}");
-        }
-        for node in VmNode::ALL {
-            let at = node.of(&root.child("my vm").unwrap());
-            let (vm, below) = ("my vm", Uri::root());
-            let path = VmPath {
-                vm,
-                node: *node,
-                below,
-            };
-            assert_eq!(
-                VirmoPath::parse(&root, &at),
-                Some(VirmoPath::Vm(path)),
-                "{at}"
-            );
+        for profile in Profile::ALL {
+            for node in VirmoNode::ALL {
+                let at = node.of(&root);
+                let there = profile.virmo().node(node.path()).is_some();
+                let path = VirmoPath::parse(profile, &root, &at);
+                let path = path.filter(|path| matches!(path, VirmoPath::Device(_)));
+                let expected = there.then_some(VirmoPath::Device(*node));
+                assert_eq!(path, expected, "{at}");
+            }
+            let vm = root.child("my vm").unwrap();
+            for node in VmNode::ALL {
+                let Some(at) = profile.node(*node, &vm) else {
+                    continue;
+                };
+                let path = VmPath {
+                    vm: "my vm",
+                    node: *node,
+                    below: Uri::root(),
+                };
+                let found = VirmoPath::parse(profile, &root, &at);
+                assert_eq!(found, Some(VirmoPath::Vm(path)), "{at}");
+            }
         }
         for node in ImageNode::ALL {
             let at = node.of(&root.child("my image").unwrap());
@@ -52,7 +54,7 @@ fn every_node_is_found_at_its_address() {
 fn what_lies_below_an_open_node_is_kept() {
     let root = uri("./VirMO");
     let at = uri("./VirMO/ent/DMTree/LAWMO/Operations/FullyLock");
-    let Some(VirmoPath::Vm(path)) = VirmoPath::parse(&root, &at) else {
+    let Some(VirmoPath::Vm(path)) = VirmoPath::parse(Profile::Approved, &root, &at) else {
         panic!("{at}");
     };
     assert_eq!((path.vm, path.node), ("ent", VmNode::DmTree));
@@ -82,7 +84,11 @@ fn addresses_no_table_has_are_nothing() {
         "./VirMO/ent/Resources/OldConfig",
         "./VirMO/ent/UI/Other",
     ] {
-        assert_eq!(VirmoPath::parse(&root, &uri(address)), None, "{address}");
+        assert_eq!(
+            VirmoPath::parse(Profile::Approved, &root, &uri(address)),
+            None,
+            "{address}"
+        );
     }
     assert_eq!(ImagePath::parse(&root, &root), None);
     for (name, reserved) in [
@@ -93,7 +99,9 @@ fn addresses_no_table_has_are_nothing() {
         ("<x>", false),
         ("", false),
     ] {
-        assert_eq!(is_reserved_vm_name(name), reserved, "{name}");
+        let approved = Profile::Approved;
+        assert_eq!(approved.is_reserved_vm_name(name), reserved, "{name}");
+        assert!(!Profile::Draft.is_reserved_vm_name(name), "{name}");
     }
 }
 
@@ -112,11 +120,22 @@ fn every_primitive_has_its_operation() {
             "<x>/Operations/Delete",
         ]
     );
+    let operations = AccessOperation::ALL.map(|operation| VmNode::access(operation).path());
+    assert_eq!(
+        operations,
+        [
+            "<x>/Operations/Lock",
+            "<x>/Operations/Unlock",
+            "<x>/Ext/AllowSharing",
+            "<x>/Ext/ProhibitSharing",
+        ]
+    );
 }
 
 /// Addresses made of the tables' own names, and others.
 fn address() -> impl Strategy<Value = Uri> {
-    let names: Vec<String> = [&VIRMO, &VMIMGMO]
+    let [approved, draft] = Profile::ALL.map(Profile::virmo);
+    let names: Vec<String> = [approved, draft, &VMIMGMO]
         .into_iter()
         .flat_map(|table| table.nodes.iter().filter_map(|row| row.name()))
         .filter(|name| *name != "<x>")
@@ -137,20 +156,25 @@ fn address() -> impl Strategy<Value = Uri> {
 proptest! {
     /// What is parsed names the address it was parsed from, and is what the table says.
     #[test]
-    fn a_path_leads_back_to_its_address(at in address()) {
+    fn a_path_leads_back_to_its_address(
+        at in address(),
+        profile in prop::sample::select(&Profile::ALL[..]),
+    ) {
         let root = uri("./VirMO");
-        let found = match VirmoPath::parse(&root, &at) {
+        let table = profile.virmo();
+        let found = match VirmoPath::parse(profile, &root, &at) {
             Some(VirmoPath::Device(node)) => Some((node.of(&root), node.path())),
             Some(VirmoPath::Vm(VmPath { vm, node, below })) => {
-                prop_assert!(!is_reserved_vm_name(vm));
-                prop_assert!(below.is_root() || VIRMO.node(node.path()).unwrap().open);
+                prop_assert!(!profile.is_reserved_vm_name(vm));
+                let path = profile.path(node).unwrap();
+                prop_assert!(below.is_root() || table.node(path).unwrap().open);
                 let vm = root.child(vm).unwrap();
-                Some((node.of(&vm).join(&below), node.path()))
+                Some((profile.node(node, &vm).unwrap().join(&below), path))
             }
             None => None,
         };
         let mut layout = omadm_mo::Layout::default();
-        layout.mount(omadm_mo::Mount::new(root.clone(), &VIRMO)).unwrap();
+        layout.mount(omadm_mo::Mount::new(root.clone(), table)).unwrap();
         let described = omadm_tree::Schema::rule(&layout, &at).is_some();
         prop_assert_eq!(found.is_some(), described);
         if let Some((back, path)) = found {

@@ -3,21 +3,32 @@
 
 use omadm_mo::{Definition, NodeDefinition, Support};
 use omadm_tree::{AccessType, Owner};
-use virmo_nodes::{ImageNode, VIRMO, VMIMGMO, VirmoNode, VmNode};
+use virmo_nodes::{ImageNode, Profile, VIRMO, VIRMO_DRAFT, VMIMGMO, VirmoNode, VmNode};
 use virmo_params::{Limits, ResourceConfig};
 use virmo_state::{ImageState, VmState};
 
 /// `row|path|status|occurrence|format|minimum access types`, in the order of the specification.
 const APPROVED: &str = include_str!("approved.txt");
 
+/// The same of the draft.
+const DRAFT: &str = include_str!("draft.txt");
+
 /// All rows, as paths of the specification.
 fn rows() -> impl Iterator<Item = (String, &'static Definition, &'static NodeDefinition)> {
-    [&VIRMO, &VMIMGMO].into_iter().flat_map(|table| {
-        table.nodes.iter().map(move |row| {
-            let path = [&*table.name, &*row.path].join("/");
-            (path.trim_end_matches('/').to_owned(), table, row)
+    rows_of(Profile::Approved)
+}
+
+fn rows_of(
+    profile: Profile,
+) -> impl Iterator<Item = (String, &'static Definition, &'static NodeDefinition)> {
+    [profile.virmo(), profile.vmimgmo()]
+        .into_iter()
+        .flat_map(|table| {
+            table.nodes.iter().map(move |row| {
+                let path = [&*table.name, &*row.path].join("/");
+                (path.trim_end_matches('/').to_owned(), table, row)
+            })
         })
-    })
 }
 
 fn minimum(row: &NodeDefinition) -> String {
@@ -28,48 +39,99 @@ fn minimum(row: &NodeDefinition) -> String {
     words.join(", ")
 }
 
+fn columns((path, _, row): (String, &Definition, &NodeDefinition)) -> String {
+    [
+        path.as_str(),
+        row.status.as_str(),
+        &row.occurrence.to_string(),
+        row.format.as_str(),
+        &minimum(row),
+    ]
+    .join("|")
+}
+
+/// The columns of a transcription, without the identifiers of their requirements.
+fn printed(text: &str, requirement: &str) -> Vec<String> {
+    let columns = |line: &str| {
+        let (id, columns) = line.split_once('|').unwrap();
+        assert!(id.starts_with(requirement), "{line}");
+        columns
+            .replace("|Xml|", "|xml|")
+            .replace("|Null|", "|null|")
+    };
+    let mut printed: Vec<String> = text.lines().map(columns).collect();
+    printed.sort();
+    printed
+}
+
 /// VR-267, VR-268: every node of the specification, with every column as printed; formats in lower
 /// case, which two cells are not. Each line names its own row of the requirements.
 #[test]
 fn every_column_is_as_printed() {
-    let mut printed: Vec<String> = APPROVED
-        .lines()
-        .map(|line| {
-            let (id, columns) = line.split_once('|').unwrap();
-            assert!(id.starts_with("VR-"), "{line}");
-            columns
-                .replace("|Xml|", "|xml|")
-                .replace("|Null|", "|null|")
-        })
-        .collect();
-    let mut ours: Vec<String> = rows()
-        .map(|(path, _, row)| {
-            [
-                path.as_str(),
-                row.status.as_str(),
-                &row.occurrence.to_string(),
-                row.format.as_str(),
-                &minimum(row),
-            ]
-            .join("|")
-        })
-        .collect();
+    let printed = printed(APPROVED, "VR-");
+    let mut ours: Vec<String> = rows().map(columns).collect();
     assert_eq!(printed.len(), 38);
-    printed.sort();
     ours.sort();
     assert_eq!(ours, printed);
+}
+
+/// DR-046 to DR-071, CR-004 to CR-009, CR-012 to CR-016: every node of the draft as printed, and
+/// below Ext what is ours. Each line names its own row of the requirements.
+#[test]
+fn every_column_of_the_draft_is_as_printed() {
+    let printed = printed(DRAFT, "DR-");
+    let is_ours = |path: &str| path == "VirMO/<x>/Ext" || path.starts_with("VirMO/<x>/Ext/");
+    let (extra, of_the_text): (Vec<_>, Vec<_>) =
+        rows_of(Profile::Draft).partition(|(path, ..)| is_ours(path));
+    let mut of_the_text: Vec<String> = of_the_text.into_iter().map(columns).collect();
+    assert_eq!(printed.len(), 26);
+    of_the_text.sort();
+    assert_eq!(of_the_text, printed);
+    let extra: Vec<String> = extra.into_iter().map(columns).collect();
+    assert_eq!(
+        extra,
+        [
+            "VirMO/<x>/Ext|Optional|One|node|Get",
+            "VirMO/<x>/Ext/Suspend|Optional|One|null|Exec",
+            "VirMO/<x>/Ext/Resume|Optional|One|null|Exec",
+            "VirMO/<x>/Ext/CurrentConfig|Optional|One|chr|Get, No Replace",
+            "VirMO/<x>/Ext/NewConfig|Optional|ZeroOrOne|chr|Add",
+            "VirMO/<x>/Ext/Locked|Optional|One|bool|Get, No Replace",
+            "VirMO/<x>/Ext/UserUnlock|Optional|One|bool|Get",
+            "VirMO/<x>/Ext/Sharing|Optional|One|bool|Get, No Replace",
+            "VirMO/<x>/Ext/AllowSharing|Optional|One|null|Exec",
+            "VirMO/<x>/Ext/ProhibitSharing|Optional|One|null|Exec",
+        ]
+    );
+}
+
+/// The draft shares every row that both texts have, but its place.
+#[test]
+fn equal_rows_are_described_once() {
+    for node in VmNode::ALL {
+        let row = |profile: Profile| profile.virmo().node(profile.path(*node)?);
+        let (Some(approved), Some(draft)) = (row(Profile::Approved), row(Profile::Draft)) else {
+            continue;
+        };
+        assert_eq!(approved.description, draft.description, "{node:?}");
+        assert_eq!(approved.access, draft.access, "{node:?}");
+        assert_eq!(approved.initial, draft.initial, "{node:?}");
+    }
 }
 
 #[test]
 fn the_tables_are_well_formed() {
     assert_eq!(VIRMO.check(), Ok(()));
+    assert_eq!(VIRMO_DRAFT.check(), Ok(()));
     assert_eq!(VMIMGMO.check(), Ok(()));
 }
 
-/// VR-087, VR-148: the identifiers of the two objects.
+/// VR-087, VR-148, DR-072, DR-089, CR-017: the identifiers of the two objects.
 #[test]
 fn the_roots_carry_their_identifiers() {
-    assert_eq!(VIRMO.moid, "urn:oma:mo:oma-virmo:1.0");
+    for profile in Profile::ALL {
+        assert_eq!(profile.virmo().moid, "urn:oma:mo:oma-virmo:1.0");
+    }
     assert_eq!(VMIMGMO.moid, "urn:oma:mo:oma-vmimgmo:1.0");
 }
 
@@ -141,26 +203,23 @@ fn initial_values_are_those_of_the_state_machines() {
 
 #[test]
 fn every_row_has_one_typed_path() {
-    let mut typed: Vec<String> = VirmoNode::ALL
-        .iter()
-        .map(|node| format!("VirMO/{}", node.path()))
-        .chain(
-            VmNode::ALL
-                .iter()
-                .map(|node| format!("VirMO/{}", node.path())),
-        )
-        .chain(
-            ImageNode::ALL
-                .iter()
-                .map(|node| format!("VMImgMO/{}", node.path())),
-        )
-        .map(|path| path.trim_end_matches('/').to_owned())
-        .collect();
-    typed.push("VMImgMO".to_owned());
-    typed.sort();
-    let mut table: Vec<String> = rows().map(|(path, ..)| path).collect();
-    table.sort();
-    assert_eq!(typed, table);
+    for profile in Profile::ALL {
+        let of_vms = VmNode::ALL.iter().filter_map(|node| profile.path(*node));
+        let of_device = VirmoNode::ALL.iter().map(|node| node.path());
+        let of_device = of_device.filter(|path| profile.virmo().node(path).is_some());
+        let of_images = ImageNode::ALL.iter().map(|node| node.path());
+        let mut typed: Vec<String> = of_device
+            .chain(of_vms)
+            .map(|path| format!("VirMO/{path}"))
+            .chain(of_images.map(|path| format!("VMImgMO/{path}")))
+            .map(|path| path.trim_end_matches('/').to_owned())
+            .collect();
+        typed.push("VMImgMO".to_owned());
+        typed.sort();
+        let mut table: Vec<String> = rows_of(profile).map(|(path, ..)| path).collect();
+        table.sort();
+        assert_eq!(typed, table, "{profile}");
+    }
 }
 
 #[test]
@@ -185,7 +244,7 @@ fn optional_nodes_are_the_seven_of_the_specification() {
 
 #[test]
 fn the_documentation_has_a_line_for_every_row() {
-    for table in [&VIRMO, &VMIMGMO] {
+    for table in [&VIRMO, &VIRMO_DRAFT, &VMIMGMO] {
         let text = omadm_mo::markdown(table);
         assert_eq!(text.lines().count(), table.nodes.len() + 2);
         for (line, row) in text.lines().skip(2).zip(&*table.nodes) {

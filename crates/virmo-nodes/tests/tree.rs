@@ -9,7 +9,7 @@ use omadm_tree::{
     AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeError, TreeLimits, Uri,
     Value,
 };
-use virmo_nodes::{Features, VIRMO, VMIMGMO, vmimgmo};
+use virmo_nodes::{Features, Profile, VIRMO, VMIMGMO, vmimgmo};
 
 struct Device {
     tree: Tree,
@@ -120,6 +120,38 @@ fn a_machine_appears_with_its_nodes() {
         let node = tree.node(&uri(&format!("./VirMO/ent/{path}"))).unwrap();
         assert_eq!(node.format(), format, "{path}");
     }
+}
+
+/// DR-046 to DR-058: the same of the draft.
+#[test]
+fn a_machine_of_the_draft_appears_with_its_nodes() {
+    let mut features = Features::default();
+    features.profile = Profile::Draft;
+    let mut device = Device::new(features.virmo(uri("./VirMO")));
+    let (mut tree, layout) = device.begin();
+    // No name beside the machines is taken.
+    add(&mut tree, layout, "./VirMO/Operations", NewNode::INTERIOR).unwrap();
+    let expected = [
+        ("./Description", ""),
+        ("./Ext", ""),
+        ("./Ext/CurrentConfig", "RAM=0&Storage=0&CPU=0&Network=0"),
+        ("./Ext/Locked", "false"),
+        ("./Ext/Resume", ""),
+        ("./Ext/Suspend", ""),
+        ("./Ext/UserUnlock", "false"),
+        ("./Operations", ""),
+        ("./Operations/Create", ""),
+        ("./Operations/CreateParams", ""),
+        ("./Operations/Delete", ""),
+        ("./Operations/Lock", ""),
+        ("./Operations/PowerOff", ""),
+        ("./Operations/PowerOn", ""),
+        ("./Operations/Unlock", ""),
+        ("./State", "0"),
+        ("./VMID", ""),
+    ];
+    let expected = expected.map(|(path, value)| (path.to_owned(), value.to_owned()));
+    assert_eq!(below(&tree, "./VirMO/Operations"), BTreeMap::from(expected));
 }
 
 /// VR-267: the required nodes of an image appear with it.

@@ -1,8 +1,8 @@
 use omadm_core::{Correlator, GenericAlert, Mark};
 use omadm_tree::{Uri, UriError};
-use virmo_nodes::{ALERT_IMAGE_READY, ImageNode, ImagePath, VirmoNode};
+use virmo_nodes::{ALERT_IMAGE_READY, ImageNode, ImagePath, Profile, VirmoNode, VmNode};
 
-/// Where the two management objects are on a device.
+/// Where the two management objects are on a device, and which text it follows.
 ///
 /// ```
 /// use virmo_server::Mounts;
@@ -18,13 +18,26 @@ pub struct Mounts {
     pub virmo: Uri,
     /// The root of the VM Image MO.
     pub vmimgmo: Uri,
+    /// The text both ends follow; default the approved one.
+    pub profile: Profile,
 }
 
 impl Mounts {
-    /// These roots.
+    /// These roots, of the approved text.
     #[must_use]
     pub const fn new(virmo: Uri, vmimgmo: Uri) -> Self {
-        Self { virmo, vmimgmo }
+        Self {
+            virmo,
+            vmimgmo,
+            profile: Profile::Approved,
+        }
+    }
+
+    /// The same roots on a device that follows another text.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// The address of the machine with this name in the tree.
@@ -43,6 +56,11 @@ impl Mounts {
     /// [`UriError`] for a text that is no name of a node.
     pub fn image(&self, name: &str) -> Result<Uri, UriError> {
         self.vmimgmo.child(name)
+    }
+
+    /// A node of the machine at an address; where the profile has none, that of the other.
+    pub(crate) fn vm_node(&self, vm: &Uri, node: VmNode) -> Uri {
+        self.profile.node(node, vm).unwrap_or_else(|| node.of(vm))
     }
 
     pub(crate) fn device(&self, node: VirmoNode) -> Uri {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use omadm_core::StatusCode;
 use omadm_session::{Reply, Report};
 use omadm_tree::Uri;
-use virmo_nodes::{ImageNode, VirmoNode, VmNode, is_reserved_vm_name};
+use virmo_nodes::{ImageNode, VirmoNode, VmNode};
 use virmo_params::{CreateParams, DeviceResources, ImageId, ResourceConfig};
 use virmo_state::{ImageState, VmId, VmState};
 
@@ -144,7 +144,7 @@ impl TakeSnapshot {
         let named = |root: &Uri, name: &str| Some((name.to_owned(), root.child(name).ok()?));
         self.vms = vms
             .into_iter()
-            .filter(|name| !is_reserved_vm_name(name))
+            .filter(|name| !self.mounts.profile.is_reserved_vm_name(name))
             .filter_map(|name| named(&self.mounts.virmo, name))
             .collect();
         self.images = vmimgmo
@@ -221,7 +221,8 @@ impl Script for TakeSnapshot {
                 }
                 self.phase = Phase::Report;
                 let vms = self.vms.iter();
-                let of_vms = vms.flat_map(|(_, vm)| VM_LEAVES.map(|node| node.of(vm)));
+                let of_vms =
+                    vms.flat_map(|(_, vm)| VM_LEAVES.map(|node| self.mounts.vm_node(vm, node)));
                 let images = self.images.iter();
                 let of_images =
                     images.flat_map(|(_, image)| IMAGE_LEAVES.map(|node| node.of(image)));

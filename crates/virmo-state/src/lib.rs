@@ -1,7 +1,8 @@
 //! VM states, image states and primitives of VirMO 1.0 as one transition table.
 //!
 //! What a primitive does in a state is decided in one place, [`VmState::after`]; what an operation
-//! on an image does in [`ImageState::after`]. A [`VmId`] names a machine on the device.
+//! on an image does in [`ImageState::after`], and [`VmState::after_access`] says when a machine can be
+//! locked. A [`VmId`] names a machine on the device.
 //!
 //! ```
 //! use virmo_state::{Primitive, VmState};
@@ -13,6 +14,7 @@
 //!
 //! Features: `serde`, `proptest`; both off by default.
 
+mod access;
 #[cfg(feature = "proptest")]
 mod arbitrary;
 mod id;
@@ -21,6 +23,7 @@ mod image;
 mod serde_impls;
 mod vm;
 
+pub use access::{AccessNotApplicable, AccessOperation};
 pub use id::{InvalidVmId, VmId};
 pub use image::{ImageNotApplicable, ImageOperation, ImageState};
 pub use vm::{NotApplicable, Primitive, VmState};

@@ -3,7 +3,8 @@
 #![allow(clippy::expect_used, reason = "test code")]
 
 use virmo_state::{
-    ImageNotApplicable, ImageOperation, ImageState, NotApplicable, Primitive, VmState,
+    AccessOperation, ImageNotApplicable, ImageOperation, ImageState, NotApplicable, Primitive,
+    VmState,
 };
 
 /// The rows of [VirMO §7.1.4]: name, applicable states, state afterwards. A dot is a refusal.
@@ -123,4 +124,21 @@ fn refusals_name_both_sides() {
         error.to_string(),
         "Delete does not apply to a VM that is Deleted"
     );
+}
+
+/// DR-004, DR-005, DR-020, DR-021: Lock and Unlock keep the State, and apply where there is a
+/// machine.
+#[test]
+fn access_operations_keep_every_state_of_a_machine() {
+    for operation in AccessOperation::ALL {
+        let kept = VmState::ALL.map(|state| state.after_access(operation).ok());
+        let (off, running, suspended) = (VmState::PoweredOff, VmState::Running, VmState::Suspended);
+        let machines = [None, Some(off), Some(running), Some(suspended), None];
+        assert_eq!(kept, machines, "{operation}");
+    }
+    let refused = VmState::NotCreated.after_access(AccessOperation::Lock);
+    let said = "Lock does not apply to a VM that is NotCreated";
+    assert_eq!(refused.unwrap_err().to_string(), said);
+    let names = AccessOperation::ALL.map(AccessOperation::name);
+    assert_eq!(names, ["Lock", "Unlock", "AllowSharing", "ProhibitSharing"]);
 }

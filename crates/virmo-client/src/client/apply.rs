@@ -239,7 +239,8 @@ impl VirmoClient {
         cx: &mut Context<'_, '_>,
     ) -> Result<(), TreeError> {
         // What may find the tree full comes first, so that a failure changes nothing.
-        let leaf = |change: &ResourceChange| VmNode::CurrentConfig.of(&self.roots.vm(&change.node));
+        let leaf =
+            |change: &ResourceChange| self.roots.vm_node(&change.node, VmNode::CurrentConfig);
         for (done, change) in intent.changes.iter().enumerate() {
             let value = Value::chr(change.want.to_string());
             if let Err(error) = set(cx, &leaf(change), value) {
@@ -253,7 +254,7 @@ impl VirmoClient {
         let created = vms.filter(|vm| vm.state() != VmState::NotCreated);
         let names: Vec<String> = created.map(|vm| vm.name().to_owned()).collect();
         for name in names {
-            clear(cx, &VmNode::NewConfig.of(&self.roots.vm(&name)))?;
+            clear(cx, &self.roots.vm_node(&name, VmNode::NewConfig))?;
         }
         for change in &intent.changes {
             self.book.tell(Event::Resources {

@@ -315,10 +315,10 @@ impl VirmoClient {
         // What may find the tree full comes first, so that a failure changes nothing.
         if let Some(config) = config {
             let value = Value::chr(config.to_string());
-            set(cx, &VmNode::CurrentConfig.of(&uri), value)?;
+            set(cx, &self.roots.vm_node(node, VmNode::CurrentConfig), value)?;
         }
         if made.is_some() {
-            clear(cx, &VmNode::NewConfig.of(&uri))?;
+            clear(cx, &self.roots.vm_node(node, VmNode::NewConfig))?;
         }
         if state == VmState::Deleted {
             // The state is momentary: whoever could read it finds no node. [VirMO §10.3 step 2]
@@ -343,8 +343,8 @@ impl VirmoClient {
     }
 
     fn reply(&self, intent: &VmIntent, status: StatusCode, cx: &mut Context<'_, '_>) {
-        let node = self.roots.vm(&intent.node);
-        let source = VmNode::operation(intent.primitive).of(&node);
+        let node = VmNode::operation(intent.primitive);
+        let source = self.roots.vm_node(&intent.node, node);
         self.report(&source, &intent.reply, status, cx);
     }
 

@@ -4,7 +4,7 @@ use omadm_core::StatusCode;
 use omadm_mo::{Context, JobEnd, JobId, Refusal};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::Machine;
-use virmo_nodes::{VirmoNode, VmNode};
+use virmo_nodes::{Profile, VirmoNode, VmNode};
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
 use super::{Output, VirmoClient, output, primitive::lane};
@@ -13,16 +13,19 @@ use crate::{
     drive::Failure,
     intent::{ImageIntent, ImageWork, Reply, VmIntent},
     ledger::{Subject, VmTask},
-    nodes::{VmView, set},
+    nodes::{VmView, clear, set},
     table::Seen,
 };
 
 /// What the last run left open.
 impl VirmoClient {
     pub(super) fn take_up(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        self.check_profile(cx)?;
         let device = self.capabilities.device.to_string();
         let leaf = VirmoNode::DeviceResources.of(&self.roots.virmo);
-        if cx.tree.node(&leaf).and_then(|leaf| leaf.text()) != Some(&device) {
+        if self.roots.profile == Profile::Approved
+            && cx.tree.node(&leaf).and_then(|leaf| leaf.text()) != Some(&device)
+        {
             set(cx, &leaf, Value::chr(device))?;
         }
         let left = std::mem::take(&mut self.left);
@@ -50,6 +53,28 @@ impl VirmoClient {
         self.take_up_images(cx);
         for intent in left.questions {
             self.take_up_question(&intent, cx);
+        }
+        Ok(())
+    }
+
+    /// Refuses to start on VMs of another profile, and clears away what else that left.
+    fn check_profile(&self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        let tree = cx.tree.tree();
+        let is_ours = |vm: VmView<'_>| {
+            let leaf = self.roots.vm_node(vm.name(), VmNode::CreateParams);
+            tree.node(&leaf).is_some()
+        };
+        if !self.roots.vms(tree).all(is_ours) {
+            return Err(Refusal(StatusCode::COMMAND_FAILED));
+        }
+        if self.roots.profile == Profile::Draft {
+            for node in [VirmoNode::Operations, VirmoNode::DeviceResources] {
+                let uri = node.of(&self.roots.virmo);
+                let is_vm = |vm: VmView<'_>| Some(vm.name()) == uri.segments().last();
+                if !self.roots.vms(cx.tree.tree()).any(is_vm) {
+                    clear(cx, &uri)?;
+                }
+            }
         }
         Ok(())
     }
@@ -181,7 +206,7 @@ impl VirmoClient {
                     if let Some(resources) = observed.resources
                         && known == Some(VmState::NotCreated)
                     {
-                        let leaf = VmNode::CurrentConfig.of(&self.roots.vm(node));
+                        let leaf = self.roots.vm_node(node, VmNode::CurrentConfig);
                         set(cx, &leaf, Value::chr(resources.to_string()))?;
                     }
                     self.keep(node, vm, state, None, cx)?;
