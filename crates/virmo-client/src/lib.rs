@@ -110,6 +110,7 @@ mod apply;
 mod client;
 mod drive;
 mod event;
+mod guest;
 mod intent;
 mod interaction;
 mod ledger;
@@ -121,6 +122,7 @@ mod table;
 
 pub use client::{Builder, VirmoClient};
 pub use event::{Event, Observer, Recovery};
+pub use guest::{GuestError, GuestLink};
 pub use interaction::{VmQuestion, VmUserInterface};
 pub use policy::Policy;
 pub use resources::CpuPolicy;

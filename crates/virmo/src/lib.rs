@@ -155,7 +155,10 @@ pub use virmo_runtime as runtime;
 pub use virmo_server as server;
 pub use virmo_state as state;
 #[cfg(feature = "device")]
-pub use {virmo_client as client, virmo_hypervisor as hypervisor, virmo_simulator as simulator};
+pub use {
+    virmo_client as client, virmo_guest as guest, virmo_hypervisor as hypervisor,
+    virmo_simulator as simulator,
+};
 
 pub use virmo_state::{ImageState, VmId, VmState};
 #[cfg(feature = "server")]
