@@ -222,7 +222,8 @@ impl Client {
     }
 
     /// How many jobs are under way. One that was given up does not count: its failure is reported,
-    /// and nobody knows whether it ever ends.
+    /// and nobody knows whether it ever ends. Nor does one
+    /// [in the background](omadm_mo::Job::background).
     #[must_use]
     pub fn open_jobs(&self) -> usize {
         self.core.device.open_jobs()

@@ -47,6 +47,8 @@ struct OpenJob {
     timed_out: bool,
     /// No session begins while it is under way.
     before_sessions: bool,
+    /// Nobody waits for its end.
+    background: bool,
 }
 
 /// What came of an Exec so far.
@@ -125,6 +127,7 @@ impl Device {
                 deadline: None,
                 timed_out: true,
                 before_sessions: false,
+                ..*open
             };
             self.tell(Event::JobTimedOut(job));
         } else {
@@ -258,10 +261,10 @@ impl Device {
         &self.tree
     }
 
-    /// The jobs under way, without those that were given up.
+    /// The jobs under way, without those that were given up and those in the background.
     pub(crate) fn open_jobs(&self) -> usize {
         let jobs = self.books.jobs.values();
-        jobs.filter(|job| !job.timed_out).count()
+        jobs.filter(|job| !job.timed_out && !job.background).count()
     }
 
     /// Whether a job is under way that comes before sessions.
@@ -370,7 +373,8 @@ impl<'d> Unit<'d> {
 
     /// Has a node executed.
     pub(crate) fn exec(&mut self, request: &ExecRequest<'_>) -> Result<Executed, Failure> {
-        if self.books.jobs.len() >= self.books.max_jobs {
+        let counted = self.books.jobs.values().filter(|job| !job.background);
+        if counted.count() >= self.books.max_jobs {
             return Err(Failure::Busy);
         }
         let (tree, effects) = (&mut self.tree, &mut self.effects);
@@ -449,6 +453,7 @@ impl<'d> Unit<'d> {
                     deadline,
                     timed_out: false,
                     before_sessions: job.before_sessions,
+                    background: job.background,
                 },
             );
             books.outputs.push_back(Output::Run(job));

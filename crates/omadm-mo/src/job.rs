@@ -47,6 +47,9 @@ pub struct Job {
     /// Whether what it finds out belongs into the tree before a server looks: no session begins
     /// while it is under way, within a limit of the engine's. Default: no.
     pub before_sessions: bool,
+    /// Whether it waits for news rather than working: nobody waits for its end, and it counts
+    /// against no limit. It must end by itself once its object is gone. Default: no.
+    pub background: bool,
     /// The work.
     pub work: Work,
 }
@@ -67,6 +70,7 @@ impl fmt::Debug for Job {
             .field("label", &self.label)
             .field("time_limit", &self.time_limit)
             .field("before_sessions", &self.before_sessions)
+            .field("background", &self.background)
             .finish_non_exhaustive()
     }
 }

@@ -207,6 +207,7 @@ impl Effects {
             label: label.into(),
             time_limit: None,
             before_sessions: false,
+            background: false,
             work,
         };
         self.jobs.push(job);

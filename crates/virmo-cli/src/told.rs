@@ -225,6 +225,10 @@ impl DeviceTeller {
             Virmo::Unreachable { node, reason, .. } => {
                 self.error(format!("VM {node} cannot be reached: {reason}"));
             }
+            Virmo::Reachable { node, .. } => {
+                self.output
+                    .say(format_args!("       VM {node} can be reached again"));
+            }
             Virmo::UnknownMachine { vm } => {
                 self.error(format!(
                     "machine {vm} is ours, but no node stands for it; left alone"

@@ -16,6 +16,7 @@ use crate::{
     intent::{Intents, QuestionIntent, Reply},
     ledger::{Book, Ledger, Subject},
     nodes::Roots,
+    waker::Waker,
 };
 
 mod apply;
@@ -25,6 +26,7 @@ mod image;
 mod primitive;
 mod start;
 mod vm;
+mod watch;
 
 /// The VirMO Client: the management object behind `./VirMO` and `./VMImgMO`. [VirMO §6.3.1.1]
 ///
@@ -49,11 +51,18 @@ mod vm;
 /// refuses work until its job is done, so all but the downloads come
 /// [before sessions](omadm_mo::Job::before_sessions).
 ///
+/// # Watch
+///
+/// A job in the [background](omadm_mo::Job::background) looks at all machines every
+/// [`Policy::watch`]. A machine that is not what State says is observed on its VM's lane, and State
+/// follows; what was observed counts only if nothing else began on the VM meanwhile. A machine that
+/// cannot be told keeps its State. Both can be [told to the server](Policy::state_alert_type).
+///
 /// # Jobs
 ///
 /// All jobs of one VM have one lane, all jobs of one image too, and block as long as the
-/// hypervisor or the download does. Dropping the client stops the downloads; they go on at the
-/// next start.
+/// hypervisor or the download does. Dropping the client ends the watch and stops the downloads; they
+/// go on at the next start.
 pub struct VirmoClient {
     hypervisor: Arc<dyn Hypervisor>,
     fetch: Arc<dyn Fetch>,
@@ -66,6 +75,7 @@ pub struct VirmoClient {
     capabilities: Capabilities,
     roots: Roots,
     book: Book,
+    waker: Arc<Waker>,
     /// What the last run left open, until the start takes it up.
     left: Intents,
 }
@@ -89,6 +99,8 @@ enum Output {
     Vm(Outcome),
     Observed(Result<Observed, HypervisorError>),
     Listed(Result<Vec<Listed>, HypervisorError>),
+    /// `None`: the client is gone.
+    Watched(Option<Result<Vec<Listed>, HypervisorError>>),
     Applied(Applied, Option<Failure>),
     Download(Result<Finished, DownloadError>),
     Discard(Result<(), SinkError>),
@@ -154,7 +166,9 @@ impl VirmoClient {
     ) -> Result<StatusCode, TreeError> {
         match subject {
             Subject::Vm(vm) => self.primitive_ended(&vm, job, end, cx),
-            Subject::Observe { vm, node } => self.observe_ended(&node, &vm, job, end, cx),
+            Subject::Observe(vm) => self.observe_ended(&vm, job, end, cx),
+            Subject::Look(vm) => self.look_ended(&vm, job, end, cx),
+            Subject::Watch => self.watch_ended(job, end, cx),
             Subject::Inventory => {
                 self.list_ended(job, end, cx);
                 Ok(StatusCode::OK)
@@ -233,7 +247,10 @@ impl Builder {
     pub fn build(self) -> Result<VirmoClient, JournalError> {
         let ledger = Ledger::load(&*self.journal)?;
         let left = Intents::load(&*self.journal)?;
+        let waker = Waker::new();
+        self.hypervisor.on_change(waker.hint());
         Ok(VirmoClient {
+            waker,
             capabilities: self.hypervisor.capabilities(),
             hypervisor: self.hypervisor,
             fetch: self.fetch,
@@ -292,6 +309,8 @@ impl ManagementObject for VirmoClient {
     }
 
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
+        // A watch that could not be kept is missing.
+        self.watch(cx);
         let virmo = VirmoPath::parse(self.roots.profile, &self.roots.virmo, request.uri);
         let answer = match (virmo, ImagePath::parse(&self.roots.vmimgmo, request.uri)) {
             (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::ExecUiCmd => {
@@ -336,7 +355,8 @@ impl ManagementObject for VirmoClient {
                     task.intent.save(&mut cx.effects.batch);
                 }
             }
-            Some(Subject::Observe { .. } | Subject::Inventory) | None => {}
+            Some(Subject::Observe(_) | Subject::Look(_) | Subject::Watch | Subject::Inventory)
+            | None => {}
         }
     }
 
@@ -345,14 +365,16 @@ impl ManagementObject for VirmoClient {
             return StatusCode::COMMAND_FAILED.into();
         };
         let finished = self.finish(subject.clone(), job, end, cx);
-        finished
-            .unwrap_or_else(|error| self.not_kept(&subject, job, error.into(), cx))
-            .into()
+        let status =
+            finished.unwrap_or_else(|error| self.not_kept(&subject, job, error.into(), cx));
+        self.watch(cx);
+        status.into()
     }
 }
 
 impl Drop for VirmoClient {
     fn drop(&mut self) {
+        self.waker.stop();
         for task in self.book.read().images.values() {
             task.cancel.cancel();
         }

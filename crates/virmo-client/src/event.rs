@@ -107,7 +107,8 @@ pub enum Event {
         /// What UI/Result says.
         status: StatusCode,
     },
-    /// The machine of a VM cannot be told or used at the moment; its State is kept.
+    /// The machine of a VM cannot be told or used at the moment; its State is kept. Told once
+    /// until [`Reachable`](Self::Reachable).
     Unreachable {
         /// The node.
         node: String,
@@ -115,6 +116,13 @@ pub enum Event {
         vm: VmId,
         /// Why, for people.
         reason: String,
+    },
+    /// The machine of a VM that was [`Unreachable`](Self::Unreachable) can be told again.
+    Reachable {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
     },
     /// The hypervisor has a machine with our mark that no node stands for. It is left alone.
     UnknownMachine {

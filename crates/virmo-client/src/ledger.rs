@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -29,6 +29,13 @@ pub(crate) struct Ledger {
     pub(crate) apply: Option<ApplyTask>,
     /// VMs whose user is being asked.
     pub(crate) questions: BTreeMap<VmId, QuestionTask>,
+    /// VMs whose machine is being looked at, by a job that holds nothing: what it finds counts
+    /// unless something else began on the VM meanwhile.
+    pub(crate) looks: BTreeMap<VmId, JobId>,
+    /// VMs whose machine could not be told or used when it was looked at last.
+    pub(crate) unreachable: BTreeSet<VmId>,
+    /// The job that waits for the next look at all machines.
+    pub(crate) watch: Option<JobId>,
     /// What each job is about.
     pub(crate) jobs: BTreeMap<JobId, Subject>,
     next_vm: u64,
@@ -89,10 +96,11 @@ pub(crate) enum Subject {
     /// Bringing the intent of a VM to its end.
     Vm(VmId),
     /// Finding out what the machine of a VM is.
-    Observe {
-        vm: VmId,
-        node: String,
-    },
+    Observe(VmId),
+    /// The same, while others may begin something on the VM.
+    Look(VmId),
+    /// Waiting, and then looking which machines are not what they should be.
+    Watch,
     /// Finding out which machines there are.
     Inventory,
     /// Bringing a change of resources to its end.
@@ -162,6 +170,8 @@ impl Ledger {
     /// did is undone before the next one, a download can be asked for again.
     fn release(&mut self, job: JobId) {
         self.jobs.remove(&job);
+        self.looks.retain(|_, look| *look != job);
+        self.watch.take_if(|watch| *watch == job);
         self.images.retain(|_, task| task.job != job);
         self.questions.retain(|_, task| task.job != job);
         for task in self.vms.values_mut().filter(|task| task.job == Some(job)) {
@@ -172,6 +182,11 @@ impl Ledger {
         if let Some(task) = self.apply.as_mut().filter(|task| task.job == Some(job)) {
             task.job = None;
         }
+    }
+
+    /// Something begins on a VM: what is being found out about it is worth nothing any more.
+    pub(crate) fn outdate(&mut self, vm: &VmId) {
+        self.looks.remove(vm);
     }
 
     /// Whether a VM is being made from an image.

@@ -119,6 +119,7 @@ mod policy;
 mod record;
 mod resources;
 mod table;
+mod waker;
 
 pub use client::{Builder, VirmoClient};
 pub use event::{Event, Observer, Recovery};

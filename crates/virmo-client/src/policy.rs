@@ -25,6 +25,11 @@ pub struct Policy {
     pub graceful_power_off: Option<Duration>,
     /// What becomes of the data of a deleted VM; default [`Erase::Discard`].
     pub erase: Erase,
+    /// How often to look whether every machine still is what State says, as a guest may end itself
+    /// and a hypervisor may fail; default 5 seconds. A back end that
+    /// [says so itself](virmo_hypervisor::Hypervisor::on_change) is looked at sooner. `None` looks
+    /// at the start only.
+    pub watch: Option<Duration>,
     /// Limits and tolerances of downloads.
     pub downloads: omadm_download::Policy,
     /// How the Exec of a primitive, of ExecUICmd, or of the Delete of an image, is answered; default
@@ -46,6 +51,20 @@ pub struct Policy {
     /// alert carries the operation's node as Source, the Correlator, Format `int` and the status
     /// as Data. [DM-Protocol §8.6]
     pub alert_type: Option<String>,
+    /// The type of the Generic Alert that tells of a State no server asked for: a guest that ended
+    /// itself, a machine that crashed or was changed by somebody else, one that can be reached
+    /// again; default none: such an alert is not sent.
+    ///
+    /// A type of the vendor's own, such as `Reversed-Domain-Name: com.example.virmo.state`. The
+    /// alert carries the State node as Source, Format `int` and the State as Data; its Mark is
+    /// `warning` if a machine crashed or is gone, else `informational`. [VirMO §7.1.3]
+    pub state_alert_type: Option<String>,
+    /// The type of the Generic Alert that tells of a machine that cannot be told or used, so that
+    /// its State is only what it was last; default none: such an alert is not sent.
+    ///
+    /// Like [`state_alert_type`](Self::state_alert_type), with the Mark `warning`; once until the
+    /// machine can be reached again, or the device starts again.
+    pub unreachable_alert_type: Option<String>,
 }
 
 impl Default for Policy {
@@ -57,12 +76,15 @@ impl Default for Policy {
             entitlement: ResourceConfig::new(Bytes::mib(256), Bytes::gib(1), share, share),
             graceful_power_off: Some(Duration::from_secs(20)),
             erase: Erase::Discard,
+            watch: Some(Duration::from_secs(5)),
             downloads: omadm_download::Policy::default(),
             reporting: Reporting::Synchronous,
             download_reporting: Reporting::Asynchronous,
             interaction_limit: Duration::from_secs(4 * 60),
             question_octets: 16 << 10,
             alert_type: None,
+            state_alert_type: None,
+            unreachable_alert_type: None,
         }
     }
 }

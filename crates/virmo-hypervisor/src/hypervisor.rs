@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use virmo_params::ResourceConfig;
 use virmo_state::VmId;
@@ -144,6 +144,16 @@ pub trait Hypervisor: Send + Sync {
     /// `NotFound`, or a fault of the back end.
     fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError>;
 
+    /// Lets `hint` be called whenever a machine may have changed without being asked to: its guest
+    /// ended, it died, somebody else had a hand in it. Several hints are all called.
+    ///
+    /// A hint spares the caller nothing but waiting: it may come too often, late or never, and what
+    /// is true is asked for by [`observe`](Self::observe). It must not be called with a lock held,
+    /// and does not block. Default: none ever comes.
+    fn on_change(&self, hint: ChangeHint) {
+        drop(hint);
+    }
+
     /// Messages to guests, where there is a channel to them.
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {
         None
@@ -159,6 +169,9 @@ pub trait Hypervisor: Send + Sync {
         None
     }
 }
+
+/// What [`Hypervisor::on_change`] calls.
+pub type ChangeHint = Arc<dyn Fn() + Send + Sync>;
 
 /// What a call that did not fail found to do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -27,7 +27,7 @@ mod spec;
 pub use capabilities::{Capabilities, Resource, Support};
 pub use error::{HypervisorError, HypervisorErrorKind};
 pub use guest::{GuestChannel, InputLock, Peripheral, Peripherals};
-pub use hypervisor::{Effect, Erase, Hypervisor, Outcome, PowerOff, Prepared};
+pub use hypervisor::{ChangeHint, Effect, Erase, Hypervisor, Outcome, PowerOff, Prepared};
 pub use ledger::Ledger;
 pub use observed::{Listed, Machine, MachineState, Observed};
 pub use spec::VmSpec;

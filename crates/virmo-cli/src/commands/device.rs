@@ -132,11 +132,19 @@ impl Running {
 /// specification has none.
 const RESULT_ALERT: &str = "Reversed-Domain-Name: io.github.virmo.result";
 
+/// The type of the alert that tells of a State no server asked for.
+const STATE_ALERT: &str = "Reversed-Domain-Name: io.github.virmo.state";
+
+/// The type of the alert that tells of a machine that cannot be told.
+const UNREACHABLE_ALERT: &str = "Reversed-Domain-Name: io.github.virmo.unreachable";
+
 /// What devices of this program decide by themselves. Who watches one waits for a failed download
 /// as long as for a failed session.
 pub(crate) fn policy() -> Policy {
     let mut policy = Policy::default();
     policy.alert_type = Some(RESULT_ALERT.to_owned());
+    policy.state_alert_type = Some(STATE_ALERT.to_owned());
+    policy.unreachable_alert_type = Some(UNREACHABLE_ALERT.to_owned());
     policy.downloads.retry = Backoff {
         retries: 4,
         first: Duration::from_secs(1),

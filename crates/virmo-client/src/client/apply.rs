@@ -102,6 +102,7 @@ impl VirmoClient {
         job.time_limit = Some(self.policy.deadline);
         let job = job.id;
         let ledger = self.book.write();
+        ledger.looks.clear();
         ledger.jobs.insert(job, Subject::Apply);
         ledger.apply = Some(ApplyTask {
             job: Some(job),

@@ -1,6 +1,6 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
-use omadm_core::StatusCode;
+use omadm_core::{Mark, StatusCode};
 use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId};
 use omadm_tree::{TreeError, Value};
 use virmo_nodes::{ImageNode, VmNode, VmPath};
@@ -135,6 +135,7 @@ impl VirmoClient {
         job.time_limit = Some(self.policy.deadline);
         let job = job.id;
         let ledger = self.book.write();
+        ledger.outdate(&intent.vm);
         ledger.jobs.insert(job, Subject::Vm(intent.vm.clone()));
         let task = ledger.vms.entry(intent.vm.clone()).or_default();
         task.job = Some(job);
@@ -251,6 +252,10 @@ impl VirmoClient {
                 let finished = promised == Some(state);
                 let made = intent.making.as_ref().filter(|_| finished);
                 self.keep(&intent.node, &intent.vm, state, made, cx)?;
+                self.reachable(&intent.node, &intent.vm);
+                if !finished && state != intent.prior {
+                    self.alert_state(&intent.node, state, Mark::Warning, cx);
+                }
                 if finished {
                     (Recovery::Finished, None)
                 } else {

@@ -2,19 +2,17 @@ use std::sync::Arc;
 
 use omadm_core::StatusCode;
 use omadm_mo::{Context, JobEnd, JobId, Refusal};
-use omadm_tree::{TreeError, Value};
+use omadm_tree::Value;
 use virmo_hypervisor::Machine;
 use virmo_nodes::{Profile, VirmoNode, VmNode};
-use virmo_state::{ImageState, Primitive, VmId, VmState};
+use virmo_state::{ImageState, Primitive, VmState};
 
-use super::{Output, VirmoClient, output, primitive::lane};
+use super::{Output, VirmoClient, output};
 use crate::{
     Event,
-    drive::Failure,
     intent::{ImageIntent, ImageWork, Reply, VmIntent},
-    ledger::{Subject, VmTask},
+    ledger::Subject,
     nodes::{VmView, clear, set},
-    table::Seen,
 };
 
 /// What the last run left open.
@@ -54,6 +52,7 @@ impl VirmoClient {
         for intent in left.questions {
             self.take_up_question(&intent, cx);
         }
+        self.watch(cx);
         Ok(())
     }
 
@@ -136,7 +135,7 @@ impl VirmoClient {
                 | VmState::PoweredOff
                 | VmState::Running
                 | VmState::Suspended => {
-                    self.observe(node, vm, cx);
+                    self.observe(&node, vm, cx);
                 }
                 // Its sub-tree should have gone with the state.
                 VmState::Deleted => {
@@ -157,78 +156,8 @@ impl VirmoClient {
     }
 }
 
-/// What the machines are now.
+/// Which machines there are.
 impl VirmoClient {
-    fn observe(&mut self, node: String, vm: VmId, cx: &mut Context<'_, '_>) {
-        let (hypervisor, id) = (Arc::clone(&self.hypervisor), vm.clone());
-        let work = Box::new(move || Box::new(Output::Observed(hypervisor.observe(&id))) as _);
-        let job = cx.effects.job(lane(&vm), format!("Observe {node}"), work);
-        job.time_limit = Some(self.policy.deadline);
-        let job = job.id;
-        let ledger = self.book.write();
-        ledger.jobs.insert(
-            job,
-            Subject::Observe {
-                vm: vm.clone(),
-                node,
-            },
-        );
-        let task = VmTask {
-            job: Some(job),
-            ..VmTask::default()
-        };
-        ledger.vms.insert(vm, task);
-    }
-
-    /// State follows what is true: a guest that ended itself is off. A machine that cannot be told
-    /// keeps its State.
-    pub(super) fn observe_ended(
-        &mut self,
-        node: &str,
-        vm: &VmId,
-        job: JobId,
-        end: JobEnd,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<StatusCode, TreeError> {
-        let over = !matches!(end, JobEnd::TimedOut);
-        if over {
-            self.book.ended(job);
-        }
-        let observed = output(end, |output| match output {
-            Output::Observed(observed) => Some(observed),
-            _ => None,
-        });
-        let observed = observed.and_then(|observed| observed.map_err(Failure::from));
-        let reason = match observed {
-            Ok(observed) => match Seen::from(&observed.state).state() {
-                Some(state) => {
-                    let known = self.vm(node, cx).map(|vm| vm.state());
-                    if let Some(resources) = observed.resources
-                        && known == Some(VmState::NotCreated)
-                    {
-                        let leaf = self.roots.vm_node(node, VmNode::CurrentConfig);
-                        set(cx, &leaf, Value::chr(resources.to_string()))?;
-                    }
-                    self.keep(node, vm, state, None, cx)?;
-                    None
-                }
-                None => Some(format!("the machine is {}", observed.state)),
-            },
-            Err(failure) => Some(failure.reason),
-        };
-        if let Some(reason) = reason {
-            self.book.tell(Event::Unreachable {
-                node: node.to_owned(),
-                vm: vm.clone(),
-                reason,
-            });
-        }
-        if over {
-            self.book.write().vms.remove(vm);
-        }
-        Ok(StatusCode::OK)
-    }
-
     fn list_machines(&mut self, cx: &mut Context<'_, '_>) {
         let hypervisor = Arc::clone(&self.hypervisor);
         let work = Box::new(move || Box::new(Output::Listed(hypervisor.list())) as _);

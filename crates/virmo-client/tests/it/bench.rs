@@ -386,6 +386,9 @@ impl Hypervisor for Bench {
 
     fn list(&self) -> Result<Vec<Listed>, HypervisorError> {
         assert_in_job();
+        if self.unreachable.load(Ordering::SeqCst) {
+            return Err(HypervisorError::new(Kind::Backend));
+        }
         let machines = self.machines.lock().unwrap();
         let owned = machines
             .machines

@@ -41,6 +41,8 @@ pub(crate) struct Device {
     pub(crate) limits: TreeLimits,
     pub(crate) events: Arc<Mutex<Vec<Event>>>,
     pub(crate) jobs: VecDeque<Job>,
+    /// The job that waits in the background.
+    pub(crate) watch: Option<Job>,
     next_job: u64,
     live: Option<Live>,
 }
@@ -132,6 +134,7 @@ impl Device {
             limits: TreeLimits::default(),
             events: Arc::default(),
             jobs: VecDeque::new(),
+            watch: None,
             next_job: 0,
             live: None,
         };
@@ -146,6 +149,7 @@ impl Device {
     pub(crate) fn stop(&mut self) {
         self.live = None;
         self.jobs.clear();
+        self.watch = None;
     }
 
     /// Ends the process as it is and starts it again; the start's jobs have not run yet.
@@ -212,7 +216,14 @@ impl Device {
         match transaction.commit(&*self.journal, batch) {
             Ok(()) => {
                 live.registry.committed();
-                self.jobs.extend(effects.jobs);
+                for job in effects.jobs {
+                    if job.background {
+                        assert!(self.watch.is_none(), "two watches");
+                        self.watch = Some(job);
+                    } else {
+                        self.jobs.push_back(job);
+                    }
+                }
                 Ok(result)
             }
             Err(_) => {
@@ -427,6 +438,20 @@ impl Device {
             ends.insert(id, self.run(id));
         }
         ends
+    }
+
+    /// The watch looks at the machines, and what it asks for is done.
+    pub(crate) fn look(&mut self) {
+        self.look_only();
+        self.run_all();
+    }
+
+    /// The watch looks at the machines.
+    pub(crate) fn look_only(&mut self) {
+        let job = self.watch.take().expect("a watch");
+        let id = job.id;
+        let output = in_job(|| job.run());
+        self.complete(id, JobEnd::Finished(output));
     }
 
     /// Does something that may be cut by a crash, then starts again if it was; whether it was.

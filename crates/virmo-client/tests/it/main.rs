@@ -19,4 +19,5 @@ mod random;
 mod resources;
 mod restarts;
 mod simulator;
+mod watch;
 mod writes;

@@ -96,6 +96,7 @@ mod tests {
             label: String::new(),
             time_limit: None,
             before_sessions: false,
+            background: false,
             work: Box::new(move || Box::new(work())),
         }
     }
