@@ -2,19 +2,26 @@
 
 mod resources;
 mod running;
+mod switches;
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
 
 use virmo_hypervisor::{
-    Capabilities, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed, Machine,
-    MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
+    Capabilities, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, InputLock,
+    Listed, Machine, MachineState, Observed, Outcome, Peripherals, PowerOff, Prepared, Resource,
+    VmSpec,
     backend::{copy_disk, failed, open_disk_image, overwrite, remove, rename},
 };
 use virmo_params::ResourceConfig;
 use virmo_state::VmId;
 
 use crate::{
-    Qemu,
+    Network, Qemu,
     machine::{Folder, Found, Own, Pending, Record},
     process,
     qemu::{lock, unanswered},
@@ -132,12 +139,13 @@ impl Hypervisor for Qemu {
             Found::Absent | Found::Foreign => Outcome::AlreadyDone,
             found @ (Found::Broken(_) | Found::Machine(_)) => {
                 self.end(&folder)?;
-                if let (Found::Machine(record), Some(groups)) = (&found, &self.groups) {
-                    // A group that stays limits nobody.
-                    _ = groups.remove(&record.own.uuid);
+                if let Found::Machine(record) = &found {
+                    self.release_host(record);
                 }
                 if erase == Erase::Overwrite {
-                    for path in [folder.disk(), folder.saved(), folder.saving()] {
+                    let saved = [folder.saved(), folder.saving(), folder.consumed()];
+                    let own = [folder.disk(), folder.bootstrap(), folder.console()];
+                    for path in own.into_iter().chain(saved) {
                         overwrite(&path)
                             .map_err(|error| failed("cannot overwrite", &path, error))?;
                     }
@@ -175,6 +183,15 @@ impl Hypervisor for Qemu {
         let turns = self.turns(id);
         let _turn = lock(&turns.call);
         self.undo_machine(id, before)
+    }
+
+    fn peripherals(&self) -> Option<&dyn Peripherals> {
+        let any = self.network.is_some() || !self.usb.is_empty();
+        any.then_some(self as &dyn Peripherals)
+    }
+
+    fn input_lock(&self) -> Option<&dyn InputLock> {
+        Some(self)
     }
 }
 
@@ -252,6 +269,17 @@ impl Qemu {
         Ok(())
     }
 
+    /// Gives back what a machine that does not run has of the host beside its folder.
+    pub(crate) fn release_host(&self, record: &Record) {
+        // What stays limits nobody, and goes when the machine does.
+        if let Some(groups) = &self.groups {
+            _ = groups.remove(&record.own.uuid);
+        }
+        if record.own.devices.network {
+            _ = Network::disconnect(&record.own.uuid);
+        }
+    }
+
     /// Ends the process of a machine, if there is one.
     pub(crate) fn end(&self, folder: &Folder) -> Result<(), HypervisorError> {
         let unreadable = |error| failed("cannot end the QEMU in", &folder.0, error);
@@ -312,11 +340,25 @@ impl Qemu {
         self.steps.step();
         copy_disk(&mut image, &folder.disk(), disk).map_err(io)?;
         self.steps.step();
+        if let Some(bootstrap) = &spec.bootstrap {
+            write_secret(&folder.bootstrap(), bootstrap.expose()).map_err(io)?;
+        }
         let uuid = uuid().map_err(io)?;
         let own = Own::new(uuid, disk);
         let record = Record::new(spec.description.clone(), spec.resources.clone(), own);
         folder.write(&record).map_err(io)
     }
+}
+
+/// Writes what only the owner may read.
+fn write_secret(path: &Path, secret: &[u8]) -> std::io::Result<()> {
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(secret)?;
+    file.sync_all()
 }
 
 /// A random UUID.

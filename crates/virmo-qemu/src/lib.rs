@@ -14,19 +14,23 @@
 //!
 //! | resource | |
 //! |---|---|
-//! | RAM | fixed while the machine runs: that a guest gives memory back cannot be relied on |
+//! | RAM | live up to what the machine was booted with, if the guest has a driver for the memory balloon; refused otherwise |
 //! | storage | the disk grows, also while the guest runs; it never shrinks |
 //! | CPU | a quota of a control group, where the system has that; of the guest's CPUs only under version 1 |
-//! | network | not limited, and machines have none |
+//! | network | with [`Builder::network`]: limited in both directions, also live; otherwise machines have none |
 //!
 //! Images are raw disks.
 
 mod cpu;
+mod devices;
 pub mod guest;
 mod hypervisor;
 mod machine;
+mod network;
 mod process;
 mod qemu;
 mod qmp;
 
+pub use devices::{Channel, UsbDevice};
+pub use network::Network;
 pub use qemu::{Accelerator, Builder, OpenError, Qemu};

@@ -1,6 +1,7 @@
 //! A machine's folder, and what is written down in it.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Write},
     path::PathBuf,
@@ -8,6 +9,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use virmo_hypervisor::backend::{self, RECORD, rename};
+
+use crate::devices::{Devices, Switches};
 
 /// What is durable of a machine beside its disk and its saved state.
 pub(crate) type Record = backend::Record<Own>;
@@ -28,6 +31,15 @@ pub(crate) struct Own {
     pub(crate) pending: Option<Pending>,
     /// Whether the guest ran when this was written: whoever finds it dead knows that it crashed.
     pub(crate) running: bool,
+    /// What it was last started with.
+    #[serde(default)]
+    pub(crate) devices: Devices,
+    /// The peripherals it must not have.
+    #[serde(default)]
+    pub(crate) disabled: BTreeSet<String>,
+    /// Whether the user's input is kept out.
+    #[serde(default)]
+    pub(crate) locked: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -48,6 +60,16 @@ impl Own {
             disk,
             pending: None,
             running: false,
+            devices: Devices::default(),
+            disabled: BTreeSet::new(),
+            locked: false,
+        }
+    }
+
+    pub(crate) const fn switches(&self) -> Switches<'_> {
+        Switches {
+            disabled: &self.disabled,
+            locked: self.locked,
         }
     }
 }
@@ -95,6 +117,21 @@ impl Folder {
     /// What the guest writes to its first serial port.
     pub(crate) fn console(&self) -> PathBuf {
         self.0.join("console.log")
+    }
+
+    /// The socket of the guest's first serial port.
+    pub(crate) fn terminal(&self) -> PathBuf {
+        self.0.join("term")
+    }
+
+    /// The socket of the channel to the guest.
+    pub(crate) fn channel(&self) -> PathBuf {
+        self.0.join("dm")
+    }
+
+    /// The bootstrap document for a DM client in the guest.
+    pub(crate) fn bootstrap(&self) -> PathBuf {
+        self.0.join("bootstrap")
     }
 
     /// What QEMU said when it was started.

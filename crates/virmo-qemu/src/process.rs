@@ -89,7 +89,13 @@ pub(crate) fn start(
     within: Duration,
 ) -> Result<(), StartError> {
     // What a dead process left would be taken for the new one's.
-    for stale in [folder.qmp(), folder.look(), folder.pid()] {
+    let sockets = [
+        folder.qmp(),
+        folder.look(),
+        folder.terminal(),
+        folder.channel(),
+    ];
+    for stale in sockets.into_iter().chain([folder.pid()]) {
         remove(&stale)?;
     }
     let log = File::create(folder.log())?;
@@ -140,7 +146,7 @@ fn arguments(
     record: &Record,
     start: Start,
 ) -> Vec<OsString> {
-    let mebibytes = record.config.ram.get().div_ceil(1 << 20).max(1);
+    let own = &record.own;
     let socket = |path: &Path| {
         let mut text = OsString::from("unix:");
         text.push(comma_free(path));
@@ -149,23 +155,28 @@ fn arguments(
     };
     let mut disk = OsString::from("driver=raw,node-name=disk0,file.driver=file,file.filename=");
     disk.push(comma_free(&folder.disk()));
-    let mut console = OsString::from(match start {
-        Start::Boot => "file,id=console,append=off,path=",
-        Start::Incoming => "file,id=console,append=on,path=",
-    });
+    // What the guest writes is logged whether anybody is connected or not.
+    let log = match start {
+        Start::Boot => "off",
+        Start::Incoming => "on",
+    };
+    let mut console = OsString::from(format!(
+        "socket,id=console,server=on,wait=off,logappend={log},logfile="
+    ));
     console.push(comma_free(&folder.console()));
+    console.push(",path=");
+    console.push(comma_free(&folder.terminal()));
+    if own.locked {
+        console = format!("file,id=console,append={log},path=").into();
+        console.push(comma_free(&folder.console()));
+    }
 
     let mut all: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
-    add(&[
-        "-machine",
-        &record.own.machine,
-        "-accel",
-        accelerator.argument(),
-    ]);
-    add(&["-m", &format!("{mebibytes}M"), "-smp", "1"]);
+    add(&["-machine", &own.machine, "-accel", accelerator.argument()]);
+    add(&["-m", &format!("{}M", own.devices.ram), "-smp", "1"]);
     add(&["-nodefaults", "-no-user-config", "-display", "none"]);
-    add(&["-uuid", &record.own.uuid, "-name", id]);
+    add(&["-uuid", &own.uuid, "-name", id]);
     add(&["-sandbox", "on,obsolete=deny,resourcecontrol=deny"]);
     add(&["-daemonize", "-S"]);
     if start == Start::Incoming {
@@ -183,11 +194,17 @@ fn arguments(
     option("-qmp", socket(&folder.qmp()));
     option("-qmp", socket(&folder.look()));
     option("-pidfile", folder.pid().into_os_string());
+    if folder.bootstrap().exists() {
+        let mut bootstrap = OsString::from("name=opt/org.virmo/bootstrap,file=");
+        bootstrap.push(comma_free(&folder.bootstrap()));
+        option("-fw_cfg", bootstrap);
+    }
+    all.extend(own.devices.arguments(&own.uuid, folder));
     all
 }
 
 /// QEMU ends an option at a comma, and takes two for one.
-fn comma_free(path: &Path) -> OsString {
+pub(crate) fn comma_free(path: &Path) -> OsString {
     match path.to_str() {
         Some(text) => text.replace(',', ",,").into(),
         None => path.as_os_str().to_owned(),

@@ -16,9 +16,11 @@ use virmo_params::{Bytes, DeviceResources};
 use virmo_state::VmId;
 
 use crate::{
+    Channel, Network, UsbDevice,
     cpu::Groups,
+    devices::NETWORK,
     machine::{Folder, Found},
-    process::StartError,
+    process::{self, StartError},
     qmp::QmpError,
 };
 
@@ -48,6 +50,9 @@ pub struct Qemu {
     pub(crate) accelerator: Accelerator,
     pub(crate) capabilities: Capabilities,
     pub(crate) groups: Option<Groups>,
+    pub(crate) network: Option<Network>,
+    pub(crate) usb: Vec<(String, UsbDevice)>,
+    pub(crate) channel: Channel,
     pub(crate) patience: Duration,
     pub(crate) steps: Steps,
     ledger: Mutex<Ledger>,
@@ -80,6 +85,9 @@ pub struct Builder {
     device: DeviceResources,
     patience: Duration,
     cgroups: PathBuf,
+    network: Option<Network>,
+    usb: BTreeMap<String, UsbDevice>,
+    channel: Channel,
     abort_at: Option<u64>,
 }
 
@@ -101,6 +109,11 @@ pub enum OpenError {
         /// The most bytes a socket's path has.
         longest: usize,
     },
+    /// A peripheral cannot have this name.
+    #[error(
+        "{0:?} is no name for a peripheral: it has 1 to 32 of a-z, 0-9 and `-`, and is not `network`"
+    )]
+    Peripheral(String),
     /// The folder cannot be read or written.
     #[error("cannot open the folder {}", path.display())]
     Io {
@@ -152,6 +165,28 @@ impl Builder {
         self
     }
 
+    /// The network of machines. Default: none; a share of it is recorded, and cannot be changed.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
+    }
+
+    /// A peripheral that every machine has unless it is switched off, under a name of lower-case
+    /// letters, digits and `-`. Default: none. With a [`network`](Self::network) there is one more, `network`.
+    #[must_use]
+    pub fn peripheral(mut self, name: impl Into<String>, device: UsbDevice) -> Self {
+        self.usb.insert(name.into(), device);
+        self
+    }
+
+    /// The channel to the guest. Default: [`Channel::Serial`].
+    #[must_use]
+    pub const fn channel(mut self, channel: Channel) -> Self {
+        self.channel = channel;
+        self
+    }
+
     /// Aborts the process after so many effects of calls, the first being 1: a file changed, QEMU
     /// started, told something or gone. Each moment at which a kill could leave something else behind
     /// has a number.
@@ -179,6 +214,14 @@ impl Builder {
             let longest = LONGEST;
             return Err(OpenError::PathTooLong { path, longest });
         }
+        let is_name = |name: &String| {
+            let is_part =
+                |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+            (1..=32).contains(&name.len()) && name.bytes().all(is_part) && name != NETWORK
+        };
+        if let Some(name) = self.usb.keys().find(|name| !is_name(name)) {
+            return Err(OpenError::Peripheral(name.clone()));
+        }
         let lock = File::create(root.join("lock")).map_err(io)?;
         // A process that was just started holds every file of ours for a moment.
         let locked = wait_for(Duration::from_secs(1), || match lock.try_lock() {
@@ -191,18 +234,22 @@ impl Builder {
         }
         let groups = Groups::find(&self.cgroups);
         let mut capabilities = Capabilities::new("qemu", self.device.clone());
-        capabilities.ram = Support::NotRunning;
         capabilities.cpu = match groups {
             Some(_) => Support::Live,
             None => Support::None,
         };
-        capabilities.network = Support::None;
+        if self.network.is_none() {
+            capabilities.network = Support::None;
+        }
         let qemu = Qemu {
             root,
             program: self.program,
             accelerator: self.accelerator,
             capabilities,
             groups,
+            network: self.network,
+            usb: self.usb.into_iter().collect(),
+            channel: self.channel,
             patience: self.patience,
             steps: Steps::new(self.abort_at),
             ledger: Mutex::new(Ledger::new(self.device)),
@@ -225,8 +272,18 @@ impl Qemu {
             device: DeviceResources::new(Bytes::gib(4), Bytes::gib(32)),
             patience: Duration::from_secs(15),
             cgroups: "/sys/fs/cgroup".into(),
+            network: None,
+            usb: BTreeMap::new(),
+            channel: Channel::default(),
             abort_at: None,
         }
+    }
+
+    /// The socket of the guest's first serial port, for who shows it to the user: what is written to
+    /// it the guest reads, unless the machine is locked. It is there while the machine runs.
+    #[must_use]
+    pub fn terminal(&self, id: &VmId) -> PathBuf {
+        self.folder(id).terminal()
     }
 
     /// The file with all a machine's guest wrote to its first serial port since it was booted.
@@ -247,6 +304,9 @@ impl Qemu {
         for (id, folder) in self.folders()? {
             if let (Some(id), Found::Machine(record)) = (id, folder.read()?) {
                 self.ledger().set(&id, record.claim().clone());
+                if process::alive(&folder)?.is_none() {
+                    self.release_host(&record);
+                }
             }
         }
         Ok(())

@@ -2,10 +2,11 @@
 
 use std::{fs::File, sync::MutexGuard};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use virmo_hypervisor::{
     Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger, Outcome, Prepared,
-    backend::{Change, failed},
+    Resource,
+    backend::{Change, failed, wait_for},
 };
 use virmo_params::ResourceConfig;
 use virmo_state::VmId;
@@ -13,6 +14,7 @@ use virmo_state::VmId;
 use super::running::is_alive;
 use crate::{
     Qemu,
+    devices::Devices,
     machine::{Own, Record},
     qemu::unanswered,
 };
@@ -49,6 +51,28 @@ impl Qemu {
     }
 }
 
+impl Qemu {
+    /// Has the guest give memory back, or take it, until it has this much.
+    fn inflate(&self, id: &VmId, octets: u64) -> Result<(), HypervisorError> {
+        let mut qmp = self.connect(id)?;
+        let octets = octets.next_multiple_of(PAGE);
+        qmp.execute("balloon", json!({ "value": octets }))
+            .map_err(unanswered)?;
+        let done = wait_for(self.patience, || {
+            let answer = qmp.execute("query-balloon", json!({}))?;
+            Ok(answer.get("actual").and_then(Value::as_u64) == Some(octets))
+        });
+        match done.map_err(unanswered)? {
+            true => Ok(()),
+            false => Err(HypervisorError::new(Kind::CannotChangeLive(Resource::Ram))
+                .because("the guest does not do what its memory balloon is told")),
+        }
+    }
+}
+
+/// A page of the balloon.
+const PAGE: u64 = 4096;
+
 /// A machine whose resources change, and whether its QEMU lives.
 struct Changing<'a>(&'a Qemu, &'a VmId, bool);
 
@@ -69,11 +93,26 @@ impl Change for Changing<'_> {
     }
 
     fn allow(&self, record: &Record, want: &ResourceConfig) -> Result<(), HypervisorError> {
-        if want.storage >= record.config.storage {
+        let Self(qemu, id, alive) = *self;
+        if want.storage < record.config.storage {
+            // The guest's data would be cut off.
+            let error = HypervisorError::new(Kind::NotSupported);
+            return Err(error.because("a disk does not shrink"));
+        }
+        if !alive || want.ram == record.config.ram {
             return Ok(());
         }
-        // The guest's data would be cut off.
-        Err(HypervisorError::new(Kind::NotSupported).because("a disk does not shrink"))
+        let fixed = |why: &'static str| {
+            let error = HypervisorError::new(Kind::CannotChangeLive(Resource::Ram));
+            Err(error.because(why))
+        };
+        if want.ram.get() > record.own.devices.memory() {
+            return fixed("it is more than the machine was booted with");
+        }
+        match Devices::has_balloon(&mut qemu.connect(id)?).map_err(unanswered)? {
+            true => Ok(()),
+            false => fixed("the guest has no driver for the memory balloon"),
+        }
     }
 
     fn write(&self, record: &Record) -> Result<(), HypervisorError> {
@@ -98,6 +137,18 @@ impl Change for Changing<'_> {
                     .map_err(|error| failed("cannot resize", &path, error))?;
             }
             record.own.disk = disk;
+        }
+        if alive && record.config.ram != want.ram {
+            qemu.inflate(id, want.ram.get())?;
+        }
+        if alive
+            && record.config.network != want.network
+            && let Some(network) = &qemu.network
+        {
+            let percent = want.network.get();
+            network.limit(&record.own.uuid, percent).map_err(|error| {
+                failed("cannot limit the network of", &qemu.folder(id).0, error)
+            })?;
         }
         if alive
             && record.config.cpu != want.cpu

@@ -1,6 +1,7 @@
 //! Booting, ending, suspending and going on.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     os::fd::AsFd,
     time::{Duration, Instant},
@@ -16,6 +17,7 @@ use virmo_state::VmId;
 use super::{Life, Look};
 use crate::{
     Qemu,
+    devices::Devices,
     machine::{Folder, Pending, Record},
     process::{self, Start},
     qemu::{not_started, unanswered},
@@ -26,6 +28,7 @@ use crate::{
 const TRANSFER: Duration = Duration::from_secs(600);
 /// How long a guest has to end before the power button is pressed again.
 const BUTTON: Duration = Duration::from_secs(1);
+const MIB: u64 = 1 << 20;
 
 impl Qemu {
     pub(super) fn boot(&self, id: &VmId) -> Result<Outcome, HypervisorError> {
@@ -48,11 +51,13 @@ impl Qemu {
         }
         record.own.pending = Some(Pending::PowerOn);
         record.own.running = false;
+        record.own.devices = self.devices(&record);
         self.write(id, &record)?;
         self.start(id, &record, Start::Boot)?;
         let booted = self.enter(id, &mut record);
         if booted.is_err() {
             self.end(&folder)?;
+            self.release_host(&record);
         }
         booted?;
         self.settle(id, &mut record, true)?;
@@ -62,7 +67,7 @@ impl Qemu {
     /// Lets a guest that was just made ready run.
     fn enter(&self, id: &VmId, record: &mut Record) -> Result<(), HypervisorError> {
         let mut qmp = self.connect(id)?;
-        self.limit(id, record, &mut qmp)?;
+        self.set_up(id, record, &mut qmp)?;
         record.own.running = true;
         self.write(id, record)?;
         qmp.execute("cont", json!({})).map_err(unanswered)?;
@@ -104,7 +109,7 @@ impl Qemu {
             }
         }
         self.settle(id, &mut record, false)?;
-        self.drop_group(&record);
+        self.release_host(&record);
         Ok(Outcome::Done)
     }
 
@@ -154,9 +159,11 @@ impl Qemu {
             }
             _ => return Err(HypervisorError::invalid_state(state)),
         }
+        let mut qmp = self.connect(id)?;
+        let devices = &mut record.own.devices;
+        devices.plugged = devices.plugged_now(&mut qmp).map_err(unanswered)?;
         record.own.pending = Some(Pending::Suspend);
         self.write(id, &record)?;
-        let mut qmp = self.connect(id)?;
         let status = qmp.status().map_err(unanswered)?;
         let is_saved = status == "postmigrate" && is_there(&folder.saved())?;
         if !is_saved {
@@ -170,7 +177,7 @@ impl Qemu {
         drop(qmp);
         self.end(&folder)?;
         self.settle(id, &mut record, false)?;
-        self.drop_group(&record);
+        self.release_host(&record);
         Ok(Outcome::Done)
     }
 
@@ -269,7 +276,7 @@ impl Qemu {
         self.write(id, &record)?;
         self.start(id, &record, Start::Incoming)?;
         let loaded = self.load(&folder).and_then(|mut qmp| {
-            self.limit(id, &record, &mut qmp)?;
+            self.set_up(id, &record, &mut qmp)?;
             Ok(qmp)
         });
         let mut qmp = match loaded {
@@ -277,6 +284,7 @@ impl Qemu {
             Err(error) => {
                 // The saved execution is as good as it was.
                 self.end(&folder)?;
+                self.release_host(&record);
                 self.settle(id, &mut record, false)?;
                 return Err(error);
             }
@@ -352,6 +360,10 @@ impl Qemu {
         }
         record.own.running = true;
         self.write(id, record)?;
+        let own = &record.own;
+        own.devices
+            .settle(&mut qmp, &own.switches())
+            .map_err(unanswered)?;
         qmp.execute("cont", json!({})).map_err(unanswered)?;
         self.steps.step();
         self.drop_consumed(folder)?;
@@ -367,6 +379,18 @@ impl Qemu {
     }
 
     fn start(&self, id: &VmId, record: &Record, start: Start) -> Result<(), HypervisorError> {
+        if record.own.devices.network {
+            let Some(network) = &self.network else {
+                let error = HypervisorError::new(Kind::Backend);
+                return Err(error.because("the machine goes on only with a network"));
+            };
+            network
+                .connect(&record.own.uuid, record.config.network.get())
+                .map_err(|error| {
+                    self.release_host(record);
+                    failed("cannot connect", &self.folder(id).0, error)
+                })?;
+        }
         process::start(
             &self.program,
             self.accelerator,
@@ -376,9 +400,30 @@ impl Qemu {
             start,
             self.patience,
         )
-        .map_err(not_started)?;
+        .map_err(|error| {
+            self.release_host(record);
+            not_started(error)
+        })?;
         self.steps.step();
         Ok(())
+    }
+
+    /// What a machine is to be booted with.
+    fn devices(&self, record: &Record) -> Devices {
+        Devices {
+            ram: record.config.ram.get().div_ceil(MIB).max(1),
+            channel: self.channel,
+            network: self.network.is_some(),
+            usb: self.usb.clone(),
+            plugged: BTreeSet::new(),
+        }
+    }
+
+    /// Gives a guest that does not run yet its share of the host, and its peripherals.
+    fn set_up(&self, id: &VmId, record: &Record, qmp: &mut Qmp) -> Result<(), HypervisorError> {
+        self.limit(id, record, qmp)?;
+        let own = &record.own;
+        own.devices.settle(qmp, &own.switches()).map_err(unanswered)
     }
 
     pub(super) fn connect(&self, id: &VmId) -> Result<Qmp, HypervisorError> {
@@ -401,13 +446,6 @@ impl Qemu {
         groups
             .limit(&record.own.uuid, percent, pid, &threads)
             .map_err(io)
-    }
-
-    fn drop_group(&self, record: &Record) {
-        if let Some(groups) = &self.groups {
-            // A group that stays limits nobody.
-            _ = groups.remove(&record.own.uuid);
-        }
     }
 
     /// Writes down that no call is under way.

@@ -2,6 +2,8 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
@@ -12,9 +14,10 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Value, json};
 use virmo_hypervisor::{Erase, Hypervisor, Machine, contract::Fixture};
 use virmo_params::ResourceConfig;
-use virmo_qemu::{Qemu, guest};
+use virmo_qemu::{Network, Qemu, guest};
 use virmo_state::VmId;
 
 /// Whether there is QEMU. Says so where there is none, and fails under CI.
@@ -40,6 +43,7 @@ pub(crate) fn is_here() -> bool {
 /// A folder with a short name, as sockets need it; machines in it end with it.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
+    network: Option<Network>,
 }
 
 impl Place {
@@ -47,7 +51,14 @@ impl Place {
         let folder = tempfile::Builder::new().prefix("vq").tempdir_in("/tmp");
         Self {
             folder: folder.unwrap(),
+            network: None,
         }
+    }
+
+    /// The place with a network for its machines.
+    pub(crate) fn with_network(mut self, network: Network) -> Self {
+        self.network = Some(network);
+        self
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -55,7 +66,13 @@ impl Place {
     }
 
     pub(crate) fn open_qemu(&self) -> Qemu {
-        Qemu::builder(self.root()).open().unwrap()
+        let builder = Qemu::builder(self.root());
+        let network = self.network.clone();
+        let builder = match network {
+            Some(network) => builder.network(network),
+            None => builder,
+        };
+        builder.open().unwrap()
     }
 
     pub(crate) fn image_file(&self) -> PathBuf {
@@ -171,4 +188,33 @@ fn walk(folder: &Path, names: &mut Vec<String>) {
             walk(&entry.path(), names);
         }
     }
+}
+
+/// Has a machine's QEMU execute a command, by the socket that looks.
+pub(crate) fn ask_qemu(place: &Place, id: &str, command: &str, arguments: Value) -> Value {
+    let socket = place.root().join("machines").join(id).join("look");
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+    let mut answer = |request: Value| {
+        writeln!(stream, "{request}").unwrap();
+        loop {
+            let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+            if let Some(value) = line.get("return").or_else(|| line.get("error")) {
+                return value.clone();
+            }
+        }
+    };
+    answer(json!({ "execute": "qmp_capabilities" }));
+    answer(json!({ "execute": command, "arguments": arguments }))
+}
+
+/// Waits for a condition.
+pub(crate) fn soon(mut condition: impl FnMut() -> bool) -> bool {
+    (0..2000).any(|_| {
+        sleep(Duration::from_millis(5));
+        condition()
+    })
 }

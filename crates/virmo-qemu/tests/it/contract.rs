@@ -4,13 +4,28 @@ use std::sync::Mutex;
 
 use virmo_hypervisor::contract::{CHECKS, Verdict};
 
-use crate::bench::{OnQemu, Place, is_here};
+use virmo_qemu::Network;
+
+use crate::{
+    bench::{OnQemu, Place, is_here},
+    network::can_limit,
+};
 
 #[test]
 fn qemu_keeps_the_contract() {
-    if !is_here() {
-        return;
+    if is_here() {
+        all_checks(&Place::new);
     }
+}
+
+#[test]
+fn qemu_keeps_the_contract_with_a_network() {
+    if is_here() && can_limit() {
+        all_checks(&|| Place::new().with_network(Network::new(100_000_000)));
+    }
+}
+
+fn all_checks(place: &(dyn Fn() -> Place + Sync)) {
     let next = Mutex::new(CHECKS.iter());
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -20,7 +35,7 @@ fn qemu_keeps_the_contract() {
                     let Some(check) = next.lock().unwrap().next() else {
                         return;
                     };
-                    match check.run(&OnQemu(Place::new())) {
+                    match check.run(&OnQemu(place())) {
                         Ok(Verdict::Passed) => {}
                         Ok(Verdict::Skipped(need)) => {
                             eprintln!("{}: skipped, QEMU does not have {need}", check.name);

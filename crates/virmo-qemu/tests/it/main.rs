@@ -12,3 +12,6 @@
 mod bench;
 mod contract;
 mod faults;
+mod memory;
+mod network;
+mod switches;
