@@ -1,5 +1,6 @@
 //! The calls of the contract.
 
+mod channel;
 mod resources;
 mod running;
 mod switches;
@@ -12,9 +13,9 @@ use std::{
 };
 
 use virmo_hypervisor::{
-    Capabilities, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, InputLock,
-    Listed, Machine, MachineState, Observed, Outcome, Peripherals, PowerOff, Prepared, Resource,
-    VmSpec,
+    Capabilities, Erase, GuestChannel, Hypervisor, HypervisorError, HypervisorErrorKind as Kind,
+    InputLock, Listed, Machine, MachineState, Observed, Outcome, Peripherals, PowerOff, Prepared,
+    Resource, VmSpec,
     backend::{copy_disk, failed, open_disk_image, overwrite, remove, rename},
 };
 use virmo_params::ResourceConfig;
@@ -183,6 +184,10 @@ impl Hypervisor for Qemu {
         let turns = self.turns(id);
         let _turn = lock(&turns.call);
         self.undo_machine(id, before)
+    }
+
+    fn guest_channel(&self) -> Option<&dyn GuestChannel> {
+        Some(self)
     }
 
     fn peripherals(&self) -> Option<&dyn Peripherals> {

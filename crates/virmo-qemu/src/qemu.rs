@@ -5,9 +5,10 @@ use std::{
     io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use virmo_guest::HostEnd;
 use virmo_hypervisor::{
     Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger, Support,
     backend::{Steps, remove, wait_for},
@@ -62,10 +63,24 @@ pub struct Qemu {
 }
 
 /// Calls on one machine come one at a time; so do looks, which do not wait for calls.
-#[derive(Default)]
 pub(crate) struct Turns {
     pub(crate) call: Mutex<()>,
     pub(crate) look: Mutex<()>,
+    /// And so do messages to the guest.
+    pub(crate) channel: Mutex<HostEnd>,
+}
+
+impl Turns {
+    fn new() -> Self {
+        // Replies to the last run of this program are none to this one.
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let first = since.map_or(0, |since| since.subsec_nanos());
+        Self {
+            call: Mutex::default(),
+            look: Mutex::default(),
+            channel: Mutex::new(HostEnd::new(first)),
+        }
+    }
 }
 
 impl fmt::Debug for Qemu {
@@ -349,7 +364,11 @@ impl Qemu {
     }
 
     pub(crate) fn turns(&self, id: &VmId) -> Arc<Turns> {
-        Arc::clone(lock(&self.turns).entry(id.clone()).or_default())
+        Arc::clone(
+            lock(&self.turns)
+                .entry(id.clone())
+                .or_insert_with(|| Arc::new(Turns::new())),
+        )
     }
 
     pub(crate) fn forget_turns(&self, id: &VmId) {

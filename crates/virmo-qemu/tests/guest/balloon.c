@@ -1,48 +1,12 @@
 /* A guest for tests: a boot disk whose only program drives QEMU's memory balloon (legacy virtio, PCI) and
- * says "ready" on the first serial port once it does. Real mode, one segment:
+ * says "ready" on the first serial port once it does.
  *
- *   0x2000  page numbers of a batch      0x2800  statistics
- *   0x7c00  this program, 9 sectors      0xa000  the rings of three queues
+ *   0x2000  page numbers of a batch   0x2800  statistics   0xa000  the rings of three queues
  */
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-
-__asm__(".section .start,\"ax\"\n"
-        ".globl _start\n"
-        "_start: cli\n"
-        "xor %ax, %ax\n"
-        "mov %ax, %ds\n"
-        "mov %ax, %es\n"
-        "mov %ax, %ss\n"
-        "mov $0x7c00, %esp\n"
-        "ljmp $0, $1f\n"
-        "1: mov $0x0208, %ax\n" /* read 8 sectors */
-        "mov $0x0002, %cx\n"
-        "mov $0, %dh\n"
-        "mov $0x7e00, %bx\n"
-        "int $0x13\n"
-        "calll run\n"
-        "hlt\n"
-        ".section .sign,\"ax\"\n"
-        ".word 0xaa55\n"
-        ".text\n");
-
-static void outb(u16 port, u8 value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-static void outw(u16 port, u16 value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
-static void outl(u16 port, u32 value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
-static u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static u32 inl(u16 port) { u32 v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+#include "start.h"
 
 static u32 pci(u32 device, u32 reg) { outl(0xcf8, 0x80000000u | device << 11 | reg); return inl(0xcfc); }
 static void set_pci(u32 device, u32 reg, u32 value) { outl(0xcf8, 0x80000000u | device << 11 | reg); outl(0xcfc, value); }
-
-static void say(const char *text) {
-    for (; *text; text++) {
-        while (!(inb(0x3fd) & 0x20)) {}
-        outb(0x3f8, *text);
-    }
-}
 
 /* Rings of 128 entries, at 0xa000, 0xc000 and 0xe000. */
 struct descriptor { u32 address, high, length; u16 flags, next; };

@@ -85,6 +85,34 @@ impl Place {
         path
     }
 
+    /// A boot disk with one of the guests written in C.
+    pub(crate) fn guest(&self, name: &str) -> PathBuf {
+        let disk = self.folder.path().join(name);
+        let source = format!("{}/tests/guest/{name}.c", env!("CARGO_MANIFEST_DIR"));
+        let layout = [
+            "-Wl,--build-id=none,--oformat=binary,-z,noexecstack,-z,max-page-size=16",
+            "-Wl,--section-start=.start=0x7c00,--section-start=.sign=0x7dfe,-Ttext=0x7e00",
+        ];
+        let compiled = Command::new("cc")
+            .args("-m16 -Os -Wall -Werror -ffreestanding -nostdlib -static".split(' '))
+            .args(["-fno-pic", "-no-pie", "-fno-stack-protector"])
+            .arg("-fno-asynchronous-unwind-tables")
+            .args(layout)
+            .arg("-o")
+            .args([disk.as_os_str(), source.as_ref()])
+            .status();
+        assert!(
+            compiled.unwrap().success(),
+            "a C compiler for x86 is needed"
+        );
+        let mut sectors = fs::read(&disk).unwrap();
+        assert!(sectors.len() <= 9 * 512, "more than its boot sector loads");
+        assert_eq!(sectors[510..512], [0x55, 0xaa]);
+        sectors.resize(1 << 20, 0);
+        fs::write(&disk, sectors).unwrap();
+        disk
+    }
+
     pub(crate) fn console(&self, id: &str) -> String {
         let path = self.root().join("machines").join(id).join("console.log");
         String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()

@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod channel;
 mod contract;
 mod faults;
 mod memory;

@@ -1,6 +1,6 @@
 //! Memory that a running guest gives back and takes again.
 
-use std::{fs, path::Path, process::Command};
+use std::path::Path;
 
 use virmo_hypervisor::{
     Effect, Hypervisor, HypervisorErrorKind as Kind, MachineState, Outcome, PowerOff, Resource,
@@ -22,36 +22,6 @@ fn with_ram(mebibytes: u64) -> ResourceConfig {
     let ram = mebibytes * MIB;
     let text = format!("RAM={ram}&Storage=4194304&CPU=50&Network=25");
     text.parse().unwrap()
-}
-
-/// A boot disk with a guest that has a driver for the balloon.
-fn balloon_guest(folder: &Path) -> std::path::PathBuf {
-    let disk = folder.join("balloon");
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guest/balloon.c");
-    let layout = [
-        "-Wl,--build-id=none,--oformat=binary,-z,noexecstack,-z,max-page-size=16",
-        "-Wl,--section-start=.start=0x7c00,--section-start=.sign=0x7dfe,-Ttext=0x7e00",
-    ];
-    let compiled = Command::new("cc")
-        .args("-m16 -Os -ffreestanding -fno-pic -no-pie -nostdlib -static".split(' '))
-        .args(["-fno-stack-protector", "-fno-asynchronous-unwind-tables"])
-        .args(layout)
-        .arg("-o")
-        .args([disk.as_os_str(), source.as_ref()])
-        .status();
-    assert!(
-        compiled.unwrap().success(),
-        "the guest needs a C compiler for x86"
-    );
-    let mut sectors = fs::read(&disk).unwrap();
-    assert!(
-        (513..9 * 512).contains(&sectors.len()),
-        "more than its boot sector loads"
-    );
-    assert_eq!(sectors[510..512], [0x55, 0xaa]);
-    sectors.resize(1 << 20, 0);
-    fs::write(&disk, sectors).unwrap();
-    disk
 }
 
 /// What the guest has at this moment, in MiB.
@@ -82,7 +52,7 @@ fn a_guest_with_a_balloon_changes_its_memory_while_it_runs() {
         return;
     }
     let place = Place::new();
-    let image = balloon_guest(place.image_file().parent().unwrap());
+    let image = place.guest("balloon");
     let qemu = running(&place, &image);
     assert!(soon(|| place.console("vm-1").contains("ready")));
     // QEMU hears of the driver with the first statistics.
