@@ -27,6 +27,10 @@ impl ResultCode {
     pub const WIPE_FAILED: Self = Self(1405);
     /// LAWMO: the wipe was not performed: nothing was to be wiped.
     pub const WIPE_NOT_PERFORMED: Self = Self(1406);
+    /// DCMO, of the range for vendors: the capability could not be switched.
+    pub const DCMO_FAILED: Self = Self(1450);
+    /// DCMO, of the range for vendors: the user refused.
+    pub const DCMO_REFUSED: Self = Self(1451);
 
     /// The number.
     #[must_use]

@@ -12,7 +12,7 @@ use omadm_tree::{Change, Principal, TreeError, Uri, Value};
 
 use crate::{
     Failure, ResultCode,
-    ledger::{Ledger, Report, answer, below, outcome, work},
+    ledger::{Ledger, Report, answer, below, is_true, outcome, work},
 };
 
 pub use state::{LawmoOperation, LockState};
@@ -347,9 +347,4 @@ impl ManagementObject for Lawmo {
         let code = code.unwrap_or(ResultCode::CLIENT_ERROR);
         self.ledger.report(report, code, cx)
     }
-}
-
-fn is_true(cx: &Context<'_, '_>, leaf: &Uri) -> bool {
-    let value = cx.tree.node(leaf).and_then(|leaf| leaf.value());
-    value.and_then(|value| value.as_bool()) == Some(true)
 }

@@ -262,6 +262,12 @@ pub(crate) fn below(root: &Uri, path: &str) -> Uri {
     })
 }
 
+/// Whether a leaf holds `true`.
+pub(crate) fn is_true(cx: &Context<'_, '_>, leaf: &Uri) -> bool {
+    let value = cx.tree.node(leaf).and_then(|leaf| leaf.value());
+    value.and_then(|value| value.as_bool()) == Some(true)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

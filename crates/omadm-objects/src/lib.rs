@@ -1,9 +1,11 @@
 //! Companion management objects with their behaviour, for a device or for anything in it that is
 //! managed like one.
 //!
-//! [`Lawmo`] locks, unlocks and wipes what a [`Locker`] stands for. It is an
-//! [`omadm_mo::ManagementObject`]: what blocks comes out as a job, an operation in progress outlives
-//! a restart, and a result that comes late is told by an alert.
+//! * [`Lawmo`] locks, unlocks and wipes what a [`Locker`] stands for.
+//! * [`Dcmo`] enables and disables the capabilities of a [`Switch`].
+//!
+//! Each is an [`omadm_mo::ManagementObject`] that can be mounted anywhere: what blocks comes out as a
+//! job, an operation in progress outlives a restart, and a result that comes late is told by an alert.
 //!
 //! Marked (unverified) is what rests on clients in the field rather than on the text of the
 //! specification.
@@ -53,8 +55,10 @@
 //! ```
 
 mod code;
+mod dcmo;
 mod lawmo;
 mod ledger;
 
 pub use code::{Failure, ResultCode};
+pub use dcmo::{ALERT_DCMO, Capability, DCMO, Dcmo, DcmoOperation, Switch};
 pub use lawmo::{ALERT_LAWMO, LAWMO, Lawmo, LawmoOperation, LockState, Locker, WipeItem, Wiped};

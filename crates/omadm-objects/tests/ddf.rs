@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf};
 
 use omadm_mo::{Definition, ddf};
-use omadm_objects::LAWMO;
+use omadm_objects::{DCMO, LAWMO};
 use omadm_testkit::ddf::validate;
 
 fn golden(definition: &Definition) {
@@ -29,4 +29,10 @@ fn golden(definition: &Definition) {
 fn lawmo() {
     assert_eq!(LAWMO.moid, "urn:oma:mo:oma-lawmo:1.0");
     golden(&LAWMO);
+}
+
+#[test]
+fn dcmo() {
+    assert_eq!(DCMO.moid, "urn:oma:mo:oma-dcmo:1.0");
+    golden(&DCMO);
 }

@@ -573,9 +573,7 @@ pub(crate) enum Scheme {
 pub(crate) enum Object {
     Virmo,
     Vmimgmo,
-    #[value(hide = true)]
     Lawmo,
-    #[value(hide = true)]
     Dcmo,
     #[value(hide = true)]
     Fumo,

@@ -3,7 +3,7 @@
 use virmo::{
     dm::{
         mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
-        objects::LAWMO,
+        objects::{DCMO, LAWMO},
     },
     nodes::{VIRMO, VMIMGMO},
 };
@@ -29,7 +29,7 @@ fn definition(object: Object) -> Result<&'static Definition, Failure> {
         Object::Devdetail => Ok(&DEV_DETAIL),
         Object::Dmacc => Ok(&DM_ACC),
         Object::Lawmo => Ok(&LAWMO),
-        Object::Dcmo => Err(Failure::not_built("ddf dcmo")),
+        Object::Dcmo => Ok(&DCMO),
         Object::Fumo => Err(Failure::not_built("ddf fumo")),
         Object::Scomo => Err(Failure::not_built("ddf scomo")),
     }

@@ -42,7 +42,6 @@ fn what_is_not_built_yet_says_so() {
             &["virmo", "--profile", "draft"],
             "--profile draft",
         ),
-        (&["ddf"], &["dcmo"], "ddf dcmo"),
         (&["ddf"], &["fumo"], "ddf fumo"),
         (&["ddf"], &["scomo"], "ddf scomo"),
     ] {
