@@ -164,6 +164,9 @@ pub(crate) struct Device {
     /// Seconds until an operation that is not done has failed [default: 300]
     #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) op_deadline: Option<Duration>,
+    /// Seconds from one look whether machines are what State says to the next
+    #[arg(long, value_name = "SECS", value_parser = duration, default_value = "5")]
+    pub(crate) watch: Duration,
     #[command(flatten)]
     pub(crate) tls: Tls,
     /// Accept nothing beyond the letter of the specification

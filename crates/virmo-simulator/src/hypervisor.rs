@@ -5,8 +5,8 @@ use std::{
 };
 
 use virmo_hypervisor::{
-    Capabilities, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Ledger, Listed,
-    Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
+    Capabilities, ChangeHint, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind,
+    Ledger, Listed, Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
     backend::{Change, failed},
 };
 use virmo_params::ResourceConfig;
@@ -14,7 +14,7 @@ use virmo_state::VmId;
 
 use crate::{
     Operation, Simulator,
-    record::{DISK, Found, Own, Pending, Record, State, observed},
+    record::{self, DISK, Found, Own, Pending, Record, State, observed},
     simulator::{Run, Stop, id_of},
 };
 
@@ -28,7 +28,7 @@ impl Hypervisor for Simulator {
         let mut machines = Vec::new();
         for entry in fs::read_dir(self.machines()).map_err(unreadable)? {
             let entry = entry.map_err(unreadable)?;
-            let found = Found::in_folder(&entry.path())
+            let found = record::find(&entry.path())
                 .map_err(|error| failed("cannot read", &entry.path(), error))?;
             let foreign = || Machine::Foreign(entry.file_name().to_string_lossy().into_owned());
             machines.push(match (found, id_of(&entry)) {
@@ -175,6 +175,10 @@ impl Hypervisor for Simulator {
             }
             Ok(outcome)
         })
+    }
+
+    fn on_change(&self, hint: ChangeHint) {
+        self.add_hint(hint);
     }
 
     fn prepare(&self, id: &VmId, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {

@@ -35,6 +35,16 @@
 //! have no effect. Machines outlive the simulator: a new one on the same folder finds a running
 //! machine running.
 //!
+//! # Guests that end
+//!
+//! A guest ends itself by [`Simulator::end_guest`], or from outside by a file `end-guest` in the
+//! folder of its running machine: a crash if `crash` is in it, else in order. The machine is found
+//! off from then on; the file goes with the next change of the machine.
+//!
+//! ```sh
+//! echo crash > machines/vm-1/end-guest
+//! ```
+//!
 //! # What a call does, in order
 //!
 //! Each call that changes a machine has a first durable effect and a last; a [`Fault`] shows after

@@ -1,8 +1,13 @@
+use std::{fs, io, path::Path};
+
 use serde::{Deserialize, Serialize};
 use virmo_hypervisor::{MachineState, Observed, backend};
 
 /// The file of its disk.
 pub(crate) const DISK: &str = "disk";
+
+/// The file that ends the guest from outside.
+pub(crate) const END: &str = "end-guest";
 
 /// What is durable of a machine beside its disk.
 pub(crate) type Record = backend::Record<Own>;
@@ -68,6 +73,22 @@ impl Own {
             (_, State::Suspended) => MachineState::Suspended,
         }
     }
+}
+
+/// What is found in a folder; a running guest that was ended from outside is off.
+pub(crate) fn find(folder: &Path) -> io::Result<Found> {
+    let mut found = Found::in_folder(folder)?;
+    if let Found::Machine(record) = &mut found
+        && record.own.machine_state() == MachineState::Running
+    {
+        record.own.state = match fs::read(folder.join(END)) {
+            Ok(how) if how.trim_ascii() == b"crash" => State::Crashed,
+            Ok(_) => State::Off,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => State::Running,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(found)
 }
 
 /// What a machine of the simulator is found to be.

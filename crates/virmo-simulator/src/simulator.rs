@@ -1,6 +1,7 @@
 use std::{
     cell::Cell,
     collections::BTreeSet,
+    fmt,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use virmo_hypervisor::{
-    Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger,
+    Capabilities, ChangeHint, HypervisorError, HypervisorErrorKind as Kind, Ledger,
     backend::{RECORD, failed},
 };
 use virmo_params::{Bytes, DeviceResources};
@@ -19,7 +20,7 @@ use virmo_state::VmId;
 use crate::{
     Fault, FaultMode, Operation,
     disk::Disk,
-    record::{DISK, Found, Pending, Record, State, observed},
+    record::{self, DISK, END, Found, Pending, Record, State, observed},
 };
 
 /// A hypervisor of simulated machines in a folder. The crate's documentation says what it does.
@@ -35,8 +36,19 @@ pub struct Simulator {
     opened: Condvar,
     busy: Mutex<BTreeSet<VmId>>,
     ledger: Mutex<Ledger>,
+    hints: Mutex<Hints>,
     /// Locked as long as it is open.
     _lock: File,
+}
+
+/// Who wants to hear that a guest ended.
+#[derive(Default)]
+struct Hints(Vec<ChangeHint>);
+
+impl fmt::Debug for Hints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hints").field(&self.0.len()).finish()
+    }
 }
 
 /// Where calls hang.
@@ -147,6 +159,7 @@ impl Builder {
             gate: Mutex::default(),
             opened: Condvar::new(),
             busy: Mutex::default(),
+            hints: Mutex::default(),
             _lock: lock,
         };
         simulator.clean().map_err(io)?;
@@ -206,7 +219,8 @@ impl Simulator {
         }
     }
 
-    /// Ends a running guest from inside, in order or by a crash.
+    /// Ends a running guest from inside, in order or by a crash, and hints at it. From another
+    /// process the file `end-guest` does the same without a hint; see the crate's documentation.
     ///
     /// # Errors
     ///
@@ -220,7 +234,12 @@ impl Simulator {
             record.own.state = if crashed { State::Crashed } else { State::Off };
             record.own.pending = None;
             Ok(self.write(id, &record)?)
-        })
+        })?;
+        let hints = lock(&self.hints).0.clone();
+        for hint in hints {
+            hint();
+        }
+        Ok(())
     }
 
     /// Runs a call on a machine that no other call is running on.
@@ -263,13 +282,17 @@ impl Simulator {
         }
     }
 
+    pub(crate) fn add_hint(&self, hint: ChangeHint) {
+        lock(&self.hints).0.push(hint);
+    }
+
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         lock(&self.ledger)
     }
 
     pub(crate) fn find(&self, id: &VmId) -> Result<Found, HypervisorError> {
         let folder = self.folder(id);
-        Found::in_folder(&folder).map_err(|error| failed("cannot read", &folder, error))
+        record::find(&folder).map_err(|error| failed("cannot read", &folder, error))
     }
 
     /// The record of a machine that is there and not broken.
@@ -292,6 +315,11 @@ impl Simulator {
         record
             .to_json()
             .and_then(|text| self.disk.replace(&path, &text))
+            .and_then(|()| match record.own.state {
+                // That the guest was ended is in the record now.
+                State::Off | State::Crashed => self.disk.remove(&folder.join(END)),
+                State::Running | State::Suspended => Ok(()),
+            })
             .map_err(|error| failed("cannot write", &path, error))
     }
 

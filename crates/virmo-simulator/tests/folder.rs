@@ -330,6 +330,68 @@ fn claims_outlive_the_handle_prepared_ones_too() {
     simulator.create(&other).unwrap();
 }
 
+/// From outside, by a file: it counts for the machine that runs then, and for no later one.
+#[test]
+fn a_guest_may_be_ended_by_a_file() {
+    let place = Place::new();
+    let simulator = place.open();
+    let vm = place.spec("vm-1", SMALL).id;
+    simulator.create(&place.spec("vm-1", SMALL)).unwrap();
+    let end = place.path("machines/vm-1/end-guest");
+    for (how, crashed) in [("crash\n", true), ("", false), ("off", false)] {
+        // One that is off has no guest to end.
+        fs::write(&end, how).unwrap();
+        assert_eq!(simulator.observe(&vm).unwrap().state, OFF);
+        simulator.power_on(&vm).unwrap();
+        assert_eq!(simulator.observe(&vm).unwrap().state, MachineState::Running);
+        assert!(!end.exists());
+        fs::write(&end, how).unwrap();
+        let off = MachineState::Off { crashed };
+        assert_eq!(simulator.observe(&vm).unwrap().state, off);
+        assert_eq!(simulator.list().unwrap()[0].observed.state, off);
+        let error = simulator.suspend(&vm).unwrap_err();
+        assert_eq!(error.kind(), &Kind::InvalidState { observed: off });
+        simulator.power_on(&vm).unwrap();
+        assert_eq!(simulator.observe(&vm).unwrap().state, MachineState::Running);
+        simulator.power_off(&vm, PowerOff::Force).unwrap();
+    }
+    // The guest of a suspended machine ends when it goes on.
+    simulator.power_on(&vm).unwrap();
+    simulator.suspend(&vm).unwrap();
+    fs::write(&end, "crash").unwrap();
+    assert_eq!(
+        simulator.observe(&vm).unwrap().state,
+        MachineState::Suspended
+    );
+    simulator.resume(&vm).unwrap();
+    assert_eq!(
+        simulator.observe(&vm).unwrap().state,
+        MachineState::Off { crashed: true }
+    );
+    simulator.delete(&vm, Erase::Discard).unwrap();
+    assert_eq!(simulator.list().unwrap(), []);
+}
+
+#[test]
+fn a_guest_that_ends_is_hinted_at() {
+    let place = Place::new();
+    let simulator = place.open();
+    let vm = place.spec("vm-1", SMALL).id;
+    simulator.create(&place.spec("vm-1", SMALL)).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    for number in [1, 2] {
+        let tell = tell.clone();
+        simulator.on_change(std::sync::Arc::new(move || tell.send(number).unwrap()));
+    }
+    assert!(simulator.end_guest(&vm, false).is_err());
+    simulator.power_on(&vm).unwrap();
+    simulator.power_off(&vm, PowerOff::Force).unwrap();
+    assert!(told.try_recv().is_err(), "what was asked for is no news");
+    simulator.power_on(&vm).unwrap();
+    simulator.end_guest(&vm, false).unwrap();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [1, 2]);
+}
+
 #[test]
 fn a_guest_may_end_itself() {
     let place = Place::new();

@@ -189,6 +189,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
     if let Some(deadline) = args.op_deadline {
         policy.deadline = deadline;
     }
+    policy.watch = Some(args.watch);
     policy.cpu = match args.cpu_policy {
         args::CpuPolicy::AtMost => CpuPolicy::AtMost,
         args::CpuPolicy::Exactly => CpuPolicy::Exactly,

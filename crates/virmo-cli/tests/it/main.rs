@@ -34,4 +34,5 @@ mod tolerance;
 mod tools;
 mod usage;
 mod uve;
+mod watch;
 mod wbxml;

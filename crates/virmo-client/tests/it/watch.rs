@@ -325,6 +325,8 @@ fn the_watch_ends_with_its_client_and_not_before() {
     assert_eq!(told_unreachable(&device), 1);
     let watch = device.watch.take().expect("the next");
     device.stop();
+    let holders = std::sync::Arc::strong_count(&device.hypervisor);
+    assert_eq!(holders, 2, "the test's own");
     device.bench.unreachable.store(true, Ordering::SeqCst);
     // Would fail, and say so, if it asked: it is not in a job.
     drop(watch.run());
