@@ -22,6 +22,7 @@ use crate::{
     Support, VmSpec,
 };
 
+mod guest;
 mod lifecycle;
 mod resources;
 
@@ -54,6 +55,12 @@ pub trait Fixture: Sync {
         let _ = id;
         None
     }
+
+    /// A message that the guest of a running machine answers with at least two octets. `None` if
+    /// there is no channel to guests, or the guest of the image does not listen.
+    fn guest_message(&self) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 /// What a check asks of a back end that not every back end has.
@@ -62,6 +69,8 @@ pub trait Fixture: Sync {
 pub enum Need {
     /// Machines that are not ours: [`Fixture::add_foreign`].
     Foreign,
+    /// A guest that answers: [`Fixture::guest_message`].
+    Guest,
     /// A look into the guest: [`Fixture::progress`].
     Progress,
     /// At least one resource that can be changed.
@@ -74,6 +83,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Foreign => "machines of others",
+            Self::Guest => "a guest that answers",
             Self::Progress => "a look into the guest",
             Self::Resources => "resources that can be changed",
             Self::Suspend => "suspend and resume",
@@ -193,6 +203,12 @@ checks! { ($)
     lifecycle::machines_of_others_are_listed_and_not_touched [Foreign];
     /// A back end that cannot suspend says so and changes nothing.
     lifecycle::who_cannot_suspend_says_so [];
+    /// A running guest answers, each machine its own, time and again.
+    guest::a_running_guest_answers [Guest];
+    /// A machine that does not run, or is not there, has no guest to talk to.
+    guest::only_a_running_guest_is_talked_to [Guest];
+    /// A reply that is too long is an error, and the next exchange is not harmed.
+    guest::a_reply_is_no_longer_than_it_may_be [Guest];
     /// A machine larger than the device, or than what is left of it, is not made.
     resources::no_machine_is_larger_than_what_is_left [Resources];
     /// Preparing changes nothing of the machine.
@@ -279,6 +295,7 @@ impl Bench<'_> {
             let met = match need {
                 // Only trying tells.
                 Need::Foreign | Need::Progress => true,
+                Need::Guest => self.fixture.guest_message().is_some(),
                 Need::Resources => !changeable(&capabilities).is_empty(),
                 Need::Suspend => capabilities.suspend,
             };
@@ -315,6 +332,11 @@ impl Bench<'_> {
         }
         in_state("set-up", hypervisor, &id, state)?;
         Ok(id)
+    }
+
+    fn guest_message(&self) -> Result<Vec<u8>, Stop> {
+        let message = self.fixture.guest_message();
+        message.ok_or(Stop::Skip(Need::Guest))
     }
 
     fn progress(&self, id: &VmId) -> Result<u64, Stop> {

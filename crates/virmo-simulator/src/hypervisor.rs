@@ -5,8 +5,9 @@ use std::{
 };
 
 use virmo_hypervisor::{
-    Capabilities, ChangeHint, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind,
-    Ledger, Listed, Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
+    Capabilities, ChangeHint, Erase, GuestChannel, Hypervisor, HypervisorError,
+    HypervisorErrorKind as Kind, Ledger, Listed, Machine, MachineState, Observed, Outcome,
+    PowerOff, Prepared, Resource, VmSpec,
     backend::{Change, failed},
 };
 use virmo_params::ResourceConfig;
@@ -198,6 +199,10 @@ impl Hypervisor for Simulator {
     fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError> {
         self.change(None, id, |change, record| change.undo(record, before))
     }
+
+    fn guest_channel(&self) -> Option<&dyn GuestChannel> {
+        Some(self)
+    }
 }
 
 impl Simulator {
@@ -279,6 +284,7 @@ impl Simulator {
             .and_then(|()| self.disk.rename(&place, &gone))
             .map_err(|error| failed("cannot remove", &place, error))?;
         self.ledger().release(id);
+        self.guests().remove(id);
         Ok(())
     }
 

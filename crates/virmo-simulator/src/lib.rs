@@ -33,7 +33,8 @@
 //! extended to its storage. A running guest is its state and a counter that goes up by one with
 //! each resume and begins at 0 with each boot. Bootstrap documents, vendor keys and media types
 //! have no effect. Machines outlive the simulator: a new one on the same folder finds a running
-//! machine running.
+//! machine running. It answers its host as a [`MemoryGuest`](virmo_guest::MemoryGuest), which
+//! [`Simulator::guest`] looks into; that one goes with the power and with the simulator.
 //!
 //! # Guests that end
 //!
@@ -69,9 +70,11 @@
 
 mod disk;
 mod fault;
+mod guest;
 mod hypervisor;
 mod record;
 mod simulator;
 
 pub use fault::{Fault, FaultMode, InvalidFault, Operation};
+pub use guest::Misbehaviour;
 pub use simulator::{Builder, OpenError, Simulator};

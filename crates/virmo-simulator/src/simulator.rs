@@ -1,6 +1,6 @@
 use std::{
     cell::Cell,
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     fs::{self, File, TryLockError},
     io,
@@ -18,8 +18,9 @@ use virmo_params::{Bytes, DeviceResources};
 use virmo_state::VmId;
 
 use crate::{
-    Fault, FaultMode, Operation,
+    Fault, FaultMode, Misbehaviour, Operation,
     disk::Disk,
+    guest::Line,
     record::{self, DISK, END, Found, Pending, Record, State, observed},
 };
 
@@ -37,6 +38,8 @@ pub struct Simulator {
     busy: Mutex<BTreeSet<VmId>>,
     ledger: Mutex<Ledger>,
     hints: Mutex<Hints>,
+    guests: Mutex<BTreeMap<VmId, Line>>,
+    misbehaviours: Mutex<VecDeque<Misbehaviour>>,
     /// Locked as long as it is open.
     _lock: File,
 }
@@ -160,6 +163,8 @@ impl Builder {
             opened: Condvar::new(),
             busy: Mutex::default(),
             hints: Mutex::default(),
+            guests: Mutex::default(),
+            misbehaviours: Mutex::default(),
             _lock: lock,
         };
         simulator.clean().map_err(io)?;
@@ -290,6 +295,14 @@ impl Simulator {
         lock(&self.ledger)
     }
 
+    pub(crate) fn guests(&self) -> MutexGuard<'_, BTreeMap<VmId, Line>> {
+        lock(&self.guests)
+    }
+
+    pub(crate) fn misbehaviours(&self) -> MutexGuard<'_, VecDeque<Misbehaviour>> {
+        lock(&self.misbehaviours)
+    }
+
     pub(crate) fn find(&self, id: &VmId) -> Result<Found, HypervisorError> {
         let folder = self.folder(id);
         record::find(&folder).map_err(|error| failed("cannot read", &folder, error))
@@ -307,6 +320,9 @@ impl Simulator {
     }
 
     pub(crate) fn write(&self, id: &VmId, record: &Record) -> Result<(), HypervisorError> {
+        if matches!(record.own.state, State::Off | State::Crashed) {
+            self.guests().remove(id);
+        }
         self.write_into(&self.folder(id), record)
     }
 

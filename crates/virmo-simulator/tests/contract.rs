@@ -7,6 +7,9 @@ use std::{
     sync::{Arc, Mutex, Weak},
 };
 
+use omadm_syncml::Encoding;
+use omadm_tree::Uri;
+use virmo_guest::{Command, Request};
 use virmo_hypervisor::{
     Capabilities, Hypervisor, Support,
     contract::{CHECKS, Fixture, Verdict},
@@ -87,6 +90,11 @@ impl Fixture for OnSimulator {
 
     fn progress(&self, id: &VmId) -> Option<u64> {
         self.open.lock().unwrap().upgrade()?.counter(id).ok()
+    }
+
+    fn guest_message(&self) -> Option<Vec<u8>> {
+        let get = Command::Get { uri: Uri::root() };
+        Request::new("1", 1, vec![get]).encode(Encoding::Xml).ok()
     }
 }
 

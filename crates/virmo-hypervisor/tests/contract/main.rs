@@ -72,6 +72,10 @@ impl Fixture for OnReference {
     fn progress(&self, id: &VmId) -> Option<u64> {
         self.place.progress(id)
     }
+
+    fn guest_message(&self) -> Option<Vec<u8>> {
+        Some(b"hello".to_vec())
+    }
 }
 
 mod on_the_reference {

@@ -4,12 +4,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Barrier, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use virmo_hypervisor::{
-    Capabilities, Effect, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed,
-    Machine, MachineState as State, Observed, Outcome, PowerOff, Prepared, Resource, Support,
-    VmSpec,
+    Capabilities, Effect, Erase, GuestChannel, Hypervisor, HypervisorError,
+    HypervisorErrorKind as Kind, Listed, Machine, MachineState as State, Observed, Outcome,
+    PowerOff, Prepared, Resource, Support, VmSpec,
 };
 use virmo_params::{Bytes, DeviceResources, ResourceConfig};
 use virmo_state::VmId;
@@ -31,6 +32,7 @@ pub(crate) enum Flaw {
     DeletesForeign,
     DoneAgain,
     ForcesAfterTimeout,
+    GuestIsDeaf,
     HandleOwnsMachines,
     ImageUnchecked,
     ListIsStale,
@@ -42,9 +44,11 @@ pub(crate) enum Flaw {
     PretendsToChange,
     PretendsToSuspend,
     RefusalDropsPreparation,
+    RepliesAtAnyLength,
     ResumeReboots,
     RunningOnlyRecords,
     SuspendedTakesRam,
+    TalksToThoseWhoSleep,
     UndoNeedsRoom,
     UndoOnlyDrops,
 }
@@ -88,6 +92,15 @@ pub(crate) const FLAWS: &[(Flaw, &str)] = &[
         "machines_of_others_are_listed_and_not_touched",
     ),
     (Flaw::PretendsToSuspend, "who_cannot_suspend_says_so"),
+    (Flaw::GuestIsDeaf, "a_running_guest_answers"),
+    (
+        Flaw::TalksToThoseWhoSleep,
+        "only_a_running_guest_is_talked_to",
+    ),
+    (
+        Flaw::RepliesAtAnyLength,
+        "a_reply_is_no_longer_than_it_may_be",
+    ),
     (Flaw::NoAccounting, "no_machine_is_larger_than_what_is_left"),
     (Flaw::PrepareApplies, "preparing_changes_nothing"),
     (Flaw::CommitIsForgotten, "a_commit_is_effective_and_lasting"),
@@ -249,7 +262,32 @@ impl Reference {
     }
 }
 
+/// The guest echoes.
+impl GuestChannel for Reference {
+    fn exchange(
+        &self,
+        id: &VmId,
+        message: &[u8],
+        _: Duration,
+        max_reply: usize,
+    ) -> Answer<Vec<u8>> {
+        self.vm(id, |vm| match &vm.state {
+            State::Running if self.is(Flaw::GuestIsDeaf) => Ok(Vec::new()),
+            State::Running if message.len() > max_reply && !self.is(Flaw::RepliesAtAnyLength) => {
+                refuse(Kind::Backend)
+            }
+            State::Suspended if self.is(Flaw::TalksToThoseWhoSleep) => Ok(message.to_vec()),
+            State::Running => Ok(message.to_vec()),
+            state => Err(HypervisorError::invalid_state(state.clone())),
+        })
+    }
+}
+
 impl Hypervisor for Reference {
+    fn guest_channel(&self) -> Option<&dyn GuestChannel> {
+        Some(self)
+    }
+
     fn capabilities(&self) -> Capabilities {
         let device = DeviceResources::new(Bytes::gib(4), Bytes::gib(32));
         let mut capabilities = Capabilities::new("reference", device);
