@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 /// What a server asks a person, alerts 1100 to 1104. [DM-Protocol §12]
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -197,6 +197,34 @@ pub enum UserAnswer {
     CannotDisplay,
     /// This kind of interaction is not supported: 406.
     Unsupported,
+}
+
+impl UserAnswer {
+    /// Whether the person did what was asked: saw the text, said yes, typed, chose.
+    #[must_use]
+    pub const fn is_positive(&self) -> bool {
+        matches!(self, Self::Accepted | Self::Text(_) | Self::Choices(_))
+    }
+}
+
+/// The answer in words: `yes` or `no`, the text, the numbers of the choices joined by `-`, or one
+/// of `cancelled`, `timed out`, `cannot display`, `unsupported`.
+impl fmt::Display for UserAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => f.write_str("yes"),
+            Self::Rejected => f.write_str("no"),
+            Self::Text(text) => f.write_str(text),
+            Self::Choices(numbers) => {
+                let numbers: Vec<_> = numbers.iter().map(u32::to_string).collect();
+                f.write_str(&numbers.join("-"))
+            }
+            Self::Cancelled => f.write_str("cancelled"),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::CannotDisplay => f.write_str("cannot display"),
+            Self::Unsupported => f.write_str("unsupported"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,9 +8,8 @@ const RETRIES: u32 = 3;
 /// Asks the person at a device, by the alerts 1100 to 1104. [DM-Protocol §12]
 ///
 /// The report is a success if the person did what was asked: saw the text, said yes, typed,
-/// chose. Its result is `yes` or `no`, the text, the numbers of the choices joined by `-`, or one
-/// of `cancelled`, `timed out`, `cannot display`, `unsupported`. [`AskUser::answer_given`] has the
-/// same as a type. When the session is lost, the person is asked again.
+/// chose. Its result is the [answer in words](UserAnswer), such as `yes`, `no` or `timed out`.
+/// [`AskUser::answer_given`] has the same as a type. When the session is lost, the person is asked again.
 ///
 /// ```
 /// use std::time::Duration;
@@ -65,24 +64,11 @@ impl AskUser {
             };
             return Report::failure(reply.status(), detail);
         };
-        let (ok, result) = match answer {
-            UserAnswer::Accepted => (true, "yes".to_owned()),
-            UserAnswer::Rejected => (false, "no".to_owned()),
-            UserAnswer::Text(text) => (true, text),
-            UserAnswer::Choices(numbers) => {
-                let numbers: Vec<_> = numbers.iter().map(u32::to_string).collect();
-                (true, numbers.join("-"))
-            }
-            UserAnswer::Cancelled => (false, "cancelled".to_owned()),
-            UserAnswer::TimedOut => (false, "timed out".to_owned()),
-            UserAnswer::CannotDisplay => (false, "cannot display".to_owned()),
-            UserAnswer::Unsupported => (false, "unsupported".to_owned()),
-        };
-        let mut report = Report::new(ok, reply.status());
-        if !ok {
-            report.detail = Some(format!("the question was answered: {result}"));
+        let mut report = Report::new(answer.is_positive(), reply.status());
+        if !report.ok {
+            report.detail = Some(format!("the question was answered: {answer}"));
         }
-        report.result = Some(result);
+        report.result = Some(answer.to_string());
         report
     }
 }

@@ -13,13 +13,14 @@ use virmo::{
     dm::{
         core::{EchoType, GenericAlert, InputType, Interaction, UserInteraction},
         download::{DownloadUri, InvalidUriKind},
+        server::AskUser,
         session::{Answer, Correlators, Procedure, Report, Step as Next},
     },
     params::ResourceConfig,
-    server::{ApplyResources, CreateVm, DeliverImage, Mounts, Operate},
+    server::{ApplyResources, AskVmUser, CreateVm, DeliverImage, Mounts, Operate},
 };
 
-use crate::plan::{Action, AskUser, Input, Kind, Step};
+use crate::plan::{self, Action, Input, Kind, Step};
 
 mod raw;
 
@@ -191,7 +192,19 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
                 ApplyResources::new(&mounts, configs).map_err(|error| error.to_string())?;
             ("apply resources".to_owned(), Box::new(procedure))
         }
-        Action::AskUser(it) => (format!("ask the user: {}", it.text), ask(it)?),
+        Action::AskUser(it) => {
+            let asked = question(it)?;
+            match &it.vm {
+                None => (
+                    format!("ask the user: {}", it.text),
+                    Box::new(AskUser::new(asked)),
+                ),
+                Some(name) => (
+                    format!("ask the user of VM {name}: {}", it.text),
+                    Box::new(AskVmUser::new(vm(name)?, asked)),
+                ),
+            }
+        }
         Action::Raw(it) => raw::procedure(it)?,
     })
 }
@@ -232,7 +245,7 @@ pub(crate) fn resolve(uri: &str, base: &str) -> String {
 /// No user is asked for longer than a day.
 const LONGEST: u64 = 86_400;
 
-fn ask(it: &AskUser) -> Result<Box<dyn Procedure>, String> {
+fn question(it: &plan::AskUser) -> Result<UserInteraction, String> {
     for (name, seconds) in [
         ("min_seconds", it.min_seconds),
         ("max_seconds", it.max_seconds),
@@ -249,9 +262,6 @@ fn ask(it: &AskUser) -> Result<Box<dyn Procedure>, String> {
         return Err(format!(
             "min_seconds = {min} is more than max_seconds = {max}"
         ));
-    }
-    if it.vm.is_some() {
-        return Err("ask_user of a VM: not built yet".to_owned());
     }
     let choices = || match it.choices.is_empty() {
         true => Err("a choice needs choices".to_owned()),
@@ -289,7 +299,7 @@ fn ask(it: &AskUser) -> Result<Box<dyn Procedure>, String> {
             "default = {default:?} is no answer to the question"
         ));
     }
-    Ok(Box::new(virmo::dm::server::AskUser::new(asked)))
+    Ok(asked)
 }
 
 #[cfg(test)]
@@ -297,7 +307,6 @@ mod tests {
     use virmo::dm::core::StatusCode;
 
     use super::*;
-    use crate::plan;
 
     fn run(text: &str, status: StatusCode) -> Vec<(bool, bool)> {
         let plan = plan::parse(text).unwrap();
@@ -426,8 +435,8 @@ mod tests {
                 "a choice needs choices",
             ),
             (
-                "ask_user = { vm = 'a', kind = 'confirm', text = '?' }",
-                "ask_user of a VM",
+                "ask_user = { vm = 'a/b', kind = 'confirm', text = '?' }",
+                "\"a/b\": ",
             ),
         ] {
             let said = error(&format!("[[step]]\nget = '.'\n[[step]]\n{step}\n"));

@@ -13,7 +13,7 @@
 //! | what the Exec leads to | it succeeded: 200 |
 //! | what was there before, the answer being lost | it is executed again, three times at most |
 //! | what was there before, 10 sessions after 202 | the same; 405 says that it goes on |
-//! | an image being downloaded | it is waited for, 100 sessions at most |
+//! | an image being downloaded, no UI/Result after 202 | it is waited for, 100 sessions at most |
 //! | anything else | it failed |
 //!
 //! | step | procedure |
@@ -22,6 +22,7 @@
 //! | create a machine, 10.2 | [`CreateVm`] |
 //! | suspend, resume, power on and off, delete, 10.3; delete an image | [`Operate`] |
 //! | share out the device's resources | [`ApplyResources`] |
+//! | ask the user of a machine, 11.2.2 | [`AskVmUser`] |
 //! | read everything | [`TakeSnapshot`] |
 //!
 //! ```
@@ -47,6 +48,7 @@
 //! # Ok::<(), omadm_tree::UriError>(())
 //! ```
 
+mod ask;
 mod create;
 mod deliver;
 mod flow;
@@ -56,6 +58,7 @@ mod read;
 mod resources;
 mod snapshot;
 
+pub use ask::AskVmUser;
 pub use create::{CreateVm, CreatedVm, ImageSource};
 pub use deliver::{DeliverImage, DeliveredImage};
 pub use mounts::{ImageReady, Mounts};

@@ -28,6 +28,7 @@ mod https;
 mod interaction;
 mod life;
 mod notify;
+mod questions;
 mod readme;
 mod restarts;
 mod tolerance;

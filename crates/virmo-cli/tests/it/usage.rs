@@ -207,8 +207,8 @@ fn a_wrong_plan_is_explained_with_its_line() {
             "odd",
         ),
         (
-            "[[step]]\nask_user = { vm = 'v', kind = 'confirm', text = '?' }\n",
-            "line 1: ask_user of a VM: not built yet",
+            "[[step]]\nask_user = { vm = 'v/w', kind = 'confirm', text = '?' }\n",
+            "line 1: \"v/w\": ",
         ),
         (
             "[[step]]\nask_user = { kind = 'shout', text = '?' }\n",

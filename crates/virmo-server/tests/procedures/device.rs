@@ -67,6 +67,8 @@ pub(crate) struct Device {
     pub(crate) delay: u32,
     /// Whether an applied NewConfig stays, empty.
     pub(crate) keep_new_config: bool,
+    /// What the users of machines answer.
+    answer: String,
     faults: Vec<(usize, Fault)>,
     /// What was accepted and is done between two sessions.
     open: Vec<(String, Option<String>)>,
@@ -89,6 +91,7 @@ impl Device {
             strict_add: false,
             delay: 0,
             keep_new_config: false,
+            answer: String::new(),
             faults: Vec::new(),
             open: Vec::new(),
             alerts: Vec::new(),
@@ -123,6 +126,15 @@ impl Device {
         self.make(&base);
         self.set(&format!("{base}/State"), &state.value().to_string());
         self
+    }
+
+    /// With a running machine whose user answers with this Status, or nothing for a text.
+    pub(crate) fn with_user(self, name: &str, answer: &str) -> Self {
+        let mut device = self.with_vm(name, VmState::Running);
+        device.set(&format!("./VirMO/{name}/UI/Command"), "");
+        device.set(&format!("./VirMO/{name}/UI/Result"), "");
+        device.answer = answer.to_owned();
+        device
     }
 
     /// The command of this number, counted from 0 over all sessions, goes wrong.
@@ -253,6 +265,9 @@ impl Device {
             }
             Command::Replace(_) if !self.has(uri) => StatusCode::NOT_FOUND,
             Command::Replace(_) => {
+                if let Some(vm) = uri.strip_suffix("/UI/Command") {
+                    self.set(&format!("{vm}/UI/Result"), "");
+                }
                 self.set(uri, data());
                 StatusCode::OK
             }
@@ -352,6 +367,7 @@ impl Device {
                 let state = VmState::from_value(state.parse().unwrap()).unwrap();
                 state.after(primitive).is_ok()
             }
+            None if uri.ends_with("/ExecUICmd") => state == "2",
             None if uri.ends_with("/Download") => state == "0" || state == "3",
             None => true,
         };
@@ -387,6 +403,10 @@ impl Device {
         match (primitive(uri), operation) {
             (Some(Primitive::Delete), _) => self.remove(base),
             (None, "Delete") => self.remove(base),
+            (None, "ExecUICmd") => {
+                let answer = self.answer.clone();
+                self.set(&format!("{base}/UI/Result"), &answer);
+            }
             (None, "Download") => {
                 self.set(&format!("{base}/State"), "2");
                 self.set(&format!("{base}/DownloadedLocation"), "/images/1");
