@@ -47,6 +47,8 @@ impl From<&Failure> for Stop {
 /// | all went well | 200 | 200 | | |
 /// | one failed | 507 | 216 | its status | 215 |
 ///
+/// A command that an object puts off has failed with 406: there is no waiting in an Atomic.
+///
 /// A refusal of the result as a whole, by an object or the journal, is that of the last command.
 ///
 /// Everything is one transaction in memory until its commit: taking it back cannot fail, so there
@@ -64,7 +66,7 @@ pub(crate) fn attempt(
     let is_last = answers.len() >= ground.config.max_atomic_questions;
     let mut answers = answers.iter();
     let mut done: Outcomes = vec![Vec::new()];
-    let mut unit = ground.device.begin(ground.now);
+    let mut unit = ground.device.begin_atomic(ground.now);
     let mut result = Ok(());
     for (place, command) in commands.iter().enumerate().skip(1) {
         let mut outcomes = Vec::new();

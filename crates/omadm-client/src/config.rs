@@ -51,7 +51,8 @@ pub struct Config {
     /// What decoding one message may cost. Default: [`Limits::default`].
     pub limits: Limits,
     /// How long the status of an Exec may keep the server waiting before it becomes 202 and its
-    /// final answer an alert, and how long a session waits for jobs that come before it. Default:
+    /// final answer an alert, how long another command may wait for a job before it is answered with
+    /// 408, and how long a session waits for jobs that come before it. Default:
     /// 30 s.
     pub exec_limit: Duration,
     /// How long the person at the device may take for an answer, if the server does not want it
@@ -88,8 +89,11 @@ pub struct Config {
     pub nonce_resync: Resync,
     /// How many alerts may wait; what comes beyond is dropped. Default: 1,000.
     pub max_queued_alerts: usize,
-    /// How many jobs may be open; an Exec beyond is answered with 503. Default: 256.
+    /// How many jobs may be open; a command that needs one more is answered with 503. Default: 256.
     pub max_open_jobs: usize,
+    /// For how many jobs, one after the other, an Item of a command that is no Exec may be put off;
+    /// one more is answered with 500. Default: 16.
+    pub max_command_jobs: usize,
     /// What is accepted beyond the letter of the specification. Default: nothing.
     pub compat: Compat,
 }
@@ -133,6 +137,7 @@ impl Config {
             nonce_resync: Resync::Refused,
             max_queued_alerts: 1000,
             max_open_jobs: 256,
+            max_command_jobs: 16,
             compat: Compat::default(),
         }
     }

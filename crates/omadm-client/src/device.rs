@@ -9,7 +9,8 @@ use std::{
 
 use omadm_core::{Batch, Journal, JournalError, Now, StatusCode};
 use omadm_mo::{
-    Effects, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, Layout, Registry, Reporting,
+    Effects, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Layout, Refusal, Registry,
+    Reporting,
 };
 use omadm_tree::{Principal, Transaction, Tree};
 
@@ -102,8 +103,29 @@ impl Device {
             registry: &mut self.registry,
             effects: Effects::new(self.books.next_job),
             books: &mut self.books,
+            put_off: None,
             now,
         }
+    }
+
+    /// Begins the changes of an Atomic.
+    pub(crate) fn begin_atomic(&mut self, now: Now) -> Unit<'_> {
+        self.registry.begin(true, Vec::new());
+        self.begin(now)
+    }
+
+    /// Begins a command that was put off for these jobs before.
+    pub(crate) fn begin_anew(&mut self, answers: &[(JobId, ExecResult)], now: Now) -> Unit<'_> {
+        self.registry.begin(false, answers.to_vec());
+        self.begin(now)
+    }
+
+    /// The command that was put off for a job is not begun anew.
+    pub(crate) fn give_up(&mut self, job: JobId, now: Now) {
+        let mut unit = self.begin(now);
+        let given_up = unit.given_up(job);
+        // The answer is the same if the object could not keep it; the journal has told of it.
+        let _ = unit.close(given_up);
     }
 
     /// The Exec behind a job is about to be answered with 202.
@@ -327,6 +349,18 @@ impl Books {
         self.alerts.queued(queued);
     }
 
+    fn hand_out(&mut self, job: Job, now: Now) {
+        let deadline = job.time_limit.map(|limit| now.mono.saturating_add(limit));
+        let open = OpenJob {
+            deadline,
+            timed_out: false,
+            before_sessions: job.before_sessions,
+            background: job.background,
+        };
+        self.jobs.insert(job.id, open);
+        self.outputs.push_back(Output::Run(job));
+    }
+
     fn failed(&mut self, error: &JournalError) {
         let event = Event::JournalFailed(error.kind());
         self.outputs.push_back(Output::Event(event));
@@ -343,6 +377,8 @@ pub(crate) struct Unit<'d> {
     registry: &'d mut Registry,
     effects: Effects,
     books: &'d mut Books,
+    /// What an object wants done before the command goes on.
+    put_off: Option<Job>,
     now: Now,
 }
 
@@ -359,16 +395,27 @@ impl<'d> Unit<'d> {
 
     /// Shows the changes made so far to the objects.
     pub(crate) fn stage(&mut self, by: &Principal) -> Result<(), Failure> {
-        self.registry
-            .stage(by, &mut self.tree, &mut self.effects, self.now)?;
-        Ok(())
+        let (tree, effects) = (&mut self.tree, &mut self.effects);
+        let staged = self.registry.stage(by, tree, effects, self.now);
+        self.verdict(staged)
     }
 
     /// Asks the objects whether the result of all changes will do.
     pub(crate) fn validate(&mut self) -> Result<(), Failure> {
-        self.registry
-            .validate(&mut self.tree, &mut self.effects, self.now)?;
-        Ok(())
+        let (tree, effects) = (&mut self.tree, &mut self.effects);
+        let valid = self.registry.validate(tree, effects, self.now);
+        self.verdict(valid)
+    }
+
+    /// What the objects say; whether they put the command off.
+    fn verdict(&mut self, said: Result<(), Refusal>) -> Result<(), Failure> {
+        said.map_err(|refusal| {
+            self.put_off = self.effects.take_put_off();
+            match self.put_off {
+                Some(_) => Failure::PutOff,
+                None => refusal.into(),
+            }
+        })
     }
 
     /// Has a node executed.
@@ -386,6 +433,12 @@ impl<'d> Unit<'d> {
                 Ok(Executed::Accepted)
             }
         }
+    }
+
+    fn given_up(&mut self, job: JobId) -> Result<(), Failure> {
+        self.registry
+            .given_up(job, &mut self.tree, &mut self.effects, self.now)?;
+        Ok(())
     }
 
     fn accepted(&mut self, job: JobId) -> Result<(), Failure> {
@@ -422,6 +475,29 @@ impl<'d> Unit<'d> {
         books.next_job = effects.next_job();
     }
 
+    /// Takes the change back and hands out the job that an object put it off for.
+    pub(crate) fn put_off(self) -> Result<JobId, Failure> {
+        let Self {
+            tree,
+            registry,
+            effects,
+            books,
+            put_off,
+            now,
+        } = self;
+        tree.rollback();
+        books.next_job = effects.next_job();
+        let room = books.jobs.len() < books.max_jobs;
+        let Some(job) = put_off.filter(|_| room) else {
+            registry.rolled_back();
+            return Err(Failure::Busy);
+        };
+        let id = job.id;
+        registry.put_off(id);
+        books.hand_out(job, now);
+        Ok(id)
+    }
+
     fn commit(self) -> Result<(), JournalError> {
         let Self {
             tree,
@@ -429,6 +505,7 @@ impl<'d> Unit<'d> {
             effects,
             books,
             now,
+            ..
         } = self;
         books.next_job = effects.next_job();
         let Effects {
@@ -446,17 +523,7 @@ impl<'d> Unit<'d> {
         }
         registry.committed();
         for job in jobs {
-            let deadline = job.time_limit.map(|limit| now.mono.saturating_add(limit));
-            books.jobs.insert(
-                job.id,
-                OpenJob {
-                    deadline,
-                    timed_out: false,
-                    before_sessions: job.before_sessions,
-                    background: job.background,
-                },
-            );
-            books.outputs.push_back(Output::Run(job));
+            books.hand_out(job, now);
         }
         books.admitted(queued, &dropped);
         Ok(())

@@ -53,6 +53,15 @@ pub(crate) enum Failure {
     /// The tree refuses.
     #[error("the tree refuses")]
     Tree(#[from] TreeError),
+    /// A management object puts the command off where it cannot wait.
+    #[error("the command would have to wait")]
+    PutOff,
+    /// The job a command waited for took too long.
+    #[error("the command waited too long")]
+    TimedOut,
+    /// A command had to wait for more jobs than one may.
+    #[error("the command has to wait too often")]
+    TooManyJobs,
     /// A management object refuses.
     #[error("a management object refuses")]
     Object(#[from] Refusal),
@@ -73,9 +82,11 @@ impl Failure {
             Self::Creation(error) => error.status(),
             Self::TooLarge | Self::TooManyQuestions => StatusCode::REQUEST_ENTITY_TOO_LARGE,
             Self::Unencodable => StatusCode::COMMAND_FAILED,
-            Self::Unsupported => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
+            Self::PutOff | Self::Unsupported => StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
             Self::Unknown => StatusCode::COMMAND_NOT_IMPLEMENTED,
             Self::Misplaced => StatusCode::COMMAND_NOT_ALLOWED,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::TooManyJobs => StatusCode::COMMAND_FAILED,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Skipped => StatusCode::NOT_EXECUTED,
             Self::Tree(error) => error.status(),

@@ -297,10 +297,8 @@ impl Executing {
         }
         self.walk.conclude(&mut core.device, now.mono);
         match self.walk.waiting() {
-            Some((job, due)) if due <= now.mono => {
-                if core.device.accept(job, now).is_ok() {
-                    self.walk.accepted(job);
-                } else {
+            Some((_, due)) if due <= now.mono => {
+                if self.walk.hurry(&mut core.device, now).is_err() {
                     // The alert that 202 promises is not certain, so the job gets more time.
                     self.walk
                         .postpone(now.mono.saturating_add(core.config.exec_limit));
@@ -317,11 +315,10 @@ impl Executing {
         self.abort = Some(end);
         self.walk.stop();
         self.walk.withdraw(&mut core.device);
-        if let Some((job, _)) = self.walk.waiting() {
-            match core.device.accept(job, now) {
-                Ok(()) => self.walk.accepted(job),
-                Err(failure) => self.walk.completed(job, failure.status().into()),
-            }
+        if let Some((job, _)) = self.walk.waiting()
+            && let Err(failure) = self.walk.hurry(&mut core.device, now)
+        {
+            self.walk.completed(job, failure.status().into());
         }
         self.advance(core, now)
     }

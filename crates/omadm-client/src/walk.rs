@@ -24,7 +24,7 @@ use crate::{
 /// A walk through the commands of a message: one after the other, each one answered before the next
 /// begins.
 ///
-/// An Exec whose job is under way holds up the walk, so that what follows sees what it did.
+/// A command whose job is under way holds up the walk, so that what follows sees what it did.
 /// [DM-Protocol] leaves the order to the client.
 #[derive(Debug)]
 pub(crate) struct Walk {
@@ -55,6 +55,8 @@ struct Current {
     /// answered.
     outcomes: Vec<Outcome>,
     waiting: Option<Waiting>,
+    /// The jobs the Item after the last outcome was put off for, with what came of them.
+    answers: Vec<(JobId, ExecResult)>,
     /// Of an Atomic, the commands inside that have no id of their own, by their place in document
     /// order.
     nameless: BTreeSet<usize>,
@@ -66,8 +68,10 @@ enum Waiting {
     /// A job.
     Job {
         job: JobId,
-        /// When it is answered with 202, monotonic.
+        /// When it is answered with 202 or 408, monotonic.
         due: Duration,
+        /// It is begun anew then: no Exec.
+        anew: bool,
     },
     /// A person.
     Answer(Open),
@@ -134,14 +138,39 @@ impl Walk {
         }
     }
 
-    /// The job ended: the final answer to the Exec, if it is the one that waits.
+    /// The job ended: the final answer to the Exec, or to be known when the command is begun anew,
+    /// if it is the one that waits.
     pub(crate) fn completed(&mut self, job: JobId, result: ExecResult) {
-        self.settle(job, executed(result));
+        match self.settled(job) {
+            Some((current, true)) => current.answers.push((job, result)),
+            Some((current, false)) => current.outcomes.push(executed(result)),
+            None => {}
+        }
     }
 
-    /// Answers the Exec that waits for `job` with 202.
-    pub(crate) fn accepted(&mut self, job: JobId) {
-        self.settle(job, StatusCode::ACCEPTED.into());
+    /// Answers the command that waits with 202, or 408 if it would be begun anew.
+    ///
+    /// # Errors
+    /// The alert that 202 promises is not certain; the command goes on waiting.
+    pub(crate) fn hurry(&mut self, device: &mut Device, now: Now) -> Result<(), Failure> {
+        let Some(Waiting::Job { job, anew, .. }) = self.waiting_mut() else {
+            return Ok(());
+        };
+        let (job, outcome) = match *anew {
+            true => {
+                device.give_up(*job, now);
+                (*job, (&Failure::TimedOut).into())
+            }
+            false => {
+                device.accept(*job, now)?;
+                (*job, StatusCode::ACCEPTED.into())
+            }
+        };
+        if let Some((current, _)) = self.settled(job) {
+            current.outcomes.push(outcome);
+            current.answers.clear();
+        }
+        Ok(())
     }
 
     /// Gives the job that holds up the walk more time.
@@ -240,7 +269,7 @@ impl Walk {
     /// The job that holds up the walk, and until when.
     pub(crate) fn waiting(&self) -> Option<(JobId, Duration)> {
         match self.current.as_ref()?.waiting.as_ref()? {
-            Waiting::Job { job, due } => Some((*job, *due)),
+            Waiting::Job { job, due, .. } => Some((*job, *due)),
             Waiting::Answer(_) => None,
         }
     }
@@ -257,16 +286,17 @@ impl Walk {
         self.current.as_mut()?.waiting.as_mut()
     }
 
-    fn settle(&mut self, job: JobId, outcome: Outcome) {
-        let Some(current) = &mut self.current else {
-            return;
-        };
-        if current
-            .waiting
-            .take_if(|waiting| matches!(waiting, Waiting::Job { job: open, .. } if *open == job))
-            .is_some()
-        {
-            current.outcomes.push(outcome);
+    /// Ends the wait for a job: the command, and whether it is begun anew.
+    fn settled(&mut self, job: JobId) -> Option<(&mut Current, bool)> {
+        let current = self.current.as_mut()?;
+        match current.waiting {
+            Some(Waiting::Job {
+                job: open, anew, ..
+            }) if open == job => {
+                current.waiting = None;
+                Some((current, anew))
+            }
+            _ => None,
         }
     }
 
@@ -355,6 +385,7 @@ impl Current {
             command,
             outcomes: Vec::new(),
             waiting: None,
+            answers: Vec::new(),
             nameless: BTreeSet::new(),
         }
     }
@@ -394,15 +425,17 @@ impl Current {
                 self.outcomes.push((&Failure::Skipped).into());
                 continue;
             }
-            match run(&self.command, item, ground) {
-                Ok(Run::Done(outcome)) => self.outcomes.push(outcome),
-                Ok(Run::Waiting(job)) => {
+            let outcome = match run(&self.command, item, &self.answers, ground) {
+                Ok(Run::Done(outcome)) => outcome,
+                Ok(Run::Waiting { job, anew }) => {
                     let due = ground.now.mono.saturating_add(ground.config.exec_limit);
-                    self.waiting = Some(Waiting::Job { job, due });
+                    self.waiting = Some(Waiting::Job { job, due, anew });
                     return false;
                 }
-                Err(failure) => self.outcomes.push((&failure).into()),
-            }
+                Err(failure) => (&failure).into(),
+            };
+            self.outcomes.push(outcome);
+            self.answers.clear();
         }
         true
     }
@@ -413,22 +446,39 @@ const OTHER_COMMANDS: [&str; 5] = ["Map", "Move", "Put", "Search", "Sync"];
 
 enum Run {
     Done(Outcome),
-    Waiting(JobId),
+    Waiting { job: JobId, anew: bool },
 }
 
-/// Runs one Item of a command.
-fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Result<Run, Failure> {
+/// Runs one Item of a command; anew, if it was put off for jobs with these answers.
+fn run(
+    command: &Command<'_>,
+    item: &Item<'_>,
+    answers: &[(JobId, ExecResult)],
+    ground: &mut Ground<'_>,
+) -> Result<Run, Failure> {
     if item.more_data {
         // A group comes whole, in one message.
         return Err(Failure::Unsupported);
     }
     if let Some((edit, body)) = Edit::of(command) {
         let meta = item.meta.inherit(&body.meta);
-        let mut unit = ground.device.begin(ground.now);
+        let mut unit = ground.device.begin_anew(answers, ground.now);
         let edited =
             command::edit(&mut unit, edit, item, &meta, ground.by).and_then(|()| unit.validate());
-        unit.close(edited)?;
-        return Ok(Run::Done(StatusCode::OK.into()));
+        return match edited {
+            Err(Failure::PutOff) if answers.len() >= ground.config.max_command_jobs => {
+                unit.roll_back();
+                Err(Failure::TooManyJobs)
+            }
+            Err(Failure::PutOff) => {
+                let job = unit.put_off()?;
+                Ok(Run::Waiting { job, anew: true })
+            }
+            edited => {
+                unit.close(edited)?;
+                Ok(Run::Done(StatusCode::OK.into()))
+            }
+        };
     }
     match command {
         Command::Get(_) => {
@@ -451,7 +501,7 @@ fn run(command: &Command<'_>, item: &Item<'_>, ground: &mut Ground<'_>) -> Resul
             Ok(match executed {
                 Executed::Done(result) => Run::Done(self::executed(result)),
                 Executed::Accepted => Run::Done(StatusCode::ACCEPTED.into()),
-                Executed::Pending(job) => Run::Waiting(job),
+                Executed::Pending(job) => Run::Waiting { job, anew: false },
             })
         }
         _ => Err(Failure::Misplaced),

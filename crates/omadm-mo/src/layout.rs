@@ -81,6 +81,13 @@ impl Layout {
         Ok(())
     }
 
+    /// Takes a mount away; those after it move up.
+    pub(crate) fn unmount(&mut self, index: usize) {
+        if index < self.mounts.len() {
+            self.mounts.remove(index);
+        }
+    }
+
     /// The mounts, in the order they were mounted.
     #[must_use]
     pub fn mounts(&self) -> &[Mount] {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use omadm_core::{Batch, Correlator, GenericAlert, Now, StatusCode};
 use omadm_tree::{Change, Principal, Transaction, TreeError, Uri};
 
@@ -34,8 +36,34 @@ impl From<TreeError> for Refusal {
 ///
 /// What an object keeps in memory beside the tree must be changed in `committed` only, or put back
 /// in `rolled_back`. [Rules 7 to 10 of the architecture]
+///
+/// # Objects that come and go
+///
+/// An object may own places where others appear at run time. Any hook with a [`Context`] may
+/// [mount](Effects::mount) an object below such a place. It takes effect when the hook returns: the
+/// [`Layout`] knows its definition, its required nodes are there, and its `start` is called. If the
+/// transaction is rolled back it never was. What a server wrote below the new root before, in the
+/// same transaction, must be what it could have written after; else the command is refused (405,
+/// 415).
+///
+/// An object mounted at run time goes when the nodes at the roots of all its mounts are gone, after
+/// it has seen their deletion staged, or when it is [unmounted](Effects::unmount). Those it mounted
+/// itself go with it. Its open jobs go on, and nobody hears of their end. After a restart nothing
+/// of this is left but the nodes: whoever mounted an object mounts it anew in its `start`, as the
+/// Type of the root node tells.
+///
+/// # Commands that wait
+///
+/// A change that somebody else must agree to first (a guest, a person) is put off: `stage` or
+/// `validate` asks for a job by [`Effects::put_off`]. The command is taken back and the job handed
+/// out. Its end goes to [`completed`](Self::completed); what that returns is among
+/// [`Context::answers`] when the command is begun anew, from its first change. The command keeps
+/// its place: what follows it waits. If the job takes longer than the engine waits, the command is
+/// answered with 408 and changes nothing, as no alert exists for its end; the object hears so by
+/// [`given_up`](Self::given_up). In an Atomic, and for a change no server asked for, there is no
+/// waiting: the command is refused with 406.
 pub trait ManagementObject: Send {
-    /// The places this object owns; never changes.
+    /// The places this object owns; never changes. See [`Effects::mount`] for what comes later.
     fn mounts(&self) -> Vec<Mount>;
 
     /// Creates what must always be there and takes up what the last run left open.
@@ -81,9 +109,16 @@ pub trait ManagementObject: Send {
         let _ = (job, cx);
     }
 
+    /// The command that was put off for `job` is answered with 408 and not begun anew; the job
+    /// goes on. `committed` or `rolled_back` follows.
+    fn given_up(&mut self, job: JobId, cx: &mut Context<'_, '_>) {
+        let _ = (job, cx);
+    }
+
     /// A job of this object ended. Returns the final answer; the engine sends it if the Exec still
     /// waits. After [`accepted`](Self::accepted) the object queues the alert that its definition
-    /// demands itself.
+    /// demands itself. For a command that was put off it is the answer to the object, see
+    /// [`Context::answers`].
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult;
 }
 
@@ -167,6 +202,13 @@ pub struct Context<'a, 't> {
     pub schema: &'a Layout,
     /// What becomes durable and goes out together with the transaction.
     pub effects: &'a mut Effects,
+    /// Whether the transaction is that of an Atomic: nothing that cannot be taken back may be done,
+    /// and no command of it be [put off](Effects::put_off).
+    pub atomic: bool,
+    /// The jobs the open command was [put off](Effects::put_off) for so far, in order, with what
+    /// their [`completed`](ManagementObject::completed) returned; none when it is begun the first
+    /// time.
+    pub answers: &'a [(JobId, ExecResult)],
 }
 
 /// What objects ask for beside changes of the tree. Dropped whole if the transaction is.
@@ -178,7 +220,25 @@ pub struct Effects {
     pub alerts: Vec<GenericAlert>,
     /// Jobs to hand out after the batch is durable.
     pub jobs: Vec<Job>,
+    /// What the open hook mounts and unmounts.
+    pub(crate) mounting: Vec<Mounting>,
+    put_off: Option<Job>,
     next_job: u64,
+}
+
+/// A change of what is mounted.
+pub(crate) enum Mounting {
+    Mount(Box<dyn ManagementObject>),
+    Unmount(Uri),
+}
+
+impl fmt::Debug for Mounting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mount(_) => f.write_str("Mount"),
+            Self::Unmount(root) => f.debug_tuple("Unmount").field(root).finish(),
+        }
+    }
 }
 
 impl Effects {
@@ -198,21 +258,63 @@ impl Effects {
         label: impl Into<String>,
         work: Work,
     ) -> &mut Job {
+        let job = self.new_job(lane.into(), label.into(), work);
+        let index = self.jobs.len();
+        self.jobs.push(job);
+        #[expect(clippy::indexing_slicing, reason = "just pushed")]
+        &mut self.jobs[index]
+    }
+
+    /// Asks, in `stage` or `validate`, that the open command be taken back, this job run, and the
+    /// command begun anew; see [`ManagementObject`]. What the hook returns besides counts for
+    /// nothing.
+    pub fn put_off(
+        &mut self,
+        lane: impl Into<String>,
+        label: impl Into<String>,
+        work: Work,
+    ) -> &mut Job {
+        let job = self.new_job(lane.into(), label.into(), work);
+        self.put_off.insert(job)
+    }
+
+    /// The job the open command is put off for, if it is; for the engine.
+    pub const fn take_put_off(&mut self) -> Option<Job> {
+        self.put_off.take()
+    }
+
+    /// Mounts an object when the hook returns, as far as every place of it is below one that the
+    /// object of the hook owns, and free; else the transaction is refused with 500. See
+    /// [`ManagementObject`].
+    pub fn mount(&mut self, object: Box<dyn ManagementObject>) {
+        self.mounting.push(Mounting::Mount(object));
+    }
+
+    /// Unmounts, when the hook returns, the object with a mount at `root` that the object of the
+    /// hook has mounted; its nodes stay. The transaction is refused with 500 if there is none.
+    pub fn unmount(&mut self, root: Uri) {
+        self.mounting.push(Mounting::Unmount(root));
+    }
+
+    pub(crate) const fn is_put_off(&self) -> Option<JobId> {
+        match &self.put_off {
+            Some(job) => Some(job.id),
+            None => None,
+        }
+    }
+
+    fn new_job(&mut self, lane: String, label: String, work: Work) -> Job {
         let id = JobId::new(self.next_job);
         self.next_job += 1;
-        let index = self.jobs.len();
-        let job = Job {
+        Job {
             id,
-            lane: lane.into(),
-            label: label.into(),
+            lane,
+            label,
             time_limit: None,
             before_sessions: false,
             background: false,
             work,
-        };
-        self.jobs.push(job);
-        #[expect(clippy::indexing_slicing, reason = "just pushed")]
-        &mut self.jobs[index]
+        }
     }
 
     /// The number the next job will get.

@@ -1,5 +1,7 @@
+mod mounting;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fmt,
     ops::Range,
 };
@@ -9,7 +11,7 @@ use omadm_tree::{Principal, Transaction, Uri};
 
 use crate::{
     Context, Effects, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, Layout, ManagementObject,
-    MountError, Refusal,
+    MountError, Refusal, object::Mounting,
 };
 
 /// The management objects of a device, and the one place that drives their hooks.
@@ -26,35 +28,61 @@ use crate::{
 ///
 /// A change reaches the object that owns the node, that is, whose mount is nearest above it. What a
 /// hook changes reaches the other objects in turn, on behalf of the device, through at most
-/// [`MAX_GENERATIONS`](Self::MAX_GENERATIONS) hooks.
+/// [`MAX_GENERATIONS`](Self::MAX_GENERATIONS) hooks. A transaction that is an Atomic, or a command
+/// begun anew, is announced by [`begin`](Self::begin) first.
 #[derive(Default)]
 pub struct Registry {
     layout: Layout,
-    objects: Vec<Box<dyn ManagementObject>>,
+    objects: BTreeMap<ObjectId, Mounted>,
+    next_object: u64,
     /// The object of each mount of the layout.
-    owners: Vec<usize>,
+    owners: Vec<ObjectId>,
     /// The object that asked for a job.
-    jobs: BTreeMap<JobId, usize>,
+    jobs: BTreeMap<JobId, ObjectId>,
     open: Open,
+}
+
+/// Names an object for as long as the registry lives; in the order they were mounted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct ObjectId(u64);
+
+/// An object with what is known of it.
+struct Mounted {
+    object: Box<dyn ManagementObject>,
+    /// The object that mounted it at run time.
+    by: Option<ObjectId>,
 }
 
 /// What the hooks did in the open transaction.
 #[derive(Default)]
 struct Open {
+    atomic: bool,
+    /// What came of the jobs the command was put off for.
+    answers: Vec<(JobId, ExecResult)>,
     /// How many of the changes were shown to their owners.
     shown: usize,
+    /// How many were looked at for roots that are gone.
+    looked_at: usize,
     /// The changes hooks made, in order.
     made: Vec<Made>,
     /// The objects a hook of which was called.
-    involved: BTreeSet<usize>,
+    involved: BTreeSet<ObjectId>,
     /// The jobs asked for.
     jobs: Vec<JobId>,
+    /// What is still to be mounted and unmounted: by whom, after how many hooks.
+    asked: VecDeque<(ObjectId, u32, Mounting)>,
+    /// What was mounted when the transaction began, once that has changed.
+    before: Option<(Layout, Vec<ObjectId>)>,
+    /// The objects mounted since.
+    came: BTreeSet<ObjectId>,
+    /// The objects unmounted since.
+    gone: BTreeMap<ObjectId, Mounted>,
 }
 
 /// Changes made by one call of a hook.
 struct Made {
     changes: Range<usize>,
-    by: usize,
+    by: ObjectId,
     /// How many hooks led to them.
     generation: u32,
 }
@@ -78,17 +106,36 @@ impl Registry {
         for mount in object.mounts() {
             layout.mount(mount)?;
         }
-        self.owners
-            .resize(layout.mounts().len(), self.objects.len());
-        self.layout = layout;
-        self.objects.push(object);
+        self.insert(object, layout, None);
         Ok(())
+    }
+
+    /// Adds an object to those in a layout.
+    fn insert(
+        &mut self,
+        object: Box<dyn ManagementObject>,
+        layout: Layout,
+        by: Option<ObjectId>,
+    ) -> ObjectId {
+        let id = ObjectId(self.next_object);
+        self.next_object += 1;
+        self.owners.resize(layout.mounts().len(), id);
+        self.layout = layout;
+        self.objects.insert(id, Mounted { object, by });
+        id
     }
 
     /// What the mounted definitions say of the tree.
     #[must_use]
     pub const fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Tells of the transaction that begins what is not to be seen in it: whether it is that of an
+    /// Atomic, and what came of the jobs its command was put off for. Without it: no, and none.
+    pub fn begin(&mut self, atomic: bool, answers: Vec<(JobId, ExecResult)>) {
+        self.open.atomic = atomic;
+        self.open.answers = answers;
     }
 
     /// Creates the nodes that are always there and missing, then starts every object, in the order
@@ -102,10 +149,15 @@ impl Registry {
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        self.complete(tree)?;
+        let roots = self.layout.mounts().iter();
+        let roots = roots.map(|mount| mount.root.clone()).collect();
+        self.complete(roots, tree)?;
         self.open.shown = tree.changes().len();
-        for object in 0..self.objects.len() {
-            self.hook(object, 0, tree, effects, now, |object, cx| object.start(cx))?;
+        let objects: Vec<ObjectId> = self.objects.keys().copied().collect();
+        for object in objects {
+            self.hook(object, 0, tree, effects, now, |object, cx| object.start(cx))
+                .unwrap_or(Ok(()))?;
+            self.mount_asked(tree, effects, now)?;
         }
         self.stage(&Principal::Device, tree, effects, now)
     }
@@ -113,7 +165,9 @@ impl Registry {
     /// Shows the changes that were made since the last call to the objects that own the nodes.
     ///
     /// # Errors
-    /// A [`Refusal`]; the transaction has to be rolled back.
+    /// A [`Refusal`]; the transaction has to be rolled back. With a job from
+    /// [`Effects::take_put_off`] the command is put off, if the engine can do that: see
+    /// [`put_off`](Self::put_off).
     pub fn stage(
         &mut self,
         by: &Principal,
@@ -140,17 +194,21 @@ impl Registry {
             } else {
                 by
             };
-            self.hook(owner, generation, tree, effects, now, |object, cx| {
+            let staged = self.hook(owner, generation, tree, effects, now, |object, cx| {
                 object.stage(&change, by, cx)
-            })?;
+            });
+            may_go_on(effects)?;
+            staged.unwrap_or(Ok(()))?;
+            self.mount_asked(tree, effects, now)?;
         }
+        self.unmount_gone(tree);
         Ok(())
     }
 
     /// Asks every object that takes part whether the result of all changes will do.
     ///
     /// # Errors
-    /// A [`Refusal`]; the transaction has to be rolled back.
+    /// As for [`stage`](Self::stage).
     pub fn validate(
         &mut self,
         tree: &mut Transaction<'_>,
@@ -181,7 +239,7 @@ impl Registry {
             object.exec(request, cx)
         });
         self.settle(owner, tree, effects, now)?;
-        Ok(answer)
+        Ok(answer.unwrap_or_else(|| StatusCode::COMMAND_NOT_ALLOWED.into()))
     }
 
     /// Tells the object that asked for a job that 202 is about to be sent.
@@ -204,7 +262,28 @@ impl Registry {
         self.settle(owner, tree, effects, now)
     }
 
-    /// Hands the end of a job to the object that asked for it; `None` if no object did.
+    /// Tells the object that put a command off for a job that the command is not begun anew.
+    ///
+    /// # Errors
+    /// As for [`exec`](Self::exec).
+    pub fn given_up(
+        &mut self,
+        job: JobId,
+        tree: &mut Transaction<'_>,
+        effects: &mut Effects,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let Some(owner) = self.jobs.get(&job).copied() else {
+            return Ok(());
+        };
+        self.hook(owner, 0, tree, effects, now, |object, cx| {
+            object.given_up(job, cx);
+        });
+        self.settle(owner, tree, effects, now)
+    }
+
+    /// Hands the end of a job to the object that asked for it; `None` if no object did, or if it is
+    /// mounted no more.
     ///
     /// # Errors
     /// As for [`exec`](Self::exec).
@@ -226,28 +305,52 @@ impl Registry {
             object.completed(job, end, cx)
         });
         self.settle(owner, tree, effects, now)?;
-        Ok(Some(result))
+        Ok(result)
     }
 
     /// The transaction is durable: tells every object that took part.
     pub fn committed(&mut self) {
-        let open = std::mem::take(&mut self.open);
+        let mut open = std::mem::take(&mut self.open);
+        for (id, gone) in &mut open.gone {
+            if open.involved.contains(id) {
+                gone.object.committed();
+            }
+        }
+        self.jobs.retain(|_, owner| !open.gone.contains_key(owner));
         self.each(&open.involved, |object| object.committed());
     }
 
-    /// The transaction did not happen: tells every object that took part, and forgets the jobs.
+    /// The transaction did not happen: tells every object that took part, and forgets the jobs and
+    /// what was mounted.
     pub fn rolled_back(&mut self) {
         let open = std::mem::take(&mut self.open);
         for job in open.jobs {
             self.jobs.remove(&job);
         }
+        self.objects.extend(open.gone);
+        if let Some((layout, owners)) = open.before {
+            self.layout = layout;
+            self.owners = owners;
+        }
+        self.objects.retain(|id, _| !open.came.contains(id));
         self.each(&open.involved, |object| object.rolled_back());
     }
 
-    fn each(&mut self, which: &BTreeSet<usize>, call: impl Fn(&mut dyn ManagementObject)) {
-        for (index, object) in self.objects.iter_mut().enumerate() {
-            if which.contains(&index) {
-                call(object.as_mut());
+    /// In place of [`rolled_back`](Self::rolled_back): the command is taken back and put off for
+    /// this job of [`Effects::take_put_off`], whose end goes to [`completed`](Self::completed) or
+    /// [`given_up`](Self::given_up).
+    pub fn put_off(&mut self, job: JobId) {
+        let owner = self.jobs.get(&job).copied();
+        self.rolled_back();
+        if let Some(owner) = owner.filter(|owner| self.objects.contains_key(owner)) {
+            self.jobs.insert(job, owner);
+        }
+    }
+
+    fn each(&mut self, which: &BTreeSet<ObjectId>, call: impl Fn(&mut dyn ManagementObject)) {
+        for id in which {
+            if let Some(mounted) = self.objects.get_mut(id) {
+                call(mounted.object.as_mut());
             }
         }
     }
@@ -255,11 +358,12 @@ impl Registry {
     /// Has the other objects agree with what an object changed on its own account.
     fn settle(
         &mut self,
-        object: usize,
+        object: ObjectId,
         tree: &mut Transaction<'_>,
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
+        self.mount_asked(tree, effects, now)?;
         self.stage(&Principal::Device, tree, effects, now)?;
         let mut others = self.open.involved.clone();
         others.remove(&object);
@@ -268,32 +372,29 @@ impl Registry {
 
     fn verdict(
         &mut self,
-        objects: &BTreeSet<usize>,
+        objects: &BTreeSet<ObjectId>,
         tree: &mut Transaction<'_>,
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
         objects.iter().try_for_each(|object| {
-            self.hook(*object, 0, tree, effects, now, |object, cx| {
+            let valid = self.hook(*object, 0, tree, effects, now, |object, cx| {
                 object.validate(cx)
-            })
+            });
+            may_go_on(effects)?;
+            valid.unwrap_or(Ok(()))
         })
     }
 
     /// The object with the nearest mount above a node.
-    fn owner(&self, uri: &Uri) -> Option<usize> {
+    fn owner(&self, uri: &Uri) -> Option<ObjectId> {
         let (mount, _) = self.layout.nearest(uri)?;
         self.owners.get(mount).copied()
     }
 
-    /// Creates the roots, and the required children that any interior node lacks.
-    fn complete(&self, tree: &mut Transaction<'_>) -> Result<(), Refusal> {
+    /// Creates these roots, and the required children that any interior node below lacks.
+    fn complete(&self, mut pending: Vec<Uri>, tree: &mut Transaction<'_>) -> Result<(), Refusal> {
         let layout = &self.layout;
-        let mut pending: Vec<Uri> = layout
-            .mounts()
-            .iter()
-            .map(|mount| mount.root.clone())
-            .collect();
         while let Some(uri) = pending.pop() {
             tree.add_interior(layout, &uri)?;
             let Some(node) = tree.node(&uri) else {
@@ -310,47 +411,63 @@ impl Registry {
         Ok(())
     }
 
-    /// Calls a hook, and notes what it changed and which jobs it asked for.
+    /// Calls a hook, and notes what it changed, what it wants mounted and which jobs it asked for;
+    /// `None` if the object is mounted no more.
     fn hook<R>(
         &mut self,
-        index: usize,
+        id: ObjectId,
         generation: u32,
         tree: &mut Transaction<'_>,
         effects: &mut Effects,
         now: Now,
         call: impl FnOnce(&mut dyn ManagementObject, &mut Context<'_, '_>) -> R,
-    ) -> R {
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "owners and jobs hold indexes of objects"
-        )]
-        let object = self.objects[index].as_mut();
+    ) -> Option<R> {
+        let mounted = self.objects.get_mut(&id)?;
         let (changes, jobs) = (tree.changes().len(), effects.jobs.len());
         let mut cx = Context {
             now,
             tree: &mut *tree,
             schema: &self.layout,
             effects: &mut *effects,
+            atomic: self.open.atomic,
+            answers: &self.open.answers,
         };
-        let result = call(object, &mut cx);
-        self.open.involved.insert(index);
-        let changes = changes..tree.changes().len();
-        if !changes.is_empty() {
-            self.open.made.push(Made {
-                changes,
-                by: index,
-                generation: generation + 1,
-            });
+        let result = call(mounted.object.as_mut(), &mut cx);
+        self.open.involved.insert(id);
+        self.open
+            .made(changes..tree.changes().len(), id, generation + 1);
+        let asked = effects.mounting.drain(..);
+        let asked = asked.map(|mounting| (id, generation + 1, mounting));
+        self.open.asked.extend(asked);
+        let new = effects.jobs.iter().skip(jobs).map(|job| job.id);
+        for job in new.chain(effects.is_put_off()) {
+            self.jobs.insert(job, id);
+            self.open.jobs.push(job);
         }
-        for job in effects.jobs.iter().skip(jobs) {
-            self.jobs.insert(job.id, index);
-            self.open.jobs.push(job.id);
-        }
-        result
+        Some(result)
+    }
+}
+
+/// An engine that puts no command off answers 406.
+fn may_go_on(effects: &Effects) -> Result<(), Refusal> {
+    match effects.is_put_off() {
+        Some(_) => Err(Refusal(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED)),
+        None => Ok(()),
     }
 }
 
 impl Open {
+    /// Notes changes that were made by one call of a hook.
+    fn made(&mut self, changes: Range<usize>, by: ObjectId, generation: u32) {
+        if !changes.is_empty() {
+            self.made.push(Made {
+                changes,
+                by,
+                generation,
+            });
+        }
+    }
+
     /// The hook that made a change; none if a command did.
     fn made_by_hook(&self, change: usize) -> Option<&Made> {
         let after = self

@@ -52,8 +52,11 @@ static GARDEN: Definition = Definition {
     ]),
 };
 
-/// The garden: does nothing of its own, and every Exec goes well.
+/// The garden: does nothing of its own, and every Exec goes well. What is below `X` changes once
+/// somebody else has agreed, for which there is no time in an Atomic.
 struct Garden;
+
+const AGREED: &str = "agreed";
 
 impl ManagementObject for Garden {
     fn mounts(&self) -> Vec<Mount> {
@@ -67,7 +70,24 @@ impl ManagementObject for Garden {
         Ok(())
     }
 
-    fn stage(&mut self, _: &Change, _: &Principal, _: &mut Context<'_, '_>) -> Result<(), Refusal> {
+    fn stage(
+        &mut self,
+        change: &Change,
+        _: &Principal,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        if !change.uri.starts_with(&uri("./G/X")) || cx.atomic {
+            return Ok(());
+        }
+        match cx.answers {
+            [] => {
+                _ = cx
+                    .effects
+                    .put_off("x", "agree", Box::new(|| Box::new(AGREED)))
+            }
+            [(_, answer)] => assert_eq!(answer.items, [AGREED]),
+            answers => panic!("asked again: {answers:?}"),
+        }
         Ok(())
     }
 
@@ -75,8 +95,14 @@ impl ManagementObject for Garden {
         StatusCode::OK.into()
     }
 
-    fn completed(&mut self, _: JobId, _: JobEnd, _: &mut Context<'_, '_>) -> ExecResult {
-        StatusCode::OK.into()
+    fn completed(&mut self, _: JobId, end: JobEnd, _: &mut Context<'_, '_>) -> ExecResult {
+        let JobEnd::Finished(output) = end else {
+            panic!("{end:?}");
+        };
+        ExecResult {
+            status: StatusCode::OK,
+            items: vec![(*output.downcast::<&str>().unwrap()).to_owned()],
+        }
     }
 }
 

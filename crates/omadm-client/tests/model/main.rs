@@ -1,5 +1,5 @@
 //! Sessions of random commands, legal and illegal, alone and in groups: the statuses, what is read
-//! and the tree in the end are those of the reference tree.
+//! and the tree in the end are those of the reference tree, whether a command waits for somebody or not.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 mod garden;
@@ -24,8 +24,10 @@ use crate::{
 /// What a message holds at most: every document in one piece.
 const MESSAGE_BYTES: u64 = 1 << 20;
 
-/// Plays packages of commands in one session, on a device and on the reference tree.
-fn run(packages: &[Vec<Step>], limits: TreeLimits) {
+/// Plays packages of commands in one session, on a device and on the reference tree; how many
+/// commands were put off.
+fn run(packages: &[Vec<Step>], limits: TreeLimits) -> usize {
+    let mut put_off = 0;
     let (mut bench, layout) = bench(limits);
     let by = Principal::Server(SERVER_ID.parse().unwrap());
     let mut model = ReferenceTree::of(bench.client.tree());
@@ -53,7 +55,15 @@ fn run(packages: &[Vec<Step>], limits: TreeLimits) {
         let acknowledged = bench.script.acknowledge().into_iter();
         let commands = acknowledged.chain(steps.iter().map(sent));
         let body = bench.script.write_as(&header, commands, true);
-        let mut found = bench.deliver(&body).unwrap();
+        let mut found = bench.deliver(&body);
+        let mut found = loop {
+            if let Some(found) = found {
+                break found;
+            }
+            put_off += 1;
+            bench.finish_job();
+            found = bench.read();
+        };
         let (mut codes, mut read) = (statuses(&found), shown(results(&found)));
         while !found.is_final {
             found = bench.say([]).unwrap();
@@ -70,6 +80,7 @@ fn run(packages: &[Vec<Step>], limits: TreeLimits) {
     if root(&stored) == root(bench.client.tree()) {
         assert_eq!(ReferenceTree::of(&stored), model);
     }
+    put_off
 }
 
 fn narrow() -> TreeLimits {
@@ -111,7 +122,7 @@ fn a_long_session_does_what_the_reference_does() {
     let session: Vec<Vec<Step>> = (0..50)
         .map(|_| package.new_tree(&mut runner).unwrap().current())
         .collect();
-    run(&session, TreeLimits::default());
+    assert!(run(&session, TreeLimits::default()) > 50);
 }
 
 #[test]
