@@ -76,12 +76,18 @@ pub(crate) struct Rest {
 
 #[derive(Args)]
 pub(crate) struct Conformance {
-    /// The document by its number: 003
+    /// One document by its number: 000, 001, 002, 003 or 004
     #[arg(long)]
     pub(crate) seed: Option<String>,
-    /// Test a foreign end
-    #[arg(long, hide = true)]
+    /// Judge the DM server at this address by what it does to a device that comes
+    #[arg(long, value_name = "URL", conflicts_with = "listen")]
     pub(crate) server: Option<String>,
+    /// Judge the device that comes to this address, session after session
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The encoding for --server
+    #[arg(long, value_enum, default_value_t = Encoding::Xml, requires = "server")]
+    pub(crate) encoding: Encoding,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,

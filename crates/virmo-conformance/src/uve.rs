@@ -1,4 +1,4 @@
-//! The rows of the change request to UVE, and their scenarios: a VMM and VMs that talk HTTP.
+//! What the change request to UVE asks for: a VMM and VMs that talk HTTP.
 
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
@@ -13,170 +13,25 @@ use uve_engine::{
 };
 use uve_http::{Server, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service};
 
-use crate::{Failed, Level, Proof, Row, Seed};
+use crate::{
+    Failed,
+    scenario::{Done, scenarios},
+};
 
-type Done = Result<(), Failed>;
-
-/// A scenario under its own name.
-macro_rules! scenario {
-    ($name:ident) => {
-        Proof::Scenario(stringify!($name), $name)
-    };
+scenarios! {
+    Own:
+    UVE_2_OFFERS_NO_USER_IMAGES = uve_2_offers_no_user_images;
+    A_SECOND_LOGIN_SEES_THE_DATA_OF_THE_FIRST = a_second_login_sees_the_data_of_the_first;
+    THE_IMAGE_COMES_BEFORE_THE_USER_IS_SERVED = the_image_comes_before_the_user_is_served;
+    UVE_2_IS_EXPOSED_BY_THE_VM = uve_2_is_exposed_by_the_vm;
+    AN_ANNOUNCED_USER_MONITORS = an_announced_user_monitors;
+    ONLY_THE_NAMED_USER_MONITORS = only_the_named_user_monitors;
+    UAS_ARE_DEPLOYED_UPDATED_AND_DELETED = uas_are_deployed_updated_and_deleted;
+    A_MONITORED_SESSION_IS_SUSPENDED = a_monitored_session_is_suspended;
+    UVE_5_IS_EXPOSED_BY_THE_VMM = uve_5_is_exposed_by_the_vmm;
+    A_DISCONNECT_NAMES_SESSION_USER_AND_UA = a_disconnect_names_session_user_and_ua;
+    A_SWITCH_UPDATES_BEFORE_THE_NEXT_VM_SERVES = a_switch_updates_before_the_next_vm_serves;
 }
-
-const fn row(
-    id: &'static str,
-    clause: &'static str,
-    side: &'static str,
-    text: &'static str,
-    proof: Proof,
-) -> Row {
-    Row {
-        id,
-        seed: Seed::Uve,
-        clause,
-        level: Level::Statement,
-        side,
-        text,
-        proof,
-    }
-}
-
-const UVE_2: &str = "6.3.2.2";
-const UVE_5: &str = "6.3.2.5";
-const BOTH: &str = "VM, VMM";
-
-pub(crate) static ROWS: [Row; 18] = [
-    Row {
-        level: Level::Information,
-        ..row(
-            "UR-001",
-            "1",
-            "VMM",
-            "user images move from UVE-2 to UVE-5",
-            scenario!(uve_2_offers_no_user_images),
-        )
-    },
-    row(
-        "UR-002",
-        "1",
-        "VM",
-        "the VM works on the image through the Data Centre",
-        scenario!(a_second_login_sees_the_data_of_the_first),
-    ),
-    row(
-        "UR-003",
-        "1",
-        "VM",
-        "at log-in the image is retrieved, then the user is served",
-        scenario!(the_image_comes_before_the_user_is_served),
-    ),
-    row(
-        "UR-004",
-        "1",
-        "VM",
-        "after consuming the VM the image is updated for the next run",
-        scenario!(a_second_login_sees_the_data_of_the_first),
-    ),
-    row(
-        "UR-005",
-        UVE_2,
-        BOTH,
-        "UVE-2 is exposed by the VM and used by the VMM",
-        scenario!(uve_2_is_exposed_by_the_vm),
-    ),
-    row(
-        "UR-006",
-        UVE_2,
-        BOTH,
-        "the VMM notifies of a request to monitor",
-        scenario!(an_announced_user_monitors),
-    ),
-    row(
-        "UR-007",
-        UVE_2,
-        "VMM",
-        "the notification names the user who wants to monitor",
-        scenario!(only_the_named_user_monitors),
-    ),
-    row(
-        "UR-008",
-        UVE_2,
-        "VM",
-        "only a user announced so is authorized to monitor",
-        scenario!(only_the_named_user_monitors),
-    ),
-    row(
-        "UR-009",
-        UVE_2,
-        BOTH,
-        "the VMM deploys a UA",
-        scenario!(uas_are_deployed_updated_and_deleted),
-    ),
-    row(
-        "UR-010",
-        UVE_2,
-        BOTH,
-        "the VMM deletes a UA",
-        scenario!(uas_are_deployed_updated_and_deleted),
-    ),
-    row(
-        "UR-011",
-        UVE_2,
-        BOTH,
-        "the VMM updates a UA",
-        scenario!(uas_are_deployed_updated_and_deleted),
-    ),
-    row(
-        "UR-012",
-        UVE_2,
-        BOTH,
-        "the VMM suspends a monitored session",
-        scenario!(a_monitored_session_is_suspended),
-    ),
-    row(
-        "UR-013",
-        UVE_5,
-        BOTH,
-        "UVE-5 is exposed by the VMM and used by the VM",
-        scenario!(uve_5_is_exposed_by_the_vmm),
-    ),
-    row(
-        "UR-014",
-        UVE_5,
-        "VM",
-        "an unexpected disconnect is told to the VMM",
-        scenario!(a_disconnect_names_session_user_and_ua),
-    ),
-    row(
-        "UR-015",
-        UVE_5,
-        "VM",
-        "the disconnect names session, user and UA",
-        scenario!(a_disconnect_names_session_user_and_ua),
-    ),
-    row(
-        "UR-016",
-        UVE_5,
-        "VM",
-        "the image is retrieved when the VM is selected",
-        scenario!(the_image_comes_before_the_user_is_served),
-    ),
-    row(
-        "UR-017",
-        UVE_5,
-        "VM",
-        "the image is updated when the user finishes",
-        scenario!(a_second_login_sees_the_data_of_the_first),
-    ),
-    row(
-        "UR-018",
-        UVE_5,
-        "VM",
-        "the image is updated when the user switches to another VM",
-        scenario!(a_switch_updates_before_the_next_vm_serves),
-    ),
-];
 
 const PACKAGE: &[u8] = b"an editor";
 

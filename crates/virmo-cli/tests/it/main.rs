@@ -20,6 +20,7 @@ mod peer;
 mod program;
 
 mod bootstrap;
+mod conformance;
 mod demo;
 mod ends;
 mod foreign;

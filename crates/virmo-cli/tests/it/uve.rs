@@ -55,32 +55,3 @@ fn people_get_sentences() {
     );
     assert!(text.last().unwrap().starts_with("done in "), "{text:?}");
 }
-
-#[test]
-fn conformance_runs_every_row() {
-    let output = virmo(&["conformance", "--seed", "003", "--json"]);
-    assert_eq!(
-        (output.status.code(), complaint(&output)),
-        (Some(0), String::new())
-    );
-    let events = events(&output);
-    let rows: Vec<_> = events
-        .iter()
-        .filter(|event| event["event"] == "row")
-        .collect();
-    assert_eq!(rows.len(), 18);
-    assert!(
-        rows.iter()
-            .all(|row| row["result"] == "proven" && row["scenario"].is_string())
-    );
-    let sums: Vec<_> = events
-        .iter()
-        .filter(|event| event["event"] == "sum")
-        .collect();
-    assert_eq!(sums.len(), 2);
-    let text = lines(&virmo(&["conformance", "--seed", "003"]));
-    assert_eq!(text.last().unwrap(), "INFO 1 of 1 proven");
-    for wrong in [&["conformance"][..], &["conformance", "--seed", "007"]] {
-        assert_eq!(virmo(wrong).status.code(), Some(2), "{wrong:?}");
-    }
-}

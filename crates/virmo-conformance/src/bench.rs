@@ -1,0 +1,354 @@
+//! What the scenarios of a device stand on: a DM server by hand.
+
+use std::{collections::VecDeque, thread, time::Duration};
+
+use virmo::{
+    VmState,
+    dm::{
+        core::{AlertCode, Format, StatusCode},
+        session::{
+            Packer, command_status, header_status,
+            request::{self, Leaf},
+        },
+        syncml::{Alert, CmdId, CmdRef, Command, Encoding, Header, Item, Limits, Message, decode},
+    },
+};
+
+use crate::{
+    Failed,
+    device::{Device, Image, Inside},
+    scenario::{Done, Verdicts},
+};
+
+/// How often something that takes time is asked for.
+const TRIES: u32 = 400;
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What a device said to a command.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) items: Vec<Item<'static>>,
+}
+
+impl Answer {
+    pub(crate) const fn ok(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+
+    /// The Data of the first Item.
+    pub(crate) fn text(&self) -> Option<String> {
+        let data = self.items.first()?.data.as_ref()?;
+        data.to_text().map(Into::into)
+    }
+}
+
+/// The session that is open.
+#[derive(Default)]
+pub(crate) struct Talk {
+    /// The message of the device that is not answered yet.
+    open: Option<Message<'static>>,
+    encoding: Option<Encoding>,
+    msg_id: u32,
+    /// The alerts of type 1226 so far.
+    alerts: VecDeque<Alert<'static>>,
+    names: u32,
+}
+
+/// A device on the bench: commands go there, answers come back, checks are written down.
+pub(crate) struct Bench<'d> {
+    device: &'d mut dyn Device,
+    talk: &'d mut Talk,
+    pub(crate) verdicts: Verdicts,
+}
+
+impl<'d> Bench<'d> {
+    pub(crate) fn new(device: &'d mut dyn Device, talk: &'d mut Talk) -> Self {
+        Self {
+            device,
+            talk,
+            verdicts: Verdicts::default(),
+        }
+    }
+
+    /// These rows hold, or not.
+    pub(crate) fn check(
+        &mut self,
+        rows: &[&'static str],
+        holds: bool,
+        otherwise: impl std::fmt::Display,
+    ) {
+        self.verdicts.check(rows, holds, otherwise);
+    }
+
+    /// A name that nothing on the device has yet.
+    pub(crate) fn name(&mut self) -> String {
+        self.talk.names += 1;
+        format!("c{}", self.talk.names)
+    }
+
+    pub(crate) fn image_uri(&self, image: Image) -> String {
+        self.device.image(image)
+    }
+
+    pub(crate) fn inside(&mut self) -> Option<&mut dyn Inside> {
+        self.device.inside()
+    }
+
+    /// Turns the device off and on again.
+    pub(crate) fn restart(&mut self, fault: Option<&str>) -> Done {
+        let inside = self.device.inside();
+        inside
+            .ok_or_else(|| Failed::new("the device cannot be restarted"))?
+            .restart(fault)?;
+        (self.talk.open, self.talk.msg_id) = (None, 0);
+        Ok(())
+    }
+
+    pub(crate) fn get(&mut self, uri: &str) -> Result<Answer, Failed> {
+        self.one(request::get(uri))
+    }
+
+    /// The value of a leaf; none if it is not there.
+    pub(crate) fn value(&mut self, uri: &str) -> Result<Option<String>, Failed> {
+        let answer = self.get(uri)?;
+        Ok(answer.ok().then(|| answer.text().unwrap_or_default()))
+    }
+
+    pub(crate) fn add_node(&mut self, uri: &str) -> Result<u16, Failed> {
+        Ok(self.one(request::add_node(uri, None))?.status)
+    }
+
+    pub(crate) fn add(&mut self, uri: &str, text: &str) -> Result<u16, Failed> {
+        let leaf = Leaf::new(Format::Chr, text.to_owned());
+        Ok(self.one(request::add(uri, leaf))?.status)
+    }
+
+    pub(crate) fn replace(&mut self, uri: &str, text: &str) -> Result<u16, Failed> {
+        let leaf = Leaf::new(Format::Chr, text.to_owned());
+        self.replace_leaf(uri, leaf)
+    }
+
+    pub(crate) fn replace_leaf(&mut self, uri: &str, leaf: Leaf) -> Result<u16, Failed> {
+        Ok(self.one(request::replace(uri, leaf))?.status)
+    }
+
+    pub(crate) fn delete(&mut self, uri: &str) -> Result<u16, Failed> {
+        Ok(self.one(request::delete(uri))?.status)
+    }
+
+    pub(crate) fn exec(&mut self, uri: &str) -> Result<u16, Failed> {
+        Ok(self.one(request::exec(uri, None))?.status)
+    }
+
+    /// One command and what came of it.
+    pub(crate) fn one(&mut self, command: Command<'static>) -> Result<Answer, Failed> {
+        let message = self.package()?;
+        let mut ids = Vec::new();
+        self.send(&message, [command], &mut ids)?;
+        let sent = self.talk.msg_id;
+        let id = ids
+            .last()
+            .map_or(CmdRef::Nameless, |id| CmdRef::Command(*id));
+        let mut answer = Answer {
+            status: 0,
+            items: Vec::new(),
+        };
+        for _ in 0..TRIES {
+            let message = self.package()?;
+            for command in &message.commands {
+                match command {
+                    Command::Status(status) if status.msg_ref == sent && status.cmd_ref == id => {
+                        answer.status = status.code.get();
+                    }
+                    Command::Results(results)
+                        if results.msg_ref.is_none_or(|it| it == sent) && results.cmd_ref == id =>
+                    {
+                        answer.items.extend(results.items.iter().cloned());
+                    }
+                    _ => {}
+                }
+            }
+            if message.is_final || answer.status != 0 && message.commands.is_empty() {
+                break;
+            }
+            // The rest of the package is asked for.
+            self.send(&message, [], &mut Vec::new())?;
+        }
+        match answer.status {
+            0 => Err(Failed::new("a command got no Status")),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Ends the session, so that the next message opens one.
+    pub(crate) fn end_session(&mut self) -> Done {
+        while self.talk.open.is_some() {
+            let message = self.package()?;
+            let last = message.is_final;
+            self.send(&message, [], &mut Vec::new())?;
+            if last {
+                // What the device still has to say comes before the session is over.
+                self.talk.msg_id = 0;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The Generic Alerts of this source, once there is one; none if none comes in a few sessions.
+    pub(crate) fn alerts_from(&mut self, source: &str) -> Result<Vec<Alert<'static>>, Failed> {
+        for _ in 0..TRIES / 4 {
+            let found: Vec<_> = self
+                .talk
+                .alerts
+                .iter()
+                .filter(|it| is_from(it, source))
+                .cloned()
+                .collect();
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            self.next_session()?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// The Generic Alerts of this source that came until now.
+    pub(crate) fn alerts_so_far(&self, source: &str) -> usize {
+        self.talk
+            .alerts
+            .iter()
+            .filter(|it| is_from(it, source))
+            .count()
+    }
+
+    /// Goes on to another session.
+    pub(crate) fn next_session(&mut self) -> Done {
+        self.end_session()?;
+        self.package().map(drop)
+    }
+
+    /// Asks for a value until it is as wanted; the last one.
+    pub(crate) fn wait_for(
+        &mut self,
+        uri: &str,
+        wanted: impl Fn(Option<&str>) -> bool,
+    ) -> Result<Option<String>, Failed> {
+        let mut value = None;
+        for _ in 0..TRIES {
+            value = self.value(uri)?;
+            if wanted(value.as_deref()) {
+                break;
+            }
+            thread::sleep(PAUSE);
+        }
+        Ok(value)
+    }
+
+    /// An Exec on a VM, waited for if it was only accepted; its status, and State after it.
+    pub(crate) fn operate(&mut self, vm: &str, operation: &str) -> Result<(u16, State), Failed> {
+        let state = format!("{vm}/State");
+        let before = self.value(&state)?;
+        let status = self.exec(&format!("{vm}/Operations/{operation}"))?;
+        let after = match status {
+            202 => self.wait_for(&state, |value| value != before.as_deref())?,
+            _ => self.value(&state)?,
+        };
+        Ok((status, after.as_deref().into()))
+    }
+
+    /// The message of the device that waits for an answer.
+    fn package(&mut self) -> Result<Message<'static>, Failed> {
+        if let Some(message) = &self.talk.open {
+            return Ok(message.clone());
+        }
+        let (body, encoding) = self.device.receive()?;
+        let message = decode(&body, encoding, &Limits::lenient()).map_err(Failed::new)?;
+        let message = message.into_owned();
+        if message.header.msg_id == 1 {
+            self.talk.msg_id = 0;
+        }
+        self.talk.encoding = Some(encoding);
+        for command in &message.commands {
+            if let Command::Alert(alert) = command
+                && alert.code == Some(AlertCode::GENERIC)
+            {
+                self.talk.alerts.push_back(alert.clone());
+            }
+        }
+        self.talk.open = Some(message.clone());
+        Ok(message)
+    }
+
+    /// Answers that message: everything acknowledged, then these commands, whose ids are put down.
+    fn send(
+        &mut self,
+        message: &Message<'static>,
+        commands: impl IntoIterator<Item = Command<'static>>,
+        ids: &mut Vec<CmdId>,
+    ) -> Done {
+        let header = &message.header;
+        let uri = header.source.uri.clone().into_owned();
+        self.talk.msg_id += 1;
+        let reply = Header::new(
+            header.session_id.clone(),
+            self.talk.msg_id,
+            uri,
+            header.target.uri.clone().into_owned(),
+        );
+        let encoding = self.talk.encoding.unwrap_or(Encoding::Xml);
+        let mut body = Vec::new();
+        let mut packer =
+            Packer::new(&reply, encoding, usize::MAX, &mut body).map_err(Failed::new)?;
+        let heard = Command::Status(header_status(header, StatusCode::OK));
+        let asked = message.commands.iter().filter(|command| {
+            !matches!(command, Command::Status(_) | Command::Results(_)) && !command.no_resp()
+        });
+        let heard = [heard].into_iter().chain(asked.map(|command| {
+            Command::Status(command_status(header.msg_id, command, StatusCode::OK))
+        }));
+        for mut command in heard {
+            packer.require(&mut command).map_err(Failed::new)?;
+        }
+        if !message.is_final {
+            let mut more = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
+            packer.require(&mut more).map_err(Failed::new)?;
+        }
+        for mut command in commands {
+            request::suit(&mut command, encoding);
+            ids.push(packer.require(&mut command).map_err(Failed::new)?);
+        }
+        packer.finish(message.is_final);
+        self.talk.open = None;
+        self.device.answer(body)
+    }
+}
+
+/// Whether the first Item of an alert has this source.
+fn is_from(alert: &Alert<'_>, source: &str) -> bool {
+    let item = alert.items.first();
+    let uri = item.and_then(|item| item.source.as_ref());
+    uri.is_some_and(|it| it.uri == source)
+}
+
+/// What `State` of a VM says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    Is(VmState),
+    /// The node is not there.
+    Gone,
+    /// It says something else.
+    Wrong,
+}
+
+impl From<Option<&str>> for State {
+    fn from(value: Option<&str>) -> Self {
+        let Some(value) = value else {
+            return Self::Gone;
+        };
+        let state = value.parse().ok().and_then(VmState::from_value);
+        state.map_or(Self::Wrong, Self::Is)
+    }
+}

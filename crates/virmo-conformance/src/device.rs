@@ -1,0 +1,148 @@
+//! A device that is judged, and what is tried on it.
+
+use virmo::dm::syncml::Encoding;
+use virmo::{VmId, VmState, params::ResourceConfig};
+
+use crate::Failed;
+
+mod images;
+mod life;
+mod listen;
+mod nodes;
+mod ours;
+mod resources;
+mod states;
+mod values;
+mod wire;
+
+pub(crate) use images::{A_DOWNLOAD_FAILS, AN_IMAGE_IS_DELETED, AN_IMAGE_IS_DELIVERED};
+pub(crate) use life::A_VM_LIVES;
+pub(crate) use nodes::NODES_ARE_AS_PRINTED;
+pub(crate) use ours::DEVICE_ID;
+pub use {listen::ForeignDevice, ours::OurDevice};
+pub(crate) use {
+    resources::{
+        CONFIGURATIONS_ARE_READ, INCONSISTENT_RESOURCES_ARE_REFUSED, RESOURCES_ARE_APPLIED,
+        THE_DEVICE_SAYS_WHAT_IT_HAS,
+    },
+    states::{
+        A_DELETED_VM_IS_GONE, A_SUSPENDED_VM_KEEPS_ITS_EXECUTION, A_VM_POWERED_OFF_BOOTS_ANEW,
+        FAILURES_ARE_UNDONE, MACHINES_FOLLOW, ONLY_PRIMITIVES_CHANGE_THE_STATE,
+    },
+    values::{CREATE_PARAMS_ARE_READ, IDS_ARE_THE_DEVICES},
+};
+
+/// A VirMO device that is judged: the other end of sessions, seen message by message.
+///
+/// `virmo-conformance` plays the DM server. It asks for the device's next message, answers it, and
+/// so on, for as many sessions as a scenario takes.
+pub trait Device {
+    /// The encodings it is judged in, each in a run of its own; empty if the device chooses.
+    fn encodings(&self) -> Vec<Encoding>;
+
+    /// A scenario begins: gives a new device if that is possible, and says so. A device that goes
+    /// on keeps its session.
+    ///
+    /// # Errors
+    /// If there is no device.
+    fn begin(&mut self, encoding: Option<Encoding>) -> Result<Begun, Failed>;
+
+    /// The next message of the device, in its session or in a new one.
+    ///
+    /// # Errors
+    /// If none comes.
+    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed>;
+
+    /// The answer to that message.
+    ///
+    /// # Errors
+    /// If the device does not wait for it any more.
+    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed>;
+
+    /// Where the device finds this image.
+    fn image(&self, image: Image) -> String;
+
+    /// What can be seen inside the device, and done to it; nothing by default.
+    fn inside(&mut self) -> Option<&mut dyn Inside> {
+        None
+    }
+}
+
+/// What becomes of the device of the scenario before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Begun {
+    /// It is gone: this is a new one.
+    Anew,
+    /// It is still this one, with what the scenario before left.
+    GoesOn,
+}
+
+/// An image a device is made to download.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Image {
+    /// There, as `application/octet-stream`.
+    Whole,
+    /// Not there.
+    Missing,
+    /// Described by a download descriptor; it has the same media type.
+    Described,
+}
+
+impl Image {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Missing => "missing",
+            Self::Described => "described",
+        }
+    }
+}
+
+/// What a device looks like from inside.
+pub trait Inside {
+    /// The machine of a VM.
+    ///
+    /// # Errors
+    /// If the hypervisor does not say.
+    fn machine(&mut self, vm: &VmId) -> Result<Machine, Failed>;
+
+    /// How many machines there are.
+    ///
+    /// # Errors
+    /// If the hypervisor does not say.
+    fn machines(&mut self) -> Result<usize, Failed>;
+
+    /// Whether a file the device named is there.
+    fn has_file(&mut self, path: &str) -> bool;
+
+    /// Turns the device off and on again, and lets this go wrong once: `create:fail`, for one.
+    ///
+    /// # Errors
+    /// If it does not start.
+    fn restart(&mut self, fault: Option<&str>) -> Result<(), Failed>;
+}
+
+/// A machine, as the hypervisor has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Machine {
+    /// Its state; none while it is between two.
+    pub state: Option<VmState>,
+    /// What it is entitled to.
+    pub resources: Option<ResourceConfig>,
+    /// How often its guest went on since it was booted; none while there is no guest.
+    pub resumed: Option<u64>,
+}
+
+impl Machine {
+    /// A machine in a state.
+    #[must_use]
+    pub const fn new(state: Option<VmState>) -> Self {
+        Self {
+            state,
+            resources: None,
+            resumed: None,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{self, Sender},
+    },
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use virmo::dm::{
+    http::{Files, Handler, Incoming, Outgoing, Server, ServerConfig},
+    syncml::Encoding,
+};
+
+use super::{
+    Begun, Device, Image,
+    ours::IMAGE,
+    wire::{Exchange, Wire},
+};
+use crate::Failed;
+
+/// Where it takes messages.
+const PATH: &str = "/dm";
+
+/// A foreign device, which comes to an address of ours by HTTP, and downloads images from there.
+///
+/// It has to open a session whenever one has ended, within [`PATIENCE`](Self::PATIENCE), and to let
+/// the server in without credentials. Its objects are at `./VirMO` and `./VMImgMO`.
+#[derive(Debug)]
+pub struct ForeignDevice {
+    wire: Wire,
+    server: Server,
+    _images: TempDir,
+}
+
+impl ForeignDevice {
+    /// How long the device may be silent.
+    pub const PATIENCE: Duration = Duration::from_secs(120);
+
+    /// Waits for the device here.
+    ///
+    /// # Errors
+    /// If the listener, or a folder for images, cannot be had.
+    pub fn listen(listener: TcpListener) -> io::Result<Self> {
+        let images = TempDir::new()?;
+        fs::write(images.path().join("whole"), IMAGE)?;
+        let (wire, outgoing) = Wire::new(Self::PATIENCE);
+        let mut config = ServerConfig::default();
+        config.files = Some(Files::new(images.path()));
+        let server = Server::start(
+            listener,
+            std::sync::Arc::new(Door(Mutex::new(outgoing))),
+            config,
+        )?;
+        Ok(Self {
+            wire,
+            server,
+            _images: images,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// The address the device has to post to.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}{PATH}", self.address())
+    }
+}
+
+impl Device for ForeignDevice {
+    fn encodings(&self) -> Vec<Encoding> {
+        Vec::new()
+    }
+
+    fn begin(&mut self, _: Option<Encoding>) -> Result<Begun, Failed> {
+        Ok(Begun::GoesOn)
+    }
+
+    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
+        self.wire.receive()
+    }
+
+    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
+        self.wire.answer(body)
+    }
+
+    fn image(&self, image: Image) -> String {
+        format!("http://{}/images/{}", self.address(), image.name())
+    }
+}
+
+/// Passes what comes in by HTTP on to the wire.
+struct Door(Mutex<Sender<Exchange>>);
+
+impl Handler for Door {
+    fn serves(&self, path: &str) -> bool {
+        path == PATH
+    }
+
+    fn handle(&self, request: &Incoming) -> Outgoing {
+        let Some(encoding) = request.encoding() else {
+            return Outgoing::status(415);
+        };
+        let (answer, answered) = mpsc::channel();
+        let exchange = Exchange {
+            body: request.body.clone(),
+            encoding,
+            answer,
+        };
+        let sent = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .send(exchange);
+        match sent.ok().and_then(|()| answered.recv().ok()) {
+            Some(body) => Outgoing::message(encoding, body),
+            None => Outgoing::status(503),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Sender},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use virmo::{
+    Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
+    dm::{
+        client::{Config, Request, TransportFailure},
+        core::{Journal, MemoryJournal},
+        download::{
+            Cancel, Content, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver,
+            ResponseHead, Validator,
+        },
+        mo::DevInfo,
+        syncml::Encoding,
+    },
+    hypervisor::{Hypervisor, Observed},
+    runtime::{ExchangeError, Handle, Reply, Transport},
+};
+
+use super::{
+    Begun, Device, Image, Inside, Machine,
+    wire::{Exchange, Wire},
+};
+use crate::Failed;
+
+/// The address of images of our device's.
+const IMAGES: &str = "http://images.example";
+pub(crate) const DEVICE_ID: &str = "urn:example:conformance";
+
+/// Our own device in this process, on simulated machines; a new one for each scenario.
+///
+/// What it is made of can be exchanged, to see what a device that does something wrong comes to.
+#[derive(Default)]
+pub struct OurDevice {
+    hypervisor: Option<Box<WrapHypervisor>>,
+    server: Option<String>,
+    http_images: bool,
+    running: Option<Running>,
+}
+
+/// Puts something between the device and its machines.
+type WrapHypervisor = dyn Fn(Arc<Simulator>) -> Arc<dyn Hypervisor>;
+
+impl OurDevice {
+    /// The device as it is.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With something between the device and its machines.
+    #[must_use]
+    pub fn with_hypervisor(
+        mut self,
+        wrap: impl Fn(Arc<Simulator>) -> Arc<dyn Hypervisor> + 'static,
+    ) -> Self {
+        self.hypervisor = Some(Box::new(wrap));
+        self
+    }
+
+    /// Managed by the server at this address.
+    pub(crate) fn with_server(mut self, url: &str) -> Self {
+        self.server = Some(url.to_owned());
+        self
+    }
+
+    /// Fetches images by HTTP, instead of having them at hand.
+    pub(crate) const fn with_http_images(mut self) -> Self {
+        self.http_images = true;
+        self
+    }
+
+    fn running(&mut self) -> Result<&mut Running, Failed> {
+        let gone = || Failed::new("the device is off");
+        self.running.as_mut().ok_or_else(gone)
+    }
+
+    fn start(
+        &self,
+        folder: TempDir,
+        journal: Arc<dyn Journal>,
+        encoding: Encoding,
+        fault: Option<&str>,
+    ) -> Result<Running, Failed> {
+        let mut simulator = Simulator::builder(folder.path().join("machines")).without_sync();
+        if let Some(fault) = fault {
+            simulator = simulator.fault(fault.parse().map_err(Failed::new)?);
+        }
+        let simulator = Arc::new(simulator.open().map_err(Failed::new)?);
+        let hypervisor = match &self.hypervisor {
+            Some(wrap) => wrap(Arc::clone(&simulator)),
+            None => Arc::clone(&simulator) as Arc<dyn Hypervisor>,
+        };
+        let (wire, outgoing) = Wire::new(Duration::from_secs(60));
+        let url = self.server.as_deref().unwrap_or("http://dm.example/dm");
+        let mut builder = builder(hypervisor, url, encoding)?;
+        if !self.http_images {
+            builder = builder.fetch(Arc::new(Shelf));
+        }
+        let builder = builder
+            .state(folder.path().join("state"))
+            .journal(Arc::clone(&journal))
+            .transport(Arc::new(Road(Mutex::new(outgoing))));
+        let mut device = builder.build().map_err(Failed::new)?;
+        let handle = device.handle();
+        let thread = thread::Builder::new()
+            .name("a device".to_owned())
+            .spawn(move || {
+                // How sessions end is seen from the other side.
+                let interval = Some(Duration::from_millis(1));
+                _ = device.run(Until::Stopped { interval });
+            })
+            .map_err(Failed::new)?;
+        Ok(Running {
+            wire,
+            handle,
+            thread: Some(thread),
+            simulator,
+            journal,
+            encoding,
+            folder: Some(folder),
+        })
+    }
+}
+
+/// A device on this hypervisor.
+fn builder(
+    hypervisor: Arc<dyn Hypervisor>,
+    url: &str,
+    encoding: Encoding,
+) -> Result<DeviceBuilder, Failed> {
+    let server = "dm.example".parse().map_err(Failed::new)?;
+    let mut config = Config::new(server, url);
+    config.encoding = encoding;
+    config.answer_timeout = Duration::from_secs(600);
+    config.transport_window = Duration::from_secs(600);
+    config.alert_retry.first = Duration::from_millis(1);
+    config.alert_retry.cap = Duration::from_millis(1);
+    let info = DevInfo {
+        dev_id: DEVICE_ID.to_owned(),
+        man: "Example".to_owned(),
+        model: "One".to_owned(),
+        dmv: "1.0".to_owned(),
+        lang: "en".to_owned(),
+    };
+    Ok(Runtime::builder(hypervisor, config, info))
+}
+
+impl Device for OurDevice {
+    fn encodings(&self) -> Vec<Encoding> {
+        Encoding::ALL.to_vec()
+    }
+
+    fn begin(&mut self, encoding: Option<Encoding>) -> Result<Begun, Failed> {
+        self.running = None;
+        let folder = TempDir::new().map_err(Failed::new)?;
+        let journal = Arc::new(MemoryJournal::new());
+        let encoding = encoding.unwrap_or(Encoding::Xml);
+        self.running = Some(self.start(folder, journal, encoding, None)?);
+        Ok(Begun::Anew)
+    }
+
+    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
+        self.running()?.wire.receive()
+    }
+
+    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
+        self.running()?.wire.answer(body)
+    }
+
+    fn image(&self, image: Image) -> String {
+        format!("{IMAGES}/{}", image.name())
+    }
+
+    fn inside(&mut self) -> Option<&mut dyn Inside> {
+        Some(self)
+    }
+}
+
+impl Inside for OurDevice {
+    fn machine(&mut self, vm: &VmId) -> Result<Machine, Failed> {
+        let simulator = &self.running()?.simulator;
+        let Observed {
+            state, resources, ..
+        } = simulator.observe(vm).map_err(Failed::new)?;
+        let mut machine = Machine::new(state.vm_state());
+        machine.resources = resources;
+        machine.resumed = simulator.counter(vm).ok();
+        Ok(machine)
+    }
+
+    fn machines(&mut self) -> Result<usize, Failed> {
+        let listed = self.running()?.simulator.list().map_err(Failed::new)?;
+        Ok(listed.len())
+    }
+
+    fn has_file(&mut self, path: &str) -> bool {
+        fs::metadata(Path::new(path)).is_ok_and(|file| file.is_file())
+    }
+
+    fn restart(&mut self, fault: Option<&str>) -> Result<(), Failed> {
+        let mut running = self
+            .running
+            .take()
+            .ok_or_else(|| Failed::new("the device is off"))?;
+        running.stop();
+        let folder = running
+            .folder
+            .take()
+            .ok_or_else(|| Failed::new("the device has no folder"))?;
+        let (journal, encoding) = (Arc::clone(&running.journal), running.encoding);
+        drop(running);
+        self.running = Some(self.start(folder, journal, encoding, fault)?);
+        Ok(())
+    }
+}
+
+/// A device that is on.
+struct Running {
+    wire: Wire,
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+    simulator: Arc<Simulator>,
+    journal: Arc<dyn Journal>,
+    encoding: Encoding,
+    folder: Option<TempDir>,
+}
+
+impl Running {
+    fn stop(&mut self) {
+        self.handle.stop();
+        // Whoever waits for an answer hears that none will come.
+        drop(std::mem::replace(
+            &mut self.wire,
+            Wire::new(Duration::ZERO).0,
+        ));
+        if let Some(thread) = self.thread.take() {
+            _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The way of a device to the bench.
+struct Road(Mutex<Sender<Exchange>>);
+
+impl Transport for Road {
+    fn exchange(&self, request: &Request, _: &Cancel) -> Result<Reply, ExchangeError> {
+        let lost = || ExchangeError::from(TransportFailure::Refused);
+        let (answer, answered) = mpsc::channel();
+        let exchange = Exchange {
+            body: request.body.to_vec(),
+            encoding: request.encoding,
+            answer,
+        };
+        let road = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        road.send(exchange).map_err(|_| lost())?;
+        let body = answered.recv().map_err(|_| lost())?;
+        Ok(Reply::new(request.encoding, body))
+    }
+}
+
+/// The images at hand.
+struct Shelf;
+
+pub(super) const IMAGE: &[u8] = b"an image of a machine, small enough to be here";
+
+impl Fetch for Shelf {
+    fn fetch(
+        &self,
+        request: &FetchRequest<'_>,
+        receiver: &mut dyn Receiver,
+    ) -> Result<Ending, FetchError> {
+        if request.uri.as_str() != format!("{IMAGES}/whole") {
+            return Err(FetchErrorKind::Status(404).into());
+        }
+        let mut head = ResponseHead::new(Content::Whole {
+            length: Some(IMAGE.len() as u64),
+        });
+        head.media_type = Some("application/octet-stream".to_owned());
+        head.validator = Some(Validator::new("\"1\""));
+        let broken = receiver.head(&head).is_break() || receiver.chunk(IMAGE).is_break();
+        Ok(if broken {
+            Ending::Stopped
+        } else {
+            Ending::Complete
+        })
+    }
+}

@@ -1,0 +1,52 @@
+use std::{
+    sync::mpsc::{self, Receiver, Sender},
+    time::Duration,
+};
+
+use virmo::dm::syncml::Encoding;
+
+use crate::Failed;
+
+/// One message of a device, and where its answer goes.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) body: Vec<u8>,
+    pub(crate) encoding: Encoding,
+    pub(crate) answer: Sender<Vec<u8>>,
+}
+
+/// The server's end of what a device says, wherever it comes from.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    incoming: Receiver<Exchange>,
+    open: Option<Exchange>,
+    patience: Duration,
+}
+
+impl Wire {
+    /// A wire on which a device may be silent for so long, and its other end.
+    pub(crate) fn new(patience: Duration) -> (Self, Sender<Exchange>) {
+        let (outgoing, incoming) = mpsc::channel();
+        let wire = Self {
+            incoming,
+            open: None,
+            patience,
+        };
+        (wire, outgoing)
+    }
+
+    pub(crate) fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
+        let exchange = self.incoming.recv_timeout(self.patience);
+        let exchange = exchange.map_err(|_| Failed::new("the device is silent"))?;
+        let message = (exchange.body.clone(), exchange.encoding);
+        self.open = Some(exchange);
+        Ok(message)
+    }
+
+    pub(crate) fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
+        let exchange = self.open.take();
+        exchange
+            .and_then(|exchange| exchange.answer.send(body).ok())
+            .ok_or_else(|| Failed::new("the device waits for no answer"))
+    }
+}

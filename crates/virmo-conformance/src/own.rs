@@ -1,0 +1,29 @@
+//! What the libraries themselves show.
+
+use virmo::nodes::{VIRMO, VMIMGMO};
+
+use crate::{
+    Failed,
+    scenario::{Done, scenarios},
+};
+
+scenarios! {
+    Own:
+    REGISTERED_OBJECTS = registered_objects;
+}
+
+/// [VirMO §13.2]
+fn registered_objects() -> Done {
+    for (object, name, moid) in [
+        (&VIRMO, "VirMO", "urn:oma:mo:oma-virmo:1.0"),
+        (&VMIMGMO, "VMImgMO", "urn:oma:mo:oma-vmimgmo:1.0"),
+    ] {
+        if object.name != name || object.moid != moid {
+            return Err(Failed::new(format_args!(
+                "{} is {}",
+                object.name, object.moid
+            )));
+        }
+    }
+    Ok(())
+}

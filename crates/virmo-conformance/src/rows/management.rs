@@ -1,0 +1,59 @@
+//! Seed 002, clause 11: managing what is in a VM.
+
+use crate::{Proof, device};
+
+rows! {
+    Approved:
+    "VR-201" Stmt "B" "11" "a VM is managed as a device of its own" by Proof::None;
+    "VR-202" Stmt "B" "11" "by FUMO, SCOMO, LAWMO, DCMO" by Proof::None;
+    "VR-203" Stmt "B" "11" "with a DM client in the VM, or without" by Proof::Information;
+    "VR-204" Stmt "B" "11.1" "with a client inside: straight, or through a gateway" by Proof::None;
+    "VR-205" Stmt "B" "11.1.1" "straight: the VM is one more device" by Proof::None;
+    "VR-206" Stmt "B" "11.1.1" "a VM without management needs no client" by by!(device::A_VM_LIVES);
+    "VR-207" Stmt "B" "11.1.1" "straight works for both types of hypervisor" by Proof::Information;
+    "VR-208" Stmt "B" "11.1.2" "through a gateway, where there is no straight way" by Proof::None;
+    "VR-209" Stmt "B" "11.1.2" "transparent and proxy mode" by Proof::None;
+    "VR-210" Stmt "B" "11.1.2"
+        "transparent: the notification reaches the client in the VM" by Proof::None;
+    "VR-211" Stmt "B" "11.1.2" "proxy: two sessions, one for the other" by Proof::None;
+    "VR-212" Stmt "B" "11.1.2" "proxy: the identifier may be a local one" by Proof::None;
+    "VR-213" Stmt "B" "11.1.3"
+        "a client in a VM is bootstrapped, in any of four ways" by Proof::None;
+    "VR-214" Stmt "B" "11.1.3" "the bootstrap may be in the image" by Proof::None;
+    "VR-215" Stmt "B" "11.2" "one DM client manages the VMs" by Proof::None;
+    "VR-216" Stmt "C" "11.2" "the client passes commands on to the VM" by Proof::None;
+    "VR-217" Must "C" "11.2" "the tree of each VM is kept below DMTree" by Proof::None;
+    "VR-218" Stmt "C" "11.2" "DMTree is the place of one VM's tree" by Proof::None;
+    "VR-219" Must "B" "11.2" "the objects for a VM are made below DMTree" by Proof::None;
+    "VR-220" Stmt "C" "11.2" "a VM nobody manages has no DMTree" by Proof::None;
+    "VR-221" Stmt "S" "11.2" "the server can make objects below DMTree later" by Proof::None;
+    "VR-222" Stmt "B" "11.2" "Exec on FUMO below DMTree updates that VM" by Proof::None;
+    "VR-223" Stmt "B" "11.2" "Exec on LAWMO below DMTree locks that VM" by Proof::None;
+    "VR-224" Must "B" "11.2.1" "both follow the three steps" by Proof::None;
+    "VR-225" Must "S" "11.2.1 step 1" "the server configures objects after creation" by Proof::None;
+    "VR-226" Stmt "B" "11.2.1 step 1" "DMTree is the root of the VM's tree" by Proof::None;
+    "VR-227" Stmt "B" "11.2.1 step 1" "the roots of objects carry their MOID" by Proof::None;
+    "VR-228" Step "S" "11.2.1 step 2" "the server then sends commands to them" by Proof::None;
+    "VR-229" Step "C" "11.2.1 step 3" "the client can tell a command for a VM" by Proof::None;
+    "VR-230" Must "C" "11.2.1 step 3" "a command below DMTree is for that VM" by Proof::None;
+    "VR-231" Step "C" "11.2.1 step 3" "it is answered now or later" by Proof::None;
+    "VR-232" Stmt "B" "11.2.2" "alerts of user interaction are never for a VM" by Proof::None;
+    "VR-233" NodeOpt "C" "11.2.2 VirMO/<x>/UI" "node UI: optional, One, node, Get" by Proof::None;
+    "VR-234" NodeReq "C" "11.2.2 VirMO/<x>/UI/Command"
+        "node UI/Command: One, xml, Get" by Proof::None;
+    "VR-235" Must "S" "11.2.2 UI/Command" "UI/Command is an Alert" by Proof::None;
+    "VR-236" NodeReq "C" "11.2.2 VirMO/<x>/UI/Result"
+        "node UI/Result: One, xml, Get, No Replace" by Proof::None;
+    "VR-237" Must "C" "11.2.2 UI/Result" "UI/Result is a Status" by Proof::None;
+    "VR-238" NodeOpt "C" "11.2.2 VirMO/<x>/Operations/ExecUICmd"
+        "node ExecUICmd: optional, One, null, Exec" by Proof::None;
+    "VR-239" Must "S" "11.2.2 ExecUICmd" "UI/Command is set before the Exec" by Proof::None;
+    "VR-240" Must "C" "11.2.2 ExecUICmd" "UI/Result is set after it" by Proof::None;
+    "VR-241" Must "S" "11.2.2 step 1" "the server sets UI/Command" by Proof::None;
+    "VR-242" Step "S" "11.2.2 step 2" "then it sends Exec to ExecUICmd" by Proof::None;
+    "VR-243" Must "C" "11.2.2 step 3"
+        "the client carries the command out for that VM" by Proof::None;
+    "VR-244" Must "C" "11.2.2 step 3" "then it sets UI/Result" by Proof::None;
+    "VR-245" Step "C" "11.2.2 step 4" "it answers now or later" by Proof::None;
+    "VR-246" Step "S" "11.2.2 step 5" "the server reads UI/Result then" by Proof::None;
+}

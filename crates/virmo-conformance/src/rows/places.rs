@@ -1,0 +1,13 @@
+use crate::row::Place;
+
+pub(super) static WORDS: Place = Place {
+    file: "docs/conformance.md",
+    heading: "## Words",
+    text: include_str!("../../../../docs/conformance.md"),
+};
+
+pub(super) static PARTS: Place = Place {
+    file: "docs/architecture.md",
+    heading: "## Crates and arrows",
+    text: include_str!("../../../../docs/architecture.md"),
+};

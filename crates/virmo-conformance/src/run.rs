@@ -1,0 +1,210 @@
+use std::collections::BTreeMap;
+
+use virmo::dm::syncml::Encoding;
+
+use crate::{
+    Device, Failed, OurDevice, OurServer, Outcome, Proof, Row, Scenario, Server,
+    bench::{Bench, Talk},
+    device::Begun,
+    scenario::{Kind, Verdict, Verdicts},
+    trace::{self, Trace},
+};
+
+/// Runs the scenarios of rows on a subject: our own ends, or a foreign device or server.
+///
+/// Each scenario is run once, in each encoding; nothing of a run is kept.
+///
+/// ```
+/// use virmo_conformance::{Conformance, Outcome, Seed, rows};
+///
+/// let row = rows(Seed::Uve).find(|row| row.id == "UR-008").expect("it is there");
+/// assert_eq!(Conformance::ours().judge(row), Outcome::Proven);
+/// ```
+#[derive(Default)]
+pub struct Conformance {
+    device: Option<Box<dyn Device>>,
+    server: Option<Box<dyn Server>>,
+    own: bool,
+    talk: Talk,
+    traces: Option<Vec<Result<Trace, Failed>>>,
+    done: BTreeMap<&'static str, Ran>,
+}
+
+/// What came of a scenario.
+enum Ran {
+    /// Of the libraries themselves.
+    Own(Result<(), Failed>),
+    /// One for each encoding, and why one ended before its end.
+    Subject(Vec<(Verdicts, Option<Failed>)>),
+    /// There is no such subject here.
+    NoSubject,
+}
+
+impl Conformance {
+    /// Our own device, server and libraries.
+    #[must_use]
+    pub fn ours() -> Self {
+        Self {
+            device: Some(Box::new(OurDevice::new())),
+            server: Some(Box::new(OurServer::new())),
+            own: true,
+            ..Self::default()
+        }
+    }
+
+    /// A device, and nothing else.
+    #[must_use]
+    pub fn of_device(device: impl Device + 'static) -> Self {
+        Self {
+            device: Some(Box::new(device)),
+            ..Self::default()
+        }
+    }
+
+    /// A server, and nothing else.
+    #[must_use]
+    pub fn of_server(server: impl Server + 'static) -> Self {
+        Self {
+            server: Some(Box::new(server)),
+            ..Self::default()
+        }
+    }
+
+    /// Judges a row, by the scenarios that have run already or run now.
+    pub fn judge(&mut self, row: &Row) -> Outcome {
+        match row.proof {
+            Proof::None => Outcome::Unproven,
+            Proof::Reference | Proof::Information => Outcome::Nothing,
+            Proof::Document(place) if place.exists() => Outcome::Written,
+            Proof::Document(place) => Outcome::Failed(Failed::new(format_args!(
+                "{} has no {}",
+                place.file, place.heading
+            ))),
+            Proof::As(id) => match crate::rows::all().find(|row| row.id == id) {
+                // A row that proves itself by another does so by one with scenarios.
+                Some(other) if !matches!(other.proof, Proof::As(_)) => self.judge(other),
+                _ => Outcome::Unproven,
+            },
+            Proof::Scenarios(scenarios) => {
+                let mut sum = None;
+                for scenario in scenarios {
+                    let next = self.of_scenario(scenario, row.id);
+                    sum = Some(match sum {
+                        None => next,
+                        Some(sum) => worse(sum, next),
+                    });
+                }
+                sum.unwrap_or(Outcome::Unproven)
+            }
+        }
+    }
+
+    fn of_scenario(&mut self, scenario: &'static Scenario, row: &'static str) -> Outcome {
+        if !self.done.contains_key(scenario.name) {
+            let ran = self.run(scenario);
+            self.done.insert(scenario.name, ran);
+        }
+        match self.done.get(scenario.name) {
+            Some(Ran::Own(Ok(()))) => Outcome::Proven,
+            Some(Ran::Own(Err(failed))) => Outcome::Failed(failed.clone()),
+            Some(Ran::NoSubject) | None => Outcome::NotObservable(Failed::new("the other end")),
+            Some(Ran::Subject(runs)) => {
+                let outcomes = runs
+                    .iter()
+                    .map(|(verdicts, end)| match (verdicts.of(row), end) {
+                        (Some(Verdict::Fails(why)), _) => Outcome::Failed(Failed::new(why)),
+                        (_, Some(end)) => Outcome::Failed(end.clone()),
+                        (Some(Verdict::Holds), None) => Outcome::Proven,
+                        (Some(Verdict::Unseen(why)), None) => {
+                            Outcome::NotObservable(Failed::new(why))
+                        }
+                        (None, None) => Outcome::Unproven,
+                    });
+                outcomes.reduce(worse).unwrap_or(Outcome::Unproven)
+            }
+        }
+    }
+
+    fn run(&mut self, scenario: &Scenario) -> Ran {
+        match scenario.kind {
+            Kind::Own(run) if self.own => Ran::Own(run()),
+            Kind::Own(_) => Ran::NoSubject,
+            Kind::Device(run) => {
+                let Some(device) = &mut self.device else {
+                    return Ran::NoSubject;
+                };
+                let device = &mut **device;
+                let encodings = device.encodings();
+                let talk = &mut self.talk;
+                let mut try_in = |encoding: Option<Encoding>| match device.begin(encoding) {
+                    Err(failed) => (Verdicts::default(), Some(failed)),
+                    Ok(begun) => {
+                        if begun == Begun::Anew {
+                            *talk = Talk::default();
+                        }
+                        let mut bench = Bench::new(device, talk);
+                        let end = run(&mut bench).err();
+                        (bench.verdicts, end)
+                    }
+                };
+                Ran::Subject(each(&encodings, &mut try_in))
+            }
+            Kind::Server(judge) => match self.traces() {
+                None => Ran::NoSubject,
+                Some(traces) => {
+                    let judged = traces.iter().map(|trace| {
+                        let mut verdicts = Verdicts::default();
+                        match trace {
+                            Ok(trace) => {
+                                judge(trace, &mut verdicts);
+                                (verdicts, None)
+                            }
+                            Err(failed) => (verdicts, Some(failed.clone())),
+                        }
+                    });
+                    Ran::Subject(judged.collect())
+                }
+            },
+        }
+    }
+
+    /// What the server did, which is seen once in each encoding.
+    fn traces(&mut self) -> Option<&[Result<Trace, Failed>]> {
+        let server = &mut **self.server.as_mut()?;
+        let traces = self.traces.get_or_insert_with(|| {
+            let encodings = server.encodings();
+            each(&encodings, &mut |encoding| trace::of(server, encoding))
+        });
+        Some(traces)
+    }
+}
+
+/// Tries something in each of these encodings, or in the one the subject chooses.
+fn each<T>(encodings: &[Encoding], try_in: &mut dyn FnMut(Option<Encoding>) -> T) -> Vec<T> {
+    match encodings {
+        [] => vec![try_in(None)],
+        some => some
+            .iter()
+            .map(|encoding| try_in(Some(*encoding)))
+            .collect(),
+    }
+}
+
+/// What two parts of a proof come to: a failure or a gap of one is that of both, and what one
+/// subject does not show does no harm to what another does.
+fn worse(one: Outcome, other: Outcome) -> Outcome {
+    const fn rank(outcome: &Outcome) -> u8 {
+        match outcome {
+            Outcome::Failed(_) => 4,
+            Outcome::Unproven => 3,
+            Outcome::Proven => 2,
+            Outcome::NotObservable(_) => 1,
+            Outcome::Written | Outcome::Nothing => 0,
+        }
+    }
+    if rank(&other) > rank(&one) {
+        other
+    } else {
+        one
+    }
+}

@@ -1,0 +1,139 @@
+//! A server that is judged.
+
+use std::time::Duration;
+
+use virmo::{
+    ApplyResources, CreateVm, DeliverImage, Mounts, Operate, Procedure, TakeSnapshot,
+    dm::{
+        core::Now,
+        server::{Config, Everyone, Request, Server as Engine},
+        syncml::Encoding,
+    },
+};
+
+use crate::{
+    Failed,
+    device::{DEVICE_ID, Image},
+    scenario::scenarios,
+};
+
+mod judges;
+mod remote;
+
+pub use remote::ForeignServer;
+
+/// A DM server that is judged by what it sends to a device of ours.
+pub trait Server {
+    /// The encodings it is judged in, each in a run of its own.
+    fn encodings(&self) -> Vec<Encoding>;
+
+    /// A new device is going to come, which finds images where `image` says.
+    ///
+    /// # Errors
+    /// If there is no server.
+    fn begin(&mut self, image: &dyn Fn(Image) -> String) -> Result<(), Failed>;
+
+    /// The server's answer to a message of the device.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed>;
+
+    /// Whether it has done all it does to the device; none if only it knows.
+    fn is_done(&self) -> Option<bool>;
+
+    /// Its address, as the device knows it.
+    fn url(&self) -> &str {
+        "http://dm.example/dm"
+    }
+
+    /// Whether it has images of its own, which the device fetches by HTTP; no by default.
+    fn has_images(&self) -> bool {
+        false
+    }
+}
+
+/// Our own server engine in this process, with every procedure there is.
+#[derive(Debug, Default)]
+pub struct OurServer {
+    engine: Option<Engine>,
+    mono: Duration,
+}
+
+impl OurServer {
+    /// The server as it is.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Server for OurServer {
+    fn encodings(&self) -> Vec<Encoding> {
+        Encoding::ALL.to_vec()
+    }
+
+    fn begin(&mut self, image: &dyn Fn(Image) -> String) -> Result<(), Failed> {
+        let mut engine = Engine::new(Config::new("c"), Everyone);
+        for procedure in programme(&image(Image::Whole))? {
+            engine.enqueue(DEVICE_ID, procedure).map_err(Failed::new)?;
+        }
+        self.engine = Some(engine);
+        Ok(())
+    }
+
+    fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed> {
+        self.mono += Duration::from_millis(1);
+        let now = Now {
+            mono: self.mono,
+            ..Now::default()
+        };
+        let engine = self.engine.as_mut();
+        let engine = engine.ok_or_else(|| Failed::new("the server is off"))?;
+        let receipt = engine.receive(Request::new(body, encoding, now));
+        let response = engine.respond(receipt.map_err(Failed::new)?);
+        Ok(response.map_err(Failed::new)?.body)
+    }
+
+    fn is_done(&self) -> Option<bool> {
+        let waiting = |engine: &Engine| engine.waiting(DEVICE_ID) == 0;
+        Some(self.engine.as_ref().is_none_or(waiting))
+    }
+}
+
+/// Everything a VirMO Server does: a VM from its image to its end.
+fn programme(image_uri: &str) -> Result<Vec<Box<dyn Procedure>>, Failed> {
+    let mounts = Mounts::default();
+    let vm = mounts.vm("work").map_err(Failed::new)?;
+    let image = mounts.image("os").map_err(Failed::new)?;
+    let config = "RAM=536870912&Storage=1073741824&CPU=50&Network=50";
+    let config = config.parse().map_err(Failed::new)?;
+    Ok(vec![
+        Box::new(TakeSnapshot::new(mounts.clone())),
+        Box::new(
+            DeliverImage::new(image.clone(), "os-1", image_uri, "application/octet-stream")
+                .with_description("an image"),
+        ),
+        Box::new(CreateVm::new(vm.clone(), image.clone()).with_description("a machine")),
+        Box::new(Operate::delete_image(image)),
+        Box::new(ApplyResources::new(&mounts, [("work", config)]).map_err(Failed::new)?),
+        Box::new(Operate::suspend(vm.clone())),
+        Box::new(Operate::resume(vm.clone())),
+        Box::new(Operate::power_off(vm.clone())),
+        Box::new(Operate::power_on(vm.clone())),
+        Box::new(TakeSnapshot::new(mounts)),
+        Box::new(Operate::delete(vm)),
+    ])
+}
+
+scenarios! {
+    Server:
+    DELIVERY = delivery;
+    CREATION = creation;
+    OPERATIONS = operations;
+    RESOURCES = resources;
+    DELETION = deletion;
+    SNAPSHOT = snapshot;
+}
+
+use judges::{creation, deletion, delivery, operations, resources, snapshot};

@@ -1,0 +1,182 @@
+//! What a server sent to a device of ours, and what it got.
+
+use std::{thread, time::Duration};
+
+use virmo::dm::{
+    core::AlertCode,
+    syncml::{Alert, Command, Encoding, Limits, Message, decode},
+};
+
+use crate::{
+    Failed, Server,
+    device::{Device, Image, OurDevice},
+};
+
+/// A command of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) name: String,
+    pub(crate) uri: String,
+    pub(crate) data: Option<String>,
+    /// The status of the device.
+    pub(crate) status: Option<u16>,
+    /// What came back.
+    pub(crate) results: Vec<String>,
+}
+
+/// Everything a server sent, in order, and what it did with the alerts of the device.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trace {
+    pub(crate) sent: Vec<Sent>,
+    /// The Generic Alerts of the device, and the status each got.
+    pub(crate) alerts: Vec<(Alert<'static>, Option<u16>)>,
+}
+
+/// Where commands are in a trace: MsgID, CmdID, place.
+type Places = Vec<(u32, u32, usize)>;
+
+/// How many sessions without a command mean that a foreign server is done.
+const SILENT: u32 = 5;
+/// The pause after a session without a command.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How many messages a server may take.
+const MESSAGES: usize = 2000;
+
+/// Lets a server do what it does to a new device of ours.
+pub(crate) fn of(server: &mut dyn Server, encoding: Option<Encoding>) -> Result<Trace, Failed> {
+    let mut device = OurDevice::new().with_server(server.url());
+    if server.has_images() {
+        device = device.with_http_images();
+    }
+    device.begin(encoding)?;
+    server.begin(&|image: Image| device.image(image))?;
+    let mut trace = Trace::default();
+    // Where the commands and alerts of the last messages are, by MsgID and CmdID.
+    let (mut asked, mut told) = (Places::new(), Places::new());
+    let mut silent = 0;
+    for _ in 0..MESSAGES {
+        let (body, encoding) = device.receive()?;
+        let message = read(&body, encoding)?;
+        if message.header.msg_id == 1 {
+            (asked, told) = (Places::new(), Places::new());
+        }
+        for command in &message.commands {
+            let place = |msg: u32, cmd: Option<u32>| {
+                let found = asked.iter().find(|(m, c, _)| *m == msg && Some(*c) == cmd);
+                found.map(|(_, _, at)| *at)
+            };
+            match command {
+                Command::Status(status) => {
+                    let at = place(status.msg_ref, number(status.cmd_ref));
+                    if let Some(sent) = at.and_then(|at| trace.sent.get_mut(at)) {
+                        sent.status = Some(status.code.get());
+                    }
+                }
+                Command::Results(results) => {
+                    let at = place(results.msg_ref.unwrap_or(1), number(results.cmd_ref));
+                    if let Some(sent) = at.and_then(|at| trace.sent.get_mut(at)) {
+                        sent.results.extend(results.items.iter().filter_map(text));
+                    }
+                }
+                Command::Alert(alert) if alert.code == Some(AlertCode::GENERIC) => {
+                    if let Some(id) = alert.cmd_id {
+                        told.push((message.header.msg_id, id.get(), trace.alerts.len()));
+                    }
+                    trace.alerts.push((alert.clone(), None));
+                }
+                _ => {}
+            }
+        }
+        let answer = server.exchange(&body, encoding)?;
+        let reply = read(&answer, encoding)?;
+        let before = trace.sent.len();
+        for command in reply.commands.iter().flat_map(Command::flatten) {
+            if let Command::Status(status) = command {
+                let id = number(status.cmd_ref);
+                let found = told
+                    .iter()
+                    .find(|(m, c, _)| *m == status.msg_ref && Some(*c) == id);
+                if let Some((_, alert)) = found.and_then(|(_, _, at)| trace.alerts.get_mut(*at)) {
+                    *alert = Some(status.code.get());
+                }
+                continue;
+            }
+            let Some(id) = command.cmd_id() else {
+                continue;
+            };
+            for item in command.items() {
+                let Some(target) = &item.target else {
+                    continue;
+                };
+                asked.push((reply.header.msg_id, id.get(), trace.sent.len()));
+                trace.sent.push(Sent {
+                    name: command.name().to_owned(),
+                    uri: target.uri.clone().into_owned(),
+                    data: text(item),
+                    status: None,
+                    results: Vec::new(),
+                });
+            }
+        }
+        device.answer(answer)?;
+        let idle = trace.sent.len() == before && reply.is_final && message.is_final;
+        if !idle {
+            silent = 0;
+            continue;
+        }
+        match server.is_done() {
+            Some(true) => return Ok(trace),
+            Some(false) => {}
+            None if silent == SILENT => return Ok(trace),
+            None => {
+                silent += 1;
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+    Err(Failed::new("the server comes to no end"))
+}
+
+fn read(body: &[u8], encoding: Encoding) -> Result<Message<'static>, Failed> {
+    let message = decode(body, encoding, &Limits::lenient());
+    message.map(Message::into_owned).map_err(Failed::new)
+}
+
+fn text(item: &virmo::dm::syncml::Item<'_>) -> Option<String> {
+    let text = item.data.as_ref()?.to_text()?;
+    Some(text.into_owned())
+}
+
+fn number(reference: virmo::dm::syncml::CmdRef) -> Option<u32> {
+    match reference {
+        virmo::dm::syncml::CmdRef::Command(id) => Some(id.get()),
+        _ => None,
+    }
+}
+
+impl Trace {
+    /// The commands of this name whose URI is below `root` and ends so, with their places.
+    pub(crate) fn all<'t>(
+        &'t self,
+        name: &'t str,
+        root: &'t str,
+        end: &'t str,
+    ) -> impl Iterator<Item = (usize, &'t Sent)> {
+        self.sent.iter().enumerate().filter(move |(_, sent)| {
+            sent.name == name && sent.uri.starts_with(root) && sent.uri.ends_with(end)
+        })
+    }
+
+    /// Writes of a leaf before a place: the last of Add and Replace that succeeded.
+    pub(crate) fn written(&self, uri: &str, before: usize) -> Option<&str> {
+        let sent = self.sent.get(..before)?;
+        let writes = |sent: &&Sent| {
+            ["Add", "Replace"].contains(&&*sent.name)
+                && sent.uri == uri
+                && sent
+                    .status
+                    .is_some_and(|status| (200..300).contains(&status))
+        };
+        sent.iter().rev().find(writes)?.data.as_deref()
+    }
+}
