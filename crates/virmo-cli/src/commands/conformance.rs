@@ -158,8 +158,12 @@ fn tell(json: bool, told: &Told<'_>) -> Result<(), Failure> {
             detail,
             ..
         } => {
-            let by = scenario.as_ref().map_or(String::new(), |by| format!("\n    by {by}"));
-            let why = detail.as_ref().map_or(String::new(), |why| format!("\n    {why}"));
+            let by = scenario
+                .as_ref()
+                .map_or(String::new(), |by| format!("\n    by {by}"));
+            let why = detail
+                .as_ref()
+                .map_or(String::new(), |why| format!("\n    {why}"));
             format!("{id} {result:<14} {level:<9} {side:<7} {clause}: {text}{by}{why}")
         }
         Told::Sum {
@@ -181,7 +185,9 @@ fn tell(json: bool, told: &Told<'_>) -> Result<(), Failure> {
                 (unproven, "unproven"),
             ];
             let parts = parts.into_iter().filter(|(count, _)| **count > 0);
-            let parts: Vec<_> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+            let parts: Vec<_> = parts
+                .map(|(count, what)| format!("{count} {what}"))
+                .collect();
             format!("{level:<9} {rows:>3} rows: {}", parts.join(", "))
         }
     };

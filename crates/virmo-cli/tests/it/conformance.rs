@@ -39,13 +39,18 @@ fn a_server_is_judged_by_what_it_does() {
     let plan = folder.path().join("plan.toml");
     std::fs::write(
         &plan,
-        "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'i', media_type = 'application/octet-stream' }\n\
+        "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'images/i', media_type = 'application/octet-stream' }\n\
          [[step]]\ncreate_vm = { node = 'v', image = 'i' }\n\
          [[step]]\nsuspend = { vm = 'v' }\n",
     )
     .unwrap();
     let images = folder.path().join("images");
-    let words = ["--plan", plan.to_str().unwrap(), "--images", images.to_str().unwrap()];
+    let words = [
+        "--plan",
+        plan.to_str().unwrap(),
+        "--images",
+        images.to_str().unwrap(),
+    ];
     let (server, url) = Background::serve(&words);
     let output = virmo(&["conformance", "--server", &url, "--seed", "002", "--json"]);
     drop(server);
