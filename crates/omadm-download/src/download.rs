@@ -91,7 +91,7 @@ pub struct Finished {
 
 impl Download {
     /// A download of this file that goes on where an earlier one of the same URI and media type
-    /// ended, or starts anew.
+    /// ended, or starts anew. The media type `*/*` is any.
     ///
     /// Nothing is changed before [`run`](Self::run).
     ///

@@ -1,6 +1,9 @@
 /// What a body without Content-Type is taken for. [RFC 9110 §8.3]
 pub(crate) const OCTET_STREAM: &str = "application/octet-stream";
 
+/// The media range that every media type is in. [RFC 9110 §12.5.1]
+pub(crate) const ANY: &str = "*/*";
+
 /// Whether two media types are the same apart from case and parameters. [RFC 9110 §8.3.1]
 pub(crate) fn same(a: &str, b: &str) -> bool {
     essence(a).eq_ignore_ascii_case(essence(b))

@@ -32,16 +32,51 @@ impl ResultCode {
     /// DCMO, of the range for vendors: the user refused.
     pub const DCMO_REFUSED: Self = Self(1451);
 
+    /// FUMO: it is done.
+    pub const FUMO_SUCCESS: Self = Self(200);
+    /// FUMO: the client failed.
+    pub const FUMO_CLIENT_ERROR: Self = Self(400);
+    /// FUMO: the user cancelled it.
+    pub const FUMO_USER_CANCELLED: Self = Self(401);
+    /// FUMO: the package is corrupted.
+    pub const FUMO_CORRUPTED: Self = Self(402);
+    /// FUMO: the package is for another device.
+    pub const FUMO_MISMATCH: Self = Self(403);
+    /// FUMO: the signature of the package does not fit.
+    pub const FUMO_INVALID: Self = Self(404);
+    /// FUMO: the package is not acceptable.
+    pub const FUMO_NOT_ACCEPTABLE: Self = Self(405);
+    /// FUMO: the download server wants credentials, or has none that are trusted.
+    pub const FUMO_AUTHENTICATION: Self = Self(406);
+    /// FUMO: the download server did not answer in time.
+    pub const FUMO_TIMED_OUT: Self = Self(407);
+    /// FUMO: the device cannot do that.
+    pub const FUMO_NOT_IMPLEMENTED: Self = Self(408);
+    /// FUMO: something else went wrong.
+    pub const FUMO_UNDEFINED: Self = Self(409);
+    /// FUMO: the update failed.
+    pub const FUMO_UPDATE_FAILED: Self = Self(410);
+    /// FUMO: the address is none, or nothing is there.
+    pub const FUMO_BAD_URL: Self = Self(411);
+    /// FUMO: the download server failed.
+    pub const FUMO_SERVER_ERROR: Self = Self(500);
+    /// FUMO: there is no room for the package.
+    pub const FUMO_DOWNLOAD_MEMORY: Self = Self(501);
+    /// FUMO: there is no room for the update.
+    pub const FUMO_UPDATE_MEMORY: Self = Self(502);
+    /// FUMO: the network failed.
+    pub const FUMO_NETWORK: Self = Self(503);
+
     /// The number.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// Whether the code is of the class 12xx.
+    /// Whether the code is of the class 12xx, or 2xx as FUMO has them.
     #[must_use]
     pub const fn is_success(self) -> bool {
-        self.0 / 100 == 12
+        matches!(self.0 / 100, 2 | 12)
     }
 }
 

@@ -191,6 +191,17 @@ impl<T: Clone> Ledger<T> {
         code: ResultCode,
         cx: &mut Context<'_, '_>,
     ) -> ExecResult {
+        self.report_as(report, code, cx, |_| {})
+    }
+
+    /// As [`report`](Self::report), with an alert of another shape.
+    pub(crate) fn report_as(
+        &self,
+        report: Option<Report>,
+        code: ResultCode,
+        cx: &mut Context<'_, '_>,
+        shape: impl FnOnce(&mut GenericAlert),
+    ) -> ExecResult {
         if let Some(report) = report {
             cx.effects.batch.remove(SPACE, report.uri.to_string());
             if report.by_alert {
@@ -199,6 +210,7 @@ impl<T: Clone> Ledger<T> {
                 alert.mark = (!code.is_success()).then_some(Mark::Warning);
                 alert.correlator = report.correlator;
                 alert.data = code.to_string();
+                shape(&mut alert);
                 cx.effects.alerts.push(alert);
             }
         }
@@ -239,18 +251,21 @@ pub(crate) fn answer(code: ResultCode) -> ExecResult {
 
 /// What a job brought back; a failure if it was lost or took too long.
 pub(crate) fn outcome<O: 'static>(end: JobEnd) -> Result<O, Failure> {
+    output(end).unwrap_or(Err(Failure::Failed))
+}
+
+/// What a job brought back; nothing if it was lost or took too long.
+pub(crate) fn output<O: 'static>(end: JobEnd) -> Option<O> {
     match end {
-        JobEnd::Finished(output) | JobEnd::Late(output) => output
-            .downcast::<Result<O, Failure>>()
-            .map_or(Err(Failure::Failed), |outcome| *outcome),
-        JobEnd::Lost | JobEnd::TimedOut => Err(Failure::Failed),
+        JobEnd::Finished(output) | JobEnd::Late(output) => {
+            output.downcast().ok().map(|output| *output)
+        }
+        JobEnd::Lost | JobEnd::TimedOut => None,
     }
 }
 
-/// The work of a job that [`outcome`] reads.
-pub(crate) fn work<O: Send + 'static>(
-    work: impl FnOnce() -> Result<O, Failure> + Send + 'static,
-) -> Work {
+/// The work of a job that [`outcome`] and [`output`] read.
+pub(crate) fn work<O: Send + 'static>(work: impl FnOnce() -> O + Send + 'static) -> Work {
     Box::new(move || Box::new(work()))
 }
 
@@ -260,6 +275,12 @@ pub(crate) fn below(root: &Uri, path: &str) -> Uri {
     names.fold(root.clone(), |uri, name| {
         uri.child(name).unwrap_or_else(|_| uri.clone())
     })
+}
+
+/// The text of a leaf; empty if there is none.
+pub(crate) fn text(cx: &Context<'_, '_>, leaf: &Uri) -> String {
+    let leaf = cx.tree.node(leaf).and_then(|leaf| leaf.text());
+    leaf.unwrap_or_default().to_owned()
 }
 
 /// Whether a leaf holds `true`.

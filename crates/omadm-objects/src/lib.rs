@@ -3,6 +3,8 @@
 //!
 //! * [`Lawmo`] locks, unlocks and wipes what a [`Locker`] stands for.
 //! * [`Dcmo`] enables and disables the capabilities of a [`Switch`].
+//! * [`Fumo`] updates a [`Firmware`] with packages that come over DM, that the device downloads by a
+//!   [`Delivery`], or that the firmware downloads itself.
 //!
 //! Each is an [`omadm_mo::ManagementObject`] that can be mounted anywhere: what blocks comes out as a
 //! job, an operation in progress outlives a restart, and a result that comes late is told by an alert.
@@ -56,9 +58,16 @@
 
 mod code;
 mod dcmo;
+mod delivery;
+mod fumo;
 mod lawmo;
 mod ledger;
 
 pub use code::{Failure, ResultCode};
 pub use dcmo::{ALERT_DCMO, Capability, DCMO, Dcmo, DcmoOperation, Switch};
+pub use delivery::Delivery;
+pub use fumo::{
+    ALERT_FUMO_DEVICE, ALERT_FUMO_USER, FUMO, Firmware, Fumo, FumoOperation, FumoState, Package,
+    Updated,
+};
 pub use lawmo::{ALERT_LAWMO, LAWMO, Lawmo, LawmoOperation, LockState, Locker, WipeItem, Wiped};

@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf};
 
 use omadm_mo::{Definition, ddf};
-use omadm_objects::{DCMO, LAWMO};
+use omadm_objects::{DCMO, FUMO, LAWMO};
 use omadm_testkit::ddf::validate;
 
 fn golden(definition: &Definition) {
@@ -35,4 +35,10 @@ fn lawmo() {
 fn dcmo() {
     assert_eq!(DCMO.moid, "urn:oma:mo:oma-dcmo:1.0");
     golden(&DCMO);
+}
+
+#[test]
+fn fumo() {
+    assert_eq!(FUMO.moid, "urn:oma:mo:oma-fumo:1.0");
+    golden(&FUMO);
 }

@@ -584,7 +584,6 @@ pub(crate) enum Object {
     Vmimgmo,
     Lawmo,
     Dcmo,
-    #[value(hide = true)]
     Fumo,
     #[value(hide = true)]
     Scomo,

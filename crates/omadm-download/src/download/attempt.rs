@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use super::{Download, DownloadError, Environment, Progress};
 use crate::{
     Content, Ending, FetchErrorKind, FetchRequest, Receiver, ResponseHead, Resume,
-    media::{self, OCTET_STREAM},
+    media::{self, ANY, OCTET_STREAM},
     record::Record,
 };
 
@@ -225,7 +225,10 @@ impl<'a> Attempt<'a> {
         let expected = &self.download.record.media_type;
         let found = head.media_type.as_deref();
         let is = |media_type| media::same(found.unwrap_or(OCTET_STREAM), media_type);
-        if is(expected) || (self.environment.policy.accept_octet_stream && is(OCTET_STREAM)) {
+        if expected == ANY
+            || is(expected)
+            || (self.environment.policy.accept_octet_stream && is(OCTET_STREAM))
+        {
             return Ok(());
         }
         Err(Outcome::Failed(DownloadError::MediaType {

@@ -1,4 +1,5 @@
 //! Executing nodes of a [`Bench`], and reading what comes of it.
+#![allow(dead_code, reason = "each suite uses its part")]
 
 use omadm_core::GenericAlert;
 use omadm_session::request;
@@ -44,4 +45,23 @@ pub(crate) fn alerts(bench: &mut Bench) -> Vec<GenericAlert> {
         _ => None,
     };
     setup.commands.iter().filter_map(of).flatten().collect()
+}
+
+/// Compares with a file, or writes it with `UPDATE_GOLDEN=1`.
+pub(crate) fn golden(name: &str, text: &str) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/");
+    let path = std::path::Path::new(path).join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{name}");
+}
+
+/// The element of the Generic Alert in a message.
+pub(crate) fn generic_alert(message: &str) -> String {
+    let (before, after) = message.split_once("<Data>1226</Data>").unwrap();
+    let start = before.rfind("<Alert>").unwrap();
+    let (rest, _) = after.split_once("</Alert>").unwrap();
+    let text = format!("{}<Data>1226</Data>{rest}</Alert>", &before[start..]);
+    text.replace("><", ">\n<") + "\n"
 }

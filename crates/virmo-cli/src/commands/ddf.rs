@@ -3,7 +3,7 @@
 use virmo::{
     dm::{
         mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
-        objects::{DCMO, LAWMO},
+        objects::{DCMO, FUMO, LAWMO},
     },
     nodes::{VIRMO, VMIMGMO},
 };
@@ -30,7 +30,7 @@ fn definition(object: Object) -> Result<&'static Definition, Failure> {
         Object::Dmacc => Ok(&DM_ACC),
         Object::Lawmo => Ok(&LAWMO),
         Object::Dcmo => Ok(&DCMO),
-        Object::Fumo => Err(Failure::not_built("ddf fumo")),
+        Object::Fumo => Ok(&FUMO),
         Object::Scomo => Err(Failure::not_built("ddf scomo")),
     }
 }
