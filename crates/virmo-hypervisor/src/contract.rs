@@ -25,6 +25,7 @@ use crate::{
 mod guest;
 mod lifecycle;
 mod resources;
+mod switches;
 
 /// A back end under test, and the place its machines are kept in.
 ///
@@ -71,6 +72,10 @@ pub enum Need {
     Foreign,
     /// A guest that answers: [`Fixture::guest_message`].
     Guest,
+    /// [`Hypervisor::input_lock`].
+    InputLock,
+    /// [`Hypervisor::peripherals`].
+    Peripherals,
     /// A look into the guest: [`Fixture::progress`].
     Progress,
     /// At least one resource that can be changed.
@@ -84,6 +89,8 @@ impl fmt::Display for Need {
         f.write_str(match self {
             Self::Foreign => "machines of others",
             Self::Guest => "a guest that answers",
+            Self::InputLock => "a lock of the input",
+            Self::Peripherals => "peripherals that can be switched",
             Self::Progress => "a look into the guest",
             Self::Resources => "resources that can be changed",
             Self::Suspend => "suspend and resume",
@@ -209,6 +216,14 @@ checks! { ($)
     guest::only_a_running_guest_is_talked_to [Guest];
     /// A reply that is too long is an error, and the next exchange is not harmed.
     guest::a_reply_is_no_longer_than_it_may_be [Guest];
+    /// A peripheral is switched for one machine, whether it runs or not, and stays so.
+    switches::a_peripheral_is_switched_alone_and_stays_so [Peripherals];
+    /// What a machine could not have is not switched.
+    switches::only_what_a_machine_has_is_switched [Peripherals];
+    /// The input of one machine is locked, whether it runs or not, until it is unlocked.
+    switches::a_locked_input_stays_locked [InputLock];
+    /// Every call works on a locked machine, and the lock goes with the machine.
+    switches::a_locked_machine_obeys_its_owner [InputLock];
     /// A machine larger than the device, or than what is left of it, is not made.
     resources::no_machine_is_larger_than_what_is_left [Resources];
     /// Preparing changes nothing of the machine.
@@ -296,6 +311,8 @@ impl Bench<'_> {
                 // Only trying tells.
                 Need::Foreign | Need::Progress => true,
                 Need::Guest => self.fixture.guest_message().is_some(),
+                Need::InputLock => self.open().input_lock().is_some(),
+                Need::Peripherals => self.open().peripherals().is_some(),
                 Need::Resources => !changeable(&capabilities).is_empty(),
                 Need::Suspend => capabilities.suspend,
             };

@@ -6,8 +6,8 @@ use std::{
 
 use virmo_hypervisor::{
     Capabilities, ChangeHint, Erase, GuestChannel, Hypervisor, HypervisorError,
-    HypervisorErrorKind as Kind, Ledger, Listed, Machine, MachineState, Observed, Outcome,
-    PowerOff, Prepared, Resource, VmSpec,
+    HypervisorErrorKind as Kind, InputLock, Ledger, Listed, Machine, MachineState, Observed,
+    Outcome, Peripherals, PowerOff, Prepared, Resource, VmSpec,
     backend::{Change, failed},
 };
 use virmo_params::ResourceConfig;
@@ -198,6 +198,14 @@ impl Hypervisor for Simulator {
 
     fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError> {
         self.change(None, id, |change, record| change.undo(record, before))
+    }
+
+    fn peripherals(&self) -> Option<&dyn Peripherals> {
+        Some(self)
+    }
+
+    fn input_lock(&self) -> Option<&dyn InputLock> {
+        Some(self)
     }
 
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {

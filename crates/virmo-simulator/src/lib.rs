@@ -36,6 +36,9 @@
 //! machine running. It answers its host as a [`MemoryGuest`](virmo_guest::MemoryGuest), which
 //! [`Simulator::guest`] looks into; that one goes with the power and with the simulator.
 //!
+//! Each machine has a `bluetooth`, a `camera`, an `nfc`, a `usb` and a `wlan` that can be switched,
+//! and an input that can be locked; both are in its record, and change nothing else.
+//!
 //! # Guests that end
 //!
 //! A guest ends itself by [`Simulator::end_guest`], or from outside by a file `end-guest` in the
@@ -74,6 +77,7 @@ mod guest;
 mod hypervisor;
 mod record;
 mod simulator;
+mod switches;
 
 pub use fault::{Fault, FaultMode, InvalidFault, Operation};
 pub use guest::Misbehaviour;

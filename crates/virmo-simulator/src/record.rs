@@ -1,4 +1,4 @@
-use std::{fs, io, path::Path};
+use std::{collections::BTreeSet, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use virmo_hypervisor::{MachineState, Observed, backend};
@@ -27,6 +27,12 @@ pub(crate) struct Own {
     pub(crate) pending: Option<Pending>,
     /// How often the guest was resumed since it was booted.
     pub(crate) counter: u64,
+    /// Whether the user is kept out.
+    #[serde(default)]
+    pub(crate) locked: bool,
+    /// The peripherals it must not have.
+    #[serde(default)]
+    pub(crate) disabled: BTreeSet<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -59,6 +65,8 @@ impl Own {
             state: State::Off,
             pending: None,
             counter: 0,
+            locked: false,
+            disabled: BTreeSet::new(),
         }
     }
 

@@ -9,8 +9,8 @@ use std::{
 
 use virmo_hypervisor::{
     Capabilities, Effect, Erase, GuestChannel, Hypervisor, HypervisorError,
-    HypervisorErrorKind as Kind, Listed, Machine, MachineState as State, Observed, Outcome,
-    PowerOff, Prepared, Resource, Support, VmSpec,
+    HypervisorErrorKind as Kind, InputLock, Listed, Machine, MachineState as State, Observed,
+    Outcome, Peripheral, Peripherals, PowerOff, Prepared, Resource, Support, VmSpec,
 };
 use virmo_params::{Bytes, DeviceResources, ResourceConfig};
 use virmo_state::VmId;
@@ -36,6 +36,7 @@ pub(crate) enum Flaw {
     HandleOwnsMachines,
     ImageUnchecked,
     ListIsStale,
+    LockedIsStuck,
     NoAccounting,
     NothingReserved,
     PowersOnSuspended,
@@ -48,9 +49,12 @@ pub(crate) enum Flaw {
     ResumeReboots,
     RunningOnlyRecords,
     SuspendedTakesRam,
+    SwitchesAnything,
+    SwitchesOthers,
     TalksToThoseWhoSleep,
     UndoNeedsRoom,
     UndoOnlyDrops,
+    UnlocksAtBoot,
 }
 
 /// Each flaw with the check that sees it.
@@ -101,6 +105,16 @@ pub(crate) const FLAWS: &[(Flaw, &str)] = &[
         Flaw::RepliesAtAnyLength,
         "a_reply_is_no_longer_than_it_may_be",
     ),
+    (
+        Flaw::SwitchesOthers,
+        "a_peripheral_is_switched_alone_and_stays_so",
+    ),
+    (
+        Flaw::SwitchesAnything,
+        "only_what_a_machine_has_is_switched",
+    ),
+    (Flaw::UnlocksAtBoot, "a_locked_input_stays_locked"),
+    (Flaw::LockedIsStuck, "a_locked_machine_obeys_its_owner"),
     (Flaw::NoAccounting, "no_machine_is_larger_than_what_is_left"),
     (Flaw::PrepareApplies, "preparing_changes_nothing"),
     (Flaw::CommitIsForgotten, "a_commit_is_effective_and_lasting"),
@@ -140,6 +154,8 @@ struct Vm {
     config: ResourceConfig,
     prepared: Option<ResourceConfig>,
     progress: u64,
+    disabled: BTreeSet<String>,
+    locked: bool,
 }
 
 /// What outlives a handle.
@@ -283,7 +299,65 @@ impl GuestChannel for Reference {
     }
 }
 
+const PERIPHERALS: [&str; 2] = ["camera", "usb"];
+
+fn outcome(changed: bool) -> Answer {
+    Ok(match changed {
+        true => Outcome::Done,
+        false => Outcome::AlreadyDone,
+    })
+}
+
+impl Peripherals for Reference {
+    fn list(&self, id: &VmId) -> Answer<Vec<Peripheral>> {
+        self.vm(id, |vm| {
+            let list = PERIPHERALS.map(|name| Peripheral::new(name, !vm.disabled.contains(name)));
+            Ok(list.into())
+        })
+    }
+
+    fn set_enabled(&self, id: &VmId, peripheral: &str, enabled: bool) -> Answer {
+        if !PERIPHERALS.contains(&peripheral) && !self.is(Flaw::SwitchesAnything) {
+            return refuse(Kind::NotSupported);
+        }
+        let mut vms = self.vms();
+        if self.is(Flaw::SwitchesOthers) {
+            for vm in vms.values_mut() {
+                vm.disabled.insert(peripheral.to_owned());
+            }
+        }
+        match vms.get_mut(id) {
+            Some(vm) if enabled => outcome(vm.disabled.remove(peripheral)),
+            Some(vm) => {
+                let is_new = vm.disabled.insert(peripheral.to_owned());
+                outcome(is_new || self.is(Flaw::SwitchesOthers))
+            }
+            None => refuse(Kind::NotFound),
+        }
+    }
+}
+
+impl InputLock for Reference {
+    fn set_locked(&self, id: &VmId, locked: bool) -> Answer {
+        self.vm(id, |vm| {
+            outcome(std::mem::replace(&mut vm.locked, locked) != locked)
+        })
+    }
+
+    fn is_locked(&self, id: &VmId) -> Answer<bool> {
+        self.vm(id, |vm| Ok(vm.locked))
+    }
+}
+
 impl Hypervisor for Reference {
+    fn peripherals(&self) -> Option<&dyn Peripherals> {
+        Some(self)
+    }
+
+    fn input_lock(&self) -> Option<&dyn InputLock> {
+        Some(self)
+    }
+
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {
         Some(self)
     }
@@ -350,6 +424,8 @@ impl Hypervisor for Reference {
             config: spec.resources.clone(),
             prepared: None,
             progress: 0,
+            disabled: BTreeSet::new(),
+            locked: false,
         };
         vms.insert(spec.id.clone(), vm);
         self.place.files.lock().unwrap().insert(spec.id.to_string());
@@ -365,6 +441,10 @@ impl Hypervisor for Reference {
                 State::Running => return Ok(Outcome::AlreadyDone),
                 ref state => return Err(HypervisorError::invalid_state(state.clone())),
             }
+            if vm.locked && self.is(Flaw::LockedIsStuck) {
+                return refuse(Kind::NotSupported);
+            }
+            vm.locked &= !self.is(Flaw::UnlocksAtBoot);
             if self.is(Flaw::BootsFromTheImage) && !vm.image.exists() {
                 return refuse(Kind::Image);
             }
