@@ -205,17 +205,17 @@ fn what_cannot_be_saved_is_not_lost() {
         return;
     }
     let place = Place::new();
-    let audio = UsbDevice::new("usb-audio");
-    let qemu = Qemu::builder(place.root()).peripheral("audio", audio);
+    let pen = UsbDevice::new("usb-wacom-tablet");
+    let qemu = Qemu::builder(place.root()).peripheral("pen", pen);
     let qemu = qemu.open().unwrap();
     qemu.create(&spec(&place)).unwrap();
     qemu.power_on(&id()).unwrap();
     let refused = qemu.suspend(&id()).unwrap_err().to_string();
-    assert!(refused.contains("usb-audio"), "{refused}");
+    assert!(refused.contains("wacom"), "{refused}");
     assert_eq!(qemu.observe(&id()).unwrap().state, MachineState::Running);
     let before = place.count("vm-1");
     assert!(soon(|| place.count("vm-1") > before));
-    qemu.set_enabled(&id(), "audio", false).unwrap();
+    qemu.set_enabled(&id(), "pen", false).unwrap();
     assert!(is_plugged(&place, &[]));
     assert_eq!(qemu.suspend(&id()).unwrap(), Outcome::Done);
 }
