@@ -24,7 +24,7 @@ use virmo_state::VmId;
 use crate::{
     Network, Qemu,
     machine::{Folder, Found, Own, Pending, Record},
-    process,
+    process::{self, Living},
     qemu::{lock, unanswered},
     qmp::{Qmp, QmpError},
 };
@@ -288,9 +288,9 @@ impl Qemu {
     /// Ends the process of a machine, if there is one.
     pub(crate) fn end(&self, folder: &Folder) -> Result<(), HypervisorError> {
         let unreadable = |error| failed("cannot end the QEMU in", &folder.0, error);
-        if process::alive(folder).map_err(unreadable)?.is_none() {
+        let Some(living) = Living::find(folder).map_err(unreadable)? else {
             return Ok(());
-        }
+        };
         let asked = Qmp::connect(
             &folder.qmp(),
             self.patience.min(std::time::Duration::from_secs(2)),
@@ -300,8 +300,8 @@ impl Qemu {
             Ok(_) | Err(QmpError::Broken(_)) => self.patience,
             Err(_) => std::time::Duration::ZERO,
         };
-        if process::wait_dead(folder, grace).map_err(unreadable)?
-            || process::kill(folder, self.patience).map_err(unreadable)?
+        if living.wait(grace).map_err(unreadable)?
+            || living.kill(self.patience).map_err(unreadable)?
         {
             self.steps.step();
             return Ok(());

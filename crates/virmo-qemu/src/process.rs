@@ -4,12 +4,19 @@ use std::{
     ffi::OsString,
     fs::{self, File},
     io,
+    os::fd::OwnedFd,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use rustix::process::{Flock, FlockOffsetType, FlockType, Pid, Signal, fcntl_getlk, kill_process};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{
+        Flock, FlockOffsetType, FlockType, Pid, PidfdFlags, Signal, fcntl_getlk, pidfd_open,
+        pidfd_send_signal,
+    },
+};
 use virmo_hypervisor::backend::{remove, wait_for};
 
 use crate::{
@@ -45,20 +52,48 @@ pub(crate) fn alive(folder: &Folder) -> io::Result<Option<Pid>> {
     Ok(held.and_then(|lock| lock.pid))
 }
 
-/// Waits until there is no QEMU any more; whether that came true in time.
-pub(crate) fn wait_dead(folder: &Folder, within: Duration) -> io::Result<bool> {
-    wait_for(within, || Ok(alive(folder)?.is_none()))
-}
+/// A living QEMU, held so that no other process is taken for it. It gives up its pid file before it
+/// gives up everything else: that it has ended tells the process.
+pub(crate) struct Living(OwnedFd);
 
-/// Ends QEMU whatever it does; whether it is gone.
-pub(crate) fn kill(folder: &Folder, within: Duration) -> io::Result<bool> {
-    if let Some(pid) = alive(folder)? {
-        match kill_process(pid, Signal::KILL) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(error.into()),
+impl Living {
+    /// The living QEMU of a machine.
+    pub(crate) fn find(folder: &Folder) -> io::Result<Option<Self>> {
+        let Some(pid) = alive(folder)? else {
+            return Ok(None);
+        };
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) => Ok(Some(Self(process))),
+            Err(rustix::io::Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
-    wait_dead(folder, within)
+
+    /// Waits until it has ended; whether that came true in time.
+    pub(crate) fn wait(&self, within: Duration) -> io::Result<bool> {
+        let deadline = Instant::now() + within;
+        loop {
+            let rest = deadline.saturating_duration_since(Instant::now());
+            let rest = Timespec::try_from(rest).unwrap_or(Timespec {
+                tv_sec: i64::MAX,
+                tv_nsec: 0,
+            });
+            let mut ended = [PollFd::new(&self.0, PollFlags::IN)];
+            match poll(&mut ended, Some(&rest)) {
+                Ok(ready) => return Ok(ready > 0),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Ends it whatever it does; whether it is gone.
+    pub(crate) fn kill(&self, within: Duration) -> io::Result<bool> {
+        match pidfd_send_signal(&self.0, Signal::KILL) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => self.wait(within),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// Why QEMU is not there.
@@ -78,8 +113,31 @@ pub(crate) enum StartError {
     Slow,
 }
 
+/// How long a QEMU that was seen ended may hold its disk.
+const LINGERING: Duration = Duration::from_secs(2);
+
 /// Starts QEMU with the guest stopped, and returns when it answers to QMP.
 pub(crate) fn start(
+    program: &Path,
+    accelerator: Accelerator,
+    folder: &Folder,
+    id: &str,
+    record: &Record,
+    start: Start,
+    within: Duration,
+) -> Result<(), StartError> {
+    let deadline = Instant::now() + LINGERING;
+    loop {
+        match start_once(program, accelerator, folder, id, record, start, within) {
+            Err(StartError::Refused(why)) if why.contains("lock") && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            started => return started,
+        }
+    }
+}
+
+fn start_once(
     program: &Path,
     accelerator: Accelerator,
     folder: &Folder,
@@ -118,7 +176,9 @@ pub(crate) fn start(
     if !ended {
         child.kill()?;
         child.wait()?;
-        kill(folder, within)?;
+        if let Some(living) = Living::find(folder)? {
+            living.kill(within)?;
+        }
         return Err(StartError::Slow);
     }
     match status.is_some_and(|status| status.success()) {

@@ -19,7 +19,7 @@ use crate::{
     Qemu,
     devices::Devices,
     machine::{Folder, Pending, Record},
-    process::{self, Start},
+    process::{self, Living, Start},
     qemu::{not_started, unanswered},
     qmp::{Qmp, QmpError},
 };
@@ -122,6 +122,10 @@ impl Qemu {
         timeout: Duration,
     ) -> Result<bool, HypervisorError> {
         let deadline = Instant::now() + timeout;
+        let unreadable = |error| failed("cannot read", &folder.pid(), error);
+        let Some(living) = Living::find(folder).map_err(unreadable)? else {
+            return Ok(true);
+        };
         let mut qmp = self.connect(id)?;
         loop {
             match qmp.execute("system_powerdown", json!({})) {
@@ -131,8 +135,7 @@ impl Qemu {
                 Err(error) => return Err(unanswered(error)),
             }
             let rest = deadline.saturating_duration_since(Instant::now());
-            let ended = process::wait_dead(folder, rest.min(BUTTON))
-                .map_err(|error| failed("cannot read", &folder.pid(), error))?;
+            let ended = living.wait(rest.min(BUTTON)).map_err(unreadable)?;
             if ended || Instant::now() >= deadline {
                 return Ok(ended);
             }
