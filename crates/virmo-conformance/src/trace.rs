@@ -167,6 +167,17 @@ impl Trace {
         })
     }
 
+    /// What was to be written to leaves below `root` that end so, whether the device took it or not.
+    pub(crate) fn tried<'t>(
+        &'t self,
+        root: &'t str,
+        end: &'t str,
+    ) -> impl Iterator<Item = &'t str> {
+        let writes = ["Add", "Replace"].into_iter();
+        let all = writes.flat_map(move |name| self.all(name, root, end));
+        all.filter_map(|(_, sent)| sent.data.as_deref())
+    }
+
     /// Writes of a leaf before a place: the last of Add and Replace that succeeded.
     pub(crate) fn written(&self, uri: &str, before: usize) -> Option<&str> {
         let sent = self.sent.get(..before)?;

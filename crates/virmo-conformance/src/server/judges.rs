@@ -20,6 +20,10 @@ pub(super) fn delivery(trace: &Trace, verdicts: &mut Verdicts) {
         "VR-038", "VR-047", "VR-053", "VR-154", "VR-164", "VR-165", "VR-174", "VR-179", "VR-180",
         "VR-282",
     ];
+    for media in trace.tried(IMAGES, "/MediaType") {
+        let holds = is_media_type(media);
+        verdicts.check(&["VR-164"], holds, format_args!("MediaType {media:?}"));
+    }
     if downloads.is_empty() {
         verdicts.unseen(&rows, "the server delivers no image");
         return;
@@ -50,11 +54,6 @@ pub(super) fn delivery(trace: &Trace, verdicts: &mut Verdicts) {
             &["VR-165", "VR-179"],
             !media.is_empty(),
             "MediaType is not set",
-        );
-        verdicts.check(
-            &["VR-164"],
-            is_media_type(media),
-            format_args!("MediaType {media:?}"),
         );
         let uri = written("DownloadURI");
         verdicts.check(
@@ -91,6 +90,11 @@ pub(super) fn creation(trace: &Trace, verdicts: &mut Verdicts) {
         "VR-024", "VR-031", "VR-039", "VR-048", "VR-097", "VR-098", "VR-100", "VR-101", "VR-102",
         "VR-103", "VR-126", "VR-187", "VR-192", "VR-193", "VR-265", "VR-282",
     ];
+    for text in trace.tried(VMS, "/CreateParams") {
+        let rows = ["VR-097", "VR-098", "VR-100", "VR-101", "VR-103", "VR-192"];
+        let holds = text.parse::<CreateParams>().is_ok();
+        verdicts.check(&rows, holds, format_args!("CreateParams {text:?}"));
+    }
     if creates.is_empty() {
         verdicts.unseen(&rows, "the server creates no VM");
         return;
@@ -115,11 +119,6 @@ pub(super) fn creation(trace: &Trace, verdicts: &mut Verdicts) {
         );
         let text = params.unwrap_or_default();
         let parsed = text.parse::<CreateParams>();
-        verdicts.check(
-            &["VR-097", "VR-098", "VR-100", "VR-101", "VR-103", "VR-192"],
-            parsed.is_ok(),
-            format_args!("CreateParams {text:?}"),
-        );
         let image = parsed.map(|params| params.image.to_string());
         let known = image.is_ok_and(|image| {
             let mut read = trace.sent.iter().take(at).filter(|sent| {
@@ -171,6 +170,14 @@ pub(super) fn resources(trace: &Trace, verdicts: &mut Verdicts) {
         .all("Exec", "./VirMO/Operations/", "ApplyChanges")
         .collect();
     let rows = ["VR-028", "VR-111", "VR-112", "VR-114", "VR-123"];
+    for text in trace.tried(VMS, "/Resources/NewConfig") {
+        let holds = text.is_empty() || text.parse::<ResourceConfig>().is_ok();
+        verdicts.check(
+            &["VR-111", "VR-112", "VR-114", "VR-123"],
+            holds,
+            format_args!("NewConfig {text:?}"),
+        );
+    }
     if applied.is_empty() {
         verdicts.unseen(&rows, "the server applies no resources");
     }
@@ -184,14 +191,6 @@ pub(super) fn resources(trace: &Trace, verdicts: &mut Verdicts) {
             !news.is_empty(),
             "there is no NewConfig to apply",
         );
-        for new in news {
-            let text = new.data.as_deref().unwrap_or_default();
-            verdicts.check(
-                &["VR-111", "VR-112", "VR-114", "VR-123"],
-                text.is_empty() || text.parse::<ResourceConfig>().is_ok(),
-                format_args!("NewConfig {text:?}"),
-            );
-        }
         verdicts.check(
             &["VR-028"],
             matches!(exec.status, Some(200 | 202)),
