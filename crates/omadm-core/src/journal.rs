@@ -25,7 +25,8 @@ impl Space {
     pub const NONCES: Self = Self("nonces");
     /// Notifications that were taken; `omadm-client`.
     pub const NOTIFICATIONS: Self = Self("notifications");
-    /// Bootstrap documents whose MAC was found wrong; `omadm-client`.
+    /// Bootstrap documents whose MAC was found wrong; `omadm-client`. Those for the guests of VMs that
+    /// are not created yet; `virmo-client`.
     pub const BOOTSTRAPS: Self = Self("bootstraps");
     /// Counters of identifiers that are never given out twice; any crate, under keys of its own.
     pub const IDS: Self = Self("ids");

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::StatusCode;
+use omadm_core::{Journal, StatusCode};
 use omadm_tree::TreeError;
 use virmo_hypervisor::{
     Erase, Hypervisor, HypervisorError, HypervisorErrorKind, MachineState, PowerOff, VmSpec,
@@ -14,6 +14,7 @@ use virmo_hypervisor::{
 use virmo_state::{Primitive, VmId, VmState};
 
 use crate::{
+    bootstrap,
     intent::{Making, VmIntent},
     table::{Direction, Next, Seen, Step, next},
 };
@@ -21,6 +22,7 @@ use crate::{
 /// Brings primitives to their end on the machine itself; what a job runs.
 pub(crate) struct Driver {
     pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) journal: Arc<dyn Journal>,
     pub(crate) graceful: Option<Duration>,
     pub(crate) erase: Erase,
     /// Thrown when the job was given up: its failure is reported.
@@ -147,7 +149,13 @@ impl Driver {
         let (hypervisor, vm) = (&self.hypervisor, &intent.vm);
         match step {
             Step::Create => match &intent.making {
-                Some(making) => hypervisor.create(&spec(vm, making)),
+                Some(making) => {
+                    let mut spec = spec(vm, making);
+                    spec.bootstrap = bootstrap::load(&*self.journal, vm).map_err(|error| {
+                        HypervisorError::new(HypervisorErrorKind::Backend).caused_by(error)
+                    })?;
+                    hypervisor.create(&spec)
+                }
                 None => return Err(HypervisorError::new(HypervisorErrorKind::Image)),
             },
             Step::PowerOn => hypervisor.power_on(vm),

@@ -90,6 +90,17 @@
 //!
 //! A value that is well written but lacks a key is taken, and judged when it is used.
 //!
+//! # A DM client in the guest
+//!
+//! A server that wants to manage the guest of a VM by a DM client of its own writes the bootstrap
+//! document for it to `VirMO/<x>/Ext/Bootstrap` before Create, with the document's media type as
+//! Type: a message of the DM profile in XML or WBXML. The leaf reads as empty from then on; the
+//! document goes to the hypervisor with Create, always as
+//! `application/vnd.syncml.dm+wbxml` without a MAC
+//! ([`VmSpec::bootstrap`](virmo_hypervisor::VmSpec::bootstrap)), and the device forgets it once the
+//! VM is there. A document of another type is refused with 415, one that cannot be read with 400,
+//! one for a VM that is created with 405. [VirMO §11.1.3]
+//!
 //! # Questions to the user of a VM
 //!
 //! With a [`VmUserInterface`] every VM has `UI` and `Operations/ExecUICmd`. [VirMO §11.2.2]
@@ -107,6 +118,7 @@
 //! | 215 | not asked, or asked in vain: the VM left Running, cannot be reached, or the device was restarted; the Exec ends with 500 |
 
 mod apply;
+mod bootstrap;
 mod client;
 mod drive;
 mod event;

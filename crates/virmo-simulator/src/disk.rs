@@ -40,6 +40,20 @@ impl Disk {
         Ok(())
     }
 
+    /// Makes a file that holds secrets, for its owner alone.
+    pub(crate) fn secret(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut options = File::options();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(path)?;
+        self.step();
+        file.write_all(content)?;
+        self.sync(&file)?;
+        self.step();
+        Ok(())
+    }
+
     /// Changes the length of a file.
     pub(crate) fn set_len(&self, path: &Path, len: u64) -> io::Result<()> {
         let file = File::options().write(true).open(path)?;

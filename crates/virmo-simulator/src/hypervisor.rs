@@ -15,7 +15,7 @@ use virmo_state::VmId;
 
 use crate::{
     Operation, Simulator,
-    record::{self, DISK, Found, Own, Pending, Record, State, observed},
+    record::{self, BOOTSTRAP, DISK, Found, Own, Pending, Record, State, observed},
     simulator::{Run, Stop, id_of},
 };
 
@@ -241,7 +241,16 @@ impl Simulator {
         fits(&record, &spec.resources)?;
 
         let folder = self.new_folder(&spec.id);
-        if let Err(error) = self.fill(&folder, image, &record) {
+        let filled = self.fill(&folder, image, &record).and_then(|()| {
+            let Some(bootstrap) = &spec.bootstrap else {
+                return Ok(());
+            };
+            let path = folder.join(BOOTSTRAP);
+            self.disk
+                .secret(&path, bootstrap.expose())
+                .map_err(|error| failed("cannot make", &path, error))
+        });
+        if let Err(error) = filled {
             // The error that matters is the first.
             let _ = self.disk.remove(&folder);
             return Err(error.into());

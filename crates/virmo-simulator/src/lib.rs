@@ -66,6 +66,8 @@
 //!
 //! # The folder
 //!
+//! A machine's `bootstrap` is the document for a DM client in its guest, if it has one.
+//!
 //! `lock` is locked while a simulator has the folder open; the lock goes with the process.
 //! `machines/<id>/` holds `machine.json` and `disk`. A folder there whose record is missing or
 //! carries another owner's mark is a machine of others. `scratch/` holds what is being made or

@@ -6,6 +6,9 @@ use virmo_hypervisor::{MachineState, Observed, backend};
 /// The file of its disk.
 pub(crate) const DISK: &str = "disk";
 
+/// The bootstrap document for a DM client in the guest.
+pub(crate) const BOOTSTRAP: &str = "bootstrap";
+
 /// The file that ends the guest from outside.
 pub(crate) const END: &str = "end-guest";
 

@@ -24,6 +24,7 @@ mod conformance;
 mod demo;
 mod ends;
 mod foreign;
+mod guests;
 #[cfg(feature = "tls")]
 mod https;
 mod interaction;

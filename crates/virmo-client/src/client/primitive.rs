@@ -9,7 +9,7 @@ use virmo_state::{ImageState, Primitive, VmId, VmState};
 
 use super::{Output, VirmoClient, output, vm::unusable};
 use crate::{
-    CpuPolicy, Event, Recovery,
+    CpuPolicy, Event, Recovery, bootstrap,
     drive::{Driver, End, Failure, Outcome},
     intent::{Making, Reply, VmIntent},
     ledger::{After, Subject, VmTask},
@@ -124,6 +124,7 @@ impl VirmoClient {
         let given_up = Arc::new(AtomicBool::new(false));
         let driver = Driver {
             hypervisor: Arc::clone(&self.hypervisor),
+            journal: Arc::clone(&self.journal),
             graceful: self.policy.graceful_power_off,
             erase: self.policy.erase,
             given_up: Arc::clone(&given_up),
@@ -323,6 +324,7 @@ impl VirmoClient {
             set(cx, &self.roots.vm_node(node, VmNode::CurrentConfig), value)?;
         }
         if made.is_some() {
+            bootstrap::forget(&mut cx.effects.batch, vm);
             clear(cx, &self.roots.vm_node(node, VmNode::NewConfig))?;
         }
         if state == VmState::Deleted {

@@ -6,7 +6,10 @@ use virmo_params::{CreateParams, ParamsError, ParamsErrorKind, ResourceConfig};
 use virmo_state::{VmId, VmState};
 
 use super::VirmoClient;
-use crate::nodes::{VmView, deleted, set};
+use crate::{
+    bootstrap,
+    nodes::{VmView, deleted, set},
+};
 
 const REFUSED: Refusal = Refusal(StatusCode::COMMAND_NOT_ALLOWED);
 
@@ -28,6 +31,9 @@ impl VirmoClient {
             }
             (VmNode::CreateParams, _) if written => self.write_create_params(path.vm, cx),
             (VmNode::NewConfig, _) if written => self.write_new_config(path.vm, cx),
+            (VmNode::Ext, _) if bootstrap::is_leaf(&path.below) => {
+                self.stage_bootstrap(path.vm, change, cx)
+            }
             (VmNode::UiCommand, _) if written => self.write_question(path.vm, cx),
             _ => Ok(()),
         }
@@ -42,14 +48,51 @@ impl VirmoClient {
     }
 
     /// A VM that exists is never destroyed by an edit of the tree, only by its primitive.
-    fn delete_vm(&mut self, node: &str, cx: &Context<'_, '_>) -> Result<(), Refusal> {
+    fn delete_vm(&mut self, node: &str, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
         let uri = self.roots.vm(node);
         let before = |leaf: VmNode| deleted(cx, &leaf.of(&uri));
         if before(VmNode::State).as_deref() != Some("0") {
             return Err(REFUSED);
         }
-        let id = before(VmNode::VmId).and_then(|id| id.parse().ok());
+        let id: Option<VmId> = before(VmNode::VmId).and_then(|id| id.parse().ok());
+        if let Some(id) = &id {
+            bootstrap::forget(&mut cx.effects.batch, id);
+        }
         self.check_idle(id.as_ref())
+    }
+
+    /// A bootstrap document for a client in the guest is taken out of the tree.
+    fn stage_bootstrap(
+        &mut self,
+        node: &str,
+        change: &Change,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        // With the VM its document went.
+        let Some(vm) = self.vm(node, cx) else {
+            return Ok(());
+        };
+        if vm.state() != VmState::NotCreated || self.is_busy(&vm) {
+            return Err(REFUSED);
+        }
+        let id = vm.id().ok_or(Refusal(StatusCode::COMMAND_FAILED))?;
+        let document = match change.kind {
+            ChangeKind::Added | ChangeKind::Replaced { .. } => {
+                let leaf = cx.tree.node(&change.uri);
+                let value = leaf.and_then(|leaf| leaf.value());
+                let value = value.ok_or(REFUSED)?;
+                let document = bootstrap::document(value.media_type(), value.octets())?;
+                let hidden = Value::bin([]).with_media_type(value.media_type());
+                set(cx, &change.uri, hidden)?;
+                document
+            }
+            _ => None,
+        };
+        match document {
+            Some(document) => bootstrap::save(&mut cx.effects.batch, &id, &document),
+            None => bootstrap::forget(&mut cx.effects.batch, &id),
+        }
+        Ok(())
     }
 
     fn write_create_params(&mut self, node: &str, cx: &Context<'_, '_>) -> Result<(), Refusal> {

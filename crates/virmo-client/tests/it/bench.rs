@@ -149,6 +149,8 @@ pub(crate) struct Bench {
     faults: Mutex<BTreeMap<usize, Fault>>,
     calls: AtomicUsize,
     pub(crate) log: Mutex<Vec<String>>,
+    /// The bootstrap documents that machines were made with.
+    pub(crate) bootstraps: Mutex<BTreeMap<VmId, Vec<u8>>>,
     gate: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
     /// Answers nothing but faults.
     pub(crate) unreachable: AtomicBool,
@@ -185,6 +187,7 @@ impl Bench {
             faults: Mutex::default(),
             calls: AtomicUsize::new(0),
             log: Mutex::default(),
+            bootstraps: Mutex::default(),
             gate: Mutex::default(),
             unreachable: AtomicBool::new(false),
             suspend: AtomicBool::new(true),
@@ -433,6 +436,10 @@ impl Hypervisor for Bench {
             };
             machines.machines.insert(id.clone(), kept);
             machines.litter.remove(&id);
+            if let Some(bootstrap) = &spec.bootstrap {
+                let document = bootstrap.expose().to_vec();
+                self.bootstraps.lock().unwrap().insert(id.clone(), document);
+            }
             Ok(Outcome::Done)
         })
     }

@@ -66,6 +66,8 @@ pub(crate) enum Edit<'a> {
     Add(&'a str),
     AddLeaf(&'a str, &'a str),
     AddMarkup(&'a str, &'a str),
+    /// With a media type.
+    AddOctets(&'a str, &'a str, &'a [u8]),
     ReplaceMarkup(&'a str, &'a str),
     Replace(&'a str, &'a str),
     Rename(&'a str, &'a str),
@@ -90,6 +92,11 @@ impl Edit<'_> {
             Self::Replace(uri, text) => {
                 let permit = permit(tree, AccessType::Replace, uri)?;
                 tree.replace(layout, permit, Value::chr(text))
+            }
+            Self::AddOctets(uri, media_type, octets) => {
+                let permit = permit(tree, AccessType::Add, uri)?;
+                let value = Value::bin(octets).with_media_type(media_type);
+                tree.add(layout, permit, NewNode::Leaf(value))
             }
             Self::AddMarkup(uri, text) => {
                 let permit = permit(tree, AccessType::Add, uri)?;

@@ -10,6 +10,7 @@
 
 mod atomics;
 mod bench;
+mod bootstraps;
 mod device;
 mod faults;
 mod images;
