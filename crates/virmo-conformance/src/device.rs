@@ -6,6 +6,7 @@ use virmo::{VmId, VmState, params::ResourceConfig};
 use crate::Failed;
 
 mod images;
+mod interaction;
 mod life;
 mod listen;
 mod nodes;
@@ -16,6 +17,7 @@ mod values;
 mod wire;
 
 pub(crate) use images::{A_DOWNLOAD_FAILS, AN_IMAGE_IS_DELETED, AN_IMAGE_IS_DELIVERED};
+pub(crate) use interaction::{A_USER_IS_ASKED, NODES_OF_INTERACTION};
 pub(crate) use life::A_VM_LIVES;
 pub(crate) use nodes::NODES_ARE_AS_PRINTED;
 pub(crate) use ours::DEVICE_ID;
@@ -115,6 +117,9 @@ pub trait Inside {
 
     /// Whether a file the device named is there.
     fn has_file(&mut self, path: &str) -> bool;
+
+    /// What users were asked so far: of which VM, or none for that of the device, and the text.
+    fn asked(&mut self) -> Vec<(Option<VmId>, String)>;
 
     /// Turns the device off and on again, and lets this go wrong once: `create:fail`, for one.
     ///

@@ -5,10 +5,11 @@ use std::time::Duration;
 use virmo::{
     ApplyResources, CreateVm, DeliverImage, Mounts, Operate, Procedure, TakeSnapshot,
     dm::{
-        core::Now,
+        core::{Interaction, Now, UserInteraction},
         server::{Config, Everyone, Request, Server as Engine},
         syncml::Encoding,
     },
+    server::AskVmUser,
 };
 
 use crate::{
@@ -108,6 +109,7 @@ fn programme(image_uri: &str) -> Result<Vec<Box<dyn Procedure>>, Failed> {
     let image = mounts.image("os").map_err(Failed::new)?;
     let config = "RAM=536870912&Storage=1073741824&CPU=50&Network=50";
     let config = config.parse().map_err(Failed::new)?;
+    let asked = UserInteraction::new(Interaction::Confirm, "Add the access point?");
     Ok(vec![
         Box::new(TakeSnapshot::new(mounts.clone())),
         Box::new(
@@ -117,6 +119,7 @@ fn programme(image_uri: &str) -> Result<Vec<Box<dyn Procedure>>, Failed> {
         Box::new(CreateVm::new(vm.clone(), image.clone()).with_description("a machine")),
         Box::new(Operate::delete_image(image)),
         Box::new(ApplyResources::new(&mounts, [("work", config)]).map_err(Failed::new)?),
+        Box::new(AskVmUser::new(vm.clone(), asked)),
         Box::new(Operate::suspend(vm.clone())),
         Box::new(Operate::resume(vm.clone())),
         Box::new(Operate::power_off(vm.clone())),
@@ -134,6 +137,7 @@ scenarios! {
     RESOURCES = resources;
     DELETION = deletion;
     SNAPSHOT = snapshot;
+    INTERACTION = interaction;
 }
 
-use judges::{creation, deletion, delivery, operations, resources, snapshot};
+use judges::{creation, deletion, delivery, interaction, operations, resources, snapshot};

@@ -15,7 +15,7 @@ mod flaws {
     pub(crate) mod server;
 }
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, thread};
 
 use virmo_conformance::{Conformance, Outcome, Proof, Row, Seed, rows};
 
@@ -28,47 +28,63 @@ fn rows_of(scenarios: &[&str]) -> Vec<&'static Row> {
     Seed::ALL.into_iter().flat_map(rows).filter(names).collect()
 }
 
-/// The rows of these scenarios that fail.
-fn red(mut subject: Conformance, scenarios: &[&str]) -> BTreeSet<&'static str> {
+/// The rows that failed, and what should have failed and did not.
+type Found = (BTreeSet<&'static str>, Vec<String>);
+
+/// The rows of these scenarios that fail, among which these are due.
+fn judged(name: &str, mut subject: Conformance, scenarios: &[&str], due: &[&str]) -> Found {
     let rows = rows_of(scenarios).into_iter();
     let failed = rows.filter(|row| matches!(subject.judge(row), Outcome::Failed(_)));
-    failed.map(|row| row.id).collect()
+    let red: BTreeSet<_> = failed.map(|row| row.id).collect();
+    let missing: Vec<_> = due.iter().filter(|row| !red.contains(**row)).collect();
+    let wrong =
+        (!missing.is_empty()).then(|| format!("{name}: {missing:?} do not fail, but {red:?} do"));
+    (red, wrong.into_iter().collect())
 }
 
-/// What a flaw has to turn red.
-fn missing(name: &str, red: &BTreeSet<&'static str>, due: &[&str]) -> Option<String> {
-    let missing: Vec<_> = due.iter().filter(|row| !red.contains(**row)).collect();
-    let found = missing.is_empty();
-    (!found).then(|| format!("{name}: {missing:?} do not fail, but {red:?} do"))
+fn sum(all: impl Iterator<Item = Found>) -> Found {
+    all.fold(
+        Found::default(),
+        |(mut found, mut wrong), (more, errors)| {
+            found.extend(more);
+            wrong.extend(errors);
+            (found, wrong)
+        },
+    )
 }
 
 #[test]
 fn every_flaw_is_found_and_every_row_can_fail() {
-    let (mut found, mut wrong) = (BTreeSet::new(), Vec::new());
-    for flaw in flaws::device::FLAWS {
-        let red = red(
-            Conformance::of_device(flaws::device::Flawed::new(flaw)),
-            flaw.scenarios,
-        );
-        wrong.extend(missing(flaw.name, &red, flaw.rows));
-        found.extend(red);
-    }
-    for flaw in flaws::machines::FLAWS {
-        let red = red(
-            Conformance::of_device(flaws::machines::device(flaw)),
-            flaw.scenarios,
-        );
-        wrong.extend(missing(flaw.name, &red, flaw.rows));
-        found.extend(red);
-    }
-    for flaw in flaws::server::FLAWS {
-        let red = red(
-            Conformance::of_server(flaws::server::Flawed::new(flaw)),
-            flaw.scenarios,
-        );
-        wrong.extend(missing(flaw.name, &red, flaw.rows));
-        found.extend(red);
-    }
+    let devices = || {
+        let flaws = flaws::device::FLAWS.iter();
+        sum(flaws.map(|flaw| {
+            let subject = Conformance::of_device(flaws::device::Flawed::new(flaw));
+            judged(flaw.name, subject, flaw.scenarios, flaw.rows)
+        }))
+    };
+    let machines = || {
+        let flaws = flaws::machines::FLAWS.iter();
+        sum(flaws.map(|flaw| {
+            let subject = Conformance::of_device(flaws::machines::device(flaw));
+            judged(flaw.name, subject, flaw.scenarios, flaw.rows)
+        }))
+    };
+    let servers = || {
+        let flaws = flaws::server::FLAWS.iter();
+        sum(flaws.map(|flaw| {
+            let subject = Conformance::of_server(flaws::server::Flawed::new(flaw));
+            judged(flaw.name, subject, flaw.scenarios, flaw.rows)
+        }))
+    };
+    let parts = thread::scope(|scope| {
+        let parts = [
+            scope.spawn(devices),
+            scope.spawn(machines),
+            scope.spawn(servers),
+        ];
+        parts.map(|part| part.join().unwrap())
+    });
+    let (found, wrong) = sum(parts.into_iter());
     let can_fail = |row: &Row| {
         // The scenarios of 003 and of the libraries have no subject to exchange.
         row.seed == Seed::Uve || ["VR-256", "VR-257"].contains(&row.id)

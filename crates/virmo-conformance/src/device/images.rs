@@ -37,7 +37,7 @@ fn provide(bench: &mut Bench<'_>, image: Image, media_type: &str) -> Result<Stri
 /// Executes Download and waits for its end; State then.
 fn download(bench: &mut Bench<'_>, node: &str) -> Result<(u16, Option<String>), Failed> {
     let status = bench.exec(&format!("{node}/Operations/Download"))?;
-    let end = |value: Option<&str>| !matches!(value, Some("0" | "1"));
+    let end = |value: Option<&str>| status >= 400 || !matches!(value, Some("0" | "1"));
     let state = bench.wait_for(&format!("{node}/State"), end)?;
     Ok((status, state))
 }

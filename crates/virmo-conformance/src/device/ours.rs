@@ -2,7 +2,7 @@ use std::{
     fs,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Sender},
     },
     thread::{self, JoinHandle},
@@ -12,9 +12,10 @@ use std::{
 use tempfile::TempDir;
 use virmo::{
     Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
+    client::{VmQuestion, VmUserInterface},
     dm::{
         client::{Config, Request, TransportFailure},
-        core::{Journal, MemoryJournal},
+        core::{Journal, MemoryJournal, UserAnswer, UserInteraction},
         download::{
             Cancel, Content, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver,
             ResponseHead, Validator,
@@ -22,8 +23,8 @@ use virmo::{
         mo::DevInfo,
         syncml::Encoding,
     },
-    hypervisor::{Hypervisor, Observed},
-    runtime::{ExchangeError, Handle, Reply, Transport},
+    hypervisor::{Hypervisor, HypervisorError, Observed},
+    runtime::{ExchangeError, Handle, Reply, Transport, Unattended, UserInterface},
 };
 
 use super::{
@@ -44,6 +45,7 @@ pub struct OurDevice {
     hypervisor: Option<Box<WrapHypervisor>>,
     server: Option<String>,
     http_images: bool,
+    person: Arc<Person>,
     running: Option<Running>,
 }
 
@@ -109,6 +111,8 @@ impl OurDevice {
         let builder = builder
             .state(folder.path().join("state"))
             .journal(Arc::clone(&journal))
+            .user_interface(Arc::clone(&self.person) as _)
+            .vm_user_interface(Arc::clone(&self.person) as _)
             .transport(Arc::new(Road(Mutex::new(outgoing))));
         let mut device = builder.build().map_err(Failed::new)?;
         let handle = device.handle();
@@ -207,6 +211,10 @@ impl Inside for OurDevice {
         fs::metadata(Path::new(path)).is_ok_and(|file| file.is_file())
     }
 
+    fn asked(&mut self) -> Vec<(Option<VmId>, String)> {
+        self.person.asked().clone()
+    }
+
     fn restart(&mut self, fault: Option<&str>) -> Result<(), Failed> {
         let mut running = self
             .running
@@ -271,6 +279,32 @@ impl Transport for Road {
         road.send(exchange).map_err(|_| lost())?;
         let body = answered.recv().map_err(|_| lost())?;
         Ok(Reply::new(request.encoding, body))
+    }
+}
+
+/// Says no to everything, and remembers who was asked what.
+#[derive(Debug, Default)]
+struct Person(Mutex<Vec<(Option<VmId>, String)>>);
+
+impl Person {
+    fn asked(&self) -> MutexGuard<'_, Vec<(Option<VmId>, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UserInterface for Person {
+    fn ask(&self, asked: &UserInteraction, over: &Cancel) -> UserAnswer {
+        self.asked().push((None, asked.text.clone()));
+        Unattended::Reject.ask(asked, over)
+    }
+}
+
+impl VmUserInterface for Person {
+    fn ask(&self, question: &VmQuestion<'_>, over: &Cancel) -> Result<UserAnswer, HypervisorError> {
+        let asked = question.asked;
+        self.asked()
+            .push((Some(question.vm.clone()), asked.text.clone()));
+        Ok(UserInterface::ask(&Unattended::Reject, asked, over))
     }
 }
 

@@ -34,7 +34,8 @@ rows! {
         "required nodes" by by!(device::NODES_ARE_AS_PRINTED);
     "VR-268" ScrO "C" "App. C.3 VirMO-T-003-O"
         "optional nodes" by by!(device::NODES_ARE_AS_PRINTED);
-    "VR-269" ScrM "C" "App. C.3 VirMO-T-004-M" "required nodes below optional ones" by Proof::None;
+    "VR-269" ScrM "C" "App. C.3 VirMO-T-004-M"
+        "required nodes below optional ones" by by!(device::NODES_OF_INTERACTION);
     "VR-270" ScrM "C" "App. C.4.1 VirMO-C-001-M"
         "VMID is given when the nodes are made" by by!(device::A_VM_LIVES);
     "VR-271" ScrM "C" "App. C.4.1 VirMO-C-002-M" "State follows the VM" by by!(device::A_VM_LIVES);

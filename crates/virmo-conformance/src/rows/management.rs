@@ -1,6 +1,6 @@
 //! Seed 002, clause 11: managing what is in a VM.
 
-use crate::{Proof, device};
+use crate::{Proof, device, server};
 
 rows! {
     Approved:
@@ -37,23 +37,28 @@ rows! {
     "VR-229" Step "C" "11.2.1 step 3" "the client can tell a command for a VM" by Proof::None;
     "VR-230" Must "C" "11.2.1 step 3" "a command below DMTree is for that VM" by Proof::None;
     "VR-231" Step "C" "11.2.1 step 3" "it is answered now or later" by Proof::None;
-    "VR-232" Stmt "B" "11.2.2" "alerts of user interaction are never for a VM" by Proof::None;
-    "VR-233" NodeOpt "C" "11.2.2 VirMO/<x>/UI" "node UI: optional, One, node, Get" by Proof::None;
+    "VR-232" Stmt "B" "11.2.2"
+        "alerts of user interaction are never for a VM" by by!(device::A_USER_IS_ASKED);
+    "VR-233" NodeOpt "C" "11.2.2 VirMO/<x>/UI"
+        "node UI: optional, One, node, Get" by by!(device::NODES_OF_INTERACTION);
     "VR-234" NodeReq "C" "11.2.2 VirMO/<x>/UI/Command"
-        "node UI/Command: One, xml, Get" by Proof::None;
-    "VR-235" Must "S" "11.2.2 UI/Command" "UI/Command is an Alert" by Proof::None;
+        "node UI/Command: One, xml, Get" by by!(device::NODES_OF_INTERACTION);
+    "VR-235" Must "S" "11.2.2 UI/Command"
+        "UI/Command is an Alert" by by!(device::A_USER_IS_ASKED, server::INTERACTION);
     "VR-236" NodeReq "C" "11.2.2 VirMO/<x>/UI/Result"
-        "node UI/Result: One, xml, Get, No Replace" by Proof::None;
-    "VR-237" Must "C" "11.2.2 UI/Result" "UI/Result is a Status" by Proof::None;
+        "node UI/Result: One, xml, Get, No Replace" by by!(device::NODES_OF_INTERACTION);
+    "VR-237" Must "C" "11.2.2 UI/Result" "UI/Result is a Status" by by!(device::A_USER_IS_ASKED);
     "VR-238" NodeOpt "C" "11.2.2 VirMO/<x>/Operations/ExecUICmd"
-        "node ExecUICmd: optional, One, null, Exec" by Proof::None;
-    "VR-239" Must "S" "11.2.2 ExecUICmd" "UI/Command is set before the Exec" by Proof::None;
-    "VR-240" Must "C" "11.2.2 ExecUICmd" "UI/Result is set after it" by Proof::None;
-    "VR-241" Must "S" "11.2.2 step 1" "the server sets UI/Command" by Proof::None;
-    "VR-242" Step "S" "11.2.2 step 2" "then it sends Exec to ExecUICmd" by Proof::None;
+        "node ExecUICmd: optional, One, null, Exec" by by!(device::NODES_OF_INTERACTION);
+    "VR-239" Must "S" "11.2.2 ExecUICmd"
+        "UI/Command is set before the Exec" by by!(server::INTERACTION);
+    "VR-240" Must "C" "11.2.2 ExecUICmd"
+        "UI/Result is set after it" by by!(device::A_USER_IS_ASKED);
+    "VR-241" Must "S" "11.2.2 step 1" "the server sets UI/Command" by by!(server::INTERACTION);
+    "VR-242" Step "S" "11.2.2 step 2" "then it sends Exec to ExecUICmd" by by!(server::INTERACTION);
     "VR-243" Must "C" "11.2.2 step 3"
-        "the client carries the command out for that VM" by Proof::None;
-    "VR-244" Must "C" "11.2.2 step 3" "then it sets UI/Result" by Proof::None;
-    "VR-245" Step "C" "11.2.2 step 4" "it answers now or later" by Proof::None;
-    "VR-246" Step "S" "11.2.2 step 5" "the server reads UI/Result then" by Proof::None;
+        "the client carries the command out for that VM" by by!(device::A_USER_IS_ASKED);
+    "VR-244" Must "C" "11.2.2 step 3" "then it sets UI/Result" by by!(device::A_USER_IS_ASKED);
+    "VR-245" Step "C" "11.2.2 step 4" "it answers now or later" by by!(device::A_USER_IS_ASKED);
+    "VR-246" Step "S" "11.2.2 step 5" "the server reads UI/Result then" by by!(server::INTERACTION);
 }

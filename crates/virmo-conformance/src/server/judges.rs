@@ -2,6 +2,10 @@
 
 use virmo::{
     VmState,
+    dm::{
+        core::AlertCode,
+        syncml::{Command, Encoding, Limits, decode_command},
+    },
     params::{CreateParams, DeviceResources, ResourceConfig},
 };
 
@@ -251,6 +255,46 @@ pub(super) fn snapshot(trace: &Trace, verdicts: &mut Verdicts) {
         let value = get.results.first().and_then(|value| value.parse().ok());
         let known = value.and_then(VmState::from_value).is_some();
         verdicts.check(&rows, known, format_args!("State {:?}", get.results));
+    }
+}
+
+/// [VirMO §11.2.2] as a server does it.
+pub(super) fn interaction(trace: &Trace, verdicts: &mut Verdicts) {
+    for text in trace.tried(VMS, "/UI/Command") {
+        let command = decode_command(text.as_bytes(), Encoding::Xml, &Limits::lenient());
+        let asks = command.is_ok_and(|command| match command {
+            Command::Alert(alert) => alert.code.is_some_and(AlertCode::is_user_interaction),
+            _ => false,
+        });
+        verdicts.check(
+            &["VR-235", "VR-241"],
+            asks,
+            format_args!("UI/Command {text:?}"),
+        );
+    }
+    let execs: Vec<_> = trace.all("Exec", VMS, "/Operations/ExecUICmd").collect();
+    if execs.is_empty() {
+        let rows = ["VR-235", "VR-239", "VR-241", "VR-242", "VR-246"];
+        verdicts.unseen(&rows, "the server asks no user of a VM");
+    }
+    for (at, exec) in execs {
+        let node = parent(&exec.uri);
+        let set = trace.written(&format!("{node}/UI/Command"), at);
+        verdicts.check(
+            &["VR-239", "VR-241"],
+            set.is_some_and(|text| !text.is_empty()),
+            "UI/Command is not set before ExecUICmd",
+        );
+        let taken = matches!(exec.status, Some(200 | 202));
+        verdicts.check(
+            &["VR-242"],
+            taken,
+            format_args!("ExecUICmd was answered with {:?}", exec.status),
+        );
+        let read = trace
+            .all("Get", &node, "/UI/Result")
+            .any(|(read, _)| read > at);
+        verdicts.check(&["VR-246"], read || !taken, "UI/Result is not read");
     }
 }
 

@@ -139,6 +139,7 @@ const IDS: &[&str] = &["ids_are_the_devices"];
 const PARAMS: &[&str] = &["create_params_are_read"];
 const NODES: &[&str] = &["nodes_are_as_printed"];
 const APPLIED: &[&str] = &["resources_are_applied"];
+const ASKED: &[&str] = &["a_user_is_asked"];
 const READ: &[&str] = &["configurations_are_read"];
 
 pub(crate) static FLAWS: &[Flaw] = &[
@@ -387,11 +388,15 @@ pub(crate) static FLAWS: &[Flaw] = &[
     },
     Flaw {
         name: "everything can be replaced",
-        scenarios: &["ids_are_the_devices", "nodes_are_as_printed"],
+        scenarios: &[
+            "ids_are_the_devices",
+            "nodes_are_as_printed",
+            "nodes_of_interaction",
+        ],
         rows: &[
-            "VR-032", "VR-090", "VR-094", "VR-151", "VR-159", "VR-161", "VR-089", "VR-093",
-            "VR-110", "VR-157", "VR-160", "VR-125", "VR-128", "VR-132", "VR-133", "VR-136",
-            "VR-130", "VR-131", "VR-167", "VR-170", "VR-267", "VR-268",
+            "VR-236", "VR-238", "VR-032", "VR-090", "VR-094", "VR-151", "VR-159", "VR-161",
+            "VR-089", "VR-093", "VR-110", "VR-157", "VR-160", "VR-125", "VR-128", "VR-132",
+            "VR-133", "VR-136", "VR-130", "VR-131", "VR-167", "VR-170", "VR-267", "VR-268",
         ],
         flaw: |message, _| status(message, "Replace", |code| code >= 400, 200),
     },
@@ -432,12 +437,12 @@ pub(crate) static FLAWS: &[Flaw] = &[
     },
     Flaw {
         name: "every format is bool",
-        scenarios: NODES,
+        scenarios: &["nodes_are_as_printed", "nodes_of_interaction"],
         rows: &[
-            "VR-086", "VR-088", "VR-089", "VR-092", "VR-093", "VR-096", "VR-109", "VR-110",
-            "VR-121", "VR-124", "VR-134", "VR-135", "VR-140", "VR-147", "VR-149", "VR-150",
-            "VR-153", "VR-155", "VR-156", "VR-157", "VR-160", "VR-163", "VR-166", "VR-173",
-            "VR-267", "VR-268",
+            "VR-233", "VR-234", "VR-236", "VR-086", "VR-088", "VR-089", "VR-092", "VR-093",
+            "VR-096", "VR-109", "VR-110", "VR-121", "VR-124", "VR-134", "VR-135", "VR-140",
+            "VR-147", "VR-149", "VR-150", "VR-153", "VR-155", "VR-156", "VR-157", "VR-160",
+            "VR-163", "VR-166", "VR-173", "VR-267", "VR-268",
         ],
         flaw: |message, _| value(message, "?prop=Format", |_| "bool".to_owned()),
     },
@@ -507,6 +512,61 @@ pub(crate) static FLAWS: &[Flaw] = &[
             value(message, "/DeviceResources", |_| {
                 "RAM=0;Storage=many".to_owned()
             })
+        },
+    },
+    Flaw {
+        name: "UI/Result stays empty",
+        scenarios: ASKED,
+        rows: &["VR-237", "VR-240", "VR-244"],
+        flaw: |message, _| value(message, "/UI/Result", |_| String::new()),
+    },
+    Flaw {
+        name: "UI/Result answers something else",
+        scenarios: ASKED,
+        rows: &["VR-237", "VR-244"],
+        flaw: |message, _| {
+            value(message, "/UI/Result", |text| {
+                text.replace("CmdRef>2<", "CmdRef>9<")
+            })
+        },
+    },
+    Flaw {
+        name: "anything is a question",
+        scenarios: ASKED,
+        rows: &["VR-235"],
+        flaw: |message, _| {
+            status(message, "Replace", |code| code >= 400, 200);
+            status(message, "Exec", |code| code >= 400, 200);
+            value(message, "/UI/Result", |_| String::new());
+        },
+    },
+    Flaw {
+        name: "nobody is asked",
+        scenarios: ASKED,
+        rows: &["VR-243", "VR-245"],
+        flaw: |message, asked| {
+            if asked.uri.ends_with("/ExecUICmd") {
+                status(message, "Exec", |_| true, 500);
+            }
+        },
+    },
+    Flaw {
+        name: "UI/Result changes by itself",
+        scenarios: ASKED,
+        rows: &["VR-232"],
+        flaw: |message, _| {
+            let at = message.header.msg_id;
+            value(message, "/UI/Result", |text| format!("{text}<!--{at}-->"));
+        },
+    },
+    Flaw {
+        name: "UI without Result",
+        scenarios: &["nodes_of_interaction"],
+        rows: &["VR-236", "VR-269"],
+        flaw: |message, asked| {
+            if asked.uri.ends_with("/UI/Result") {
+                status(message, "Get", |_| true, 404);
+            }
         },
     },
 ];

@@ -193,4 +193,22 @@ pub(crate) static FLAWS: &[Flaw] = &[
         rows: &["VR-025", "VR-197", "VR-198"],
         flaw: |message| astray(message, "/Operations/Delete", "x/Operations/Delete"),
     },
+    Flaw {
+        name: "a question that is none",
+        scenarios: &["interaction"],
+        rows: &["VR-235", "VR-241"],
+        flaw: |message| instead(message, "/UI/Command", "<Get><CmdID>1</CmdID></Get>"),
+    },
+    Flaw {
+        name: "a question to another VM",
+        scenarios: &["interaction"],
+        rows: &["VR-239", "VR-241", "VR-242"],
+        flaw: |message| astray(message, "/Operations/ExecUICmd", "x/Operations/ExecUICmd"),
+    },
+    Flaw {
+        name: "nobody reads the answer",
+        scenarios: &["interaction"],
+        rows: &["VR-246"],
+        flaw: |message| astray(message, "/UI/Result", "/UI/Command"),
+    },
 ];
