@@ -66,6 +66,34 @@ impl ResultCode {
     pub const FUMO_UPDATE_MEMORY: Self = Self(502);
     /// FUMO: the network failed.
     pub const FUMO_NETWORK: Self = Self(503);
+    /// SCOMO: the download failed.
+    pub const SCOMO_DOWNLOAD_FAILED: Self = Self(1402);
+    /// SCOMO: the download server wants credentials, or has none that are trusted.
+    pub const SCOMO_AUTHENTICATION: Self = Self(1403);
+    /// SCOMO: there is no room for the package.
+    pub const SCOMO_DOWNLOAD_MEMORY: Self = Self(1404);
+    /// SCOMO: the installation failed.
+    pub const SCOMO_INSTALL_FAILED: Self = Self(1405);
+    /// SCOMO: there is no room for the installation.
+    pub const SCOMO_INSTALL_MEMORY: Self = Self(1406);
+    /// SCOMO: the signature of the package does not fit.
+    pub const SCOMO_INVALID: Self = Self(1407);
+    /// SCOMO: the removal failed.
+    pub const SCOMO_REMOVE_FAILED: Self = Self(1408);
+    /// SCOMO: the activation failed.
+    pub const SCOMO_ACTIVATE_FAILED: Self = Self(1409);
+    /// SCOMO: the deactivation failed.
+    pub const SCOMO_DEACTIVATE_FAILED: Self = Self(1410);
+    /// SCOMO: the device cannot do that.
+    pub const SCOMO_NOT_IMPLEMENTED: Self = Self(1411);
+    /// SCOMO: something else went wrong.
+    pub const SCOMO_UNDEFINED: Self = Self(1412);
+    /// SCOMO: the device has no such environment, or rejects the package.
+    pub const SCOMO_ENVIRONMENT: Self = Self(1413);
+    /// SCOMO: the download server failed.
+    pub const SCOMO_SERVER_ERROR: Self = Self(1500);
+    /// SCOMO: the download server cannot be reached.
+    pub const SCOMO_SERVER_UNAVAILABLE: Self = Self(1501);
 
     /// The number.
     #[must_use]

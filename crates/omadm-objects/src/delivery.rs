@@ -109,6 +109,13 @@ impl Delivery {
         )
     }
 
+    /// The nodes something is known of, as far as their keys tell.
+    pub(crate) fn nodes(&self) -> Vec<Uri> {
+        let keys = Download::keys(&*self.journal).unwrap_or_default();
+        let nodes = keys.iter().map(|key| key.as_str().parse());
+        nodes.filter_map(Result::ok).collect()
+    }
+
     /// Has the next download of a node begin anew.
     pub(crate) fn forget(node: &Uri, batch: &mut Batch) {
         Download::forget(batch, &key(node));
@@ -175,6 +182,18 @@ impl Fault {
             Self::Network | Self::Unavailable => ResultCode::FUMO_NETWORK,
             Self::Server => ResultCode::FUMO_SERVER_ERROR,
             Self::TimedOut => ResultCode::FUMO_TIMED_OUT,
+        }
+    }
+
+    pub(crate) const fn scomo(self) -> ResultCode {
+        match self {
+            Self::Authentication => ResultCode::SCOMO_AUTHENTICATION,
+            Self::BadUrl | Self::Corrupted | Self::Device | Self::Network | Self::TimedOut => {
+                ResultCode::SCOMO_DOWNLOAD_FAILED
+            }
+            Self::Memory => ResultCode::SCOMO_DOWNLOAD_MEMORY,
+            Self::Server => ResultCode::SCOMO_SERVER_ERROR,
+            Self::Unavailable => ResultCode::SCOMO_SERVER_UNAVAILABLE,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! * [`Dcmo`] enables and disables the capabilities of a [`Switch`].
 //! * [`Fumo`] updates a [`Firmware`] with packages that come over DM, that the device downloads by a
 //!   [`Delivery`], or that the firmware downloads itself.
+//! * [`Scomo`] lists, downloads, installs, activates and removes [`Software`].
 //!
 //! Each is an [`omadm_mo::ManagementObject`] that can be mounted anywhere: what blocks comes out as a
 //! job, an operation in progress outlives a restart, and a result that comes late is told by an alert.
@@ -62,6 +63,7 @@ mod delivery;
 mod fumo;
 mod lawmo;
 mod ledger;
+mod scomo;
 
 pub use code::{Failure, ResultCode};
 pub use dcmo::{ALERT_DCMO, Capability, DCMO, Dcmo, DcmoOperation, Switch};
@@ -71,3 +73,6 @@ pub use fumo::{
     Updated,
 };
 pub use lawmo::{ALERT_LAWMO, LAWMO, Lawmo, LawmoOperation, LockState, Locker, WipeItem, Wiped};
+pub use scomo::{
+    ALERT_SCOMO, Component, Installation, SCOMO, Scomo, ScomoBranch, ScomoOperation, Software,
+};

@@ -5,7 +5,7 @@
 use std::{env, fs, path::PathBuf};
 
 use omadm_mo::{Definition, ddf};
-use omadm_objects::{DCMO, FUMO, LAWMO};
+use omadm_objects::{DCMO, FUMO, LAWMO, SCOMO};
 use omadm_testkit::ddf::validate;
 
 fn golden(definition: &Definition) {
@@ -41,4 +41,10 @@ fn dcmo() {
 fn fumo() {
     assert_eq!(FUMO.moid, "urn:oma:mo:oma-fumo:1.0");
     golden(&FUMO);
+}
+
+#[test]
+fn scomo() {
+    assert_eq!(SCOMO.moid, "urn:oma:mo:oma-scomo:1.0");
+    golden(&SCOMO);
 }

@@ -582,7 +582,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     /// Every Exec that was accepted is told once, whatever happens; State is one of the table, and a
     /// file is there only where State says so.
     #[test]

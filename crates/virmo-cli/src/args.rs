@@ -585,7 +585,6 @@ pub(crate) enum Object {
     Lawmo,
     Dcmo,
     Fumo,
-    #[value(hide = true)]
     Scomo,
     Devinfo,
     Devdetail,

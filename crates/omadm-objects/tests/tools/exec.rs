@@ -60,8 +60,8 @@ pub(crate) fn golden(name: &str, text: &str) {
 /// The element of the Generic Alert in a message.
 pub(crate) fn generic_alert(message: &str) -> String {
     let (before, after) = message.split_once("<Data>1226</Data>").unwrap();
-    let start = before.rfind("<Alert>").unwrap();
+    let (_, start) = before.rsplit_once("<Alert>").unwrap();
     let (rest, _) = after.split_once("</Alert>").unwrap();
-    let text = format!("{}<Data>1226</Data>{rest}</Alert>", &before[start..]);
+    let text = format!("<Alert>{start}<Data>1226</Data>{rest}</Alert>");
     text.replace("><", ">\n<") + "\n"
 }

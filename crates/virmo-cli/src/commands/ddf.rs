@@ -3,7 +3,7 @@
 use virmo::{
     dm::{
         mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
-        objects::{DCMO, FUMO, LAWMO},
+        objects::{DCMO, FUMO, LAWMO, SCOMO},
     },
     nodes::{VIRMO, VMIMGMO},
 };
@@ -31,6 +31,6 @@ fn definition(object: Object) -> Result<&'static Definition, Failure> {
         Object::Lawmo => Ok(&LAWMO),
         Object::Dcmo => Ok(&DCMO),
         Object::Fumo => Ok(&FUMO),
-        Object::Scomo => Err(Failure::not_built("ddf scomo")),
+        Object::Scomo => Ok(&SCOMO),
     }
 }

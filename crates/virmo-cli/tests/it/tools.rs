@@ -57,6 +57,7 @@ fn ddf_prints_the_files_of_the_library() {
         ("lawmo", "omadm-objects/ddf/LAWMO-V1_0.ddf"),
         ("dcmo", "omadm-objects/ddf/DCMO-V1_0.ddf"),
         ("fumo", "omadm-objects/ddf/FUMO-V1_0.ddf"),
+        ("scomo", "omadm-objects/ddf/SCOMO-V1_0.ddf"),
     ] {
         let output = virmo(&["ddf", object]);
         assert_eq!(output.status.code(), Some(0));

@@ -37,7 +37,6 @@ fn what_is_not_built_yet_says_so() {
             &["virmo", "--profile", "draft"],
             "--profile draft",
         ),
-        (&["ddf"], &["scomo"], "ddf scomo"),
     ] {
         let said = refused(&[start, words].concat());
         assert_eq!(said, format!("virmo: {named}: not built yet\n"));
