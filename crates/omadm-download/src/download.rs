@@ -1,6 +1,10 @@
 use omadm_core::{Batch, Journal, JournalError, Space};
+use sha2::{Digest as _, Sha256};
 
-use crate::{Cancel, Clock, DownloadKey, DownloadUri, Fetch, Sink, SinkErrorKind, record::Record};
+use crate::{
+    Cancel, Clock, DownloadKey, DownloadUri, Fetch, InstallStatus, Sink, SinkError, SinkErrorKind,
+    record::Record,
+};
 
 mod attempt;
 mod error;
@@ -8,7 +12,7 @@ mod policy;
 
 use attempt::{Attempt, Outcome};
 pub use error::DownloadError;
-pub use policy::Policy;
+pub use policy::{Policy, Rate};
 
 /// One file on its way from a URI to a [`Sink`], with its durable record in
 /// [`Space::DOWNLOADS`].
@@ -157,15 +161,54 @@ impl Download {
         batch.remove(Space::DOWNLOADS, key.as_str());
     }
 
+    /// Lets the file be good only if it has this SHA-256 digest; `None`: whatever it has.
+    #[must_use]
+    pub fn with_digest(mut self, digest: Option<[u8; 32]>) -> Self {
+        if self.record.digest != digest {
+            self.change(|record| record.digest = digest);
+        }
+        self
+    }
+
     /// Brings the file to its final place. Blocks until that is done, it has failed for good, or
     /// it is cancelled; `progress` hears of every piece.
+    ///
+    /// What is found at the URI may be a [`Descriptor`]: the file is then fetched from where that
+    /// says, has to be what it says, and what comes of it is reported. It is in its place only if
+    /// the report of that was taken. [DLOTA 1.0]
     ///
     /// The record stays, also after success: see [`forget`](Self::forget). Running a finished
     /// download again answers the same at once.
     ///
     /// # Errors
-    /// A [`DownloadError`]. What is safe stays so, and a later run goes on from it.
+    /// A [`DownloadError`]. What is safe stays so, and a later run goes on from it; nothing stays of
+    /// a file that was reported as failed, or has another digest.
     pub fn run(
+        &mut self,
+        environment: &Environment<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Finished, DownloadError> {
+        let result = self.bring(environment, progress);
+        if let Err(error) = &result {
+            self.settle(error, environment);
+        }
+        result
+    }
+
+    /// Reports that the file is not wanted any more, if somebody has to hear of it, once.
+    pub fn abandon(&self, fetch: &dyn Fetch, cancel: &Cancel) {
+        let notify = self
+            .record
+            .object
+            .as_ref()
+            .and_then(|it| it.notify.as_ref());
+        if let Some(uri) = notify {
+            // Nobody waits for it.
+            drop(fetch.report(uri, &line(InstallStatus::DEVICE_ABORTED), cancel));
+        }
+    }
+
+    fn bring(
         &mut self,
         environment: &Environment<'_>,
         progress: &mut dyn FnMut(Progress),
@@ -195,7 +238,7 @@ impl Download {
             };
             reached = reached.max(received);
             match outcome {
-                Outcome::Complete => {}
+                Outcome::Complete | Outcome::Described => {}
                 Outcome::Again(error) => {
                     if reached - rewarded >= policy.checkpoint_bytes {
                         rewarded = reached;
@@ -218,6 +261,35 @@ impl Download {
                 Outcome::Failed(error) => return Err(error),
             }
         }
+    }
+
+    /// Reports what failed for good, and leaves nothing of a file that is of no use.
+    fn settle(&mut self, error: &DownloadError, environment: &Environment<'_>) {
+        let Some(status) = InstallStatus::of(error) else {
+            return;
+        };
+        let object = self.record.object.as_ref();
+        let notify = match error {
+            DownloadError::Descriptor(error) => error.install_notify_uri(),
+            // It would not get through either.
+            DownloadError::Report(_) => None,
+            _ => object.and_then(|object| object.notify.as_ref()),
+        };
+        let is_over = object.is_some()
+            || matches!(error, DownloadError::Descriptor(_) | DownloadError::Digest);
+        if !is_over {
+            return;
+        }
+        if let Some(uri) = notify.cloned() {
+            // The error that matters is the first.
+            drop(post(&uri, status, environment));
+        }
+        self.change(|record| {
+            record.reset();
+            record.object = None;
+        });
+        drop(environment.sink.discard(&self.key));
+        drop(self.commit(environment.journal));
     }
 
     /// What it is known by.
@@ -248,10 +320,14 @@ impl Download {
     }
 
     /// Moves the complete file to its final place; `None` if it is lost.
-    fn finish(&self, environment: &Environment<'_>) -> Result<Option<Finished>, DownloadError> {
+    fn finish(&mut self, environment: &Environment<'_>) -> Result<Option<Finished>, DownloadError> {
         let sink = environment.sink;
         let location = match sink.len(&self.key)? {
-            Some(length) if length == self.record.safe => Some(sink.finish(&self.key)?),
+            Some(length) if length == self.record.safe => {
+                self.check_digest(environment)?;
+                self.report_success(environment)?;
+                Some(sink.finish(&self.key)?)
+            }
             Some(_) => None,
             // A crash came after the move.
             None => sink.location(&self.key)?,
@@ -260,6 +336,44 @@ impl Download {
             location,
             bytes: self.record.safe,
         }))
+    }
+
+    fn check_digest(&self, environment: &Environment<'_>) -> Result<(), DownloadError> {
+        let Some(expected) = self.record.digest else {
+            return Ok(());
+        };
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; 64 << 10];
+        let mut offset = 0;
+        while offset < self.record.safe {
+            if environment.cancel.is_cancelled() {
+                return Err(DownloadError::Cancelled);
+            }
+            let length = environment.sink.read_at(&self.key, offset, &mut buffer)?;
+            let bytes = buffer.get(..length).filter(|bytes| !bytes.is_empty());
+            let bytes = bytes.ok_or(SinkError::from(SinkErrorKind::Missing))?;
+            digest.update(bytes);
+            offset = offset.saturating_add(length as u64);
+        }
+        match <[u8; 32]>::from(digest.finalize()) == expected {
+            true => Ok(()),
+            false => Err(DownloadError::Digest),
+        }
+    }
+
+    /// The file is usable only if who wants to hear of it has. [DLOTA 1.0]
+    fn report_success(&mut self, environment: &Environment<'_>) -> Result<(), DownloadError> {
+        let object = self.record.object.as_ref();
+        let Some(uri) = object.and_then(|object| object.notify.clone()) else {
+            return Ok(());
+        };
+        post(&uri, InstallStatus::SUCCESS, environment)?;
+        self.change(|record| {
+            if let Some(object) = &mut record.object {
+                object.notify = None;
+            }
+        });
+        Ok(self.commit(environment.journal)?)
     }
 
     fn change(&mut self, change: impl FnOnce(&mut Record)) {
@@ -274,4 +388,34 @@ impl Download {
         self.saved = true;
         Ok(())
     }
+}
+
+/// Reports until it is taken, it is refused, or the retries are used up.
+fn post(
+    uri: &DownloadUri,
+    status: InstallStatus,
+    environment: &Environment<'_>,
+) -> Result<(), DownloadError> {
+    let line = line(status);
+    for retried in 0.. {
+        let reported = environment.fetch.report(uri, &line, environment.cancel);
+        let Err(error) = reported else { break };
+        if environment.cancel.is_cancelled() {
+            return Err(DownloadError::Cancelled);
+        }
+        let error = DownloadError::Report(error);
+        let wait = match &error {
+            DownloadError::Report(cause) if cause.kind().is_transient() => {
+                environment.policy.report.wait(retried, error.retry_after())
+            }
+            _ => None,
+        };
+        let Some(wait) = wait else { return Err(error) };
+        environment.clock.wait(wait, environment.cancel);
+    }
+    Ok(())
+}
+
+fn line(status: InstallStatus) -> String {
+    format!("{status}\r\n")
 }

@@ -20,6 +20,15 @@ pub trait Fetch: Send + Sync {
         request: &FetchRequest<'_>,
         receiver: &mut dyn Receiver,
     ) -> Result<Ending, FetchError>;
+
+    /// Posts a report of one line as `text/plain`, once; any status of success will do. [DLOTA 1.0]
+    ///
+    /// # Errors
+    /// A [`FetchError`]; the default is that of a source that takes no reports.
+    fn report(&self, uri: &DownloadUri, line: &str, cancel: &Cancel) -> Result<(), FetchError> {
+        let _ = (uri, line, cancel);
+        Err(FetchErrorKind::NoReports.into())
+    }
 }
 
 /// What to ask a [`Fetch`] for.
@@ -28,7 +37,7 @@ pub trait Fetch: Send + Sync {
 pub struct FetchRequest<'a> {
     /// Where the file is.
     pub uri: &'a DownloadUri,
-    /// The media type to ask for.
+    /// The media types to ask for, separated by commas.
     pub accept: &'a str,
     /// Ask for the rest only, if the file is still the same; absent: for all of it.
     pub resume: Option<Resume<'a>>,
@@ -190,6 +199,12 @@ pub enum FetchErrorKind {
     /// The certificate of the peer is not accepted, or there is no TLS in this build.
     #[error("there is no trusted TLS connection")]
     Tls,
+    /// The host is none that files may come from.
+    #[error("no file may come from this host")]
+    Host,
+    /// The source takes no reports.
+    #[error("the source takes no reports")]
+    NoReports,
     /// The answer breaks the protocol.
     #[error("the answer breaks the protocol")]
     Protocol,
@@ -201,9 +216,13 @@ impl FetchErrorKind {
     pub const fn is_transient(self) -> bool {
         match self {
             Self::Unreachable | Self::TimedOut | Self::Interrupted | Self::Busy { .. } => true,
-            Self::Status(_) | Self::Redirects | Self::Redirect | Self::Tls | Self::Protocol => {
-                false
-            }
+            Self::Status(_)
+            | Self::Redirects
+            | Self::Redirect
+            | Self::Tls
+            | Self::Host
+            | Self::NoReports
+            | Self::Protocol => false,
         }
     }
 }

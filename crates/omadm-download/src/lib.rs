@@ -77,23 +77,28 @@
 
 mod cancel;
 mod clock;
+mod descriptor;
 mod download;
 mod fetch;
 mod key;
 mod media;
 mod memory;
 mod record;
+mod report;
 mod sink;
 mod uri;
 
 pub use cancel::{Cancel, CancelWatch};
 pub use clock::{Backoff, Clock};
-pub use download::{Download, DownloadError, Environment, Finished, Policy, Progress};
+pub use descriptor::{Descriptor, DescriptorError, DescriptorErrorKind};
+pub use download::{Download, DownloadError, Environment, Finished, Policy, Progress, Rate};
 pub use fetch::{
     Content, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver, ResponseHead,
     Resume, Validator,
 };
 pub use key::{DownloadKey, InvalidKey};
+pub use media::is_media_type;
 pub use memory::MemorySink;
+pub use report::{InstallStatus, InvalidStatus};
 pub use sink::{Sink, SinkError, SinkErrorKind};
 pub use uri::{DownloadUri, InvalidUri, InvalidUriKind};

@@ -9,6 +9,22 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
     essence(a).eq_ignore_ascii_case(essence(b))
 }
 
+/// Whether a text is `type/subtype`, maybe with parameters. [RFC 9110 §8.3.1]
+///
+/// ```
+/// assert!(omadm_download::is_media_type("application/x-disk; v=1"));
+/// assert!(!omadm_download::is_media_type("disk"));
+/// ```
+#[must_use]
+pub fn is_media_type(text: &str) -> bool {
+    let is_token = |text: &str| {
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        !text.is_empty() && text.chars().all(token)
+    };
+    let parts = essence(text).split_once('/');
+    parts.is_some_and(|(main, sub)| is_token(main) && is_token(sub))
+}
+
 fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or_default().trim()
 }

@@ -99,6 +99,23 @@ impl Sink for MemorySink {
         Ok(partial.map(|bytes| bytes.len() as u64))
     }
 
+    fn read_at(
+        &self,
+        key: &DownloadKey,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, SinkError> {
+        let mut files = self.lock();
+        let partial = partial(&mut files, key)?;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = partial.get(start..).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        Ok(length)
+    }
+
     fn write_at(&self, key: &DownloadKey, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
         let mut files = self.lock();
         let length = partial(&mut files, key)?.len();

@@ -11,13 +11,31 @@ pub(crate) struct Record {
     pub(crate) safe: u64,
     /// All bytes are safe and checked; only the move to the final place may be missing.
     pub(crate) complete: bool,
+    /// What the descriptor at `uri` says, if there is one.
+    pub(crate) object: Option<Object>,
+    /// The SHA-256 digest the file must have, if there is one.
+    pub(crate) digest: Option<[u8; 32]>,
 }
 
-const VERSION: u8 = 1;
+/// What a descriptor says of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Object {
+    pub(crate) uri: DownloadUri,
+    pub(crate) size: u64,
+    /// Where to report what came of it; absent once it was reported.
+    pub(crate) notify: Option<DownloadUri>,
+}
+
+/// The version of a record without object and digest.
+const PLAIN: u8 = 1;
+const VERSION: u8 = 2;
 
 const COMPLETE: u8 = 1;
 const HAS_TOTAL: u8 = 2;
 const HAS_VALIDATOR: u8 = 4;
+const HAS_OBJECT: u8 = 8;
+const HAS_NOTIFY: u8 = 16;
+const HAS_DIGEST: u8 = 32;
 
 impl Record {
     pub(crate) fn new(uri: DownloadUri, media_type: String) -> Self {
@@ -28,7 +46,14 @@ impl Record {
             total: None,
             safe: 0,
             complete: false,
+            object: None,
+            digest: None,
         }
+    }
+
+    /// Where the bytes are.
+    pub(crate) fn source(&self) -> &DownloadUri {
+        self.object.as_ref().map_or(&self.uri, |object| &object.uri)
     }
 
     /// Forgets what has been received.
@@ -39,20 +64,36 @@ impl Record {
         self.complete = false;
     }
 
-    /// Version, flags, safe, total, then URI, media type and validator, each after its length.
-    /// Numbers are big-endian, absent ones zero.
+    /// Version, flags, safe, total, then URI, media type and validator, each after its length; in
+    /// version 2 also the size of the object and the digest, then the URIs of the object and of the
+    /// report. Numbers are big-endian, absent ones zero.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.complete, COMPLETE)
             | flag(self.total.is_some(), HAS_TOTAL)
             | flag(self.validator.is_some(), HAS_VALIDATOR);
-        let mut bytes = vec![VERSION, flags];
+        let object = self.object.as_ref();
+        let notify = object.and_then(|object| object.notify.as_ref());
+        let more = flag(object.is_some(), HAS_OBJECT)
+            | flag(notify.is_some(), HAS_NOTIFY)
+            | flag(self.digest.is_some(), HAS_DIGEST);
+        let version = if more == 0 { PLAIN } else { VERSION };
+        let mut bytes = vec![version, flags | more];
         bytes.extend(self.safe.to_be_bytes());
         bytes.extend(self.total.unwrap_or(0).to_be_bytes());
         let validator = self.validator.as_ref().map_or("", Validator::as_str);
         for text in [self.uri.as_str(), &self.media_type, validator] {
             bytes.extend((text.len() as u64).to_be_bytes());
             bytes.extend(text.as_bytes());
+        }
+        if more != 0 {
+            bytes.extend(object.map_or(0, |object| object.size).to_be_bytes());
+            bytes.extend(self.digest.unwrap_or_default());
+            for uri in [object.map(|object| &object.uri), notify] {
+                let text = uri.map_or("", DownloadUri::as_str);
+                bytes.extend((text.len() as u64).to_be_bytes());
+                bytes.extend(text.as_bytes());
+            }
         }
         bytes
     }
@@ -61,7 +102,13 @@ impl Record {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let [version, flags] = take(&mut rest)?;
-        if version != VERSION || flags & !(COMPLETE | HAS_TOTAL | HAS_VALIDATOR) != 0 {
+        let plain = COMPLETE | HAS_TOTAL | HAS_VALIDATOR;
+        let known = match version {
+            PLAIN => plain,
+            VERSION => plain | HAS_OBJECT | HAS_NOTIFY | HAS_DIGEST,
+            _ => return None,
+        };
+        if flags & !known != 0 {
             return None;
         }
         let safe = u64::from_be_bytes(take(&mut rest)?);
@@ -69,6 +116,22 @@ impl Record {
         let uri = text(&mut rest)?.parse().ok()?;
         let media_type = text(&mut rest)?.to_owned();
         let validator = Validator::new(text(&mut rest)?);
+        let (mut object, mut digest) = (None, None);
+        if version == VERSION {
+            let size = u64::from_be_bytes(take(&mut rest)?);
+            digest = Some(take(&mut rest)?).filter(|_| flags & HAS_DIGEST != 0);
+            let (uri, notify) = (text(&mut rest)?, text(&mut rest)?);
+            if flags & HAS_OBJECT != 0 {
+                object = Some(Object {
+                    uri: uri.parse().ok()?,
+                    size,
+                    notify: match flags & HAS_NOTIFY {
+                        0 => None,
+                        _ => Some(notify.parse().ok()?),
+                    },
+                });
+            }
+        }
         rest.is_empty().then_some(Self {
             uri,
             media_type,
@@ -76,6 +139,8 @@ impl Record {
             total: (flags & HAS_TOTAL != 0).then_some(total),
             safe,
             complete: flags & COMPLETE != 0,
+            object,
+            digest,
         })
     }
 }
@@ -107,6 +172,8 @@ mod tests {
             total: Some(258),
             safe: 7,
             complete: false,
+            object: None,
+            digest: None,
         }
     }
 
@@ -126,6 +193,27 @@ mod tests {
     }
 
     #[test]
+    fn version_2_stays_as_it_is() {
+        let mut record = sample();
+        record.object = Some(Object {
+            uri: "http://h/o".parse().unwrap(),
+            size: 258,
+            notify: None,
+        });
+        let mut expected = sample().encode();
+        expected[..2].copy_from_slice(&[2, 14]);
+        expected.extend([0, 0, 0, 0, 0, 0, 1, 2]);
+        expected.extend([0; 32]);
+        expected.extend([0, 0, 0, 0, 0, 0, 0, 10]);
+        expected.extend(b"http://h/o");
+        expected.extend([0; 8]);
+        assert_eq!(record.encode(), expected);
+        for end in 0..expected.len() {
+            assert_eq!(Record::decode(&expected[..end]), None, "{end}");
+        }
+    }
+
+    #[test]
     fn cut_or_longer_or_newer_bytes_are_no_record() {
         let bytes = sample().encode();
         for end in 0..bytes.len() {
@@ -133,7 +221,7 @@ mod tests {
         }
         let longer = [&bytes[..], &[0]].concat();
         assert_eq!(Record::decode(&longer), None);
-        for (place, value) in [(0, 2), (1, 8), (18, 255)] {
+        for (place, value) in [(0, 2), (0, 3), (1, 8), (18, 255)] {
             let mut other = bytes.clone();
             other[place] = value;
             assert_eq!(Record::decode(&other), None, "{place}");
@@ -149,7 +237,14 @@ mod tests {
             total in proptest::option::of(any::<u64>()),
             safe: u64,
             complete: bool,
+            object in proptest::option::of(("[a-z/]{0,20}", any::<u64>(), any::<Option<bool>>())),
+            digest: Option<[u8; 32]>,
         ) {
+            let object = object.map(|(path, size, notify)| Object {
+                uri: format!("https://o/{path}").parse().unwrap(),
+                size,
+                notify: notify.map(|_| "http://n/".parse().unwrap()),
+            });
             let record = Record {
                 uri: format!("https://h/{path}").parse().unwrap(),
                 media_type,
@@ -157,6 +252,8 @@ mod tests {
                 total,
                 safe,
                 complete,
+                object,
+                digest,
             };
             prop_assert_eq!(Record::decode(&record.encode()), Some(record));
         }

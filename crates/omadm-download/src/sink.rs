@@ -31,6 +31,17 @@ pub trait Sink: Send + Sync {
     /// A [`SinkError`]; [`SinkErrorKind::Missing`] if there is no partial file.
     fn write_at(&self, key: &DownloadKey, offset: u64, bytes: &[u8]) -> Result<(), SinkError>;
 
+    /// Reads bytes at an offset of the partial file: how many, none at its end.
+    ///
+    /// # Errors
+    /// A [`SinkError`]; [`SinkErrorKind::Missing`] if there is no partial file.
+    fn read_at(
+        &self,
+        key: &DownloadKey,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, SinkError>;
+
     /// Cuts the partial file to at most this length.
     ///
     /// # Errors

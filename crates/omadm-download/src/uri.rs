@@ -53,6 +53,12 @@ impl DownloadUri {
         self.0.as_str()
     }
 
+    /// The host, in small letters; an IPv6 address in its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
     /// Whether the scheme is `https`.
     #[must_use]
     pub fn is_secure(&self) -> bool {

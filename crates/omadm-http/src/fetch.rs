@@ -1,10 +1,11 @@
 use std::{
+    collections::BTreeSet,
     io::Read,
     time::{Duration, SystemTime},
 };
 
 use omadm_download::{
-    Content, DownloadUri, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver,
+    Cancel, Content, DownloadUri, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver,
 };
 use ureq::{Agent, Body, http::Response};
 
@@ -38,6 +39,11 @@ pub struct FetchConfig {
     pub silence_timeout: Duration,
     /// Redirects followed at most; default 5.
     pub max_redirects: u32,
+    /// The hosts that files may come from and reports go to, redirects included; default: all.
+    /// Names as they stand in URIs, in small letters and without ports.
+    pub hosts: Option<BTreeSet<String>>,
+    /// For a whole report; default 30 s.
+    pub report_timeout: Duration,
     /// Whom to trust over `https`.
     #[cfg(feature = "tls")]
     pub tls: crate::Tls,
@@ -50,6 +56,8 @@ impl Default for FetchConfig {
             connect_timeout: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(30),
             max_redirects: 5,
+            hosts: None,
+            report_timeout: Duration::from_secs(30),
             #[cfg(feature = "tls")]
             tls: crate::Tls::default(),
         }
@@ -63,10 +71,10 @@ impl HttpFetch {
         Self { config }
     }
 
-    fn agent(&self) -> Agent {
+    fn agent(&self, total_timeout: Option<Duration>) -> Agent {
         agent::agent(Settings {
             connect_timeout: self.config.connect_timeout,
-            total_timeout: None,
+            total_timeout,
             silence_timeout: self.config.silence_timeout,
             #[cfg(feature = "tls")]
             tls: self.config.tls.clone(),
@@ -94,12 +102,20 @@ impl HttpFetch {
         }
     }
 
+    fn check_host(&self, uri: &DownloadUri) -> Result<(), FetchError> {
+        match &self.config.hosts {
+            Some(hosts) if !hosts.contains(uri.host()) => Err(FetchErrorKind::Host.into()),
+            _ => Ok(()),
+        }
+    }
+
     fn get(
         &self,
         agent: &Agent,
         uri: &DownloadUri,
         request: &FetchRequest<'_>,
     ) -> Result<Response<Body>, FetchError> {
+        self.check_host(uri)?;
         let mut get = agent
             .get(uri.as_str())
             .header("accept", request.accept)
@@ -123,13 +139,29 @@ impl Fetch for HttpFetch {
         if request.cancel.is_cancelled() {
             return Ok(Ending::Stopped);
         }
-        let agent = self.agent();
+        let agent = self.agent(None);
         let connections = agent.clone();
         let _watch = request.cancel.watch(move || connections.shutdown());
         match self.transfer(&agent, request, receiver) {
             // Closing the connection looks like an error, or like the end of the body.
             _ if request.cancel.is_cancelled() => Ok(Ending::Stopped),
             outcome => outcome,
+        }
+    }
+
+    fn report(&self, uri: &DownloadUri, line: &str, cancel: &Cancel) -> Result<(), FetchError> {
+        self.check_host(uri)?;
+        let agent = self.agent(Some(self.config.report_timeout));
+        let connections = agent.clone();
+        let _watch = cancel.watch(move || connections.shutdown());
+        let post = agent
+            .post(uri.as_str())
+            .header("content-type", "text/plain; charset=utf-8")
+            .header("user-agent", &self.config.user_agent);
+        let response = post.send(line).map_err(failed)?;
+        match response.status().as_u16() {
+            200..=299 => Ok(()),
+            status => Err(head::refused(status, &response, SystemTime::now()).into()),
         }
     }
 }

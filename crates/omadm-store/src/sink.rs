@@ -1,7 +1,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fs::{self, File, OpenOptions},
-    io::{self, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -94,6 +94,7 @@ impl FileSink {
                 Arc::clone(partial)
             } else {
                 let file = OpenOptions::new()
+                    .read(true)
                     .write(true)
                     .open(self.partial_path(key))
                     .map_err(failed)?;
@@ -143,6 +144,18 @@ impl Sink for FileSink {
         self.with_partial(key, |file| {
             file.seek(SeekFrom::Start(offset))?;
             file.write_all(bytes)
+        })
+    }
+
+    fn read_at(
+        &self,
+        key: &DownloadKey,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, SinkError> {
+        self.with_partial(key, |file| {
+            file.seek(SeekFrom::Start(offset))?;
+            file.read(buffer)
         })
     }
 

@@ -13,6 +13,7 @@ use crate::{
     Event, Observer, Policy, VmUserInterface,
     apply::Applied,
     drive::{Failure, Outcome},
+    gate::Gate,
     intent::{Intents, QuestionIntent, Reply},
     ledger::{Book, Ledger, Subject},
     nodes::Roots,
@@ -76,6 +77,7 @@ pub struct VirmoClient {
     roots: Roots,
     book: Book,
     waker: Arc<Waker>,
+    gate: Arc<Gate>,
     /// What the last run left open, until the start takes it up.
     left: Intents,
 }
@@ -251,6 +253,7 @@ impl Builder {
         self.hypervisor.on_change(waker.hint());
         Ok(VirmoClient {
             waker,
+            gate: Gate::new(self.policy.max_downloads),
             capabilities: self.hypervisor.capabilities(),
             hypervisor: self.hypervisor,
             fetch: self.fetch,

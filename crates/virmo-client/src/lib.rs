@@ -122,6 +122,7 @@ mod bootstrap;
 mod client;
 mod drive;
 mod event;
+mod gate;
 mod guest;
 mod intent;
 mod interaction;

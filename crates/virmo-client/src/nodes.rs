@@ -100,6 +100,12 @@ impl<'t> VmView<'t> {
 }
 
 impl<'t> ImageView<'t> {
+    /// The SHA-256 digest the file must have, as a server wrote it below the vendor extensions.
+    pub(crate) fn digest(&self) -> Option<&'t str> {
+        let leaf = self.0.child("Ext")?.child("SHA256")?;
+        leaf.text().map(str::trim).filter(|text| !text.is_empty())
+    }
+
     pub(crate) fn name(&self) -> &'t str {
         self.0.name()
     }

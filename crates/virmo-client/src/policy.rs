@@ -32,6 +32,8 @@ pub struct Policy {
     pub watch: Option<Duration>,
     /// Limits and tolerances of downloads.
     pub downloads: omadm_download::Policy,
+    /// How many images are downloaded at once; default 4. Others wait for their turn, in State 1.
+    pub max_downloads: usize,
     /// How the Exec of a primitive, of ExecUICmd, or of the Delete of an image, is answered; default
     /// [`Reporting::Synchronous`].
     pub reporting: Reporting,
@@ -78,6 +80,7 @@ impl Default for Policy {
             erase: Erase::Discard,
             watch: Some(Duration::from_secs(5)),
             downloads: omadm_download::Policy::default(),
+            max_downloads: 4,
             reporting: Reporting::Synchronous,
             download_reporting: Reporting::Asynchronous,
             interaction_limit: Duration::from_secs(4 * 60),

@@ -1,10 +1,10 @@
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, time::Duration};
 
 use super::{Download, DownloadError, Environment, Progress};
 use crate::{
-    Content, Ending, FetchErrorKind, FetchRequest, Receiver, ResponseHead, Resume,
+    Content, Descriptor, Ending, FetchErrorKind, FetchRequest, Receiver, ResponseHead, Resume,
     media::{self, ANY, OCTET_STREAM},
-    record::Record,
+    record::{Object, Record},
 };
 
 /// How one request ended.
@@ -15,6 +15,8 @@ pub(super) enum Outcome {
     Again(DownloadError),
     /// What is there is worth nothing: ask again, for all of it.
     Restart(DownloadError),
+    /// It is known what the file is: ask for it.
+    Described,
     /// Asking again does not help.
     Failed(DownloadError),
 }
@@ -34,6 +36,10 @@ pub(super) struct Attempt<'a> {
     asked: Option<u64>,
     /// Where the next byte belongs; absent before the head has come.
     offset: Option<u64>,
+    /// A descriptor on its way.
+    document: Option<Vec<u8>>,
+    /// When the stretch began that is being measured, and how much came in it.
+    stretch: (Duration, u64),
     /// Why the request was broken off.
     broken: Option<Outcome>,
 }
@@ -51,6 +57,8 @@ impl<'a> Attempt<'a> {
             progress,
             asked: None,
             offset: None,
+            document: None,
+            stretch: (environment.clock.now(), 0),
             broken: None,
         };
         let outcome = attempt.exchange().unwrap_or_else(|outcome| outcome);
@@ -61,7 +69,11 @@ impl<'a> Attempt<'a> {
         self.asked = self.first_byte()?;
         let record = self.download.record.clone();
         let cancel = self.environment.cancel;
-        let mut request = FetchRequest::new(&record.uri, &record.media_type, cancel);
+        let accept = match &record.object {
+            Some(_) => record.media_type.clone(),
+            None => format!("{}, {}", record.media_type, Descriptor::MEDIA_TYPE),
+        };
+        let mut request = FetchRequest::new(record.source(), &accept, cancel);
         if let (Some(from), Some(validator)) = (self.asked, &record.validator) {
             request.resume = Some(Resume { from, validator });
         }
@@ -72,6 +84,9 @@ impl<'a> Attempt<'a> {
         if cancel.is_cancelled() {
             self.keep()?;
             return Ok(Outcome::Failed(DownloadError::Cancelled));
+        }
+        if let (Ok(_), Some(document)) = (&ending, self.document.take()) {
+            return self.describe(&document);
         }
         match (ending, self.offset) {
             (Ok(Ending::Complete), Some(received)) => self.end(received, true),
@@ -106,7 +121,15 @@ impl<'a> Attempt<'a> {
     }
 
     fn end(&mut self, received: u64, proven: bool) -> Result<Outcome, Outcome> {
+        let described = self.download.record.object.is_some();
         match self.download.record.total {
+            // All that was meant to come has come, and it is not what was described.
+            Some(expected) if received < expected && proven && described => {
+                Ok(Outcome::Failed(DownloadError::Length {
+                    expected,
+                    received,
+                }))
+            }
             Some(total) if received < total => {
                 self.keep()?;
                 Ok(Outcome::Again(DownloadError::Length {
@@ -148,6 +171,10 @@ impl<'a> Attempt<'a> {
     }
 
     fn take_head(&mut self, head: &ResponseHead) -> Result<(), Outcome> {
+        if self.is_descriptor(head) {
+            self.document = Some(Vec::new());
+            return Ok(());
+        }
         let offset = match head.content {
             Content::Whole { length } => self.take_whole(head, length)?,
             Content::Part { first, total } => self.take_part(head, first, total)?,
@@ -158,14 +185,63 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
+    /// Whether what comes is not the file, but says what and where it is.
+    fn is_descriptor(&self, head: &ResponseHead) -> bool {
+        let is = |media_type: &str| media::same(media_type, Descriptor::MEDIA_TYPE);
+        let record = &self.download.record;
+        matches!(head.content, Content::Whole { .. })
+            && head.media_type.as_deref().is_some_and(is)
+            && record.object.is_none()
+            && !is(&record.media_type)
+    }
+
+    /// Takes a descriptor for what the file has to be.
+    fn describe(&mut self, document: &[u8]) -> Result<Outcome, Outcome> {
+        let descriptor = Descriptor::parse(document, &self.download.record.uri)
+            .map_err(|error| Outcome::Failed(DownloadError::Descriptor(error)))?;
+        let found = || descriptor.types.join(", ");
+        let expected = &self.download.record.media_type;
+        let fits = expected == ANY || descriptor.has_type(expected);
+        let size = descriptor.size;
+        self.download.change(|record| {
+            record.reset();
+            record.total = Some(size);
+            record.object = Some(Object {
+                uri: descriptor.object_uri.clone(),
+                size,
+                notify: descriptor.install_notify_uri.clone(),
+            });
+        });
+        self.download.commit(self.environment.journal)?;
+        if !fits {
+            return Err(Outcome::Failed(DownloadError::MediaType {
+                expected: self.download.record.media_type.clone(),
+                found: found(),
+            }));
+        }
+        self.check_size(Some(size))?;
+        self.make_room(0)?;
+        Ok(Outcome::Described)
+    }
+
     fn take_whole(&mut self, head: &ResponseHead, length: Option<u64>) -> Result<u64, Outcome> {
         self.check_type(head)?;
         self.check_size(length)?;
+        let described = self.download.record.object.as_ref();
+        let described = described.map(|object| object.size);
+        if let (Some(expected), Some(received)) = (described, length)
+            && expected != received
+        {
+            return Err(Outcome::Failed(DownloadError::Length {
+                expected,
+                received,
+            }));
+        }
         // The record must not vouch for bytes that are about to be overwritten.
         self.download.change(|record| {
             record.reset();
             record.validator.clone_from(&head.validator);
-            record.total = length;
+            record.total = described.or(length);
         });
         self.download.commit(self.environment.journal)?;
         self.make_room(0)
@@ -248,6 +324,12 @@ impl<'a> Attempt<'a> {
     }
 
     fn take_chunk(&mut self, bytes: &[u8]) -> Result<(), Outcome> {
+        if let Some(document) = &mut self.document {
+            // One byte too many is enough to see that it is too long.
+            let room = (Descriptor::MAX_BYTES + 1).saturating_sub(document.len());
+            document.extend(bytes.iter().take(room));
+            return self.measure(bytes.len());
+        }
         let offset = self.offset.ok_or_else(|| Outcome::Failed(protocol()))?;
         let end = offset.saturating_add(bytes.len() as u64);
         self.check_size(Some(end))?;
@@ -267,7 +349,25 @@ impl<'a> Attempt<'a> {
             self.keep()?;
         }
         self.report(end);
-        Ok(())
+        self.measure(bytes.len())
+    }
+
+    /// Breaks a request off that brings less than it must.
+    fn measure(&mut self, bytes: usize) -> Result<(), Outcome> {
+        let slowest = self.environment.policy.slowest;
+        let (begin, before) = self.stretch;
+        let now = self.environment.clock.now();
+        let came = before.saturating_add(bytes as u64);
+        self.stretch = (begin, came);
+        if now.saturating_sub(begin) < slowest.time {
+            return Ok(());
+        }
+        self.stretch = (now, 0);
+        if came >= slowest.bytes {
+            return Ok(());
+        }
+        self.keep()?;
+        Err(Outcome::Again(DownloadError::TooSlow))
     }
 
     fn report(&mut self, received: u64) {

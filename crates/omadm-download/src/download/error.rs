@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use omadm_core::JournalError;
 
-use crate::{FetchError, FetchErrorKind, SinkError};
+use crate::{DescriptorError, FetchError, FetchErrorKind, SinkError};
 
 /// Why a [`Download`](crate::Download) ended without its file.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,18 @@ pub enum DownloadError {
     /// The source answers a request for a part with another part.
     #[error("the source sends another part of the file than was asked for")]
     Range,
+    /// The source delivers less in a while than [`Policy::slowest`](crate::Policy::slowest).
+    #[error("the source is too slow")]
+    TooSlow,
+    /// The descriptor of the file cannot be used.
+    #[error("the descriptor cannot be used")]
+    Descriptor(#[source] DescriptorError),
+    /// The file does not have the digest it must have.
+    #[error("the file has another digest")]
+    Digest,
+    /// The file is here, but who has to hear of it does not: it is given up. [DLOTA 1.0]
+    #[error("the download could not be reported")]
+    Report(#[source] FetchError),
     /// The sink failed.
     #[error("the bytes could not be kept")]
     Sink(#[source] SinkError),
@@ -57,7 +69,7 @@ impl DownloadError {
     /// How long the source wants to be left alone.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Fetch(error) => match error.kind() {
+            Self::Fetch(error) | Self::Report(error) => match error.kind() {
                 FetchErrorKind::Busy { retry_after, .. } => retry_after,
                 _ => None,
             },

@@ -148,6 +148,22 @@ impl Sink for CrashingSink<'_> {
         })
     }
 
+    fn read_at(
+        &self,
+        key: &DownloadKey,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, SinkError> {
+        self.call(|disk| {
+            disk.with(key, |file| {
+                let rest = &file.current[offset as usize..];
+                let length = rest.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&rest[..length]);
+                length
+            })
+        })
+    }
+
     fn truncate(&self, key: &DownloadKey, length: u64) -> Result<(), SinkError> {
         self.call(|disk| {
             disk.with(key, |file| {

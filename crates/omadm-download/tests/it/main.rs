@@ -8,6 +8,7 @@
 )]
 
 mod crash;
+mod described;
 mod model;
 mod rules;
 mod source;

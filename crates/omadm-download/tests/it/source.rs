@@ -10,9 +10,9 @@ use std::{
 
 use omadm_core::{Journal, MemoryJournal};
 use omadm_download::{
-    Cancel, Clock, Content, Download, DownloadError, DownloadKey, Ending, Environment, Fetch,
-    FetchError, FetchErrorKind, FetchRequest, Finished, MemorySink, Policy, Progress, Receiver,
-    ResponseHead, Sink, Validator,
+    Cancel, Clock, Content, Descriptor, Download, DownloadError, DownloadKey, Ending, Environment,
+    Fetch, FetchError, FetchErrorKind, FetchRequest, Finished, MemorySink, Policy, Progress,
+    Receiver, ResponseHead, Sink, Validator,
 };
 
 pub(crate) const TYPE: &str = "application/x-image";
@@ -145,7 +145,8 @@ impl Fetch for Source {
         request: &FetchRequest<'_>,
         receiver: &mut dyn Receiver,
     ) -> Result<Ending, FetchError> {
-        assert_eq!(request.accept, TYPE);
+        let accepted: Vec<_> = request.accept.split(", ").collect();
+        assert_eq!(accepted, [TYPE, Descriptor::MEDIA_TYPE]);
         self.asked.lock().unwrap().push(
             request
                 .resume

@@ -27,19 +27,23 @@ pub(super) fn read<B>(response: &Response<B>, now: SystemTime) -> Result<Respons
         416 => Content::Unsatisfiable {
             total: text(response, "content-range").and_then(unsatisfied_total),
         },
-        status @ (408 | 429 | 500..) => {
-            return Err(FetchErrorKind::Busy {
-                status,
-                retry_after: retry_after(response, now),
-            }
-            .into());
-        }
-        status => return Err(FetchErrorKind::Status(status).into()),
+        status => return Err(refused(status, response, now).into()),
     };
     let mut head = ResponseHead::new(content);
     head.media_type = text(response, "content-type").map(str::to_owned);
     head.validator = validator(response);
     Ok(head)
+}
+
+/// What a status means that is no success.
+pub(super) fn refused<B>(status: u16, response: &Response<B>, now: SystemTime) -> FetchErrorKind {
+    match status {
+        408 | 429 | 500.. => FetchErrorKind::Busy {
+            status,
+            retry_after: retry_after(response, now),
+        },
+        status => FetchErrorKind::Status(status),
+    }
 }
 
 fn whole<B>(response: &Response<B>) -> Result<Content, FetchError> {

@@ -203,3 +203,70 @@ fn what_is_not_the_image_is_refused() {
     assert_eq!(error.kind(), FetchErrorKind::Status(404));
     assert_eq!(peer.requests().len(), 1);
 }
+
+/// A server with a descriptor of a file of this size, and the file, by name; what was reported.
+fn described(size: usize, object: impl Fn(&str) -> Deed + Send + 'static) -> Peer {
+    Peer::with(move |request| {
+        let line = request.lines().next().unwrap_or_default();
+        if line.starts_with("POST /report ") {
+            return Deed::send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        }
+        if !line.starts_with("GET /a.dd ") {
+            return object(request);
+        }
+        let document = format!(
+            "<media xmlns=\"http://www.openmobilealliance.org/xmlns/dd\"><size>{size}</size>\
+             <type>{TYPE}</type><objectURI>a.img</objectURI>\
+             <installNotifyURI>/report</installNotifyURI></media>"
+        );
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.oma.dd+xml\r\n\
+             content-length: {}\r\n\r\n{document}",
+            document.len()
+        );
+        Deed::send(&answer)
+    })
+}
+
+fn reported(peer: &Peer) -> Vec<String> {
+    let requests = peer.requests();
+    let posts = requests.iter().filter(|it| it.starts_with("POST"));
+    posts
+        .map(|it| it.split("\r\n\r\n").nth(1).unwrap().to_owned())
+        .collect()
+}
+
+/// [DLOTA]: over HTTP, by whatever framing, a file behind a descriptor comes whole and is reported,
+/// or it does not come.
+#[test]
+fn a_descriptor_over_http_leads_to_its_file() {
+    let whole = |head: &str, body: &str| {
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: {TYPE}\r\n{head}\r\n{body}");
+        move |_: &str| Deed::send(&answer)
+    };
+    let chunked = "transfer-encoding: chunked\r\n";
+    for (head, body) in [
+        ("content-length: 5\r\n", "abcde"),
+        (chunked, "2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n"),
+        // What the connection's end does not prove, the descriptor does.
+        ("", "abcde"),
+    ] {
+        let peer = described(5, whole(head, body));
+        let bench = Bench::default();
+        assert_eq!(bench.run(&peer.url("/a.dd")).unwrap(), b"abcde", "{head}");
+        assert_eq!(reported(&peer), ["900 Success\r\n"]);
+    }
+    for (head, body) in [
+        ("content-length: 6\r\n", "abcdef"),
+        ("content-length: 4\r\n", "abcd"),
+        (chunked, "4\r\nabcd\r\n0\r\n\r\n"),
+        (chunked, "6\r\nabcdef\r\n0\r\n\r\n"),
+    ] {
+        let peer = described(5, whole(head, body));
+        let bench = Bench::default();
+        let error = bench.run(&peer.url("/a.dd")).unwrap_err();
+        assert!(matches!(error, DownloadError::Length { .. }), "{error}");
+        assert_eq!(reported(&peer), ["905 Attribute mismatch\r\n"]);
+        assert_eq!(bench.sink.keys().unwrap(), []);
+    }
+}

@@ -237,3 +237,84 @@ fn cancelling_ends_a_silence() {
         assert_eq!((again, peer.requests().len()), (Ending::Stopped, 1));
     }
 }
+
+/// [DLOTA]: a report is one line by POST; whatever is no success is none.
+#[test]
+fn a_report_is_posted_as_one_line() {
+    let fetch = HttpFetch::default();
+    for (status, due) in [
+        (200, Ok(())),
+        (204, Ok(())),
+        (302, Err(FetchErrorKind::Status(302))),
+        (404, Err(FetchErrorKind::Status(404))),
+        (
+            503,
+            Err(FetchErrorKind::Busy {
+                status: 503,
+                retry_after: Some(Duration::from_secs(7)),
+            }),
+        ),
+    ] {
+        let answer = format!(
+            "HTTP/1.1 {status} X\r\nlocation: /x\r\nretry-after: 7\r\ncontent-length: 0\r\n\r\n"
+        );
+        let peer = Peer::new([Deed::send(&answer)]);
+        let uri = peer.url("/report?id=1").parse().unwrap();
+        let result = fetch.report(&uri, "900 Success\r\n", &Cancel::new());
+        assert_eq!(result.map_err(|error| error.kind()), due);
+        let [request] = &peer.requests()[..] else {
+            panic!("one request");
+        };
+        assert!(request.starts_with("POST /report?id=1 HTTP/1.1\r\n"));
+        assert!(request.ends_with("\r\n\r\n900 Success\r\n"), "{request}");
+        let content_type = header(request, "content-type");
+        assert_eq!(content_type, Some("text/plain; charset=utf-8"));
+    }
+}
+
+#[test]
+fn a_report_that_hangs_ends_when_it_is_stopped() {
+    let peer = Peer::new([Deed::hold("")]);
+    let uri = peer.url("/").parse().unwrap();
+    let cancel = Cancel::new();
+    let elsewhere = cancel.clone();
+    thread::scope(|scope| {
+        let report = scope.spawn(|| HttpFetch::default().report(&uri, "900\r\n", &cancel));
+        peer.wait_for_request();
+        elsewhere.cancel();
+        assert!(report.join().unwrap().is_err());
+    });
+}
+
+/// Files come from the hosts that are allowed, and from nowhere else by a detour.
+#[test]
+fn only_hosts_that_are_allowed_are_asked() {
+    let here = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let there = Peer::new([Deed::send(here)]);
+    let port = there.address.port();
+    let away = format!(
+        "HTTP/1.1 302 X\r\nlocation: http://localhost:{port}/\r\ncontent-length: 0\r\n\r\n"
+    );
+    let peer = Peer::new([Deed::send(&away)]);
+    let ask = |hosts: &[&str], uri: &str| {
+        let mut config = FetchConfig::default();
+        config.hosts = Some(hosts.iter().map(|host| (*host).to_owned()).collect());
+        let fetch = HttpFetch::new(config);
+        let (uri, cancel) = (uri.parse().unwrap(), Cancel::new());
+        let result = fetch.fetch(
+            &FetchRequest::new(&uri, "a/b", &cancel),
+            &mut Taker::default(),
+        );
+        let reported = fetch.report(&uri, "900\r\n", &cancel);
+        let kind = |error: omadm_download::FetchError| error.kind();
+        (result.map_err(kind), reported.map_err(kind))
+    };
+    let refused = (Err(FetchErrorKind::Host), Err(FetchErrorKind::Host));
+    assert_eq!(ask(&[], &peer.url("/")), refused);
+    assert_eq!(peer.requests().len(), 0);
+    let (result, _) = ask(&["127.0.0.1"], &peer.url("/"));
+    assert_eq!(result, Err(FetchErrorKind::Host), "redirected");
+    assert_eq!(there.requests().len(), 0);
+    let (result, reported) = ask(&["127.0.0.1"], &there.url("/"));
+    assert_eq!((result, reported), (Ok(Ending::Complete), Ok(())));
+}

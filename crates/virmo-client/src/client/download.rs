@@ -85,8 +85,19 @@ impl VirmoClient {
                 return Err(status);
             }
         };
+        let digest = match image.digest().map(digest) {
+            Some(None) => {
+                let reason = "Ext/SHA256 is not the 64 hexadecimal digits of a digest";
+                self.tell_image_failure(node, &id, reason.to_owned());
+                self.keep_image(node, &id, ImageState::DownloadFailed, None, cx)
+                    .map_err(|error| error.status())?;
+                return Err(StatusCode::BAD_REQUEST);
+            }
+            digest => digest.flatten(),
+        };
         let download = Download::prepare(&*self.journal, &key, &uri, media_type)
-            .map_err(|_| StatusCode::COMMAND_FAILED)?;
+            .map_err(|_| StatusCode::COMMAND_FAILED)?
+            .with_digest(digest);
         self.keep_image(node, &id, ImageState::Downloading, None, cx)
             .map_err(|error| error.status())?;
         download.save(&mut cx.effects.batch);
@@ -117,7 +128,9 @@ impl VirmoClient {
         let (journal, clock) = (Arc::clone(&self.journal), Arc::clone(&self.clock));
         let (policy, observer) = (self.policy.downloads, Arc::clone(&self.observer));
         let (node, id) = (node.to_owned(), id.clone());
+        let gate = Arc::clone(&self.gate);
         Box::new(move || {
+            let _place = gate.enter(&cancel);
             let environment = Environment {
                 fetch: &*fetch,
                 sink: &*sink,
@@ -227,6 +240,18 @@ impl From<DownloadError> for Failure {
         let reason = explain(&error);
         Self { status, reason }
     }
+}
+
+/// The octets of a SHA-256 digest in hexadecimal digits.
+fn digest(text: &str) -> Option<[u8; 32]> {
+    if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pairs = text.as_bytes().chunks_exact(2);
+    let octets: Option<Vec<u8>> = pairs
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok())
+        .collect();
+    octets?.try_into().ok()
 }
 
 /// Whether progress is worth an event: at least a hundredth of the file, or 1 MiB if its length is

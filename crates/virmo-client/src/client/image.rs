@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use omadm_core::{Space, StatusCode};
-use omadm_download::{Cancel, Download, DownloadKey, Finished};
+use omadm_download::{Cancel, Download, DownloadKey, Finished, is_media_type};
 use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal};
 use omadm_tree::{Change, ChangeKind, TreeError, Value};
 use virmo_nodes::{ImageNode, ImagePath};
@@ -240,12 +240,21 @@ impl VirmoClient {
         cx: &mut Context<'_, '_>,
     ) -> Result<JobId, StatusCode> {
         let key = key(&intent.image).ok_or(StatusCode::COMMAND_FAILED)?;
-        let sink = Arc::clone(&self.sink);
-        let work = Box::new(move || Box::new(Output::Discard(sink.discard(&key))) as _);
+        let (sink, journal) = (Arc::clone(&self.sink), Arc::clone(&self.journal));
+        let (fetch, cancel) = (Arc::clone(&self.fetch), Cancel::new());
+        let stop = cancel.clone();
+        let work = Box::new(move || {
+            let left = Download::resume(&*journal, &key);
+            let discarded = sink.discard(&key);
+            if let Ok(Some(download)) = left {
+                download.abandon(&*fetch, &stop);
+            }
+            Box::new(Output::Discard(discarded)) as _
+        });
         let label = format!("Delete {}", intent.node);
         let job = cx.effects.job(lane(&intent.image), label, work).id;
         let subject = Subject::Discard(intent.image.clone());
-        self.begin(job, subject, intent, Cancel::new(), cx);
+        self.begin(job, subject, intent, cancel, cx);
         Ok(job)
     }
 
@@ -296,17 +305,6 @@ impl VirmoClient {
         }
         status
     }
-}
-
-/// Whether a text is `type/subtype`, maybe with parameters. [RFC 9110 §8.3.1]
-fn is_media_type(text: &str) -> bool {
-    let is_token = |text: &str| {
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        !text.is_empty() && text.chars().all(token)
-    };
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    let parts = essence.split_once('/');
-    parts.is_some_and(|(main, sub)| is_token(main) && is_token(sub))
 }
 
 /// The lane of all jobs on an image.

@@ -675,6 +675,15 @@ impl Sink for Store {
         self.kept.len(key)
     }
 
+    fn read_at(
+        &self,
+        key: &DownloadKey,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, SinkError> {
+        self.kept.read_at(key, offset, buffer)
+    }
+
     fn write_at(&self, key: &DownloadKey, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
         self.call(|kept| kept.write_at(key, offset, bytes))
     }
