@@ -71,6 +71,7 @@ impl<'a> Attempt<'a> {
         let cancel = self.environment.cancel;
         let accept = match &record.object {
             Some(_) => record.media_type.clone(),
+            None if record.media_type == ANY => record.media_type.clone(),
             None => format!("{}, {}", record.media_type, Descriptor::MEDIA_TYPE),
         };
         let mut request = FetchRequest::new(record.source(), &accept, cancel);

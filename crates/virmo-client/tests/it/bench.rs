@@ -15,8 +15,9 @@ use std::{
 
 use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Operation, Space};
 use omadm_download::{
-    Cancel, Clock, Content, DownloadKey, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest,
-    MemorySink, Receiver, ResponseHead, Sink, SinkError, SinkErrorKind, Validator,
+    Cancel, Clock, Content, Descriptor, DownloadKey, DownloadUri, Ending, Fetch, FetchError,
+    FetchErrorKind, FetchRequest, MemorySink, Receiver, ResponseHead, Sink, SinkError,
+    SinkErrorKind, Validator,
 };
 use virmo_hypervisor::{
     Capabilities, Effect, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed,
@@ -734,6 +735,8 @@ pub(crate) struct Shelf {
     /// Bytes after which each of the next connections breaks.
     pub(crate) cuts: Mutex<Vec<usize>>,
     pub(crate) requests: Mutex<Vec<String>>,
+    /// What was reported of files behind descriptors.
+    pub(crate) reports: Mutex<Vec<String>>,
     /// Called once after the first chunk of the next request.
     pub(crate) interrupt: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -786,7 +789,12 @@ impl Fetch for Shelf {
                 total,
             },
         });
-        head.media_type = Some(MEDIA_TYPE.to_owned());
+        let is_descriptor = request.uri.as_str().ends_with(".dd");
+        let media_type = match is_descriptor {
+            true => Descriptor::MEDIA_TYPE,
+            false => MEDIA_TYPE,
+        };
+        head.media_type = Some(media_type.to_owned());
         head.validator = Some(Validator::new("\"1\""));
         if receiver.head(&head).is_break() {
             return Ok(Ending::Stopped);
@@ -803,6 +811,12 @@ impl Fetch for Shelf {
             }
         }
         Ok(Ending::Complete)
+    }
+
+    fn report(&self, uri: &DownloadUri, line: &str, _: &Cancel) -> Result<(), FetchError> {
+        assert_in_job();
+        self.reports.lock().unwrap().push(format!("{uri} {line}"));
+        Ok(())
     }
 }
 

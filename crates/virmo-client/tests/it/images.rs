@@ -1,7 +1,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use omadm_core::{Space, StatusCode};
-use omadm_download::{DownloadKey, Sink};
+use omadm_download::{Descriptor, DownloadKey, Sink};
 use omadm_mo::{JobEnd, Reporting};
 use virmo_client::{Event, Policy};
 use virmo_state::{ImageState, VmState};
@@ -493,4 +493,74 @@ fn a_location_the_tree_has_no_room_for_is_a_failed_download() {
     assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
     assert_eq!(device.take_alerts(), [image_ready("img", None)]);
     device.check();
+}
+
+/// An image behind a descriptor of this size, with its DownloadURI.
+fn described(size: u64) -> (Device, &'static str) {
+    let mut device = Device::new();
+    let uri = "http://images.example/entvm.dd";
+    let mut descriptor = Descriptor::new(MEDIA_TYPE, size, IMAGE.parse().unwrap());
+    descriptor.install_notify_uri = Some("http://images.example/report".parse().unwrap());
+    device.shelf.put(uri, &descriptor.to_xml());
+    assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+    for (leaf, text) in [("DownloadURI", uri), ("MediaType", MEDIA_TYPE)] {
+        let leaf = format!("./VMImgMO/img/{leaf}");
+        assert_eq!(device.add_leaf(&leaf, text), StatusCode::OK);
+    }
+    (device, "./VMImgMO/img/Operations/Download")
+}
+
+fn reports(device: &Device) -> Vec<String> {
+    std::mem::take(&mut device.shelf.reports.lock().unwrap())
+}
+
+/// VR-156, spec-diff 4.52: a DownloadURI may lead to a descriptor; what it says holds, and what
+/// came of it is reported.
+#[test]
+fn an_image_may_be_behind_a_descriptor() {
+    let (mut device, download) = described(36);
+    assert_eq!(device.exec(download), StatusCode::OK);
+    assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some("2"));
+    assert_eq!(device.take_alerts(), [image_ready("img", None)]);
+    let report = |what: &str| format!("http://images.example/report {what}\r\n");
+    assert_eq!(reports(&device), [report("900 Success")]);
+    device.check();
+
+    let (mut device, download) = described(35);
+    assert_eq!(device.exec(download), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some("3"));
+    assert_eq!(reports(&device), [report("905 Attribute mismatch")]);
+    assert_eq!(device.store.keys().unwrap(), [], "nothing is left");
+    device.check();
+}
+
+/// A server may say which SHA-256 digest an image has, below the vendor extensions; another file is
+/// none.
+#[test]
+fn an_image_has_the_digest_that_a_server_wrote() {
+    // Of "0123456789abcdefghijklmnopqrstuvwxyz".
+    let right = "74E7E5BB9D22D6DB26BF76946D40FFF3EA9F0346B884FD0694920FCCFAD15E33";
+    for (text, status, state) in [
+        (right.to_owned(), StatusCode::OK, "2"),
+        (right.to_lowercase(), StatusCode::OK, "2"),
+        (right.replace('7', "8"), StatusCode::COMMAND_FAILED, "3"),
+        (right.replacen('7', "", 1), StatusCode::BAD_REQUEST, "3"),
+        (right.replace('7', "+"), StatusCode::BAD_REQUEST, "3"),
+        (String::new(), StatusCode::OK, "2"),
+    ] {
+        let mut device = Device::new();
+        assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
+        for (leaf, value) in [
+            ("DownloadURI", IMAGE),
+            ("MediaType", MEDIA_TYPE),
+            ("Ext/SHA256", &text),
+        ] {
+            let leaf = format!("./VMImgMO/img/{leaf}");
+            assert_eq!(device.add_leaf(&leaf, value), StatusCode::OK, "{leaf}");
+        }
+        let answer = device.exec("./VMImgMO/img/Operations/Download");
+        assert_eq!(answer, status, "{text}");
+        assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some(state));
+        device.check();
+    }
 }
