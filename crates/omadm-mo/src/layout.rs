@@ -175,10 +175,11 @@ impl Schema for Layout {
                 Place::Parent => ABOVE_OBJECTS,
                 Place::Row(row) if row.path.is_empty() => {
                     let moid = &*mount.definition.moid;
-                    let rule = match moid {
+                    let mut rule = match moid {
                         "" => row.rule(),
                         moid => row.rule().with_node_type(moid),
                     };
+                    rule.access = rule.access.union(mount.root_access);
                     if mount.instances {
                         rule.placeholder().occurring(row.occurrence)
                     } else {

@@ -1,4 +1,4 @@
-use omadm_tree::Uri;
+use omadm_tree::{AccessSet, AccessType, Uri};
 
 use crate::DefinitionRef;
 
@@ -14,6 +14,8 @@ pub struct Mount {
     pub without: Vec<&'static str>,
     /// Whether every child of [`root`](Self::root) is an object of the definition.
     pub instances: bool,
+    /// What servers may do with the root node beside what the definition says.
+    pub root_access: AccessSet,
 }
 
 impl Mount {
@@ -25,6 +27,7 @@ impl Mount {
             definition: definition.into(),
             without: Vec::new(),
             instances: false,
+            root_access: AccessSet::EMPTY,
         }
     }
 
@@ -34,6 +37,14 @@ impl Mount {
         let mut mount = Self::new(parent, definition);
         mount.instances = true;
         mount
+    }
+
+    /// The mount of an object whose root node comes and goes by commands: Delete for one that a
+    /// server Added.
+    #[must_use]
+    pub const fn root_allows(mut self, access: &[AccessType]) -> Self {
+        self.root_access = AccessSet::of(access);
+        self
     }
 
     /// The mount without an optional node and what is below it.

@@ -2,12 +2,12 @@ mod table;
 
 use std::{sync::Arc, time::Duration};
 
-use omadm_core::{Journal, JournalError, StatusCode};
+use omadm_core::{Journal, JournalError, JournalErrorKind, StatusCode};
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
     Reporting,
 };
-use omadm_tree::{Change, ChangeKind, Principal, TreeError, Uri, Value};
+use omadm_tree::{AccessType::Delete, Change, ChangeKind, Principal, TreeError, Uri, Value};
 
 use crate::{
     Failure, ResultCode,
@@ -176,6 +176,8 @@ impl DcmoOperation {
 /// ```
 pub struct Dcmo {
     parent: Uri,
+    /// The one capability this is about; absent for all below the parent.
+    only: Option<String>,
     switch: Arc<dyn Switch>,
     ledger: Ledger<Task>,
     without: Vec<&'static str>,
@@ -203,6 +205,31 @@ impl Dcmo {
         Ok(Self {
             ledger: Ledger::load(ALERT_DCMO, &parent, journal)?,
             parent,
+            only: None,
+            switch,
+            without: Vec::new(),
+        })
+    }
+
+    /// The object of one capability, whose root node a server Added and may Delete, though not while
+    /// an operation is under way (405). Of what the switch offers only the capability with the name
+    /// of that node counts.
+    ///
+    /// # Errors
+    /// The [`JournalError`]; [`Corrupt`](omadm_core::JournalErrorKind::Corrupt) also for the root of
+    /// the tree.
+    pub fn single(
+        root: &Uri,
+        switch: Arc<dyn Switch>,
+        journal: &dyn Journal,
+    ) -> Result<Self, JournalError> {
+        let (Some(parent), Some(name)) = (root.parent(), root.name()) else {
+            return Err(JournalError::new(JournalErrorKind::Corrupt, None));
+        };
+        Ok(Self {
+            ledger: Ledger::load(ALERT_DCMO, root, journal)?,
+            parent,
+            only: Some(name.to_owned()),
             switch,
             without: Vec::new(),
         })
@@ -229,6 +256,13 @@ impl Dcmo {
         self
     }
 
+    /// Has every job run in one lane, with what else works on the same thing. Default: one for each capability.
+    #[must_use]
+    pub fn lane(mut self, lane: impl Into<String>) -> Self {
+        self.ledger.job_lane = Some(lane.into());
+        self
+    }
+
     /// The capability and the operation of a node; none if it is no operation.
     fn operation(&self, uri: &Uri) -> Option<(Uri, DcmoOperation)> {
         let operation = DcmoOperation::from_name(uri.name()?)?;
@@ -241,8 +275,11 @@ impl Dcmo {
 
     /// Brings the capabilities up to what the device has. Enabled stays where a capability does.
     fn list(&self, cx: &mut Context<'_, '_>) -> Result<Vec<Capability>, Refusal> {
-        let offered = self.switch.capabilities();
-        let present = cx.tree.node(&self.parent);
+        let mut offered = self.switch.capabilities();
+        if let Some(only) = &self.only {
+            offered.retain(|offer| offer.name == *only);
+        }
+        let present = cx.tree.node(&self.parent).filter(|_| self.only.is_none());
         let gone: Vec<Uri> = present
             .into_iter()
             .flat_map(|parent| parent.children())
@@ -373,7 +410,10 @@ impl Dcmo {
 
 impl ManagementObject for Dcmo {
     fn mounts(&self) -> Vec<Mount> {
-        let mount = Mount::instances(self.parent.clone(), &DCMO);
+        let mount = match self.only.as_ref().map(|name| self.parent.child(name)) {
+            Some(Ok(root)) => Mount::new(root, &DCMO).root_allows(&[Delete]),
+            _ => Mount::instances(self.parent.clone(), &DCMO),
+        };
         let without = self.without.iter();
         vec![without.fold(mount, |mount, path| mount.without(path))]
     }
@@ -391,9 +431,14 @@ impl ManagementObject for Dcmo {
     fn stage(
         &mut self,
         change: &Change,
-        _: &Principal,
+        by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
+        if matches!(change.kind, ChangeKind::Deleted { .. })
+            && change.uri.parent().as_ref() == Some(&self.parent)
+        {
+            return self.ledger.stage_end(&change.uri, by, cx);
+        }
         let capability = change.uri.parent().and_then(|config| config.parent());
         if let Some(capability) = capability
             && matches!(change.kind, ChangeKind::Replaced { .. })

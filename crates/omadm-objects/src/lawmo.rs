@@ -8,7 +8,7 @@ use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
     Reporting, Work,
 };
-use omadm_tree::{Change, Principal, TreeError, Uri, Value};
+use omadm_tree::{Change, ChangeKind, Principal, TreeError, Uri, Value};
 
 use crate::{
     Failure, ResultCode,
@@ -23,10 +23,16 @@ pub const ALERT_LAWMO: &str = "urn:oma:at:lawmo:1.0:OperationComplete";
 
 /// What LAWMO drives: the lock and the data of a device or a VM.
 ///
-/// All but [`wipe_list`](Self::wipe_list) may block, and may be called again with the same words:
+/// [`lock`](Self::lock), [`wipe`](Self::wipe) and [`factory_reset`](Self::factory_reset) may block, and may be called again with the same words:
 /// what a restart interrupted is asked for once more. An operation that ends by a restart says then
 /// that it is done.
 pub trait Locker: Send + Sync {
+    /// Whether there is a lock at all; where not, the operations that lock and unlock are refused
+    /// with 406. Must not block. Default: yes.
+    fn can_lock(&self) -> bool {
+        true
+    }
+
     /// Puts a lock state into force; also called at every start with the state to hold. With
     /// `notify_user` the user is told.
     ///
@@ -88,6 +94,8 @@ pub enum Wiped {
 /// the Correlator of the Exec, and the mark `warning` for a failure (unverified but for the type,
 /// the source and the Correlator).
 ///
+/// Where the object comes and goes, a server cannot delete it while an operation is under way (405).
+///
 /// What was under way when the device went off is done again at the next start and told by the
 /// alert. The lock itself is put into force again before a server can look.
 pub struct Lawmo {
@@ -142,6 +150,13 @@ impl Lawmo {
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
         self.ledger.time_limit = limit;
+        self
+    }
+
+    /// Has every job run in one lane, with what else works on the same thing. Default: one of its own.
+    #[must_use]
+    pub fn lane(mut self, lane: impl Into<String>) -> Self {
+        self.ledger.job_lane = Some(lane.into());
         self
     }
 
@@ -309,8 +324,18 @@ impl ManagementObject for Lawmo {
         Ok(())
     }
 
-    fn stage(&mut self, _: &Change, _: &Principal, _: &mut Context<'_, '_>) -> Result<(), Refusal> {
-        Ok(())
+    fn stage(
+        &mut self,
+        change: &Change,
+        by: &Principal,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        match change.kind {
+            ChangeKind::Deleted { .. } if change.uri == self.root => {
+                self.ledger.stage_end(&self.root, by, cx)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn committed(&mut self) {
@@ -326,6 +351,13 @@ impl ManagementObject for Lawmo {
         let Some(operation) = operation.filter(|_| !self.ledger.is_busy(&self.root)) else {
             return StatusCode::COMMAND_NOT_ALLOWED.into();
         };
+        let locks = !matches!(
+            operation,
+            LawmoOperation::Wipe | LawmoOperation::FactoryReset
+        );
+        if locks && !self.locker.can_lock() {
+            return StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED.into();
+        }
         match self.task(operation, cx) {
             Ok(task) => {
                 let work = self.work(&task, cx);

@@ -6,8 +6,10 @@ use omadm_core::{
     Correlator, Format, GenericAlert, Journal, JournalError, JournalErrorKind, Mark, Space,
     StatusCode,
 };
-use omadm_mo::{Context, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Reporting, Work};
-use omadm_tree::Uri;
+use omadm_mo::{
+    Context, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Refusal, Reporting, Work,
+};
+use omadm_tree::{Principal, Uri};
 
 use crate::{Failure, ResultCode};
 
@@ -24,6 +26,8 @@ pub(crate) struct Ledger<T> {
     alert_type: &'static str,
     pub(crate) reporting: Reporting,
     pub(crate) time_limit: Duration,
+    /// The lane of all jobs; absent for one for each thing that is worked on.
+    pub(crate) job_lane: Option<String>,
     tasks: BTreeMap<JobId, Task<T>>,
     /// What the last run left open, until the start.
     left: Vec<Report>,
@@ -103,6 +107,7 @@ impl<T: Clone> Ledger<T> {
             alert_type,
             reporting: Reporting::Synchronous,
             time_limit: Self::TIME_LIMIT,
+            job_lane: None,
             tasks: BTreeMap::new(),
             left,
             begun: Vec::new(),
@@ -152,7 +157,9 @@ impl<T: Clone> Ledger<T> {
         cx: &'a mut Context<'_, '_>,
     ) -> &'a mut Job {
         let label = report.as_ref().map_or(lane, |report| &report.uri);
-        let job = cx.effects.job(lane.to_string(), label.to_string(), work);
+        let job_lane = self.job_lane.clone();
+        let job_lane = job_lane.unwrap_or_else(|| lane.to_string());
+        let job = cx.effects.job(job_lane, label.to_string(), work);
         job.time_limit = Some(self.time_limit);
         self.begun.push(job.id);
         let task = Task {
@@ -163,6 +170,24 @@ impl<T: Clone> Ledger<T> {
         };
         self.tasks.insert(job.id, task);
         job
+    }
+
+    /// The thing of a lane goes away: not while a server's Exec is under way there, and what is left
+    /// of it is not done again.
+    pub(crate) fn stage_end(
+        &self,
+        lane: &Uri,
+        by: &Principal,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        if self.is_busy(lane) && matches!(by, Principal::Server(_)) {
+            return Err(Refusal(StatusCode::COMMAND_NOT_ALLOWED));
+        }
+        let here = self.tasks.values().filter(|task| task.lane == *lane);
+        for report in here.filter_map(|task| task.report.as_ref()) {
+            cx.effects.batch.remove(SPACE, report.uri.to_string());
+        }
+        Ok(())
     }
 
     /// 202 is about to be sent.

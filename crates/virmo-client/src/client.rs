@@ -22,6 +22,7 @@ use crate::{
 
 mod apply;
 mod ask;
+mod dm_tree;
 mod download;
 mod image;
 mod primitive;
@@ -107,6 +108,8 @@ enum Output {
     Download(Result<Finished, DownloadError>),
     Discard(Result<(), SinkError>),
     Answered(Result<UserAnswer, HypervisorError>),
+    /// What a command was put off for.
+    Told(ExecResult),
 }
 
 impl VirmoClient {
@@ -276,6 +279,7 @@ impl ManagementObject for VirmoClient {
         features.profile = self.roots.profile;
         features.suspend = self.capabilities.suspend;
         features.user_interaction = self.interface.is_some();
+        features.dm_tree = true;
         vec![
             features.virmo(self.roots.virmo.clone()),
             virmo_nodes::vmimgmo(self.roots.vmimgmo.clone()),
@@ -289,13 +293,13 @@ impl ManagementObject for VirmoClient {
     fn stage(
         &mut self,
         change: &Change,
-        _by: &Principal,
+        by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
         if let Some(VirmoPath::Vm(path)) =
             VirmoPath::parse(self.roots.profile, &self.roots.virmo, &change.uri)
         {
-            self.stage_vm(&path, change, cx)
+            self.stage_vm(&path, change, by, cx)
         } else if let Some(path) = ImagePath::parse(&self.roots.vmimgmo, &change.uri) {
             self.stage_image(&path, change, cx)
         } else {
@@ -365,7 +369,7 @@ impl ManagementObject for VirmoClient {
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
         let Some(subject) = self.subject(job) else {
-            return StatusCode::COMMAND_FAILED.into();
+            return dm_tree::told(end);
         };
         let finished = self.finish(subject.clone(), job, end, cx);
         let status =

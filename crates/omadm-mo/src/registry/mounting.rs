@@ -95,7 +95,7 @@ impl Registry {
         let roots: Vec<Uri> = self.roots(id).cloned().collect();
         for (index, change) in tree.changes().iter().enumerate() {
             let written = !matches!(change.kind, ChangeKind::Deleted { .. });
-            let below = |root: &Uri| *root != change.uri && change.uri.starts_with(root);
+            let below = |root: &Uri| change.uri.starts_with(root);
             let by_server = self.open.made_by_hook(index).is_none();
             if written && by_server && roots.iter().any(below) {
                 self.check_written(&change.uri, tree)?;

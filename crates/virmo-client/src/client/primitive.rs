@@ -327,6 +327,9 @@ impl VirmoClient {
             bootstrap::forget(&mut cx.effects.batch, vm);
             clear(cx, &self.roots.vm_node(node, VmNode::NewConfig))?;
         }
+        if state == VmState::NotCreated {
+            clear(cx, &self.dm_tree(node))?;
+        }
         if state == VmState::Deleted {
             // The state is momentary: whoever could read it finds no node. [VirMO §10.3 step 2]
             cx.tree.remove(&uri)?;

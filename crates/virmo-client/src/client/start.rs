@@ -41,6 +41,7 @@ impl VirmoClient {
             }
         }
         self.take_up_vms(cx);
+        self.take_up_dm_trees(cx)?;
         self.list_machines(cx);
         for job in cx.effects.jobs.iter_mut().skip(others) {
             job.before_sessions = true;

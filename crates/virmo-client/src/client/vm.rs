@@ -1,6 +1,6 @@
 use omadm_core::StatusCode;
 use omadm_mo::{Context, Refusal};
-use omadm_tree::{Change, ChangeKind, Value};
+use omadm_tree::{Change, ChangeKind, Principal, Value};
 use virmo_nodes::{VmNode, VmPath};
 use virmo_params::{CreateParams, ParamsError, ParamsErrorKind, ResourceConfig};
 use virmo_state::{VmId, VmState};
@@ -11,7 +11,7 @@ use crate::{
     nodes::{VmView, deleted, set},
 };
 
-const REFUSED: Refusal = Refusal(StatusCode::COMMAND_NOT_ALLOWED);
+pub(super) const REFUSED: Refusal = Refusal(StatusCode::COMMAND_NOT_ALLOWED);
 
 /// What a server does to the nodes of a VM.
 impl VirmoClient {
@@ -19,6 +19,7 @@ impl VirmoClient {
         &mut self,
         path: &VmPath<'_>,
         change: &Change,
+        by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
         let written = matches!(change.kind, ChangeKind::Added | ChangeKind::Replaced { .. });
@@ -27,8 +28,13 @@ impl VirmoClient {
             (VmNode::Vm, ChangeKind::Deleted { .. }) => self.delete_vm(path.vm, cx),
             (VmNode::Vm, ChangeKind::Renamed { .. }) => {
                 let id = self.vm(path.vm, cx).and_then(|vm| vm.id());
-                self.check_idle(id.as_ref())
+                // What is mounted below would have to move along.
+                match cx.tree.node(&self.dm_tree(path.vm)) {
+                    Some(_) => Err(REFUSED),
+                    None => self.check_idle(id.as_ref()),
+                }
             }
+            (VmNode::DmTree, _) => self.stage_dm_tree(path, change, by, cx),
             (VmNode::CreateParams, _) if written => self.write_create_params(path.vm, cx),
             (VmNode::NewConfig, _) if written => self.write_new_config(path.vm, cx),
             (VmNode::Ext, _) if bootstrap::is_leaf(&path.below) => {

@@ -9,7 +9,8 @@ use std::{
 use omadm_core::{Batch, Correlator, Format, GenericAlert, Journal, Now, Space, StatusCode};
 use omadm_download::{DownloadKey, Sink};
 use omadm_mo::{
-    Effects, ExecAnswer, ExecRequest, Job, JobEnd, JobId, Layout, Refusal, Registry, Reporting,
+    Effects, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Layout, Refusal, Registry,
+    Reporting,
 };
 use omadm_tree::{
     AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeError, TreeLimits, Uri,
@@ -44,6 +45,8 @@ pub(crate) struct Device {
     /// The job that waits in the background.
     pub(crate) watch: Option<Job>,
     next_job: u64,
+    /// What the last command waits for.
+    put_off: Option<Job>,
     live: Option<Live>,
 }
 
@@ -64,6 +67,8 @@ pub(crate) enum Answer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Edit<'a> {
     Add(&'a str),
+    /// An interior node with its Type.
+    AddObject(&'a str, &'a str),
     AddLeaf(&'a str, &'a str),
     AddMarkup(&'a str, &'a str),
     /// With a media type.
@@ -84,6 +89,11 @@ impl Edit<'_> {
             Self::Add(uri) => {
                 let permit = permit(tree, AccessType::Add, uri)?;
                 tree.add(layout, permit, NewNode::INTERIOR)
+            }
+            Self::AddObject(uri, moid) => {
+                let permit = permit(tree, AccessType::Add, uri)?;
+                let node_type = Some(moid.to_owned());
+                tree.add(layout, permit, NewNode::Interior { node_type })
             }
             Self::AddLeaf(uri, text) => {
                 let permit = permit(tree, AccessType::Add, uri)?;
@@ -143,6 +153,7 @@ impl Device {
             jobs: VecDeque::new(),
             watch: None,
             next_job: 0,
+            put_off: None,
             live: None,
         };
         device
@@ -210,7 +221,11 @@ impl Device {
             Ok(result) => result,
             Err(status) => {
                 drop(transaction);
-                live.registry.rolled_back();
+                self.put_off = effects.take_put_off();
+                match &self.put_off {
+                    Some(job) => live.registry.put_off(job.id),
+                    None => live.registry.rolled_back(),
+                }
                 return Err(status);
             }
         };
@@ -242,17 +257,42 @@ impl Device {
 
     /// A command of a server that changes nodes.
     pub(crate) fn command(&mut self, edit: Edit<'_>) -> StatusCode {
-        match self.atomic(&[edit]) {
-            Ok(()) => StatusCode::OK,
-            Err((_, status)) => status,
+        let mut answers = Vec::new();
+        loop {
+            let result = self.edit(&[edit], false, &answers);
+            let Some(job) = self.put_off.take() else {
+                return match result {
+                    Ok(()) => StatusCode::OK,
+                    Err((_, status)) => status,
+                };
+            };
+            let (id, output) = (job.id, in_job(|| job.run()));
+            let result = self.transact(|registry, tree, effects| {
+                let end = JobEnd::Finished(output);
+                let result = registry.completed(id, end, tree, effects, Now::default());
+                result.map_err(|refusal| refusal.0)
+            });
+            answers.push((id, result.unwrap().expect("the object put it off")));
         }
     }
 
     /// An Atomic of a server; which command failed, and how. What fails in the end is the last.
     pub(crate) fn atomic(&mut self, edits: &[Edit<'_>]) -> Result<(), (usize, StatusCode)> {
+        let result = self.edit(edits, true, &[]);
+        self.put_off = None;
+        result
+    }
+
+    fn edit(
+        &mut self,
+        edits: &[Edit<'_>],
+        atomic: bool,
+        answers: &[(JobId, ExecResult)],
+    ) -> Result<(), (usize, StatusCode)> {
         let mut at = 0;
         let result = self.transact(|registry, tree, effects| {
             let now = Now::default();
+            registry.begin(atomic, answers.to_vec());
             for (place, edit) in edits.iter().enumerate() {
                 at = place;
                 edit.make(registry.layout(), tree)
@@ -315,6 +355,13 @@ impl Device {
     }
 
     /// The nodes of the tree, and the octets of their values.
+    /// The Type of an interior node.
+    pub(crate) fn node_type(&self, uri: &str) -> Option<String> {
+        let tree = &self.live.as_ref().expect("a running device").tree;
+        let node = tree.node(&Uri::parse(uri).unwrap())?;
+        Some(node.node_type().to_owned())
+    }
+
     pub(crate) fn size(&self) -> (u32, usize) {
         let tree = &self.live.as_ref().expect("a running device").tree;
         let (mut open, mut octets) = (vec![tree.node(&Uri::root()).unwrap()], 0);

@@ -12,6 +12,7 @@ mod atomics;
 mod bench;
 mod bootstraps;
 mod device;
+mod dm_tree;
 mod faults;
 mod images;
 mod primitives;

@@ -1,0 +1,299 @@
+use std::sync::Arc;
+
+use omadm_core::{Journal, JournalError, MemoryJournal, StatusCode};
+use omadm_mo::{Context, ExecResult, JobEnd, ManagementObject, Refusal};
+use omadm_objects::{
+    Capability, DCMO, Dcmo, Failure, LAWMO, Lawmo, LockState, Locker, Switch, WipeItem, Wiped,
+};
+use omadm_tree::{Change, ChangeKind, Principal, Uri, Value};
+use virmo_hypervisor::{Hypervisor, HypervisorError, Peripheral};
+use virmo_nodes::{VmNode, VmPath};
+use virmo_state::VmId;
+
+use super::{Output, VirmoClient, output, primitive::lane, vm::REFUSED};
+use crate::{
+    drive,
+    nodes::{VmView, deleted},
+};
+
+/// What the device does itself below the DMTree of a VM. The rest is the guest's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Hosted {
+    /// `LAWMO`: the lock of the VM's input.
+    Lock,
+    /// `DCMO`, where the peripherals are.
+    Peripherals,
+    /// `DCMO/<x>`: a peripheral of the VM.
+    Peripheral,
+}
+
+/// The DM tree of a VM. [VirMO §8 DMTree, §11.2]
+///
+/// It is absent until a server Adds it, and brings LAWMO along, so that every managed VM can be
+/// locked. It goes with the VM.
+impl VirmoClient {
+    /// `VirMO/<x>/DMTree`
+    pub(super) fn dm_tree(&self, node: &str) -> Uri {
+        VmNode::DmTree.of(&self.roots.vm(node))
+    }
+
+    pub(super) fn stage_dm_tree(
+        &mut self,
+        path: &VmPath<'_>,
+        change: &Change,
+        by: &Principal,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        let _ = by;
+        match &change.kind {
+            ChangeKind::Added if path.below.is_root() => self.add_dm_tree(path.vm, cx),
+            ChangeKind::Added => match self.hosted(&change.uri, &path.below, cx) {
+                Some(Hosted::Peripheral) => self.add_peripheral(path.vm, &change.uri, cx),
+                Some(Hosted::Lock | Hosted::Peripherals) | None => Ok(()),
+            },
+            ChangeKind::Deleted { .. } if path.below.is_root() => self.delete_dm_tree(path.vm, cx),
+            ChangeKind::Renamed { from } => {
+                let mut roots = cx.schema.mounts().iter().map(|mount| &mount.root);
+                match roots.any(|root| root.starts_with(from)) {
+                    true => Err(REFUSED),
+                    false => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Mounts again what the tree holds.
+    pub(super) fn take_up_dm_trees(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        let vms = self.roots.vms(cx.tree.tree());
+        let vms: Vec<_> = vms
+            .filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)))
+            .collect();
+        let mut objects = Vec::new();
+        for (node, vm) in vms {
+            let dm_tree = self.dm_tree(&node);
+            let mut open: Vec<_> = cx.tree.node(&dm_tree).into_iter().collect();
+            while let Some(node) = open.pop() {
+                let uri = node.uri();
+                let below = uri.strip_prefix(&dm_tree);
+                match below.and_then(|below| self.hosted(&uri, &below, cx)) {
+                    Some(Hosted::Lock) => objects.push(self.lock(uri, &vm, &*self.journal)),
+                    Some(Hosted::Peripheral) => {
+                        objects.push(self.peripheral(&uri, &vm, &*self.journal));
+                    }
+                    Some(Hosted::Peripherals) | None => open.extend(node.children()),
+                }
+            }
+        }
+        for object in objects {
+            cx.effects.mount(object.map_err(|_| FAILED)?);
+        }
+        Ok(())
+    }
+
+    /// What the device does itself at a place below DMTree, as the Type of the node says.
+    fn hosted(&self, uri: &Uri, below: &Uri, cx: &Context<'_, '_>) -> Option<Hosted> {
+        let node_type = cx.tree.node(uri)?.node_type();
+        let names: Vec<&str> = below.segments().collect();
+        let switches = || self.hypervisor.peripherals().is_some();
+        match names.as_slice() {
+            ["LAWMO"] if node_type == LAWMO.moid => Some(Hosted::Lock),
+            ["DCMO"] if node_type.is_empty() && switches() => Some(Hosted::Peripherals),
+            ["DCMO", _] if node_type == DCMO.moid && switches() => Some(Hosted::Peripheral),
+            _ => None,
+        }
+    }
+
+    fn machine(&self, vm: &VmId) -> VmMachine {
+        VmMachine {
+            hypervisor: Arc::clone(&self.hypervisor),
+            vm: vm.clone(),
+        }
+    }
+
+    fn lock(&self, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
+        let lawmo = Lawmo::new(root, Arc::new(self.machine(vm)), journal)?
+            .without("Operations/FactoryReset")
+            .without("LAWMOConfig")
+            .lane(lane(vm))
+            .time_limit(self.policy.deadline)
+            .reporting(self.policy.reporting);
+        Ok(Box::new(lawmo))
+    }
+
+    fn peripheral(&self, root: &Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
+        let switch = VmPeripheral {
+            machine: self.machine(vm),
+            name: root.name().unwrap_or_default().to_owned(),
+        };
+        let dcmo = Dcmo::single(root, Arc::new(switch), journal)?
+            .without("Group")
+            .without("Description")
+            .without("Attached")
+            .without("DCMOConfig")
+            .lane(lane(vm))
+            .time_limit(self.policy.deadline)
+            .reporting(self.policy.reporting);
+        Ok(Box::new(dcmo))
+    }
+
+    /// [VirMO §11.2.1 step 1]
+    fn add_dm_tree(&mut self, node: &str, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        let vm = self.vm(node, cx);
+        let vm = vm.filter(|vm| vm.state().is_created());
+        let id = vm.and_then(|vm| vm.id()).ok_or(REFUSED)?;
+        let root = self.dm_tree(node).child("LAWMO").map_err(|_| FAILED)?;
+        // What the last VM of this name left open is not done to this one.
+        let lock = self.lock(root, &id, &MemoryJournal::new());
+        cx.effects.mount(lock.map_err(|_| FAILED)?);
+        Ok(())
+    }
+
+    /// A VM that nobody could unlock any more would be lost.
+    fn delete_dm_tree(&self, node: &str, cx: &Context<'_, '_>) -> Result<(), Refusal> {
+        let lock = self.dm_tree(node).child("LAWMO").ok();
+        let state = lock.and_then(|lock| lock.child("State").ok());
+        let state = state.and_then(|state| deleted(cx, &state));
+        match state.and_then(|state| state.parse().ok()) {
+            Some(state) if LockState::from_value(state) != Some(LockState::Unlocked) => {
+                Err(REFUSED)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Finds out whether the machine could have the peripheral, and whether it has it now.
+    fn add_peripheral(
+        &mut self,
+        node: &str,
+        root: &Uri,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        let id = self.vm(node, cx).and_then(|vm: VmView<'_>| vm.id());
+        let id = id.ok_or(REFUSED)?;
+        let name = root.name().unwrap_or_default().to_owned();
+        let siblings = root.parent().and_then(|parent| cx.tree.node(&parent));
+        let alike = siblings
+            .into_iter()
+            .flat_map(|parent| parent.children())
+            .filter(|other| other.name().eq_ignore_ascii_case(&name));
+        if alike.count() > 1 {
+            return Err(Refusal(StatusCode::ALREADY_EXISTS));
+        }
+        let Some((_, answer)) = cx.answers.last() else {
+            let (hypervisor, vm) = (Arc::clone(&self.hypervisor), id.clone());
+            let label = format!("Look for the {name} of {node}");
+            let work = Box::new(move || {
+                let found = find(&*hypervisor, &vm, &name);
+                Box::new(Output::Told(found.unwrap_or_else(ExecResult::from))) as _
+            });
+            let job = cx.effects.put_off(lane(&id), label, work);
+            job.time_limit = Some(self.policy.deadline);
+            return Ok(());
+        };
+        if !answer.status.is_success() {
+            return Err(Refusal(answer.status));
+        }
+        let enabled = answer.items.first().is_none_or(|item| item != "false");
+        let leaf = root.child("Enabled").map_err(|_| FAILED)?;
+        cx.tree.set(cx.schema, &leaf, Value::bool(enabled))?;
+        let peripheral = self.peripheral(root, &id, &MemoryJournal::new());
+        cx.effects.mount(peripheral.map_err(|_| FAILED)?);
+        Ok(())
+    }
+}
+
+type Mounted = Result<Box<dyn ManagementObject>, JournalError>;
+
+const FAILED: Refusal = Refusal(StatusCode::COMMAND_FAILED);
+
+/// What a job brought back that a command was put off for.
+pub(super) fn told(end: JobEnd) -> ExecResult {
+    if matches!(end, JobEnd::TimedOut) {
+        return StatusCode::REQUEST_TIMEOUT.into();
+    }
+    let told = output(end, |output| match output {
+        Output::Told(told) => Some(told),
+        _ => None,
+    });
+    told.unwrap_or_else(|failure| failure.status.into())
+}
+
+/// Whether a machine has a peripheral now, in an Item; an error is the status for who asks.
+fn find(hypervisor: &dyn Hypervisor, vm: &VmId, name: &str) -> Result<ExecResult, StatusCode> {
+    let found = peripheral(hypervisor, vm, name);
+    let found = found.map_err(|error| drive::status(error.kind()))?;
+    let found = found.ok_or(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED)?;
+    Ok(ExecResult {
+        status: StatusCode::OK,
+        items: vec![found.enabled.to_string()],
+    })
+}
+
+/// The peripheral that a node is named after, in letters of either case.
+fn peripheral(
+    hypervisor: &dyn Hypervisor,
+    vm: &VmId,
+    name: &str,
+) -> Result<Option<Peripheral>, HypervisorError> {
+    let Some(peripherals) = hypervisor.peripherals() else {
+        return Ok(None);
+    };
+    let mut list = peripherals.list(vm)?.into_iter();
+    Ok(list.find(|peripheral| peripheral.name.eq_ignore_ascii_case(name)))
+}
+
+/// A machine, as the objects below its DMTree see it.
+struct VmMachine {
+    hypervisor: Arc<dyn Hypervisor>,
+    vm: VmId,
+}
+
+/// Fully and partially locked are the same to a machine: nothing of its user's gets in.
+impl Locker for VmMachine {
+    fn can_lock(&self) -> bool {
+        self.hypervisor.input_lock().is_some()
+    }
+
+    fn lock(&self, state: LockState, _: bool) -> Result<(), Failure> {
+        let input_lock = self.hypervisor.input_lock().ok_or(Failure::Client)?;
+        let locked = input_lock.set_locked(&self.vm, state != LockState::Unlocked);
+        locked.map(drop).map_err(|_| Failure::Failed)
+    }
+
+    /// What is in its disk only its guest could tell.
+    fn wipe_list(&self) -> Vec<WipeItem> {
+        Vec::new()
+    }
+
+    fn wipe(&self, _: &[String], _: bool) -> Result<Wiped, Failure> {
+        Ok(Wiped::Nothing)
+    }
+
+    fn factory_reset(&self, _: bool) -> Result<(), Failure> {
+        Err(Failure::Client)
+    }
+}
+
+/// One peripheral of a machine.
+struct VmPeripheral {
+    machine: VmMachine,
+    /// The name of its node.
+    name: String,
+}
+
+impl Switch for VmPeripheral {
+    /// As if it were enabled: what the tree says to be disabled is disabled again at a start.
+    fn capabilities(&self) -> Vec<Capability> {
+        vec![Capability::new(&self.name)]
+    }
+
+    fn switch(&self, name: &str, enabled: bool, _: bool) -> Result<(), Failure> {
+        let VmMachine { hypervisor, vm } = &self.machine;
+        let peripherals = hypervisor.peripherals().ok_or(Failure::Client)?;
+        let found = peripheral(&**hypervisor, vm, name).map_err(|_| Failure::Failed)?;
+        let found = found.ok_or(Failure::Client)?;
+        let switched = peripherals.set_enabled(vm, &found.name, enabled);
+        switched.map(drop).map_err(|_| Failure::Failed)
+    }
+}
