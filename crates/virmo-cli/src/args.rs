@@ -130,7 +130,7 @@ pub(crate) struct Device {
     /// Keep tree, images and machines in this folder; without it everything is gone at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// The hypervisor: sim, the simulator
+    /// The hypervisor: sim, the simulator; qemu; libvirt:URI, where the program was built with it
     #[arg(long, default_value = "sim")]
     pub(crate) hypervisor: String,
     /// The device's identifier: DevInfo/DevId

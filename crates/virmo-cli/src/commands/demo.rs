@@ -55,12 +55,15 @@ const IMAGE: u64 = 48 << 20;
 
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let backend = Backend::of(&args.hypervisor)?;
+    if backend.needs_state() {
+        return Err(Failure::usage("--hypervisor: the demo runs on sim or qemu"));
+    }
     let started = Instant::now();
     let output = Arc::new(Output::new(args.json));
     let folder = TempDir::new().map_err(Failure::work)?;
     let images = folder.path().join("images");
     std::fs::create_dir(&images).map_err(Failure::work)?;
-    write_image(&images.join("entvm.img"), backend).map_err(Failure::work)?;
+    write_image(&images.join("entvm.img"), &backend).map_err(Failure::work)?;
 
     let steps = plan::parse(PLAN).map_err(Failure::work)?;
     let count = steps.len();
@@ -105,8 +108,8 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         faults: Faults::default(),
         interface: Arc::new(Unattended::Reject),
         links: Links::default(),
-        backend,
         counts: backend == Backend::Qemu,
+        backend,
     };
     let mut device = device::build(settings, &output)?;
     let result = device.run(Until::Idle);
@@ -126,11 +129,11 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
 }
 
 /// An image with content that differs from place to place; for QEMU one that boots and counts.
-fn write_image(path: &Path, backend: Backend) -> io::Result<()> {
+fn write_image(path: &Path, backend: &Backend) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let boot = match backend {
         Backend::Simulator => Vec::new(),
-        Backend::Qemu => guest::boot_sector().to_vec(),
+        _ => guest::boot_sector().to_vec(),
     };
     file.write_all(&boot)?;
     for number in 0..(IMAGE - boot.len() as u64) / 8 {

@@ -85,10 +85,7 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
     let info = DevInfo {
         dev_id: settings.device_id,
         man: "virmo".to_owned(),
-        model: match settings.backend {
-            Backend::Simulator => "simulated device".to_owned(),
-            Backend::Qemu => "device on qemu".to_owned(),
-        },
+        model: settings.backend.model(),
         dmv: env!("CARGO_PKG_VERSION").to_owned(),
         lang: "en".to_owned(),
     };
@@ -194,6 +191,13 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         args::CpuPolicy::AtMost => CpuPolicy::AtMost,
         args::CpuPolicy::Exactly => CpuPolicy::Exactly,
     };
+    let backend = Backend::of(&args.hypervisor)?;
+    if backend.needs_state() && args.state.is_none() {
+        return Err(Failure::usage(format_args!(
+            "--hypervisor {} needs --state: its machines stay when the device ends",
+            args.hypervisor
+        )));
+    }
     Ok(Settings {
         config,
         device_id: args.device_id.clone(),
@@ -201,7 +205,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         policy,
         faults: fault::parse(&args.fault)?,
         interface: Arc::new(Unattended::Reject),
-        backend: Backend::of(&args.hypervisor)?,
+        backend,
         counts: false,
         links,
     })

@@ -9,11 +9,14 @@ use super::device::chain;
 use crate::failure::Failure;
 
 /// A hypervisor of this build.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) enum Backend {
     #[default]
     Simulator,
     Qemu,
+    /// On a connection of libvirt's.
+    #[cfg(feature = "libvirt")]
+    Libvirt(String),
 }
 
 impl Backend {
@@ -22,16 +25,44 @@ impl Backend {
         match name {
             "sim" => Ok(Self::Simulator),
             "qemu" => Ok(Self::Qemu),
-            _ if name.starts_with("libvirt:") => Err(Failure::not_built("--hypervisor libvirt")),
+            _ if name.starts_with("libvirt:") => Self::of_libvirt(name),
             _ => Err(Failure::usage(format_args!(
                 "--hypervisor {name}: it is one of sim, qemu, libvirt:URI"
             ))),
         }
     }
 
+    #[cfg(feature = "libvirt")]
+    fn of_libvirt(name: &str) -> Result<Self, Failure> {
+        let uri = name.trim_start_matches("libvirt:");
+        Ok(Self::Libvirt(uri.to_owned()))
+    }
+
+    #[cfg(not(feature = "libvirt"))]
+    fn of_libvirt(name: &str) -> Result<Self, Failure> {
+        Err(Failure::usage(format_args!(
+            "--hypervisor {name}: this program was built without libvirt; build it with --features libvirt"
+        )))
+    }
+
+    /// Whether its machines are to be found again, whatever becomes of the device.
+    pub(crate) const fn needs_state(&self) -> bool {
+        !matches!(self, Self::Simulator | Self::Qemu)
+    }
+
+    /// What a device on it is called.
+    pub(crate) fn model(&self) -> String {
+        match self {
+            Self::Simulator => "simulated device".to_owned(),
+            Self::Qemu => "device on qemu".to_owned(),
+            #[cfg(feature = "libvirt")]
+            Self::Libvirt(_) => "device on libvirt".to_owned(),
+        }
+    }
+
     /// Opens it on a device's folder.
     pub(crate) fn open(
-        self,
+        &self,
         folder: &Path,
         faults: &[Fault],
     ) -> Result<Arc<dyn Hypervisor>, Failure> {
@@ -44,13 +75,20 @@ impl Backend {
                     simulator.map_err(|error| Failure::work(chain(&error)))?,
                 ))
             }
-            Self::Qemu if !faults.is_empty() => Err(Failure::usage(
+            _ if !faults.is_empty() => Err(Failure::usage(
                 "--fault: machines fail by request on the simulator only; download works with all",
             )),
             Self::Qemu => {
                 let qemu = Qemu::builder(folder.join("qemu")).open();
                 Ok(Arc::new(
                     qemu.map_err(|error| Failure::work(chain(&error)))?,
+                ))
+            }
+            #[cfg(feature = "libvirt")]
+            Self::Libvirt(uri) => {
+                let libvirt = virmo_libvirt::Libvirt::builder(uri, folder.join("libvirt")).open();
+                Ok(Arc::new(
+                    libvirt.map_err(|error| Failure::work(chain(&error)))?,
                 ))
             }
         }

@@ -28,6 +28,8 @@ mod guests;
 #[cfg(feature = "tls")]
 mod https;
 mod interaction;
+#[cfg(feature = "libvirt")]
+mod libvirt;
 mod life;
 mod notify;
 mod questions;

@@ -24,11 +24,6 @@ fn what_is_not_built_yet_says_so() {
             &["--server", "http://x/", "--devices", "3"][..],
             "load",
         ),
-        (
-            &device,
-            &["--hypervisor", "libvirt:test:///default"],
-            "--hypervisor libvirt",
-        ),
         (&device, &["--profile", "draft"], "--profile draft"),
         (&serve, &["--profile", "draft"], "--profile draft"),
         (&serve, &["--state", "."], "--state"),
@@ -41,6 +36,19 @@ fn what_is_not_built_yet_says_so() {
         let said = refused(&[start, words].concat());
         assert_eq!(said, format!("virmo: {named}: not built yet\n"));
     }
+}
+
+#[test]
+fn libvirt_is_built_in_or_said_to_be_missing() {
+    let device = ["device", "--server", "http://127.0.0.1:1/"];
+    let words = ["--hypervisor", "libvirt:test:///default"];
+    let said = refused(&[&device[..], &words].concat());
+    let due = if cfg!(feature = "libvirt") {
+        "needs --state"
+    } else {
+        "build it with --features libvirt"
+    };
+    assert!(said.contains(due), "{said}");
 }
 
 #[test]

@@ -71,9 +71,10 @@ impl Fixture for OnTestDriver {
 #[test]
 fn the_test_driver_keeps_the_contract() {
     for check in CHECKS {
-        let due = match check.needs.contains(&Need::Progress) {
-            true => Verdict::Skipped(Need::Progress),
-            false => Verdict::Passed,
+        let of_guests = [Need::Progress, Need::Guest];
+        let due = match check.needs.iter().find(|need| of_guests.contains(need)) {
+            Some(need) => Verdict::Skipped(*need),
+            None => Verdict::Passed,
         };
         match check.run(&OnTestDriver::new()) {
             Ok(verdict) => assert_eq!(verdict, due, "{}", check.name),
