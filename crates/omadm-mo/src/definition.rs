@@ -113,6 +113,8 @@ pub struct NodeDefinition {
     pub initial: Cow<'static, str>,
     /// Whether a server may create anything below it.
     pub open: bool,
+    /// Whether a server may execute what is below an open node.
+    pub executes: bool,
     /// What it is for, one line.
     pub description: Cow<'static, str>,
     /// The clause that defines it.
@@ -156,6 +158,7 @@ impl NodeDefinition {
             with_parent: true,
             initial: Cow::Borrowed(""),
             open: false,
+            executes: false,
             description: Cow::Borrowed(description),
             clause: Cow::Borrowed(clause),
         }
@@ -251,6 +254,13 @@ impl NodeDefinition {
     pub const fn open(mut self) -> Self {
         self.open = true;
         self
+    }
+
+    /// As [`open`](Self::open), and what is below it can be executed.
+    #[must_use]
+    pub const fn open_to_exec(mut self) -> Self {
+        self.executes = true;
+        self.open()
     }
 
     /// No server creates, renames or deletes it.

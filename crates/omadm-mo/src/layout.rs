@@ -40,8 +40,8 @@ enum Place<'a> {
     Parent,
 }
 
-/// What a server may do where anything may be added; nothing there can be executed. Where the open
-/// node itself cannot be read, what holds for it holds below.
+/// What a server may do where anything may be added; it can execute something there only if the row
+/// says so. Where the open node itself cannot be read, what holds for it holds below.
 const OPEN: AccessSet = AccessSet::of(&[
     AccessType::Add,
     AccessType::Copy,
@@ -167,11 +167,13 @@ impl Schema for Layout {
         if let Some((index, below)) = self.nearest(uri) {
             let mount = self.mounts.get(index)?;
             return Some(match mount.place(&below)? {
-                Place::Open(above) => Rule::open(if above.access.contains(AccessType::Get) {
-                    OPEN
-                } else {
-                    above.access
-                }),
+                Place::Open(above) => Rule::open(
+                    match (above.access.contains(AccessType::Get), above.executes) {
+                        (true, false) => OPEN,
+                        (true, true) => OPEN.with(AccessType::Exec),
+                        (false, _) => above.access,
+                    },
+                ),
                 Place::Parent => ABOVE_OBJECTS,
                 Place::Row(row) if row.path.is_empty() => {
                     let moid = &*mount.definition.moid;

@@ -6,15 +6,18 @@ use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
 };
 use omadm_tree::{Change, Principal, TreeError, Uri};
+use virmo_guest::Command;
 use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, Observed};
 use virmo_nodes::{Features, ImagePath, Profile, VirmoNode, VirmoPath, VmNode};
+use virmo_state::VmId;
 
 use crate::{
-    Event, Observer, Policy, VmUserInterface,
+    Event, GuestLink, Observer, Policy, VmUserInterface,
     apply::Applied,
     drive::{Failure, Outcome},
+    forward::Told,
     gate::Gate,
-    intent::{Intents, QuestionIntent, Reply},
+    intent::{GuestIntent, Intents, QuestionIntent, Reply},
     ledger::{Book, Ledger, Subject},
     nodes::Roots,
     waker::Waker,
@@ -24,6 +27,7 @@ mod apply;
 mod ask;
 mod dm_tree;
 mod download;
+mod guest;
 mod image;
 mod primitive;
 mod start;
@@ -62,7 +66,7 @@ mod watch;
 ///
 /// # Jobs
 ///
-/// All jobs of one VM have one lane, all jobs of one image too, and block as long as the
+/// All jobs of one VM have one lane, calls of its guest another, all jobs of one image too, and block as long as the
 /// hypervisor or the download does. Dropping the client ends the watch and stops the downloads; they
 /// go on at the next start.
 pub struct VirmoClient {
@@ -79,6 +83,11 @@ pub struct VirmoClient {
     book: Book,
     waker: Arc<Waker>,
     gate: Arc<Gate>,
+    link: Arc<GuestLink>,
+    /// What the open command would change in a guest.
+    forwarding: Vec<(VmId, Command)>,
+    /// The job the last command was put off for.
+    put_off: Option<JobId>,
     /// What the last run left open, until the start takes it up.
     left: Intents,
 }
@@ -110,6 +119,7 @@ enum Output {
     Answered(Result<UserAnswer, HypervisorError>),
     /// What a command was put off for.
     Told(ExecResult),
+    Guest(Told),
 }
 
 impl VirmoClient {
@@ -135,6 +145,12 @@ impl VirmoClient {
             profile: Profile::default(),
             observer: Arc::new(|_| {}),
         }
+    }
+
+    /// The way to the guests of VMs, for what else has to talk to them.
+    #[must_use]
+    pub const fn guest_link(&self) -> &Arc<GuestLink> {
+        &self.link
     }
 
     fn subject(&self, job: JobId) -> Option<Subject> {
@@ -168,7 +184,7 @@ impl VirmoClient {
         job: JobId,
         end: JobEnd,
         cx: &mut Context<'_, '_>,
-    ) -> Result<StatusCode, TreeError> {
+    ) -> Result<ExecResult, TreeError> {
         match subject {
             Subject::Vm(vm) => self.primitive_ended(&vm, job, end, cx),
             Subject::Observe(vm) => self.observe_ended(&vm, job, end, cx),
@@ -182,7 +198,13 @@ impl VirmoClient {
             Subject::Download(image) => self.download_ended(&image, job, end, cx),
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
             Subject::Question(vm) => self.question_ended(&vm, job, end, cx),
+            Subject::Guest(vm) => return Ok(self.guest_ended(&vm, job, end, cx)),
+            Subject::Listen(vm) => {
+                self.listen_ended(&vm, job, end, cx);
+                Ok(StatusCode::OK)
+            }
         }
+        .map(ExecResult::from)
     }
 
     /// What came of a job does not fit the tree: it is reported as failed, and taken back.
@@ -210,6 +232,10 @@ impl VirmoClient {
             }
             Subject::Question(vm) => {
                 QuestionIntent::forget(&mut cx.effects.batch, vm);
+                self.book.release(job);
+            }
+            Subject::Guest(vm) => {
+                GuestIntent::forget(&mut cx.effects.batch, vm);
                 self.book.release(job);
             }
             _ => self.book.release(job),
@@ -254,9 +280,15 @@ impl Builder {
         let left = Intents::load(&*self.journal)?;
         let waker = Waker::new();
         self.hypervisor.on_change(waker.hint());
+        let session = ledger.run().to_string();
+        let link = GuestLink::new(Arc::clone(&self.hypervisor), session)
+            .with_encoding(self.policy.guest_encoding);
         Ok(VirmoClient {
             waker,
             gate: Gate::new(self.policy.max_downloads),
+            link: Arc::new(link),
+            forwarding: Vec::new(),
+            put_off: None,
             capabilities: self.hypervisor.capabilities(),
             hypervisor: self.hypervisor,
             fetch: self.fetch,
@@ -307,11 +339,17 @@ impl ManagementObject for VirmoClient {
         }
     }
 
+    fn validate(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        self.validate_in_guest(cx)
+    }
+
     fn committed(&mut self) {
+        self.forwarding.clear();
         self.book.committed();
     }
 
     fn rolled_back(&mut self) {
+        self.forwarding.clear();
         self.book.rolled_back();
     }
 
@@ -322,6 +360,9 @@ impl ManagementObject for VirmoClient {
         let answer = match (virmo, ImagePath::parse(&self.roots.vmimgmo, request.uri)) {
             (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::ExecUiCmd => {
                 self.exec_question(path.vm, request, cx)
+            }
+            (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::DmTree => {
+                self.exec_in_guest(&path, request, cx)
             }
             (Some(VirmoPath::Vm(path)), _) => self.exec_vm(&path, request, cx),
             (Some(VirmoPath::Device(VirmoNode::ApplyChanges)), _) => self.exec_apply(request, cx),
@@ -362,20 +403,36 @@ impl ManagementObject for VirmoClient {
                     task.intent.save(&mut cx.effects.batch);
                 }
             }
-            Some(Subject::Observe(_) | Subject::Look(_) | Subject::Watch | Subject::Inventory)
+            Some(Subject::Guest(vm)) => {
+                let task = self.book.write().guests.get_mut(&vm);
+                if let Some(task) = task.filter(|task| task.job == job) {
+                    task.intent.reply.accepted = true;
+                    task.intent.save(&mut cx.effects.batch);
+                }
+            }
+            Some(
+                Subject::Observe(_)
+                | Subject::Look(_)
+                | Subject::Watch
+                | Subject::Listen(_)
+                | Subject::Inventory,
+            )
             | None => {}
         }
     }
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
         let Some(subject) = self.subject(job) else {
-            return dm_tree::told(end);
+            return self.put_off_ended(end, cx);
         };
         let finished = self.finish(subject.clone(), job, end, cx);
-        let status =
-            finished.unwrap_or_else(|error| self.not_kept(&subject, job, error.into(), cx));
+        let result =
+            finished.unwrap_or_else(|error| self.not_kept(&subject, job, error.into(), cx).into());
+        if subject == Subject::Watch {
+            self.listen(cx);
+        }
         self.watch(cx);
-        status.into()
+        result
     }
 }
 

@@ -134,6 +134,31 @@ pub enum Event {
         /// The name the hypervisor knows it by.
         name: String,
     },
+    /// The guest of a VM does not answer, though it runs; told once. [VirMO §11.2]
+    GuestSilent {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The guest of a VM answers again.
+    GuestHeard {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+    },
+    /// Something the guest of a VM told does not fit the tree, and is dropped.
+    GuestNewsDropped {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// Why, for people.
+        reason: String,
+    },
     /// A durable record could not be read and is left alone.
     DamagedRecord {
         /// Its key.

@@ -9,6 +9,7 @@ const VM: &str = "vm/";
 const IMAGE: &str = "image/";
 const APPLY: &str = "apply";
 const QUESTION: &str = "ui/";
+const GUEST: &str = "guest/";
 
 /// A primitive under way: durable from before the hypervisor is asked until its outcome is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,6 +75,15 @@ pub(crate) struct QuestionIntent {
     pub(crate) reply: Reply,
 }
 
+/// An Exec in the guest of a VM that is open.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct GuestIntent {
+    pub(crate) vm: VmId,
+    /// The address of what is executed, as the server knows it.
+    pub(crate) uri: String,
+    pub(crate) reply: Reply,
+}
+
 /// A change of resources under way, over all VMs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ApplyIntent {
@@ -102,6 +112,7 @@ pub(crate) struct Intents {
     pub(crate) images: Vec<ImageIntent>,
     pub(crate) apply: Option<ApplyIntent>,
     pub(crate) questions: Vec<QuestionIntent>,
+    pub(crate) guests: Vec<GuestIntent>,
     pub(crate) damaged: Vec<String>,
 }
 
@@ -125,6 +136,11 @@ impl Intents {
                 .and_then(|id| QuestionIntent::decode(id, record))
             {
                 intents.questions.push(intent);
+            } else if let Some(intent) = name
+                .strip_prefix(GUEST)
+                .and_then(|id| GuestIntent::decode(id, record))
+            {
+                intents.guests.push(intent);
             } else if let Some(intent) = (name == APPLY)
                 .then(|| ApplyIntent::decode(record))
                 .flatten()
@@ -220,6 +236,28 @@ impl QuestionIntent {
         let intent = Self {
             vm: vm.parse().ok()?,
             node: reader.text()?.to_owned(),
+            reply: Reply::read(&mut reader)?,
+        };
+        reader.end(intent)
+    }
+}
+
+impl GuestIntent {
+    pub(crate) fn save(&self, batch: &mut Batch) {
+        let record = self.reply.write(Writer::new(VERSION).text(&self.uri));
+        let key = [GUEST, self.vm.as_str()].concat();
+        batch.put(Space::INTENTS, key, record.finish());
+    }
+
+    pub(crate) fn forget(batch: &mut Batch, vm: &VmId) {
+        batch.remove(Space::INTENTS, [GUEST, vm.as_str()].concat());
+    }
+
+    fn decode(vm: &str, record: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(VERSION, record)?;
+        let intent = Self {
+            vm: vm.parse().ok()?,
+            uri: reader.text()?.to_owned(),
             reply: Reply::read(&mut reader)?,
         };
         reader.end(intent)
@@ -444,6 +482,17 @@ mod tests {
         }
     }
 
+    fn guest_intent() -> GuestIntent {
+        GuestIntent {
+            vm: "vm-2".parse().unwrap(),
+            uri: "./VirMO/x/DMTree/a".to_owned(),
+            reply: Reply {
+                accepted: true,
+                correlator: None,
+            },
+        }
+    }
+
     #[test]
     fn every_intent_comes_back_from_the_journal() {
         for intent in vm_intents() {
@@ -461,6 +510,9 @@ mod tests {
         assert_eq!(load(&batch).apply, Some(apply_intent()));
         question_intent().save(&mut batch);
         assert_eq!(load(&batch).questions, [question_intent()]);
+        guest_intent().save(&mut batch);
+        assert_eq!(load(&batch).guests, [guest_intent()]);
+        GuestIntent::forget(&mut batch, &guest_intent().vm);
         QuestionIntent::forget(&mut batch, &question_intent().vm);
         VmIntent::forget(&mut batch, &"vm-1".parse().unwrap());
         ImageIntent::forget(&mut batch, &"img-1".parse().unwrap());
@@ -488,6 +540,10 @@ mod tests {
             record(|batch| question_intent().save(batch)),
             b"\x01\0\0\0\0\0\0\0\x05my vm\x01\0"
         );
+        assert_eq!(
+            record(|batch| guest_intent().save(batch)),
+            b"\x01\0\0\0\0\0\0\0\x12./VirMO/x/DMTree/a\x01\0"
+        );
         let nothing = ApplyIntent {
             changes: Vec::new(),
             owed: Vec::new(),
@@ -504,7 +560,7 @@ mod tests {
         /// Damaged records are told apart, whatever is in them.
         #[test]
         fn no_bytes_are_too_bad(
-            key in prop_oneof!["vm/.{0,8}", "image/.{0,8}", "apply", "ui/.{0,8}", ".*"],
+            key in prop_oneof!["vm/.{0,8}", "image/.{0,8}", "apply", "ui/.{0,8}", "guest/.{0,8}", ".*"],
             cut in 0usize..200,
             change in proptest::option::of((0usize..200, any::<u8>())),
         ) {
@@ -513,6 +569,7 @@ mod tests {
                 record(|batch| image_intent(ImageWork::Download).save(batch)),
                 record(|batch| apply_intent().save(batch)),
                 record(|batch| question_intent().save(batch)),
+                record(|batch| guest_intent().save(batch)),
             ];
             for record in &mut records {
                 record.truncate(cut);
@@ -527,6 +584,7 @@ mod tests {
                 let read = left.vms.len()
                     + left.images.len()
                     + left.questions.len()
+                    + left.guests.len()
                     + usize::from(left.apply.is_some());
                 prop_assert_eq!(read + left.damaged.len(), 1);
             }

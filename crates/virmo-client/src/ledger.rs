@@ -9,12 +9,13 @@ use std::{
 use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space, UserInteraction};
 use omadm_download::Cancel;
 use omadm_mo::JobId;
+use virmo_guest::Reply;
 use virmo_params::ImageId;
 use virmo_state::VmId;
 
 use crate::{
-    Event, Observer,
-    intent::{ApplyIntent, ImageIntent, Making, QuestionIntent, VmIntent},
+    Event, GuestLink, Observer,
+    intent::{ApplyIntent, GuestIntent, ImageIntent, Making, QuestionIntent, VmIntent},
     record::{Reader, Writer},
 };
 
@@ -36,10 +37,17 @@ pub(crate) struct Ledger {
     pub(crate) unreachable: BTreeSet<VmId>,
     /// The job that waits for the next look at all machines.
     pub(crate) watch: Option<JobId>,
+    /// VMs whose guest is executing something.
+    pub(crate) guests: BTreeMap<VmId, GuestTask>,
+    /// Jobs that ask guests for their news.
+    pub(crate) heard: BTreeMap<VmId, JobId>,
+    /// VMs whose guest was told not to be heard.
+    pub(crate) silent: BTreeSet<VmId>,
     /// What each job is about.
     pub(crate) jobs: BTreeMap<JobId, Subject>,
     next_vm: u64,
     next_image: u64,
+    run: u64,
 }
 
 /// What is under way on a VM.
@@ -90,6 +98,13 @@ pub(crate) struct QuestionTask {
     pub(crate) concluded: bool,
 }
 
+/// An Exec in a guest.
+#[derive(Clone, Debug)]
+pub(crate) struct GuestTask {
+    pub(crate) job: JobId,
+    pub(crate) intent: GuestIntent,
+}
+
 /// What a job is about.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Subject {
@@ -109,11 +124,16 @@ pub(crate) enum Subject {
     Discard(ImageId),
     /// Asking the user of a VM.
     Question(VmId),
+    /// Executing something in a guest.
+    Guest(VmId),
+    /// Asking a guest for its news.
+    Listen(VmId),
 }
 
 impl Ledger {
     const VM_KEY: &str = "virmo/vm";
     const IMAGE_KEY: &str = "virmo/image";
+    const RUN_KEY: &str = "virmo/run";
     const VERSION: u8 = 1;
 
     /// A ledger with the counters of a journal.
@@ -130,6 +150,7 @@ impl Ledger {
         Ok(Self {
             next_vm: counter(Self::VM_KEY)?,
             next_image: counter(Self::IMAGE_KEY)?,
+            run: counter(Self::RUN_KEY)?,
             ..Self::default()
         })
     }
@@ -148,6 +169,17 @@ impl Ledger {
         self.next_image = self.next_image.checked_add(1)?;
         save(batch, Self::IMAGE_KEY, self.next_image);
         Some(id)
+    }
+
+    /// Counts the starts of the client.
+    pub(crate) const fn run(&self) -> u64 {
+        self.run
+    }
+
+    /// Makes sure that the next run has another number; `batch` has to become durable before
+    /// anybody hears of this one.
+    pub(crate) fn end_run(&self, batch: &mut Batch) {
+        save(batch, Self::RUN_KEY, self.run.wrapping_add(1));
     }
 
     /// Whether a job holds the VM.
@@ -174,6 +206,8 @@ impl Ledger {
         self.watch.take_if(|watch| *watch == job);
         self.images.retain(|_, task| task.job != job);
         self.questions.retain(|_, task| task.job != job);
+        self.guests.retain(|_, task| task.job != job);
+        self.heard.retain(|_, listening| *listening != job);
         for task in self.vms.values_mut().filter(|task| task.job == Some(job)) {
             task.job = None;
         }
@@ -219,6 +253,10 @@ pub(crate) enum After {
     Tell(Event),
     Cancel(Cancel),
     GiveUp(Arc<AtomicBool>),
+    /// What a guest told is kept.
+    Receipt(Arc<GuestLink>, VmId, Reply),
+    /// A VM is gone, and its guest.
+    Forget(Arc<GuestLink>, VmId),
 }
 
 impl Book {
@@ -268,6 +306,8 @@ impl Book {
                 After::Tell(event) => (self.observer)(event),
                 After::Cancel(cancel) => cancel.cancel(),
                 After::GiveUp(flag) => flag.store(true, Ordering::SeqCst),
+                After::Receipt(link, vm, reply) => link.receipts(&vm, &reply, reply.news.len()),
+                After::Forget(link, vm) => link.forget(&vm),
             }
         }
     }

@@ -86,6 +86,10 @@
 //! | ExecUICmd of a VM that does not run, or whose user is being asked | 405 |
 //! | ExecUICmd without UI/Command | 412 |
 //! | a UI/Command that is no `Alert` with a `CmdID` and a code | 400 |
+//! | a change or an Exec below DMTree while the VM does not run, an Exec there while another is under way | 405 |
+//! | a change below DMTree in an Atomic, of more than one VM, or that renames; no channel to guests | 406 |
+//! | a guest that does not answer in time | 408 |
+//! | a guest that refuses | its status |
 //! | anything else that fails | 500 |
 //!
 //! A value that is well written but lacks a key is taken, and judged when it is used.
@@ -100,6 +104,25 @@
 //! ([`VmSpec::bootstrap`](virmo_hypervisor::VmSpec::bootstrap)), and the device forgets it once the
 //! VM is there. A document of another type is refused with 415, one that cannot be read with 400,
 //! one for a VM that is created with 405. [VirMO §11.1.3]
+//!
+//! # The tree of a guest
+//!
+//! A server that Adds DMTree manages the guest of the VM by this client: `./X` in the guest is
+//! `./VirMO/<x>/DMTree/X` for the server. [VirMO §11.2] What another object describes there is that
+//! object's; all else is the guest's:
+//!
+//! - Add, Replace, Delete and Copy are put off until the guest has done them; then the tree changes.
+//!   The device's tree is the master copy: a guest that has lost a node gets it anew with the next
+//!   command on it.
+//! - Exec runs in the guest, one at a time, with its argument and Correlator. A status of 202 is
+//!   passed on; the guest's own alert follows.
+//! - Get is answered from the tree, also while the VM does not run.
+//! - Alerts of the guest, and values it changes by itself, come with its answers and with each
+//!   [watch](Policy::watch); they are kept durably before the guest may forget them, so an alert may
+//!   come twice.
+//!
+//! Every address in a command, and the source of every alert, is translated; texts are not looked
+//! into. A hypervisor without a channel to guests refuses all of it with 406.
 //!
 //! # Questions to the user of a VM
 //!
@@ -122,6 +145,7 @@ mod bootstrap;
 mod client;
 mod drive;
 mod event;
+mod forward;
 mod gate;
 mod guest;
 mod intent;

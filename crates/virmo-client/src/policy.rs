@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use omadm_mo::Reporting;
+use omadm_syncml::Encoding;
 use virmo_hypervisor::Erase;
 use virmo_params::{Bytes, Percent, ResourceConfig};
 
@@ -45,6 +46,12 @@ pub struct Policy {
     /// How many octets of UI/Command are shown to the user of a VM; a longer one has the Result 416.
     /// Default 16 KiB.
     pub question_octets: usize,
+    /// How long a guest may take for an answer to what is forwarded to it; default 25 seconds, which
+    /// is less than an engine waits by default before it sends 202, or 408 for a change.
+    /// [VirMO §11.2.1]
+    pub guest_limit: Duration,
+    /// The encoding of the messages to guests; default WBXML. A guest has to know both.
+    pub guest_encoding: Encoding,
     /// The type of the Generic Alert that brings the final status of an Exec that was answered
     /// with 202; default none: such an alert is not sent, as the specification registers no type
     /// for it, and the server reads State instead.
@@ -85,6 +92,8 @@ impl Default for Policy {
             download_reporting: Reporting::Asynchronous,
             interaction_limit: Duration::from_secs(4 * 60),
             question_octets: 16 << 10,
+            guest_limit: Duration::from_secs(25),
+            guest_encoding: Encoding::Wbxml,
             alert_type: None,
             state_alert_type: None,
             unreachable_alert_type: None,

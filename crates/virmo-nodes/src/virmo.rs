@@ -27,7 +27,7 @@ pub static VIRMO: Definition = Definition {
             .optional()
             .allows(&[Add, Delete, Get])
             .on_demand()
-            .open(),
+            .open_to_exec(),
         N::node("<x>/Resources", "Resource allocation.", MO),
         CURRENT_CONFIG,
         NEW_CONFIG,

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use omadm_core::{Journal, JournalError, MemoryJournal, StatusCode};
-use omadm_mo::{Context, ExecResult, JobEnd, ManagementObject, Refusal};
+use omadm_mo::{Context, ExecResult, ManagementObject, Refusal};
 use omadm_objects::{
     Capability, DCMO, Dcmo, Failure, LAWMO, Lawmo, LockState, Locker, Switch, WipeItem, Wiped,
 };
@@ -10,7 +10,7 @@ use virmo_hypervisor::{Hypervisor, HypervisorError, Peripheral};
 use virmo_nodes::{VmNode, VmPath};
 use virmo_state::VmId;
 
-use super::{Output, VirmoClient, output, primitive::lane, vm::REFUSED};
+use super::{Output, VirmoClient, primitive::lane, vm::REFUSED};
 use crate::{
     drive,
     nodes::{VmView, deleted},
@@ -44,22 +44,24 @@ impl VirmoClient {
         by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
-        let _ = by;
         match &change.kind {
             ChangeKind::Added if path.below.is_root() => self.add_dm_tree(path.vm, cx),
             ChangeKind::Added => match self.hosted(&change.uri, &path.below, cx) {
                 Some(Hosted::Peripheral) => self.add_peripheral(path.vm, &change.uri, cx),
-                Some(Hosted::Lock | Hosted::Peripherals) | None => Ok(()),
+                Some(Hosted::Lock | Hosted::Peripherals) => Ok(()),
+                None => self.stage_in_guest(path, change, by, cx),
             },
             ChangeKind::Deleted { .. } if path.below.is_root() => self.delete_dm_tree(path.vm, cx),
+            // What it was is not to be seen any more.
+            ChangeKind::Deleted { .. } if self.may_be_hosted(&path.below) => Ok(()),
             ChangeKind::Renamed { from } => {
                 let mut roots = cx.schema.mounts().iter().map(|mount| &mount.root);
                 match roots.any(|root| root.starts_with(from)) {
                     true => Err(REFUSED),
-                    false => Ok(()),
+                    false => self.stage_in_guest(path, change, by, cx),
                 }
             }
-            _ => Ok(()),
+            _ => self.stage_in_guest(path, change, by, cx),
         }
     }
 
@@ -101,6 +103,15 @@ impl VirmoClient {
             ["DCMO"] if node_type.is_empty() && switches() => Some(Hosted::Peripherals),
             ["DCMO", _] if node_type == DCMO.moid && switches() => Some(Hosted::Peripheral),
             _ => None,
+        }
+    }
+
+    /// Whether a place below DMTree is in one the device keeps for what it does itself.
+    fn may_be_hosted(&self, below: &Uri) -> bool {
+        match below.segments().next() {
+            Some("LAWMO") => true,
+            Some("DCMO") => self.hypervisor.peripherals().is_some(),
+            _ => false,
         }
     }
 
@@ -206,18 +217,6 @@ impl VirmoClient {
 type Mounted = Result<Box<dyn ManagementObject>, JournalError>;
 
 const FAILED: Refusal = Refusal(StatusCode::COMMAND_FAILED);
-
-/// What a job brought back that a command was put off for.
-pub(super) fn told(end: JobEnd) -> ExecResult {
-    if matches!(end, JobEnd::TimedOut) {
-        return StatusCode::REQUEST_TIMEOUT.into();
-    }
-    let told = output(end, |output| match output {
-        Output::Told(told) => Some(told),
-        _ => None,
-    });
-    told.unwrap_or_else(|failure| failure.status.into())
-}
 
 /// Whether a machine has a peripheral now, in an Item; an error is the status for who asks.
 fn find(hypervisor: &dyn Hypervisor, vm: &VmId, name: &str) -> Result<ExecResult, StatusCode> {

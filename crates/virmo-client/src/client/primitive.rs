@@ -333,6 +333,8 @@ impl VirmoClient {
         if state == VmState::Deleted {
             // The state is momentary: whoever could read it finds no node. [VirMO §10.3 step 2]
             cx.tree.remove(&uri)?;
+            let gone = After::Forget(Arc::clone(&self.link), vm.clone());
+            self.book.after(gone);
         } else if before != state {
             set(
                 cx,

@@ -53,6 +53,10 @@ impl VirmoClient {
         for intent in left.questions {
             self.take_up_question(&intent, cx);
         }
+        for intent in left.guests {
+            self.take_up_guest(&intent, cx);
+        }
+        self.book.read().end_run(&mut cx.effects.batch);
         self.watch(cx);
         Ok(())
     }

@@ -1,0 +1,396 @@
+use std::sync::Arc;
+
+use omadm_core::StatusCode;
+use omadm_mo::{Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, Refusal};
+use omadm_tree::{Change, ChangeKind, NewNode, Principal, TreeError, Uri};
+use virmo_guest::{Command, Happening, Reply as Said};
+use virmo_nodes::VmPath;
+use virmo_state::{VmId, VmState};
+
+use super::{Output, VirmoClient, output};
+use crate::{
+    Event,
+    drive::Failure,
+    forward::{self, Errand, Told},
+    intent::{GuestIntent, Reply},
+    ledger::{After, GuestTask, Subject},
+};
+
+/// Device management of a VM by the shared DM client. [VirMO §11.2]
+impl VirmoClient {
+    /// An Exec below DMTree is one for the guest.
+    pub(super) fn exec_in_guest(
+        &mut self,
+        path: &VmPath<'_>,
+        request: &ExecRequest<'_>,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<ExecAnswer, StatusCode> {
+        if path.below.is_root() {
+            return Err(StatusCode::COMMAND_NOT_ALLOWED);
+        }
+        let vm = self.running_guest(path.vm, cx)?;
+        if self.book.read().guests.contains_key(&vm) {
+            return Err(StatusCode::COMMAND_NOT_ALLOWED);
+        }
+        let command = Command::Exec {
+            uri: path.below.clone(),
+            argument: request.argument.map(<[u8]>::to_vec),
+            correlator: request.correlator.cloned(),
+        };
+        let errand = Errand {
+            executed: node_at(request.uri, cx),
+            ..self.errand(&vm, vec![command])
+        };
+        let intent = GuestIntent {
+            vm: vm.clone(),
+            uri: request.uri.to_string(),
+            reply: Reply::new(request.correlator),
+        };
+        intent.save(&mut cx.effects.batch);
+        let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
+        let label = format!("Exec {} in {}", path.below, path.vm);
+        let job = cx.effects.job(lane(&vm), label, work);
+        // Giving it its node again is a second call.
+        job.time_limit = Some(self.policy.guest_limit.saturating_mul(2));
+        let job = job.id;
+        let ledger = self.book.write();
+        ledger.jobs.insert(job, Subject::Guest(vm.clone()));
+        ledger.guests.insert(vm, GuestTask { job, intent });
+        Ok(ExecAnswer::Pending(job, self.policy.reporting))
+    }
+
+    pub(super) fn guest_ended(
+        &mut self,
+        vm: &VmId,
+        job: JobId,
+        end: JobEnd,
+        cx: &mut Context<'_, '_>,
+    ) -> ExecResult {
+        let timed_out = matches!(end, JobEnd::TimedOut);
+        if !timed_out {
+            self.book.ended(job);
+        }
+        let told = output(end, told);
+        let mut result = ExecResult::from(StatusCode::REQUEST_TIMEOUT);
+        match told {
+            Ok(told) => {
+                self.hear(&told, cx);
+                match told.answer {
+                    Ok(answer) => {
+                        result.status = answer.status;
+                        result.items = forward::items(answer);
+                    }
+                    Err(failure) => result.status = failure.status,
+                }
+            }
+            Err(failure) if !timed_out => result.status = failure.status,
+            Err(_) => {}
+        }
+        let guests = &mut self.book.write().guests;
+        let Some(task) = guests.get_mut(vm).filter(|task| task.job == job) else {
+            return result;
+        };
+        let reply = task.intent.reply.clone();
+        let source = task.intent.uri.clone();
+        // One that did not end in time was reported; it holds the guest until it does.
+        task.intent.reply.accepted = false;
+        if !timed_out {
+            guests.remove(vm);
+        }
+        GuestIntent::forget(&mut cx.effects.batch, vm);
+        // The guest's own alert brings the outcome of what it has accepted only.
+        if result.status != StatusCode::ACCEPTED
+            && let Ok(source) = source.parse()
+        {
+            self.report(&source, &reply, result.status, cx);
+        }
+        result
+    }
+
+    /// An Exec the last run left open: nobody knows what the guest made of it.
+    pub(super) fn take_up_guest(&self, intent: &GuestIntent, cx: &mut Context<'_, '_>) {
+        GuestIntent::forget(&mut cx.effects.batch, &intent.vm);
+        if let Ok(source) = intent.uri.parse() {
+            self.report(&source, &intent.reply, StatusCode::COMMAND_FAILED, cx);
+        }
+    }
+
+    /// Asks the guests that are managed for their news, where nothing else is under way.
+    pub(super) fn listen(&mut self, cx: &mut Context<'_, '_>) {
+        if !self.link.is_available() || cx.atomic {
+            return;
+        }
+        let ledger = self.book.read();
+        let managed: Vec<(String, VmId)> = self
+            .roots
+            .vms(cx.tree.tree())
+            .filter(|vm| vm.state() == VmState::Running)
+            .map(|vm| (vm.name().to_owned(), vm.id()))
+            .filter(|(node, _)| cx.tree.node(&self.dm_tree(node)).is_some())
+            .filter_map(|(node, vm)| Some((node, vm?)))
+            .filter(|(_, vm)| !ledger.is_busy(vm))
+            .filter(|(_, vm)| !ledger.guests.contains_key(vm) && !ledger.heard.contains_key(vm))
+            .collect();
+        for (node, vm) in managed {
+            let errand = self.errand(&vm, Vec::new());
+            let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
+            let job = cx.effects.job(lane(&vm), format!("Listen to {node}"), work);
+            job.background = true;
+            let job = job.id;
+            let ledger = self.book.write();
+            ledger.jobs.insert(job, Subject::Listen(vm.clone()));
+            ledger.heard.insert(vm, job);
+        }
+    }
+
+    pub(super) fn listen_ended(
+        &mut self,
+        vm: &VmId,
+        job: JobId,
+        end: JobEnd,
+        cx: &mut Context<'_, '_>,
+    ) {
+        self.book.ended(job);
+        self.book.write().heard.remove(vm);
+        if let Ok(told) = output(end, told) {
+            self.hear(&told, cx);
+        }
+    }
+
+    /// Takes part in what a server changes below DMTree: the guest has to change it first.
+    pub(super) fn stage_in_guest(
+        &mut self,
+        path: &VmPath<'_>,
+        change: &Change,
+        by: &Principal,
+        cx: &Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        let dm_tree = self.dm_tree(path.vm);
+        let for_guest = !path.below.is_root() && matches!(by, Principal::Server(_));
+        // A DMTree that goes is no more than the end of management.
+        if !for_guest || cx.tree.node(&dm_tree).is_none() {
+            return Ok(());
+        }
+        let uri = path.below.clone();
+        let command = match &change.kind {
+            ChangeKind::Added | ChangeKind::Replaced { .. } => {
+                match (node_at(&change.uri, cx), &change.kind) {
+                    (Some(node), ChangeKind::Added) => Command::Add { uri, node },
+                    (Some(NewNode::Leaf(value)), _) => Command::Replace { uri, value },
+                    // It is gone again.
+                    _ => return Ok(()),
+                }
+            }
+            ChangeKind::Deleted { .. } => Command::Delete { uri },
+            ChangeKind::PropertyChanged(_) => return Ok(()),
+            _ => return Err(Refusal(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED)),
+        };
+        let vm = self.running_guest(path.vm, cx).map_err(Refusal)?;
+        if cx.atomic {
+            return Err(Refusal(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED));
+        }
+        let deleted = |other: &(VmId, Command)| match other {
+            (of, Command::Delete { uri }) => *of == vm && path.below.starts_with(uri),
+            _ => false,
+        };
+        if matches!(command, Command::Delete { .. }) && self.forwarding.iter().any(deleted) {
+            return Ok(());
+        }
+        self.forwarding.push((vm, command));
+        Ok(())
+    }
+
+    /// Puts a command off until the guest has done it, and says what the guest made of it.
+    pub(super) fn validate_in_guest(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        let forwarding = std::mem::take(&mut self.forwarding);
+        let Some((vm, _)) = forwarding.first().cloned() else {
+            return Ok(());
+        };
+        if forwarding.iter().any(|(other, _)| *other != vm) {
+            return Err(Refusal(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED));
+        }
+        let answers = cx.answers.iter();
+        let ours = answers.rev().find(|(job, _)| Some(*job) == self.put_off);
+        if let Some((_, result)) = ours {
+            return match result.status.is_success() {
+                true => Ok(()),
+                false => Err(Refusal(result.status)),
+            };
+        }
+        let commands = forwarding.into_iter().map(|(_, command)| command).collect();
+        let errand = self.errand(&vm, commands);
+        let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
+        let job = cx.effects.put_off(lane(&vm), format!("Change {vm}"), work);
+        job.time_limit = Some(self.policy.guest_limit.saturating_mul(2));
+        self.put_off = Some(job.id);
+        Ok(())
+    }
+
+    /// What a command was put off for has ended.
+    pub(super) fn put_off_ended(&mut self, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
+        if matches!(end, JobEnd::TimedOut) {
+            return StatusCode::REQUEST_TIMEOUT.into();
+        }
+        let ended = output(end, |output| match output {
+            Output::Told(result) => Some(Ok(result)),
+            Output::Guest(told) => Some(Err(told)),
+            _ => None,
+        });
+        match ended {
+            Ok(Ok(result)) => result,
+            Ok(Err(told)) => {
+                self.hear(&told, cx);
+                let answer = told.answer.map(|answer| answer.status);
+                answer.unwrap_or_else(|failure| failure.status).into()
+            }
+            Err(failure) => failure.status.into(),
+        }
+    }
+
+    /// Takes in what a guest told by itself.
+    fn hear(&mut self, told: &Told, cx: &mut Context<'_, '_>) {
+        let Some(node) = self.node_named(&told.vm, cx) else {
+            return;
+        };
+        self.note_heard(&node, told);
+        let dm_tree = self.dm_tree(&node);
+        if cx.tree.node(&dm_tree).is_none() {
+            return;
+        }
+        for said in &told.replies {
+            self.keep_news(&node, &told.vm, &dm_tree, said, cx);
+        }
+    }
+
+    /// Tells once that a guest is not to be heard, and once that it is again.
+    fn note_heard(&mut self, node: &str, told: &Told) {
+        let (node, vm) = (node.to_owned(), told.vm.clone());
+        match &told.answer {
+            Err(failure) if !told.heard => {
+                if self.book.write().silent.insert(vm.clone()) {
+                    let reason = failure.reason.clone();
+                    self.book.tell(Event::GuestSilent { node, vm, reason });
+                }
+            }
+            _ => {
+                if self.book.write().silent.remove(&vm) {
+                    self.book.tell(Event::GuestHeard { node, vm });
+                }
+            }
+        }
+    }
+
+    fn keep_news(
+        &mut self,
+        node: &str,
+        vm: &VmId,
+        dm_tree: &Uri,
+        said: &Said,
+        cx: &mut Context<'_, '_>,
+    ) {
+        for news in &said.news {
+            if let Err(error) = self.keep_one(dm_tree, &news.what, cx) {
+                self.book.tell(Event::GuestNewsDropped {
+                    node: node.to_owned(),
+                    vm: vm.clone(),
+                    reason: Failure::from(error).reason,
+                });
+            }
+        }
+        if !said.news.is_empty() {
+            let (link, vm, said) = (Arc::clone(&self.link), vm.clone(), said.clone());
+            self.book.after(After::Receipt(link, vm, said));
+        }
+    }
+
+    fn keep_one(
+        &self,
+        dm_tree: &Uri,
+        what: &Happening,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), TreeError> {
+        // What a companion object describes is the host's to know.
+        let its_own = |uri: &Uri, cx: &Context<'_, '_>| {
+            !uri.is_root() && cx.schema.row(&dm_tree.join(uri)).is_none()
+        };
+        match what {
+            Happening::Alert(alert) => {
+                let source = alert.source.as_deref();
+                let source = source.map(|source| forward::outward(dm_tree, source));
+                let mut alert = alert.clone();
+                alert.source = source;
+                cx.effects.alerts.push(alert);
+                Ok(())
+            }
+            Happening::Changed { uri, value } if its_own(uri, cx) => {
+                cx.tree.set(cx.schema, &dm_tree.join(uri), value.clone())
+            }
+            Happening::Appeared { uri, .. } if its_own(uri, cx) => {
+                cx.tree.add_interior(cx.schema, &dm_tree.join(uri))
+            }
+            Happening::Vanished { uri } if its_own(uri, cx) => {
+                let uri = dm_tree.join(uri);
+                match cx.tree.node(&uri) {
+                    Some(_) => cx.tree.remove(&uri),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The VM of a node, if its guest can be talked to now.
+    fn running_guest(&self, node: &str, cx: &Context<'_, '_>) -> Result<VmId, StatusCode> {
+        let vm = self.vm(node, cx).ok_or(StatusCode::NOT_FOUND)?;
+        let id = vm.id().ok_or(StatusCode::COMMAND_FAILED)?;
+        if vm.state() != VmState::Running || self.book.read().is_busy(&id) {
+            return Err(StatusCode::COMMAND_NOT_ALLOWED);
+        }
+        if !self.link.is_available() {
+            return Err(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED);
+        }
+        Ok(id)
+    }
+
+    fn errand(&self, vm: &VmId, commands: Vec<Command>) -> Errand {
+        Errand {
+            link: Arc::clone(&self.link),
+            vm: vm.clone(),
+            commands,
+            executed: None,
+            within: self.policy.guest_limit,
+        }
+    }
+
+    fn node_named(&self, vm: &VmId, cx: &Context<'_, '_>) -> Option<String> {
+        let mut views = self.roots.vms(cx.tree.tree());
+        let view = views.find(|view| view.id().as_ref() == Some(vm))?;
+        Some(view.name().to_owned())
+    }
+}
+
+/// Apart from the primitives of the VM: they do not wait for a guest that does not answer.
+fn lane(vm: &VmId) -> String {
+    format!("guest {vm}")
+}
+
+fn told(output: Output) -> Option<Told> {
+    match output {
+        Output::Guest(told) => Some(told),
+        _ => None,
+    }
+}
+
+/// What stands at an address, to be made in a guest.
+fn node_at(uri: &Uri, cx: &Context<'_, '_>) -> Option<NewNode> {
+    let node = cx.tree.node(uri)?;
+    Some(match node.value() {
+        Some(value) => NewNode::Leaf(value),
+        None => {
+            let node_type = node.node_type();
+            NewNode::Interior {
+                node_type: (!node_type.is_empty()).then(|| node_type.to_owned()),
+            }
+        }
+    })
+}

@@ -1,0 +1,209 @@
+//! Commands for a guest, and its addresses. [VirMO §11.2.1]
+
+use std::{sync::Arc, time::Duration};
+
+use omadm_core::StatusCode;
+use omadm_tree::{NewNode, Uri};
+use virmo_guest::{Answer, Command, Outcome, Reply};
+use virmo_state::VmId;
+
+use crate::{
+    GuestError, GuestLink,
+    drive::{Failure, explain},
+};
+
+/// What a guest calls `./X`, as the server knows it: below the guest's DMTree. An address that is
+/// none of a tree (`urn:…`, `https://…`) stays as it is.
+///
+/// The guest may have said more than the address, such as `?prop=Name`.
+pub(crate) fn outward(dm_tree: &Uri, text: &str) -> String {
+    let (path, rest) = match text.find('?') {
+        Some(end) => text.split_at(end),
+        None => (text, ""),
+    };
+    let scheme = path
+        .split('/')
+        .next()
+        .is_some_and(|name| name.contains(':'));
+    let path = if path == "./" { "." } else { path };
+    match Uri::parse(path) {
+        Ok(uri) if !scheme => format!("{}{rest}", dm_tree.join(&uri)),
+        _ => text.to_owned(),
+    }
+}
+
+/// What a job does with a guest.
+pub(crate) struct Errand {
+    pub(crate) link: Arc<GuestLink>,
+    pub(crate) vm: VmId,
+    pub(crate) commands: Vec<Command>,
+    /// What an Exec is of, so that a guest which lost it can be given it again.
+    pub(crate) executed: Option<NewNode>,
+    pub(crate) within: Duration,
+}
+
+/// What came of an [`Errand`].
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) vm: VmId,
+    /// The first answer that is a failure, or the last one.
+    pub(crate) answer: Result<Answer, Failure>,
+    /// Whether the guest was heard at all.
+    pub(crate) heard: bool,
+    /// What the guest told beside.
+    pub(crate) replies: Vec<Reply>,
+}
+
+impl Errand {
+    /// Does it.
+    ///
+    /// The device's tree is the master copy, and guest and device may differ after either lost
+    /// power in the midst of a change. So a guest that already has what is added gets its value,
+    /// one that has lost what is changed or executed gets it anew, and one that has lost what is
+    /// deleted is right.
+    pub(crate) fn run(mut self) -> Told {
+        let mut replies = Vec::new();
+        let commands = std::mem::take(&mut self.commands);
+        let answer = self.call(&commands, &mut replies);
+        Told {
+            vm: self.vm,
+            heard: !replies.is_empty(),
+            answer: answer.map_err(Failure::from),
+            replies,
+        }
+    }
+
+    fn call(&self, commands: &[Command], replies: &mut Vec<Reply>) -> Result<Answer, GuestError> {
+        let mut last = StatusCode::OK.into();
+        let answers = self.send(commands.to_vec(), replies)?;
+        for (command, answer) in commands.iter().zip(answers) {
+            last = match self.mend(command, answer.status) {
+                None => answer,
+                Some(again) if again.is_empty() => StatusCode::OK.into(),
+                Some(again) => {
+                    let answers = self.send(again, replies)?;
+                    answers.into_iter().next_back().unwrap_or(answer)
+                }
+            };
+            if !last.status.is_success() {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    fn send(
+        &self,
+        commands: Vec<Command>,
+        replies: &mut Vec<Reply>,
+    ) -> Result<Vec<Answer>, GuestError> {
+        let mut reply = self.link.call(&self.vm, commands, self.within)?;
+        let answers = std::mem::take(&mut reply.answers);
+        replies.push(reply);
+        Ok(answers)
+    }
+
+    /// What brings a guest in step that answered a command like this; nothing if it is.
+    fn mend(&self, command: &Command, status: StatusCode) -> Option<Vec<Command>> {
+        match (command, status) {
+            (Command::Delete { .. }, StatusCode::NOT_FOUND) => Some(Vec::new()),
+            (Command::Add { uri, node }, StatusCode::ALREADY_EXISTS) => Some(match node {
+                NewNode::Interior { .. } => Vec::new(),
+                NewNode::Leaf(value) => vec![Command::Replace {
+                    uri: uri.clone(),
+                    value: value.clone(),
+                }],
+            }),
+            (Command::Add { uri, node }, StatusCode::NOT_FOUND) => Some(anew(uri, node.clone())),
+            (Command::Replace { uri, value }, StatusCode::NOT_FOUND) => {
+                Some(anew(uri, NewNode::Leaf(value.clone())))
+            }
+            (Command::Exec { uri, .. }, StatusCode::NOT_FOUND) => {
+                let mut commands = anew(uri, self.executed.clone()?);
+                commands.push(command.clone());
+                Some(commands)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Makes a node and what is above it.
+fn anew(uri: &Uri, node: NewNode) -> Vec<Command> {
+    let mut above: Vec<Uri> = uri.ancestors().filter(|uri| !uri.is_root()).collect();
+    above.reverse();
+    let interior = |uri| Command::Add {
+        uri,
+        node: NewNode::INTERIOR,
+    };
+    let mut commands: Vec<Command> = above.into_iter().map(interior).collect();
+    let uri = uri.clone();
+    commands.push(Command::Add { uri, node });
+    commands
+}
+
+/// The Data of each result Item.
+pub(crate) fn items(answer: Answer) -> Vec<String> {
+    match answer.outcome {
+        Outcome::Items(items) => items,
+        _ => Vec::new(),
+    }
+}
+
+impl From<GuestError> for Failure {
+    fn from(error: GuestError) -> Self {
+        Self {
+            status: error.status(),
+            reason: explain(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// VR-226: an address of the guest comes back as it was.
+        #[test]
+        fn addresses_go_out_and_come_back(names in proptest::collection::vec("[a-z.:%é]{0,5}[a-z]", 0..4)) {
+            let dm_tree: Uri = "./VirMO/my%20vm/DMTree".parse().unwrap();
+            let mut uri = Uri::root();
+            for name in &names {
+                uri = uri.child(name).unwrap();
+            }
+            let told = outward(&dm_tree, &uri.to_string());
+            let known: Uri = told.parse().unwrap();
+            prop_assert_eq!(known.strip_prefix(&dm_tree), Some(uri.clone()));
+            let property = outward(&dm_tree, &format!("{uri}?prop=Title"));
+            prop_assert_eq!(property, format!("{told}?prop=Title"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_of_a_tree_stays() {
+        let dm_tree: Uri = "./VirMO/x/DMTree".parse().unwrap();
+        for text in [
+            "",
+            "urn:x:y",
+            "https://example.com/a",
+            "/a",
+            "a//b",
+            "http:",
+        ] {
+            assert_eq!(outward(&dm_tree, text), text);
+        }
+        for (text, known) in [
+            ("./A/B", "./VirMO/x/DMTree/A/B"),
+            ("A", "./VirMO/x/DMTree/A"),
+            ("./a:b", "./VirMO/x/DMTree/a:b"),
+            (".", "./VirMO/x/DMTree"),
+            ("./", "./VirMO/x/DMTree"),
+            ("./A?list=Struct", "./VirMO/x/DMTree/A?list=Struct"),
+        ] {
+            assert_eq!(outward(&dm_tree, text), known);
+        }
+    }
+}
