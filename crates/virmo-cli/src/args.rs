@@ -147,7 +147,7 @@ pub(crate) struct Device {
     #[command(flatten)]
     pub(crate) wbxml: Wbxml,
     /// Which VirMO: the approved one or the earlier draft
-    #[arg(long, value_enum, default_value = "approved", hide = true)]
+    #[arg(long, value_enum, default_value = "approved")]
     pub(crate) profile: Profile,
     /// Run one whole session; open work goes on at the next start with the same --state
     #[arg(long, conflicts_with = "until_idle")]
@@ -213,7 +213,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) state: Option<PathBuf>,
     /// Which VirMO: the approved one or the earlier draft
-    #[arg(long, value_enum, default_value = "approved", hide = true)]
+    #[arg(long, value_enum, default_value = "approved")]
     pub(crate) profile: Profile,
     #[command(flatten)]
     pub(crate) auth: Auth,
@@ -462,7 +462,7 @@ pub(crate) struct Ddf {
     #[arg(value_enum)]
     pub(crate) object: Object,
     /// Which VirMO: the approved one or the earlier draft
-    #[arg(long, value_enum, default_value = "approved", hide = true)]
+    #[arg(long, value_enum, default_value = "approved")]
     pub(crate) profile: Profile,
 }
 
@@ -509,6 +509,15 @@ pub(crate) enum Form {
 pub(crate) enum Profile {
     Approved,
     Draft,
+}
+
+impl From<Profile> for virmo::nodes::Profile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Approved => Self::Approved,
+            Profile::Draft => Self::Draft,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -31,6 +31,13 @@ pub(crate) enum Action {
     PowerOn(String),
     PowerOff(String),
     DeleteVm(String),
+    Lock(String),
+    Unlock(String),
+    AllowSharing(String),
+    ProhibitSharing(String),
+    UserUnlock(UserUnlock),
+    EnablePeripheral(Peripheral),
+    DisablePeripheral(Peripheral),
     DeleteImage(String),
     ApplyResources(BTreeMap<String, String>),
     AskUser(AskUser),
@@ -118,6 +125,22 @@ pub(crate) struct DeliverImage {
     pub(crate) description: Option<String>,
 }
 
+/// A peripheral of a VM: a capability of its DCMO.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Peripheral {
+    pub(crate) vm: String,
+    pub(crate) name: String,
+}
+
+/// Whether the user of a VM may unlock it; in the draft.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserUnlock {
+    pub(crate) vm: String,
+    pub(crate) allowed: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateVm {
@@ -172,6 +195,13 @@ struct Row {
     power_on: Option<Vm>,
     power_off: Option<Vm>,
     delete_vm: Option<Vm>,
+    lock: Option<Vm>,
+    unlock: Option<Vm>,
+    allow_sharing: Option<Vm>,
+    prohibit_sharing: Option<Vm>,
+    user_unlock: Option<UserUnlock>,
+    enable_peripheral: Option<Peripheral>,
+    disable_peripheral: Option<Peripheral>,
     delete_image: Option<Image>,
     apply_resources: Option<BTreeMap<String, String>>,
     ask_user: Option<AskUser>,
@@ -311,6 +341,13 @@ fn step(row: Row, line: usize) -> Result<Step, PlanError> {
         row.power_on.map(vm(Action::PowerOn)),
         row.power_off.map(vm(Action::PowerOff)),
         row.delete_vm.map(vm(Action::DeleteVm)),
+        row.lock.map(vm(Action::Lock)),
+        row.unlock.map(vm(Action::Unlock)),
+        row.allow_sharing.map(vm(Action::AllowSharing)),
+        row.prohibit_sharing.map(vm(Action::ProhibitSharing)),
+        row.user_unlock.map(Action::UserUnlock),
+        row.enable_peripheral.map(Action::EnablePeripheral),
+        row.disable_peripheral.map(Action::DisablePeripheral),
         row.delete_image.map(|row| Action::DeleteImage(row.node)),
         row.apply_resources.map(Action::ApplyResources),
         row.ask_user.map(Action::AskUser),

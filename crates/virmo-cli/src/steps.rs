@@ -16,8 +16,10 @@ use virmo::{
         server::AskUser,
         session::{Answer, Correlators, Procedure, Report, Step as Next},
     },
+    nodes::Profile,
     params::ResourceConfig,
-    server::{ApplyResources, AskVmUser, CreateVm, DeliverImage, Mounts, Operate},
+    server::{ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate},
+    state::AccessOperation,
 };
 
 use crate::plan::{self, Action, Input, Kind, Step};
@@ -48,7 +50,11 @@ struct Course {
 }
 
 /// The procedures of a plan for one device.
-pub(crate) fn procedures(plan: &[Step], base: &str) -> Result<Vec<Box<dyn Procedure>>, String> {
+pub(crate) fn procedures(
+    plan: &[Step],
+    base: &str,
+    profile: Profile,
+) -> Result<Vec<Box<dyn Procedure>>, String> {
     let course = Arc::new(Course {
         left: AtomicUsize::new(plan.len()),
         failed: AtomicBool::new(false),
@@ -57,7 +63,7 @@ pub(crate) fn procedures(plan: &[Step], base: &str) -> Result<Vec<Box<dyn Proced
     plan.iter()
         .enumerate()
         .map(|(index, step)| {
-            let (label, inner) = procedure(&step.action, base)
+            let (label, inner) = procedure(&step.action, base, profile)
                 .map_err(|why| format!("line {}: {why}", step.line))?;
             let planned = Planned {
                 index,
@@ -125,8 +131,28 @@ impl Procedure for Planned {
     }
 }
 
-fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>), String> {
-    let mounts = Mounts::default();
+fn procedure(
+    action: &Action,
+    base: &str,
+    profile: Profile,
+) -> Result<(String, Box<dyn Procedure>), String> {
+    let mounts = Mounts::default().with_profile(profile);
+    let operate = |what: &str, name: &str, procedure: Operate| {
+        let procedure: Box<dyn Procedure> = Box::new(procedure.in_profile(profile));
+        (format!("{what} {name}"), procedure)
+    };
+    let access = |name: &str, operation: AccessOperation| {
+        let what = match operation {
+            AccessOperation::Lock => "lock VM",
+            AccessOperation::Unlock => "unlock VM",
+            AccessOperation::AllowSharing => "allow sharing by VM",
+            AccessOperation::ProhibitSharing => "prohibit sharing by VM",
+        };
+        let vm = mounts
+            .vm(name)
+            .map_err(|error| format!("{name:?}: {error}"))?;
+        Ok::<_, String>(operate(what, name, Operate::access(vm, operation)))
+    };
     let vm = |name: &str| {
         mounts
             .vm(name)
@@ -160,7 +186,7 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
             (format!("deliver image {}", it.node), Box::new(procedure))
         }
         Action::CreateVm(it) => {
-            let mut procedure = CreateVm::new(vm(&it.node)?, image(&it.image)?);
+            let mut procedure = CreateVm::new(vm(&it.node)?, image(&it.image)?).in_profile(profile);
             if it.running == Some(false) {
                 procedure = procedure.powered_off();
             }
@@ -177,6 +203,42 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
         Action::PowerOn(name) => operate("power on VM", name, Operate::power_on(vm(name)?)),
         Action::PowerOff(name) => operate("power off VM", name, Operate::power_off(vm(name)?)),
         Action::DeleteVm(name) => operate("delete VM", name, Operate::delete(vm(name)?)),
+        Action::Lock(name) if profile == Profile::Draft => access(name, AccessOperation::Lock)?,
+        Action::Unlock(name) if profile == Profile::Draft => access(name, AccessOperation::Unlock)?,
+        Action::Lock(name) => (format!("lock VM {name}"), Box::new(Manage::lock(vm(name)?))),
+        Action::Unlock(name) => (
+            format!("unlock VM {name}"),
+            Box::new(Manage::unlock(vm(name)?)),
+        ),
+        Action::EnablePeripheral(_) | Action::DisablePeripheral(_) if profile == Profile::Draft => {
+            return Err("the draft profile has no DMTree for peripherals".to_owned());
+        }
+        Action::EnablePeripheral(it) => {
+            let procedure = Manage::enable(vm(&it.vm)?, &it.name)
+                .map_err(|error| format!("{:?}: {error}", it.name))?;
+            let label = format!("enable {} of VM {}", it.name, it.vm);
+            (label, Box::new(procedure))
+        }
+        Action::DisablePeripheral(it) => {
+            let procedure = Manage::disable(vm(&it.vm)?, &it.name)
+                .map_err(|error| format!("{:?}: {error}", it.name))?;
+            let label = format!("disable {} of VM {}", it.name, it.vm);
+            (label, Box::new(procedure))
+        }
+        Action::AllowSharing(_) | Action::ProhibitSharing(_) | Action::UserUnlock(_)
+            if profile != Profile::Draft =>
+        {
+            return Err("there is no such step but in the draft profile".to_owned());
+        }
+        Action::AllowSharing(name) => access(name, AccessOperation::AllowSharing)?,
+        Action::ProhibitSharing(name) => access(name, AccessOperation::ProhibitSharing)?,
+        Action::UserUnlock(it) => {
+            let procedure = Manage::allow_user_unlock(&vm(&it.vm)?, it.allowed);
+            (format!("user unlock of VM {}", it.vm), Box::new(procedure))
+        }
+        Action::ApplyResources(_) if profile == Profile::Draft => {
+            return Err("the draft profile has no ApplyChanges".to_owned());
+        }
         Action::DeleteImage(name) => {
             operate("delete image", name, Operate::delete_image(image(name)?))
         }
@@ -191,6 +253,9 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
             let procedure =
                 ApplyResources::new(&mounts, configs).map_err(|error| error.to_string())?;
             ("apply resources".to_owned(), Box::new(procedure))
+        }
+        Action::AskUser(it) if it.vm.is_some() && profile == Profile::Draft => {
+            return Err("the draft profile has no UI of a VM".to_owned());
         }
         Action::AskUser(it) => {
             let asked = question(it)?;
@@ -207,10 +272,6 @@ fn procedure(action: &Action, base: &str) -> Result<(String, Box<dyn Procedure>)
         }
         Action::Raw(it) => raw::procedure(it)?,
     })
-}
-
-fn operate(what: &str, name: &str, procedure: Operate) -> (String, Box<dyn Procedure>) {
-    (format!("{what} {name}"), Box::new(procedure))
 }
 
 fn config(text: &str) -> Result<ResourceConfig, String> {
@@ -312,7 +373,7 @@ mod tests {
         let plan = plan::parse(text).unwrap();
         let mut correlators = Correlators::new("t");
         let mut seen = Vec::new();
-        for mut procedure in procedures(&plan, "http://h").unwrap() {
+        for mut procedure in procedures(&plan, "http://h", Profile::Approved).unwrap() {
             let report = loop {
                 match procedure.poll(&mut correlators) {
                     Next::Send(commands) => {
@@ -356,7 +417,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_built_is_named_with_its_step() {
-        let error = |text: &str| procedures(&plan::parse(text).unwrap(), "http://h").unwrap_err();
+        let error = |text: &str| {
+            procedures(&plan::parse(text).unwrap(), "http://h", Profile::Approved).unwrap_err()
+        };
         for (step, why) in [
             ("apply_resources = { a = 'RAM=x' }", "\"RAM=x\": "),
             ("apply_resources = {}", "apply_resources names no VM"),
@@ -457,9 +520,12 @@ mod tests {
         let blocks = page.split("```toml").skip(1);
         let plans = blocks.map(|block| block.split("```").next().unwrap());
         let plans: Vec<_> = plans.map(|plan| plan::parse(plan).unwrap()).collect();
-        assert_eq!(plans.iter().map(Vec::len).collect::<Vec<_>>(), [9, 12, 3]);
-        for plan in plans {
-            procedures(&plan, "http://h").unwrap();
+        let lengths: Vec<_> = plans.iter().map(Vec::len).collect();
+        assert_eq!(lengths, [3, 9, 4, 12, 3]);
+        let profiles = [Profile::Draft].into_iter();
+        let profiles = profiles.chain(std::iter::repeat(Profile::Approved));
+        for (plan, profile) in plans.iter().zip(profiles) {
+            procedures(plan, "http://h", profile).unwrap();
         }
     }
 

@@ -219,6 +219,21 @@ impl DeviceTeller {
                 let primitive = name(*primitive);
                 self.error(format!("{primitive} of VM {node} failed: {reason}"));
             }
+            Virmo::Locked { node, locked, .. } => {
+                let now = if *locked { "locked" } else { "unlocked" };
+                self.output.say(format_args!("       VM {node} is {now}"));
+            }
+            Virmo::Sharing { node, allowed, .. } => {
+                let now = if *allowed { "may" } else { "may not" };
+                self.output
+                    .say(format_args!("       VM {node} {now} share data"));
+            }
+            Virmo::AccessFailed {
+                node,
+                operation,
+                reason,
+                ..
+            } => self.error(format!("{operation} of VM {node} failed: {reason}")),
             Virmo::ImageFailed { node, reason, .. } => {
                 self.error(format!("image {node}: {reason}"))
             }

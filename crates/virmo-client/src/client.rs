@@ -9,10 +9,10 @@ use omadm_tree::{Change, Principal, TreeError, Uri};
 use virmo_guest::Command;
 use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, Observed};
 use virmo_nodes::{Features, ImagePath, Profile, VirmoNode, VirmoPath, VmNode};
-use virmo_state::VmId;
+use virmo_state::{AccessOperation, VmId};
 
 use crate::{
-    Event, GuestLink, Observer, Policy, VmUserInterface,
+    Event, GuestLink, Observer, Policy, Users, VmUserInterface,
     apply::Applied,
     drive::{Failure, Outcome},
     forward::Told,
@@ -20,9 +20,11 @@ use crate::{
     intent::{GuestIntent, Intents, QuestionIntent, Reply},
     ledger::{Book, Ledger, Subject},
     nodes::Roots,
+    users::Board,
     waker::Waker,
 };
 
+mod access;
 mod apply;
 mod ask;
 mod dm_tree;
@@ -88,6 +90,7 @@ pub struct VirmoClient {
     forwarding: Vec<(VmId, Command)>,
     /// The job the last command was put off for.
     put_off: Option<JobId>,
+    users: Arc<Board>,
     /// What the last run left open, until the start takes it up.
     left: Intents,
 }
@@ -113,6 +116,7 @@ enum Output {
     Listed(Result<Vec<Listed>, HypervisorError>),
     /// `None`: the client is gone.
     Watched(Option<Result<Vec<Listed>, HypervisorError>>),
+    Access(access::Access, Result<(), HypervisorError>),
     Applied(Applied, Option<Failure>),
     Download(Result<Finished, DownloadError>),
     Discard(Result<(), SinkError>),
@@ -151,6 +155,16 @@ impl VirmoClient {
     #[must_use]
     pub const fn guest_link(&self) -> &Arc<GuestLink> {
         &self.link
+    }
+
+    /// What the user of the device may do to its VMs, in the draft profile.
+    #[must_use]
+    pub fn users(&self) -> Users {
+        Users {
+            hypervisor: Arc::clone(&self.hypervisor),
+            board: Arc::clone(&self.users),
+            hint: self.waker.hint(),
+        }
     }
 
     fn subject(&self, job: JobId) -> Option<Subject> {
@@ -194,6 +208,7 @@ impl VirmoClient {
                 self.list_ended(job, end, cx);
                 Ok(StatusCode::OK)
             }
+            Subject::Access(vm) => self.access_ended(&vm, job, end, cx),
             Subject::Apply => self.apply_ended(job, end, cx),
             Subject::Download(image) => self.download_ended(&image, job, end, cx),
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
@@ -300,6 +315,7 @@ impl Builder {
             roots: Roots::new(self.profile),
             book: Book::new(ledger, Arc::clone(&self.observer)),
             observer: self.observer,
+            users: Arc::default(),
             left,
         })
     }
@@ -310,6 +326,7 @@ impl ManagementObject for VirmoClient {
         let mut features = Features::default();
         features.profile = self.roots.profile;
         features.suspend = self.capabilities.suspend;
+        features.sharing = self.hypervisor.data_sharing().is_some();
         features.user_interaction = self.interface.is_some();
         features.dm_tree = true;
         vec![
@@ -346,6 +363,9 @@ impl ManagementObject for VirmoClient {
     fn committed(&mut self) {
         self.forwarding.clear();
         self.book.committed();
+        if self.roots.profile == Profile::Draft {
+            self.users.allow(&self.book.read().users);
+        }
     }
 
     fn rolled_back(&mut self) {
@@ -364,7 +384,13 @@ impl ManagementObject for VirmoClient {
             (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::DmTree => {
                 self.exec_in_guest(&path, request, cx)
             }
-            (Some(VirmoPath::Vm(path)), _) => self.exec_vm(&path, request, cx),
+            (Some(VirmoPath::Vm(path)), _) => {
+                let mut access = AccessOperation::ALL.into_iter();
+                match access.find(|operation| VmNode::access(*operation) == path.node) {
+                    Some(operation) => self.exec_access(&path, operation, request, cx),
+                    None => self.exec_vm(&path, request, cx),
+                }
+            }
             (Some(VirmoPath::Device(VirmoNode::ApplyChanges)), _) => self.exec_apply(request, cx),
             (_, Some(path)) => self.exec_image(&path, request, cx),
             _ => Err(StatusCode::COMMAND_NOT_ALLOWED),
@@ -380,6 +406,12 @@ impl ManagementObject for VirmoClient {
                 if let Some(intent) = task.and_then(|task| task.intent.as_mut()) {
                     intent.reply.accepted = true;
                     intent.save(&mut cx.effects.batch);
+                }
+            }
+            Some(Subject::Access(vm)) => {
+                let task = self.book.write().vms.get_mut(&vm);
+                if let Some(task) = task.and_then(|task| task.access.as_mut()) {
+                    task.reply.accepted = true;
                 }
             }
             Some(Subject::Apply) => {
@@ -431,6 +463,7 @@ impl ManagementObject for VirmoClient {
         if subject == Subject::Watch {
             self.listen(cx);
         }
+        self.note_users(cx);
         self.watch(cx);
         result
     }

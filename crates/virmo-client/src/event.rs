@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use omadm_core::StatusCode;
 use virmo_params::{ImageId, ResourceConfig};
-use virmo_state::{ImageState, Primitive, VmId, VmState};
+use virmo_state::{AccessOperation, ImageState, Primitive, VmId, VmState};
 
 /// Hears of every [`Event`], once what it tells is durable.
 ///
@@ -56,6 +56,35 @@ pub enum Event {
         vm: VmId,
         /// What was asked for.
         primitive: Primitive,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A VM was locked or unlocked. Draft only.
+    Locked {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// Whether it is locked now.
+        locked: bool,
+    },
+    /// A VM may share data with others, or no longer. Draft only.
+    Sharing {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// Whether it may.
+        allowed: bool,
+    },
+    /// Locking, unlocking or a change of data sharing failed. Draft only.
+    AccessFailed {
+        /// The node.
+        node: String,
+        /// The VM.
+        vm: VmId,
+        /// What was asked for.
+        operation: AccessOperation,
         /// Why, for people.
         reason: String,
     },

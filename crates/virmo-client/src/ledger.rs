@@ -11,11 +11,11 @@ use omadm_download::Cancel;
 use omadm_mo::JobId;
 use virmo_guest::Reply;
 use virmo_params::ImageId;
-use virmo_state::VmId;
+use virmo_state::{AccessOperation, VmId};
 
 use crate::{
     Event, GuestLink, Observer,
-    intent::{ApplyIntent, GuestIntent, ImageIntent, Making, QuestionIntent, VmIntent},
+    intent::{self, ApplyIntent, GuestIntent, ImageIntent, Making, QuestionIntent, VmIntent},
     record::{Reader, Writer},
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Ledger {
     pub(crate) silent: BTreeSet<VmId>,
     /// What each job is about.
     pub(crate) jobs: BTreeMap<JobId, Subject>,
+    /// The VMs whose user may unlock them, by node.
+    pub(crate) users: BTreeMap<String, VmId>,
     next_vm: u64,
     next_image: u64,
     run: u64,
@@ -56,12 +58,23 @@ pub(crate) struct VmTask {
     /// The job that holds the VM; others are refused meanwhile.
     pub(crate) job: Option<JobId>,
     pub(crate) intent: Option<VmIntent>,
+    /// Who is to get at it, if that is what the job is about.
+    pub(crate) access: Option<AccessTask>,
     /// Whether the job undoes what was reported as failed.
     pub(crate) settling: bool,
     /// Whether the last run of the client left the intent.
     pub(crate) recovering: bool,
     /// Tells the job that it was given up.
     pub(crate) given_up: Arc<AtomicBool>,
+}
+
+/// A look at who gets at a VM, maybe after a change.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessTask {
+    /// The name of the node `<x>`.
+    pub(crate) node: String,
+    pub(crate) operation: Option<AccessOperation>,
+    pub(crate) reply: intent::Reply,
 }
 
 /// A change of resources.
@@ -116,6 +129,8 @@ pub(crate) enum Subject {
     Look(VmId),
     /// Waiting, and then looking which machines are not what they should be.
     Watch,
+    /// Finding out who gets at the machine of a VM, maybe after a change.
+    Access(VmId),
     /// Finding out which machines there are.
     Inventory,
     /// Bringing a change of resources to its end.
@@ -209,7 +224,7 @@ impl Ledger {
         self.guests.retain(|_, task| task.job != job);
         self.heard.retain(|_, listening| *listening != job);
         for task in self.vms.values_mut().filter(|task| task.job == Some(job)) {
-            task.job = None;
+            (task.job, task.access) = (None, None);
         }
         self.vms
             .retain(|_, task| task.job.is_some() || task.intent.is_some());

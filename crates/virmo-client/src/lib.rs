@@ -156,6 +156,7 @@ mod policy;
 mod record;
 mod resources;
 mod table;
+mod users;
 mod waker;
 
 pub use client::{Builder, VirmoClient};
@@ -164,3 +165,5 @@ pub use guest::{GuestError, GuestLink};
 pub use interaction::{VmQuestion, VmUserInterface};
 pub use policy::Policy;
 pub use resources::CpuPolicy;
+pub use users::{UnlockError, Users};
+pub use virmo_nodes::Profile;

@@ -65,6 +65,24 @@ impl Peripheral {
     }
 }
 
+/// Whether machines may share data with each other: files, a clipboard, messages. Settings outlive
+/// power cycles of machine and device; a new machine may not. [VirMO draft §5.1 HLF-07]
+pub trait DataSharing: Send + Sync {
+    /// Lets the machine share data with others that may, or keeps it from that.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or a fault of the back end.
+    fn set_allowed(&self, id: &VmId, allowed: bool) -> Result<Outcome, HypervisorError>;
+
+    /// Whether the machine may share data with others.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or a fault of the back end.
+    fn is_allowed(&self, id: &VmId) -> Result<bool, HypervisorError>;
+}
+
 /// Keeps the user's input out of a machine, without its help. The lock outlives power cycles of
 /// machine and device. [VirMO §5.1 HLF-12, HLF-13]
 pub trait InputLock: Send + Sync {

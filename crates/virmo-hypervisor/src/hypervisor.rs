@@ -4,8 +4,8 @@ use virmo_params::ResourceConfig;
 use virmo_state::VmId;
 
 use crate::{
-    Capabilities, GuestChannel, HypervisorError, InputLock, Listed, Observed, Peripherals,
-    Resource, VmSpec,
+    Capabilities, DataSharing, GuestChannel, HypervisorError, InputLock, Listed, Observed,
+    Peripherals, Resource, VmSpec,
 };
 
 /// A hypervisor, as a VirMO Client needs it: the device-internal interface of [VirMO §6.3.1.1].
@@ -166,6 +166,11 @@ pub trait Hypervisor: Send + Sync {
 
     /// The lock of the user's input, where it can be enforced from outside.
     fn input_lock(&self) -> Option<&dyn InputLock> {
+        None
+    }
+
+    /// The wall between machines, where it can be opened.
+    fn data_sharing(&self) -> Option<&dyn DataSharing> {
         None
     }
 }

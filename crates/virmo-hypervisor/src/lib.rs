@@ -26,7 +26,7 @@ mod spec;
 
 pub use capabilities::{Capabilities, Resource, Support};
 pub use error::{HypervisorError, HypervisorErrorKind};
-pub use guest::{GuestChannel, InputLock, Peripheral, Peripherals};
+pub use guest::{DataSharing, GuestChannel, InputLock, Peripheral, Peripherals};
 pub use hypervisor::{ChangeHint, Effect, Erase, Hypervisor, Outcome, PowerOff, Prepared};
 pub use ledger::Ledger;
 pub use observed::{Listed, Machine, MachineState, Observed};

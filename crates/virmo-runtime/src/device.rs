@@ -13,6 +13,7 @@ use omadm_client::{
 };
 use omadm_core::UserAnswer;
 use omadm_mo::{JobEnd, JobId};
+use virmo_client::Users;
 
 use crate::clock::Clocks;
 
@@ -134,6 +135,7 @@ impl Handle {
 /// What a [`DeviceBuilder`] puts together.
 struct Parts {
     client: Client,
+    users: Users,
     clock: Clocks,
     /// The pauses after sessions that failed.
     retry: Backoff,
@@ -178,6 +180,12 @@ impl Device {
             outbox: self.parts.outbox.clone(),
             notifications: Arc::clone(&self.parts.notifications),
         }
+    }
+
+    /// What the user of the device may do to its VMs, for the program they see; from any thread.
+    #[must_use]
+    pub fn users(&self) -> Users {
+        self.parts.users.clone()
     }
 
     /// The client engine, to look at its tree.

@@ -1,11 +1,12 @@
 use omadm_session::{Reply, Report};
 use omadm_tree::Uri;
-use virmo_nodes::{ImageNode, VmNode};
+use virmo_nodes::{ImageNode, Profile, VmNode};
 use virmo_params::{CreateParams, ImageId, ResourceConfig};
 use virmo_state::{Primitive, VmId, VmState};
 
 use crate::{
     flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    mounts::place,
     operate::judge_state,
     read::Faults,
 };
@@ -40,6 +41,7 @@ pub struct CreateVm {
     running: bool,
     description: Option<String>,
     resources: Option<ResourceConfig>,
+    profile: Profile,
     phase: Phase,
     outcome: Option<CreatedVm>,
     flow: Flow,
@@ -97,6 +99,7 @@ impl CreateVm {
             running: true,
             description: None,
             resources: None,
+            profile: Profile::Approved,
             phase: Phase::FindImage,
             outcome: None,
             flow: Flow::default(),
@@ -121,6 +124,13 @@ impl CreateVm {
     #[must_use]
     pub fn with_resources(mut self, resources: ResourceConfig) -> Self {
         self.resources = Some(resources);
+        self
+    }
+
+    /// On a device that follows this text; default the approved one.
+    #[must_use]
+    pub const fn in_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -159,7 +169,7 @@ impl CreateVm {
     }
 
     fn writes(&self, id: &ImageId) -> Vec<Write> {
-        let node = |node: VmNode| node.of(&self.vm);
+        let node = |node: VmNode| place(self.profile, &self.vm, node);
         let mut params = CreateParams::new(id.clone());
         params.running = self.running;
         let params = Write::required(node(VmNode::CreateParams), params.to_string());
@@ -207,13 +217,13 @@ impl Script for CreateVm {
         {
             return Next::Report(report);
         }
-        let node = |node: VmNode| node.of(&self.vm);
+        let node = |node: VmNode| place(self.profile, &self.vm, node);
         let (phase, stage) = match (self.phase, &self.image) {
             (Phase::FindImage | Phase::Make | Phase::Write, ImageSource::Node(image)) => {
                 (Phase::Make, Stage::Read(vec![ImageNode::ImgId.of(image)]))
             }
             (Phase::FindImage | Phase::Make, ImageSource::Id(_)) => {
-                (Phase::Write, Stage::Make(self.vm.clone()))
+                (Phase::Write, Stage::Make(self.vm.clone(), None))
             }
             (Phase::Write, ImageSource::Id(id)) => (Phase::Run, Stage::Write(self.writes(id))),
             (Phase::Run, _) => {

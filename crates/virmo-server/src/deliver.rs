@@ -137,7 +137,7 @@ impl Script for DeliverImage {
     fn next(&mut self, done: Done<'_>) -> Next {
         let node = |node: ImageNode| node.of(&self.image);
         let (phase, stage) = match self.phase {
-            Phase::Make => (Phase::Write, Stage::Make(self.image.clone())),
+            Phase::Make => (Phase::Write, Stage::Make(self.image.clone(), None)),
             Phase::Write => (Phase::Run, Stage::Write(self.writes())),
             Phase::Run => {
                 let run = Stage::Run {

@@ -23,8 +23,11 @@ const PATIENCE: u32 = 10;
 pub(crate) enum Stage {
     /// Read these nodes.
     Read(Vec<Uri>),
-    /// Have this interior node: add it, unless it is there.
-    Make(Uri),
+    /// Have this interior node: add it, unless it is there; as the root of an object with this
+    /// identifier.
+    Make(Uri, Option<&'static str>),
+    /// The same, where the device may make it itself: what follows tells.
+    Try(Uri, Option<&'static str>),
     /// Have these values: each is added or replaced, whatever the device allows.
     Write(Vec<Write>),
     /// Execute this node to its final outcome; where that stays unknown, reading `check` tells.
@@ -269,8 +272,8 @@ impl Flow {
                 let gets = nodes.iter().map(|node| request::get(&node.to_string()));
                 self.round.send(gets)
             }
-            Stage::Make(node) => {
-                let add = request::add_node(&node.to_string(), None);
+            Stage::Make(node, moid) | Stage::Try(node, moid) => {
+                let add = request::add_node(&node.to_string(), *moid);
                 self.round.send([add])
             }
             Stage::Write(writes) => self.round.send(writes.iter().map(Write::command)),
@@ -313,7 +316,7 @@ impl Flow {
             return Some(self.round.send_again());
         }
         match stage {
-            Stage::Make(_) => {
+            Stage::Make(..) => {
                 let there = |reply: &&Reply| {
                     reply.is_success() || reply.status() == Some(StatusCode::ALREADY_EXISTS)
                 };
@@ -330,7 +333,7 @@ impl Flow {
                 }
                 self.begin(Stage::Write(left), correlators)
             }
-            Stage::Read(_) | Stage::Run { .. } => None,
+            Stage::Read(_) | Stage::Try(..) | Stage::Run { .. } => None,
         }
     }
 

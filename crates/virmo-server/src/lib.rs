@@ -21,6 +21,7 @@
 //! | deliver an image, 10.1 | [`DeliverImage`] |
 //! | create a machine, 10.2 | [`CreateVm`] |
 //! | suspend, resume, power on and off, delete, 10.3; delete an image | [`Operate`] |
+//! | lock, unlock, switch peripherals, update the firmware of a machine, 11.2.1 | [`Manage`] |
 //! | share out the device's resources | [`ApplyResources`] |
 //! | ask the user of a machine, 11.2.2 | [`AskVmUser`] |
 //! | read everything | [`TakeSnapshot`] |
@@ -52,6 +53,7 @@ mod ask;
 mod create;
 mod deliver;
 mod flow;
+mod manage;
 mod mounts;
 mod operate;
 mod read;
@@ -61,7 +63,9 @@ mod snapshot;
 pub use ask::AskVmUser;
 pub use create::{CreateVm, CreatedVm, ImageSource};
 pub use deliver::{DeliverImage, DeliveredImage};
+pub use manage::Manage;
 pub use mounts::{ImageReady, Mounts};
 pub use operate::Operate;
 pub use resources::ApplyResources;
 pub use snapshot::{ImageSnapshot, Snapshot, TakeSnapshot, VmSnapshot};
+pub use virmo_nodes::Profile;

@@ -60,12 +60,18 @@ impl Mounts {
 
     /// A node of the machine at an address; where the profile has none, that of the other.
     pub(crate) fn vm_node(&self, vm: &Uri, node: VmNode) -> Uri {
-        self.profile.node(node, vm).unwrap_or_else(|| node.of(vm))
+        place(self.profile, vm, node)
     }
 
     pub(crate) fn device(&self, node: VirmoNode) -> Uri {
         node.of(&self.virmo)
     }
+}
+
+/// A node of the machine at an address; where the profile has none, that of the other, which the
+/// device answers with 404.
+pub(crate) fn place(profile: Profile, vm: &Uri, node: VmNode) -> Uri {
+    profile.node(node, vm).unwrap_or_else(|| node.of(vm))
 }
 
 impl Default for Mounts {

@@ -1,11 +1,12 @@
 use omadm_core::StatusCode;
 use omadm_session::{Reply, Report};
 use omadm_tree::Uri;
-use virmo_nodes::{ImageNode, VmNode};
-use virmo_state::{Primitive, VmState};
+use virmo_nodes::{ImageNode, Profile, VmNode};
+use virmo_state::{AccessOperation, Primitive, VmState};
 
 use crate::{
     flow::{Done, Flow, Judgement, Next, Script, Stage, failure, procedure},
+    mounts::place,
     read::Faults,
 };
 
@@ -29,6 +30,7 @@ use crate::{
 pub struct Operate {
     object: Uri,
     operation: Operation,
+    profile: Profile,
     phase: Phase,
     state: Option<VmState>,
     flow: Flow,
@@ -37,6 +39,7 @@ pub struct Operate {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Operation {
     Vm(Primitive),
+    Access(AccessOperation),
     DeleteImage,
 }
 
@@ -84,10 +87,25 @@ impl Operate {
         Self::new(image, Operation::DeleteImage)
     }
 
+    /// Locks the machine at this address, or unlocks it, or changes whether it may share data, on a
+    /// device of the [draft](Profile::Draft), which has no other way; State stays.
+    #[must_use]
+    pub fn access(vm: Uri, operation: AccessOperation) -> Self {
+        Self::new(vm, Operation::Access(operation)).in_profile(Profile::Draft)
+    }
+
+    /// On a device that follows this text; default the approved one.
+    #[must_use]
+    pub const fn in_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
     fn new(object: Uri, operation: Operation) -> Self {
         Self {
             object,
             operation,
+            profile: Profile::Approved,
             phase: Phase::Run,
             state: None,
             flow: Flow::default(),
@@ -105,6 +123,15 @@ impl Operate {
         match self.operation {
             Operation::Vm(Primitive::Delete) | Operation::DeleteImage => self.object.clone(),
             Operation::Vm(_) => VmNode::State.of(&self.object),
+            Operation::Access(operation) => {
+                let leaf = match operation {
+                    AccessOperation::Lock | AccessOperation::Unlock => VmNode::Locked,
+                    AccessOperation::AllowSharing | AccessOperation::ProhibitSharing => {
+                        VmNode::Sharing
+                    }
+                };
+                place(self.profile, &self.object, leaf)
+            }
         }
     }
 
@@ -136,13 +163,22 @@ impl Script for Operate {
         let (phase, stage) = match self.phase {
             Phase::Run => {
                 let node = match self.operation {
-                    Operation::Vm(primitive) => VmNode::operation(primitive).of(&self.object),
+                    Operation::Vm(primitive) => {
+                        place(self.profile, &self.object, VmNode::operation(primitive))
+                    }
+                    Operation::Access(operation) => {
+                        place(self.profile, &self.object, VmNode::access(operation))
+                    }
                     Operation::DeleteImage => ImageNode::Delete.of(&self.object),
                 };
                 let check = self.check();
                 (Phase::Read, Stage::Run { node, check })
             }
-            Phase::Read => (Phase::Report, Stage::Read(vec![self.check()])),
+            // A server that knows the draft alone has no node to read who gets at a machine from.
+            Phase::Read => match self.operation {
+                Operation::Access(_) => return Next::Report(Report::new(true, done.status)),
+                _ => (Phase::Report, Stage::Read(vec![self.check()])),
+            },
             Phase::Report => return Next::Report(self.report(done)),
         };
         self.phase = phase;
@@ -157,6 +193,19 @@ impl Script for Operate {
                 _ => Judgement::Failed,
             },
             Operation::Vm(primitive) => judge_state(primitive, check),
+            Operation::Access(operation) => {
+                let wanted = match operation {
+                    AccessOperation::Lock | AccessOperation::AllowSharing => "true",
+                    AccessOperation::Unlock | AccessOperation::ProhibitSharing => "false",
+                };
+                match check.text() {
+                    Some(text) if text == wanted => Judgement::Reached,
+                    Some("true" | "false") => Judgement::Untouched,
+                    // The node is ours; where it is not, the operation is asked for again.
+                    _ if check.status() == Some(StatusCode::NOT_FOUND) => Judgement::Untouched,
+                    _ => Judgement::Failed,
+                }
+            }
         }
     }
 }

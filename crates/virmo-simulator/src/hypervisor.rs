@@ -5,7 +5,7 @@ use std::{
 };
 
 use virmo_hypervisor::{
-    Capabilities, ChangeHint, Erase, GuestChannel, Hypervisor, HypervisorError,
+    Capabilities, ChangeHint, DataSharing, Erase, GuestChannel, Hypervisor, HypervisorError,
     HypervisorErrorKind as Kind, InputLock, Ledger, Listed, Machine, MachineState, Observed,
     Outcome, Peripherals, PowerOff, Prepared, Resource, VmSpec,
     backend::{Change, failed},
@@ -209,6 +209,10 @@ impl Hypervisor for Simulator {
     }
 
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {
+        Some(self)
+    }
+
+    fn data_sharing(&self) -> Option<&dyn DataSharing> {
         Some(self)
     }
 }

@@ -36,6 +36,9 @@ pub(crate) struct Own {
     /// The peripherals it must not have.
     #[serde(default)]
     pub(crate) disabled: BTreeSet<String>,
+    /// Whether it may share data with other machines.
+    #[serde(default)]
+    pub(crate) sharing: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -70,6 +73,7 @@ impl Own {
             counter: 0,
             locked: false,
             disabled: BTreeSet::new(),
+            sharing: false,
         }
     }
 

@@ -1,5 +1,6 @@
 use virmo_hypervisor::{
-    HypervisorError, HypervisorErrorKind as Kind, InputLock, Outcome, Peripheral, Peripherals,
+    DataSharing, HypervisorError, HypervisorErrorKind as Kind, InputLock, Outcome, Peripheral,
+    Peripherals,
 };
 use virmo_state::VmId;
 
@@ -41,6 +42,18 @@ impl InputLock for Simulator {
 
     fn is_locked(&self, id: &VmId) -> Result<bool, HypervisorError> {
         Ok(self.record(id)?.own.locked)
+    }
+}
+
+impl DataSharing for Simulator {
+    fn set_allowed(&self, id: &VmId, allowed: bool) -> Result<Outcome, HypervisorError> {
+        self.switch(id, |own| {
+            std::mem::replace(&mut own.sharing, allowed) != allowed
+        })
+    }
+
+    fn is_allowed(&self, id: &VmId) -> Result<bool, HypervisorError> {
+        Ok(self.record(id)?.own.sharing)
     }
 }
 

@@ -5,10 +5,9 @@ use virmo::{
         mo::{DEV_DETAIL, DEV_INFO, DM_ACC, Definition, ddf},
         objects::{DCMO, FUMO, LAWMO, SCOMO},
     },
-    nodes::{VIRMO, VMIMGMO},
+    nodes::Profile,
 };
 
-use super::device::profile;
 use crate::{
     args::{Ddf, Object},
     failure::Failure,
@@ -16,15 +15,15 @@ use crate::{
 };
 
 pub(crate) fn run(args: &Ddf) -> Result<(), Failure> {
-    profile(args.profile)?;
-    let document = ddf::write(definition(args.object)?).map_err(Failure::work)?;
+    let definition = definition(args.object, args.profile.into())?;
+    let document = ddf::write(definition).map_err(Failure::work)?;
     output::print(document.as_bytes())
 }
 
-fn definition(object: Object) -> Result<&'static Definition, Failure> {
+fn definition(object: Object, profile: Profile) -> Result<&'static Definition, Failure> {
     match object {
-        Object::Virmo => Ok(&VIRMO),
-        Object::Vmimgmo => Ok(&VMIMGMO),
+        Object::Virmo => Ok(profile.virmo()),
+        Object::Vmimgmo => Ok(profile.vmimgmo()),
         Object::Devinfo => Ok(&DEV_INFO),
         Object::Devdetail => Ok(&DEV_DETAIL),
         Object::Dmacc => Ok(&DM_ACC),

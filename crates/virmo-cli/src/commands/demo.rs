@@ -16,6 +16,7 @@ use virmo::{
         markup::WbxmlOptions,
         session::Proof,
     },
+    nodes::Profile,
     runtime::{Unattended, Until},
 };
 use virmo_qemu::guest;
@@ -79,6 +80,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     };
     let settings = serve::Settings {
         proofs: proofs.clone(),
+        profile: Profile::Approved,
         strict: true,
         wbxml: WbxmlOptions::default(),
         only: None,
@@ -105,6 +107,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         device_id: "urn:virmo:demo".to_owned(),
         state: Some(folder.path().join("device")),
         policy: device::policy(),
+        profile: Profile::Approved,
         faults: Faults::default(),
         interface: Arc::new(Unattended::Reject),
         links: Links::default(),

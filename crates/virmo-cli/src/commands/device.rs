@@ -15,12 +15,13 @@ use virmo::{
         syncml::Limits,
         tree::Uri,
     },
+    nodes::Profile,
     runtime::{Device, DeviceState, RunError, Unattended, Until, UserInterface},
 };
 
 use super::hypervisor::Backend;
 use crate::{
-    args::{self, Profile, Ui},
+    args::{self, Ui},
     auth,
     failure::Failure,
     fault::{self, Faults, FaultyFetch},
@@ -32,7 +33,6 @@ use crate::{
 };
 
 pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
-    refuse_unbuilt(args)?;
     let output = Arc::new(Output::new(args.json));
     let mut settings = settings(args)?;
     settings.interface = interface(args.ui, &output);
@@ -62,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) device_id: String,
     pub(crate) state: Option<PathBuf>,
     pub(crate) policy: Policy,
+    pub(crate) profile: Profile,
     pub(crate) faults: Faults,
     pub(crate) interface: Arc<dyn UserInterface>,
     pub(crate) links: Links,
@@ -95,6 +96,7 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
     }
     let mut builder = Device::builder(hypervisor, settings.config, info)
         .policy(settings.policy)
+        .profile(settings.profile)
         .user_interface(settings.interface)
         .state(folder)
         .observer(move |event| teller.tell(event));
@@ -203,6 +205,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         device_id: args.device_id.clone(),
         state: args.state.clone(),
         policy,
+        profile: args.profile.into(),
         faults: fault::parse(&args.fault)?,
         interface: Arc::new(Unattended::Reject),
         backend,
@@ -266,18 +269,6 @@ fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {
             let output = Arc::clone(output);
             Arc::new(Terminal::new(move |text: &str| output.prompt(text)))
         }
-    }
-}
-
-fn refuse_unbuilt(args: &args::Device) -> Result<(), Failure> {
-    profile(args.profile)
-}
-
-/// The profiles of this build.
-pub(crate) fn profile(profile: Profile) -> Result<(), Failure> {
-    match profile {
-        Profile::Approved => Ok(()),
-        Profile::Draft => Err(Failure::not_built("--profile draft")),
     }
 }
 

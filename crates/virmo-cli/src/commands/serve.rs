@@ -20,13 +20,13 @@ use virmo::{
         session::{NoRandom, Nonces},
         syncml::Limits,
     },
+    nodes::Profile,
     runtime::Server,
 };
 
 use crate::{
     args,
     auth::{self, Proofs},
-    commands::device::profile,
     failure::Failure,
     output::{Event, Origin, Output},
     plan::{self, Action, Step},
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let settings = Settings {
         proofs: auth::read(&args.auth)?.unwrap_or_default(),
         strict: args.strict,
+        profile: args.profile.into(),
         wbxml: args.wbxml.options(),
         only: args.encoding.map(Into::into),
         images: args.images.clone(),
@@ -94,13 +95,16 @@ fn check(steps: &[Step], args: &args::Serve) -> Result<(), String> {
             ));
         }
     }
-    steps::procedures(steps, &format!("http://{}", args.listen)).map(drop)
+    let base = format!("http://{}", args.listen);
+    steps::procedures(steps, &base, args.profile.into()).map(drop)
 }
 
 /// What a server of this program is made from.
 pub(crate) struct Settings {
     pub(crate) proofs: Proofs,
     pub(crate) strict: bool,
+    /// Which VirMO the devices have.
+    pub(crate) profile: Profile,
     pub(crate) wbxml: WbxmlOptions,
     /// The one encoding that is taken, if it is one.
     pub(crate) only: Option<Encoding>,
@@ -121,6 +125,7 @@ pub(crate) fn start(
     settings: Settings,
     output: &Arc<Output>,
 ) -> Result<(Server, mpsc::Receiver<bool>), Failure> {
+    let profile = settings.profile;
     let address = listener.local_addr().map_err(Failure::work)?;
     let scheme = if settings.identity.is_some() {
         "https"
@@ -164,7 +169,7 @@ pub(crate) fn start(
         journal,
     };
     let server = builder
-        .programme(move |_| steps::procedures(&steps, &base).unwrap_or_default())
+        .programme(move |_| steps::procedures(&steps, &base, profile).unwrap_or_default())
         .observer(move |event| teller.tell(event))
         .refusals(move |request| {
             told.event(&Event::Error {
@@ -338,7 +343,6 @@ impl Teller {
 }
 
 fn refuse_unbuilt(args: &args::Serve) -> Result<(), Failure> {
-    profile(args.profile)?;
     match args.state {
         Some(_) => Err(Failure::not_built("--state")),
         None => Ok(()),

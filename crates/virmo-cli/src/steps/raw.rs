@@ -257,7 +257,8 @@ mod tests {
         let plan = plan::parse("[[step]]\nget = './a'\n[[step]]\nexec = './a'\n").unwrap();
         let mut correlators = Correlators::new("t");
         let mut sent = Vec::new();
-        for mut procedure in procedures(&plan, "http://h").unwrap() {
+        for mut procedure in procedures(&plan, "http://h", virmo::nodes::Profile::Approved).unwrap()
+        {
             let mut times = 0;
             while let Next::Send(commands) = procedure.poll(&mut correlators) {
                 times += 1;

@@ -32,10 +32,10 @@ delete_image = { node = "i" }
 "#;
 
 /// A folder with a plan, and an image of 300,000 bytes.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
-    fn new(plan: &str) -> Self {
+    pub(crate) fn new(plan: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("plan.toml"), plan).unwrap();
         fs::create_dir(folder.path().join("images")).unwrap();
@@ -43,11 +43,11 @@ impl Place {
         Self(folder)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn serve(&self, words: &[&str]) -> (Background, String) {
+    pub(crate) fn serve(&self, words: &[&str]) -> (Background, String) {
         let (plan, images) = (self.path("plan.toml"), self.path("images"));
         Background::serve(&[&["--plan", &plan, "--images", &images], words].concat())
     }

@@ -33,6 +33,7 @@ mod interaction;
 mod libvirt;
 mod life;
 mod notify;
+mod profiles;
 mod questions;
 mod readme;
 mod restarts;

@@ -16,7 +16,6 @@ fn refused(words: &[&str]) -> String {
 
 #[test]
 fn what_is_not_built_yet_says_so() {
-    let device = ["device", "--server", "http://127.0.0.1:1/"];
     let serve = ["serve", "--listen", "127.0.0.1:0"];
     for (start, words, named) in [
         (
@@ -24,14 +23,7 @@ fn what_is_not_built_yet_says_so() {
             &["--server", "http://x/", "--devices", "3"][..],
             "load",
         ),
-        (&device, &["--profile", "draft"], "--profile draft"),
-        (&serve, &["--profile", "draft"], "--profile draft"),
         (&serve, &["--state", "."], "--state"),
-        (
-            &["ddf"],
-            &["virmo", "--profile", "draft"],
-            "--profile draft",
-        ),
     ] {
         let said = refused(&[start, words].concat());
         assert_eq!(said, format!("virmo: {named}: not built yet\n"));

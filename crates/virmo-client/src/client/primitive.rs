@@ -343,6 +343,7 @@ impl VirmoClient {
             )?;
         }
         if before != state {
+            self.forget_access(node, vm, state, cx)?;
             self.withdraw_question(vm);
             self.book.tell(Event::Vm {
                 node: node.to_owned(),

@@ -42,6 +42,7 @@ impl VirmoClient {
         }
         self.take_up_vms(cx);
         self.take_up_dm_trees(cx)?;
+        self.note_users(cx);
         self.list_machines(cx);
         for job in cx.effects.jobs.iter_mut().skip(others) {
             job.before_sessions = true;
@@ -64,11 +65,17 @@ impl VirmoClient {
     /// Refuses to start on VMs of another profile, and clears away what else that left.
     fn check_profile(&self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
         let tree = cx.tree.tree();
-        let is_ours = |vm: VmView<'_>| {
-            let leaf = self.roots.vm_node(vm.name(), VmNode::CreateParams);
-            tree.node(&leaf).is_some()
+        // What is missing was added already: what another profile has elsewhere tells.
+        let params = |profile: Profile, vm: &VmView<'_>| {
+            profile.node(VmNode::CreateParams, &self.roots.vm(vm.name()))
         };
-        if !self.roots.vms(tree).all(is_ours) {
+        let is_of_another = |vm: VmView<'_>| {
+            let ours = params(self.roots.profile, &vm);
+            let places = Profile::ALL.map(|profile| params(profile, &vm));
+            let elsewhere = places.into_iter().filter(|place| *place != ours);
+            elsewhere.flatten().any(|place| tree.node(&place).is_some())
+        };
+        if self.roots.vms(tree).any(is_of_another) {
             return Err(Refusal(StatusCode::COMMAND_FAILED));
         }
         if self.roots.profile == Profile::Draft {

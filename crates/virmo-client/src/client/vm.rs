@@ -27,6 +27,7 @@ impl VirmoClient {
             (VmNode::Vm, ChangeKind::Added) => self.add_vm(path.vm, cx),
             (VmNode::Vm, ChangeKind::Deleted { .. }) => self.delete_vm(path.vm, cx),
             (VmNode::Vm, ChangeKind::Renamed { .. }) => {
+                self.note_users(cx);
                 let id = self.vm(path.vm, cx).and_then(|vm| vm.id());
                 // What is mounted below would have to move along.
                 match cx.tree.node(&self.dm_tree(path.vm)) {
@@ -41,6 +42,10 @@ impl VirmoClient {
                 self.stage_bootstrap(path.vm, change, cx)
             }
             (VmNode::UiCommand, _) if written => self.write_question(path.vm, cx),
+            (VmNode::UserUnlock, _) => {
+                self.note_users(cx);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -55,6 +55,7 @@ impl VirmoClient {
             self.book.ended(job);
             self.book.write().watch = None;
         }
+        self.look_at_unlocked(cx);
         let listed = output(end, |output| match output {
             Output::Watched(listed) => Some(listed),
             _ => None,
@@ -147,6 +148,7 @@ impl VirmoClient {
         self.follow(vm, observed(end), cx)?;
         if over {
             self.book.write().vms.remove(vm);
+            self.look_at_access(vm, cx);
         }
         Ok(StatusCode::OK)
     }
@@ -229,7 +231,7 @@ impl VirmoClient {
     }
 
     /// The name of the node of a VM, and its State.
-    fn node_of(&self, vm: &VmId, cx: &Context<'_, '_>) -> Option<(String, VmState)> {
+    pub(super) fn node_of(&self, vm: &VmId, cx: &Context<'_, '_>) -> Option<(String, VmState)> {
         let mut views = self.roots.vms(cx.tree.tree());
         let view = views.find(|view| view.id().as_ref() == Some(vm))?;
         Some((view.name().to_owned(), view.state()))

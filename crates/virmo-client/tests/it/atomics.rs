@@ -10,7 +10,7 @@ use crate::device::{
 /// A VM is described by one Atomic that fails at each of its places in turn, and in the end: nothing
 /// is left of it, in the tree, the journal or the client's memory. Then it succeeds.
 #[test]
-fn a_vm_described_by_one_atomic_is_there_whole_or_not_at_all() {
+pub(crate) fn a_vm_described_by_one_atomic_is_there_whole_or_not_at_all() {
     let mut device = Device::new();
     device.deliver("img");
     let image = device.get("./VMImgMO/img/ImgID").unwrap();
@@ -68,7 +68,7 @@ fn a_vm_described_by_one_atomic_is_there_whole_or_not_at_all() {
 
 /// What comes and goes within one Atomic under one name is each time something else.
 #[test]
-fn nodes_come_go_and_change_their_names_in_one_atomic() {
+pub(crate) fn nodes_come_go_and_change_their_names_in_one_atomic() {
     let mut device = Device::new();
     device.provision("a", "");
     let machine = device.id("a");
@@ -104,7 +104,7 @@ fn nodes_come_go_and_change_their_names_in_one_atomic() {
 /// An image whose node another one takes in the same Atomic: the file of the first one goes once the
 /// Atomic is durable, and only then; the second one is none's heir.
 #[test]
-fn an_image_is_replaced_by_another_in_one_atomic() {
+pub(crate) fn an_image_is_replaced_by_another_in_one_atomic() {
     let mut device = Device::new();
     device.deliver("img");
     let files = device.store.keys().unwrap();

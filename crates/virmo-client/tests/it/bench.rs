@@ -20,8 +20,9 @@ use omadm_download::{
     SinkErrorKind, Validator,
 };
 use virmo_hypervisor::{
-    Capabilities, Effect, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Listed,
-    Machine, MachineState, Observed, Outcome, PowerOff, Prepared, Resource, VmSpec,
+    Capabilities, DataSharing, Effect, Erase, Hypervisor, HypervisorError,
+    HypervisorErrorKind as Kind, InputLock, Listed, Machine, MachineState, Observed, Outcome,
+    PowerOff, Prepared, Resource, VmSpec,
 };
 use virmo_params::{Bytes, DeviceResources, ResourceConfig};
 use virmo_state::{VmId, VmState};
@@ -131,6 +132,8 @@ struct Kept {
     cut: Option<Call>,
     resources: ResourceConfig,
     prepared: Option<ResourceConfig>,
+    locked: bool,
+    sharing: bool,
 }
 
 /// The machines: they outlive every client.
@@ -158,6 +161,8 @@ pub(crate) struct Bench {
     pub(crate) suspend: AtomicBool,
     /// Guests do not end themselves when asked.
     pub(crate) stubborn: AtomicBool,
+    /// Who gets at a machine can be said.
+    pub(crate) guarded: AtomicBool,
     /// Running machines keep the resources they have.
     pub(crate) rigid: AtomicBool,
 }
@@ -193,6 +198,7 @@ impl Bench {
             unreachable: AtomicBool::new(false),
             suspend: AtomicBool::new(true),
             stubborn: AtomicBool::new(false),
+            guarded: AtomicBool::new(false),
             rigid: AtomicBool::new(false),
         }
     }
@@ -235,6 +241,8 @@ impl Bench {
             cut: None,
             resources: "RAM=1&Storage=1&CPU=1&Network=1".parse().unwrap(),
             prepared: None,
+            locked: false,
+            sharing: false,
         };
         self.machines
             .lock()
@@ -434,6 +442,8 @@ impl Hypervisor for Bench {
                 cut: None,
                 resources: spec.resources.clone(),
                 prepared: None,
+                locked: false,
+                sharing: false,
             };
             machines.machines.insert(id.clone(), kept);
             machines.litter.remove(&id);
@@ -542,6 +552,72 @@ impl Hypervisor for Bench {
             (kept.resources, kept.prepared) = (before.clone(), None);
             Ok(Outcome::Done)
         })
+    }
+
+    fn input_lock(&self) -> Option<&dyn InputLock> {
+        self.guarded.load(Ordering::SeqCst).then_some(self)
+    }
+
+    fn data_sharing(&self) -> Option<&dyn DataSharing> {
+        self.guarded.load(Ordering::SeqCst).then_some(self)
+    }
+}
+
+impl Bench {
+    /// What is said of who gets at a machine.
+    fn guard(
+        &self,
+        name: &str,
+        vm: &VmId,
+        change: impl FnOnce(&mut Kept) -> Outcome,
+    ) -> Result<Outcome, HypervisorError> {
+        let missing = HypervisorError::new(Kind::NotFound);
+        self.call(
+            &format!("{name} {vm}"),
+            |_| (),
+            |machines| Ok(change(machines.machines.get_mut(vm).ok_or(missing)?)),
+        )
+    }
+}
+
+fn put(field: &mut bool, value: bool) -> Outcome {
+    match std::mem::replace(field, value) == value {
+        true => Outcome::AlreadyDone,
+        false => Outcome::Done,
+    }
+}
+
+impl InputLock for Bench {
+    fn set_locked(&self, vm: &VmId, locked: bool) -> Result<Outcome, HypervisorError> {
+        self.guard(&format!("Lock({locked})"), vm, |kept| {
+            put(&mut kept.locked, locked)
+        })
+    }
+
+    fn is_locked(&self, vm: &VmId) -> Result<bool, HypervisorError> {
+        let mut locked = false;
+        self.guard("IsLocked", vm, |kept| {
+            locked = kept.locked;
+            Outcome::AlreadyDone
+        })?;
+        Ok(locked)
+    }
+}
+
+impl DataSharing for Bench {
+    fn set_allowed(&self, vm: &VmId, allowed: bool) -> Result<Outcome, HypervisorError> {
+        self.guard(&format!("Share({allowed})"), vm, |kept| {
+            put(&mut kept.sharing, allowed)
+        })
+    }
+
+    fn is_allowed(&self, vm: &VmId) -> Result<bool, HypervisorError> {
+        let mut allowed = false;
+        self.guard("IsShared", vm, |kept| {
+            allowed = kept.sharing;
+            Outcome::AlreadyDone
+        })?;
+        Ok(allowed)
     }
 }
 

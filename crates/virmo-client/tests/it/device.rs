@@ -2,6 +2,7 @@
 //! one does around the hooks.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
 };
@@ -16,8 +17,9 @@ use omadm_tree::{
     AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeError, TreeLimits, Uri,
     Value,
 };
-use virmo_client::{Event, Policy, VirmoClient, VmUserInterface};
+use virmo_client::{Event, Policy, Users, VirmoClient, VmUserInterface};
 use virmo_hypervisor::{Hypervisor, MachineState};
+use virmo_nodes::{Profile, VirmoPath};
 use virmo_state::{VmId, VmState};
 
 use crate::bench::{
@@ -36,6 +38,9 @@ pub(crate) struct Device {
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) trip: Arc<Trip>,
     pub(crate) policy: Policy,
+    /// Of the client, from the next start on. Addresses are those of the approved text whatever
+    /// this is.
+    pub(crate) profile: Profile,
     /// Who answers for the users of VMs, from the next start on.
     pub(crate) interface: Option<Arc<dyn VmUserInterface>>,
     /// Of the tree, from the next start on.
@@ -48,6 +53,8 @@ pub(crate) struct Device {
     /// What the last command waits for.
     put_off: Option<Job>,
     live: Option<Live>,
+    /// What the user may do.
+    pub(crate) users: Option<Users>,
 }
 
 /// What dies with the process.
@@ -74,15 +81,48 @@ pub(crate) enum Edit<'a> {
     /// With a media type.
     AddOctets(&'a str, &'a str, &'a [u8]),
     ReplaceMarkup(&'a str, &'a str),
+    ReplaceBool(&'a str, bool),
     Replace(&'a str, &'a str),
     Rename(&'a str, &'a str),
     Delete(&'a str),
 }
 
+thread_local! {
+    static PROFILE: Cell<Profile> = const { Cell::new(Profile::Approved) };
+}
+
+/// Runs a test with another profile for its devices.
+pub(crate) fn with_profile(profile: Profile, test: impl FnOnce()) {
+    PROFILE.set(profile);
+    test();
+    PROFILE.set(Profile::Approved);
+}
+
+/// An address where the profile has the node.
+fn place(profile: Profile, uri: &str) -> String {
+    let root = Uri::parse("./VirMO").unwrap();
+    let Ok(parsed) = Uri::parse(uri) else {
+        return uri.to_owned();
+    };
+    match VirmoPath::parse(Profile::Approved, &root, &parsed) {
+        Some(VirmoPath::Vm(path)) if profile != Profile::Approved => {
+            let vm = root.child(path.vm).unwrap();
+            let place = profile.node(path.node, &vm);
+            place.map_or(uri.to_owned(), |place| place.join(&path.below).to_string())
+        }
+        _ => uri.to_owned(),
+    }
+}
+
 impl Edit<'_> {
-    fn make(self, layout: &Layout, tree: &mut Transaction<'_>) -> Result<(), TreeError> {
+    fn make(
+        self,
+        profile: Profile,
+        layout: &Layout,
+        tree: &mut Transaction<'_>,
+    ) -> Result<(), TreeError> {
         let permit = |tree: &Transaction<'_>, access, target: &str| {
-            let target: Target = target.parse().unwrap();
+            let target: Target = place(profile, target).parse().unwrap();
             tree.authorize(layout, &server(), access, &target)
         };
         match self {
@@ -116,6 +156,10 @@ impl Edit<'_> {
                 let permit = permit(tree, AccessType::Replace, uri)?;
                 tree.replace(layout, permit, Value::xml(text))
             }
+            Self::ReplaceBool(uri, value) => {
+                let permit = permit(tree, AccessType::Replace, uri)?;
+                tree.replace(layout, permit, Value::bool(value))
+            }
             Self::Rename(uri, name) => {
                 let permit = permit(tree, AccessType::Replace, &format!("{uri}?prop=Name"))?;
                 tree.replace_property(layout, permit, name)
@@ -147,6 +191,7 @@ impl Device {
             store,
             trip,
             policy,
+            profile: PROFILE.get(),
             interface: None,
             limits: TreeLimits::default(),
             events: Arc::default(),
@@ -155,6 +200,7 @@ impl Device {
             next_job: 0,
             put_off: None,
             live: None,
+            users: None,
         };
         device
             .shelf
@@ -165,13 +211,13 @@ impl Device {
 
     /// Ends the process as it is.
     pub(crate) fn stop(&mut self) {
-        self.live = None;
+        (self.live, self.users) = (None, None);
         self.jobs.clear();
         self.watch = None;
     }
 
-    /// Ends the process as it is and starts it again; the start's jobs have not run yet.
-    pub(crate) fn boot(&mut self) {
+    /// [`boot`](Self::boot), which may be refused.
+    pub(crate) fn try_boot(&mut self) -> Result<(), StatusCode> {
         self.stop();
         self.next_job = 0;
         self.events.lock().unwrap().clear();
@@ -184,11 +230,13 @@ impl Device {
             Arc::new(NoWait),
         )
         .policy(self.policy.clone())
+        .profile(self.profile)
         .observer(move |event| events.lock().unwrap().push(event));
         if let Some(interface) = &self.interface {
             builder = builder.user_interface(Arc::clone(interface));
         }
         let client = builder.build().unwrap();
+        self.users = Some(client.users());
         let mut registry = Registry::new();
         registry.mount(Box::new(client)).unwrap();
         let root_acl: Acl = "Add=*&Get=*&Replace=*&Delete=*&Exec=*".parse().unwrap();
@@ -199,7 +247,11 @@ impl Device {
                 .start(tree, effects, Now::default())
                 .map_err(|refusal| refusal.0)
         })
-        .unwrap();
+    }
+
+    /// Ends the process as it is and starts it again; the start's jobs have not run yet.
+    pub(crate) fn boot(&mut self) {
+        self.try_boot().unwrap();
     }
 
     /// [`boot`](Self::boot), and runs the jobs of the start.
@@ -289,13 +341,13 @@ impl Device {
         atomic: bool,
         answers: &[(JobId, ExecResult)],
     ) -> Result<(), (usize, StatusCode)> {
-        let mut at = 0;
+        let (mut at, profile) = (0, self.profile);
         let result = self.transact(|registry, tree, effects| {
             let now = Now::default();
             registry.begin(atomic, answers.to_vec());
             for (place, edit) in edits.iter().enumerate() {
                 at = place;
-                edit.make(registry.layout(), tree)
+                edit.make(profile, registry.layout(), tree)
                     .map_err(|error| error.status())?;
                 let staged = registry.stage(&server(), tree, effects, now);
                 staged.map_err(|Refusal(status)| status)?;
@@ -308,7 +360,7 @@ impl Device {
 
     /// Writes a leaf as the device does, behind the client's back.
     pub(crate) fn tamper(&mut self, uri: &str, value: Value) {
-        let uri = Uri::parse(uri).unwrap();
+        let uri = self.at(uri);
         self.transact(|registry, tree, _| {
             let written = tree.set(registry.layout(), &uri, value);
             written.map_err(|error| error.status())
@@ -328,6 +380,10 @@ impl Device {
         self.command(Edit::Replace(uri, text))
     }
 
+    pub(crate) fn set_bool(&mut self, uri: &str, value: bool) -> StatusCode {
+        self.command(Edit::ReplaceBool(uri, value))
+    }
+
     pub(crate) fn replace_markup(&mut self, uri: &str, text: &str) -> StatusCode {
         self.command(Edit::ReplaceMarkup(uri, text))
     }
@@ -340,10 +396,14 @@ impl Device {
         self.command(Edit::Delete(uri))
     }
 
+    fn at(&self, uri: &str) -> Uri {
+        Uri::parse(&place(self.profile, uri)).unwrap()
+    }
+
     /// The value of a leaf, or the names below an interior node.
     pub(crate) fn get(&self, uri: &str) -> Option<String> {
         let tree = &self.live.as_ref().expect("a running device").tree;
-        let node = tree.node(&Uri::parse(uri).unwrap())?;
+        let node = tree.node(&self.at(uri))?;
         Some(match node.text() {
             Some(text) => text.to_owned(),
             None => node
@@ -397,7 +457,7 @@ impl Device {
 
     /// An Exec, without its job.
     pub(crate) fn begin(&mut self, uri: &str, correlator: Option<&str>) -> Answer {
-        let uri = Uri::parse(uri).unwrap();
+        let uri = self.at(uri);
         let (server, correlator) = (server(), correlator.map(Correlator::new));
         let result = self.transact(|registry, tree, effects| {
             let now = Now::default();
@@ -590,7 +650,7 @@ impl Device {
         let mut machines = self.bench.states();
         let names = self.get("./VirMO").unwrap().replace(' ', "%20");
         for vm in names.split('/') {
-            if matches!(vm, "Operations" | "DeviceResources") {
+            if vm.is_empty() || matches!(vm, "Operations" | "DeviceResources") {
                 continue;
             }
             let (id, state) = (self.id(vm), self.state(vm).expect("a legal State"));
@@ -643,7 +703,7 @@ fn server() -> Principal {
 /// The alert with the final status of an Exec that was answered with 202.
 pub(crate) fn final_alert(source: &str, correlator: Option<&str>, status: StatusCode) -> String {
     let mut alert = GenericAlert::new("com.example.result", Format::Int);
-    alert.source = Some(source.to_owned());
+    alert.source = Some(place(PROFILE.get(), source));
     alert.mark = Some(match status.is_success() {
         true => omadm_core::Mark::Informational,
         false => omadm_core::Mark::Warning,

@@ -74,7 +74,7 @@ fn try_again(device: &mut Device, operation: &str, params: &str) {
 /// after its effect, and so does each call of the undoing. The answer is true, State is legal and
 /// the machine's, nothing is left behind, and the next attempt works.
 #[test]
-fn every_call_that_fails_is_undone() {
+pub(crate) fn every_call_that_fails_is_undone() {
     let mut kept_the_state = 0;
     for (state, operation, params) in CASES {
         for fault in [Fault::Nothing, Fault::Half, Fault::All] {
@@ -113,7 +113,7 @@ fn every_call_that_fails_is_undone() {
 /// Two calls fail: the undoing too. What is owed is undone before the next primitive, or at the
 /// next start.
 #[test]
-fn an_undoing_that_fails_is_made_up_for() {
+pub(crate) fn an_undoing_that_fails_is_made_up_for() {
     for restart in [false, true] {
         for (state, operation, params) in CASES {
             for fault in [Fault::Nothing, Fault::Half, Fault::All] {
@@ -148,7 +148,7 @@ fn an_undoing_that_fails_is_made_up_for() {
 
 /// While something is owed, the node cannot go: that would orphan a machine.
 #[test]
-fn a_vm_with_remains_is_not_deleted_from_the_tree() {
+pub(crate) fn a_vm_with_remains_is_not_deleted_from_the_tree() {
     let mut device = device_in(VmState::NotCreated, "");
     device.bench.fault(1, Fault::Nothing);
     device.bench.fault(2, Fault::Nothing);
@@ -168,7 +168,7 @@ fn a_vm_with_remains_is_not_deleted_from_the_tree() {
 /// A hypervisor that does not answer: the deadline reports a failure, the VM refuses work until
 /// the call returns, then what it did is undone, except past the point of no return.
 #[test]
-fn a_call_that_hangs_fails_at_its_deadline_and_is_undone_when_it_returns() {
+pub(crate) fn a_call_that_hangs_fails_at_its_deadline_and_is_undone_when_it_returns() {
     for (state, operation, params) in CASES {
         for call in 0..2 {
             let mut device = device_in(state, params);
@@ -224,7 +224,7 @@ fn a_call_that_hangs_fails_at_its_deadline_and_is_undone_when_it_returns() {
 
 /// The client is restarted while a call hangs: the reported failure is undone at the start.
 #[test]
-fn a_restart_settles_what_was_reported_as_failed() {
+pub(crate) fn a_restart_settles_what_was_reported_as_failed() {
     for (state, operation, params) in CASES {
         let mut device = device_in(state, params);
         let uri = format!("./VirMO/a/Operations/{operation}");
@@ -253,7 +253,7 @@ fn a_restart_settles_what_was_reported_as_failed() {
 /// The journal fails when the time is over: the failure is durable with what comes next, and undone
 /// by a restart.
 #[test]
-fn a_failure_that_could_not_be_kept_is_kept_later() {
+pub(crate) fn a_failure_that_could_not_be_kept_is_kept_later() {
     let mut policy = Policy::default();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = Device::with_policy(policy);
@@ -282,7 +282,7 @@ fn a_failure_that_could_not_be_kept_is_kept_later() {
 
 /// A create that hangs and is given up does not go on to boot the machine.
 #[test]
-fn a_job_that_was_given_up_stops() {
+pub(crate) fn a_job_that_was_given_up_stops() {
     let mut device = device_in(VmState::NotCreated, "");
     let gate = device.bench.gate();
     device.bench.fault(0, Fault::Hang);
@@ -308,7 +308,7 @@ fn a_job_that_was_given_up_stops() {
 
 /// The machine turns out to be in another state: the answer is 405 and State tells the truth.
 #[test]
-fn a_machine_that_changed_behind_our_back_is_found_out() {
+pub(crate) fn a_machine_that_changed_behind_our_back_is_found_out() {
     let mut device = device_in(VmState::Running, "");
     device
         .bench
@@ -332,7 +332,7 @@ fn a_machine_that_changed_behind_our_back_is_found_out() {
 }
 
 #[test]
-fn a_broken_machine_can_still_be_deleted() {
+pub(crate) fn a_broken_machine_can_still_be_deleted() {
     let mut device = device_in(VmState::Running, "");
     device
         .bench
@@ -354,7 +354,7 @@ fn a_broken_machine_can_still_be_deleted() {
 /// The journal fails when the outcome is to be kept: the server gets the failure, and the next
 /// attempt undoes first what was done.
 #[test]
-fn an_outcome_that_cannot_be_kept_is_undone() {
+pub(crate) fn an_outcome_that_cannot_be_kept_is_undone() {
     for (state, operation, params) in CASES {
         let mut device = device_in(state, params);
         device
@@ -375,7 +375,7 @@ fn an_outcome_that_cannot_be_kept_is_undone() {
 }
 
 #[test]
-fn a_panic_in_the_back_end_is_a_lost_job() {
+pub(crate) fn a_panic_in_the_back_end_is_a_lost_job() {
     let mut device = device_in(VmState::Running, "");
     device.bench.fault(0, Fault::Panic);
     let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Suspend", None) else {
@@ -394,7 +394,7 @@ fn a_panic_in_the_back_end_is_a_lost_job() {
 
 /// A guest that is asked to end itself and does not is forced.
 #[test]
-fn power_off_asks_first_if_the_policy_says_so() {
+pub(crate) fn power_off_asks_first_if_the_policy_says_so() {
     for graceful in [None, Policy::default().graceful_power_off] {
         let mut policy = Policy::default();
         policy.graceful_power_off = graceful;
@@ -416,7 +416,7 @@ fn power_off_asks_first_if_the_policy_says_so() {
 /// Rule 8: the tree has no room for what came of a primitive. The failure is reported, and undone
 /// at once; a restart does not finish what was reported as failed.
 #[test]
-fn an_outcome_the_tree_has_no_room_for_is_undone() {
+pub(crate) fn an_outcome_the_tree_has_no_room_for_is_undone() {
     for accepted in [false, true] {
         for restarted in [false, true] {
             let mut policy = Policy::default();
@@ -453,7 +453,7 @@ fn an_outcome_the_tree_has_no_room_for_is_undone() {
 
 /// What could not be kept of a Create does not count against its next attempt.
 #[test]
-fn an_attempt_that_failed_takes_nothing_from_the_next() {
+pub(crate) fn an_attempt_that_failed_takes_nothing_from_the_next() {
     let mut device = device_in(VmState::NotCreated, "");
     let config = "RAM=1&Storage=1&CPU=60&Network=60";
     device.add_leaf("./VirMO/a/Resources/NewConfig", config);
@@ -468,7 +468,7 @@ fn an_attempt_that_failed_takes_nothing_from_the_next() {
 
 /// A failure is reported once: at the deadline, not again when the call returns.
 #[test]
-fn a_failure_is_reported_once() {
+pub(crate) fn a_failure_is_reported_once() {
     let mut policy = Policy::default();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = Device::with_policy(policy);
@@ -492,7 +492,7 @@ fn a_failure_is_reported_once() {
 
 /// The job that undoes is lost too: the VM is held no longer, and the next attempt undoes first.
 #[test]
-fn an_undoing_that_is_lost_is_made_up_for() {
+pub(crate) fn an_undoing_that_is_lost_is_made_up_for() {
     let mut device = device_in(VmState::NotCreated, "");
     let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Create", None) else {
         panic!("refused");

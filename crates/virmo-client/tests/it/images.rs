@@ -58,7 +58,7 @@ fn states(device: &Device) -> Vec<(ImageState, Option<ImageState>)> {
 /// VR-168, VR-169, VR-181 to VR-186, VR-247 to VR-252, rule 9: State 1 is durable before the
 /// download begins; State 2, DownloadedLocation and the Image Ready Alert come in one batch.
 #[test]
-fn a_download_ends_in_state_2_and_an_alert_in_one_batch() {
+pub(crate) fn a_download_ends_in_state_2_and_an_alert_in_one_batch() {
     let mut device = device(IMAGE, Policy::default());
     let Answer::Pending(job, Reporting::Asynchronous) = device.begin(DOWNLOAD, Some("c-1")) else {
         panic!("not asynchronous");
@@ -88,7 +88,7 @@ fn a_download_ends_in_state_2_and_an_alert_in_one_batch() {
 
 /// VR-186: the alert comes after a synchronous answer too.
 #[test]
-fn synchronous_reporting_of_downloads_is_a_policy() {
+pub(crate) fn synchronous_reporting_of_downloads_is_a_policy() {
     let mut policy = Policy::default();
     policy.download_reporting = Reporting::Synchronous;
     let mut device = device(IMAGE, policy);
@@ -102,7 +102,7 @@ fn synchronous_reporting_of_downloads_is_a_policy() {
 /// VR-183, spec-diff 4.19, 4.49: a download that is cut ends in State 3 without an alert; the next
 /// goes on where it was.
 #[test]
-fn a_cut_download_fails_and_the_next_resumes() {
+pub(crate) fn a_cut_download_fails_and_the_next_resumes() {
     let mut device = device(IMAGE, impatient());
     *device.shelf.cuts.lock().unwrap() = vec![20];
     assert_eq!(device.exec(DOWNLOAD), StatusCode::COMMAND_FAILED);
@@ -124,7 +124,7 @@ fn a_cut_download_fails_and_the_next_resumes() {
 
 /// What cannot be downloaded ends in State 3 with a status of its own, and can be mended.
 #[test]
-fn refused_downloads_end_in_state_3() {
+pub(crate) fn refused_downloads_end_in_state_3() {
     for (uri, media_type, status) in [
         (
             "ftp://images.example/a.img",
@@ -171,7 +171,7 @@ fn refused_downloads_end_in_state_3() {
 }
 
 #[test]
-fn a_download_needs_its_parameters() {
+pub(crate) fn a_download_needs_its_parameters() {
     let mut device = Device::new();
     assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
     assert_eq!(device.exec(DOWNLOAD), StatusCode::INCOMPLETE_COMMAND);
@@ -185,7 +185,7 @@ fn a_download_needs_its_parameters() {
 
 /// spec-diff 4.8, 4.49: while it runs, neither a second download nor new parameters.
 #[test]
-fn a_running_download_is_left_alone() {
+pub(crate) fn a_running_download_is_left_alone() {
     let mut device = device(IMAGE, Policy::default());
     let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
         panic!("refused");
@@ -209,7 +209,7 @@ fn a_running_download_is_left_alone() {
 /// spec-diff 4.49, 4.51: a downloaded image is fetched again only from another address; meanwhile
 /// it has no location.
 #[test]
-fn a_downloaded_image_is_fetched_again_from_another_address_only() {
+pub(crate) fn a_downloaded_image_is_fetched_again_from_another_address_only() {
     let mut device = device(IMAGE, impatient());
     assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
     assert_eq!(device.exec(DOWNLOAD), StatusCode::COMMAND_NOT_ALLOWED);
@@ -235,7 +235,7 @@ fn a_downloaded_image_is_fetched_again_from_another_address_only() {
 
 /// VR-171, VR-172, spec-diff 4.10, 4.12: Exec and DM Delete take image and node, in every state.
 #[test]
-fn an_image_is_deleted_in_every_state() {
+pub(crate) fn an_image_is_deleted_in_every_state() {
     for by_exec in [true, false] {
         for state in ["0", "1", "2", "3"] {
             let mut device = device(IMAGE, impatient());
@@ -271,7 +271,7 @@ fn an_image_is_deleted_in_every_state() {
 
 /// VR-171: a download that runs is stopped, whatever it still writes is removed.
 #[test]
-fn deleting_an_image_stops_its_download() {
+pub(crate) fn deleting_an_image_stops_its_download() {
     let mut device = device(IMAGE, impatient());
     let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
         panic!("refused");
@@ -304,7 +304,7 @@ fn deleting_an_image_stops_its_download() {
 
 /// A download that was answered with 202 is answered, also if its image is deleted meanwhile.
 #[test]
-fn a_download_that_is_stopped_is_reported() {
+pub(crate) fn a_download_that_is_stopped_is_reported() {
     for by_exec in [true, false] {
         let mut policy = impatient();
         policy.alert_type = Some("com.example.result".to_owned());
@@ -325,7 +325,7 @@ fn a_download_that_is_stopped_is_reported() {
 
 /// Rule 7: a Delete that is rolled back stops nothing and removes nothing.
 #[test]
-fn a_delete_that_is_rolled_back_leaves_the_download_alone() {
+pub(crate) fn a_delete_that_is_rolled_back_leaves_the_download_alone() {
     let mut device = device(IMAGE, impatient());
     let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
         panic!("refused");
@@ -340,7 +340,7 @@ fn a_delete_that_is_rolled_back_leaves_the_download_alone() {
 /// spec-diff 4.47: an image that a VM is being made from is not deleted, nor fetched again;
 /// afterwards it may go without harm.
 #[test]
-fn an_image_in_use_is_kept() {
+pub(crate) fn an_image_in_use_is_kept() {
     let mut device = Device::new();
     device.provision("img", "");
     let other = "http://images.example/other.img";
@@ -366,7 +366,7 @@ fn an_image_in_use_is_kept() {
 
 /// Files that cannot be removed are removed at the next start; the Exec behind it was answered.
 #[test]
-fn a_delete_that_was_reported_as_failed_is_not_reported_again() {
+pub(crate) fn a_delete_that_was_reported_as_failed_is_not_reported_again() {
     let mut policy = impatient();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = device(IMAGE, policy);
@@ -386,7 +386,7 @@ fn a_delete_that_was_reported_as_failed_is_not_reported_again() {
 
 /// Files that cannot be removed are removed at the next start; the node is gone all the same.
 #[test]
-fn files_that_stay_are_removed_at_the_next_start() {
+pub(crate) fn files_that_stay_are_removed_at_the_next_start() {
     let mut device = device(IMAGE, impatient());
     assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
     device.store.stuck.store(true, Ordering::SeqCst);
@@ -400,7 +400,7 @@ fn files_that_stay_are_removed_at_the_next_start() {
 
 /// spec-diff 4.19: a download that failed after 202 ends in the vendor's alert, if there is a type.
 #[test]
-fn a_failed_download_is_reported_by_the_vendor_alert() {
+pub(crate) fn a_failed_download_is_reported_by_the_vendor_alert() {
     let mut policy = impatient();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = device("http://images.example/nothing", policy);
@@ -413,7 +413,7 @@ fn a_failed_download_is_reported_by_the_vendor_alert() {
 }
 
 #[test]
-fn progress_is_told_by_hundredths_and_at_the_end() {
+pub(crate) fn progress_is_told_by_hundredths_and_at_the_end() {
     let device_policy = impatient();
     let mut device = device(IMAGE, device_policy);
     let large = vec![7; 100_000];
@@ -433,7 +433,7 @@ fn progress_is_told_by_hundredths_and_at_the_end() {
 
 /// The journal fails when the outcome is to be kept: State stays 1, and a new Exec is taken.
 #[test]
-fn an_outcome_that_cannot_be_kept_is_no_dead_end() {
+pub(crate) fn an_outcome_that_cannot_be_kept_is_no_dead_end() {
     let mut device = device(IMAGE, impatient());
     let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
         panic!("refused");
@@ -452,7 +452,7 @@ fn an_outcome_that_cannot_be_kept_is_no_dead_end() {
 }
 
 #[test]
-fn a_lost_download_is_a_failed_one() {
+pub(crate) fn a_lost_download_is_a_failed_one() {
     let mut device = device(IMAGE, impatient());
     let Answer::Pending(job, _) = device.begin(DOWNLOAD, None) else {
         panic!("refused");
@@ -474,7 +474,7 @@ fn a_lost_download_is_a_failed_one() {
 
 /// The tree has no room for DownloadedLocation: the download failed, and can be asked for again.
 #[test]
-fn a_location_the_tree_has_no_room_for_is_a_failed_download() {
+pub(crate) fn a_location_the_tree_has_no_room_for_is_a_failed_download() {
     let mut policy = impatient();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = device(IMAGE, policy);

@@ -13,6 +13,7 @@ mod bench;
 mod bootstraps;
 mod device;
 mod dm_tree;
+mod draft;
 mod faults;
 mod images;
 mod primitives;

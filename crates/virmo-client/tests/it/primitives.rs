@@ -29,7 +29,7 @@ fn asked(primitive: Primitive) -> (&'static str, &'static str) {
 /// VR-079 to VR-085, VR-129, VR-200: the seven primitives in the four states a server can observe:
 /// each does what the table says or is refused with 405 and changes nothing, on the machine either.
 #[test]
-fn every_primitive_in_every_state_does_what_the_table_says() {
+pub(crate) fn every_primitive_in_every_state_does_what_the_table_says() {
     for primitive in Primitive::ALL {
         for state in OBSERVABLE {
             let (operation, params) = asked(primitive);
@@ -90,7 +90,7 @@ fn every_primitive_in_every_state_does_what_the_table_says() {
 
 /// VR-104 to VR-106
 #[test]
-fn running_is_what_create_params_says_and_true_if_they_do_not() {
+pub(crate) fn running_is_what_create_params_says_and_true_if_they_do_not() {
     for (params, state) in [
         ("", VmState::Running),
         ("&Running=true", VmState::Running),
@@ -107,7 +107,7 @@ fn running_is_what_create_params_says_and_true_if_they_do_not() {
 
 /// VR-101, VR-102, VR-126: what cannot be made from is refused, and the VM stays NotCreated.
 #[test]
-fn create_needs_usable_parameters_and_a_downloaded_image() {
+pub(crate) fn create_needs_usable_parameters_and_a_downloaded_image() {
     let mut device = Device::new();
     device.deliver("image");
     assert_eq!(device.add("./VMImgMO/empty"), StatusCode::OK);
@@ -135,7 +135,7 @@ fn create_needs_usable_parameters_and_a_downloaded_image() {
 
 /// VR-122, VR-195: a VM gets what NewConfig says, or else the default; NewConfig is used up.
 #[test]
-fn create_gives_the_new_config_or_the_default_entitlement() {
+pub(crate) fn create_gives_the_new_config_or_the_default_entitlement() {
     let mut device = Device::new();
     device.provision("a", "");
     device.add_vm("b", "a", "");
@@ -155,7 +155,7 @@ fn create_gives_the_new_config_or_the_default_entitlement() {
 
 /// VR-139: the entitlements of all VMs have to fit the device; those being created count.
 #[test]
-fn create_is_refused_when_the_device_has_too_little_left() {
+pub(crate) fn create_is_refused_when_the_device_has_too_little_left() {
     let mut device = Device::new();
     device.deliver("image");
     for (vm, config) in [
@@ -185,7 +185,7 @@ fn create_is_refused_when_the_device_has_too_little_left() {
 }
 
 #[test]
-fn an_incomplete_new_config_is_refused_where_it_is_used() {
+pub(crate) fn an_incomplete_new_config_is_refused_where_it_is_used() {
     let mut device = Device::new();
     device.provision("a", "");
     let uri = "./VirMO/a/Resources/NewConfig";
@@ -200,7 +200,7 @@ fn an_incomplete_new_config_is_refused_where_it_is_used() {
 }
 
 #[test]
-fn a_busy_vm_refuses_everything_and_others_do_not_wait() {
+pub(crate) fn a_busy_vm_refuses_everything_and_others_do_not_wait() {
     let mut device = Device::new();
     device.provision("a", "");
     device.add_vm("b", "a", "");
@@ -242,7 +242,7 @@ fn a_busy_vm_refuses_everything_and_others_do_not_wait() {
 
 /// Jobs of one VM have one lane, of two VMs two, and a hard deadline.
 #[test]
-fn jobs_have_the_lane_of_their_vm_and_a_deadline() {
+pub(crate) fn jobs_have_the_lane_of_their_vm_and_a_deadline() {
     let mut device = Device::new();
     device.provision("a", "");
     device.add_vm("b", "a", "");
@@ -261,7 +261,7 @@ fn jobs_have_the_lane_of_their_vm_and_a_deadline() {
 
 /// Rule 8: the intent is durable before the hypervisor is asked, and gone with the new State.
 #[test]
-fn the_intent_is_durable_before_the_job_and_goes_with_the_state() {
+pub(crate) fn the_intent_is_durable_before_the_job_and_goes_with_the_state() {
     let mut device = Device::new();
     device.provision("a", "");
     let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Create", None) else {
@@ -279,7 +279,7 @@ fn the_intent_is_durable_before_the_job_and_goes_with_the_state() {
 /// VR-196: an Exec that was answered with 202 ends in an alert of the vendor's type with its
 /// Correlator; without a type, or without 202, there is none.
 #[test]
-fn what_was_accepted_ends_in_an_alert() {
+pub(crate) fn what_was_accepted_ends_in_an_alert() {
     let source = "./VirMO/a/Operations/Suspend";
     for (typed, accept, fault) in [
         (true, true, false),
@@ -320,7 +320,7 @@ fn what_was_accepted_ends_in_an_alert() {
 }
 
 #[test]
-fn asynchronous_reporting_is_a_policy() {
+pub(crate) fn asynchronous_reporting_is_a_policy() {
     let mut policy = Policy::default();
     policy.reporting = Reporting::Asynchronous;
     policy.alert_type = Some("com.example.result".to_owned());
@@ -340,7 +340,7 @@ fn asynchronous_reporting_is_a_policy() {
 
 /// spec-diff 4.3: a back end that cannot suspend has neither node.
 #[test]
-fn without_suspend_there_are_no_nodes_for_it() {
+pub(crate) fn without_suspend_there_are_no_nodes_for_it() {
     let mut device = Device::new();
     device
         .bench
@@ -358,7 +358,7 @@ fn without_suspend_there_are_no_nodes_for_it() {
 }
 
 #[test]
-fn a_lost_job_is_a_failure_and_is_undone() {
+pub(crate) fn a_lost_job_is_a_failure_and_is_undone() {
     let mut device = Device::new();
     device.provision("a", "");
     let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Create", None) else {

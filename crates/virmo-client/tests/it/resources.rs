@@ -72,7 +72,7 @@ fn after() -> [String; 3] {
 /// VR-122, VR-136 to VR-138: all NewConfigs at once, also where one VM gives what another takes;
 /// afterwards no created VM has one, an empty one is no change.
 #[test]
-fn changes_are_applied_over_all_vms() {
+pub(crate) fn changes_are_applied_over_all_vms() {
     let mut device = device(Policy::default());
     device.add_vm("d", "image", "");
     want(&mut device, "d", &config(1, 1));
@@ -103,7 +103,7 @@ fn changes_are_applied_over_all_vms() {
 
 /// VR-139: what does not fit together is refused as a whole, nobody is asked, NewConfig is kept.
 #[test]
-fn inconsistent_changes_are_refused_as_a_whole() {
+pub(crate) fn inconsistent_changes_are_refused_as_a_whole() {
     for (a, c, status) in [
         (config(1, 51), config(1, 20), StatusCode::DEVICE_FULL),
         (config(u32::MAX, 1), config(2, 1), StatusCode::DEVICE_FULL),
@@ -126,7 +126,7 @@ fn inconsistent_changes_are_refused_as_a_whole() {
 
 /// spec-diff 4.25: the CPU shares may have to add up to exactly 100 %.
 #[test]
-fn the_cpu_policy_may_be_exact() {
+pub(crate) fn the_cpu_policy_may_be_exact() {
     let mut policy = Policy::default();
     policy.cpu = CpuPolicy::Exactly;
     let mut device = device(policy);
@@ -140,7 +140,7 @@ fn the_cpu_policy_may_be_exact() {
 /// What one machine cannot take is applied to none: a running one that cannot change live 406, a
 /// suspended one 405.
 #[test]
-fn one_machine_that_refuses_stops_the_change() {
+pub(crate) fn one_machine_that_refuses_stops_the_change() {
     let mut device = device(Policy::default());
     trade(&mut device);
     device.bench.rigid.store(true, Ordering::SeqCst);
@@ -163,7 +163,7 @@ fn one_machine_that_refuses_stops_the_change() {
 
 /// While a change is under way every VM refuses work, and it waits for none.
 #[test]
-fn a_change_holds_every_vm() {
+pub(crate) fn a_change_holds_every_vm() {
     let mut device = device(Policy::default());
     trade(&mut device);
     let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Suspend", None) else {
@@ -189,7 +189,7 @@ fn a_change_holds_every_vm() {
 /// Each call fails in turn, before, amid and after its effect: the change is taken back everywhere,
 /// and the next attempt works, after a restart too.
 #[test]
-fn a_call_that_fails_takes_the_change_back() {
+pub(crate) fn a_call_that_fails_takes_the_change_back() {
     for fault in [Fault::Nothing, Fault::Half, Fault::All] {
         for call in 0.. {
             let mut device = device(Policy::default());
@@ -214,7 +214,7 @@ fn a_call_that_fails_takes_the_change_back() {
 
 /// The taking back fails too: it is made up for before the next change, or at the next start.
 #[test]
-fn what_cannot_be_taken_back_is_owed() {
+pub(crate) fn what_cannot_be_taken_back_is_owed() {
     for restart in [false, true] {
         for (first, second) in [(5, 6), (5, 7), (2, 3), (3, 5)] {
             let mut device = device(Policy::default());
@@ -242,7 +242,7 @@ fn what_cannot_be_taken_back_is_owed() {
 /// A crash before, amid or after every call, and another one anywhere in the recovery: whole, or
 /// not begun.
 #[test]
-fn a_crash_at_any_moment_leaves_the_change_whole() {
+pub(crate) fn a_crash_at_any_moment_leaves_the_change_whole() {
     'moments: for first in 0.. {
         for again in 0.. {
             let mut device = device(Policy::default());
@@ -272,7 +272,7 @@ fn a_crash_at_any_moment_leaves_the_change_whole() {
 /// A call that hangs: a failure at the deadline, every VM refuses work until it returns, then
 /// everything is taken back.
 #[test]
-fn a_change_that_hangs_is_taken_back_when_it_returns() {
+pub(crate) fn a_change_that_hangs_is_taken_back_when_it_returns() {
     for call in 0..6 {
         let mut device = device(Policy::default());
         trade(&mut device);
@@ -304,7 +304,7 @@ fn a_change_that_hangs_is_taken_back_when_it_returns() {
 /// The journal fails when the time is over: the failure is durable with what comes next, and the
 /// change is taken back by a restart.
 #[test]
-fn a_failure_that_could_not_be_kept_is_kept_later() {
+pub(crate) fn a_failure_that_could_not_be_kept_is_kept_later() {
     let mut policy = Policy::default();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = device(policy);
@@ -327,7 +327,7 @@ fn a_failure_that_could_not_be_kept_is_kept_later() {
 }
 
 #[test]
-fn a_lost_change_is_taken_back() {
+pub(crate) fn a_lost_change_is_taken_back() {
     let mut device = device(Policy::default());
     trade(&mut device);
     let Answer::Pending(job, _) = device.begin(APPLY, None) else {
@@ -345,7 +345,7 @@ fn a_lost_change_is_taken_back() {
 }
 
 #[test]
-fn an_outcome_that_cannot_be_kept_is_taken_back() {
+pub(crate) fn an_outcome_that_cannot_be_kept_is_taken_back() {
     let mut device = device(Policy::default());
     trade(&mut device);
     device.journal.fail_in.store(1, Ordering::SeqCst);
@@ -363,7 +363,7 @@ fn an_outcome_that_cannot_be_kept_is_taken_back() {
 
 /// A change is owed; the next one is given up before it takes that back. Neither is forgotten.
 #[test]
-fn what_is_owed_outlives_a_change_that_is_lost() {
+pub(crate) fn what_is_owed_outlives_a_change_that_is_lost() {
     let mut device = device(Policy::default());
     want(&mut device, "a", &config(200, 50));
     device.bench.fault(2, Fault::All);
@@ -392,7 +392,7 @@ fn what_is_owed_outlives_a_change_that_is_lost() {
 }
 
 #[test]
-fn what_was_accepted_ends_in_an_alert() {
+pub(crate) fn what_was_accepted_ends_in_an_alert() {
     let mut policy = Policy::default();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = device(policy);
@@ -410,7 +410,7 @@ fn what_was_accepted_ends_in_an_alert() {
 
 /// A VM that is gone owes nothing any more.
 #[test]
-fn what_is_owed_goes_with_its_vm() {
+pub(crate) fn what_is_owed_goes_with_its_vm() {
     let mut device = device(Policy::default());
     trade(&mut device);
     device.bench.fault(5, Fault::All);
@@ -425,7 +425,7 @@ fn what_is_owed_goes_with_its_vm() {
 
 /// However little room the tree has: every CurrentConfig changes, or none.
 #[test]
-fn what_the_tree_has_no_room_for_is_taken_back() {
+pub(crate) fn what_the_tree_has_no_room_for_is_taken_back() {
     let (mut refused, mut room) = (0, 0);
     loop {
         let mut device = device(Policy::default());
@@ -447,7 +447,7 @@ fn what_the_tree_has_no_room_for_is_taken_back() {
 
 /// What is being created counts among the sums.
 #[test]
-fn a_vm_under_creation_counts() {
+pub(crate) fn a_vm_under_creation_counts() {
     let mut device = device(Policy::default());
     assert_eq!(device.operate("c", "Delete"), StatusCode::OK);
     device.add_vm("d", "image", "");
@@ -465,7 +465,7 @@ fn a_vm_under_creation_counts() {
 
 /// What is owed stays owed over an attempt that has nothing to do with it.
 #[test]
-fn what_is_owed_is_not_forgotten() {
+pub(crate) fn what_is_owed_is_not_forgotten() {
     let mut device = device(Policy::default());
     want(&mut device, "a", &config(200, 20));
     device.bench.fault(2, Fault::All);
@@ -489,7 +489,7 @@ fn what_is_owed_is_not_forgotten() {
 /// The job that takes back is lost too: no VM is held any longer, and the next attempt takes back
 /// first.
 #[test]
-fn a_taking_back_that_is_lost_is_made_up_for() {
+pub(crate) fn a_taking_back_that_is_lost_is_made_up_for() {
     let mut device = device(Policy::default());
     trade(&mut device);
     let Answer::Pending(job, _) = device.begin(APPLY, None) else {

@@ -57,7 +57,7 @@ fn recovered(device: &Device) -> Vec<Recovery> {
 /// another one anywhere in the recovery. What the intent promised is finished: State is legal and
 /// the machine's, nothing is left behind, the next attempt works.
 #[test]
-fn a_crash_at_any_moment_is_recovered_from() {
+pub(crate) fn a_crash_at_any_moment_is_recovered_from() {
     let mut moments = 0;
     for (state, operation, params, after) in CASES {
         'moments: for first in 0.. {
@@ -93,7 +93,7 @@ fn a_crash_at_any_moment_is_recovered_from() {
 
 /// Once its failure was reported, a primitive is undone, wherever the undoing is cut.
 #[test]
-fn a_crash_while_undoing_still_undoes() {
+pub(crate) fn a_crash_while_undoing_still_undoes() {
     for (state, operation, params, _) in CASES {
         for tick in 0.. {
             let mut device = device_in(state, params);
@@ -129,7 +129,7 @@ fn a_crash_while_undoing_still_undoes() {
 
 /// Rule 8: what was answered with 202 gets its final alert from the next run, exactly one.
 #[test]
-fn an_accepted_primitive_is_answered_after_a_restart() {
+pub(crate) fn an_accepted_primitive_is_answered_after_a_restart() {
     for (state, operation, params, _) in CASES {
         let mut policy = Policy::default();
         policy.alert_type = Some("com.example.result".to_owned());
@@ -153,7 +153,7 @@ fn an_accepted_primitive_is_answered_after_a_restart() {
 
 /// Between the start and the end of its jobs a VM refuses work.
 #[test]
-fn a_vm_is_busy_until_it_is_recovered() {
+pub(crate) fn a_vm_is_busy_until_it_is_recovered() {
     let mut device = device_in(VmState::Running, "");
     device.boot();
     assert_eq!(
@@ -175,7 +175,7 @@ fn a_vm_is_busy_until_it_is_recovered() {
 
 /// Recovery that finds no way forward goes back.
 #[test]
-fn a_primitive_that_cannot_be_finished_is_undone() {
+pub(crate) fn a_primitive_that_cannot_be_finished_is_undone() {
     let mut policy = Policy::default();
     policy.alert_type = Some("com.example.result".to_owned());
     let mut device = Device::with_policy(policy);
@@ -204,7 +204,7 @@ fn a_primitive_that_cannot_be_finished_is_undone() {
 /// VR-271, spec-diff 4.63: State follows what happened while nobody looked; a machine that cannot
 /// be told keeps its State.
 #[test]
-fn states_follow_the_machines_at_start() {
+pub(crate) fn states_follow_the_machines_at_start() {
     let off = |crashed| MachineState::Off { crashed };
     for state in [VmState::PoweredOff, VmState::Running, VmState::Suspended] {
         for (machine, expected) in [
@@ -238,7 +238,7 @@ fn states_follow_the_machines_at_start() {
 
 /// A machine that was not to be seen for a while is found again, and no Create takes its place.
 #[test]
-fn a_machine_that_comes_back_is_found_again() {
+pub(crate) fn a_machine_that_comes_back_is_found_again() {
     let mut device = device_in(VmState::Running, "");
     device.bench.change(&device.id("a"), MachineState::Absent);
     device.restart();
@@ -258,7 +258,7 @@ fn a_machine_that_comes_back_is_found_again() {
 /// An unreachable hypervisor at start: States are kept, what is open stays open, and the next
 /// attempt makes up for it.
 #[test]
-fn an_unreachable_hypervisor_changes_nothing() {
+pub(crate) fn an_unreachable_hypervisor_changes_nothing() {
     use std::sync::atomic::Ordering;
     let mut device = device_in(VmState::Running, "");
     device.add_vm("b", "a", "");
@@ -278,7 +278,7 @@ fn an_unreachable_hypervisor_changes_nothing() {
 
 /// Machines nobody stands for are reported and never touched.
 #[test]
-fn unknown_machines_are_reported_and_left_alone() {
+pub(crate) fn unknown_machines_are_reported_and_left_alone() {
     let mut device = device_in(VmState::Running, "");
     device.bench.plant("lost");
     device
@@ -316,7 +316,7 @@ fn unknown_machines_are_reported_and_left_alone() {
 
 /// A record that cannot be read is reported and left alone.
 #[test]
-fn a_damaged_record_is_reported() {
+pub(crate) fn a_damaged_record_is_reported() {
     let mut device = Device::new();
     let mut batch = omadm_core::Batch::new();
     batch.put(Space::INTENTS, "vm/vm-1", [1, 2, 3]);
@@ -332,7 +332,7 @@ fn a_damaged_record_is_reported() {
 /// A crash before, amid or after every call while an image is delivered: the download goes on where
 /// its record says, and one alert at least is there at the end, with the Correlator.
 #[test]
-fn a_crash_at_any_moment_of_a_download_is_recovered_from() {
+pub(crate) fn a_crash_at_any_moment_of_a_download_is_recovered_from() {
     let download = "./VMImgMO/img/Operations/Download";
     for tick in 0.. {
         let mut policy = Policy::default();
@@ -374,7 +374,7 @@ fn a_crash_at_any_moment_of_a_download_is_recovered_from() {
 /// The process dies before 202 is sent, and the download it goes on with fails: the server, which
 /// reads State 1 in the next session, hears of it.
 #[test]
-fn a_download_nobody_was_told_of_is_reported_when_it_fails() {
+pub(crate) fn a_download_nobody_was_told_of_is_reported_when_it_fails() {
     let download = "./VMImgMO/img/Operations/Download";
     let mut policy = Policy::default();
     policy.alert_type = Some("com.example.result".to_owned());
@@ -395,7 +395,7 @@ fn a_download_nobody_was_told_of_is_reported_when_it_fails() {
 
 /// A crash before, amid or after every call while an image is deleted: node and file go together.
 #[test]
-fn a_crash_at_any_moment_of_a_delete_leaves_no_file_behind() {
+pub(crate) fn a_crash_at_any_moment_of_a_delete_leaves_no_file_behind() {
     for by_exec in [true, false] {
         for tick in 0.. {
             let mut device = Device::new();
@@ -425,7 +425,7 @@ fn a_crash_at_any_moment_of_a_delete_leaves_no_file_behind() {
 
 /// A download that the last run left in State 1 without a record goes on all the same.
 #[test]
-fn state_1_is_never_a_dead_end() {
+pub(crate) fn state_1_is_never_a_dead_end() {
     let mut device = Device::new();
     assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
     assert_eq!(
@@ -449,7 +449,7 @@ fn state_1_is_never_a_dead_end() {
 
 /// What a server may ask about comes before sessions; a file that takes hours does not.
 #[test]
-fn all_but_downloads_comes_before_sessions() {
+pub(crate) fn all_but_downloads_comes_before_sessions() {
     let mut device = Device::new();
     device.provision("a", "");
     device.provision("b", "");
@@ -485,7 +485,7 @@ fn all_but_downloads_comes_before_sessions() {
 
 /// A download must not go on, and hold on to journal and files, when nobody waits for its end.
 #[test]
-fn a_client_that_is_gone_downloads_no_more() {
+pub(crate) fn a_client_that_is_gone_downloads_no_more() {
     let mut device = Device::new();
     assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
     for (leaf, text) in [("DownloadURI", IMAGE), ("MediaType", MEDIA_TYPE)] {
@@ -506,7 +506,7 @@ fn a_client_that_is_gone_downloads_no_more() {
 
 /// A recovery that hangs keeps the VM busy; what it brings back late settles it.
 #[test]
-fn a_recovery_that_hangs_is_settled_when_it_returns() {
+pub(crate) fn a_recovery_that_hangs_is_settled_when_it_returns() {
     let mut device = device_in(VmState::Running, "");
     let Answer::Pending(..) = device.begin("./VirMO/a/Operations/Suspend", None) else {
         panic!("refused");
@@ -556,7 +556,7 @@ fn a_recovery_that_hangs_is_settled_when_it_returns() {
 
 /// spec-diff 4.5: a node that was left in state 4 goes, and whatever is left of the machine too.
 #[test]
-fn state_4_is_never_left_behind() {
+pub(crate) fn state_4_is_never_left_behind() {
     let mut device = device_in(VmState::Running, "");
     let id = device.id("a");
     device.tamper("./VirMO/a/State", Value::int(4));
@@ -568,7 +568,7 @@ fn state_4_is_never_left_behind() {
 
 /// An intent whose image is gone is over.
 #[test]
-fn an_intent_of_no_image_is_dropped() {
+pub(crate) fn an_intent_of_no_image_is_dropped() {
     let mut device = Device::new();
     let mut batch = omadm_core::Batch::new();
     let record = b"\x01\0\0\0\0\0\0\0\x01a\0\0\0";
@@ -581,7 +581,7 @@ fn an_intent_of_no_image_is_dropped() {
 
 /// A machine that recovery is about to take up is not unknown.
 #[test]
-fn a_machine_under_recovery_is_not_unknown() {
+pub(crate) fn a_machine_under_recovery_is_not_unknown() {
     let mut device = device_in(VmState::NotCreated, "");
     let Answer::Pending(job, _) = device.begin("./VirMO/a/Operations/Create", None) else {
         panic!("refused");

@@ -70,7 +70,7 @@ fn open(folder: &TempDir, fault: Option<&str>) -> Simulator {
 
 /// The whole life on the simulator and on files, with a restart of everything after each step.
 #[test]
-fn a_life_with_a_restart_after_each_step() {
+pub(crate) fn a_life_with_a_restart_after_each_step() {
     let mut bed = Bed::new();
     bed.device.provision("a", "");
     let location = bed.device.get("./VMImgMO/a/DownloadedLocation").unwrap();
@@ -117,7 +117,7 @@ fn files(folder: &std::path::Path) -> usize {
 /// VR-058 to VR-060 on the simulator: each operation that fails after it has begun leaves the state
 /// before it, and works when it is asked for again.
 #[test]
-fn a_fault_of_the_simulator_is_undone() {
+pub(crate) fn a_fault_of_the_simulator_is_undone() {
     for (fault, state, operation, primitive) in [
         (
             "create:fail",
@@ -188,7 +188,7 @@ fn a_fault_of_the_simulator_is_undone() {
 
 /// The simulator's own accounts agree with the client's sums and its changes of resources.
 #[test]
-fn resources_are_applied_on_the_simulator() {
+pub(crate) fn resources_are_applied_on_the_simulator() {
     let mut bed = Bed::new();
     bed.device.provision("a", "");
     bed.device.add_vm("b", "a", "");

@@ -6,7 +6,7 @@ use crate::device::Device;
 /// VR-188 to VR-190, VR-176, VR-177, spec-diff 4.7, 4.32: what a server has to Add is `<x>`; the
 /// client gives it the rest.
 #[test]
-fn an_added_vm_and_image_come_with_their_nodes() {
+pub(crate) fn an_added_vm_and_image_come_with_their_nodes() {
     let mut device = Device::new();
     assert_eq!(device.add("./VirMO/work"), StatusCode::OK);
     assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
@@ -48,7 +48,7 @@ fn an_added_vm_and_image_come_with_their_nodes() {
 
 /// VR-090, VR-094, VR-151, VR-159, VR-161, VR-135: what is the client's, and the fixed names.
 #[test]
-fn a_server_cannot_write_what_the_client_owns() {
+pub(crate) fn a_server_cannot_write_what_the_client_owns() {
     let mut device = Device::new();
     device.provision("a", "");
     for leaf in [
@@ -85,7 +85,7 @@ fn a_server_cannot_write_what_the_client_owns() {
 
 /// VR-061, spec-diff 4.8: CreateParams belong to state 0.
 #[test]
-fn create_params_are_written_in_state_0_only() {
+pub(crate) fn create_params_are_written_in_state_0_only() {
     let mut device = Device::new();
     device.provision("a", "");
     let uri = "./VirMO/a/CreateParams";
@@ -107,7 +107,7 @@ fn create_params_are_written_in_state_0_only() {
 /// VR-097, VR-098, VR-117, VR-118, VR-123: what is not written as the specification has it is
 /// refused with 400 and leaves the old value; an incomplete value is judged when it is used.
 #[test]
-fn malformed_parameters_are_refused() {
+pub(crate) fn malformed_parameters_are_refused() {
     let mut device = Device::new();
     device.provision("a", "");
     let uri = "./VirMO/a/CreateParams";
@@ -148,7 +148,7 @@ fn malformed_parameters_are_refused() {
 
 /// spec-diff 4.10: a VM that exists is not destroyed by an edit of the tree.
 #[test]
-fn a_vm_is_deleted_from_the_tree_in_state_0_only() {
+pub(crate) fn a_vm_is_deleted_from_the_tree_in_state_0_only() {
     for state in [
         VmState::NotCreated,
         VmState::PoweredOff,
@@ -172,7 +172,7 @@ fn a_vm_is_deleted_from_the_tree_in_state_0_only() {
 
 /// VR-091, VR-152: identifiers are never given out twice, whatever comes between.
 #[test]
-fn identifiers_are_unique_for_ever() {
+pub(crate) fn identifiers_are_unique_for_ever() {
     let mut device = Device::new();
     let mut seen = Vec::new();
     for round in 0..3 {
@@ -190,7 +190,7 @@ fn identifiers_are_unique_for_ever() {
 
 /// VR-091, VR-152: when no identifier is left, no node is added.
 #[test]
-fn identifiers_run_out_without_being_given_out_twice() {
+pub(crate) fn identifiers_run_out_without_being_given_out_twice() {
     let mut device = Device::new();
     let mut batch = omadm_core::Batch::new();
     for key in ["virmo/vm", "virmo/image"] {
@@ -207,7 +207,7 @@ fn identifiers_run_out_without_being_given_out_twice() {
 
 /// A change that is rolled back leaves nothing in the client's memory: not even the identifier.
 #[test]
-fn a_failed_commit_changes_nothing() {
+pub(crate) fn a_failed_commit_changes_nothing() {
     let mut device = Device::new();
     device
         .journal
@@ -229,7 +229,7 @@ fn a_failed_commit_changes_nothing() {
 }
 
 #[test]
-fn a_renamed_vm_keeps_its_machine() {
+pub(crate) fn a_renamed_vm_keeps_its_machine() {
     let mut device = Device::new();
     device.provision("a", "");
     device.bring("a", VmState::Running);
@@ -240,7 +240,7 @@ fn a_renamed_vm_keeps_its_machine() {
 }
 
 #[test]
-fn other_nodes_do_not_execute() {
+pub(crate) fn other_nodes_do_not_execute() {
     let mut device = Device::new();
     device.provision("a", "");
     for uri in [

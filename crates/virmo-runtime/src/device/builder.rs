@@ -12,7 +12,7 @@ use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Plain, Registry};
 use omadm_store::{FileSink, RedbJournal};
 use omadm_tree::{Acl, Tree, TreeLimits, Uri, Value};
 use tempfile::TempDir;
-use virmo_client::{Policy, VirmoClient, VmUserInterface};
+use virmo_client::{Policy, Profile, VirmoClient, VmUserInterface};
 use virmo_hypervisor::Hypervisor;
 
 use super::{
@@ -31,6 +31,7 @@ pub struct DeviceBuilder {
     info: DevInfo,
     detail: DevDetail,
     policy: Policy,
+    profile: Profile,
     limits: TreeLimits,
     state: Option<PathBuf>,
     journal: Option<Arc<dyn Journal>>,
@@ -72,6 +73,7 @@ impl Device {
             info,
             detail,
             policy: Policy::default(),
+            profile: Profile::default(),
             limits: TreeLimits::default(),
             state: None,
             journal: None,
@@ -105,6 +107,13 @@ impl DeviceBuilder {
     /// What the VirMO Client may decide by itself.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Follows the draft of VirMO 1.0 instead of the approved text. A state folder with VMs stays
+    /// with its profile: the device does not start in another.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -213,9 +222,11 @@ impl DeviceBuilder {
             Arc::new(SystemClock::new()),
         )
         .policy(self.policy)
+        .profile(self.profile)
         .user_interface(vm_interface)
         .observer(move |event| observer(&DeviceEvent::Virmo(event)))
         .build()?;
+        let users = virmo.users();
         registry.mount(Box::new(virmo))?;
         for object in self.objects {
             registry.mount(object)?;
@@ -240,6 +251,7 @@ impl DeviceBuilder {
         .map_err(BuildError::Thread)?;
         let parts = Parts {
             client,
+            users,
             clock,
             retry,
             exchanger,

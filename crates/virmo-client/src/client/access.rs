@@ -1,0 +1,250 @@
+use std::sync::Arc;
+
+use omadm_core::StatusCode;
+use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId};
+use omadm_tree::{TreeError, Value};
+use virmo_hypervisor::{Hypervisor, HypervisorError, HypervisorErrorKind};
+use virmo_nodes::{Profile, VmNode, VmPath};
+use virmo_state::{AccessOperation, VmId, VmState};
+
+use super::{Output, VirmoClient, output, primitive::lane};
+use crate::{
+    Event,
+    drive::Failure,
+    intent::Reply,
+    ledger::{AccessTask, Subject},
+    nodes::set,
+};
+
+/// Who gets at a machine, as the hypervisor has it; none where it cannot be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Access {
+    locked: Option<bool>,
+    sharing: Option<bool>,
+}
+
+/// Lock, Unlock and data sharing of the draft. They change no State, and a repeated one is done
+/// again, so there is no intent: what a cut one left is looked up at the next start.
+impl VirmoClient {
+    pub(super) fn exec_access(
+        &mut self,
+        path: &VmPath<'_>,
+        operation: AccessOperation,
+        request: &ExecRequest<'_>,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<ExecAnswer, StatusCode> {
+        let vm = self.vm(path.vm, cx).ok_or(StatusCode::NOT_FOUND)?;
+        let id = vm.id().ok_or(StatusCode::COMMAND_FAILED)?;
+        if self.book.read().is_busy(&id) || vm.state().after_access(operation).is_err() {
+            return Err(StatusCode::COMMAND_NOT_ALLOWED);
+        }
+        let task = AccessTask {
+            node: path.vm.to_owned(),
+            operation: Some(operation),
+            reply: Reply::new(request.correlator),
+        };
+        let job = self.ask_for_access(id, task, cx);
+        Ok(ExecAnswer::Pending(job, self.policy.reporting))
+    }
+
+    /// Finds out who gets at the machines that users unlocked.
+    pub(super) fn look_at_unlocked(&mut self, cx: &mut Context<'_, '_>) {
+        for vm in self.users.take_unlocked() {
+            self.look_at_access(&vm, cx);
+        }
+    }
+
+    /// Finds out who gets at a machine, unless a job holds its VM.
+    pub(super) fn look_at_access(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
+        let hypervisor = &self.hypervisor;
+        let is_known = hypervisor.input_lock().is_some() || hypervisor.data_sharing().is_some();
+        if self.roots.profile != Profile::Draft || !is_known || self.book.read().is_busy(vm) {
+            return;
+        }
+        if let Some((node, state)) = self.node_of(vm, cx)
+            && state.is_created()
+        {
+            let task = AccessTask {
+                node,
+                operation: None,
+                reply: Reply::default(),
+            };
+            self.ask_for_access(vm.clone(), task, cx);
+        }
+    }
+
+    /// Asks for the job that changes who gets at a machine, if that is wanted, and finds out who
+    /// does.
+    fn ask_for_access(&mut self, id: VmId, task: AccessTask, cx: &mut Context<'_, '_>) -> JobId {
+        let (hypervisor, vm, operation) =
+            (Arc::clone(&self.hypervisor), id.clone(), task.operation);
+        let work = Box::new(move || {
+            let changed = operation.map_or(Ok(()), |it| change(&*hypervisor, &vm, it));
+            Box::new(Output::Access(look(&*hypervisor, &vm), changed)) as _
+        });
+        let what = task.operation.map_or("Observe", AccessOperation::name);
+        let job = cx
+            .effects
+            .job(lane(&id), format!("{what} {}", task.node), work);
+        job.time_limit = Some(self.policy.deadline);
+        job.before_sessions = operation.is_none();
+        let job = job.id;
+        let ledger = self.book.write();
+        ledger.jobs.insert(job, Subject::Access(id.clone()));
+        let held = ledger.vms.entry(id).or_default();
+        held.job = Some(job);
+        held.access = Some(task);
+        job
+    }
+
+    pub(super) fn access_ended(
+        &mut self,
+        vm: &VmId,
+        job: JobId,
+        end: JobEnd,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<StatusCode, TreeError> {
+        let timed_out = matches!(end, JobEnd::TimedOut);
+        let late = matches!(end, JobEnd::Late(_));
+        let held = self.book.read().vms.get(vm);
+        let held = held.filter(|held| held.job == Some(job));
+        let task = held.and_then(|held| held.access.clone());
+        if !timed_out {
+            self.book.ended(job);
+            let vms = &mut self.book.write().vms;
+            if let Some(held) = vms.get_mut(vm).filter(|held| held.job == Some(job)) {
+                (held.job, held.access) = (None, None);
+                if held.intent.is_none() {
+                    vms.remove(vm);
+                }
+            }
+        }
+        let Some(task) = task else {
+            return Ok(StatusCode::COMMAND_FAILED);
+        };
+        let outcome = output(end, |output| match output {
+            Output::Access(access, changed) => Some((access, changed)),
+            _ => None,
+        });
+        let failure = match outcome {
+            Ok((access, changed)) => {
+                self.keep_access(&task.node, vm, access, cx)?;
+                changed.map_err(Failure::from).err()
+            }
+            Err(failure) => Some(failure),
+        };
+        let (status, reason) = match failure {
+            None => (StatusCode::OK, None),
+            Some(failure) => (failure.status, Some(failure.reason)),
+        };
+        // What came late was reported as failed.
+        if let (Some(operation), false) = (task.operation, late) {
+            let source = self.roots.vm_node(&task.node, VmNode::access(operation));
+            self.report(&source, &task.reply, status, cx);
+            if let Some(reason) = reason {
+                self.book.tell(Event::AccessFailed {
+                    node: task.node,
+                    vm: vm.clone(),
+                    operation,
+                    reason,
+                });
+            }
+        }
+        Ok(status)
+    }
+
+    /// Writes who gets at a machine, as far as it is known.
+    fn keep_access(
+        &mut self,
+        node: &str,
+        vm: &VmId,
+        access: Access,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), TreeError> {
+        for (leaf, now) in [
+            (VmNode::Locked, access.locked),
+            (VmNode::Sharing, access.sharing),
+        ] {
+            let uri = self.roots.vm_node(node, leaf);
+            let known = cx.tree.node(&uri).and_then(|leaf| leaf.text());
+            let (Some(known), Some(now)) = (known, now) else {
+                continue;
+            };
+            if known == now.to_string() {
+                continue;
+            }
+            set(cx, &uri, Value::bool(now))?;
+            let (node, vm) = (node.to_owned(), vm.clone());
+            self.book.tell(match leaf {
+                VmNode::Locked => Event::Locked {
+                    node,
+                    vm,
+                    locked: now,
+                },
+                _ => Event::Sharing {
+                    node,
+                    vm,
+                    allowed: now,
+                },
+            });
+        }
+        Ok(())
+    }
+
+    /// A machine that is gone is neither locked nor does it share anything.
+    pub(super) fn forget_access(
+        &mut self,
+        node: &str,
+        vm: &VmId,
+        state: VmState,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), TreeError> {
+        if self.roots.profile != Profile::Draft || state != VmState::NotCreated {
+            return Ok(());
+        }
+        let access = Access {
+            locked: Some(false),
+            sharing: Some(false),
+        };
+        self.keep_access(node, vm, access, cx)
+    }
+
+    /// Tells the handles of users which machines they may unlock.
+    pub(super) fn note_users(&mut self, cx: &Context<'_, '_>) {
+        if self.roots.profile != Profile::Draft {
+            return;
+        }
+        let vms = self.roots.vms(cx.tree.tree());
+        let allowed = vms.filter(|vm| vm.text(VmNode::UserUnlock) == "true");
+        let allowed = allowed.filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)));
+        self.book.write().users = allowed.collect();
+    }
+}
+
+fn change(
+    hypervisor: &dyn Hypervisor,
+    vm: &VmId,
+    operation: AccessOperation,
+) -> Result<(), HypervisorError> {
+    let missing = || HypervisorError::new(HypervisorErrorKind::NotSupported);
+    match operation {
+        AccessOperation::Lock | AccessOperation::Unlock => hypervisor
+            .input_lock()
+            .ok_or_else(missing)?
+            .set_locked(vm, operation == AccessOperation::Lock),
+        AccessOperation::AllowSharing | AccessOperation::ProhibitSharing => hypervisor
+            .data_sharing()
+            .ok_or_else(missing)?
+            .set_allowed(vm, operation == AccessOperation::AllowSharing),
+    }
+    .map(drop)
+}
+
+fn look(hypervisor: &dyn Hypervisor, vm: &VmId) -> Access {
+    let lock = hypervisor.input_lock();
+    let sharing = hypervisor.data_sharing();
+    Access {
+        locked: lock.and_then(|lock| lock.is_locked(vm).ok()),
+        sharing: sharing.and_then(|sharing| sharing.is_allowed(vm).ok()),
+    }
+}

@@ -1,0 +1,94 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use virmo_hypervisor::{ChangeHint, Hypervisor, HypervisorError, HypervisorErrorKind};
+use virmo_state::VmId;
+
+/// What the user of a device may do to its VMs, for the program they see; from
+/// [`VirmoClient::users`](crate::VirmoClient::users).
+///
+/// In the draft of VirMO 1.0 a user can unlock a VM if the server authorized that, which it does by
+/// setting `Ext/UserUnlock`. That somebody is the user is for that program to know. `Ext/Locked`
+/// follows as State does, see [`Policy::watch`](crate::Policy::watch).
+#[derive(Clone)]
+pub struct Users {
+    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) hint: ChangeHint,
+}
+
+/// What client and users know of each other.
+#[derive(Debug, Default)]
+pub(crate) struct Board(Mutex<Notes>);
+
+#[derive(Debug, Default)]
+struct Notes {
+    /// The VMs whose user may unlock them, by the name `<x>` of their node.
+    allowed: BTreeMap<String, VmId>,
+    /// The VMs that users unlocked and the client has not looked at.
+    unlocked: Vec<VmId>,
+}
+
+/// Why a user could not unlock a VM.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnlockError {
+    /// The server did not authorize it, or there is no such VM.
+    #[error("the server did not authorize it")]
+    NotAuthorized,
+    /// The hypervisor did not do it.
+    #[error("the hypervisor did not unlock the machine")]
+    Hypervisor(#[from] HypervisorError),
+}
+
+impl Users {
+    /// The names `<x>` of the VMs whose user may unlock them.
+    #[must_use]
+    pub fn unlockable(&self) -> Vec<String> {
+        self.board.lock().allowed.keys().cloned().collect()
+    }
+
+    /// Unlocks the VM at the node `<x>`, for its user. Blocks as the hypervisor does.
+    ///
+    /// # Errors
+    ///
+    /// An [`UnlockError`]; the VM is as locked as before.
+    pub fn unlock(&self, node: &str) -> Result<(), UnlockError> {
+        let vm = self.board.lock().allowed.get(node).cloned();
+        let vm = vm.ok_or(UnlockError::NotAuthorized)?;
+        let missing = || HypervisorError::new(HypervisorErrorKind::NotSupported);
+        let input = self.hypervisor.input_lock().ok_or_else(missing)?;
+        input.set_locked(&vm, false)?;
+        let unlocked = &mut self.board.lock().unlocked;
+        if !unlocked.contains(&vm) {
+            unlocked.push(vm);
+        }
+        (self.hint)();
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Users")
+            .field("board", &self.board)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Board {
+    pub(crate) fn allow(&self, allowed: &BTreeMap<String, VmId>) {
+        self.lock().allowed.clone_from(allowed);
+    }
+
+    pub(crate) fn take_unlocked(&self) -> Vec<VmId> {
+        std::mem::take(&mut self.lock().unlocked)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
