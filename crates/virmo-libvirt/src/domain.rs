@@ -212,8 +212,10 @@ impl Life {
 
 const fn has_crashed(reason: Shutoff) -> Option<bool> {
     match reason {
-        Shutoff::Crashed | Shutoff::Failed | Shutoff::Daemon => Some(true),
-        Shutoff::Shutdown
+        Shutoff::Crashed | Shutoff::Daemon => Some(true),
+        // It failed to start.
+        Shutoff::Failed
+        | Shutoff::Shutdown
         | Shutoff::Destroyed
         | Shutoff::Saved
         | Shutoff::Migrated

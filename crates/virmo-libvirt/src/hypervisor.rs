@@ -86,24 +86,30 @@ impl Hypervisor for Libvirt {
     fn list(&self) -> Result<Vec<Listed>, HypervisorError> {
         let mut listed = Vec::new();
         let domains = self.line.look(|connection| {
-            let domains = connection.list_all_domains(0)?;
-            // One that went meanwhile is not there.
-            Ok(domains
-                .into_iter()
-                .filter_map(|domain| see(domain).ok())
-                .collect::<Vec<_>>())
+            let mut seen = Vec::new();
+            for domain in connection.list_all_domains(0)? {
+                match see(domain) {
+                    Ok(domain) => seen.push(domain),
+                    // It went meanwhile.
+                    Err(error) if error.code().is(ErrorNumber::NoDomain) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(seen)
         })?;
         for seen in domains {
-            let foreign = Machine::Foreign(seen.name.clone());
-            let life = seen.life();
-            let machine = self.id_of(&seen.name);
-            let sight = self.sight(seen);
-            listed.push(match (machine, sight) {
-                (Some(id), sight @ (Sight::Machine(_) | Sight::Broken(..))) => {
-                    Listed::new(Machine::Owned(id), sight.observed())
-                }
-                _ => Listed::new(foreign, of_others(life).into()),
-            });
+            let (name, life) = (seen.name.clone(), seen.life());
+            let owned = match self.id_of(&name) {
+                Some(id) => match self.known(&id, seen)? {
+                    Sight::Absent | Sight::Foreign => None,
+                    sight => Some(Listed::new(Machine::Owned(id), sight.observed())),
+                },
+                None => None,
+            };
+            listed
+                .push(owned.unwrap_or_else(|| {
+                    Listed::new(Machine::Foreign(name), of_others(life).into())
+                }));
         }
         for id in self.folders().map_err(|error| self.unreadable(error))? {
             let machine = Machine::Owned(id.clone());
@@ -137,6 +143,10 @@ impl Hypervisor for Libvirt {
                     state => Err(HypervisorError::invalid_state(state)),
                 };
             }
+        }
+        if spec.bootstrap.is_some() {
+            let error = HypervisorError::new(Kind::NotSupported);
+            return Err(error.because("a guest under libvirt gets no bootstrap document"));
         }
         self.ledger()
             .claim(&spec.id, &spec.resources)
@@ -229,12 +239,33 @@ fn see(domain: Domain) -> Result<Seen, Error> {
     let config = sys::VIR_DOMAIN_AFFECT_CONFIG;
     Ok(Seen {
         name: domain.name()?,
-        // Domains of others can be of kinds that have no metadata.
-        record: domain.metadata(ELEMENT, Some(NAMESPACE), config).ok(),
+        record: unless_refused(domain.metadata(ELEMENT, Some(NAMESPACE), config))?,
         state: domain.state()?,
-        saved: domain.has_managed_save(0).unwrap_or(false),
+        saved: unless_refused(domain.has_managed_save(0))?.unwrap_or(false),
         domain,
     })
+}
+
+/// Nothing where the domain has no such thing, or its driver knows of none: domains of others are of
+/// all kinds. What libvirt only failed to say must not be taken for nothing.
+fn unless_refused<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error)
+            if error.code().is_any(vec![
+                ErrorNumber::NoDomainMetadata,
+                ErrorNumber::OperationInvalid,
+                ErrorNumber::OperationUnsupported,
+                ErrorNumber::NoSupport,
+                ErrorNumber::ArgumentUnsupported,
+                ErrorNumber::ConfigUnsupported,
+                ErrorNumber::InvalidArg,
+            ]) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// What a machine of others is.
@@ -271,23 +302,39 @@ impl Libvirt {
                 Err(error) => Err(error),
             }
         })?;
-        if let Some(seen) = seen {
-            return Ok(self.sight(seen));
+        match seen {
+            Some(seen) => self.known(id, seen),
+            None if self.has_folder(id)? => {
+                let folder = self.folder(id).0;
+                let reason = format!(
+                    "libvirt does not know it; its disk is in {}",
+                    folder.display()
+                );
+                Ok(Sight::Broken(reason, None))
+            }
+            None => Ok(Sight::Absent),
         }
+    }
+
+    /// What a domain is that has a name of ours.
+    fn known(&self, id: &VmId, seen: Seen) -> Result<Sight, HypervisorError> {
+        let domain = seen.domain.clone();
+        match self.sight(seen) {
+            Sight::Foreign if self.has_folder(id)? => {
+                let reason = "the domain has lost its record".to_owned();
+                Ok(Sight::Broken(reason, Some(domain)))
+            }
+            sight => Ok(sight),
+        }
+    }
+
+    /// Whether a machine has a folder that is not in doubt.
+    fn has_folder(&self, id: &VmId) -> Result<bool, HypervisorError> {
         let folder = self.folder(id);
-        let lost = folder
+        let has = folder
             .is_there()
             .and_then(|is| Ok(is && !folder.is_in_doubt()?));
-        Ok(match lost.map_err(|error| self.unreadable(error))? {
-            true => Sight::Broken(
-                format!(
-                    "libvirt does not know it; its disk is in {}",
-                    folder.0.display()
-                ),
-                None,
-            ),
-            false => Sight::Absent,
-        })
+        has.map_err(|error| self.unreadable(error))
     }
 
     /// What a domain is to us.

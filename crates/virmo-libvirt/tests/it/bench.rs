@@ -251,7 +251,8 @@ pub(crate) fn has_cpu_groups() -> bool {
 }
 
 fn known_qemus() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("libvirt-cache")
+    let folder = option_env!("CARGO_TARGET_TMPDIR").map_or_else(env::temp_dir, PathBuf::from);
+    folder.join("libvirt-cache")
 }
 
 fn copy(from: &Path, to: &Path) {

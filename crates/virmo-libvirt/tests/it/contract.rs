@@ -71,13 +71,11 @@ impl Fixture for OnTestDriver {
 #[test]
 fn the_test_driver_keeps_the_contract() {
     for check in CHECKS {
-        let of_guests = [Need::Progress, Need::Guest];
-        let due = match check.needs.iter().find(|need| of_guests.contains(need)) {
-            Some(need) => Verdict::Skipped(*need),
-            None => Verdict::Passed,
-        };
+        // There are no guests, and what belongs to them cannot be tested.
+        let has = [Need::Foreign, Need::Resources, Need::Suspend];
         match check.run(&OnTestDriver::new()) {
-            Ok(verdict) => assert_eq!(verdict, due, "{}", check.name),
+            Ok(Verdict::Passed) => {}
+            Ok(Verdict::Skipped(need)) => assert!(!has.contains(&need), "{}", check.name),
             Err(failure) => panic!("{failure}"),
         }
     }

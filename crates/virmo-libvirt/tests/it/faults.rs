@@ -14,8 +14,8 @@ use virmo_hypervisor::{
     Effect, Erase, Hypervisor, HypervisorError, HypervisorErrorKind as Kind, Machine, MachineState,
     Outcome, PowerOff, Resource, Support, VmSpec,
 };
-use virmo_libvirt::{Libvirt, OpenError};
-use virmo_params::ResourceConfig;
+use virmo_libvirt::{Libvirt, Link, OpenError};
+use virmo_params::{Bytes, ResourceConfig};
 use virmo_state::VmId;
 
 use crate::bench::{Daemon, Place, has_cpu_groups, image_file, resources};
@@ -265,6 +265,18 @@ fn a_full_disk_makes_no_machine_and_leaves_nothing() {
     assert_eq!(machines.unwrap().count(), 0);
 }
 
+/// What the guest would never get is not taken.
+#[test]
+fn a_bootstrap_document_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let libvirt = on_test_driver(folder.path());
+    let mut spec = spec(image_file(folder.path()));
+    spec.bootstrap = Some("a document".into());
+    let error = libvirt.create(&spec).unwrap_err();
+    assert_eq!(error.kind(), &Kind::NotSupported);
+    assert_eq!(state(&libvirt), MachineState::Absent);
+}
+
 #[test]
 fn a_folder_is_one_clients() {
     let folder = tempfile::tempdir().unwrap();
@@ -467,6 +479,16 @@ fn a_machine_others_broke_can_be_deleted() {
     assert_eq!(state(&libvirt), MachineState::Absent);
 
     libvirt.create(&spec(place.image_file())).unwrap();
+    place.virsh(&["metadata", &name, namespace, "--config", "--remove"]);
+    let MachineState::Broken(reason) = state(&libvirt) else {
+        panic!("{}", state(&libvirt));
+    };
+    assert_eq!(reason, "the domain has lost its record");
+    let listed = libvirt.list().unwrap();
+    let ours = listed
+        .iter()
+        .filter(|it| it.machine == Machine::Owned(id()));
+    assert_eq!(ours.count(), 1);
     place.virsh(&["undefine", &name]);
     let MachineState::Broken(reason) = state(&libvirt) else {
         panic!("{}", state(&libvirt));
@@ -552,4 +574,31 @@ fn shares_of_the_cpu_are_tried() {
     };
     assert_eq!(libvirt.capabilities().cpu, due);
     assert!(!place.virsh(&["list", "--all", "--name"]).contains("probe"));
+}
+
+/// A share of a network is in the definition; a network that is not there is named.
+#[test]
+fn a_share_of_a_network_is_defined() {
+    let Some(place) = place() else {
+        return;
+    };
+    let link = Link::bridge("not-there", Bytes::new(8_000_000));
+    let libvirt = place.builder().link(link).open().unwrap();
+    assert_eq!(libvirt.capabilities().network, Support::Live);
+    libvirt.create(&spec(place.image_file())).unwrap();
+    let name = libvirt.domain_name(&id());
+    let defined = |share: u64| {
+        let xml = place.virsh(&["dumpxml", &name]);
+        for direction in ["inbound", "outbound"] {
+            let part = format!("<{direction} average='{share}'/>");
+            assert!(xml.contains(&part), "{part} is not in {xml}");
+        }
+    };
+    defined(2000);
+    let half = config("RAM=16777216&Storage=4194304&CPU=25&Network=50");
+    assert_eq!(libvirt.commit(&id(), &half).unwrap(), Outcome::Done);
+    defined(4000);
+    let text = said(libvirt.power_on(&id()));
+    assert!(text.contains("not-there"), "{text}");
+    assert_eq!(state(&libvirt), OFF);
 }
