@@ -12,6 +12,9 @@ use crate::ResultCode;
 /// How the device downloads packages itself, for an object that leaves that to the device: where
 /// bytes come from, where they go, and what is kept so that a restart goes on from there.
 ///
+/// What is found at an address may be the package or a download descriptor of it; the descriptor's
+/// limits hold then, and what came of it is reported. [DLOTA 1.0]
+///
 /// The file of a package is known in the sink by the address of its node, or a digest of it where it
 /// is too long; the media type may be any.
 ///
@@ -142,6 +145,7 @@ pub(crate) enum Fault {
     Authentication,
     BadUrl,
     Corrupted,
+    Descriptor,
     Device,
     Memory,
     Network,
@@ -163,11 +167,14 @@ impl Fault {
                 FetchErrorKind::Status(404 | 410) => Self::BadUrl,
                 _ => Self::Server,
             },
-            DownloadError::Length { .. } | DownloadError::MediaType { .. } => Self::Corrupted,
+            DownloadError::Length { .. }
+            | DownloadError::MediaType { .. }
+            | DownloadError::Digest => Self::Corrupted,
+            DownloadError::Descriptor(_) => Self::Descriptor,
             DownloadError::TooLarge { .. } => Self::Memory,
             DownloadError::Sink(error) if error.kind() == SinkErrorKind::NoSpace => Self::Memory,
-            DownloadError::Range => Self::Server,
-            DownloadError::Unproven => Self::Network,
+            DownloadError::Range | DownloadError::Report(_) => Self::Server,
+            DownloadError::Unproven | DownloadError::TooSlow => Self::Network,
             _ => Self::Device,
         }
     }
@@ -177,6 +184,7 @@ impl Fault {
             Self::Authentication => ResultCode::FUMO_AUTHENTICATION,
             Self::BadUrl => ResultCode::FUMO_BAD_URL,
             Self::Corrupted => ResultCode::FUMO_CORRUPTED,
+            Self::Descriptor => ResultCode::FUMO_UNDEFINED,
             Self::Device => ResultCode::FUMO_CLIENT_ERROR,
             Self::Memory => ResultCode::FUMO_DOWNLOAD_MEMORY,
             Self::Network | Self::Unavailable => ResultCode::FUMO_NETWORK,
@@ -188,9 +196,12 @@ impl Fault {
     pub(crate) const fn scomo(self) -> ResultCode {
         match self {
             Self::Authentication => ResultCode::SCOMO_AUTHENTICATION,
-            Self::BadUrl | Self::Corrupted | Self::Device | Self::Network | Self::TimedOut => {
-                ResultCode::SCOMO_DOWNLOAD_FAILED
-            }
+            Self::BadUrl
+            | Self::Corrupted
+            | Self::Descriptor
+            | Self::Device
+            | Self::Network
+            | Self::TimedOut => ResultCode::SCOMO_DOWNLOAD_FAILED,
             Self::Memory => ResultCode::SCOMO_DOWNLOAD_MEMORY,
             Self::Server => ResultCode::SCOMO_SERVER_ERROR,
             Self::Unavailable => ResultCode::SCOMO_SERVER_UNAVAILABLE,
@@ -252,6 +263,8 @@ mod tests {
             (DownloadError::Unproven, Fault::Network),
             (DownloadError::Range, Fault::Server),
             (DownloadError::Cancelled, Fault::Device),
+            (DownloadError::TooSlow, Fault::Network),
+            (DownloadError::Digest, Fault::Corrupted),
         ] {
             assert_eq!(Fault::of(error), fault);
         }

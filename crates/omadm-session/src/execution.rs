@@ -9,7 +9,7 @@ use omadm_core::{Correlator, GenericAlert, Mark, StatusCode};
 /// ```
 ///
 /// An alert is its own if it repeats the Correlator, or if it has none and names the executed node
-/// as its Source.
+/// as its Source; those of FUMO name the object instead, the parent of that node.
 ///
 /// ```
 /// use omadm_core::{Correlator, Format, GenericAlert, StatusCode};
@@ -64,12 +64,16 @@ impl Execution {
 
     /// Takes in an alert; whether it is about this Exec.
     ///
-    /// Data that is a number of three digits is the outcome. Otherwise the alert itself says that
-    /// it ended: well, unless its Mark is [`Mark::Warning`] or graver.
+    /// Data that is a number of three digits is the outcome. Of a result code of four digits, alone
+    /// or in the element `ResultCode` as SCOMO has it, the class is: 12xx succeeded, others failed.
+    /// Otherwise the alert itself says that it ended: well, unless its Mark is [`Mark::Warning`] or
+    /// graver.
     pub fn alert(&mut self, alert: &GenericAlert) -> bool {
         let own = match (&alert.correlator, &alert.source) {
             (Some(correlator), _) => *correlator == self.correlator,
-            (None, Some(source)) => same_node(source, &self.uri),
+            (None, Some(source)) => {
+                same_node(source, &self.uri) || is_of_firmware(alert, source, &self.uri)
+            }
             (None, None) => false,
         };
         if own && !matches!(self.progress, Progress::Finished(_)) {
@@ -108,9 +112,26 @@ fn same_node(a: &str, b: &str) -> bool {
     path(a) == path(b)
 }
 
+/// Whether an alert is that of FUMO for an operation, of which it names the object. [FUMO]
+fn is_of_firmware(alert: &GenericAlert, object: &str, operation: &str) -> bool {
+    const TYPES: &str = "org.openmobilealliance.dm.firmwareupdate.";
+    let executed = alert.alert_type.strip_prefix(TYPES);
+    executed
+        .zip(operation.rsplit_once('/'))
+        .is_some_and(|(executed, (parent, name))| {
+            same_node(object, parent) && executed.eq_ignore_ascii_case(name)
+        })
+}
+
 fn outcome(alert: &GenericAlert) -> StatusCode {
-    match alert.data.trim().parse::<u16>() {
+    let data = alert.data.trim();
+    let element = data.split_once("<ResultCode>");
+    let element = element.and_then(|(_, rest)| rest.split_once("</ResultCode>"));
+    let code = element.map_or(data, |(code, _)| code.trim());
+    match code.parse::<u16>() {
         Ok(code @ 100..=999) => code.into(),
+        Ok(1200..=1299) => StatusCode::OK,
+        Ok(1400..=1599) => StatusCode::COMMAND_FAILED,
         _ if alert.mark.is_some_and(|mark| mark <= Mark::Warning) => StatusCode::COMMAND_FAILED,
         _ => StatusCode::OK,
     }
@@ -192,5 +213,53 @@ mod tests {
         }
         assert_eq!(told("7", None), 200);
         assert_eq!(told("65536", None), 200);
+    }
+
+    #[test]
+    fn result_codes_of_four_digits_tell_by_their_class() {
+        let told = |data: &str, mark: Option<Mark>| {
+            let mut alert = alert(Some("c1"), None, data);
+            alert.mark = mark;
+            outcome(&alert).get()
+        };
+        // Clients in the field mark a success as a warning too.
+        for mark in [None, Some(Mark::Warning)] {
+            for (data, code) in [
+                ("1200", 200),
+                (" 1299 ", 200),
+                ("1402", 500),
+                ("1501", 500),
+                ("<ResultCode>1202</ResultCode>", 200),
+                (
+                    "<ResultCode> 1200 </ResultCode><Identifier>1405</Identifier>",
+                    200,
+                ),
+                ("<a><ResultCode>1405</ResultCode></a>", 500),
+            ] {
+                assert_eq!(told(data, mark), code, "{data}");
+            }
+        }
+        assert_eq!(told("<ResultCode>", Some(Mark::Warning)), 500);
+        assert_eq!(told("1300", None), 200, "of no class: the mark tells");
+    }
+
+    #[test]
+    fn an_alert_of_firmware_names_the_object() {
+        const TYPE: &str = "org.openmobilealliance.dm.firmwareupdate.";
+        let mut alert = alert(None, Some("./FUMO"), "411");
+        for (uri, executed, own) in [
+            ("./FUMO/Download", "download", true),
+            ("FUMO/DownloadAndUpdate", "downloadandupdate", true),
+            ("./FUMO/Download", "update", false),
+            ("./Other/Download", "download", false),
+            ("./FUMO/a/Download", "download", false),
+        ] {
+            alert.alert_type = format!("{TYPE}{executed}");
+            let mut execution = Execution::new(uri, Correlator::new("c1"));
+            execution.status(StatusCode::ACCEPTED);
+            assert_eq!(execution.alert(&alert), own, "{uri} {executed}");
+        }
+        alert.alert_type = "t".to_owned();
+        assert!(!Execution::new("./FUMO/t", Correlator::new("c1")).alert(&alert));
     }
 }

@@ -5,7 +5,7 @@ use omadm_client::{
     Client, Config, Event, Input, Notice, Output, QuestionId, Received, Request, SessionEnd, Start,
 };
 use omadm_core::{UserAnswer, UserInteraction};
-use omadm_mo::{Job, JobEnd};
+use omadm_mo::{Job, JobEnd, ManagementObject};
 use omadm_server::{Accounts, EventKind, Everyone, Server};
 use omadm_session::{Hmac, Nonces, Procedure, Report};
 
@@ -48,11 +48,15 @@ pub struct Pair {
     /// What both said; messages that arrived cut are not in it.
     pub transcript: Transcript,
     config: Config,
+    objects: Objects,
     requests: VecDeque<Request>,
     jobs: VecDeque<Job>,
     question: Option<QuestionId>,
     sessions: u16,
 }
+
+/// The objects of a device beside the usual ones, on its journal.
+type Objects = fn(&TestJournal) -> Vec<Box<dyn ManagementObject>>;
 
 impl Pair {
     /// A new device and a server.
@@ -65,7 +69,8 @@ impl Pair {
     ) -> Self {
         let clock = Clock::default();
         let (journal, server_journal) = (TestJournal::default(), TestJournal::default());
-        let (engine, lamp) = build(client.clone(), &journal, clock);
+        let objects: Objects = |_| Vec::new();
+        let (engine, lamp) = build(client.clone(), objects, &journal, clock);
         Self {
             client: engine,
             server: Server::new(server, accounts).with_nonces(nonces(&server_journal)),
@@ -84,6 +89,7 @@ impl Pair {
             largest: 0,
             transcript: Transcript::default(),
             config: client,
+            objects,
             requests: VecDeque::new(),
             jobs: VecDeque::new(),
             question: None,
@@ -100,6 +106,14 @@ impl Pair {
             Everyone,
             wire,
         )
+    }
+
+    /// Has the device further objects, from a start on.
+    #[must_use]
+    pub fn with_objects(mut self, objects: Objects) -> Self {
+        self.objects = objects;
+        self.restart();
+        self
     }
 
     /// Has the server do something on the device.
@@ -154,7 +168,8 @@ impl Pair {
 
     /// Turns the device off in the middle of whatever it does, and on again.
     pub fn restart(&mut self) {
-        (self.client, self.lamp) = build(self.config.clone(), &self.journal, self.clock);
+        (self.client, self.lamp) =
+            build(self.config.clone(), self.objects, &self.journal, self.clock);
         self.requests.clear();
         self.jobs.clear();
         self.question = None;
@@ -253,8 +268,16 @@ fn nonces(journal: &TestJournal) -> Nonces {
     Nonces::new(Arc::new(journal.clone()), journal.random())
 }
 
-fn build(config: Config, journal: &TestJournal, clock: Clock) -> (Client, LampLog) {
-    let (tree, registry, lamp) = device(journal);
+fn build(
+    config: Config,
+    objects: Objects,
+    journal: &TestJournal,
+    clock: Clock,
+) -> (Client, LampLog) {
+    let (tree, mut registry, lamp) = device(journal);
+    for object in objects(journal) {
+        registry.mount(object).unwrap();
+    }
     let durable = Arc::new(journal.clone());
     let client = Client::new(config, tree, registry, durable, clock.now()).unwrap();
     (client.with_random(journal.random()), lamp)
