@@ -11,7 +11,9 @@ use virmo::{
             request::{self, Leaf},
         },
         syncml::{Alert, CmdId, CmdRef, Command, Encoding, Header, Item, Limits, Message, decode},
+        tree::Uri,
     },
+    nodes::{Profile, VirmoPath},
 };
 
 use crate::{
@@ -60,14 +62,16 @@ pub(crate) struct Talk {
 pub(crate) struct Bench<'d> {
     device: &'d mut dyn Device,
     talk: &'d mut Talk,
+    profile: Profile,
     pub(crate) verdicts: Verdicts,
 }
 
 impl<'d> Bench<'d> {
-    pub(crate) fn new(device: &'d mut dyn Device, talk: &'d mut Talk) -> Self {
+    pub(crate) fn new(device: &'d mut dyn Device, talk: &'d mut Talk, profile: Profile) -> Self {
         Self {
             device,
             talk,
+            profile,
             verdicts: Verdicts::default(),
         }
     }
@@ -107,7 +111,12 @@ impl<'d> Bench<'d> {
     }
 
     pub(crate) fn get(&mut self, uri: &str) -> Result<Answer, Failed> {
-        self.one(request::get(uri))
+        self.one(request::get(&self.at(uri)))
+    }
+
+    /// Where a node of the approved text is in the one the device follows.
+    fn at(&self, uri: &str) -> String {
+        moved(Profile::Approved, uri, self.profile)
     }
 
     /// The value of a leaf; none if it is not there.
@@ -117,12 +126,12 @@ impl<'d> Bench<'d> {
     }
 
     pub(crate) fn add_node(&mut self, uri: &str) -> Result<u16, Failed> {
-        Ok(self.one(request::add_node(uri, None))?.status)
+        Ok(self.one(request::add_node(&self.at(uri), None))?.status)
     }
 
     pub(crate) fn add(&mut self, uri: &str, text: &str) -> Result<u16, Failed> {
         let leaf = Leaf::new(Format::Chr, text.to_owned());
-        Ok(self.one(request::add(uri, leaf))?.status)
+        Ok(self.one(request::add(&self.at(uri), leaf))?.status)
     }
 
     pub(crate) fn replace(&mut self, uri: &str, text: &str) -> Result<u16, Failed> {
@@ -131,15 +140,15 @@ impl<'d> Bench<'d> {
     }
 
     pub(crate) fn replace_leaf(&mut self, uri: &str, leaf: Leaf) -> Result<u16, Failed> {
-        Ok(self.one(request::replace(uri, leaf))?.status)
+        Ok(self.one(request::replace(&self.at(uri), leaf))?.status)
     }
 
     pub(crate) fn delete(&mut self, uri: &str) -> Result<u16, Failed> {
-        Ok(self.one(request::delete(uri))?.status)
+        Ok(self.one(request::delete(&self.at(uri)))?.status)
     }
 
     pub(crate) fn exec(&mut self, uri: &str) -> Result<u16, Failed> {
-        Ok(self.one(request::exec(uri, None))?.status)
+        Ok(self.one(request::exec(&self.at(uri), None))?.status)
     }
 
     /// One command and what came of it.
@@ -324,6 +333,24 @@ impl<'d> Bench<'d> {
         self.talk.open = None;
         self.device.answer(body)
     }
+}
+
+/// Where a node of one text is in another; where it was if the other has none.
+pub(crate) fn moved(from: Profile, uri: &str, to: Profile) -> String {
+    let moved = || {
+        let (node, property) = match uri.split_once('?') {
+            Some((node, property)) => (node, format!("?{property}")),
+            None => (uri, String::new()),
+        };
+        let (root, node) = (Uri::parse("./VirMO").ok()?, Uri::parse(node).ok()?);
+        let VirmoPath::Vm(path) = VirmoPath::parse(from, &root, &node)? else {
+            return None;
+        };
+        let below = path.below.to_string();
+        let there = to.node(path.node, &root.child(path.vm).ok()?)?;
+        (below == ".").then(|| format!("{there}{property}"))
+    };
+    moved().unwrap_or_else(|| uri.to_owned())
 }
 
 /// Whether the first Item of an alert has this source.

@@ -1,7 +1,7 @@
 //! A device that is judged, and what is tried on it.
 
 use virmo::dm::syncml::Encoding;
-use virmo::{VmId, VmState, params::ResourceConfig};
+use virmo::{VmId, VmState, nodes::Profile, params::ResourceConfig};
 
 use crate::Failed;
 
@@ -42,12 +42,15 @@ pub trait Device {
     /// The encodings it is judged in, each in a run of its own; empty if the device chooses.
     fn encodings(&self) -> Vec<Encoding>;
 
+    /// Whether it can follow a text: the approved one or the draft.
+    fn follows(&self, profile: Profile) -> bool;
+
     /// A scenario begins: gives a new device if that is possible, and says so. A device that goes
     /// on keeps its session.
     ///
     /// # Errors
     /// If there is no device.
-    fn begin(&mut self, encoding: Option<Encoding>) -> Result<Begun, Failed>;
+    fn begin(&mut self, encoding: Option<Encoding>, profile: Profile) -> Result<Begun, Failed>;
 
     /// The next message of the device, in its session or in a new one.
     ///

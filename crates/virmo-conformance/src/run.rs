@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use virmo::dm::syncml::Encoding;
+use virmo::{dm::syncml::Encoding, nodes::Profile};
 
 use crate::{
-    Device, Failed, OurDevice, OurServer, Outcome, Proof, Row, Scenario, Server,
+    Device, Failed, OurDevice, OurServer, Outcome, Proof, Row, Scenario, Seed, Server,
     bench::{Bench, Talk},
     device::Begun,
     scenario::{Kind, Verdict, Verdicts},
@@ -26,8 +26,8 @@ pub struct Conformance {
     server: Option<Box<dyn Server>>,
     own: bool,
     talk: Talk,
-    traces: Option<Vec<Result<Trace, Failed>>>,
-    done: BTreeMap<&'static str, Ran>,
+    traces: BTreeMap<Profile, Vec<Result<Trace, Failed>>>,
+    done: BTreeMap<(&'static str, Profile), Ran>,
 }
 
 /// What came of a scenario.
@@ -72,6 +72,15 @@ impl Conformance {
 
     /// Judges a row, by the scenarios that have run already or run now.
     pub fn judge(&mut self, row: &Row) -> Outcome {
+        let profile = match row.seed {
+            Seed::Draft => Profile::Draft,
+            _ => Profile::Approved,
+        };
+        self.judge_in(row, profile)
+    }
+
+    /// Judges a row by what a subject does that follows a text.
+    fn judge_in(&mut self, row: &Row, profile: Profile) -> Outcome {
         match row.proof {
             Proof::None => Outcome::Unproven,
             Proof::Reference | Proof::Information => Outcome::Nothing,
@@ -82,13 +91,15 @@ impl Conformance {
             ))),
             Proof::As(id) => match crate::rows::all().find(|row| row.id == id) {
                 // A row that proves itself by another does so by one with scenarios.
-                Some(other) if !matches!(other.proof, Proof::As(_)) => self.judge(other),
+                Some(other) if !matches!(other.proof, Proof::As(_)) => {
+                    self.judge_in(other, profile)
+                }
                 _ => Outcome::Unproven,
             },
             Proof::Scenarios(scenarios) => {
                 let mut sum = None;
                 for scenario in scenarios {
-                    let next = self.of_scenario(scenario, row.id);
+                    let next = self.of_scenario(scenario, row.id, profile);
                     sum = Some(match sum {
                         None => next,
                         Some(sum) => worse(sum, next),
@@ -99,12 +110,18 @@ impl Conformance {
         }
     }
 
-    fn of_scenario(&mut self, scenario: &'static Scenario, row: &'static str) -> Outcome {
-        if !self.done.contains_key(scenario.name) {
-            let ran = self.run(scenario);
-            self.done.insert(scenario.name, ran);
+    fn of_scenario(
+        &mut self,
+        scenario: &'static Scenario,
+        row: &'static str,
+        profile: Profile,
+    ) -> Outcome {
+        let key = (scenario.name, profile);
+        if !self.done.contains_key(&key) {
+            let ran = self.run(scenario, profile);
+            self.done.insert(key, ran);
         }
-        match self.done.get(scenario.name) {
+        match self.done.get(&key) {
             Some(Ran::Own(Ok(()))) => Outcome::Proven,
             Some(Ran::Own(Err(failed))) => Outcome::Failed(failed.clone()),
             Some(Ran::NoSubject) | None => Outcome::NotObservable(Failed::new("the other end")),
@@ -125,7 +142,7 @@ impl Conformance {
         }
     }
 
-    fn run(&mut self, scenario: &Scenario) -> Ran {
+    fn run(&mut self, scenario: &Scenario, profile: Profile) -> Ran {
         match scenario.kind {
             Kind::Own(run) if self.own => Ran::Own(run()),
             Kind::Own(_) => Ran::NoSubject,
@@ -134,22 +151,26 @@ impl Conformance {
                     return Ran::NoSubject;
                 };
                 let device = &mut **device;
+                if !device.follows(profile) {
+                    return Ran::NoSubject;
+                }
                 let encodings = device.encodings();
                 let talk = &mut self.talk;
-                let mut try_in = |encoding: Option<Encoding>| match device.begin(encoding) {
+                let mut try_in = |encoding: Option<Encoding>| match device.begin(encoding, profile)
+                {
                     Err(failed) => (Verdicts::default(), Some(failed)),
                     Ok(begun) => {
                         if begun == Begun::Anew {
                             *talk = Talk::default();
                         }
-                        let mut bench = Bench::new(device, talk);
+                        let mut bench = Bench::new(device, talk, profile);
                         let end = run(&mut bench).err();
                         (bench.verdicts, end)
                     }
                 };
                 Ran::Subject(each(&encodings, &mut try_in))
             }
-            Kind::Server(judge) => match self.traces() {
+            Kind::Server(judge) => match self.traces(profile) {
                 None => Ran::NoSubject,
                 Some(traces) => {
                     let judged = traces.iter().map(|trace| {
@@ -169,11 +190,16 @@ impl Conformance {
     }
 
     /// What the server did, which is seen once in each encoding.
-    fn traces(&mut self) -> Option<&[Result<Trace, Failed>]> {
+    fn traces(&mut self, profile: Profile) -> Option<&[Result<Trace, Failed>]> {
         let server = &mut **self.server.as_mut()?;
-        let traces = self.traces.get_or_insert_with(|| {
+        if !server.follows(profile) {
+            return None;
+        }
+        let traces = self.traces.entry(profile).or_insert_with(|| {
             let encodings = server.encodings();
-            each(&encodings, &mut |encoding| trace::of(server, encoding))
+            each(&encodings, &mut |encoding| {
+                trace::of(server, encoding, profile)
+            })
         });
         Some(traces)
     }

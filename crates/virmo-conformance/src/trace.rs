@@ -2,13 +2,17 @@
 
 use std::{thread, time::Duration};
 
-use virmo::dm::{
-    core::AlertCode,
-    syncml::{Alert, Command, Encoding, Limits, Message, decode},
+use virmo::{
+    dm::{
+        core::AlertCode,
+        syncml::{Alert, CmdRef, Command, Encoding, Item, Limits, Message, decode},
+    },
+    nodes::Profile,
 };
 
 use crate::{
     Failed, Server,
+    bench::moved,
     device::{Device, Image, OurDevice},
 };
 
@@ -43,13 +47,17 @@ const PAUSE: Duration = Duration::from_millis(200);
 const MESSAGES: usize = 2000;
 
 /// Lets a server do what it does to a new device of ours.
-pub(crate) fn of(server: &mut dyn Server, encoding: Option<Encoding>) -> Result<Trace, Failed> {
+pub(crate) fn of(
+    server: &mut dyn Server,
+    encoding: Option<Encoding>,
+    profile: Profile,
+) -> Result<Trace, Failed> {
     let mut device = OurDevice::new().with_server(server.url());
     if server.has_images() {
         device = device.with_http_images();
     }
-    device.begin(encoding)?;
-    server.begin(&|image: Image| device.image(image))?;
+    device.begin(encoding, profile)?;
+    server.begin(&|image: Image| device.image(image), profile)?;
     let mut trace = Trace::default();
     // Where the commands and alerts of the last messages are, by MsgID and CmdID.
     let (mut asked, mut told) = (Places::new(), Places::new());
@@ -111,7 +119,7 @@ pub(crate) fn of(server: &mut dyn Server, encoding: Option<Encoding>) -> Result<
                 asked.push((reply.header.msg_id, id.get(), trace.sent.len()));
                 trace.sent.push(Sent {
                     name: command.name().to_owned(),
-                    uri: target.uri.clone().into_owned(),
+                    uri: moved(profile, &target.uri, Profile::Approved),
                     data: text(item),
                     status: None,
                     results: Vec::new(),
@@ -142,14 +150,14 @@ fn read(body: &[u8], encoding: Encoding) -> Result<Message<'static>, Failed> {
     message.map(Message::into_owned).map_err(Failed::new)
 }
 
-fn text(item: &virmo::dm::syncml::Item<'_>) -> Option<String> {
+fn text(item: &Item<'_>) -> Option<String> {
     let text = item.data.as_ref()?.to_text()?;
     Some(text.into_owned())
 }
 
-fn number(reference: virmo::dm::syncml::CmdRef) -> Option<u32> {
+fn number(reference: CmdRef) -> Option<u32> {
     match reference {
-        virmo::dm::syncml::CmdRef::Command(id) => Some(id.get()),
+        CmdRef::Command(id) => Some(id.get()),
         _ => None,
     }
 }

@@ -9,9 +9,12 @@ use std::{
 };
 
 use tempfile::TempDir;
-use virmo::dm::{
-    http::{Files, Handler, Incoming, Outgoing, Server, ServerConfig},
-    syncml::Encoding,
+use virmo::{
+    dm::{
+        http::{Files, Handler, Incoming, Outgoing, Server, ServerConfig},
+        syncml::Encoding,
+    },
+    nodes::Profile,
 };
 
 use super::{
@@ -32,6 +35,7 @@ const PATH: &str = "/dm";
 pub struct ForeignDevice {
     wire: Wire,
     server: Server,
+    profile: Profile,
     _images: TempDir,
 }
 
@@ -57,8 +61,16 @@ impl ForeignDevice {
         Ok(Self {
             wire,
             server,
+            profile: Profile::Approved,
             _images: images,
         })
+    }
+
+    /// The text the device follows; default the approved one.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// Where it listens.
@@ -79,7 +91,11 @@ impl Device for ForeignDevice {
         Vec::new()
     }
 
-    fn begin(&mut self, _: Option<Encoding>) -> Result<Begun, Failed> {
+    fn follows(&self, profile: Profile) -> bool {
+        self.profile == profile
+    }
+
+    fn begin(&mut self, _: Option<Encoding>, _: Profile) -> Result<Begun, Failed> {
         Ok(Begun::GoesOn)
     }
 

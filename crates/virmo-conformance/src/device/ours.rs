@@ -24,6 +24,7 @@ use virmo::{
         syncml::Encoding,
     },
     hypervisor::{Hypervisor, HypervisorError, Observed},
+    nodes::Profile,
     runtime::{ExchangeError, Handle, Reply, Transport, Unattended, UserInterface},
 };
 
@@ -45,6 +46,7 @@ pub struct OurDevice {
     hypervisor: Option<Box<WrapHypervisor>>,
     server: Option<String>,
     http_images: bool,
+    profile: Profile,
     person: Arc<Person>,
     running: Option<Running>,
 }
@@ -111,6 +113,7 @@ impl OurDevice {
         let builder = builder
             .state(folder.path().join("state"))
             .journal(Arc::clone(&journal))
+            .profile(self.profile)
             .user_interface(Arc::clone(&self.person) as _)
             .vm_user_interface(Arc::clone(&self.person) as _)
             .transport(Arc::new(Road(Mutex::new(outgoing))));
@@ -164,8 +167,13 @@ impl Device for OurDevice {
         Encoding::ALL.to_vec()
     }
 
-    fn begin(&mut self, encoding: Option<Encoding>) -> Result<Begun, Failed> {
+    fn follows(&self, _: Profile) -> bool {
+        true
+    }
+
+    fn begin(&mut self, encoding: Option<Encoding>, profile: Profile) -> Result<Begun, Failed> {
         self.running = None;
+        self.profile = profile;
         let folder = TempDir::new().map_err(Failed::new)?;
         let journal = Arc::new(MemoryJournal::new());
         let encoding = encoding.unwrap_or(Encoding::Xml);

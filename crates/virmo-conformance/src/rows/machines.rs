@@ -1,5 +1,6 @@
 //! Seed 002, clause 8: the Virtualization MO.
 
+use super::places;
 use crate::{Proof, device, server};
 
 rows! {
@@ -70,8 +71,10 @@ rows! {
         "CPU from 0 to 100, once" by by!(device::CONFIGURATIONS_ARE_READ);
     "VR-118" Param "B" "8 CurrentConfig Network"
         "Network from 0 to 100, once" by by!(device::CONFIGURATIONS_ARE_READ);
-    "VR-119" Must "C" "8 CurrentConfig Network" "Network holds up and down" by Proof::None;
-    "VR-120" Must "C" "8 CurrentConfig Network" "Network holds for each connection" by Proof::None;
+    "VR-119" Must "C" "8 CurrentConfig Network"
+        "Network holds up and down" by Proof::Document(&places::NETWORK);
+    "VR-120" Must "C" "8 CurrentConfig Network"
+        "Network holds for each connection" by Proof::Document(&places::NETWORK);
     "VR-121" NodeReq "C" "8 VirMO/<x>/Resources/NewConfig"
         "node NewConfig: ZeroOrOne, chr, Add" by by!(device::NODES_ARE_AS_PRINTED);
     "VR-122" Must "C" "8 NewConfig"

@@ -11,3 +11,9 @@ pub(super) static PARTS: Place = Place {
     heading: "## Crates and arrows",
     text: include_str!("../../../../docs/architecture.md"),
 };
+
+pub(super) static NETWORK: Place = Place {
+    file: "docs/hypervisors.md",
+    heading: "### Network",
+    text: include_str!("../../../../docs/hypervisors.md"),
+};

@@ -1,7 +1,10 @@
-use virmo::dm::{
-    download::Cancel,
-    http::{ClientConfig, HttpTransport, Post},
-    syncml::Encoding,
+use virmo::{
+    dm::{
+        download::Cancel,
+        http::{ClientConfig, HttpTransport, Post},
+        syncml::Encoding,
+    },
+    nodes::Profile,
 };
 
 use super::Server;
@@ -15,6 +18,7 @@ use crate::{Failed, device::Image};
 pub struct ForeignServer {
     url: String,
     encodings: Vec<Encoding>,
+    profile: Profile,
     transport: HttpTransport,
 }
 
@@ -25,8 +29,18 @@ impl ForeignServer {
         Self {
             url: url.into(),
             encodings: vec![encoding],
+            profile: Profile::Approved,
             transport: HttpTransport::new(ClientConfig::default()),
         }
+    }
+}
+
+impl ForeignServer {
+    /// The text the server follows; default the approved one.
+    #[must_use]
+    pub const fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
     }
 }
 
@@ -35,7 +49,11 @@ impl Server for ForeignServer {
         self.encodings.clone()
     }
 
-    fn begin(&mut self, _: &dyn Fn(Image) -> String) -> Result<(), Failed> {
+    fn follows(&self, profile: Profile) -> bool {
+        self.profile == profile
+    }
+
+    fn begin(&mut self, _: &dyn Fn(Image) -> String, _: Profile) -> Result<(), Failed> {
         Ok(())
     }
 

@@ -2,6 +2,7 @@ use virmo::dm::{
     core::{AlertCode, StatusCode},
     syncml::{Alert, Command, Data, Encoding, Item, Limits, Message, Results, decode, encode},
 };
+use virmo::nodes::Profile;
 use virmo_conformance::{Begun, Device, Failed, Image, Inside, OurDevice};
 
 /// A device that says something else than ours would.
@@ -43,8 +44,12 @@ impl Device for Flawed {
         vec![Encoding::Xml]
     }
 
-    fn begin(&mut self, encoding: Option<Encoding>) -> Result<Begun, Failed> {
-        self.device.begin(encoding)
+    fn follows(&self, profile: Profile) -> bool {
+        self.device.follows(profile)
+    }
+
+    fn begin(&mut self, encoding: Option<Encoding>, profile: Profile) -> Result<Begun, Failed> {
+        self.device.begin(encoding, profile)
     }
 
     fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {

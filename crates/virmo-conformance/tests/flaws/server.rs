@@ -4,6 +4,7 @@ use virmo::dm::{
     core::StatusCode,
     syncml::{Command, Data, Encoding, Limits, Message, decode, encode},
 };
+use virmo::nodes::Profile;
 use virmo_conformance::{Failed, Image, OurServer, Server};
 
 pub(crate) struct Flaw {
@@ -33,8 +34,12 @@ impl Server for Flawed {
         vec![Encoding::Xml]
     }
 
-    fn begin(&mut self, image: &dyn Fn(Image) -> String) -> Result<(), Failed> {
-        self.server.begin(image)
+    fn follows(&self, profile: Profile) -> bool {
+        self.server.follows(profile)
+    }
+
+    fn begin(&mut self, image: &dyn Fn(Image) -> String, profile: Profile) -> Result<(), Failed> {
+        self.server.begin(image, profile)
     }
 
     fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed> {
