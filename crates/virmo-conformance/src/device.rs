@@ -5,6 +5,7 @@ use virmo::{VmId, VmState, nodes::Profile, params::ResourceConfig};
 
 use crate::Failed;
 
+mod draft;
 mod images;
 mod interaction;
 mod life;
@@ -16,6 +17,9 @@ mod states;
 mod values;
 mod wire;
 
+pub(crate) use draft::{
+    A_DRAFT_VM_HAS_RESOURCES, A_DRAFT_VM_IS_LOCKED, DATA_IS_SHARED_IF_ALLOWED, NODES_OF_THE_DRAFT,
+};
 pub(crate) use images::{A_DOWNLOAD_FAILS, AN_IMAGE_IS_DELETED, AN_IMAGE_IS_DELIVERED};
 pub(crate) use interaction::{A_USER_IS_ASKED, NODES_OF_INTERACTION};
 pub(crate) use life::A_VM_LIVES;
@@ -124,6 +128,9 @@ pub trait Inside {
     /// What users were asked so far: of which VM, or none for that of the device, and the text.
     fn asked(&mut self) -> Vec<(Option<VmId>, String)>;
 
+    /// The user of the device unlocks the VM at the node `<x>`; whether that was done.
+    fn unlock(&mut self, node: &str) -> bool;
+
     /// Turns the device off and on again, and lets this go wrong once: `create:fail`, for one.
     ///
     /// # Errors
@@ -141,6 +148,8 @@ pub struct Machine {
     pub resources: Option<ResourceConfig>,
     /// How often its guest went on since it was booted; none while there is no guest.
     pub resumed: Option<u64>,
+    /// Whether it keeps its user out; none if the hypervisor cannot.
+    pub locked: Option<bool>,
 }
 
 impl Machine {
@@ -151,6 +160,7 @@ impl Machine {
             state,
             resources: None,
             resumed: None,
+            locked: None,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 use virmo::{
     Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
-    client::{VmQuestion, VmUserInterface},
+    client::{Users, VmQuestion, VmUserInterface},
     dm::{
         client::{Config, Request, TransportFailure},
         core::{Journal, MemoryJournal, UserAnswer, UserInteraction},
@@ -118,7 +118,7 @@ impl OurDevice {
             .vm_user_interface(Arc::clone(&self.person) as _)
             .transport(Arc::new(Road(Mutex::new(outgoing))));
         let mut device = builder.build().map_err(Failed::new)?;
-        let handle = device.handle();
+        let (handle, users) = (device.handle(), device.users());
         let thread = thread::Builder::new()
             .name("a device".to_owned())
             .spawn(move || {
@@ -130,6 +130,7 @@ impl OurDevice {
         Ok(Running {
             wire,
             handle,
+            users,
             thread: Some(thread),
             simulator,
             journal,
@@ -207,6 +208,8 @@ impl Inside for OurDevice {
         let mut machine = Machine::new(state.vm_state());
         machine.resources = resources;
         machine.resumed = simulator.counter(vm).ok();
+        let input = simulator.input_lock();
+        machine.locked = input.and_then(|input| input.is_locked(vm).ok());
         Ok(machine)
     }
 
@@ -221,6 +224,11 @@ impl Inside for OurDevice {
 
     fn asked(&mut self) -> Vec<(Option<VmId>, String)> {
         self.person.asked().clone()
+    }
+
+    fn unlock(&mut self, node: &str) -> bool {
+        let users = self.running.as_ref().map(|running| &running.users);
+        users.is_some_and(|users| users.unlock(node).is_ok())
     }
 
     fn restart(&mut self, fault: Option<&str>) -> Result<(), Failed> {
@@ -244,6 +252,7 @@ impl Inside for OurDevice {
 struct Running {
     wire: Wire,
     handle: Handle,
+    users: Users,
     thread: Option<JoinHandle<()>>,
     simulator: Arc<Simulator>,
     journal: Arc<dyn Journal>,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use virmo::{
     Hypervisor, Simulator, VmId, VmSpec,
     hypervisor::{
-        Capabilities, Erase, HypervisorError, HypervisorErrorKind, Listed, MachineState, Observed,
-        Outcome, PowerOff, Prepared,
+        Capabilities, Erase, HypervisorError, HypervisorErrorKind, InputLock, Listed, MachineState,
+        Observed, Outcome, PowerOff, Prepared,
     },
     params::ResourceConfig,
 };
@@ -27,6 +27,8 @@ enum Wrong {
     Resources,
     /// What was cut cannot be undone.
     Undo,
+    /// Nobody can be kept out.
+    Lock,
 }
 
 pub(crate) struct Flaw {
@@ -76,6 +78,12 @@ pub(crate) static FLAWS: &[Flaw] = &[
         scenarios: &["failures_are_undone"],
         rows: &["VR-058", "VR-059", "VR-060"],
         wrong: Wrong::Undo,
+    },
+    Flaw {
+        name: "nobody can be kept out",
+        scenarios: &["a_draft_vm_is_locked"],
+        rows: &["DR-004", "DR-020", "DR-022"],
+        wrong: Wrong::Lock,
     },
 ];
 
@@ -156,6 +164,12 @@ impl Hypervisor for Machines {
             Wrong::Delete => Ok(Outcome::Done),
             _ => self.simulator.delete(id, erase),
         }
+    }
+
+    fn input_lock(&self) -> Option<&dyn InputLock> {
+        self.simulator
+            .input_lock()
+            .filter(|_| self.wrong != Wrong::Lock)
     }
 
     fn prepare(&self, id: &VmId, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {
