@@ -10,6 +10,7 @@ mod images;
 mod interaction;
 mod life;
 mod listen;
+mod management;
 mod nodes;
 mod ours;
 mod resources;
@@ -20,9 +21,12 @@ mod wire;
 pub(crate) use draft::{
     A_DRAFT_VM_HAS_RESOURCES, A_DRAFT_VM_IS_LOCKED, DATA_IS_SHARED_IF_ALLOWED, NODES_OF_THE_DRAFT,
 };
-pub(crate) use images::{A_DOWNLOAD_FAILS, AN_IMAGE_IS_DELETED, AN_IMAGE_IS_DELIVERED};
+pub(crate) use images::{
+    A_DESCRIPTOR_IS_FOLLOWED, A_DOWNLOAD_FAILS, AN_IMAGE_IS_DELETED, AN_IMAGE_IS_DELIVERED,
+};
 pub(crate) use interaction::{A_USER_IS_ASKED, NODES_OF_INTERACTION};
 pub(crate) use life::A_VM_LIVES;
+pub(crate) use management::{A_VM_IS_LOCKED, NODES_OF_A_MANAGED_VM, PERIPHERALS_ARE_MANAGED};
 pub(crate) use nodes::NODES_ARE_AS_PRINTED;
 pub(crate) use ours::DEVICE_ID;
 pub use {listen::ForeignDevice, ours::OurDevice};
@@ -150,6 +154,8 @@ pub struct Machine {
     pub resumed: Option<u64>,
     /// Whether it keeps its user out; none if the hypervisor cannot.
     pub locked: Option<bool>,
+    /// The peripherals that are switched off for it.
+    pub disabled: Vec<String>,
 }
 
 impl Machine {
@@ -161,6 +167,7 @@ impl Machine {
             resources: None,
             resumed: None,
             locked: None,
+            disabled: Vec::new(),
         }
     }
 }

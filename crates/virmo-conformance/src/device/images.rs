@@ -2,7 +2,7 @@
 
 use virmo::dm::{core::Format, syncml::Alert};
 
-use super::{Image, life};
+use super::{Image, life, states::remove};
 use crate::{
     Failed,
     bench::Bench,
@@ -12,6 +12,7 @@ use crate::{
 scenarios! {
     Device:
     AN_IMAGE_IS_DELIVERED = an_image_is_delivered;
+    A_DESCRIPTOR_IS_FOLLOWED = a_descriptor_is_followed;
     A_DOWNLOAD_FAILS = a_download_fails;
     AN_IMAGE_IS_DELETED = an_image_is_deleted;
 }
@@ -151,6 +152,26 @@ fn ready_alert(bench: &mut Bench<'_>, node: &str) -> Done {
         format_args!("the mark of the alert is {mark:?}"),
     );
     Ok(())
+}
+
+/// What is at DownloadURI describes the image.
+fn a_descriptor_is_followed(bench: &mut Bench<'_>) -> Done {
+    let node = provide(bench, Image::Described, MEDIA_TYPE)?;
+    let (status, state) = download(bench, &node)?;
+    bench.check(
+        &["VR-182"],
+        matches!(status, 200 | 202) && state.as_deref() == Some("2"),
+        format_args!("a download by a descriptor: {status}, State {state:?}"),
+    );
+    let id = bench.value(&format!("{node}/ImgID"))?;
+    let vm = life::vm(bench, &format!("ImgID={}", id.unwrap_or_default()))?;
+    let (status, _) = bench.operate(&vm, "Create")?;
+    bench.check(
+        &["VR-182"],
+        matches!(status, 200 | 202),
+        format_args!("Create of what came was answered with {status}"),
+    );
+    remove(bench, &vm)
 }
 
 fn a_download_fails(bench: &mut Bench<'_>) -> Done {

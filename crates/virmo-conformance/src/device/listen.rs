@@ -11,6 +11,7 @@ use std::{
 use tempfile::TempDir;
 use virmo::{
     dm::{
+        download::Descriptor,
         http::{Files, Handler, Incoming, Outgoing, Server, ServerConfig},
         syncml::Encoding,
     },
@@ -19,7 +20,7 @@ use virmo::{
 
 use super::{
     Begun, Device, Image,
-    ours::IMAGE,
+    ours::{IMAGE, descriptor},
     wire::{Exchange, Wire},
 };
 use crate::Failed;
@@ -49,10 +50,14 @@ impl ForeignDevice {
     /// If the listener, or a folder for images, cannot be had.
     pub fn listen(listener: TcpListener) -> io::Result<Self> {
         let images = TempDir::new()?;
-        fs::write(images.path().join("whole"), IMAGE)?;
+        let below = format!("http://{}/images", listener.local_addr()?);
+        let described = descriptor(&below).map_err(io::Error::other)?;
+        fs::write(images.path().join(Image::Described.name()), described)?;
+        fs::write(images.path().join(Image::Whole.name()), IMAGE)?;
         let (wire, outgoing) = Wire::new(Self::PATIENCE);
         let mut config = ServerConfig::default();
-        config.files = Some(Files::new(images.path()));
+        let files = Files::new(images.path());
+        config.files = Some(files.with_media_type(Image::Described.name(), Descriptor::MEDIA_TYPE));
         let server = Server::start(
             listener,
             std::sync::Arc::new(Door(Mutex::new(outgoing))),

@@ -17,8 +17,8 @@ use virmo::{
         client::{Config, Request, TransportFailure},
         core::{Journal, MemoryJournal, UserAnswer, UserInteraction},
         download::{
-            Cancel, Content, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, Receiver,
-            ResponseHead, Validator,
+            Cancel, Content, Descriptor, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest,
+            Receiver, ResponseHead, Validator,
         },
         mo::DevInfo,
         syncml::Encoding,
@@ -210,6 +210,10 @@ impl Inside for OurDevice {
         machine.resumed = simulator.counter(vm).ok();
         let input = simulator.input_lock();
         machine.locked = input.and_then(|input| input.is_locked(vm).ok());
+        let peripherals = simulator.peripherals();
+        let listed = peripherals.and_then(|peripherals| peripherals.list(vm).ok());
+        let off = listed.into_iter().flatten().filter(|it| !it.enabled);
+        machine.disabled = off.map(|it| it.name).collect();
         Ok(machine)
     }
 
@@ -325,6 +329,14 @@ impl VmUserInterface for Person {
     }
 }
 
+/// What describes the whole image, which is below this address.
+pub(super) fn descriptor(images: &str) -> Result<Vec<u8>, FetchError> {
+    let object = format!("{images}/{}", Image::Whole.name());
+    let object = object.parse().map_err(|_| FetchErrorKind::Redirect)?;
+    let descriptor = Descriptor::new("application/octet-stream", IMAGE.len() as u64, object);
+    Ok(descriptor.to_xml().into())
+}
+
 /// The images at hand.
 struct Shelf;
 
@@ -336,15 +348,17 @@ impl Fetch for Shelf {
         request: &FetchRequest<'_>,
         receiver: &mut dyn Receiver,
     ) -> Result<Ending, FetchError> {
-        if request.uri.as_str() != format!("{IMAGES}/whole") {
-            return Err(FetchErrorKind::Status(404).into());
-        }
+        let (media_type, bytes) = match request.uri.as_str().strip_prefix(IMAGES) {
+            Some("/whole") => ("application/octet-stream", IMAGE.to_vec()),
+            Some("/described") => (Descriptor::MEDIA_TYPE, descriptor(IMAGES)?),
+            _ => return Err(FetchErrorKind::Status(404).into()),
+        };
         let mut head = ResponseHead::new(Content::Whole {
-            length: Some(IMAGE.len() as u64),
+            length: Some(bytes.len() as u64),
         });
-        head.media_type = Some("application/octet-stream".to_owned());
+        head.media_type = Some(media_type.to_owned());
         head.validator = Some(Validator::new("\"1\""));
-        let broken = receiver.head(&head).is_break() || receiver.chunk(IMAGE).is_break();
+        let broken = receiver.head(&head).is_break() || receiver.chunk(&bytes).is_break();
         Ok(if broken {
             Ending::Stopped
         } else {

@@ -48,7 +48,7 @@ rows! {
     "VR-276" ScrM "C" "App. C.4.1 VirMO-C-007-M" "a VM is powered on" by by!(device::A_VM_LIVES);
     "VR-277" ScrM "C" "App. C.4.1 VirMO-C-008-M" "a VM is powered off" by by!(device::A_VM_LIVES);
     "VR-278" ScrO "C" "App. C.4.1 VirMO-C-009-O"
-        "the tree of a VM is managed below DMTree" by Proof::None;
+        "the tree of a VM is managed below DMTree" by by!(device::A_VM_IS_LOCKED);
     "VR-279" ScrO "C" "App. C.4.1 VirMO-C-010-O"
         "resources are allocated" by by!(device::RESOURCES_ARE_APPLIED);
     "VR-280" ScrM "C" "App. C.4.2 VirMO-C-011-M"

@@ -47,7 +47,7 @@ rows! {
     "VR-106" Must "C" "8 CreateParams Running"
         "Running is true by default" by by!(device::CREATE_PARAMS_ARE_READ);
     "VR-107" NodeOpt "C" "8 VirMO/<x>/DMTree"
-        "node DMTree: optional, One, node, Get" by Proof::None;
+        "node DMTree: optional, One, node, Get" by by!(device::NODES_OF_A_MANAGED_VM);
     "VR-108" Must "B" "8 VirMO/<x>/DMTree"
         "the objects for managing a VM are below DMTree" by Proof::None;
     "VR-109" NodeReq "C" "8 VirMO/<x>/Resources"

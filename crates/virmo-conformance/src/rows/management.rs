@@ -4,7 +4,7 @@ use crate::{Proof, device, server};
 
 rows! {
     Approved:
-    "VR-201" Stmt "B" "11" "a VM is managed as a device of its own" by Proof::None;
+    "VR-201" Stmt "B" "11" "a VM is managed as a device of its own" by by!(device::A_VM_IS_LOCKED);
     "VR-202" Stmt "B" "11" "by FUMO, SCOMO, LAWMO, DCMO" by Proof::None;
     "VR-203" Stmt "B" "11" "with a DM client in the VM, or without" by Proof::Information;
     "VR-204" Stmt "B" "11.1" "with a client inside: straight, or through a gateway" by Proof::None;
@@ -20,23 +20,30 @@ rows! {
     "VR-213" Stmt "B" "11.1.3"
         "a client in a VM is bootstrapped, in any of four ways" by Proof::None;
     "VR-214" Stmt "B" "11.1.3" "the bootstrap may be in the image" by Proof::None;
-    "VR-215" Stmt "B" "11.2" "one DM client manages the VMs" by Proof::None;
+    "VR-215" Stmt "B" "11.2" "one DM client manages the VMs" by by!(device::A_VM_IS_LOCKED);
     "VR-216" Stmt "C" "11.2" "the client passes commands on to the VM" by Proof::None;
-    "VR-217" Must "C" "11.2" "the tree of each VM is kept below DMTree" by Proof::None;
-    "VR-218" Stmt "C" "11.2" "DMTree is the place of one VM's tree" by Proof::None;
+    "VR-217" Must "C" "11.2"
+        "the tree of each VM is kept below DMTree" by by!(device::A_VM_IS_LOCKED);
+    "VR-218" Stmt "C" "11.2" "DMTree is the place of one VM's tree" by by!(device::A_VM_IS_LOCKED);
     "VR-219" Must "B" "11.2" "the objects for a VM are made below DMTree" by Proof::None;
-    "VR-220" Stmt "C" "11.2" "a VM nobody manages has no DMTree" by Proof::None;
+    "VR-220" Stmt "C" "11.2"
+        "a VM nobody manages has no DMTree" by by!(device::NODES_OF_A_MANAGED_VM);
     "VR-221" Stmt "S" "11.2" "the server can make objects below DMTree later" by Proof::None;
     "VR-222" Stmt "B" "11.2" "Exec on FUMO below DMTree updates that VM" by Proof::None;
-    "VR-223" Stmt "B" "11.2" "Exec on LAWMO below DMTree locks that VM" by Proof::None;
+    "VR-223" Stmt "B" "11.2"
+        "Exec on LAWMO below DMTree locks that VM" by by!(device::A_VM_IS_LOCKED);
     "VR-224" Must "B" "11.2.1" "both follow the three steps" by Proof::None;
     "VR-225" Must "S" "11.2.1 step 1" "the server configures objects after creation" by Proof::None;
-    "VR-226" Stmt "B" "11.2.1 step 1" "DMTree is the root of the VM's tree" by Proof::None;
-    "VR-227" Stmt "B" "11.2.1 step 1" "the roots of objects carry their MOID" by Proof::None;
+    "VR-226" Stmt "B" "11.2.1 step 1"
+        "DMTree is the root of the VM's tree" by by!(device::A_VM_IS_LOCKED);
+    "VR-227" Stmt "B" "11.2.1 step 1"
+        "the roots of objects carry their MOID" by by!(device::PERIPHERALS_ARE_MANAGED);
     "VR-228" Step "S" "11.2.1 step 2" "the server then sends commands to them" by Proof::None;
-    "VR-229" Step "C" "11.2.1 step 3" "the client can tell a command for a VM" by Proof::None;
-    "VR-230" Must "C" "11.2.1 step 3" "a command below DMTree is for that VM" by Proof::None;
-    "VR-231" Step "C" "11.2.1 step 3" "it is answered now or later" by Proof::None;
+    "VR-229" Step "C" "11.2.1 step 3"
+        "the client can tell a command for a VM" by by!(device::A_VM_IS_LOCKED);
+    "VR-230" Must "C" "11.2.1 step 3"
+        "a command below DMTree is for that VM" by by!(device::A_VM_IS_LOCKED);
+    "VR-231" Step "C" "11.2.1 step 3" "it is answered now or later" by by!(device::A_VM_IS_LOCKED);
     "VR-232" Stmt "B" "11.2.2"
         "alerts of user interaction are never for a VM" by by!(device::A_USER_IS_ASKED);
     "VR-233" NodeOpt "C" "11.2.2 VirMO/<x>/UI"

@@ -49,8 +49,10 @@ rows! {
     "VR-028" Shall "B" "5.1 VirMO-HLF-05"
         "the resources of a VM can be managed"
         by by!(device::RESOURCES_ARE_APPLIED, server::RESOURCES);
-    "VR-029" Shall "B" "5.1 VirMO-HLF-06" "the peripherals of a VM can be managed" by Proof::None;
-    "VR-030" Shall "B" "5.1 VirMO-HLF-07" "existing objects work for each VM" by Proof::None;
+    "VR-029" Shall "B" "5.1 VirMO-HLF-06"
+        "the peripherals of a VM can be managed" by by!(device::PERIPHERALS_ARE_MANAGED);
+    "VR-030" Shall "B" "5.1 VirMO-HLF-07"
+        "existing objects work for each VM" by by!(device::A_VM_IS_LOCKED);
     "VR-031" Shall "B" "5.1 VirMO-HLF-08"
         "a VM can be given firmware" by by!(device::A_VM_LIVES, server::CREATION);
     "VR-032" Shall "B" "5.1 VirMO-HLF-09"
@@ -59,8 +61,8 @@ rows! {
         "a VM can be suspended" by by!(device::A_VM_LIVES, server::OPERATIONS);
     "VR-034" Shall "B" "5.1 VirMO-HLF-11"
         "a VM can be resumed" by by!(device::A_VM_LIVES, server::OPERATIONS);
-    "VR-035" Shall "B" "5.1 VirMO-HLF-12" "a VM can be locked" by Proof::None;
-    "VR-036" Shall "B" "5.1 VirMO-HLF-13" "a VM can be unlocked" by Proof::None;
+    "VR-035" Shall "B" "5.1 VirMO-HLF-12" "a VM can be locked" by by!(device::A_VM_IS_LOCKED);
+    "VR-036" Shall "B" "5.1 VirMO-HLF-13" "a VM can be unlocked" by by!(device::A_VM_IS_LOCKED);
     "VR-037" Shall "B" "5.1 VirMO-HLF-14" "the firmware of a VM can be updated" by Proof::None;
     "VR-038" Shall "B" "5.1 VirMO-HLF-15"
         "an image can be delivered" by by!(device::AN_IMAGE_IS_DELIVERED, server::DELIVERY);

@@ -16,7 +16,9 @@ rows! {
     "VR-180" Step "S" "10.1 step 3" "then it sends Exec to Download" by by!(server::DELIVERY);
     "VR-181" Step "C" "10.1 step 4"
         "the client downloads from DownloadURI" by by!(device::AN_IMAGE_IS_DELIVERED);
-    "VR-182" Step "C" "10.1 step 4" "by HTTP or Download OTA" by by!(device::AN_IMAGE_IS_DELIVERED);
+    "VR-182" Step "C" "10.1 step 4"
+        "by HTTP or Download OTA"
+        by by!(device::AN_IMAGE_IS_DELIVERED, device::A_DESCRIPTOR_IS_FOLLOWED);
     "VR-183" Must "C" "10.1 step 4"
         "State follows the download"
         by by!(device::AN_IMAGE_IS_DELIVERED, device::A_DOWNLOAD_FAILS);

@@ -330,6 +330,12 @@ pub(crate) static FLAWS: &[Flaw] = &[
         flaw: |message, _| value(message, "/DownloadedLocation", |_| String::new()),
     },
     Flaw {
+        name: "a descriptor counts as no image",
+        scenarios: &["a_descriptor_is_followed"],
+        rows: &["VR-182"],
+        flaw: |message, _| value(message, "/State", |_| "3".to_owned()),
+    },
+    Flaw {
         name: "a failed download counts as one that is there",
         scenarios: FAILS,
         rows: &["VR-162", "VR-164", "VR-183"],

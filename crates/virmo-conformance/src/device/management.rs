@@ -1,0 +1,181 @@
+//! Managing what is in a VM, with one DM client for all. [VirMO §11.2]
+
+use virmo::{VmId, VmState::Running, dm::core::Format, dm::session::request};
+
+use super::{
+    life,
+    nodes::{Access, judge, optional},
+    states::remove,
+};
+use crate::{
+    Failed,
+    bench::{Bench, State},
+    scenario::{Done, scenarios},
+};
+
+scenarios! {
+    Device:
+    NODES_OF_A_MANAGED_VM = nodes_of_a_managed_vm;
+    A_VM_IS_LOCKED = a_vm_is_locked;
+    PERIPHERALS_ARE_MANAGED = peripherals_are_managed;
+}
+
+const DCMO: &str = "urn:oma:mo:oma-dcmo:1.0";
+const LAWMO: &str = "urn:oma:mo:oma-lawmo:1.0";
+const NO_TREE: &str = "DMTree is optional, and refused";
+
+/// Two VMs that run.
+fn vms(bench: &mut Bench<'_>) -> Result<[String; 2], Failed> {
+    let (_, image) = life::image(bench)?;
+    let params = format!("ImgID={image}");
+    let vms = [life::vm(bench, &params)?, life::vm(bench, &params)?];
+    for vm in &vms {
+        let (status, state) = bench.operate(vm, "Create")?;
+        if state != State::Is(Running) {
+            return Err(Failed::new(format_args!("Create: {status}, {state:?}")));
+        }
+    }
+    Ok(vms)
+}
+
+/// Whether the machine of a VM keeps its user out.
+fn is_locked(bench: &mut Bench<'_>, vm: &str) -> Result<Option<bool>, Failed> {
+    let id = bench.value(&format!("{vm}/VMID"))?.unwrap_or_default();
+    let id: VmId = id.parse().map_err(Failed::new)?;
+    match bench.inside() {
+        Some(inside) => Ok(inside.machine(&id)?.locked),
+        None => Ok(None),
+    }
+}
+
+fn nodes_of_a_managed_vm(bench: &mut Bench<'_>) -> Done {
+    let vms = vms(bench)?;
+    let [vm, other] = &vms;
+    let tree = format!("{vm}/DMTree");
+    let before = bench.get(&tree)?.status;
+    bench.check(
+        &["VR-220"],
+        before == 404,
+        format_args!("DMTree of a VM nobody manages: {before}"),
+    );
+    if bench.add_node(&tree)? == 200 {
+        let node = optional("VR-107", "./VirMO/<x>/DMTree", Format::Node, Access::Get);
+        judge(bench, &node, vm)?;
+        let lawmo = bench.value(&format!("{tree}/LAWMO?prop=Type"))?;
+        bench.check(
+            &["VR-107", "VR-227"],
+            lawmo.as_deref() == Some(LAWMO),
+            format_args!("the type of LAWMO is {lawmo:?}"),
+        );
+    } else {
+        bench.verdicts.unseen(&["VR-107", "VR-227"], NO_TREE);
+    }
+    let after = bench.get(&format!("{other}/DMTree"))?.status;
+    bench.check(
+        &["VR-220"],
+        after == 404,
+        format_args!("DMTree of another VM: {after}"),
+    );
+    vms.iter().try_for_each(|vm| remove(bench, vm))
+}
+
+fn a_vm_is_locked(bench: &mut Bench<'_>) -> Done {
+    let vms = vms(bench)?;
+    let [vm, other] = &vms;
+    let lawmo = format!("{vm}/DMTree/LAWMO");
+    let rows = [
+        "VR-030", "VR-035", "VR-036", "VR-201", "VR-215", "VR-217", "VR-218", "VR-223", "VR-224",
+        "VR-226", "VR-229", "VR-230", "VR-231", "VR-278",
+    ];
+    if bench.add_node(&format!("{vm}/DMTree"))? != 200 {
+        bench.verdicts.unseen(&rows, NO_TREE);
+        return vms.iter().try_for_each(|vm| remove(bench, vm));
+    }
+    for (operation, state, locked, rows) in [
+        ("FullyLock", "10", true, &["VR-035", "VR-223"][..]),
+        ("UnLock", "30", false, &["VR-036"]),
+    ] {
+        let all = [
+            rows,
+            &[
+                "VR-030", "VR-201", "VR-215", "VR-217", "VR-224", "VR-226", "VR-229", "VR-231",
+                "VR-278",
+            ],
+        ]
+        .concat();
+        let status = bench.exec(&format!("{lawmo}/Operations/{operation}"))?;
+        let now = bench.wait_for(&format!("{lawmo}/State"), |value| {
+            status != 202 || value == Some(state)
+        })?;
+        bench.check(
+            &all,
+            matches!(status, 200 | 202) && now.as_deref() == Some(state),
+            format_args!("{operation}: {status}, State {now:?}"),
+        );
+        if let Some(found) = is_locked(bench, vm)? {
+            bench.check(
+                &all,
+                found == locked,
+                format_args!("after {operation} the machine is locked: {found}"),
+            );
+        }
+        // It is a command for that VM, and for no other.
+        let elsewhere = is_locked(bench, other)?;
+        let state = bench.value(&format!("{other}/State"))?;
+        bench.check(
+            &["VR-218", "VR-230"],
+            elsewhere != Some(true) && state.as_deref() == Some("2"),
+            format_args!("another VM: State {state:?}, locked {elsewhere:?}"),
+        );
+    }
+    vms.iter().try_for_each(|vm| remove(bench, vm))
+}
+
+/// What a user of a VM reaches is said by DCMO below its DMTree.
+fn peripherals_are_managed(bench: &mut Bench<'_>) -> Done {
+    let vms = vms(bench)?;
+    let [vm, other] = &vms;
+    let rows = ["VR-029", "VR-108", "VR-219", "VR-221", "VR-227"];
+    let camera = format!("{vm}/DMTree/DCMO/Camera");
+    bench.add_node(&format!("{vm}/DMTree"))?;
+    let added = bench.one(request::add_node(&camera, Some(DCMO)))?.status;
+    if added == 404 || added == 405 {
+        bench.verdicts.unseen(&rows, "the device takes no DCMO");
+        return vms.iter().try_for_each(|vm| remove(bench, vm));
+    }
+    bench.check(
+        &["VR-108", "VR-219", "VR-221"],
+        added == 200,
+        format_args!("Add of DCMO below DMTree was answered with {added}"),
+    );
+    let moid = bench.value(&format!("{camera}?prop=Type"))?;
+    bench.check(
+        &["VR-227"],
+        moid.as_deref() == Some(DCMO),
+        format_args!("the type of an object below DMTree is {moid:?}"),
+    );
+    for (operation, due) in [("Disable", "false"), ("Enable", "true")] {
+        let status = bench.exec(&format!("{camera}/Operations/{operation}"))?;
+        let enabled = bench.wait_for(&format!("{camera}/Enabled"), |value| {
+            status != 202 || value == Some(due)
+        })?;
+        bench.check(
+            &["VR-029"],
+            matches!(status, 200 | 202) && enabled.as_deref() == Some(due),
+            format_args!("{operation}: {status}, Enabled {enabled:?}"),
+        );
+        for (of, off) in [(vm, operation == "Disable"), (other, false)] {
+            let id = bench.value(&format!("{of}/VMID"))?.unwrap_or_default();
+            let id: VmId = id.parse().map_err(Failed::new)?;
+            if let Some(inside) = bench.inside() {
+                let disabled = inside.machine(&id)?.disabled;
+                bench.check(
+                    &["VR-029"],
+                    disabled.contains(&"camera".to_owned()) == off,
+                    format_args!("after {operation} {of} is without {disabled:?}"),
+                );
+            }
+        }
+    }
+    vms.iter().try_for_each(|vm| remove(bench, vm))
+}
