@@ -78,13 +78,13 @@ impl Server for OurServer {
         Encoding::ALL.to_vec()
     }
 
-    fn follows(&self, _: Profile) -> bool {
-        true
+    fn follows(&self, profile: Profile) -> bool {
+        profile == Profile::Approved
     }
 
-    fn begin(&mut self, image: &dyn Fn(Image) -> String, profile: Profile) -> Result<(), Failed> {
+    fn begin(&mut self, image: &dyn Fn(Image) -> String, _: Profile) -> Result<(), Failed> {
         let mut engine = Engine::new(Config::new("c"), Everyone);
-        for procedure in programme(&image(Image::Whole), profile)? {
+        for procedure in programme(&image(Image::Whole))? {
             engine.enqueue(DEVICE_ID, procedure).map_err(Failed::new)?;
         }
         self.engine = Some(engine);
@@ -111,8 +111,8 @@ impl Server for OurServer {
 }
 
 /// Everything a VirMO Server does: a VM from its image to its end.
-fn programme(image_uri: &str, profile: Profile) -> Result<Vec<Box<dyn Procedure>>, Failed> {
-    let mounts = Mounts::default().with_profile(profile);
+fn programme(image_uri: &str) -> Result<Vec<Box<dyn Procedure>>, Failed> {
+    let mounts = Mounts::default();
     let vm = mounts.vm("work").map_err(Failed::new)?;
     let image = mounts.image("os").map_err(Failed::new)?;
     let config = "RAM=536870912&Storage=1073741824&CPU=50&Network=50";
@@ -124,20 +124,16 @@ fn programme(image_uri: &str, profile: Profile) -> Result<Vec<Box<dyn Procedure>
             DeliverImage::new(image.clone(), "os-1", image_uri, "application/octet-stream")
                 .with_description("an image"),
         ),
-        Box::new(
-            CreateVm::new(vm.clone(), image.clone())
-                .with_description("a machine")
-                .in_profile(profile),
-        ),
+        Box::new(CreateVm::new(vm.clone(), image.clone()).with_description("a machine")),
         Box::new(Operate::delete_image(image)),
         Box::new(ApplyResources::new(&mounts, [("work", config)]).map_err(Failed::new)?),
         Box::new(AskVmUser::new(vm.clone(), asked)),
-        Box::new(Operate::suspend(vm.clone()).in_profile(profile)),
-        Box::new(Operate::resume(vm.clone()).in_profile(profile)),
-        Box::new(Operate::power_off(vm.clone()).in_profile(profile)),
-        Box::new(Operate::power_on(vm.clone()).in_profile(profile)),
+        Box::new(Operate::suspend(vm.clone())),
+        Box::new(Operate::resume(vm.clone())),
+        Box::new(Operate::power_off(vm.clone())),
+        Box::new(Operate::power_on(vm.clone())),
         Box::new(TakeSnapshot::new(mounts)),
-        Box::new(Operate::delete(vm).in_profile(profile)),
+        Box::new(Operate::delete(vm)),
     ])
 }
 

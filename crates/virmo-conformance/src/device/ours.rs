@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 use virmo::{
     Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
-    client::{Users, VmQuestion, VmUserInterface},
+    client::{VmQuestion, VmUserInterface},
     dm::{
         client::{Config, Request, TransportFailure},
         core::{Journal, MemoryJournal, UserAnswer, UserInteraction},
@@ -46,7 +46,6 @@ pub struct OurDevice {
     hypervisor: Option<Box<WrapHypervisor>>,
     server: Option<String>,
     http_images: bool,
-    profile: Profile,
     person: Arc<Person>,
     running: Option<Running>,
 }
@@ -113,12 +112,11 @@ impl OurDevice {
         let builder = builder
             .state(folder.path().join("state"))
             .journal(Arc::clone(&journal))
-            .profile(self.profile)
             .user_interface(Arc::clone(&self.person) as _)
             .vm_user_interface(Arc::clone(&self.person) as _)
             .transport(Arc::new(Road(Mutex::new(outgoing))));
         let mut device = builder.build().map_err(Failed::new)?;
-        let (handle, users) = (device.handle(), device.users());
+        let handle = device.handle();
         let thread = thread::Builder::new()
             .name("a device".to_owned())
             .spawn(move || {
@@ -130,7 +128,6 @@ impl OurDevice {
         Ok(Running {
             wire,
             handle,
-            users,
             thread: Some(thread),
             simulator,
             journal,
@@ -168,13 +165,12 @@ impl Device for OurDevice {
         Encoding::ALL.to_vec()
     }
 
-    fn follows(&self, _: Profile) -> bool {
-        true
+    fn follows(&self, profile: Profile) -> bool {
+        profile == Profile::Approved
     }
 
-    fn begin(&mut self, encoding: Option<Encoding>, profile: Profile) -> Result<Begun, Failed> {
+    fn begin(&mut self, encoding: Option<Encoding>, _: Profile) -> Result<Begun, Failed> {
         self.running = None;
-        self.profile = profile;
         let folder = TempDir::new().map_err(Failed::new)?;
         let journal = Arc::new(MemoryJournal::new());
         let encoding = encoding.unwrap_or(Encoding::Xml);
@@ -230,9 +226,8 @@ impl Inside for OurDevice {
         self.person.asked().clone()
     }
 
-    fn unlock(&mut self, node: &str) -> bool {
-        let users = self.running.as_ref().map(|running| &running.users);
-        users.is_some_and(|users| users.unlock(node).is_ok())
+    fn unlock(&mut self, _: &str) -> bool {
+        false
     }
 
     fn restart(&mut self, fault: Option<&str>) -> Result<(), Failed> {
@@ -256,7 +251,6 @@ impl Inside for OurDevice {
 struct Running {
     wire: Wire,
     handle: Handle,
-    users: Users,
     thread: Option<JoinHandle<()>>,
     simulator: Arc<Simulator>,
     journal: Arc<dyn Journal>,

@@ -145,11 +145,10 @@ const PARAMS: &[&str] = &["create_params_are_read"];
 const NODES: &[&str] = &["nodes_are_as_printed"];
 const APPLIED: &[&str] = &["resources_are_applied"];
 const ASKED: &[&str] = &["a_user_is_asked"];
-const DRAFT: &[&str] = &[
-    "nodes_of_the_draft",
-    "a_draft_vm_is_locked",
-    "data_is_shared_if_allowed",
-    "a_draft_vm_has_resources",
+const MANAGED: &[&str] = &[
+    "nodes_of_a_managed_vm",
+    "a_vm_is_locked",
+    "peripherals_are_managed",
 ];
 const READ: &[&str] = &["configurations_are_read"];
 
@@ -587,24 +586,58 @@ pub(crate) static FLAWS: &[Flaw] = &[
         },
     },
     Flaw {
-        name: "what the draft has is refused",
-        scenarios: DRAFT,
+        name: "DMTree is always there",
+        scenarios: MANAGED,
+        rows: &["VR-220"],
+        flaw: |message, asked| {
+            if asked.uri.ends_with("/DMTree") {
+                status(message, "Get", |code| code == 404, 200);
+            }
+        },
+    },
+    Flaw {
+        name: "DMTree is a leaf without types",
+        scenarios: MANAGED,
+        rows: &["VR-107", "VR-227"],
+        flaw: |message, _| {
+            value(message, "?prop=Format", |_| "chr".to_owned());
+            value(message, "?prop=Type", |_| String::new());
+        },
+    },
+    Flaw {
+        name: "what is below DMTree is refused",
+        scenarios: MANAGED,
         rows: &[
-            "DR-004", "DR-005", "DR-011", "DR-013", "DR-020", "DR-021", "DR-052",
+            "VR-029", "VR-030", "VR-035", "VR-036", "VR-201", "VR-215", "VR-217", "VR-223",
+            "VR-224", "VR-226", "VR-229", "VR-231", "VR-278",
         ],
         flaw: |message, asked| {
-            if asked.uri.starts_with("./VirMO/") {
+            if asked.uri.contains("/DMTree/") {
                 status(message, "Exec", |_| true, 405);
             }
         },
     },
     Flaw {
-        name: "nodes of the draft have other formats, and can be replaced",
-        scenarios: DRAFT,
-        rows: &["DR-052", "DR-053", "DR-055", "DR-056"],
-        flaw: |message, _| {
-            status(message, "Replace", |code| code >= 400, 200);
-            value(message, "?prop=Format", |_| "bool".to_owned());
+        name: "objects below DMTree fail",
+        scenarios: MANAGED,
+        rows: &["VR-108", "VR-219", "VR-221"],
+        flaw: |message, asked| {
+            if asked.uri.contains("/DMTree/") {
+                status(message, "Add", |_| true, 500);
+            }
+        },
+    },
+    Flaw {
+        name: "other VMs stop",
+        scenarios: MANAGED,
+        rows: &["VR-218", "VR-230"],
+        flaw: |message, asked| {
+            if asked.name == "Get"
+                && asked.uri.starts_with("./VirMO/")
+                && message.header.msg_id > 20
+            {
+                value(message, "/State", |state| state.replace('2', "1"));
+            }
         },
     },
 ];
