@@ -9,9 +9,12 @@ use std::{
 use omadm_core::{Interaction, StatusCode, UserAnswer, UserInteraction};
 use omadm_download::Cancel;
 use omadm_mo::{JobEnd, Reporting};
+use omadm_store::FileSink;
+use omadm_syncml::Encoding;
 use omadm_tree::Value;
-use virmo_client::{Event, Policy, VmQuestion, VmUserInterface};
+use virmo_client::{Event, GuestLink, Policy, VmQuestion, VmUserInterface};
 use virmo_hypervisor::{HypervisorError, HypervisorErrorKind as Kind};
+use virmo_simulator::{Misbehaviour, Simulator};
 use virmo_state::VmState;
 
 use crate::{
@@ -478,4 +481,63 @@ fn a_stored_value_that_is_no_command_is_refused() {
     device.tamper(COMMAND, Value::xml("<Get/>"));
     assert_eq!(device.exec_now(EXEC), StatusCode::BAD_REQUEST);
     assert_eq!(device.get(RESULT).as_deref(), Some(""));
+}
+
+/// The guest asks its user by itself, in both encodings of the link; one nobody sits at was asked in
+/// vain, and one that is silent or talks nonsense too.
+#[test]
+fn the_guest_asks_its_user() {
+    for encoding in [Encoding::Xml, Encoding::Wbxml] {
+        let folder = tempfile::tempdir().unwrap();
+        let simulator = Arc::new(Simulator::open(folder.path().join("machines")).unwrap());
+        let mut device = Device::with_policy(policy());
+        device.hypervisor = simulator.clone();
+        let link = GuestLink::new(simulator.clone(), "1").with_encoding(encoding);
+        device.interface = Some(Arc::new(link));
+        device.sink = Arc::new(FileSink::open(folder.path().join("images")).unwrap());
+        device.restart();
+        device.provision("entvm", "");
+        device.bring("entvm", VmState::Running);
+        let vm = device.id("entvm");
+        let answer_with = |answer: UserAnswer| {
+            let guest = simulator.guest(&vm, |guest| guest.answer_with(answer));
+            guest.unwrap();
+        };
+        let choices = ["", "Which?", "a", "b"];
+        for (command, answer, status, items) in [
+            (
+                EXAMPLE.replace(">2<", ">7<"),
+                UserAnswer::Rejected,
+                304,
+                &[][..],
+            ),
+            (
+                alert(1102, &["", "?"]),
+                UserAnswer::Text("Größe".into()),
+                200,
+                &["Größe"],
+            ),
+            (
+                alert(1104, &choices),
+                UserAnswer::Choices(vec![2]),
+                200,
+                &["2"],
+            ),
+            (alert(1103, &choices), UserAnswer::Cancelled, 214, &[]),
+        ] {
+            answer_with(answer);
+            assert_eq!(device.replace_markup(COMMAND, &command), OK);
+            assert_eq!(device.exec(EXEC), OK, "{command}");
+            assert_eq!(device.get(RESULT), result(status, items), "{command}");
+        }
+        assert_eq!(device.exec(EXEC), FAILED, "nobody is there");
+        assert_eq!(device.get(RESULT), result(215, &[]));
+        for misbehaviour in [Misbehaviour::Silent, Misbehaviour::Garbage] {
+            simulator.misbehave(misbehaviour);
+            let silent = misbehaviour == Misbehaviour::Silent;
+            assert_eq!(device.exec(EXEC), if silent { OK } else { FAILED });
+            let status = if silent { 408 } else { 215 };
+            assert_eq!(device.get(RESULT), result(status, &[]), "{misbehaviour:?}");
+        }
+    }
 }
