@@ -154,6 +154,9 @@ pub(crate) struct CreateVm {
     /// NewConfig, set before Create.
     #[serde(default)]
     pub(crate) resources: Option<String>,
+    /// Delete the image afterwards.
+    #[serde(default)]
+    pub(crate) delete_image: bool,
 }
 
 /// A node for a raw Add or Replace; an Add without a value and a format is that of an interior node.

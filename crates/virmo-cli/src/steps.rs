@@ -187,6 +187,9 @@ fn procedure(
         }
         Action::CreateVm(it) => {
             let mut procedure = CreateVm::new(vm(&it.node)?, image(&it.image)?).in_profile(profile);
+            if it.delete_image {
+                procedure = procedure.without_image(image(&it.image)?);
+            }
             if it.running == Some(false) {
                 procedure = procedure.powered_off();
             }

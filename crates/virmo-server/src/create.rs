@@ -7,7 +7,7 @@ use virmo_state::{Primitive, VmId, VmState};
 use crate::{
     flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     mounts::place,
-    operate::judge_state,
+    operate::{judge_gone, judge_state},
     read::Faults,
 };
 
@@ -20,9 +20,11 @@ use crate::{
 ///    repeats the Correlator. Each further session that brings none reads State.
 /// 5. Read VMID, State and CurrentConfig.
 ///
+/// 6. Delete the image, if that was [asked for](Self::without_image): the sub-tree of the one it was
+///    made from, once the machine is as wanted.
+///
 /// It succeeds when State is Running, or PoweredOff if that was asked for; the report's status is
-/// that of the Exec. That the server may delete the image afterwards is
-/// [`Operate::delete_image`](crate::Operate::delete_image).
+/// that of the Exec.
 ///
 /// ```
 /// use virmo_server::{CreateVm, Mounts};
@@ -41,6 +43,8 @@ pub struct CreateVm {
     running: bool,
     description: Option<String>,
     resources: Option<ResourceConfig>,
+    /// The image that goes afterwards.
+    used_up: Option<Uri>,
     profile: Profile,
     phase: Phase,
     outcome: Option<CreatedVm>,
@@ -76,6 +80,7 @@ enum Phase {
     Run,
     Read,
     Report,
+    Delete,
 }
 
 /// What a device says about a machine that was created.
@@ -99,6 +104,7 @@ impl CreateVm {
             running: true,
             description: None,
             resources: None,
+            used_up: None,
             profile: Profile::Approved,
             phase: Phase::FindImage,
             outcome: None,
@@ -124,6 +130,14 @@ impl CreateVm {
     #[must_use]
     pub fn with_resources(mut self, resources: ResourceConfig) -> Self {
         self.resources = Some(resources);
+        self
+    }
+
+    /// Deletes this image once the machine is there: step 5 of the procedure, which is the server's
+    /// choice, for an image that is not used again. Default: it stays. [VirMO §10.2 step 5]
+    #[must_use]
+    pub fn without_image(mut self, image: Uri) -> Self {
+        self.used_up = Some(image);
         self
     }
 
@@ -237,13 +251,29 @@ impl Script for CreateVm {
                 let nodes = [VmNode::VmId, VmNode::State, VmNode::CurrentConfig];
                 (Phase::Report, Stage::Read(nodes.map(node).to_vec()))
             }
-            (Phase::Report, _) => return Next::Report(self.report(done)),
+            (Phase::Report, _) => {
+                let report = self.report(done);
+                match &self.used_up {
+                    Some(image) if report.ok => {
+                        let run = Stage::Run {
+                            node: ImageNode::Delete.of(image),
+                            check: image.clone(),
+                        };
+                        (Phase::Delete, run)
+                    }
+                    _ => return Next::Report(report),
+                }
+            }
+            (Phase::Delete, _) => return Next::Report(Report::new(true, done.status)),
         };
         self.phase = phase;
         Next::Stage(stage)
     }
 
     fn judge(&self, check: &Reply, _: bool) -> Judgement {
+        if self.phase == Phase::Delete {
+            return judge_gone(check);
+        }
         judge_state(self.primitive(), check)
     }
 }

@@ -187,11 +187,7 @@ impl Script for Operate {
 
     fn judge(&self, check: &Reply, _: bool) -> Judgement {
         match self.operation {
-            Operation::Vm(Primitive::Delete) | Operation::DeleteImage => match check.status() {
-                Some(StatusCode::NOT_FOUND) => Judgement::Reached,
-                Some(code) if code.is_success() => Judgement::Untouched,
-                _ => Judgement::Failed,
-            },
+            Operation::Vm(Primitive::Delete) | Operation::DeleteImage => judge_gone(check),
             Operation::Vm(primitive) => judge_state(primitive, check),
             Operation::Access(operation) => {
                 let wanted = match operation {
@@ -211,6 +207,15 @@ impl Script for Operate {
 }
 
 procedure!(Operate);
+
+/// What reading a machine or image says about its deletion.
+pub(crate) fn judge_gone(check: &Reply) -> Judgement {
+    match check.status() {
+        Some(StatusCode::NOT_FOUND) => Judgement::Reached,
+        Some(code) if code.is_success() => Judgement::Untouched,
+        _ => Judgement::Failed,
+    }
+}
 
 /// What the State of a machine says about a primitive other than Delete.
 pub(crate) fn judge_state(primitive: Primitive, check: &Reply) -> Judgement {

@@ -320,6 +320,26 @@ fn a_machine_is_created_step_by_step() {
     assert_eq!(vm.config, Some(config(512)));
 }
 
+/// SR-011: the image goes once the machine is there, if the server wants that; not when the machine
+/// could not be made.
+#[test]
+fn the_image_of_a_machine_goes_afterwards_if_asked_for() {
+    for style in Style::ALL {
+        let mut device = Device::new(style).with_image("a");
+        let mut create = CreateVm::new(vm("v"), image("a")).without_image(image("a"));
+        let report = device.run(&mut create);
+        assert!(report.ok, "{style:?}: {report:?}");
+        assert_eq!(create.outcome().unwrap().state, Some(VmState::Running));
+        assert_eq!(device.value("./VMImgMO/a/ImgID"), None);
+
+        let mut device = Device::new(style).with_image("a");
+        device.outcome = Outcome::Failure(500);
+        let mut create = CreateVm::new(vm("v"), image("a")).without_image(image("a"));
+        assert!(!device.run(&mut create).ok);
+        assert!(device.value("./VMImgMO/a/ImgID").is_some());
+    }
+}
+
 /// VR-103: `Running=false` leaves the machine powered off; a known ImgID is not read.
 #[test]
 fn a_machine_is_created_powered_off_from_a_known_image() {
