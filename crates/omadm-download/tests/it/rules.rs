@@ -1,10 +1,11 @@
 //! The table of resuming, and what a file has to be to be taken. [RFC 9110 §14]
 
 use omadm_download::{
-    Content, DownloadError, Ending, FetchErrorKind, Progress, ResponseHead, Validator,
+    Content, Download, DownloadError, Ending, Environment, FetchErrorKind, Progress, ResponseHead,
+    Validator,
 };
 
-use crate::source::{Bench, Remote, Step, TYPE, pattern};
+use crate::source::{Bench, Remote, Step, TYPE, key, pattern};
 
 fn head(content: Content) -> ResponseHead {
     let mut head = ResponseHead::new(content);
@@ -244,6 +245,27 @@ fn only_the_media_type_asked_for_is_taken() {
     assert_eq!(run(Some("application/octet-stream"), true).unwrap(), 20);
     assert_eq!(run(None, true).unwrap(), 20);
     assert!(run(Some("text/html"), true).is_err());
+}
+
+#[test]
+fn any_media_type_is_taken_if_any_is_asked_for() {
+    for media_type in [Some(TYPE), Some("text/html"), None] {
+        let mut remote = Remote::new(pattern(20, 0));
+        remote.media_type = media_type;
+        let bench = Bench::new(remote, []);
+        let environment = Environment {
+            fetch: &bench.source,
+            sink: &bench.sink,
+            journal: &bench.journal,
+            clock: &bench.clock,
+            policy: &bench.policy,
+            cancel: &bench.cancel,
+        };
+        let uri = "http://images.example/a.img".parse().unwrap();
+        let download = Download::prepare(&bench.journal, &key(), &uri, "*/*");
+        let finished = download.unwrap().run(&environment, &mut |_| {}).unwrap();
+        assert_eq!(finished.bytes, 20, "{media_type:?}");
+    }
 }
 
 /// The type of the rest counts like that of the whole.
