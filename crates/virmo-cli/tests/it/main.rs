@@ -25,6 +25,7 @@ mod demo;
 mod dm_tree;
 mod ends;
 mod foreign;
+mod guest;
 mod guests;
 #[cfg(feature = "tls")]
 mod https;

@@ -1,0 +1,70 @@
+//! A VM whose guest is managed through the device, by a raw plan over HTTP.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::program::{Background, virmo};
+
+const PLAN: &str = r#"
+[[step]]
+deliver_image = { node = "i", name = "i", uri = "images/i.img", media_type = "application/x-disk" }
+[[step]]
+create_vm = { node = "v", image = "i", resources = "RAM=16777216&Storage=4194304&CPU=25&Network=25" }
+[[step]]
+add = { uri = "./VirMO/v/DMTree", format = "node" }
+[[step]]
+add = { uri = "./VirMO/v/DMTree/Settings", format = "node" }
+[[step]]
+add = { uri = "./VirMO/v/DMTree/Settings/volume", value = "7", format = "int" }
+[[step]]
+get = "./VirMO/v/DMTree/Settings/volume"
+[[step]]
+add = { uri = "./VirMO/v/DMTree/Settings/ring", format = "null" }
+[[step]]
+exec = "./VirMO/v/DMTree/Settings/ring"
+[[step]]
+suspend = { vm = "v" }
+[[step]]
+exec = "./VirMO/v/DMTree/Settings/ring"
+expect = 405
+[[step]]
+get = "./VirMO/v/DMTree/Settings/volume"
+"#;
+
+/// VR-216, VR-225, VR-228, HLF-07: the server configures the guest, reads it, has it execute
+/// something, and hears its alert from an address of the device.
+#[test]
+fn a_server_manages_the_guest_of_a_vm() {
+    for encoding in ["xml", "wbxml"] {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("plan.toml"), PLAN).unwrap();
+        fs::create_dir(path("images")).unwrap();
+        fs::write(path("images/i.img"), [7; 4096]).unwrap();
+        let (plan, images, state) = (path("plan.toml"), path("images"), path("s"));
+        let (mut server, url) = Background::serve(&["--plan", &plan, "--images", &images]);
+        let device = virmo(&[
+            "device",
+            "--server",
+            &url,
+            "--state",
+            &state,
+            "--encoding",
+            encoding,
+            "--until-idle",
+        ]);
+        assert_eq!(device.status.code(), Some(0), "{device:?}");
+        let read = server.wait_for(&[("event", json!("step")), ("index", json!(5))]);
+        assert_eq!((&read["ok"], &read["value"]), (&json!(true), &json!("7")));
+        let ring = "./VirMO/v/DMTree/Settings/ring";
+        server.wait_for(&[("event", json!("alert")), ("source", json!(ring))]);
+        for (index, status) in [(8, 200), (9, 405), (10, 200)] {
+            let step = server.wait_for(&[("event", json!("step")), ("index", json!(index))]);
+            assert_eq!(
+                (&step["ok"], &step["status"]),
+                (&json!(true), &json!(status))
+            );
+        }
+    }
+}
