@@ -9,6 +9,7 @@
 mod bootstrap;
 mod sessions;
 
+use omadm_download::Descriptor;
 use omadm_markup::{
     Encoding, Event, Limits, Name, Namespace, ReadError, Reader, WriteError, Writer,
 };
@@ -133,6 +134,18 @@ fn events<'a>(
         events.push(event);
     }
     Ok(events)
+}
+
+/// Reads a download descriptor. What can be read can be written and read again, and an error is
+/// inside the document.
+pub fn descriptor(data: &[u8]) {
+    let Ok(base) = "http://images.example/a/entvm.dd".parse() else {
+        return;
+    };
+    match Descriptor::parse(data, &base) {
+        Ok(read) => assert_eq!(Descriptor::parse(&read.to_xml(), &base), Ok(read)),
+        Err(error) => assert!(error.offset <= data.len(), "{error}"),
+    }
 }
 
 /// Reads a notification as it is, in a WAP push, and in one with a port header. What can be read is

@@ -122,6 +122,11 @@ fn bootstrap() {
 }
 
 #[test]
+fn descriptor() {
+    replay("descriptor", &["omadm-download"], 1, virmo_fuzz::descriptor);
+}
+
+#[test]
 fn device_session() {
     let run = virmo_fuzz::device_session;
     replay("device_session", &["omadm-syncml"], 29, run);

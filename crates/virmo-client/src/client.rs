@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode, UserAnswer};
-use omadm_download::{Clock, DownloadError, Fetch, Finished, Sink, SinkError};
+use omadm_download::{Clock, DownloadError, DownloadKey, Fetch, Finished, Sink, SinkError};
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
 };
@@ -66,6 +66,13 @@ mod watch;
 /// follows; what was observed counts only if nothing else began on the VM meanwhile. A machine that
 /// cannot be told keeps its State. Both can be [told to the server](Policy::state_alert_type).
 ///
+/// # Identifiers
+///
+/// A VMID or ImgID is given out once: the counters are durable with the nodes, and one that cannot
+/// be read keeps the client from starting. Where the journal is older than what is here, as after
+/// a backup was restored, the counters catch up with the nodes, the files of images and the
+/// machines of the hypervisor; only what is gone from all of these may be given out again.
+///
 /// # Jobs
 ///
 /// All jobs of one VM have one lane, calls of its guest another, all jobs of one image too, and block as long as the
@@ -93,6 +100,8 @@ pub struct VirmoClient {
     users: Arc<Board>,
     /// What the last run left open, until the start takes it up.
     left: Intents,
+    /// The files of images there were before the start.
+    files: Vec<DownloadKey>,
 }
 
 /// Makes a [`VirmoClient`]; from [`VirmoClient::builder`].
@@ -293,6 +302,8 @@ impl Builder {
     pub fn build(self) -> Result<VirmoClient, JournalError> {
         let ledger = Ledger::load(&*self.journal)?;
         let left = Intents::load(&*self.journal)?;
+        // A sink that cannot say so has nothing to take a file's place by mistake either.
+        let files = self.sink.keys().unwrap_or_default();
         let waker = Waker::new();
         self.hypervisor.on_change(waker.hint());
         let session = ledger.run().to_string();
@@ -317,6 +328,7 @@ impl Builder {
             observer: self.observer,
             users: Arc::default(),
             left,
+            files,
         })
     }
 }

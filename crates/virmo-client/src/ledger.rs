@@ -197,6 +197,22 @@ impl Ledger {
         save(batch, Self::RUN_KEY, self.run.wrapping_add(1));
     }
 
+    /// This identifier was given out, whatever the counter says: it may come from a backup.
+    pub(crate) fn is_taken_vm(&mut self, vm: &VmId, batch: &mut Batch) {
+        if let Some(next) = after(vm.as_str(), "vm-").filter(|next| *next > self.next_vm) {
+            self.next_vm = next;
+            save(batch, Self::VM_KEY, next);
+        }
+    }
+
+    /// This identifier was given out, whatever the counter says: it may come from a backup.
+    pub(crate) fn is_taken_image(&mut self, image: &str, batch: &mut Batch) {
+        if let Some(next) = after(image, "img-").filter(|next| *next > self.next_image) {
+            self.next_image = next;
+            save(batch, Self::IMAGE_KEY, next);
+        }
+    }
+
     /// Whether a job holds the VM.
     pub(crate) fn is_busy(&self, vm: &VmId) -> bool {
         self.is_applying() || self.vms.get(vm).is_some_and(|task| task.job.is_some())
@@ -242,6 +258,11 @@ impl Ledger {
     pub(crate) fn is_used(&self, image: &ImageId) -> bool {
         self.makings().any(|making| making.params.image == *image)
     }
+}
+
+/// The number after that of an identifier that a counter made.
+fn after(id: &str, prefix: &str) -> Option<u64> {
+    id.strip_prefix(prefix)?.parse::<u64>().ok()?.checked_add(1)
 }
 
 fn save(batch: &mut Batch, key: &str, next: u64) {

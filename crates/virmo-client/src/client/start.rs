@@ -30,6 +30,7 @@ impl VirmoClient {
         for key in left.damaged {
             self.book.tell(Event::DamagedRecord { key });
         }
+        self.catch_up(cx);
         let others = cx.effects.jobs.len();
         for intent in left.vms {
             self.recover(intent, cx);
@@ -117,6 +118,22 @@ impl VirmoClient {
         }
     }
 
+    /// Gives no identifier out a second time, though the journal may be older than what is here.
+    fn catch_up(&mut self, cx: &mut Context<'_, '_>) {
+        let files = std::mem::take(&mut self.files);
+        let ledger = self.book.write();
+        for vm in self.roots.vms(cx.tree.tree()).filter_map(|vm| vm.id()) {
+            ledger.is_taken_vm(&vm, &mut cx.effects.batch);
+        }
+        let images = self.roots.images(cx.tree.tree());
+        for image in images.filter_map(|image| image.id()) {
+            ledger.is_taken_image(image.as_str(), &mut cx.effects.batch);
+        }
+        for file in files {
+            ledger.is_taken_image(file.as_str(), &mut cx.effects.batch);
+        }
+    }
+
     /// Goes on with downloads no intent stands for.
     fn take_up_images(&mut self, cx: &mut Context<'_, '_>) {
         let ledger = self.book.read();
@@ -180,7 +197,7 @@ impl VirmoClient {
     }
 
     /// Reports the machines that no node stands for. They are never touched.
-    pub(super) fn list_ended(&mut self, job: JobId, end: JobEnd, cx: &Context<'_, '_>) {
+    pub(super) fn list_ended(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) {
         if matches!(end, JobEnd::TimedOut) {
             return;
         }
@@ -195,6 +212,7 @@ impl VirmoClient {
             let event = match machine {
                 Machine::Foreign(name) => Event::ForeignMachine { name },
                 Machine::Owned(vm) => {
+                    self.book.write().is_taken_vm(&vm, &mut cx.effects.batch);
                     let held = self.book.read().vms.contains_key(&vm);
                     let created = |known: VmView<'_>| {
                         known.id().as_ref() == Some(&vm) && known.state() != VmState::NotCreated

@@ -600,3 +600,66 @@ pub(crate) fn a_machine_under_recovery_is_not_unknown() {
     assert_eq!(device.state("a"), Some(VmState::Running));
     device.check();
 }
+
+/// VR-091, VR-152: no identifier is given out twice, after restarts, deletions and crashes.
+#[test]
+fn an_identifier_is_given_out_once() {
+    let mut device = Device::new();
+    let mut given = std::collections::BTreeSet::new();
+    for round in 0..4 {
+        for node in ["a", "b"] {
+            let (vm, image) = (format!("./VirMO/{node}"), format!("./VMImgMO/{node}"));
+            assert_eq!(device.add(&vm), StatusCode::OK);
+            assert_eq!(device.add(&image), StatusCode::OK);
+            assert!(given.insert(device.get(&format!("{vm}/VMID")).unwrap()));
+            assert!(given.insert(device.get(&format!("{image}/ImgID")).unwrap()));
+            assert_eq!(device.delete(&vm), StatusCode::OK);
+            let delete = format!("{image}/Operations/Delete");
+            assert_eq!(device.exec(&delete), StatusCode::OK);
+        }
+        if round % 2 == 0 {
+            device.restart();
+        }
+    }
+    // One whose commit the crash cut was never seen, and may come again.
+    crashed(&mut device, 0, |device| _ = device.add("./VirMO/c"));
+    device.restart();
+    if device.get("./VirMO/c").is_none() {
+        assert_eq!(device.add("./VirMO/c"), StatusCode::OK);
+    }
+    assert!(given.insert(device.get("./VirMO/c/VMID").unwrap()));
+}
+
+/// A journal from a backup knows less than the hypervisor and the image folder: nobody gets what
+/// they still hold.
+#[test]
+fn counters_that_are_behind_catch_up() {
+    let mut device = Device::new();
+    device.bench.plant("vm-7");
+    device.bench.plant("vm-of-others");
+    let key = "img-5".parse().unwrap();
+    in_job(|| device.sink.reserve(&key, None)).unwrap();
+    device.restart();
+    for (node, due) in [("./VirMO/a", "vm-8"), ("./VMImgMO/a", "img-6")] {
+        assert_eq!(device.add(node), StatusCode::OK);
+        let leaf = if due.starts_with("vm") {
+            "VMID"
+        } else {
+            "ImgID"
+        };
+        assert_eq!(device.get(&format!("{node}/{leaf}")).as_deref(), Some(due));
+    }
+    // What the nodes have counts too, and what was caught up with is durable.
+    let mut batch = omadm_core::Batch::new();
+    batch.remove(Space::IDS, "virmo/vm");
+    batch.remove(Space::IDS, "virmo/image");
+    omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
+    device
+        .bench
+        .change(&"vm-7".parse().unwrap(), MachineState::Absent);
+    device.restart();
+    assert_eq!(device.add("./VirMO/b"), StatusCode::OK);
+    assert_eq!(device.add("./VMImgMO/b"), StatusCode::OK);
+    assert_eq!(device.get("./VirMO/b/VMID").as_deref(), Some("vm-9"));
+    assert_eq!(device.get("./VMImgMO/b/ImgID").as_deref(), Some("img-7"));
+}

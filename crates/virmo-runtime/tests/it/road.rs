@@ -1,6 +1,14 @@
 //! The whole road: a server of ours, over HTTP.
 
-use std::thread;
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use virmo_runtime::Until;
 
@@ -71,4 +79,36 @@ fn the_account_follows_the_address_the_device_is_started_with() {
         let address = device.client().tree().node(&address).unwrap();
         assert_eq!(address.text(), Some(server.url().as_str()));
     }
+}
+
+/// VR-075, VR-076: of a VM and an image that were deleted nothing can be read any more, wherever a
+/// device and its hypervisor keep files.
+#[test]
+fn nothing_of_what_was_deleted_can_be_read() {
+    const MARKER: &[u8] = b"what only the guest may know";
+    fn holds(folder: &Path) -> bool {
+        fs::read_dir(folder).unwrap().any(|entry| {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                return holds(&path);
+            }
+            let content = fs::read(path).unwrap();
+            content.windows(MARKER.len()).any(|found| found == MARKER)
+        })
+    }
+    let bench = Bench::new();
+    fs::write(bench.images().join("i"), MARKER.repeat(1000)).unwrap();
+    let (server, _told) = bench.server(|_, images| life(images));
+    let seen = Arc::new(AtomicBool::new(false));
+    let (machines, found) = (bench.folder.path().join("machines"), Arc::clone(&seen));
+    bench.hook(move |call, _| {
+        if call == "delete" {
+            found.store(holds(&machines), Ordering::SeqCst);
+        }
+    });
+    let (builder, _events) = bench.device(config(&server.url()));
+    builder.build().unwrap().run(Until::Idle).unwrap();
+    assert!(seen.load(Ordering::SeqCst), "it was there to be deleted");
+    assert!(!holds(&bench.folder.path().join("machines")));
+    assert!(!holds(&bench.state()));
 }
