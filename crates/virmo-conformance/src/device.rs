@@ -5,6 +5,7 @@ use virmo::{VmId, VmState, nodes::Profile, params::ResourceConfig};
 
 use crate::Failed;
 
+mod draft;
 mod images;
 mod interaction;
 mod life;
@@ -17,6 +18,9 @@ mod states;
 mod values;
 mod wire;
 
+pub(crate) use draft::{
+    A_DRAFT_VM_HAS_RESOURCES, A_DRAFT_VM_IS_LOCKED, DATA_IS_SHARED_IF_ALLOWED, NODES_OF_THE_DRAFT,
+};
 pub(crate) use images::{
     A_DESCRIPTOR_IS_FOLLOWED, A_DOWNLOAD_FAILS, AN_IMAGE_IS_DELETED, AN_IMAGE_IS_DELIVERED,
 };

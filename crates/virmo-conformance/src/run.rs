@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use virmo::{dm::syncml::Encoding, nodes::Profile};
 
 use crate::{
-    Device, Failed, OurDevice, OurServer, Outcome, Proof, Row, Scenario, Server,
+    Device, Failed, OurDevice, OurServer, Outcome, Proof, Row, Scenario, Seed, Server,
     bench::{Bench, Talk},
     device::Begun,
     scenario::{Kind, Verdict, Verdicts},
@@ -72,7 +72,10 @@ impl Conformance {
 
     /// Judges a row, by the scenarios that have run already or run now.
     pub fn judge(&mut self, row: &Row) -> Outcome {
-        let profile = Profile::Approved;
+        let profile = match row.seed {
+            Seed::Draft => Profile::Draft,
+            _ => Profile::Approved,
+        };
         self.judge_in(row, profile)
     }
 

@@ -10,7 +10,7 @@ use virmo::{
         syncml::Encoding,
     },
     nodes::Profile,
-    server::AskVmUser,
+    server::{AskVmUser, Manage},
 };
 
 use crate::{
@@ -78,13 +78,13 @@ impl Server for OurServer {
         Encoding::ALL.to_vec()
     }
 
-    fn follows(&self, profile: Profile) -> bool {
-        profile == Profile::Approved
+    fn follows(&self, _: Profile) -> bool {
+        true
     }
 
-    fn begin(&mut self, image: &dyn Fn(Image) -> String, _: Profile) -> Result<(), Failed> {
+    fn begin(&mut self, image: &dyn Fn(Image) -> String, profile: Profile) -> Result<(), Failed> {
         let mut engine = Engine::new(Config::new("c"), Everyone);
-        for procedure in programme(&image(Image::Whole))? {
+        for procedure in programme(&image(Image::Whole), profile)? {
             engine.enqueue(DEVICE_ID, procedure).map_err(Failed::new)?;
         }
         self.engine = Some(engine);
@@ -111,30 +111,47 @@ impl Server for OurServer {
 }
 
 /// Everything a VirMO Server does: a VM from its image to its end.
-fn programme(image_uri: &str) -> Result<Vec<Box<dyn Procedure>>, Failed> {
-    let mounts = Mounts::default();
+fn programme(image_uri: &str, profile: Profile) -> Result<Vec<Box<dyn Procedure>>, Failed> {
+    let mounts = Mounts::default().with_profile(profile);
     let vm = mounts.vm("work").map_err(Failed::new)?;
     let image = mounts.image("os").map_err(Failed::new)?;
     let config = "RAM=536870912&Storage=1073741824&CPU=50&Network=50";
     let config = config.parse().map_err(Failed::new)?;
     let asked = UserInteraction::new(Interaction::Confirm, "Add the access point?");
-    Ok(vec![
+    let mut all: Vec<Box<dyn Procedure>> = vec![
         Box::new(TakeSnapshot::new(mounts.clone())),
         Box::new(
             DeliverImage::new(image.clone(), "os-1", image_uri, "application/octet-stream")
                 .with_description("an image"),
         ),
-        Box::new(CreateVm::new(vm.clone(), image.clone()).with_description("a machine")),
+        Box::new(
+            CreateVm::new(vm.clone(), image.clone())
+                .with_description("a machine")
+                .in_profile(profile),
+        ),
         Box::new(Operate::delete_image(image)),
         Box::new(ApplyResources::new(&mounts, [("work", config)]).map_err(Failed::new)?),
         Box::new(AskVmUser::new(vm.clone(), asked)),
-        Box::new(Operate::suspend(vm.clone())),
-        Box::new(Operate::resume(vm.clone())),
-        Box::new(Operate::power_off(vm.clone())),
-        Box::new(Operate::power_on(vm.clone())),
+    ];
+    // The draft has no DMTree.
+    if profile == Profile::Approved {
+        let camera = "Camera";
+        all.push(Box::new(Manage::lock(vm.clone())));
+        all.push(Box::new(Manage::unlock(vm.clone())));
+        all.push(Box::new(
+            Manage::disable(vm.clone(), camera).map_err(Failed::new)?,
+        ));
+    }
+    let rest: Vec<Box<dyn Procedure>> = vec![
+        Box::new(Operate::suspend(vm.clone()).in_profile(profile)),
+        Box::new(Operate::resume(vm.clone()).in_profile(profile)),
+        Box::new(Operate::power_off(vm.clone()).in_profile(profile)),
+        Box::new(Operate::power_on(vm.clone()).in_profile(profile)),
         Box::new(TakeSnapshot::new(mounts)),
-        Box::new(Operate::delete(vm)),
-    ])
+        Box::new(Operate::delete(vm).in_profile(profile)),
+    ];
+    all.extend(rest);
+    Ok(all)
 }
 
 scenarios! {
@@ -146,6 +163,9 @@ scenarios! {
     DELETION = deletion;
     SNAPSHOT = snapshot;
     INTERACTION = interaction;
+    MANAGEMENT = management;
 }
 
-use judges::{creation, deletion, delivery, interaction, operations, resources, snapshot};
+use judges::{
+    creation, deletion, delivery, interaction, management, operations, resources, snapshot,
+};

@@ -12,7 +12,7 @@ use std::{
 use tempfile::TempDir;
 use virmo::{
     Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
-    client::{VmQuestion, VmUserInterface},
+    client::{Users, VmQuestion, VmUserInterface},
     dm::{
         client::{Config, Request, TransportFailure},
         core::{Journal, MemoryJournal, UserAnswer, UserInteraction},
@@ -46,6 +46,7 @@ pub struct OurDevice {
     hypervisor: Option<Box<WrapHypervisor>>,
     server: Option<String>,
     http_images: bool,
+    profile: Profile,
     person: Arc<Person>,
     running: Option<Running>,
 }
@@ -112,11 +113,12 @@ impl OurDevice {
         let builder = builder
             .state(folder.path().join("state"))
             .journal(Arc::clone(&journal))
+            .profile(self.profile)
             .user_interface(Arc::clone(&self.person) as _)
             .vm_user_interface(Arc::clone(&self.person) as _)
             .transport(Arc::new(Road(Mutex::new(outgoing))));
         let mut device = builder.build().map_err(Failed::new)?;
-        let handle = device.handle();
+        let (handle, users) = (device.handle(), device.users());
         let thread = thread::Builder::new()
             .name("a device".to_owned())
             .spawn(move || {
@@ -128,6 +130,7 @@ impl OurDevice {
         Ok(Running {
             wire,
             handle,
+            users,
             thread: Some(thread),
             simulator,
             journal,
@@ -165,12 +168,13 @@ impl Device for OurDevice {
         Encoding::ALL.to_vec()
     }
 
-    fn follows(&self, profile: Profile) -> bool {
-        profile == Profile::Approved
+    fn follows(&self, _: Profile) -> bool {
+        true
     }
 
-    fn begin(&mut self, encoding: Option<Encoding>, _: Profile) -> Result<Begun, Failed> {
+    fn begin(&mut self, encoding: Option<Encoding>, profile: Profile) -> Result<Begun, Failed> {
         self.running = None;
+        self.profile = profile;
         let folder = TempDir::new().map_err(Failed::new)?;
         let journal = Arc::new(MemoryJournal::new());
         let encoding = encoding.unwrap_or(Encoding::Xml);
@@ -226,8 +230,9 @@ impl Inside for OurDevice {
         self.person.asked().clone()
     }
 
-    fn unlock(&mut self, _: &str) -> bool {
-        false
+    fn unlock(&mut self, node: &str) -> bool {
+        let users = self.running.as_ref().map(|running| &running.users);
+        users.is_some_and(|users| users.unlock(node).is_ok())
     }
 
     fn restart(&mut self, fault: Option<&str>) -> Result<(), Failed> {
@@ -251,6 +256,7 @@ impl Inside for OurDevice {
 struct Running {
     wire: Wire,
     handle: Handle,
+    users: Users,
     thread: Option<JoinHandle<()>>,
     simulator: Arc<Simulator>,
     journal: Arc<dyn Journal>,
@@ -328,7 +334,7 @@ pub(super) fn descriptor(images: &str) -> Result<Vec<u8>, FetchError> {
     let object = format!("{images}/{}", Image::Whole.name());
     let object = object.parse().map_err(|_| FetchErrorKind::Redirect)?;
     let descriptor = Descriptor::new("application/octet-stream", IMAGE.len() as u64, object);
-    Ok(descriptor.to_xml().into())
+    Ok(descriptor.to_xml())
 }
 
 /// The images at hand.

@@ -1,6 +1,6 @@
 //! Seed 004: the draft.
 
-use crate::Proof;
+use crate::{Proof, device};
 
 rows! {
     Draft:
@@ -8,17 +8,20 @@ rows! {
     "DR-002" Stmt "B" "3.1" "key words bind" by Proof::As("VR-016");
     "DR-003" Stmt "B" "3.2" "definitions" by Proof::As("VR-017");
     "DR-004" Stmt "C" "3.2"
-        "a locked VM is out of reach of the unauthorized; the server may unlock it" by Proof::None;
-    "DR-005" Stmt "C" "3.2" "an unlocked VM works again" by Proof::None;
+        "a locked VM is out of reach of the unauthorized; the server may unlock it"
+        by by!(device::A_DRAFT_VM_IS_LOCKED);
+    "DR-005" Stmt "C" "3.2" "an unlocked VM works again" by by!(device::A_DRAFT_VM_IS_LOCKED);
     "DR-006" Info "B" "4" "introduction" by Proof::Information;
     "DR-007" Shall "B" "5.1 VirMO-HLF-01" "a VM can be provided" by Proof::As("VR-024");
     "DR-008" Shall "B" "5.1 VirMO-HLF-02" "a VM can be deleted" by Proof::As("VR-025");
     "DR-009" Shall "B" "5.1 VirMO-HLF-03" "a VM can be started" by Proof::As("VR-026");
     "DR-010" Shall "B" "5.1 VirMO-HLF-04" "a VM can be stopped" by Proof::As("VR-027");
-    "DR-011" Shall "B" "5.1 VirMO-HLF-05" "the resources of a VM can be managed" by Proof::None;
+    "DR-011" Shall "B" "5.1 VirMO-HLF-05"
+        "the resources of a VM can be managed" by by!(device::A_DRAFT_VM_HAS_RESOURCES);
     "DR-012" Shall "B" "5.1 VirMO-HLF-06" "the peripherals of a VM can be managed" by Proof::None;
     "DR-013" Shall "B" "5.1 VirMO-HLF-07"
-        "sharing of data between VMs can be allowed and forbidden" by Proof::None;
+        "sharing of data between VMs can be allowed and forbidden"
+        by by!(device::DATA_IS_SHARED_IF_ALLOWED);
     "DR-014" Shall "B" "5.1 VirMO-HLF-08" "existing objects work for each VM" by Proof::None;
     "DR-015" Shall "B" "5.1 VirMO-HLF-09" "a VM can be given firmware" by Proof::As("VR-031");
     "DR-016" Shall "B" "5.1 VirMO-HLF-10" "a VM can be deleted (again)" by Proof::As("VR-025");
@@ -26,10 +29,11 @@ rows! {
         "a VM has an identifier of its own on the device" by Proof::As("VR-032");
     "DR-018" Shall "B" "5.1 VirMO-HLF-12" "a VM can be suspended" by Proof::As("VR-033");
     "DR-019" Shall "B" "5.1 VirMO-HLF-13" "a VM can be resumed" by Proof::As("VR-034");
-    "DR-020" Shall "B" "5.1 VirMO-HLF-14" "a VM can be locked" by Proof::None;
-    "DR-021" Shall "B" "5.1 VirMO-HLF-15" "a VM can be unlocked" by Proof::None;
+    "DR-020" Shall "B" "5.1 VirMO-HLF-14" "a VM can be locked" by by!(device::A_DRAFT_VM_IS_LOCKED);
+    "DR-021" Shall "B" "5.1 VirMO-HLF-15"
+        "a VM can be unlocked" by by!(device::A_DRAFT_VM_IS_LOCKED);
     "DR-022" Shall "B" "5.1 VirMO-HLF-16"
-        "the user may unlock a VM if the server allows it" by Proof::None;
+        "the user may unlock a VM if the server allows it" by by!(device::A_DRAFT_VM_IS_LOCKED);
     "DR-023" Shall "B" "5.1 VirMO-HLF-17" "the firmware of a VM can be updated" by Proof::None;
     "DR-024" Stmt "B" "6.1-6.3" "architecture" by Proof::As("VR-040");
     "DR-025" Info "C" "6.4" "types of hypervisors" by Proof::Information;
@@ -76,14 +80,15 @@ rows! {
     "DR-051" NodeReq "C" "8 VirMO/<x>/Operations"
         "node Operations: One, node, Get" by Proof::As("VR-124");
     "DR-052" NodeReq "C" "8 VirMO/<x>/Operations/Create"
-        "node Create: One, null, Exec; leads to Running" by Proof::None;
+        "node Create: One, null, Exec; leads to Running" by by!(device::NODES_OF_THE_DRAFT);
     "DR-053" NodeReq "C" "8 VirMO/<x>/Operations/CreateParams"
-        "node Operations/CreateParams: One, chr, Get" by Proof::None;
+        "node Operations/CreateParams: One, chr, Get" by by!(device::NODES_OF_THE_DRAFT);
     "DR-054" NodeReq "C" "8 VirMO/<x>/Operations/Delete"
         "node Delete: One, null, Exec" by Proof::As("VR-128");
-    "DR-055" NodeReq "C" "8 VirMO/<x>/Operations/Lock" "node Lock: One, null, Exec" by Proof::None;
+    "DR-055" NodeReq "C" "8 VirMO/<x>/Operations/Lock"
+        "node Lock: One, null, Exec" by by!(device::NODES_OF_THE_DRAFT);
     "DR-056" NodeReq "C" "8 VirMO/<x>/Operations/Unlock"
-        "node Unlock: One, null, Exec" by Proof::None;
+        "node Unlock: One, null, Exec" by by!(device::NODES_OF_THE_DRAFT);
     "DR-057" NodeReq "C" "8 VirMO/<x>/Operations/PowerOn"
         "node PowerOn: One, null, Exec" by Proof::As("VR-132");
     "DR-058" NodeReq "C" "8 VirMO/<x>/Operations/PowerOff"

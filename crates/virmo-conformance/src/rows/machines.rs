@@ -49,7 +49,8 @@ rows! {
     "VR-107" NodeOpt "C" "8 VirMO/<x>/DMTree"
         "node DMTree: optional, One, node, Get" by by!(device::NODES_OF_A_MANAGED_VM);
     "VR-108" Must "B" "8 VirMO/<x>/DMTree"
-        "the objects for managing a VM are below DMTree" by by!(device::PERIPHERALS_ARE_MANAGED);
+        "the objects for managing a VM are below DMTree"
+        by by!(device::PERIPHERALS_ARE_MANAGED, server::MANAGEMENT);
     "VR-109" NodeReq "C" "8 VirMO/<x>/Resources"
         "node Resources: One, node, Get" by by!(device::NODES_ARE_AS_PRINTED);
     "VR-110" NodeReq "C" "8 VirMO/<x>/Resources/CurrentConfig"

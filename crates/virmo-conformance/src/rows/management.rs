@@ -26,21 +26,26 @@ rows! {
         "the tree of each VM is kept below DMTree" by by!(device::A_VM_IS_LOCKED);
     "VR-218" Stmt "C" "11.2" "DMTree is the place of one VM's tree" by by!(device::A_VM_IS_LOCKED);
     "VR-219" Must "B" "11.2"
-        "the objects for a VM are made below DMTree" by by!(device::PERIPHERALS_ARE_MANAGED);
+        "the objects for a VM are made below DMTree"
+        by by!(device::PERIPHERALS_ARE_MANAGED, server::MANAGEMENT);
     "VR-220" Stmt "C" "11.2"
         "a VM nobody manages has no DMTree" by by!(device::NODES_OF_A_MANAGED_VM);
     "VR-221" Stmt "S" "11.2"
-        "the server can make objects below DMTree later" by by!(device::PERIPHERALS_ARE_MANAGED);
+        "the server can make objects below DMTree later"
+        by by!(device::PERIPHERALS_ARE_MANAGED, server::MANAGEMENT);
     "VR-222" Stmt "B" "11.2" "Exec on FUMO below DMTree updates that VM" by Proof::None;
     "VR-223" Stmt "B" "11.2"
         "Exec on LAWMO below DMTree locks that VM" by by!(device::A_VM_IS_LOCKED);
-    "VR-224" Must "B" "11.2.1" "both follow the three steps" by by!(device::A_VM_IS_LOCKED);
-    "VR-225" Must "S" "11.2.1 step 1" "the server configures objects after creation" by Proof::None;
+    "VR-224" Must "B" "11.2.1"
+        "both follow the three steps" by by!(device::A_VM_IS_LOCKED, server::MANAGEMENT);
+    "VR-225" Must "S" "11.2.1 step 1"
+        "the server configures objects after creation" by by!(server::MANAGEMENT);
     "VR-226" Stmt "B" "11.2.1 step 1"
         "DMTree is the root of the VM's tree" by by!(device::A_VM_IS_LOCKED);
     "VR-227" Stmt "B" "11.2.1 step 1"
         "the roots of objects carry their MOID" by by!(device::PERIPHERALS_ARE_MANAGED);
-    "VR-228" Step "S" "11.2.1 step 2" "the server then sends commands to them" by Proof::None;
+    "VR-228" Step "S" "11.2.1 step 2"
+        "the server then sends commands to them" by by!(server::MANAGEMENT);
     "VR-229" Step "C" "11.2.1 step 3"
         "the client can tell a command for a VM" by by!(device::A_VM_IS_LOCKED);
     "VR-230" Must "C" "11.2.1 step 3"

@@ -251,7 +251,9 @@ pub(super) fn snapshot(trace: &Trace, verdicts: &mut Verdicts) {
         );
     }
     let states = trace.all("Get", VMS, "/State");
-    for (_, get) in states.filter(|(_, get)| get.status == Some(200)) {
+    for (_, get) in
+        states.filter(|(_, get)| get.status == Some(200) && !get.uri.contains("/DMTree/"))
+    {
         let value = get.results.first().and_then(|value| value.parse().ok());
         let known = value.and_then(VmState::from_value).is_some();
         verdicts.check(&rows, known, format_args!("State {:?}", get.results));
@@ -295,6 +297,41 @@ pub(super) fn interaction(trace: &Trace, verdicts: &mut Verdicts) {
             .all("Get", &node, "/UI/Result")
             .any(|(read, _)| read > at);
         verdicts.check(&["VR-246"], read || !taken, "UI/Result is not read");
+    }
+}
+
+/// [VirMO §11.2.1] as a server does it.
+pub(super) fn management(trace: &Trace, verdicts: &mut Verdicts) {
+    let below = trace
+        .sent
+        .iter()
+        .enumerate()
+        .filter(|(_, sent)| sent.uri.starts_with(VMS) && sent.uri.contains("/DMTree/"));
+    let below: Vec<_> = below.collect();
+    if below.is_empty() {
+        let rows = ["VR-108", "VR-219", "VR-221", "VR-224", "VR-225", "VR-228"];
+        verdicts.unseen(&rows, "the server manages nothing below DMTree");
+        return;
+    }
+    let adds = below.iter().filter(|(_, sent)| sent.name == "Add");
+    let made = |(at, sent): &&(usize, &Sent)| {
+        // What the device made by itself is there as well.
+        let created = trace.all("Exec", VMS, "/Operations/Create");
+        let mut before = created.filter(|(create, _)| create < at);
+        matches!(sent.status, Some(200 | 201 | 418)) && before.next().is_some()
+    };
+    verdicts.check(
+        &["VR-108", "VR-219", "VR-221", "VR-224", "VR-225"],
+        adds.filter(made).count() > 0,
+        "no object was made below DMTree of a VM that was created",
+    );
+    let asked = below.iter().filter(|(_, sent)| sent.name == "Exec");
+    for (_, exec) in asked {
+        verdicts.check(
+            &["VR-224", "VR-228"],
+            matches!(exec.status, Some(200 | 202)),
+            format_args!("Exec {} was answered with {:?}", exec.uri, exec.status),
+        );
     }
 }
 

@@ -145,6 +145,12 @@ const PARAMS: &[&str] = &["create_params_are_read"];
 const NODES: &[&str] = &["nodes_are_as_printed"];
 const APPLIED: &[&str] = &["resources_are_applied"];
 const ASKED: &[&str] = &["a_user_is_asked"];
+const DRAFT: &[&str] = &[
+    "nodes_of_the_draft",
+    "a_draft_vm_is_locked",
+    "data_is_shared_if_allowed",
+    "a_draft_vm_has_resources",
+];
 const MANAGED: &[&str] = &[
     "nodes_of_a_managed_vm",
     "a_vm_is_locked",
@@ -638,6 +644,27 @@ pub(crate) static FLAWS: &[Flaw] = &[
             {
                 value(message, "/State", |state| state.replace('2', "1"));
             }
+        },
+    },
+    Flaw {
+        name: "what the draft has is refused",
+        scenarios: DRAFT,
+        rows: &[
+            "DR-004", "DR-005", "DR-011", "DR-013", "DR-020", "DR-021", "DR-052",
+        ],
+        flaw: |message, asked| {
+            if asked.uri.starts_with("./VirMO/") {
+                status(message, "Exec", |_| true, 405);
+            }
+        },
+    },
+    Flaw {
+        name: "nodes of the draft have other formats, and can be replaced",
+        scenarios: DRAFT,
+        rows: &["DR-052", "DR-053", "DR-055", "DR-056"],
+        flaw: |message, _| {
+            status(message, "Replace", |code| code >= 400, 200);
+            value(message, "?prop=Format", |_| "bool".to_owned());
         },
     },
 ];

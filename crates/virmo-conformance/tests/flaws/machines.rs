@@ -27,6 +27,8 @@ enum Wrong {
     Resources,
     /// What was cut cannot be undone.
     Undo,
+    /// Nobody can be kept out.
+    Lock,
 }
 
 pub(crate) struct Flaw {
@@ -76,6 +78,12 @@ pub(crate) static FLAWS: &[Flaw] = &[
         scenarios: &["failures_are_undone"],
         rows: &["VR-058", "VR-059", "VR-060"],
         wrong: Wrong::Undo,
+    },
+    Flaw {
+        name: "nobody can be kept out",
+        scenarios: &["a_draft_vm_is_locked"],
+        rows: &["DR-004", "DR-020", "DR-022"],
+        wrong: Wrong::Lock,
     },
 ];
 
@@ -159,7 +167,9 @@ impl Hypervisor for Machines {
     }
 
     fn input_lock(&self) -> Option<&dyn InputLock> {
-        self.simulator.input_lock()
+        self.simulator
+            .input_lock()
+            .filter(|_| self.wrong != Wrong::Lock)
     }
 
     fn prepare(&self, id: &VmId, want: &ResourceConfig) -> Result<Prepared, HypervisorError> {

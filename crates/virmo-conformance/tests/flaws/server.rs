@@ -216,4 +216,26 @@ pub(crate) static FLAWS: &[Flaw] = &[
         rows: &["VR-246"],
         flaw: |message| astray(message, "/UI/Result", "/UI/Command"),
     },
+    Flaw {
+        name: "a lock of another VM",
+        scenarios: &["management"],
+        rows: &["VR-224", "VR-228"],
+        flaw: |message| {
+            astray(
+                message,
+                "/DMTree/LAWMO/Operations/FullyLock",
+                "x/DMTree/LAWMO/Operations/FullyLock",
+            );
+        },
+    },
+    Flaw {
+        name: "objects of another VM",
+        scenarios: &["management"],
+        rows: &["VR-108", "VR-219", "VR-221", "VR-225"],
+        flaw: |message| {
+            astray(message, "/DMTree/LAWMO", "x/DMTree/LAWMO");
+            astray(message, "/DMTree/DCMO/Camera", "x/DMTree/DCMO/Camera");
+            astray(message, "/DMTree/DCMO", "x/DMTree/DCMO");
+        },
+    },
 ];
