@@ -18,7 +18,9 @@ use virmo::{
     },
     nodes::Profile,
     params::ResourceConfig,
-    server::{ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate},
+    server::{
+        AllowUserUnlock, ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate,
+    },
     state::AccessOperation,
 };
 
@@ -236,7 +238,7 @@ fn procedure(
         Action::AllowSharing(name) => access(name, AccessOperation::AllowSharing)?,
         Action::ProhibitSharing(name) => access(name, AccessOperation::ProhibitSharing)?,
         Action::UserUnlock(it) => {
-            let procedure = Manage::allow_user_unlock(&vm(&it.vm)?, it.allowed);
+            let procedure = AllowUserUnlock::new(&vm(&it.vm)?, it.allowed);
             (format!("user unlock of VM {}", it.vm), Box::new(procedure))
         }
         Action::ApplyResources(_) if profile == Profile::Draft => {

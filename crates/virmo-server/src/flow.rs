@@ -26,12 +26,14 @@ pub(crate) enum Stage {
     /// Have this interior node: add it, unless it is there; as the root of an object with this
     /// identifier.
     Make(Uri, Option<&'static str>),
-    /// The same, where the device may make it itself: what follows tells.
+    /// The same, where 405 says that the device makes it itself.
     Try(Uri, Option<&'static str>),
     /// Have these values: each is added or replaced, whatever the device allows.
     Write(Vec<Write>),
     /// Execute this node to its final outcome; where that stays unknown, reading `check` tells.
     Run { node: Uri, check: Uri },
+    /// The same of an Exec that is under way already: an earlier run of the server sent it.
+    Join { node: Uri, check: Uri },
 }
 
 /// A value that is to be had.
@@ -277,6 +279,17 @@ impl Flow {
                 self.round.send([add])
             }
             Stage::Write(writes) => self.round.send(writes.iter().map(Write::command)),
+            Stage::Join { node, check } => {
+                let mut execution = Execution::new(node.to_string(), correlators.next());
+                execution.status(StatusCode::ACCEPTED);
+                self.run = Some(Run {
+                    phase: Phase::Waiting,
+                    ..Run::new(execution)
+                });
+                let (node, check) = (node.clone(), check.clone());
+                self.stage = Some(Stage::Run { node, check });
+                return Some(Step::Wait);
+            }
             Stage::Run { node, .. } => {
                 let correlator = correlators.next();
                 let node = node.to_string();
@@ -316,9 +329,10 @@ impl Flow {
             return Some(self.round.send_again());
         }
         match stage {
-            Stage::Make(..) => {
-                let there = |reply: &&Reply| {
-                    reply.is_success() || reply.status() == Some(StatusCode::ALREADY_EXISTS)
+            Stage::Make(..) | Stage::Try(..) => {
+                let there = |reply: &&Reply| match reply.status() {
+                    Some(StatusCode::COMMAND_NOT_ALLOWED) => matches!(stage, Stage::Try(..)),
+                    code => reply.is_success() || code == Some(StatusCode::ALREADY_EXISTS),
                 };
                 let failed = replies.iter().find(|reply| !there(reply))?;
                 Some(Step::Done(failure(failed)))
@@ -333,7 +347,7 @@ impl Flow {
                 }
                 self.begin(Stage::Write(left), correlators)
             }
-            Stage::Read(_) | Stage::Try(..) | Stage::Run { .. } => None,
+            Stage::Read(_) | Stage::Run { .. } | Stage::Join { .. } => None,
         }
     }
 

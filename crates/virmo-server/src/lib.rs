@@ -22,6 +22,7 @@
 //! | create a machine, 10.2 | [`CreateVm`] |
 //! | suspend, resume, power on and off, delete, 10.3; delete an image | [`Operate`] |
 //! | lock, unlock, switch peripherals, update the firmware of a machine, 11.2.1 | [`Manage`] |
+//! | say whether the user may unlock a machine, in the draft | [`AllowUserUnlock`] |
 //! | share out the device's resources | [`ApplyResources`] |
 //! | ask the user of a machine, 11.2.2 | [`AskVmUser`] |
 //! | read everything | [`TakeSnapshot`] |
@@ -59,6 +60,7 @@ mod operate;
 mod read;
 mod resources;
 mod snapshot;
+mod unlock;
 
 pub use ask::AskVmUser;
 pub use create::{CreateVm, CreatedVm, ImageSource};
@@ -68,4 +70,5 @@ pub use mounts::{ImageReady, Mounts};
 pub use operate::Operate;
 pub use resources::ApplyResources;
 pub use snapshot::{ImageSnapshot, Snapshot, TakeSnapshot, VmSnapshot};
+pub use unlock::AllowUserUnlock;
 pub use virmo_nodes::Profile;

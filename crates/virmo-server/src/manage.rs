@@ -1,26 +1,24 @@
-use std::collections::VecDeque;
-
-use omadm_core::{Format, StatusCode};
-use omadm_session::{Reply, Report, request::Leaf};
+use omadm_core::StatusCode;
+use omadm_session::{Reply, Report};
 use omadm_tree::{Uri, UriError};
-use virmo_nodes::{Profile, VmNode};
+use virmo_nodes::VmNode;
 
-use crate::{
-    flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
-    mounts::place,
-};
+use crate::flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure};
 
 /// Has an object in a machine's own device management tree do something. [VirMO §11.2.1]
 ///
-/// 1. Add `DMTree` and the object; that it is there already, or that the device makes it itself,
-///    does not matter.
-/// 2. Set what the operation needs.
-/// 3. Exec the operation, and wait for its end: the Status, or after 202 the alert. Each further
+/// 1. Read State of the machine, for the Add of a `DMTree` could make one that is not there, and what
+///    the operation changes: what is as asked for already is left alone, what is under way is waited
+///    for.
+/// 2. Add `DMTree` and the object, unless it is there; that the device makes it itself does not
+///    matter.
+/// 3. Set what the operation needs.
+/// 4. Exec the operation, and wait for its end: the Status, or after 202 the alert. Each further
 ///    session that brings none reads what the operation changes.
-/// 4. Read that, which has to be as asked for.
+/// 5. Read that, which has to be as asked for.
 ///
-/// The objects are at `DMTree/LAWMO`, `DMTree/DCMO/<capability>`, `DMTree/FUMO` and `DMTree/SCOMO`.
-/// The report's status is that of the Exec.
+/// The objects are at `DMTree/LAWMO`, `DMTree/DCMO/<capability>` and `DMTree/FUMO`. The report's
+/// status is that of the Exec; 200 where none was needed.
 ///
 /// ```
 /// use virmo_server::{Manage, Mounts};
@@ -32,12 +30,26 @@ use crate::{
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Manage {
-    stages: VecDeque<Stage>,
-    /// What the operation changes, and what that says.
-    check: Option<Check>,
-    reading: bool,
+    vm: Uri,
+    /// What is to be there: nodes, each the root of an object with this identifier.
+    objects: Vec<(Uri, Option<&'static str>)>,
+    write: Option<(Uri, String)>,
+    node: Uri,
+    check: Check,
+    phase: Phase,
     value: Option<String>,
     flow: Flow,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Look,
+    Looked,
+    /// So many of the objects were seen to.
+    Make(usize),
+    Run,
+    Read,
+    Report,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -128,49 +140,24 @@ impl Manage {
             failed: &["20", "70", "80"],
         };
         let node = below(&object, &["DownloadAndUpdate"]);
-        let url = Write::required(below(&node, &["PkgURL"]), url);
+        let url = (below(&node, &["PkgURL"]), url.to_owned());
         Self::new(vm, vec![(object, Some(FUMO))], Some(url), node, check)
-    }
-
-    /// Says whether the user of the machine at this address may unlock it, on a device of the
-    /// [draft](Profile::Draft).
-    #[must_use]
-    pub fn allow_user_unlock(vm: &Uri, allowed: bool) -> Self {
-        let leaf = Leaf::new(Format::Bool, allowed.to_string());
-        let write = Write::required(place(Profile::Draft, vm, VmNode::UserUnlock), leaf);
-        Self {
-            stages: VecDeque::from([Stage::Write(vec![write])]),
-            check: None,
-            reading: false,
-            value: None,
-            flow: Flow::default(),
-        }
     }
 
     fn new(
         vm: Uri,
         objects: Vec<(Uri, Option<&'static str>)>,
-        write: Option<Write>,
+        write: Option<(Uri, String)>,
         node: Uri,
         check: Check,
     ) -> Self {
-        let mut stages = VecDeque::from([Stage::Make(VmNode::DmTree.of(&vm), None)]);
-        stages.extend(
-            objects
-                .into_iter()
-                .map(|(node, moid)| Stage::Try(node, moid)),
-        );
-        stages.extend(write.map(|write| Stage::Write(vec![write])));
-        let leaf = check.leaf.clone();
-        stages.push_back(Stage::Run {
-            node,
-            check: leaf.clone(),
-        });
-        stages.push_back(Stage::Read(vec![leaf]));
         Self {
-            stages,
-            check: Some(check),
-            reading: false,
+            vm,
+            objects,
+            write,
+            node,
+            check,
+            phase: Phase::Look,
             value: None,
             flow: Flow::default(),
         }
@@ -183,18 +170,68 @@ impl Manage {
     }
 }
 
-impl Script for Manage {
-    fn next(&mut self, done: Done<'_>) -> Next {
-        if let Some(stage) = self.stages.pop_front() {
-            self.reading = matches!(stage, Stage::Read(_));
-            return Next::Stage(stage);
+impl Manage {
+    fn run(&self) -> Stage {
+        Stage::Run {
+            node: self.node.clone(),
+            check: self.check.leaf.clone(),
         }
-        if !self.reading {
-            // What was to be written was.
-            return Next::Report(Report::new(true, Some(StatusCode::OK)));
-        }
-        let [reply] = done.replies else {
+    }
+
+    /// What is left to do after the first look.
+    fn looked(&mut self, done: Done<'_>) -> Next {
+        let [state, leaf, written @ ..] = done.replies else {
             return Next::Report(Report::new(false, done.status));
+        };
+        let missing = |reply: &Reply| {
+            // What a server may not read is as good as not there.
+            let codes = [StatusCode::NOT_FOUND, StatusCode::COMMAND_NOT_ALLOWED];
+            reply.status().is_some_and(|code| codes.contains(&code))
+        };
+        let faulty = |reply: &&Reply| !reply.is_success() && !missing(reply);
+        let faulty = written.iter().chain([leaf]).find(faulty);
+        if let Some(reply) = Some(state).filter(|state| !state.is_success()).or(faulty) {
+            return Next::Report(failure(reply));
+        }
+        let written = written.first().and_then(Reply::text);
+        let is_ours = written == self.write.as_ref().map(|(_, value)| value.as_str());
+        match self.judge(leaf, false) {
+            Judgement::Reached if is_ours => {
+                self.value = leaf.text().map(str::to_owned);
+                let mut report = Report::success(StatusCode::OK);
+                report.value.clone_from(&self.value);
+                Next::Report(report)
+            }
+            Judgement::Busy if is_ours => {
+                self.phase = Phase::Read;
+                Next::Stage(Stage::Join {
+                    node: self.node.clone(),
+                    check: self.check.leaf.clone(),
+                })
+            }
+            _ if leaf.is_success() => self.make(self.objects.len() + 1),
+            _ => self.make(0),
+        }
+    }
+
+    /// The next of what has to be there before the operation.
+    fn make(&mut self, made: usize) -> Next {
+        self.phase = Phase::Make(made + 1);
+        if made == 0 {
+            return Next::Stage(Stage::Make(VmNode::DmTree.of(&self.vm), None));
+        }
+        if let Some((node, moid)) = self.objects.get(made - 1) {
+            return Next::Stage(Stage::Try(node.clone(), *moid));
+        }
+        self.phase = Phase::Run;
+        let write = self.write.iter();
+        let write = write.map(|(node, value)| Write::required(node.clone(), value.as_str()));
+        Next::Stage(Stage::Write(write.collect()))
+    }
+
+    fn report(&mut self, done: Done<'_>) -> Report {
+        let [reply] = done.replies else {
+            return Report::new(false, done.status);
         };
         self.value = reply.text().map(str::to_owned);
         let mut report = Report::new(self.judge(reply, true) == Judgement::Reached, done.status);
@@ -205,18 +242,40 @@ impl Script for Manage {
                 None => failure(reply).detail.unwrap_or_default(),
             });
         }
-        Next::Report(report)
+        report
+    }
+}
+
+impl Script for Manage {
+    fn next(&mut self, done: Done<'_>) -> Next {
+        match self.phase {
+            Phase::Look => {
+                self.phase = Phase::Looked;
+                let state = VmNode::State.of(&self.vm);
+                let mut nodes = vec![state, self.check.leaf.clone()];
+                nodes.extend(self.write.as_ref().map(|(node, _)| node.clone()));
+                Next::Stage(Stage::Read(nodes))
+            }
+            Phase::Looked => self.looked(done),
+            Phase::Make(made) => self.make(made),
+            Phase::Run => {
+                self.phase = Phase::Read;
+                Next::Stage(self.run())
+            }
+            Phase::Read => {
+                self.phase = Phase::Report;
+                Next::Stage(Stage::Read(vec![self.check.leaf.clone()]))
+            }
+            Phase::Report => Next::Report(self.report(done)),
+        }
     }
 
     fn judge(&self, check: &Reply, accepted: bool) -> Judgement {
-        let Some(expected) = &self.check else {
-            return Judgement::Failed;
-        };
         match check.text() {
-            Some(value) if expected.reached.contains(&value) => Judgement::Reached,
-            Some(value) if expected.busy.contains(&value) => Judgement::Busy,
+            Some(value) if self.check.reached.contains(&value) => Judgement::Reached,
+            Some(value) if self.check.busy.contains(&value) => Judgement::Busy,
             // It may have failed earlier.
-            Some(value) if accepted && expected.failed.contains(&value) => Judgement::Failed,
+            Some(value) if accepted && self.check.failed.contains(&value) => Judgement::Failed,
             Some(_) => Judgement::Untouched,
             None => Judgement::Failed,
         }

@@ -59,6 +59,38 @@ get = "./VirMO/v/DMTree"
 expect = 404
 "#;
 
+/// The same in the words of a plan: the procedures of `virmo-server`.
+const STEPS: &str = r#"
+[[step]]
+deliver_image = { node = "i", name = "i", uri = "images/i.img", media_type = "application/octet-stream" }
+[[step]]
+lock = { vm = "v" }
+expect = 404
+[[step]]
+create_vm = { node = "v", image = "i" }
+[[step]]
+lock = { vm = "v" }
+[[step]]
+get = "./VirMO/v/DMTree/LAWMO/State"
+[[step]]
+lock = { vm = "v" }
+[[step]]
+disable_peripheral = { vm = "v", name = "camera" }
+[[step]]
+get = "./VirMO/v/DMTree/DCMO/camera/Enabled"
+[[step]]
+suspend = { vm = "v" }
+[[step]]
+unlock = { vm = "v" }
+[[step]]
+enable_peripheral = { vm = "v", name = "camera" }
+[[step]]
+enable_peripheral = { vm = "v", name = "robot" }
+expect = 406
+[[step]]
+get = "./VirMO/v/DMTree?list=StructData"
+"#;
+
 fn run(folder: &TempDir, plan: &str, encoding: &str) -> Vec<String> {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("plan.toml"), plan).unwrap();
@@ -173,4 +205,35 @@ fn a_vm_is_locked_and_its_camera_taken_away() {
 #[test]
 fn a_vm_is_locked_and_its_camera_taken_away_over_wbxml() {
     goes_through("wbxml");
+}
+
+/// VR-221 to VR-227: a plan locks and switches without a word about the objects that do it, what is
+/// so already stays, and what a VM cannot have is refused with the reason.
+#[test]
+fn a_plan_locks_a_vm_and_switches_its_peripherals() {
+    for encoding in ["xml", "wbxml"] {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("images")).unwrap();
+        fs::write(folder.path().join("images/i.img"), vec![7; 1000]).unwrap();
+        let mut steps = run(&folder, STEPS, encoding);
+        let last = steps.pop();
+        assert_eq!(last.as_deref(), Some("12 true 200 null"));
+        assert_eq!(
+            steps,
+            [
+                "0 true 200 null",
+                "1 true 404 null",
+                "2 true 200 null",
+                "3 true 200 10",
+                "4 true 200 10",
+                "5 true 200 10",
+                "6 true 200 false",
+                "7 true 200 false",
+                "8 true 200 null",
+                "9 true 200 30",
+                "10 true 200 true",
+                "11 true 406 null",
+            ]
+        );
+    }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Device {
     /// What the users of machines answer.
     answer: String,
     faults: Vec<(usize, Fault)>,
+    /// What changes by itself after this session.
+    later: Option<(String, String, u32)>,
     /// What was accepted and is done between two sessions.
     open: Vec<(String, Option<String>)>,
     alerts: Vec<GenericAlert>,
@@ -93,6 +95,7 @@ impl Device {
             keep_new_config: false,
             answer: String::new(),
             faults: Vec::new(),
+            later: None,
             open: Vec::new(),
             alerts: Vec::new(),
             log: Vec::new(),
@@ -137,6 +140,19 @@ impl Device {
         device
     }
 
+    /// With a running machine that is locked.
+    pub(crate) fn with_locked_vm(self, name: &str) -> Self {
+        let mut device = self.with_vm(name, VmState::Running);
+        device.make_object(&format!("./VirMO/{name}/DMTree"));
+        device.set(&format!("./VirMO/{name}/DMTree/LAWMO/State"), "10");
+        device
+    }
+
+    /// A leaf gets this value by itself, so many sessions later.
+    pub(crate) fn settle_later(&mut self, uri: &str, value: &str, sessions: u32) {
+        self.later = Some((uri.to_owned(), value.to_owned(), self.sessions + sessions));
+    }
+
     /// The command of this number, counted from 0 over all sessions, goes wrong.
     pub(crate) fn with_fault(mut self, number: usize, fault: Fault) -> Self {
         self.faults.push((number, fault));
@@ -168,6 +184,10 @@ impl Device {
     pub(crate) fn run(&mut self, procedure: &mut dyn Procedure) -> Report {
         for session in 0..300 {
             self.sessions += 1;
+            let due = |later: &mut (String, String, u32)| later.2 < self.sessions;
+            if let Some((uri, value, _)) = self.later.take_if(due) {
+                self.set(&uri, &value);
+            }
             if session > 0 {
                 procedure.begin_session();
             }
@@ -250,6 +270,10 @@ impl Device {
         let code = match command {
             Command::Get(_) => return self.get(uri),
             Command::Add(_) if !self.has(parent) => StatusCode::NOT_FOUND,
+            Command::Add(_) if uri.ends_with("/DMTree/LAWMO") => StatusCode::COMMAND_NOT_ALLOWED,
+            Command::Add(_) if uri.ends_with("/robot") => {
+                StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED
+            }
             Command::Add(_)
                 if self.has(uri) && (self.strict_add || self.value(uri) != Some("")) =>
             {
@@ -301,8 +325,41 @@ impl Device {
         (StatusCode::OK, vec![item])
     }
 
+    /// Adds a node below the DMTree of a machine.
+    fn make_object(&mut self, base: &str) {
+        let (vm, object) = base.split_once("/DMTree").unwrap();
+        self.nodes.insert(base.to_owned(), None);
+        let leaves: &[(&str, &str)] = match object {
+            "" => &[
+                ("LAWMO/State", "30"),
+                ("LAWMO/Operations/FullyLock", ""),
+                ("LAWMO/Operations/UnLock", ""),
+            ],
+            "/DCMO/camera" => &[
+                ("DCMO/camera/Enabled", "true"),
+                ("DCMO/camera/Operations/Enable", ""),
+                ("DCMO/camera/Operations/Disable", ""),
+            ],
+            "/FUMO" => &[
+                ("FUMO/State", "10"),
+                ("FUMO/DownloadAndUpdate", ""),
+                ("FUMO/DownloadAndUpdate/PkgURL", ""),
+            ],
+            _ => &[],
+        };
+        for (leaf, value) in leaves {
+            self.set(&format!("{vm}/DMTree/{leaf}"), value);
+        }
+        if object.is_empty() {
+            self.nodes.insert(format!("{base}/LAWMO"), None);
+        }
+    }
+
     /// Adds a machine or an image.
     fn make(&mut self, base: &str) {
+        if base.contains("/DMTree") {
+            return self.make_object(base);
+        }
         self.nodes.insert(base.to_owned(), None);
         self.nodes.insert(format!("{base}/Operations"), None);
         let owned: &[(&str, &str)] = if base.starts_with("./VirMO/") {
@@ -357,6 +414,9 @@ impl Device {
         if uri == "./VirMO/Operations/ApplyChanges" {
             return None;
         }
+        if uri.contains("/DMTree/") {
+            return (!self.has(uri)).then_some(StatusCode::NOT_FOUND);
+        }
         let (base, _) = uri.split_once("/Operations/").unwrap();
         if !self.has(base) {
             return Some(StatusCode::NOT_FOUND);
@@ -397,6 +457,18 @@ impl Device {
                 }
                 self.set(&node.replace("NewConfig", "CurrentConfig"), &value);
             }
+            return StatusCode::OK;
+        }
+        if let Some((object, operation)) = uri.split_once("/DMTree/") {
+            let (leaf, value) = match operation.rsplit('/').next().unwrap() {
+                "FullyLock" => ("LAWMO/State", "10"),
+                "UnLock" => ("LAWMO/State", "30"),
+                "Enable" => ("DCMO/camera/Enabled", "true"),
+                "Disable" => ("DCMO/camera/Enabled", "false"),
+                "DownloadAndUpdate" => ("FUMO/State", "100"),
+                other => panic!("{other}"),
+            };
+            self.set(&format!("{object}/DMTree/{leaf}"), value);
             return StatusCode::OK;
         }
         let (base, operation) = uri.split_once("/Operations/").unwrap();

@@ -14,7 +14,7 @@ use omadm_session::Procedure;
 use omadm_tree::Uri;
 use virmo_params::{Bytes, DeviceResources, Percent, ResourceConfig};
 use virmo_server::{
-    ApplyResources, AskVmUser, CreateVm, DeliverImage, Mounts, Operate, TakeSnapshot,
+    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate, TakeSnapshot,
 };
 use virmo_state::{ImageState, VmState};
 
@@ -65,11 +65,31 @@ fn ask(interaction: Interaction) -> AskVmUser {
     AskVmUser::new(vm("v"), UserInteraction::new(interaction, "Add it?"))
 }
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 14] = [
     (
         "ask",
         || Box::new(ask(Interaction::Confirm)),
         |style| Device::new(style).with_user("v", YES),
+    ),
+    (
+        "lock",
+        || Box::new(Manage::lock(vm("v"))),
+        |style| Device::new(style).with_vm("v", VmState::Running),
+    ),
+    (
+        "unlock",
+        || Box::new(Manage::unlock(vm("v"))),
+        |style| Device::new(style).with_locked_vm("v"),
+    ),
+    (
+        "disable",
+        || Box::new(Manage::disable(vm("v"), "camera").unwrap()),
+        |style| Device::new(style).with_vm("v", VmState::Suspended),
+    ),
+    (
+        "update firmware",
+        || Box::new(Manage::update_firmware(vm("v"), "https://fw.example/2")),
+        |style| Device::new(style).with_vm("v", VmState::PoweredOff),
     ),
     ("deliver", || Box::new(deliver()), Device::new),
     (
@@ -775,4 +795,67 @@ fn a_user_who_takes_long_is_waited_for() {
     let report = device.run(&mut ask(Interaction::Confirm));
     assert!(report.ok, "{report:?}");
     assert_eq!(device.executed, 1);
+}
+
+/// What is so already is left alone, what a machine cannot have is refused with the reason, and one
+/// that is not there does not come of it.
+#[test]
+fn a_machine_is_managed_only_where_that_is_needed() {
+    let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+    let mut lock = Manage::lock(vm("v"));
+    assert!(device.run(&mut lock).ok);
+    assert_eq!(lock.value(), Some("10"));
+    assert_eq!(
+        device.log,
+        [
+            "Get ./VirMO/v/State",
+            "Get ./VirMO/v/DMTree/LAWMO/State",
+            "Add ./VirMO/v/DMTree",
+            "Add ./VirMO/v/DMTree/LAWMO",
+            "Exec ./VirMO/v/DMTree/LAWMO/Operations/FullyLock",
+            "Get ./VirMO/v/DMTree/LAWMO/State",
+        ]
+    );
+    device.log.clear();
+    let mut lock = Manage::lock(vm("v"));
+    let report = device.run(&mut lock);
+    assert_eq!((report.ok, report.status), (true, Some(StatusCode::OK)));
+    assert_eq!(
+        (report.value.as_deref(), lock.value()),
+        (Some("10"), Some("10"))
+    );
+    assert_eq!((device.log.len(), device.executed), (2, 1));
+
+    device.log.clear();
+    let mut robot = Manage::enable(vm("v"), "robot").unwrap();
+    let report = device.run(&mut robot);
+    assert_eq!((report.ok, report.status), (false, Some(406.into())));
+    assert!(!device.log.iter().any(|command| command.starts_with("Exec")));
+
+    let report = device.run(&mut Manage::lock(vm("w")));
+    assert_eq!((report.ok, report.status), (false, Some(404.into())));
+    assert!(!device.has("./VirMO/w"));
+}
+
+/// An update is one of its package: the same is not made twice, what goes on is waited for, and one
+/// that failed, or another one, is made.
+#[test]
+fn an_update_is_made_once_for_each_package() {
+    let update = |url: &str| Manage::update_firmware(vm("v"), url);
+    for (state, url, executed, sessions) in [
+        ("100", "u", 0, 1),
+        ("100", "other", 1, 1),
+        ("60", "u", 0, 3),
+        ("80", "u", 1, 1),
+    ] {
+        let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+        assert!(device.run(&mut update("u")).ok);
+        (device.executed, device.sessions) = (0, 0);
+        device.set("./VirMO/v/DMTree/FUMO/State", state);
+        device.settle_later("./VirMO/v/DMTree/FUMO/State", "100", 2);
+        let report = device.run(&mut update(url));
+        assert!(report.ok, "{state} {url}: {report:?}");
+        let seen = (device.executed, device.sessions);
+        assert_eq!(seen, (executed, sessions), "{state} {url}");
+    }
 }
