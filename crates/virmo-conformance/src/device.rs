@@ -8,7 +8,7 @@ use crate::Failed;
 mod draft;
 mod images;
 mod interaction;
-mod life;
+pub(crate) mod life;
 mod listen;
 mod management;
 mod nodes;
@@ -26,9 +26,12 @@ pub(crate) use images::{
 };
 pub(crate) use interaction::{A_USER_IS_ASKED, NODES_OF_INTERACTION};
 pub(crate) use life::A_VM_LIVES;
-pub(crate) use management::{A_VM_IS_LOCKED, NODES_OF_A_MANAGED_VM, PERIPHERALS_ARE_MANAGED};
+pub(crate) use management::{
+    A_GUEST_FOLLOWS, A_VM_IS_LOCKED, NODES_OF_A_MANAGED_VM, PERIPHERALS_ARE_MANAGED,
+};
 pub(crate) use nodes::NODES_ARE_AS_PRINTED;
-pub(crate) use ours::DEVICE_ID;
+pub(crate) use ours::{DEVICE_ID, Road, builder};
+pub(crate) use wire::Wire;
 pub use {listen::ForeignDevice, ours::OurDevice};
 pub(crate) use {
     resources::{
@@ -128,6 +131,12 @@ pub trait Inside {
 
     /// Whether a file the device named is there.
     fn has_file(&mut self, path: &str) -> bool;
+
+    /// The value of a node in the tree of what runs in a VM; none if it is not there.
+    ///
+    /// # Errors
+    /// If nothing runs there.
+    fn in_guest(&mut self, vm: &VmId, node: &str) -> Result<Option<String>, Failed>;
 
     /// What users were asked so far: of which VM, or none for that of the device, and the text.
     fn asked(&mut self) -> Vec<(Option<VmId>, String)>;

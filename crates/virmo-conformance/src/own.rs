@@ -7,6 +7,13 @@ use crate::{
     scenario::{Done, scenarios},
 };
 
+mod guests;
+
+pub(crate) use guests::{
+    A_CLIENT_IN_A_VM_IS_ONE_MORE_DEVICE, A_GATEWAY_RELATES_TWO_SESSIONS,
+    A_NOTIFICATION_PASSES_A_GATEWAY,
+};
+
 scenarios! {
     Own:
     REGISTERED_OBJECTS = registered_objects;

@@ -15,7 +15,7 @@ scenarios! {
 }
 
 /// An image that is there, and the node and ImgID it has.
-pub(super) fn image(bench: &mut Bench<'_>) -> Result<(String, String), Failed> {
+pub(crate) fn image(bench: &mut Bench<'_>) -> Result<(String, String), Failed> {
     let node = format!("./VMImgMO/{}", bench.name());
     let uri = bench.image_uri(Image::Whole);
     bench.add_node(&node)?;
@@ -39,7 +39,7 @@ pub(super) fn image(bench: &mut Bench<'_>) -> Result<(String, String), Failed> {
 }
 
 /// A VM that is not created, with these CreateParams.
-pub(super) fn vm(bench: &mut Bench<'_>, params: &str) -> Result<String, Failed> {
+pub(crate) fn vm(bench: &mut Bench<'_>, params: &str) -> Result<String, Failed> {
     let node = format!("./VirMO/{}", bench.name());
     bench.add_node(&node)?;
     bench.replace(&format!("{node}/CreateParams"), params)?;

@@ -18,6 +18,7 @@ scenarios! {
     NODES_OF_A_MANAGED_VM = nodes_of_a_managed_vm;
     A_VM_IS_LOCKED = a_vm_is_locked;
     PERIPHERALS_ARE_MANAGED = peripherals_are_managed;
+    A_GUEST_FOLLOWS = a_guest_follows;
 }
 
 const DCMO: &str = "urn:oma:mo:oma-dcmo:1.0";
@@ -175,6 +176,43 @@ fn peripherals_are_managed(bench: &mut Bench<'_>) -> Done {
                     format_args!("after {operation} {of} is without {disabled:?}"),
                 );
             }
+        }
+    }
+    vms.iter().try_for_each(|vm| remove(bench, vm))
+}
+
+/// What no object of the device itself is for goes on to what runs in the VM.
+fn a_guest_follows(bench: &mut Bench<'_>) -> Done {
+    let vms = vms(bench)?;
+    let [vm, other] = &vms;
+    let tree = format!("{vm}/DMTree");
+    let settings = format!("{tree}/Settings");
+    let volume = format!("{settings}/volume");
+    bench.add_node(&tree)?;
+    let added = bench.add_node(&settings)?;
+    if matches!(added, 404..=406) {
+        bench
+            .verdicts
+            .unseen(&["VR-216"], "nothing goes on to a guest");
+        return vms.iter().try_for_each(|vm| remove(bench, vm));
+    }
+    let set = bench.add(&volume, "7")?;
+    let kept = bench.value(&volume)?;
+    bench.check(
+        &["VR-216"],
+        added == 200 && set == 200 && kept.as_deref() == Some("7"),
+        format_args!("Add of a node: {added}, of a leaf: {set}; it is {kept:?}"),
+    );
+    for (of, due) in [(vm, Some("7")), (other, None)] {
+        let id = bench.value(&format!("{of}/VMID"))?.unwrap_or_default();
+        let id: VmId = id.parse().map_err(Failed::new)?;
+        if let Some(inside) = bench.inside() {
+            let found = inside.in_guest(&id, "./Settings/volume")?;
+            bench.check(
+                &["VR-216"],
+                found.as_deref() == due,
+                format_args!("the guest of {of} has {found:?}"),
+            );
         }
     }
     vms.iter().try_for_each(|vm| remove(bench, vm))

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use omadm_gateway::{EndDevices, Gateway};
 use tempfile::TempDir;
 use virmo::{
     Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
@@ -46,6 +47,7 @@ pub struct OurDevice {
     hypervisor: Option<Box<WrapHypervisor>>,
     server: Option<String>,
     http_images: bool,
+    gateway: Option<Arc<dyn EndDevices>>,
     profile: Profile,
     person: Arc<Person>,
     running: Option<Running>,
@@ -83,6 +85,20 @@ impl OurDevice {
         self
     }
 
+    /// With a gateway at `./Gateway` to what lies behind it.
+    pub(crate) fn with_gateway(mut self, behind: Arc<dyn EndDevices>) -> Self {
+        self.gateway = Some(behind);
+        self
+    }
+
+    /// The bootstrap document in the machine of a VM.
+    pub(crate) fn bootstrap_of(&mut self, vm: &str) -> Result<Vec<u8>, Failed> {
+        let folder = self.running()?.folder.as_ref();
+        let folder = folder.ok_or_else(|| Failed::new("the device has no folder"))?;
+        let machine = folder.path().join("machines/machines").join(vm);
+        fs::read(machine.join("bootstrap")).map_err(Failed::new)
+    }
+
     fn running(&mut self) -> Result<&mut Running, Failed> {
         let gone = || Failed::new("the device is off");
         self.running.as_mut().ok_or_else(gone)
@@ -106,7 +122,11 @@ impl OurDevice {
         };
         let (wire, outgoing) = Wire::new(Duration::from_secs(60));
         let url = self.server.as_deref().unwrap_or("http://dm.example/dm");
-        let mut builder = builder(hypervisor, url, encoding)?;
+        let mut builder = builder(hypervisor, config(url, encoding)?, DEVICE_ID);
+        if let Some(behind) = &self.gateway {
+            let root = "./Gateway".parse().map_err(Failed::new)?;
+            builder = builder.object(Box::new(Gateway::new(root, Arc::clone(behind))));
+        }
         if !self.http_images {
             builder = builder.fetch(Arc::new(Shelf));
         }
@@ -116,7 +136,7 @@ impl OurDevice {
             .profile(self.profile)
             .user_interface(Arc::clone(&self.person) as _)
             .vm_user_interface(Arc::clone(&self.person) as _)
-            .transport(Arc::new(Road(Mutex::new(outgoing))));
+            .transport(Arc::new(Road::new(outgoing)));
         let mut device = builder.build().map_err(Failed::new)?;
         let (handle, users) = (device.handle(), device.users());
         let thread = thread::Builder::new()
@@ -140,12 +160,23 @@ impl OurDevice {
     }
 }
 
-/// A device on this hypervisor.
-fn builder(
+/// A device with this identifier on this hypervisor.
+pub(crate) fn builder(
     hypervisor: Arc<dyn Hypervisor>,
-    url: &str,
-    encoding: Encoding,
-) -> Result<DeviceBuilder, Failed> {
+    config: Config,
+    dev_id: &str,
+) -> DeviceBuilder {
+    let info = DevInfo {
+        dev_id: dev_id.to_owned(),
+        man: "Example".to_owned(),
+        model: "One".to_owned(),
+        dmv: "1.0".to_owned(),
+        lang: "en".to_owned(),
+    };
+    Runtime::builder(hypervisor, config, info)
+}
+
+fn config(url: &str, encoding: Encoding) -> Result<Config, Failed> {
     let server = "dm.example".parse().map_err(Failed::new)?;
     let mut config = Config::new(server, url);
     config.encoding = encoding;
@@ -153,14 +184,7 @@ fn builder(
     config.transport_window = Duration::from_secs(600);
     config.alert_retry.first = Duration::from_millis(1);
     config.alert_retry.cap = Duration::from_millis(1);
-    let info = DevInfo {
-        dev_id: DEVICE_ID.to_owned(),
-        man: "Example".to_owned(),
-        model: "One".to_owned(),
-        dmv: "1.0".to_owned(),
-        lang: "en".to_owned(),
-    };
-    Ok(Runtime::builder(hypervisor, config, info))
+    Ok(config)
 }
 
 impl Device for OurDevice {
@@ -226,6 +250,16 @@ impl Inside for OurDevice {
         fs::metadata(Path::new(path)).is_ok_and(|file| file.is_file())
     }
 
+    fn in_guest(&mut self, vm: &VmId, node: &str) -> Result<Option<String>, Failed> {
+        let node = node.parse().map_err(Failed::new)?;
+        let simulator = &self.running()?.simulator;
+        let value = simulator.guest(vm, |guest| {
+            let value = guest.value(&node)?;
+            value.text().map(str::to_owned)
+        });
+        value.map_err(Failed::new)
+    }
+
     fn asked(&mut self) -> Vec<(Option<VmId>, String)> {
         self.person.asked().clone()
     }
@@ -285,7 +319,13 @@ impl Drop for Running {
 }
 
 /// The way of a device to the bench.
-struct Road(Mutex<Sender<Exchange>>);
+pub(crate) struct Road(Mutex<Sender<Exchange>>);
+
+impl Road {
+    pub(crate) const fn new(outgoing: Sender<Exchange>) -> Self {
+        Self(Mutex::new(outgoing))
+    }
+}
 
 impl Transport for Road {
     fn exchange(&self, request: &Request, _: &Cancel) -> Result<Reply, ExchangeError> {

@@ -43,6 +43,11 @@ impl Wire {
         Ok(message)
     }
 
+    /// Lets the exchange that is open fail.
+    pub(crate) fn drop_call(&mut self) {
+        self.open = None;
+    }
+
     pub(crate) fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
         let exchange = self.open.take();
         exchange

@@ -1,27 +1,28 @@
 //! Seed 002, clause 11: managing what is in a VM.
 
-use crate::{Proof, device, server};
+use super::places;
+use crate::{Proof, device, own, server};
 
 rows! {
     Approved:
     "VR-201" Stmt "B" "11" "a VM is managed as a device of its own" by by!(device::A_VM_IS_LOCKED);
     "VR-202" Stmt "B" "11" "by FUMO, SCOMO, LAWMO, DCMO" by Proof::None;
     "VR-203" Stmt "B" "11" "with a DM client in the VM, or without" by Proof::Information;
-    "VR-204" Stmt "B" "11.1" "with a client inside: straight, or through a gateway" by Proof::None;
-    "VR-205" Stmt "B" "11.1.1" "straight: the VM is one more device" by Proof::None;
+    "VR-204" Stmt "B" "11.1" "with a client inside: straight, or through a gateway" by by!(own::A_CLIENT_IN_A_VM_IS_ONE_MORE_DEVICE, own::A_GATEWAY_RELATES_TWO_SESSIONS);
+    "VR-205" Stmt "B" "11.1.1" "straight: the VM is one more device" by by!(own::A_CLIENT_IN_A_VM_IS_ONE_MORE_DEVICE);
     "VR-206" Stmt "B" "11.1.1" "a VM without management needs no client" by by!(device::A_VM_LIVES);
     "VR-207" Stmt "B" "11.1.1" "straight works for both types of hypervisor" by Proof::Information;
-    "VR-208" Stmt "B" "11.1.2" "through a gateway, where there is no straight way" by Proof::None;
-    "VR-209" Stmt "B" "11.1.2" "transparent and proxy mode" by Proof::None;
+    "VR-208" Stmt "B" "11.1.2" "through a gateway, where there is no straight way" by by!(own::A_GATEWAY_RELATES_TWO_SESSIONS);
+    "VR-209" Stmt "B" "11.1.2" "transparent and proxy mode" by by!(own::A_NOTIFICATION_PASSES_A_GATEWAY, own::A_GATEWAY_RELATES_TWO_SESSIONS);
     "VR-210" Stmt "B" "11.1.2"
-        "transparent: the notification reaches the client in the VM" by Proof::None;
-    "VR-211" Stmt "B" "11.1.2" "proxy: two sessions, one for the other" by Proof::None;
-    "VR-212" Stmt "B" "11.1.2" "proxy: the identifier may be a local one" by Proof::None;
+        "transparent: the notification reaches the client in the VM" by by!(own::A_NOTIFICATION_PASSES_A_GATEWAY);
+    "VR-211" Stmt "B" "11.1.2" "proxy: two sessions, one for the other" by by!(own::A_GATEWAY_RELATES_TWO_SESSIONS);
+    "VR-212" Stmt "B" "11.1.2" "proxy: the identifier may be a local one" by by!(own::A_GATEWAY_RELATES_TWO_SESSIONS);
     "VR-213" Stmt "B" "11.1.3"
-        "a client in a VM is bootstrapped, in any of four ways" by Proof::None;
-    "VR-214" Stmt "B" "11.1.3" "the bootstrap may be in the image" by Proof::None;
+        "a client in a VM is bootstrapped, in any of four ways" by by!(own::A_CLIENT_IN_A_VM_IS_ONE_MORE_DEVICE);
+    "VR-214" Stmt "B" "11.1.3" "the bootstrap may be in the image" by Proof::Document(&places::OWN_CLIENT);
     "VR-215" Stmt "B" "11.2" "one DM client manages the VMs" by by!(device::A_VM_IS_LOCKED);
-    "VR-216" Stmt "C" "11.2" "the client passes commands on to the VM" by Proof::None;
+    "VR-216" Stmt "C" "11.2" "the client passes commands on to the VM" by by!(device::A_GUEST_FOLLOWS);
     "VR-217" Must "C" "11.2"
         "the tree of each VM is kept below DMTree" by by!(device::A_VM_IS_LOCKED);
     "VR-218" Stmt "C" "11.2" "DMTree is the place of one VM's tree" by by!(device::A_VM_IS_LOCKED);

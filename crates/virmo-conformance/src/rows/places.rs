@@ -17,3 +17,9 @@ pub(super) static NETWORK: Place = Place {
     heading: "### Network",
     text: include_str!("../../../../docs/hypervisors.md"),
 };
+
+pub(super) static OWN_CLIENT: Place = Place {
+    file: "docs/embedding-device.md",
+    heading: "## A DM client in a guest",
+    text: include_str!("../../../../docs/embedding-device.md"),
+};

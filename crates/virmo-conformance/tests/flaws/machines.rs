@@ -1,16 +1,20 @@
 //! Devices whose machines do not do what they are told.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use virmo::{
     Hypervisor, Simulator, VmId, VmSpec,
     hypervisor::{
-        Capabilities, Erase, HypervisorError, HypervisorErrorKind, InputLock, Listed, MachineState,
-        Observed, Outcome, PowerOff, Prepared,
+        Capabilities, Erase, GuestChannel, HypervisorError, HypervisorErrorKind, InputLock, Listed,
+        MachineState, Observed, Outcome, PowerOff, Prepared,
     },
     params::ResourceConfig,
 };
 use virmo_conformance::OurDevice;
+use virmo_guest::{MemoryGuest, Responder};
 
 /// What a hypervisor does wrong.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,8 @@ enum Wrong {
     Undo,
     /// Nobody can be kept out.
     Lock,
+    /// What a guest is told gets to another.
+    Guest,
 }
 
 pub(crate) struct Flaw {
@@ -85,6 +91,12 @@ pub(crate) static FLAWS: &[Flaw] = &[
         rows: &["DR-004", "DR-020", "DR-022"],
         wrong: Wrong::Lock,
     },
+    Flaw {
+        name: "what a guest is told gets to another",
+        scenarios: &["a_guest_follows"],
+        rows: &["VR-216"],
+        wrong: Wrong::Guest,
+    },
 ];
 
 pub(crate) fn device(flaw: &'static Flaw) -> OurDevice {
@@ -92,6 +104,7 @@ pub(crate) fn device(flaw: &'static Flaw) -> OurDevice {
         Arc::new(Machines {
             simulator,
             wrong: flaw.wrong,
+            another: Mutex::new(Responder::new(MemoryGuest::new())),
         })
     })
 }
@@ -99,6 +112,24 @@ pub(crate) fn device(flaw: &'static Flaw) -> OurDevice {
 struct Machines {
     simulator: Arc<Simulator>,
     wrong: Wrong,
+    another: Mutex<Responder<MemoryGuest>>,
+}
+
+impl GuestChannel for Machines {
+    fn exchange(
+        &self,
+        id: &VmId,
+        message: &[u8],
+        within: Duration,
+        max_reply: usize,
+    ) -> Result<Vec<u8>, HypervisorError> {
+        match self.simulator.guest_channel() {
+            Some(channel) if self.wrong != Wrong::Guest => {
+                channel.exchange(id, message, within, max_reply)
+            }
+            _ => Ok(self.another.lock().unwrap().answer(message)),
+        }
+    }
 }
 
 impl Hypervisor for Machines {
@@ -164,6 +195,10 @@ impl Hypervisor for Machines {
             Wrong::Delete => Ok(Outcome::Done),
             _ => self.simulator.delete(id, erase),
         }
+    }
+
+    fn guest_channel(&self) -> Option<&dyn GuestChannel> {
+        Some(self)
     }
 
     fn input_lock(&self) -> Option<&dyn InputLock> {
