@@ -349,6 +349,12 @@ impl Books {
         self.alerts.queued(queued);
     }
 
+    /// Whether one more job may be open for a command.
+    fn has_room(&self) -> bool {
+        let counted = self.jobs.values().filter(|job| !job.background);
+        counted.count() < self.max_jobs
+    }
+
     fn hand_out(&mut self, job: Job, now: Now) {
         let deadline = job.time_limit.map(|limit| now.mono.saturating_add(limit));
         let open = OpenJob {
@@ -420,8 +426,7 @@ impl<'d> Unit<'d> {
 
     /// Has a node executed.
     pub(crate) fn exec(&mut self, request: &ExecRequest<'_>) -> Result<Executed, Failure> {
-        let counted = self.books.jobs.values().filter(|job| !job.background);
-        if counted.count() >= self.books.max_jobs {
+        if !self.books.has_room() {
             return Err(Failure::Busy);
         }
         let (tree, effects) = (&mut self.tree, &mut self.effects);
@@ -487,8 +492,7 @@ impl<'d> Unit<'d> {
         } = self;
         tree.rollback();
         books.next_job = effects.next_job();
-        let room = books.jobs.len() < books.max_jobs;
-        let Some(job) = put_off.filter(|_| room) else {
+        let Some(job) = put_off.filter(|_| books.has_room()) else {
             registry.rolled_back();
             return Err(Failure::Busy);
         };

@@ -98,6 +98,9 @@ impl ManagementObject for House {
                     .put_off("attic", "ask", Box::new(move || Box::new(status)));
                 job.time_limit = Some(60 * SECOND);
             }
+        } else if change.uri.name() == Some("watch") {
+            let job = cx.effects.job("watch", "watch", Box::new(|| Box::new(())));
+            job.background = true;
         } else if change.kind == ChangeKind::Added && change.uri.depth() == 3 {
             Self::mount(&change.uri, cx);
         }
@@ -478,6 +481,26 @@ fn no_change_waits_for_a_job_beyond_those_that_may_be_open() {
     );
     let timed_out = |event: &Event| matches!(event, Event::JobTimedOut(_));
     assert!(!bench.events.iter().any(timed_out));
+}
+
+/// Whatever waits for news, as a job for each of a thousand guests does, holds up no command.
+#[test]
+fn a_change_waits_beside_any_number_of_jobs_in_the_background() {
+    let mut bench = bench();
+    let watch = || request::replace("./House/Rooms/watch", Leaf::new(Format::Chr, "x"));
+    let commands = vec![add("./House/Rooms/watch", "x"), watch(), watch()];
+    assert_eq!(
+        answers(&mut bench, commands),
+        "Add=200 Replace=200 Replace=200"
+    );
+    assert_eq!(bench.jobs.len(), 3);
+    bench.start();
+    assert_eq!(bench.say([add("./House/Attic/a", "x")]), None);
+    let (job, asked) = bench.jobs.pop_last().unwrap();
+    let end = JobEnd::Finished(asked.run());
+    bench.feed(Input::Completed { job, end }).unwrap();
+    let answer = bench.read().unwrap();
+    assert_eq!(told(&describe(&answer)), "Add=200");
 }
 
 /// What only stands there is nobody's to mount.
