@@ -154,7 +154,8 @@ impl DcmoOperation {
 /// the Correlator of the Exec, and the mark `warning` for a failure.
 ///
 /// What was under way when the device went off is done again at the next start and told by the
-/// alert. What differs from the tree is put into force before a server can look.
+/// alert. So is, at the next Exec, what was answered with 202 and whose end could not be
+/// made durable. What differs from the tree is put into force before a server can look.
 ///
 /// ```
 /// # use omadm_objects::{Capability, Failure, Switch};
@@ -366,7 +367,13 @@ impl Dcmo {
         work(move || switch.switch(&name, operation.enables(), notify))
     }
 
-    /// Does again what the last run left open.
+    /// Does again what was left open.
+    fn take_up(&mut self, cx: &mut Context<'_, '_>) {
+        for report in self.ledger.take_left(cx) {
+            self.resume(report, cx);
+        }
+    }
+
     fn resume(&mut self, report: Report, cx: &mut Context<'_, '_>) {
         let open = self.operation(&report.uri);
         match open.filter(|(capability, _)| cx.tree.node(capability).is_some()) {
@@ -422,9 +429,7 @@ impl ManagementObject for Dcmo {
         for capability in self.list(cx)? {
             self.restore(&capability, cx);
         }
-        for report in self.ledger.take_left() {
-            self.resume(report, cx);
-        }
+        self.take_up(cx);
         Ok(())
     }
 
@@ -462,6 +467,7 @@ impl ManagementObject for Dcmo {
     }
 
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
+        self.take_up(cx);
         let operation = self.operation(request.uri);
         let idle = operation.filter(|(capability, _)| !self.ledger.is_busy(capability));
         let Some((capability, operation)) = idle else {

@@ -107,7 +107,8 @@ pub enum Updated {
 /// as an `int`, the Correlator of the Exec, and the mark `warning` for a failure.
 ///
 /// What was under way when the device went off goes on at the next start: a download from the last
-/// byte that is safe, an update by asking [`Firmware::update`] once more.
+/// byte that is safe, an update by asking [`Firmware::update`] once more. So does, at
+/// the next Exec, what has ended without its end becoming durable.
 ///
 /// A package over DM is limited by what a value of the tree may hold, one that is downloaded by
 /// [`Policy::max_bytes`](omadm_download::Policy::max_bytes) and the room of the sink.
@@ -300,7 +301,13 @@ impl Fumo {
         Ok(self.set_state(state, cx)?)
     }
 
-    /// Goes on with what the last run left open.
+    /// Goes on with what was left open.
+    fn take_up(&mut self, cx: &mut Context<'_, '_>) {
+        for report in self.ledger.take_left(cx) {
+            self.resume(report, cx);
+        }
+    }
+
     fn resume(&mut self, report: Report, cx: &mut Context<'_, '_>) {
         let begun = match (self.operation(&report.uri), self.state(cx)) {
             (Some(operation), FumoState::DownloadProgressing) => Some(self.download(operation, cx)),
@@ -412,9 +419,7 @@ impl ManagementObject for Fumo {
     }
 
     fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
-        for report in self.ledger.take_left() {
-            self.resume(report, cx);
-        }
+        self.take_up(cx);
         if !self.state(cx).has_package() {
             self.discard(cx);
         }
@@ -450,6 +455,7 @@ impl ManagementObject for Fumo {
     }
 
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
+        self.take_up(cx);
         let before = self.state(cx);
         let operation = self.operation(request.uri);
         let allowed = operation.filter(|operation| before.accepts(*operation));

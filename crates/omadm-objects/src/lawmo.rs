@@ -97,7 +97,8 @@ pub enum Wiped {
 /// Where the object comes and goes, a server cannot delete it while an operation is under way (405).
 ///
 /// What was under way when the device went off is done again at the next start and told by the
-/// alert. The lock itself is put into force again before a server can look.
+/// alert. So is, at the next Exec, what was answered with 202 and whose end could not be
+/// made durable. The lock itself is put into force again before a server can look.
 pub struct Lawmo {
     root: Uri,
     locker: Arc<dyn Locker>,
@@ -286,7 +287,13 @@ impl Lawmo {
         Ok(())
     }
 
-    /// Does again what the last run left open.
+    /// Does again what was left open.
+    fn take_up(&mut self, cx: &mut Context<'_, '_>) {
+        for report in self.ledger.take_left(cx) {
+            self.resume(report, cx);
+        }
+    }
+
     fn resume(&mut self, report: Report, cx: &mut Context<'_, '_>) {
         let operation = self.operation(&report.uri);
         let task = operation
@@ -318,9 +325,7 @@ impl ManagementObject for Lawmo {
             let job = self.ledger.begin(None, &self.root, Task::Restore, work, cx);
             job.before_sessions = true;
         }
-        for report in self.ledger.take_left() {
-            self.resume(report, cx);
-        }
+        self.take_up(cx);
         Ok(())
     }
 
@@ -347,6 +352,7 @@ impl ManagementObject for Lawmo {
     }
 
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
+        self.take_up(cx);
         let operation = self.operation(request.uri);
         let Some(operation) = operation.filter(|_| !self.ledger.is_busy(&self.root)) else {
             return StatusCode::COMMAND_NOT_ALLOWED.into();

@@ -21,7 +21,8 @@ const VERSION: u8 = 1;
 /// The operations of one object under way; `T` says what a job is for.
 ///
 /// A record is there from the Exec until its end is reported. What it says is done again after a
-/// restart: as no Status can follow then, the result goes into an alert.
+/// restart: as no Status can follow then, the result goes into an alert. So is what has ended without
+/// its end becoming durable, as soon as something else is asked for.
 pub(crate) struct Ledger<T> {
     alert_type: &'static str,
     pub(crate) reporting: Reporting,
@@ -29,8 +30,12 @@ pub(crate) struct Ledger<T> {
     /// The lane of all jobs; absent for one for each thing that is worked on.
     pub(crate) job_lane: Option<String>,
     tasks: BTreeMap<JobId, Task<T>>,
-    /// What the last run left open, until the start.
+    /// What is to be taken up: what the last run left open, and whose end did not become durable.
     left: Vec<Report>,
+    /// What the open transaction takes up of it.
+    taken: Vec<Report>,
+    /// What the open transaction ended, if only by its time limit.
+    ended: Vec<(JobId, Report)>,
     /// What the open transaction began.
     begun: Vec<JobId>,
     /// What the open transaction told of 202.
@@ -110,14 +115,23 @@ impl<T: Clone> Ledger<T> {
             job_lane: None,
             tasks: BTreeMap::new(),
             left,
+            taken: Vec::new(),
+            ended: Vec::new(),
             begun: Vec::new(),
             accepted: Vec::new(),
         })
     }
 
-    /// What the last run left open, once.
-    pub(crate) fn take_left(&mut self) -> Vec<Report> {
-        mem::take(&mut self.left)
+    /// What is to be taken up, once. What a Status has told to have failed is not: only a restart
+    /// does it again.
+    pub(crate) fn take_left(&mut self, cx: &mut Context<'_, '_>) -> Vec<Report> {
+        let left = mem::take(&mut self.left);
+        self.taken.extend(left.iter().cloned());
+        let (due, answered): (Vec<_>, Vec<_>) = left.into_iter().partition(|it| it.by_alert);
+        for report in answered {
+            cx.effects.batch.remove(SPACE, report.uri.to_string());
+        }
+        due
     }
 
     /// Whether an operation is under way in a lane.
@@ -184,7 +198,8 @@ impl<T: Clone> Ledger<T> {
             return Err(Refusal(StatusCode::COMMAND_NOT_ALLOWED));
         }
         let here = self.tasks.values().filter(|task| task.lane == *lane);
-        for report in here.filter_map(|task| task.report.as_ref()) {
+        let left = self.left.iter().filter(|it| it.uri.starts_with(lane));
+        for report in here.filter_map(|task| task.report.as_ref()).chain(left) {
             cx.effects.batch.remove(SPACE, report.uri.to_string());
         }
         Ok(())
@@ -202,11 +217,16 @@ impl<T: Clone> Ledger<T> {
     /// A job ended: what it was for, and what is to be reported now. After its time limit it stays
     /// under way until it ends indeed.
     pub(crate) fn end(&mut self, job: JobId, end: &JobEnd) -> Option<(T, Option<Report>)> {
-        if matches!(end, JobEnd::TimedOut) {
+        let (what, report) = if matches!(end, JobEnd::TimedOut) {
             let task = self.tasks.get_mut(&job)?;
-            return Some((task.what.clone(), task.report.take()));
-        }
-        self.tasks.remove(&job).map(|task| (task.what, task.report))
+            (task.what.clone(), task.report.take())
+        } else {
+            let task = self.tasks.remove(&job)?;
+            (task.what, task.report)
+        };
+        self.ended
+            .extend(report.clone().map(|report| (job, report)));
+        Some((what, report))
     }
 
     /// The answer to an Exec, with its alert if it was answered with 202.
@@ -243,13 +263,22 @@ impl<T: Clone> Ledger<T> {
     }
 
     pub(crate) fn committed(&mut self) {
+        self.taken.clear();
+        self.ended.clear();
         self.begun.clear();
         self.accepted.clear();
     }
 
     /// Forgets what the transaction began. A job that ended has ended all the same; its record is
-    /// still there.
+    /// still there, so it is left open, or reported at its late end.
     pub(crate) fn rolled_back(&mut self) {
+        self.left.append(&mut self.taken);
+        for (job, report) in self.ended.drain(..) {
+            match self.tasks.get_mut(&job) {
+                Some(task) => task.report = Some(report),
+                None => self.left.push(report),
+            }
+        }
         for job in self.begun.drain(..) {
             self.tasks.remove(&job);
         }

@@ -50,7 +50,8 @@ pub const ALERT_SCOMO: &str = "urn:oma:at:scomo:1.0:OperationComplete";
 /// Exec. Otherwise the Status is 200 or 500, with the result code in an Item.
 ///
 /// What was under way when the device went off goes on at the next start: a download from the last
-/// byte that is safe, all else by asking the [`Software`] once more.
+/// byte that is safe, all else by asking the [`Software`] once more. So does, at
+/// the next Exec, what has ended without its end becoming durable.
 ///
 /// ```
 /// # use omadm_objects::{Component, Installation, Package, ResultCode, Software};
@@ -342,7 +343,13 @@ impl Scomo {
         node.is_ok_and(|node| matches!(&*text(cx, &below(&node, "Status")), "20" | "30"))
     }
 
-    /// Goes on with what the last run left open.
+    /// Goes on with what was left open.
+    fn take_up(&mut self, cx: &mut Context<'_, '_>) {
+        for report in self.ledger.take_left(cx) {
+            self.resume(report, cx);
+        }
+    }
+
     fn resume(&mut self, report: Report, cx: &mut Context<'_, '_>) {
         let item = self.operation(&report.uri);
         let begun = item.as_ref().and_then(|item| {
@@ -546,9 +553,7 @@ impl ManagementObject for Scomo {
         let root = self.root.clone();
         let job = self.ledger.begin(None, &root, Task::Inventory, work, cx);
         job.before_sessions = true;
-        for report in self.ledger.take_left() {
-            self.resume(report, cx);
-        }
+        self.take_up(cx);
         self.discard_orphans(cx);
         Ok(())
     }
@@ -598,6 +603,7 @@ impl ManagementObject for Scomo {
     }
 
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
+        self.take_up(cx);
         let item = self.operation(request.uri);
         let place = item.as_ref().map(|item| self.place(&item.node));
         let (Some(item), Some(place)) = (item, place) else {

@@ -17,7 +17,8 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::{Batch, Correlator, Format, GenericAlert, Mark, Space};
+use omadm_client::Input;
+use omadm_core::{Batch, Correlator, Format, GenericAlert, JournalErrorKind, Mark, Space};
 use omadm_download::{Cancel, DownloadKey, FetchErrorKind, MemorySink, Sink};
 use omadm_mo::JobEnd;
 use omadm_objects::{Firmware, Fumo, FumoOperation, FumoState, Package, ResultCode, Updated};
@@ -425,6 +426,58 @@ fn a_restart_amid_every_step() {
     }
 }
 
+/// Without a restart it would stay in progress for ever, as no other Exec is accepted then.
+#[test]
+fn an_end_that_cannot_be_made_durable_is_taken_up_by_the_next_exec() {
+    for operation in FumoOperation::ALL {
+        let updates = operation == FumoOperation::DownloadAndUpdate;
+        for done in 0..=usize::from(updates) {
+            let before = match operation {
+                FumoOperation::Update => FumoState::DownloadComplete,
+                _ => FumoState::Idle,
+            };
+            let mut device = Device::reach(before);
+            assert_eq!(device.exec(operation), 202);
+            for _ in 0..done {
+                device.bench.finish_job();
+            }
+            // Nor is it lost if that happens again.
+            for _ in 0..2 {
+                let (job, asked) = device.bench.jobs.pop_first().unwrap();
+                let end = JobEnd::Finished(asked.run());
+                device.bench.journal.fail_once(0, JournalErrorKind::Full);
+                device.bench.feed(Input::Completed { job, end }).unwrap();
+                assert!(device.bench.jobs.is_empty());
+                assert_eq!(alerts(&mut device.bench), []);
+                assert_eq!(device.exec(operation), 405, "it goes on");
+            }
+            device.finish();
+            let after = if operation == FumoOperation::Download {
+                40
+            } else {
+                100
+            };
+            assert_eq!(device.state(), after);
+            assert_eq!(device.told(operation), succeeded());
+            assert!(device.bench.journal.records(SPACE).is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_time_limit_that_cannot_be_made_durable_is_told_at_the_end() {
+    let mut device = Device::reach(FumoState::DownloadComplete);
+    device.exec(FumoOperation::Update);
+    device.bench.journal.fail_once(0, JournalErrorKind::Full);
+    device.bench.advance(Duration::from_secs(6 * 3600));
+    assert_eq!(alerts(&mut device.bench), []);
+    assert_eq!(device.exec(FumoOperation::Update), 405, "it still works");
+    device.finish();
+    assert_eq!(device.state(), 100);
+    assert_eq!(device.told(FumoOperation::Update), succeeded());
+    assert!(device.bench.journal.records(SPACE).is_empty());
+}
+
 #[test]
 fn a_download_goes_on_after_a_restart() {
     let mut device = Device::new().aimed();
@@ -468,10 +521,7 @@ fn a_job_that_is_lost_has_failed() {
         device.exec(operation);
         let (job, _) = device.bench.jobs.pop_first().unwrap();
         let end = JobEnd::Lost;
-        device
-            .bench
-            .feed(omadm_client::Input::Completed { job, end })
-            .unwrap();
+        device.bench.feed(Input::Completed { job, end }).unwrap();
         assert_eq!(device.state(), state);
         assert_eq!(device.told(operation), warned("409"));
     }

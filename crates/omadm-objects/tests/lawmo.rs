@@ -496,6 +496,29 @@ fn an_end_that_cannot_be_made_durable_is_a_failure_until_the_next_start() {
     assert_eq!(said, ("1200".to_owned(), None, None));
 }
 
+/// The server knows that it failed, so what it asks for next counts.
+#[test]
+fn what_a_status_has_told_to_have_failed_is_not_done_after_the_next_exec() {
+    let (mut bench, lock) = new();
+    bench.start();
+    bench.say([exec(LawmoOperation::FullyLock)]);
+    bench.journal.fail_once(0, JournalErrorKind::Full);
+    bench.finish_job();
+    bench.read();
+    bench.say([]);
+    let done = execute(&mut bench, LawmoOperation::PartiallyLock);
+    assert_eq!(done, (200, "1200".into()));
+    assert!(bench.journal.records(SPACE).is_empty());
+    let mut bench = self::bench(&bench.journal, &lock, Reporting::Synchronous);
+    bench.finish_job();
+    assert_eq!(state(&bench), 20);
+    assert_eq!(
+        lock.takes(),
+        ["FullyLocked", "PartiallyLocked", "PartiallyLocked"]
+    );
+    assert_eq!(alerts(&mut bench), []);
+}
+
 #[test]
 fn what_is_not_allowed_is_refused() {
     let int = |text: &str| Leaf::new(Format::Int, text.to_owned());
