@@ -19,6 +19,8 @@ pub use table::DCMO;
 /// The type of the alert that ends an operation which was answered with 202. [DCMO]
 pub const ALERT_DCMO: &str = "urn:oma:at:dcmo:1.0:OperationComplete";
 
+const DENY: &str = "DCMOConfig/DenyUserEnable";
+
 /// What DCMO drives: the capabilities of a device or the peripherals of a VM.
 ///
 /// ```
@@ -52,12 +54,12 @@ pub trait Switch: Send + Sync {
     /// A [`Failure`]; the capability is as before then.
     fn switch(&self, name: &str, enabled: bool, notify_user: bool) -> Result<(), Failure>;
 
-    /// Keeps the user from enabling a capability, or lets them. May block; called whenever the
-    /// server says so, and at every start where it is denied. Does nothing by default: such a device
-    /// goes [without](Dcmo::without) `DCMOConfig/DenyUserEnable`.
+    /// Keeps the user from enabling a capability, or lets them. May block; called when the server
+    /// has said something else than before, and at every start where it is denied. Does nothing by
+    /// default: such a device goes [without](Dcmo::without) `DCMOConfig/DenyUserEnable`.
     ///
     /// # Errors
-    /// A [`Failure`]; it is asked again at the next start.
+    /// A [`Failure`]; it is as before then.
     fn deny_user_enable(&self, name: &str, deny: bool) -> Result<(), Failure> {
         let _ = (name, deny);
         Ok(())
@@ -149,6 +151,9 @@ impl DcmoOperation {
 /// another there is refused with 405; capabilities do not wait for each other. 1450 and 1451 are of
 /// the range for vendors: the sources disagree on 1401 to 1405.
 ///
+/// DenyUserEnable can be written at any time. What the device does not do about it shows in the tree:
+/// the leaf goes back to what it was. At a start it stays, and is asked for again at the next.
+///
 /// The Status is 200 or 500, with the result in an Item. If it takes longer than the engine waits
 /// the Status is 202, and [`ALERT_DCMO`] follows: from the operation, with the result as an `int`,
 /// the Correlator of the Exec, and the mark `warning` for a failure.
@@ -188,6 +193,8 @@ pub struct Dcmo {
 enum Task {
     /// What nobody waits for, and what changes nothing in the tree.
     InForce,
+    /// Keep the user of the capability at an address from enabling it, or let them.
+    Deny(Uri, bool),
     /// Of the capability at an address.
     Operation(Uri, DcmoOperation),
 }
@@ -332,7 +339,7 @@ impl Dcmo {
             return;
         };
         let enabled = is_true(cx, &below(&node, "Enabled"));
-        let deny = is_true(cx, &below(&node, "DCMOConfig/DenyUserEnable"));
+        let deny = is_true(cx, &below(&node, DENY));
         if enabled == offer.enabled && !deny {
             return;
         }
@@ -389,15 +396,51 @@ impl Dcmo {
         }
     }
 
+    /// Has the device do what DenyUserEnable says.
+    fn deny(&mut self, capability: &Uri, cx: &mut Context<'_, '_>) {
+        let deny = is_true(cx, &below(capability, DENY));
+        let switch = Arc::clone(&self.switch);
+        let name = capability.name().unwrap_or_default().to_owned();
+        let work = work(move || switch.deny_user_enable(&name, deny));
+        let task = Task::Deny(capability.clone(), deny);
+        self.ledger.begin(None, capability, task, work, cx);
+    }
+
+    /// Brings the device and DenyUserEnable together.
+    fn denied(
+        &mut self,
+        capability: &Uri,
+        deny: bool,
+        end: Result<(), Failure>,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), TreeError> {
+        let leaf = below(capability, DENY);
+        if cx.tree.node(&leaf).is_none() {
+            return Ok(());
+        }
+        match (end, is_true(cx, &leaf) == deny) {
+            (Ok(()), true) | (Err(_), false) => {}
+            // Another word has come meanwhile.
+            (Ok(()), false) => self.deny(capability, cx),
+            (Err(_), true) => cx.tree.set(cx.schema, &leaf, Value::bool(!deny))?,
+        }
+        Ok(())
+    }
+
     /// Writes what came of a task; its result code.
     fn settle(
-        &self,
+        &mut self,
         task: &Task,
         end: JobEnd,
         cx: &mut Context<'_, '_>,
     ) -> Result<ResultCode, TreeError> {
-        let Task::Operation(capability, operation) = task else {
-            return Ok(ResultCode::SUCCESS);
+        let (capability, operation) = match task {
+            Task::InForce => return Ok(ResultCode::SUCCESS),
+            Task::Deny(capability, deny) => {
+                self.denied(capability, *deny, outcome(end), cx)?;
+                return Ok(ResultCode::SUCCESS);
+            }
+            Task::Operation(capability, operation) => (capability, operation),
         };
         if let Err(failure) = outcome::<()>(end) {
             return Ok(match failure {
@@ -447,13 +490,14 @@ impl ManagementObject for Dcmo {
         let capability = change.uri.parent().and_then(|config| config.parent());
         if let Some(capability) = capability
             && matches!(change.kind, ChangeKind::Replaced { .. })
-            && change.uri == below(&capability, "DCMOConfig/DenyUserEnable")
+            && change.uri == below(&capability, DENY)
         {
-            let (switch, deny) = (Arc::clone(&self.switch), is_true(cx, &change.uri));
-            let name = capability.name().unwrap_or_default().to_owned();
-            let work = work(move || switch.deny_user_enable(&name, deny));
-            self.ledger
-                .begin(None, &capability, Task::InForce, work, cx);
+            // One at a time: its end looks at what the server says by then.
+            let mut tasks = self.ledger.tasks();
+            if !tasks.any(|task| matches!(task, Task::Deny(at, _) if *at == capability)) {
+                drop(tasks);
+                self.deny(&capability, cx);
+            }
         }
         Ok(())
     }

@@ -141,6 +141,11 @@ impl<T: Clone> Ledger<T> {
             .any(|task| task.exec && task.lane == *lane)
     }
 
+    /// What is under way.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &T> {
+        self.tasks.values().map(|task| &task.what)
+    }
+
     /// Begins what an Exec asks for.
     pub(crate) fn exec(
         &mut self,

@@ -217,6 +217,42 @@ fn the_user_is_told_and_denied_if_the_server_says_so() {
     assert_eq!(alerts(&mut bench), []);
 }
 
+#[test]
+fn the_tree_says_what_the_device_denies() {
+    let denied = |bench: &Bench| bench.value("./DCMO/Camera/DCMOConfig/DenyUserEnable");
+    let (mut bench, board) = new();
+    board.will(Err(Failure::Failed));
+    assert_eq!(bench.codes([config("DenyUserEnable", "true")]), [200]);
+    bench.finish_job();
+    assert_eq!(denied(&bench).as_deref(), Some("false"), "it could not");
+    board.will(Ok(()));
+    // One that hangs counts as failed, and is brought in line should it end.
+    assert_eq!(bench.codes([config("DenyUserEnable", "true")]), [200]);
+    bench.advance(60 * SECOND);
+    assert_eq!(denied(&bench).as_deref(), Some("false"));
+    board.takes();
+    bench.finish_job();
+    bench.finish_job();
+    assert_eq!(board.takes(), ["Camera deny true", "Camera deny false"]);
+    assert!(bench.jobs.is_empty());
+    assert_eq!(alerts(&mut bench), []);
+}
+
+/// A server that does not wait has no more than one job for each capability.
+#[test]
+fn what_a_server_says_often_is_asked_for_once() {
+    let (mut bench, board) = new();
+    let deny = |value| config("DenyUserEnable", value);
+    let flips = (0..41).map(|flip| deny(if flip % 2 == 0 { "true" } else { "false" }));
+    bench.codes(flips);
+    assert_eq!(bench.jobs.len(), 1);
+    bench.codes([deny("false")]);
+    while !bench.jobs.is_empty() {
+        bench.finish_job();
+    }
+    assert_eq!(board.takes(), ["Camera deny true", "Camera deny false"]);
+}
+
 /// The server's word outlives a restart of the device, whatever the hardware came up with.
 #[test]
 fn what_differs_is_in_force_again_before_a_server_looks() {
