@@ -80,8 +80,8 @@ impl Delivery {
     /// Downloads the package of a node; blocks. Goes on from what is there already.
     pub(crate) fn run(&self, node: &Uri, url: &str, cancel: &Cancel) -> Result<(), Fault> {
         let uri = url.parse().map_err(|_| Fault::BadUrl)?;
-        let mut download =
-            Download::prepare(&*self.journal, &key(node), &uri, ANY).map_err(|_| Fault::Device)?;
+        let mut download = Download::prepare(&*self.journal, &Self::key(node), &uri, ANY)
+            .map_err(|_| Fault::Device)?;
         let environment = Environment {
             fetch: &*self.fetch,
             sink: &*self.sink,
@@ -96,47 +96,61 @@ impl Delivery {
 
     /// Where the package of a node is; blocks.
     pub(crate) fn location(&self, node: &Uri) -> Option<String> {
-        self.sink.location(&key(node)).ok().flatten()
+        self.sink.location(&Self::key(node)).ok().flatten()
     }
 
-    /// Deletes the package of a node; blocks. Whether it is gone.
-    pub(crate) fn discard(&self, node: &Uri) -> bool {
-        self.sink.discard(&key(node)).is_ok()
+    /// Deletes a package; blocks. Whether it is gone.
+    pub(crate) fn discard(&self, key: &DownloadKey) -> bool {
+        self.sink.discard(key).is_ok()
     }
 
     /// Whether there is something to be gone on from, or to be discarded.
     pub(crate) fn knows(&self, node: &Uri) -> bool {
         matches!(
-            Download::resume(&*self.journal, &key(node)),
+            Download::resume(&*self.journal, &Self::key(node)),
             Ok(Some(_)) | Err(_)
         )
     }
 
-    /// The nodes something is known of, as far as their keys tell.
-    pub(crate) fn nodes(&self) -> Vec<Uri> {
-        let keys = Download::keys(&*self.journal).unwrap_or_default();
-        let nodes = keys.iter().map(|key| key.as_str().parse());
-        nodes.filter_map(Result::ok).collect()
+    /// The packages of the children of a node, as far as something is known of them.
+    pub(crate) fn keys_below(&self, parent: &Uri) -> Vec<DownloadKey> {
+        let digested = digest_below(parent);
+        let is_below = |key: &DownloadKey| {
+            let node: Option<Uri> = key.as_str().parse().ok();
+            let of_node = node.and_then(|node| node.parent());
+            of_node.as_ref() == Some(parent) || key.as_str().starts_with(&digested)
+        };
+        let mut keys = Download::keys(&*self.journal).unwrap_or_default();
+        keys.retain(is_below);
+        keys
     }
 
-    /// Has the next download of a node begin anew.
-    pub(crate) fn forget(node: &Uri, batch: &mut Batch) {
-        Download::forget(batch, &key(node));
+    /// What the package of a node is known by.
+    pub(crate) fn key(node: &Uri) -> DownloadKey {
+        let text = node.to_string();
+        let above = digest_below(&node.parent().unwrap_or_else(Uri::root));
+        let digest = || format!("{above}{:016x}", fnv(&text)).parse();
+        #[expect(clippy::expect_used, reason = "the digest is a key")]
+        text.parse().or_else(|_| digest()).expect("a key")
+    }
+
+    /// Has the next download of a package begin anew.
+    pub(crate) fn forget(key: &DownloadKey, batch: &mut Batch) {
+        Download::forget(batch, key);
     }
 }
 
 const ANY: &str = "*/*";
 
-fn key(node: &Uri) -> DownloadKey {
-    let text = node.to_string();
-    let digest = || {
-        // FNV-1a: what is written must mean the same to every later version of the program.
-        let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, fold);
-        format!("package-{hash:016x}").parse()
-    };
-    #[expect(clippy::expect_used, reason = "the digest is a key")]
-    text.parse().or_else(|_| digest()).expect("a key")
+/// What the keys of nodes with long addresses begin with, below a parent.
+fn digest_below(parent: &Uri) -> String {
+    format!("package-{:016x}-", fnv(&parent.to_string()))
+}
+
+/// FNV-1a: what is written must mean the same to every later version of the program.
+fn fnv(text: &str) -> u64 {
+    let fold = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
 /// Why a package did not come, in the words of the result codes.
@@ -219,11 +233,13 @@ mod tests {
             let deep: Uri = format!("./VirMO/{}/DMTree/{}", "v".repeat(60), "d".repeat(40))
                 .parse()
                 .unwrap();
-            key(&deep.child(last).unwrap())
+            Delivery::key(&deep.child(last).unwrap())
         };
-        assert_eq!(key(&"./FUMO".parse().unwrap()).as_str(), "./FUMO");
+        let short = Delivery::key(&"./FUMO".parse().unwrap());
+        assert_eq!(short.as_str(), "./FUMO");
         assert_ne!(long("a"), long("b"));
-        assert_eq!(long("a").as_str().len(), 24);
+        assert_eq!(long("a").as_str().len(), 41);
+        assert_eq!(long("a").as_str().get(..25), long("b").as_str().get(..25));
     }
 
     #[test]

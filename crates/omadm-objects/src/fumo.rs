@@ -286,7 +286,7 @@ impl Fumo {
             .clone()
             .filter(|delivery| delivery.knows(&root))
         {
-            let work = work(move || delivery.discard(&root));
+            let work = work(move || delivery.discard(&Delivery::key(&root)));
             self.ledger.begin(None, &self.root, Task::Discard, work, cx);
         }
     }
@@ -479,7 +479,7 @@ impl ManagementObject for Fumo {
         }
         // Only what did not come whole is worth going on with: what did may be out of date.
         if downloads && before != FumoState::DownloadFailed {
-            Delivery::forget(&self.root, &mut cx.effects.batch);
+            Delivery::forget(&Delivery::key(&self.root), &mut cx.effects.batch);
         }
         self.ledger.exec(request, &self.root, task, work, cx)
     }
@@ -503,7 +503,7 @@ impl ManagementObject for Fumo {
             Task::Update(operation) => self.updated(operation, end, report, cx),
             Task::Discard => {
                 if output(end) == Some(true) && !self.ledger.is_busy(&self.root) {
-                    Delivery::forget(&self.root, &mut cx.effects.batch);
+                    Delivery::forget(&Delivery::key(&self.root), &mut cx.effects.batch);
                 }
                 Ok(StatusCode::OK.into())
             }

@@ -136,9 +136,13 @@ impl<T: Clone> Ledger<T> {
 
     /// Whether an operation is under way in a lane.
     pub(crate) fn is_busy(&self, lane: &Uri) -> bool {
-        self.tasks
-            .values()
-            .any(|task| task.exec && task.lane == *lane)
+        self.busy_lanes().any(|busy| busy == lane)
+    }
+
+    /// Where an operation is under way.
+    pub(crate) fn busy_lanes(&self) -> impl Iterator<Item = &Uri> {
+        let tasks = self.tasks.values().filter(|task| task.exec);
+        tasks.map(|task| &task.lane)
     }
 
     /// What is under way.

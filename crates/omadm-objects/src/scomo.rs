@@ -3,13 +3,13 @@ mod operation;
 mod software;
 mod table;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use omadm_core::{Format, Journal, JournalError, StatusCode};
-use omadm_download::Cancel;
+use omadm_download::{Cancel, DownloadKey};
 use omadm_mo::{
-    Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
-    Reporting, Work,
+    Context, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, ManagementObject, Mount,
+    Refusal, Reporting, Work,
 };
 use omadm_tree::{Change, ChangeKind, Principal, TreeError, Uri, Value};
 
@@ -94,7 +94,9 @@ enum Task {
     /// Nobody waits for it.
     Inventory,
     /// Nobody waits for it.
-    Discard(Uri),
+    Discard(DownloadKey),
+    /// Nobody waits for it.
+    DiscardOwn,
     Download(Item, Cancel),
     Install(Item),
     /// Whatever has one step and no package.
@@ -312,35 +314,61 @@ impl Scomo {
 
     /// Deletes the file of a package, once it is durable that nothing needs it any more.
     fn discard(&mut self, place: &Uri, cx: &mut Context<'_, '_>) {
-        if let Some(delivery) = self
-            .delivery
-            .clone()
-            .filter(|delivery| delivery.knows(place))
-        {
-            let at = place.clone();
-            let work = work(move || delivery.discard(&at));
-            let task = Task::Discard(place.clone());
-            self.ledger.begin(None, place, task, work, cx);
+        let delivery = self.delivery.clone();
+        if let Some(delivery) = delivery.filter(|delivery| delivery.knows(place)) {
+            self.discard_file(delivery, Delivery::key(place), place, cx);
+        }
+    }
+
+    fn discard_file<'a>(
+        &mut self,
+        delivery: Delivery,
+        key: DownloadKey,
+        lane: &Uri,
+        cx: &'a mut Context<'_, '_>,
+    ) -> &'a mut Job {
+        let task = Task::Discard(key.clone());
+        let work = work(move || delivery.discard(&key));
+        self.ledger.begin(None, lane, task, work, cx)
+    }
+
+    /// Deletes a package that the software fetched itself.
+    fn discard_own(&mut self, place: &Uri, id: String, cx: &mut Context<'_, '_>) {
+        if self.delivery.is_none() {
+            let software = Arc::clone(&self.software);
+            let work = work(move || software.discard(&id));
+            self.ledger.begin(None, place, Task::DiscardOwn, work, cx);
         }
     }
 
     /// Deletes the files of packages whose nodes are gone.
     fn discard_orphans(&mut self, cx: &mut Context<'_, '_>) {
-        let places = self.delivery.as_ref().map(Delivery::nodes);
-        for place in places.unwrap_or_default() {
-            let delivered = self.branch_of(&place) == Some(ScomoBranch::Delivered);
-            if delivered && cx.tree.node(&place).is_none() && !self.is_to_come(&place, cx) {
-                self.discard(&place, cx);
+        let Some(delivery) = self.delivery.clone() else {
+            return;
+        };
+        let delivered = self.branch(ScomoBranch::Delivered);
+        let packages = [ScomoBranch::Download, ScomoBranch::Delivered]
+            .into_iter()
+            .filter_map(|branch| cx.tree.node(&self.branch(branch)))
+            .flat_map(|branch| branch.children())
+            .map(|package| package.uri());
+        let needed: BTreeSet<DownloadKey> = packages
+            .filter(|package| package.starts_with(&delivered) || self.is_to_come(package, cx))
+            .map(|package| Delivery::key(&self.place(&package)))
+            .collect();
+        for key in delivery.keys_below(&delivered) {
+            if !needed.contains(&key) {
+                let job = self.discard_file(delivery.clone(), key, &delivered, cx);
+                // It may be the file of what a server adds next.
+                job.before_sessions = true;
             }
         }
     }
 
     /// Whether a package that is not delivered may still be: its download is under way, or can be
     /// gone on with.
-    fn is_to_come(&self, place: &Uri, cx: &Context<'_, '_>) -> bool {
-        let downloads = self.branch(ScomoBranch::Download);
-        let node = downloads.child(place.name().unwrap_or_default());
-        node.is_ok_and(|node| matches!(&*text(cx, &below(&node, "Status")), "20" | "30"))
+    fn is_to_come(&self, download: &Uri, cx: &Context<'_, '_>) -> bool {
+        matches!(&*text(cx, &below(download, "Status")), "20" | "30")
     }
 
     /// Goes on with what was left open.
@@ -460,6 +488,8 @@ impl Scomo {
                 (ResultCode::SUCCESS, ids)
             }
             Err(code @ (ResultCode::SCOMO_INVALID | ResultCode::SCOMO_ENVIRONMENT)) => {
+                let id = text(cx, &below(&place, "PkgID"));
+                self.discard_own(&place, id, cx);
                 if downloads {
                     self.status(&item.node, 70, cx)?;
                     if cx.tree.node(&place).is_some() {
@@ -581,6 +611,12 @@ impl ManagementObject for Scomo {
         if self.ledger.is_busy(&place) {
             return Err(Refusal(StatusCode::COMMAND_NOT_ALLOWED));
         }
+        if let ChangeKind::Deleted { before: Some(id) } = &change.kind
+            && change.uri == below(&place, "PkgID")
+        {
+            let id = id.text().unwrap_or_default().to_owned();
+            self.discard_own(&place, id, cx);
+        }
         let came = matches!(change.kind, ChangeKind::Added | ChangeKind::Replaced { .. });
         let went = matches!(change.kind, ChangeKind::Deleted { .. });
         if went && change.uri == package && (package == place || cx.tree.node(&place).is_none()) {
@@ -629,7 +665,7 @@ impl ManagementObject for Scomo {
         }
         // Only what did not come whole is worth going on with: what did may be out of date.
         if downloads && before != "20" {
-            Delivery::forget(&place, &mut cx.effects.batch);
+            Delivery::forget(&Delivery::key(&place), &mut cx.effects.batch);
         }
         match self.ledger.exec(request, &place, task, work, cx) {
             ExecAnswer::Pending(job, _) if downloads => {
@@ -654,12 +690,14 @@ impl ManagementObject for Scomo {
                 self.show(components.and_then(Result::ok), cx);
                 Ok(StatusCode::OK.into())
             }
-            Task::Discard(place) => {
-                if output(end) == Some(true) && !self.ledger.is_busy(&place) {
-                    Delivery::forget(&place, &mut cx.effects.batch);
+            Task::Discard(key) => {
+                let mut busy = self.ledger.busy_lanes();
+                if output(end) == Some(true) && !busy.any(|place| Delivery::key(place) == key) {
+                    Delivery::forget(&key, &mut cx.effects.batch);
                 }
                 Ok(StatusCode::OK.into())
             }
+            Task::DiscardOwn => Ok(StatusCode::OK.into()),
             Task::Download(item, cancel) => {
                 if timed_out {
                     cancel.cancel();

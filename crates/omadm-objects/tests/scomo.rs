@@ -158,7 +158,8 @@ impl Device {
         let mut scomo = Scomo::new(uri("./SCOMO"), Arc::new(apps.clone()), &journal)
             .unwrap()
             .reporting(reporting)
-            .time_limit(Duration::from_secs(600));
+            .time_limit(Duration::from_secs(600))
+            .max_components(8);
         if !own {
             scomo = scomo.delivery(web.delivery(&journal));
         }
@@ -203,14 +204,20 @@ impl Device {
         device
     }
 
+    fn hear(&mut self) {
+        if self.bench.client.queued_alerts() > 0 {
+            self.heard += alerts(&mut self.bench).len();
+        }
+    }
+
     fn set(&mut self, commands: impl IntoIterator<Item = Command<'static>>) -> Vec<u16> {
-        self.heard += alerts(&mut self.bench).len();
+        self.hear();
         self.bench.codes(commands)
     }
 
     /// Begins an operation; its status, or 0 if it is awaited.
     fn begin(&mut self, operation: ScomoOperation) -> u16 {
-        self.heard += alerts(&mut self.bench).len();
+        self.hear();
         self.bench.start();
         let exec = request::exec(&at(operation), Some(&Correlator::new("c1")));
         let answer = self.bench.say([exec]);
@@ -219,6 +226,11 @@ impl Device {
 
     fn run(&mut self, operation: ScomoOperation) -> u16 {
         let status = self.begin(operation);
+        self.end(status)
+    }
+
+    /// Brings to its end what was begun with this status.
+    fn end(&mut self, status: u16) -> u16 {
         if status == 0 {
             self.bench.finish_job();
             let status = outcome(&self.bench.read().unwrap());
@@ -404,6 +416,9 @@ fn every_operation_with_every_end() {
             let shown = format!("{operation:?} {reporting:?}");
             let downloads = operation.branch() == ScomoBranch::Download;
             let by_alert = downloads || reporting == Reporting::Asynchronous;
+            if downloads && reporting == Reporting::Asynchronous {
+                continue;
+            }
             let names = !matches!(
                 operation,
                 ScomoOperation::Download | ScomoOperation::RemovePackage
@@ -412,13 +427,8 @@ fn every_operation_with_every_end() {
             let begun = device.begin(operation);
             assert_eq!(begun, if by_alert { 202 } else { 0 }, "{shown}");
             assert_eq!(device.states(), row.meanwhile, "{shown}");
-
-            let mut device = Device::with(false, reporting).installed();
-            assert_eq!(
-                device.run(operation),
-                if by_alert { 202 } else { 200 },
-                "{shown}"
-            );
+            let ended = device.end(begun);
+            assert_eq!(ended, if by_alert { 202 } else { 200 }, "{shown}");
             assert_eq!(device.apps.takes(), row.call, "{shown}");
             assert_eq!(device.states(), row.after, "{shown}");
             if by_alert {
@@ -554,6 +564,43 @@ fn software_may_download_by_itself() {
     assert_eq!(device.run(ScomoOperation::RemovePackage), 200);
     assert_eq!(device.states(), [10, 0, 0, 10, 20]);
     assert_eq!(device.apps.takes(), ["discard pkg-1", "discard pkg-1"]);
+    // One that a server deletes, and one that is dropped.
+    assert_eq!(device.run(ScomoOperation::Download), 202);
+    device.apps.takes();
+    assert_eq!(device.set([request::delete(DELIVERED)]), [200]);
+    device.finish();
+    assert_eq!(device.apps.takes(), ["discard pkg-1"]);
+    assert_eq!(device.run(ScomoOperation::Download), 202);
+    device.apps.takes();
+    device.apps.will(Err(1407));
+    assert_eq!(device.run(ScomoOperation::Install), 500);
+    let calls = device.apps.takes();
+    assert_eq!(calls.last().unwrap(), "discard pkg-1");
+}
+
+/// The address of such a package is too long for the name of its file.
+#[test]
+fn no_file_with_a_long_name_outlives_its_package() {
+    let long = format!("{X}{}", "x".repeat(80));
+    for keeps in [false, true] {
+        let mut device = Device::new();
+        device.web.breaks(4, FetchErrorKind::Interrupted);
+        let codes = device.set([
+            request::add_node(&long, None),
+            leaf(&long, "PkgURL", URL),
+            request::exec(&format!("{long}/Operations/Download"), None),
+        ]);
+        assert_eq!(codes, [200, 200, 202]);
+        device.finish();
+        assert_eq!(device.files(), 1);
+        if !keeps {
+            assert_eq!(device.set([request::delete(&long)]), [200]);
+        }
+        // Off before what was asked for is done.
+        let mut device = device.restart();
+        device.finish();
+        assert_eq!(device.files(), usize::from(keeps));
+    }
 }
 
 /// What is installed by other means shows at the next start, up to the limit.
@@ -568,8 +615,8 @@ fn the_tree_shows_what_is_installed() {
     {
         let mut inner = device.apps.0.lock().unwrap();
         inner.installed.remove("app");
-        for number in 0..600 {
-            inner.installed.insert(format!("c{number:03}"), true);
+        for number in 0..12 {
+            inner.installed.insert(format!("c{number:02}"), true);
         }
     }
     let mut device = device.restart();
@@ -586,7 +633,7 @@ fn the_tree_shows_what_is_installed() {
     assert_eq!(device.value(DEPLOYED, "ID"), None);
     let deployed = uri("./SCOMO/Inventory/Deployed");
     let deployed = device.bench.client.tree().node(&deployed).unwrap();
-    assert_eq!(deployed.children().count(), Scomo::MAX_COMPONENTS);
+    assert_eq!(deployed.children().count(), 8);
 }
 
 #[test]

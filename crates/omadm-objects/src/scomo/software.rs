@@ -73,11 +73,12 @@ pub trait Software: Send + Sync {
         Err(ResultCode::SCOMO_NOT_IMPLEMENTED)
     }
 
-    /// Deletes a package that [`download`](Self::download) fetched, by its PkgID. Does nothing by
+    /// Deletes a package that [`download`](Self::download) fetched, by its PkgID: one that a server
+    /// removes or deletes, and one that is dropped. One that is not there is deleted. Does nothing by
     /// default.
     ///
     /// # Errors
-    /// A result code of SCOMO; the package is as before then.
+    /// A result code of SCOMO; the package is as before then. Only a server that removes it hears.
     fn discard(&self, package_id: &str) -> Result<(), ResultCode> {
         let _ = package_id;
         Ok(())
