@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode, UserAnswer};
 use omadm_download::{Clock, DownloadError, DownloadKey, Fetch, Finished, Sink, SinkError};
@@ -95,8 +95,8 @@ pub struct VirmoClient {
     link: Arc<GuestLink>,
     /// What the open command would change in a guest.
     forwarding: Vec<(VmId, Command)>,
-    /// The job the last command was put off for.
-    put_off: Option<JobId>,
+    /// The jobs the last command was put off for, by the place each is about.
+    put_off: BTreeMap<Uri, JobId>,
     users: Arc<Board>,
     /// What the last run left open, until the start takes it up.
     left: Intents,
@@ -174,6 +174,22 @@ impl VirmoClient {
             board: Arc::clone(&self.users),
             hint: self.waker.hint(),
         }
+    }
+
+    /// Remembers which place the command is put off for.
+    fn note_put_off(&mut self, place: Uri, job: JobId, cx: &Context<'_, '_>) {
+        if cx.answers.is_empty() {
+            self.put_off.clear();
+        }
+        self.put_off.insert(place, job);
+    }
+
+    /// What came of the job that the command was put off for on account of a place.
+    fn put_off_for<'c>(&self, place: &Uri, cx: &Context<'c, '_>) -> Option<&'c ExecResult> {
+        let job = self.put_off.get(place)?;
+        let mut answers = cx.answers.iter();
+        let (_, result) = answers.find(|(answered, _)| answered == job)?;
+        Some(result)
     }
 
     fn subject(&self, job: JobId) -> Option<Subject> {
@@ -314,7 +330,7 @@ impl Builder {
             gate: Gate::new(self.policy.max_downloads),
             link: Arc::new(link),
             forwarding: Vec::new(),
-            put_off: None,
+            put_off: BTreeMap::new(),
             capabilities: self.hypervisor.capabilities(),
             hypervisor: self.hypervisor,
             fetch: self.fetch,

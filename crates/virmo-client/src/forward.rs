@@ -1,6 +1,6 @@
 //! Commands for a guest, and its addresses. [VirMO §11.2.1]
 
-use std::{sync::Arc, time::Duration};
+use std::{mem::take, sync::Arc, time::Duration};
 
 use omadm_core::StatusCode;
 use omadm_tree::{NewNode, Uri};
@@ -36,6 +36,10 @@ pub(crate) fn outward(dm_tree: &Uri, text: &str) -> String {
 pub(crate) struct Errand {
     pub(crate) link: Arc<GuestLink>,
     pub(crate) vm: VmId,
+    /// What brings the guest in step where that is doubtful, before all else.
+    pub(crate) first: Vec<Command>,
+    /// Where that is.
+    pub(crate) doubts: Vec<Uri>,
     pub(crate) commands: Vec<Command>,
     /// What an Exec is of, so that a guest which lost it can be given it again.
     pub(crate) executed: Option<NewNode>,
@@ -50,6 +54,10 @@ pub(crate) struct Told {
     pub(crate) answer: Result<Answer, Failure>,
     /// Whether the guest was heard at all.
     pub(crate) heard: bool,
+    /// Where the guest was brought in step, as far as it lets itself.
+    pub(crate) settled: Vec<Uri>,
+    /// Where the guest may have changed something.
+    pub(crate) changed: Vec<Uri>,
     /// What the guest told beside.
     pub(crate) replies: Vec<Reply>,
 }
@@ -63,9 +71,25 @@ impl Errand {
     /// deleted is right.
     pub(crate) fn run(mut self) -> Told {
         let mut replies = Vec::new();
-        let commands = std::mem::take(&mut self.commands);
-        let answer = self.call(&commands, &mut replies);
+        let (first, commands) = (take(&mut self.first), take(&mut self.commands));
+        let mut settled = Vec::new();
+        let mut answer = match first.is_empty() {
+            true => Ok(StatusCode::OK.into()),
+            false => self.call(&first, &mut replies),
+        };
+        if answer.is_ok() {
+            settled = take(&mut self.doubts);
+            answer = self.call(&commands, &mut replies);
+        }
+        // One that refuses its only command has changed nothing.
+        let refused = match &answer {
+            Ok(answer) => commands.len() == 1 && answer.status.is_failure(),
+            Err(error) => !error.may_be_done(),
+        };
+        let changed = commands.iter().filter(|_| !refused).filter_map(place);
         Told {
+            settled,
+            changed: changed.cloned().collect(),
             vm: self.vm,
             heard: !replies.is_empty(),
             answer: answer.map_err(Failure::from),
@@ -85,7 +109,7 @@ impl Errand {
                     answers.into_iter().next_back().unwrap_or(answer)
                 }
             };
-            if !last.status.is_success() {
+            if !is_done(command, last.status) {
                 break;
             }
         }
@@ -98,7 +122,10 @@ impl Errand {
         replies: &mut Vec<Reply>,
     ) -> Result<Vec<Answer>, GuestError> {
         let mut reply = self.link.call(&self.vm, commands, self.within)?;
-        let answers = std::mem::take(&mut reply.answers);
+        let mut answers = take(&mut reply.answers);
+        for answer in &mut answers {
+            answer.status = sensible(answer.status);
+        }
         replies.push(reply);
         Ok(answers)
     }
@@ -125,6 +152,33 @@ impl Errand {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether a guest has done what it was asked. One that accepts a change for later has not.
+fn is_done(command: &Command, status: StatusCode) -> bool {
+    match command {
+        Command::Exec { .. } => status.is_success(),
+        _ => status == StatusCode::OK,
+    }
+}
+
+/// What a command changes.
+pub(crate) const fn place(command: &Command) -> Option<&Uri> {
+    match command {
+        Command::Add { uri, .. } | Command::Replace { uri, .. } | Command::Delete { uri } => {
+            Some(uri)
+        }
+        _ => None,
+    }
+}
+
+/// The status of a guest as a server may hear it. Who the server is, and whom it should ask
+/// instead, is not for a guest to say.
+fn sensible(status: StatusCode) -> StatusCode {
+    match status.get() {
+        ..200 | 212 | 300..=399 | 401 | 407 => StatusCode::COMMAND_FAILED,
+        _ => status,
     }
 }
 
@@ -179,6 +233,30 @@ mod tests {
             prop_assert_eq!(known.strip_prefix(&dm_tree), Some(uri.clone()));
             let property = outward(&dm_tree, &format!("{uri}?prop=Title"));
             prop_assert_eq!(property, format!("{told}?prop=Title"));
+        }
+    }
+
+    /// What a guest only promises is not done, and it does not ask a server who that is.
+    #[test]
+    fn not_every_status_is_one_of_a_guest() {
+        let delete = Command::Delete { uri: Uri::root() };
+        let exec = Command::Exec {
+            uri: Uri::root(),
+            argument: None,
+            correlator: None,
+        };
+        for code in (0..600).chain([1200, 1250, 1452]) {
+            let status = StatusCode::from(code);
+            let heard = sensible(status);
+            let kept = matches!(code, 200..=211 | 213..=299 | 400 | 402..=406 | 408..);
+            let expected = if kept {
+                status
+            } else {
+                StatusCode::COMMAND_FAILED
+            };
+            assert_eq!(heard, expected);
+            assert_eq!(is_done(&delete, heard), code == 200, "{code}");
+            assert_eq!(is_done(&exec, heard), heard.is_success(), "{code}");
         }
     }
 

@@ -61,7 +61,7 @@ struct Line {
     receipts: BTreeMap<u32, u32>,
 }
 
-/// Why a guest did not do what it was asked. After any but the first three it may have.
+/// Why a guest did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum GuestError {
@@ -86,6 +86,15 @@ pub enum GuestError {
 }
 
 impl GuestError {
+    /// Whether the guest may have done what it was asked all the same.
+    #[must_use]
+    pub const fn may_be_done(&self) -> bool {
+        !matches!(
+            self,
+            Self::NotRunning(_) | Self::NoChannel | Self::Unencodable(_)
+        )
+    }
+
     /// The status a server gets.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -9,6 +9,7 @@ use std::{
 use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space, UserInteraction};
 use omadm_download::Cancel;
 use omadm_mo::JobId;
+use omadm_tree::Uri;
 use virmo_guest::Reply;
 use virmo_params::ImageId;
 use virmo_state::{AccessOperation, VmId};
@@ -41,6 +42,8 @@ pub(crate) struct Ledger {
     pub(crate) guests: BTreeMap<VmId, GuestTask>,
     /// Jobs that ask guests for their news.
     pub(crate) heard: BTreeMap<VmId, JobId>,
+    /// Below DMTree, where nobody knows whether the guest is as the tree has it.
+    pub(crate) doubts: BTreeMap<VmId, BTreeSet<Uri>>,
     /// VMs whose guest was told not to be heard.
     pub(crate) silent: BTreeSet<VmId>,
     /// What each job is about.
@@ -229,6 +232,25 @@ impl Ledger {
         held.filter_map(|task| task.intent.as_ref()?.making.as_ref())
     }
 
+    /// A guest may have something else at these places than the tree has.
+    pub(crate) fn doubt(&mut self, vm: &VmId, places: Vec<Uri>) {
+        let doubts = self.doubts.entry(vm.clone()).or_default();
+        let room = MAX_DOUBTS.saturating_sub(doubts.len());
+        doubts.extend(places.into_iter().take(room));
+    }
+
+    /// The guest of a VM is as the tree has it at these places, or never will be.
+    pub(crate) fn settle<'u>(&mut self, vm: &VmId, places: impl IntoIterator<Item = &'u Uri>) {
+        if let Some(doubts) = self.doubts.get_mut(vm) {
+            for place in places {
+                doubts.remove(place);
+            }
+            if doubts.is_empty() {
+                self.doubts.remove(vm);
+            }
+        }
+    }
+
     /// A job ended, and what came of it is not kept: it holds nothing any more. What an intent
     /// did is undone before the next one, a download can be asked for again.
     fn release(&mut self, job: JobId) {
@@ -269,6 +291,9 @@ fn save(batch: &mut Batch, key: &str, next: u64) {
     let record = Writer::new(Ledger::VERSION).number(next);
     batch.put(Space::IDS, key, record.finish());
 }
+
+/// What is remembered of one guest; what is beyond is brought in step by the next command on it.
+const MAX_DOUBTS: usize = 100;
 
 /// The ledger, and what the open transaction makes of it.
 pub(crate) struct Book {

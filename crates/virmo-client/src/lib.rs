@@ -114,12 +114,18 @@
 //! - Add, Replace, Delete and Copy are put off until the guest has done them; then the tree changes.
 //!   The device's tree is the master copy: a guest that has lost a node gets it anew with the next
 //!   command on it.
+//!   What a guest did, or may have done, of a command that failed is undone in the guest before the
+//!   next command or at the next watch, unless the device was restarted meanwhile.
 //! - Exec runs in the guest, one at a time, with its argument and Correlator. A status of 202 is
 //!   passed on; the guest's own alert follows.
 //! - Get is answered from the tree, also while the VM does not run.
 //! - Alerts of the guest, and values it changes by itself, come with its answers and with each
 //!   [watch](Policy::watch); they are kept durably before the guest may forget them, so an alert may
 //!   come twice.
+//!
+//! What the device does itself, such as LAWMO, a guest neither changes nor removes. Of a change a
+//! guest says 200 when it is done; any other status is a failure, and one that asks for credentials
+//! or names another place is 500 for the server.
 //!
 //! Every address in a command, and the source of every alert, is translated; texts are not looked
 //! into. A hypervisor without a channel to guests refuses all of it with 406.

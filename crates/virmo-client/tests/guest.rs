@@ -628,3 +628,134 @@ fn a_silent_guest_is_told_once() {
     bed.watch();
     assert_eq!(count(&bed), (1, 1));
 }
+
+/// What the guest did after the server was told that nothing was done is undone: the device's tree
+/// is the master copy.
+#[test]
+fn a_change_that_is_given_up_is_undone_in_the_guest() {
+    let new = format!("{SETTINGS}/new");
+    for (command, at) in [
+        (add(&new, Some(Value::int(1))), "./Settings/new"),
+        (replace(VOLUME, Value::int(9)), "./Settings/volume"),
+        (delete(SETTINGS), "./Settings/ring"),
+    ] {
+        let mut bed = watching();
+        bed.manage();
+        let before = bed.guest(|guest| guest.value(&uri(at)).cloned());
+        bed.bench.start();
+        assert_eq!(bed.bench.say([command]), None);
+        bed.bench.advance(Duration::from_secs(30));
+        let answer = bed.bench.read().unwrap();
+        assert_eq!(statuses(&answer)[0].1, 408);
+        bed.bench.say([]);
+        bed.work();
+        let done = bed.guest(|guest| guest.value(&uri(at)).cloned());
+        assert_ne!(done, before, "the guest did it all the same");
+        bed.watch();
+        let now = bed.guest(|guest| guest.value(&uri(at)).cloned());
+        assert_eq!(now, before);
+        // Once: what the guest does later is its own.
+        bed.guest(|guest| guest.set(&uri("./Settings/ring"), Value::chr("mine")));
+        bed.watch();
+        bed.watch();
+        let mine = bed.guest(|guest| guest.value(&uri("./Settings/ring")).cloned());
+        assert_eq!(mine, Some(Value::chr("mine")));
+    }
+}
+
+/// The guest did it, and then the device could not keep it.
+#[test]
+fn a_change_that_is_not_kept_is_undone_in_the_guest() {
+    let mut bed = watching();
+    bed.manage();
+    bed.bench.start();
+    assert_eq!(bed.bench.say([replace(VOLUME, Value::int(9))]), None);
+    bed.bench.journal.fail_once(0, JournalErrorKind::Full);
+    bed.work();
+    assert_eq!(bed.volume_in_guest(), Some(Value::int(9)));
+    assert_eq!(bed.bench.value(VOLUME).as_deref(), Some("5"));
+    bed.watch();
+    assert_eq!(bed.volume_in_guest(), Some(Value::int(5)));
+}
+
+/// A guest says nothing of what the device does itself, and nothing where the device may come to do
+/// something.
+#[test]
+fn a_guest_does_not_reach_what_the_device_does_itself() {
+    const MOID: &str = "urn:oma:mo:oma-dcmo:1.0";
+    let mut bed = watching();
+    let camera = format!("{DM_TREE}/DCMO/Camera");
+    let object = item(&camera, None);
+    let meta = object.meta.clone().with_type(MOID);
+    let object = Command::Add(NodeCommand::new([object.with_meta(meta)]));
+    assert_eq!(bed.codes(vec![add(DM_TREE, None)]), [200]);
+    bed.guest(|guest| guest.set(&uri("./DCMO/Camera/Enabled"), Value::bool(true)));
+    bed.watch();
+    assert!(!bed.has(&camera));
+    assert_eq!(bed.codes(vec![object]), [200]);
+    assert_eq!(
+        bed.codes(vec![exec_of(&format!("{camera}/Operations/Disable"))]),
+        [200]
+    );
+    let before = bed.bench.dump();
+    for forged in [
+        "LAWMO/State",
+        "LAWMO/Forged",
+        "DCMO/Camera/Enabled",
+        "DCMO/Forged/A",
+    ] {
+        bed.guest(|guest| {
+            guest.set(&uri(&format!("./{forged}")), Value::bool(true));
+        });
+    }
+    bed.watch();
+    for gone in ["DCMO/Camera", "DCMO", "LAWMO"] {
+        bed.guest(|guest| guest.remove(&uri(&format!("./{gone}"))));
+        bed.watch();
+        assert_eq!(bed.bench.dump(), before, "{gone}");
+    }
+}
+
+/// VR-219, VR-227: an object of the guest's own is told by its Type.
+#[test]
+fn an_object_that_appears_in_the_guest_has_its_type() {
+    let mut bed = watching();
+    assert_eq!(bed.codes(vec![add(DM_TREE, None)]), [200]);
+    let own = uri("./Battery");
+    bed.guest(|guest| guest.make(&own, "urn:x-example:mo:battery:1.0"));
+    bed.watch();
+    let tree = bed.bench.client.tree();
+    let node = tree.node(&uri(DM_TREE).join(&own)).unwrap();
+    assert_eq!(node.node_type(), "urn:x-example:mo:battery:1.0");
+}
+
+fn exec_of(at: &str) -> Command<'static> {
+    Command::Exec(Exec::new([Item::new().with_target(at.to_owned())]))
+}
+
+/// VR-226: the access control lists of the device hold below DMTree; a guest hears nothing of what
+/// they forbid.
+#[test]
+fn access_control_lists_hold_below_the_tree_of_a_guest() {
+    let mut bed = Bed::managed();
+    let acl = "Get=*&Exec=com.example.other&Replace=com.example.other&Delete=com.example.other\
+               &Add=com.example.other";
+    let item = Item::new()
+        .with_target(format!("{SETTINGS}?prop=ACL"))
+        .with_data(acl);
+    assert_eq!(
+        bed.codes(vec![Command::Replace(NodeCommand::new([item]))]),
+        [200]
+    );
+    let commands = vec![
+        replace(VOLUME, Value::int(9)),
+        add(&format!("{SETTINGS}/new"), Some(Value::int(1))),
+        delete(VOLUME),
+        exec(RING),
+        get(VOLUME),
+    ];
+    assert_eq!(bed.codes(commands), [425, 425, 425, 425, 200]);
+    assert_eq!(bed.volume_in_guest(), Some(Value::int(5)));
+    assert!(!bed.guest(|guest| guest.contains(&uri("./Settings/new"))));
+    assert_eq!(bed.guest(|guest| virmo_guest::Guest::news(guest).len()), 0);
+}

@@ -65,6 +65,18 @@ impl MemoryGuest {
         self.tell(Happening::Changed { uri, value });
     }
 
+    /// Makes an object with this Type, as the guest by itself, where nothing is.
+    pub fn make(&mut self, uri: &Uri, node_type: &str) {
+        let node_type = Some(node_type.to_owned());
+        let node = NewNode::Interior {
+            node_type: node_type.clone(),
+        };
+        if self.add(uri, &node) == StatusCode::OK {
+            let uri = uri.clone();
+            self.tell(Happening::Appeared { uri, node_type });
+        }
+    }
+
     /// Removes a node from inside, and tells the host.
     pub fn remove(&mut self, uri: &Uri) {
         if self.cut(uri) {

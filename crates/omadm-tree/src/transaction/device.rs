@@ -38,13 +38,31 @@ impl Transaction<'_> {
     /// # Errors
     /// A [`TreeError`], as for [`set`](Self::set).
     pub fn add_interior(&mut self, schema: &dyn Schema, uri: &Uri) -> Result<(), TreeError> {
+        self.add_new(schema, uri, NewNode::INTERIOR)
+    }
+
+    /// [`add_interior`](Self::add_interior) with the Type of the node, if it is new.
+    ///
+    /// # Errors
+    /// A [`TreeError`], as for [`set`](Self::set).
+    pub fn add_typed(
+        &mut self,
+        schema: &dyn Schema,
+        uri: &Uri,
+        node_type: &str,
+    ) -> Result<(), TreeError> {
+        let node_type = Some(node_type.to_owned());
+        self.add_new(schema, uri, NewNode::Interior { node_type })
+    }
+
+    fn add_new(&mut self, schema: &dyn Schema, uri: &Uri, new: NewNode) -> Result<(), TreeError> {
         self.whole(|this| {
             let parent = this.create_ancestors(schema, &Principal::Device, uri)?;
             match this.node(uri).map(|node| (node.id(), node.is_interior())) {
                 Some((id, true)) => this.complete(schema, id, uri),
                 Some((_, false)) => Err(not_allowed(Refusal::Kind, uri)),
                 None => this
-                    .create(schema, &Principal::Device, parent, uri, NewNode::INTERIOR)
+                    .create(schema, &Principal::Device, parent, uri, new)
                     .map(drop),
             }
         })

@@ -107,7 +107,7 @@ impl VirmoClient {
     }
 
     /// Whether a place below DMTree is in one the device keeps for what it does itself.
-    fn may_be_hosted(&self, below: &Uri) -> bool {
+    pub(super) fn may_be_hosted(&self, below: &Uri) -> bool {
         match below.segments().next() {
             Some("LAWMO") => true,
             Some("DCMO") => self.hypervisor.peripherals().is_some(),
@@ -191,7 +191,7 @@ impl VirmoClient {
         if alike.count() > 1 {
             return Err(Refusal(StatusCode::ALREADY_EXISTS));
         }
-        let Some((_, answer)) = cx.answers.last() else {
+        let Some(answer) = self.put_off_for(root, cx) else {
             let (hypervisor, vm) = (Arc::clone(&self.hypervisor), id.clone());
             let label = format!("Look for the {name} of {node}");
             let work = Box::new(move || {
@@ -200,6 +200,8 @@ impl VirmoClient {
             });
             let job = cx.effects.put_off(lane(&id), label, work);
             job.time_limit = Some(self.policy.deadline);
+            let job = job.id;
+            self.note_put_off(root.clone(), job, cx);
             return Ok(());
         };
         if !answer.status.is_success() {

@@ -39,7 +39,7 @@ impl VirmoClient {
         };
         let errand = Errand {
             executed: node_at(request.uri, cx),
-            ..self.errand(&vm, vec![command])
+            ..self.errand(&vm, vec![command], cx)
         };
         let intent = GuestIntent {
             vm: vm.clone(),
@@ -132,7 +132,7 @@ impl VirmoClient {
             .filter(|(_, vm)| !ledger.guests.contains_key(vm) && !ledger.heard.contains_key(vm))
             .collect();
         for (node, vm) in managed {
-            let errand = self.errand(&vm, Vec::new());
+            let errand = self.errand(&vm, Vec::new(), cx);
             let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
             let job = cx.effects.job(lane(&vm), format!("Listen to {node}"), work);
             job.background = true;
@@ -209,20 +209,28 @@ impl VirmoClient {
         if forwarding.iter().any(|(other, _)| *other != vm) {
             return Err(Refusal(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED));
         }
-        let answers = cx.answers.iter();
-        let ours = answers.rev().find(|(job, _)| Some(*job) == self.put_off);
-        if let Some((_, result)) = ours {
-            return match result.status.is_success() {
-                true => Ok(()),
-                false => Err(Refusal(result.status)),
-            };
+        let commands: Vec<Command> = forwarding.into_iter().map(|(_, command)| command).collect();
+        let places: Vec<Uri> = commands
+            .iter()
+            .filter_map(forward::place)
+            .cloned()
+            .collect();
+        let Some(root) = self.node_named(&vm, cx).map(|node| self.dm_tree(&node)) else {
+            return Err(Refusal(StatusCode::COMMAND_FAILED));
+        };
+        if let Some(result) = self.put_off_for(&root, cx) {
+            if result.status != StatusCode::OK {
+                return Err(Refusal(result.status));
+            }
+            self.book.write().settle(&vm, &places);
+            return Ok(());
         }
-        let commands = forwarding.into_iter().map(|(_, command)| command).collect();
-        let errand = self.errand(&vm, commands);
+        let errand = self.errand(&vm, commands, cx);
         let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
         let job = cx.effects.put_off(lane(&vm), format!("Change {vm}"), work);
         job.time_limit = Some(self.policy.guest_limit.saturating_mul(2));
-        self.put_off = Some(job.id);
+        let job = job.id;
+        self.note_put_off(root, job, cx);
         Ok(())
     }
 
@@ -240,8 +248,15 @@ impl VirmoClient {
             Ok(Ok(result)) => result,
             Ok(Err(told)) => {
                 self.hear(&told, cx);
-                let answer = told.answer.map(|answer| answer.status);
-                answer.unwrap_or_else(|failure| failure.status).into()
+                // Until the command that was put off for it is carried out, or if none is.
+                self.book.write().doubt(&told.vm, told.changed);
+                match told.answer {
+                    Ok(answer) if answer.status == StatusCode::OK => answer.status,
+                    Ok(answer) if answer.status.is_failure() => answer.status,
+                    Ok(_) => StatusCode::COMMAND_FAILED,
+                    Err(failure) => failure.status,
+                }
+                .into()
             }
             Err(failure) => failure.status.into(),
         }
@@ -253,6 +268,7 @@ impl VirmoClient {
             return;
         };
         self.note_heard(&node, told);
+        self.book.write().settle(&told.vm, &told.settled);
         let dm_tree = self.dm_tree(&node);
         if cx.tree.node(&dm_tree).is_none() {
             return;
@@ -309,10 +325,6 @@ impl VirmoClient {
         what: &Happening,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), TreeError> {
-        // What a companion object describes is the host's to know.
-        let its_own = |uri: &Uri, cx: &Context<'_, '_>| {
-            !uri.is_root() && cx.schema.row(&dm_tree.join(uri)).is_none()
-        };
         match what {
             Happening::Alert(alert) => {
                 let source = alert.source.as_deref();
@@ -322,13 +334,17 @@ impl VirmoClient {
                 cx.effects.alerts.push(alert);
                 Ok(())
             }
-            Happening::Changed { uri, value } if its_own(uri, cx) => {
+            Happening::Changed { uri, value } if self.is_its_own(dm_tree, uri, cx) => {
                 cx.tree.set(cx.schema, &dm_tree.join(uri), value.clone())
             }
-            Happening::Appeared { uri, .. } if its_own(uri, cx) => {
-                cx.tree.add_interior(cx.schema, &dm_tree.join(uri))
+            Happening::Appeared { uri, node_type } if self.is_its_own(dm_tree, uri, cx) => {
+                let uri = dm_tree.join(uri);
+                match node_type {
+                    Some(node_type) => cx.tree.add_typed(cx.schema, &uri, node_type),
+                    None => cx.tree.add_interior(cx.schema, &uri),
+                }
             }
-            Happening::Vanished { uri } if its_own(uri, cx) => {
+            Happening::Vanished { uri } if self.is_its_own(dm_tree, uri, cx) => {
                 let uri = dm_tree.join(uri);
                 match cx.tree.node(&uri) {
                     Some(_) => cx.tree.remove(&uri),
@@ -337,6 +353,17 @@ impl VirmoClient {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a guest may say what is at a place: not where an object of the host is, above it, or
+    /// where one may come.
+    fn is_its_own(&self, dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> bool {
+        let at = dm_tree.join(place);
+        let mut mounts = cx.schema.mounts().iter().map(|mount| &mount.root);
+        let hosts = mounts.any(|root| {
+            root.starts_with(dm_tree) && (root.starts_with(&at) || at.starts_with(root))
+        });
+        !place.is_root() && !hosts && !self.may_be_hosted(place)
     }
 
     /// The VM of a node, if its guest can be talked to now.
@@ -352,9 +379,18 @@ impl VirmoClient {
         Ok(id)
     }
 
-    fn errand(&self, vm: &VmId, commands: Vec<Command>) -> Errand {
+    fn errand(&self, vm: &VmId, commands: Vec<Command>, cx: &Context<'_, '_>) -> Errand {
+        let doubts = self.book.read().doubts.get(vm).into_iter().flatten();
+        let doubts: Vec<Uri> = doubts.cloned().collect();
+        let root = self.node_named(vm, cx).map(|node| self.dm_tree(&node));
+        let first = root.iter().flat_map(|root| {
+            let settle = doubts.iter().flat_map(|place| in_step(root, place, cx));
+            settle.collect::<Vec<_>>()
+        });
         Errand {
             link: Arc::clone(&self.link),
+            first: first.collect(),
+            doubts,
             vm: vm.clone(),
             commands,
             executed: None,
@@ -379,6 +415,28 @@ fn told(output: Output) -> Option<Told> {
         Output::Guest(told) => Some(told),
         _ => None,
     }
+}
+
+/// What makes a guest have at a place what the tree has there, and nothing where that has nothing.
+fn in_step(dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> Vec<Command> {
+    let mut commands = Vec::new();
+    let mut open = vec![place.clone()];
+    while let Some(uri) = open.pop() {
+        let at = dm_tree.join(&uri);
+        if let (Some(node), Some(found)) = (node_at(&at, cx), cx.tree.node(&at)) {
+            open.extend(
+                found
+                    .children()
+                    .filter_map(|it| it.uri().strip_prefix(dm_tree)),
+            );
+            commands.push(Command::Add { uri, node });
+        }
+    }
+    if commands.is_empty() {
+        let uri = place.clone();
+        commands.push(Command::Delete { uri });
+    }
+    commands
 }
 
 /// What stands at an address, to be made in a guest.

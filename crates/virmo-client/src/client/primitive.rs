@@ -330,6 +330,9 @@ impl VirmoClient {
         if state == VmState::NotCreated {
             clear(cx, &self.dm_tree(node))?;
         }
+        if !state.is_created() {
+            self.book.write().doubts.remove(vm);
+        }
         if state == VmState::Deleted {
             // The state is momentary: whoever could read it finds no node. [VirMO §10.3 step 2]
             cx.tree.remove(&uri)?;

@@ -35,7 +35,15 @@ impl VirmoClient {
                     None => self.check_idle(id.as_ref()),
                 }
             }
-            (VmNode::DmTree, _) => self.stage_dm_tree(path, change, by, cx),
+            (VmNode::DmTree, kind) => {
+                if path.below.is_root()
+                    && matches!(kind, ChangeKind::Deleted { .. })
+                    && let Some(id) = self.vm(path.vm, cx).and_then(|vm| vm.id())
+                {
+                    self.book.write().doubts.remove(&id);
+                }
+                self.stage_dm_tree(path, change, by, cx)
+            }
             (VmNode::CreateParams, _) if written => self.write_create_params(path.vm, cx),
             (VmNode::NewConfig, _) if written => self.write_new_config(path.vm, cx),
             (VmNode::Ext, _) if bootstrap::is_leaf(&path.below) => {

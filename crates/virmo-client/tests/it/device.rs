@@ -309,9 +309,14 @@ impl Device {
 
     /// A command of a server that changes nodes.
     pub(crate) fn command(&mut self, edit: Edit<'_>) -> StatusCode {
+        self.document(&[edit])
+    }
+
+    /// One command of a server that makes several changes.
+    pub(crate) fn document(&mut self, edits: &[Edit<'_>]) -> StatusCode {
         let mut answers = Vec::new();
         loop {
-            let result = self.edit(&[edit], false, &answers);
+            let result = self.edit(edits, false, &answers);
             let Some(job) = self.put_off.take() else {
                 return match result {
                     Ok(()) => StatusCode::OK,

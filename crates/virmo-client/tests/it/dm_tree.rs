@@ -266,6 +266,28 @@ fn a_peripheral_is_shown_as_it_is() {
     assert!(bed.has_camera());
 }
 
+/// A command that waits for two peripherals and a guest takes each answer for what it is about.
+#[test]
+fn each_answer_is_for_what_was_asked() {
+    const ROBOT: &str = "./VirMO/a/DMTree/DCMO/Robot";
+    let mut bed = Bed::managed();
+    let objects = [AddObject(CAMERA, MOID), AddObject(ROBOT, MOID)];
+    let refused = StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED;
+    assert_eq!(bed.device.document(&objects), refused);
+    assert_eq!(bed.device.get(CAMERA), None);
+    let id = bed.device.id("a");
+    bed.simulator.set_enabled(&id, "camera", false).unwrap();
+    let both = [
+        AddLeaf("./VirMO/a/DMTree/note", "x"),
+        AddObject(CAMERA, MOID),
+    ];
+    assert_eq!(bed.device.document(&both), StatusCode::OK);
+    let enabled = bed.device.get(&format!("{CAMERA}/Enabled"));
+    assert_eq!(enabled.as_deref(), Some("false"), "as it is");
+    let note = |guest: &mut virmo_guest::MemoryGuest| guest.contains(&"./note".parse().unwrap());
+    assert!(bed.simulator.guest(&id, note).unwrap());
+}
+
 #[test]
 fn what_a_server_must_not_do_below_a_tree() {
     let mut bed = Bed::managed();

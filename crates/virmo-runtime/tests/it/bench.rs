@@ -313,7 +313,7 @@ impl Fetch for Slow {
             },
         };
         let mut head = ResponseHead::new(content);
-        head.media_type = Some(request.accept.to_owned());
+        head.media_type = Some("application/octet-stream".to_owned());
         head.validator = Some(Validator::new("\"1\""));
         _ = receiver.head(&head);
         for _ in from..LENGTH / 2 {
