@@ -173,9 +173,9 @@ impl Download {
     /// Brings the file to its final place. Blocks until that is done, it has failed for good, or
     /// it is cancelled; `progress` hears of every piece.
     ///
-    /// What is found at the URI may be a [`Descriptor`]: the file is then fetched from where that
-    /// says, has to be what it says, and what comes of it is reported. It is in its place only if
-    /// the report of that was taken. [DLOTA 1.0]
+    /// What is found at the URI may be a [`Descriptor`](crate::Descriptor): the file is then
+    /// fetched from where that says, has to be what it says, and what comes of it is reported. It
+    /// is in its place only if the report of that was taken. [DLOTA 1.0]
     ///
     /// The record stays, also after success: see [`forget`](Self::forget). Running a finished
     /// download again answers the same at once.

@@ -77,7 +77,7 @@ pub use pem::InvalidPem;
 pub use server::ServerTls;
 #[cfg(feature = "server")]
 pub use server::{
-    Files, Handler, Incoming, Notifications, Outgoing, Refused, Server, ServerConfig,
+    Files, Handler, Incoming, InstallReport, Notifications, Outgoing, Refused, Server, ServerConfig,
 };
 #[cfg(all(feature = "tls", any(feature = "client", feature = "fetch")))]
 pub use tls::Tls;

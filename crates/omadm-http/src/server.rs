@@ -14,6 +14,7 @@ use tokio::{
 
 mod body;
 mod connection;
+mod described;
 mod files;
 mod handler;
 mod notifications;
@@ -23,6 +24,7 @@ mod stall;
 mod tls;
 
 use connection::{Service, unless_stopped};
+pub use described::InstallReport;
 pub use files::Files;
 pub use handler::{Handler, Incoming, Outgoing, Refused};
 pub use notifications::Notifications;
@@ -38,6 +40,7 @@ pub use tls::ServerTls;
 /// | … with a longer body than allowed | 413 |
 /// | … whose body does not come in time | 408 |
 /// | `GET` and `HEAD` below `/images/` | the file, or the part of it asked for; 404 |
+/// | `POST` to a descriptor below `/images/` | 200 to a report; see [`Files::with_descriptors`] |
 /// | a path the handler does not serve | 404 |
 /// | any other method | 405 |
 ///

@@ -93,6 +93,15 @@ pub(crate) enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// What somebody says came of a file behind a descriptor.
+    Install {
+        file: String,
+        status: u16,
+        /// The name of the status.
+        text: &'static str,
+        /// Who says so.
+        from: String,
+    },
     /// How far the guest of the demo counted since it was booted.
     Guest {
         vm: String,
@@ -220,6 +229,15 @@ impl fmt::Display for Event {
                     _ => {}
                 }
                 f.write_str(&origin(device))
+            }
+            Self::Install {
+                file,
+                status,
+                text,
+                from,
+            } => {
+                let file = short(file, NAMED);
+                write!(f, "       {file}: {status} {text}, reports {from}")
             }
             Self::Guest { vm, count } => write!(f, "  guest of {vm} has counted to {count}"),
             Self::State {

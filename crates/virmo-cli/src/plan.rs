@@ -123,6 +123,20 @@ pub(crate) struct DeliverImage {
     pub(crate) media_type: String,
     #[serde(default)]
     pub(crate) description: Option<String>,
+    /// Name the descriptor of the file instead of the file.
+    #[serde(default)]
+    pub(crate) descriptor: bool,
+    /// The digest the file must have.
+    #[serde(default)]
+    pub(crate) sha256: Option<Sha256>,
+}
+
+/// A digest, or whether it is that of the file.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Sha256 {
+    Given(String),
+    OfFile(bool),
 }
 
 /// A peripheral of a VM: a capability of its DCMO.

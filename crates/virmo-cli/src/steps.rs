@@ -24,7 +24,7 @@ use virmo::{
     state::AccessOperation,
 };
 
-use crate::plan::{self, Action, Input, Kind, Step};
+use crate::plan::{self, Action, Input, Kind, Sha256, Step};
 
 mod raw;
 
@@ -170,7 +170,16 @@ fn procedure(
             return Err("an image has a uri and a media_type".to_owned());
         }
         Action::DeliverImage(it) => {
-            let uri = resolve(&it.uri, base);
+            if it.descriptor && own_image(&it.uri).is_none() {
+                return Err(format!(
+                    "descriptor = true: {:?} is no relative uri below /images/",
+                    it.uri
+                ));
+            }
+            let mut uri = resolve(&it.uri, base);
+            if it.descriptor {
+                uri.push_str(".dd");
+            }
             match uri.parse::<DownloadUri>() {
                 // Whether it can fetch that is for the device to say.
                 Err(error) if error.kind != InvalidUriKind::Scheme => {
@@ -184,6 +193,12 @@ fn procedure(
             let mut procedure = DeliverImage::new(image(&it.node)?, &it.name, uri, &it.media_type);
             if let Some(description) = &it.description {
                 procedure = procedure.with_description(description);
+            }
+            if let Some(Sha256::Given(digits)) = &it.sha256 {
+                let digest = digest(digits).ok_or_else(|| {
+                    format!("{digits:?} is not the 64 hexadecimal digits of a digest")
+                })?;
+                procedure = procedure.with_digest(digest);
             }
             (format!("deliver image {}", it.node), Box::new(procedure))
         }
@@ -298,6 +313,23 @@ fn is_media_type(text: &str) -> bool {
 /// Whether a URI is one of the server's.
 pub(crate) fn is_relative(uri: &str) -> bool {
     !uri.contains("://")
+}
+
+/// The name of the image that a relative URI names below `/images/`.
+pub(crate) fn own_image(uri: &str) -> Option<&str> {
+    let path = Some(uri).filter(|uri| is_relative(uri))?;
+    let name = path.trim_start_matches('/').strip_prefix("images/")?;
+    (!name.is_empty() && !name.contains(['?', '#'])).then_some(name)
+}
+
+fn digest(digits: &str) -> Option<[u8; 32]> {
+    let digits: Vec<u8> = digits
+        .chars()
+        .map(|digit| u8::try_from(digit.to_digit(16)?).ok())
+        .collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let bytes: Vec<u8> = pairs.iter().map(|[high, low]| high << 4 | low).collect();
+    bytes.try_into().ok().filter(|_| rest.is_empty())
 }
 
 /// A URI as it is, or against where the server is found if it has no scheme.
@@ -434,6 +466,10 @@ mod tests {
                 "deliver_image = { node = 'a', name = '', uri = '', media_type = 'x' }",
                 "an image",
             ),
+            (
+                "deliver_image = { node = 'a', name = '', uri = 'images/', media_type = 'x/y', descriptor = true }",
+                "descriptor = true: \"images/\" is no relative uri below /images/",
+            ),
             ("get = './a//b'", "\"./a//b\": the address is not valid: "),
             ("get = './a?list=x'", "\"./a?list=x\": "),
             ("exec = './a?list=Struct'", "\"./a?list=Struct\": "),
@@ -526,7 +562,7 @@ mod tests {
         let plans = blocks.map(|block| block.split("```").next().unwrap());
         let plans: Vec<_> = plans.map(|plan| plan::parse(plan).unwrap()).collect();
         let lengths: Vec<_> = plans.iter().map(Vec::len).collect();
-        assert_eq!(lengths, [3, 9, 4, 12, 3]);
+        assert_eq!(lengths, [3, 10, 4, 12, 3]);
         let profiles = [Profile::Draft].into_iter();
         let profiles = profiles.chain(std::iter::repeat(Profile::Approved));
         for (plan, profile) in plans.iter().zip(profiles) {

@@ -12,12 +12,15 @@ use crate::{
 /// Delivers a VM image to the device. [VirMO §10.1]
 ///
 /// 1. Add `VMImgMO/<x>`; that it is there already does not matter.
-/// 2. Set Name, DownloadURI and MediaType, and the Description if there is one.
+/// 2. Set Name, DownloadURI and MediaType, and the Description and the digest if there are any.
 /// 3. Exec `Operations/Download`, and wait for its end: the Status, or after 202 the Image Ready
 ///    Alert. A device says nothing of a failed download, so each further session reads State.
 /// 4. Read ImgID, State and DownloadedLocation.
 ///
 /// It succeeds when State is Downloaded; the report's status is that of the Exec.
+///
+/// The URI may be that of a download descriptor, where the device takes those; the media type is
+/// that of the image all the same. [DLOTA 1.0]
 ///
 /// ```
 /// use virmo_server::{DeliverImage, Mounts};
@@ -40,6 +43,7 @@ pub struct DeliverImage {
     uri: String,
     media_type: String,
     description: Option<String>,
+    digest: Option<[u8; 32]>,
     phase: Phase,
     outcome: Option<DeliveredImage>,
     flow: Flow,
@@ -80,6 +84,7 @@ impl DeliverImage {
             uri: uri.into(),
             media_type: media_type.into(),
             description: None,
+            digest: None,
             phase: Phase::Make,
             outcome: None,
             flow: Flow::default(),
@@ -93,6 +98,15 @@ impl DeliverImage {
         self
     }
 
+    /// Only as the file with this SHA-256 digest, which is written to `Ext/SHA256` in small
+    /// hexadecimal digits: a node of ours, so a device that does not take it gets no image. It stays
+    /// on the device, for later deliveries to the same place that bring none.
+    #[must_use]
+    pub const fn with_digest(mut self, digest: [u8; 32]) -> Self {
+        self.digest = Some(digest);
+        self
+    }
+
     /// What the device says about the image, once it was read.
     #[must_use]
     pub const fn outcome(&self) -> Option<&DeliveredImage> {
@@ -100,6 +114,11 @@ impl DeliverImage {
     }
 
     fn writes(&self) -> Vec<Write> {
+        let digest = self.digest.as_ref().and_then(|digest| {
+            let leaf = ImageNode::Ext.of(&self.image).child("SHA256").ok()?;
+            let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            Some(Write::optional(leaf, digits))
+        });
         let node = |node: ImageNode| node.of(&self.image);
         let mut writes = vec![
             Write::required(node(ImageNode::Name), self.name.as_str()),
@@ -108,6 +127,7 @@ impl DeliverImage {
         ];
         let description = self.description.as_deref();
         writes.extend(description.map(|text| Write::optional(node(ImageNode::Description), text)));
+        writes.extend(digest);
         writes
     }
 

@@ -28,6 +28,7 @@ use tokio::{
 use super::{
     Handler, Incoming, Outgoing, Refused, ServerConfig,
     body::{self, Body, NoBody},
+    described::Descriptors,
     stall::Stalling,
 };
 use crate::hmac;
@@ -145,6 +146,16 @@ impl Service {
         if let Some(files) = &self.config.files
             && let Some(name) = request.uri().path().strip_prefix("/images/")
         {
+            if request.method() == Method::POST && files.takes_reports(name) {
+                let name = name.to_owned();
+                return match self
+                    .read(request.into_body(), Descriptors::MAX_REPORT)
+                    .await
+                {
+                    Ok(body) => files.report(peer.remote, &name, body).await,
+                    Err(status) => plain(status),
+                };
+            }
             return files.answer(&request, name).await;
         }
         if !self.handler.serves(request.uri().path()) {
@@ -169,15 +180,7 @@ impl Service {
         if !self.handler.accepts(content_type) {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
-        let body = match self
-            .in_time(body::read(body, self.config.max_body_bytes))
-            .await
-        {
-            Some(Ok(body)) => body,
-            Some(Err(NoBody::TooLong)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Some(Err(NoBody::Broken)) => return Err(StatusCode::BAD_REQUEST),
-            None => return Err(StatusCode::REQUEST_TIMEOUT),
-        };
+        let body = self.read(body, self.config.max_body_bytes).await?;
         let hmacs = head.headers.get_all(hmac::NAME);
         Ok(Incoming {
             remote: peer.remote,
@@ -192,6 +195,16 @@ impl Service {
             authorization: text(&head.headers, AUTHORIZATION.as_str()).map(Secret::from),
             body,
         })
+    }
+
+    /// The whole body of a request, or what is answered if it does not come.
+    async fn read(&self, body: RequestBody, limit: usize) -> Result<Vec<u8>, StatusCode> {
+        match self.in_time(body::read(body, limit)).await {
+            Some(Ok(body)) => Ok(body),
+            Some(Err(NoBody::TooLong)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+            Some(Err(NoBody::Broken)) => Err(StatusCode::BAD_REQUEST),
+            None => Err(StatusCode::REQUEST_TIMEOUT),
+        }
     }
 
     /// What a body comes to; none if it takes too long, for now.

@@ -2,6 +2,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, Metadata},
     io::{self, Seek, SeekFrom},
+    net::SocketAddr,
     path::{Component, Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -9,16 +10,18 @@ use std::{
 use hyper::{
     Method, Request, Response, StatusCode,
     header::{
-        ACCEPT, ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_RANGE,
-        LAST_MODIFIED, RANGE,
+        ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+        HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
     },
 };
+use omadm_download::{Descriptor, DownloadUri};
 use percent_encoding::percent_decode_str;
 use tokio::task::spawn_blocking;
 
 use super::{
     body::Body,
     connection::{not_allowed, plain, text},
+    described::{self, Descriptors, InstallReport},
     range::{self, Selection},
 };
 
@@ -31,6 +34,7 @@ use super::{
 pub struct Files {
     directory: PathBuf,
     media_types: BTreeMap<String, Vec<HeaderValue>>,
+    descriptors: Option<Descriptors>,
 }
 
 impl Files {
@@ -40,6 +44,7 @@ impl Files {
         Self {
             directory: directory.into(),
             media_types: BTreeMap::new(),
+            descriptors: None,
         }
     }
 
@@ -49,11 +54,38 @@ impl Files {
     #[must_use]
     pub fn with_media_type(mut self, name: impl Into<String>, media_type: &str) -> Self {
         if let Ok(media_type) = media_type.parse() {
-            self.media_types
-                .entry(name.into())
-                .or_default()
-                .push(media_type);
+            let types = self.media_types.entry(name.into()).or_default();
+            if !types.contains(&media_type) {
+                types.push(media_type);
+            }
         }
+        self
+    }
+
+    /// Also says what each file is: at its name with `.dd` behind it is a [`Descriptor`] with its
+    /// length, its media types and where it is, which asks for a report by POST to the same place.
+    /// A file whose own name ends in `.dd` is a descriptor as it stands. [DLOTA 1.0]
+    ///
+    /// `base` is where devices find the directory, with `/` at its end. `reports` hears of every
+    /// report, of files that are there, whoever sent it. A report longer than 1,024 bytes is
+    /// refused.
+    ///
+    /// ```
+    /// use omadm_http::Files;
+    ///
+    /// let base = "http://images.example/images/".parse()?;
+    /// let files = Files::new("/srv/images")
+    ///     .with_media_type("android.img", "application/x-disk")
+    ///     .with_descriptors(base, |report| println!("{}: {}", report.file, report.status));
+    /// # Ok::<(), omadm_download::InvalidUri>(())
+    /// ```
+    #[must_use]
+    pub fn with_descriptors(
+        mut self,
+        base: DownloadUri,
+        reports: impl Fn(&InstallReport<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.descriptors = Some(Descriptors::new(base, reports));
         self
     }
 
@@ -76,23 +108,72 @@ impl Files {
         let with_body = match *request.method() {
             Method::GET => true,
             Method::HEAD => false,
+            _ if self.takes_reports(name) => return not_allowed("GET, HEAD, POST"),
             _ => return not_allowed("GET, HEAD"),
         };
-        let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
-        let media_type = self.media_type(&name, request.headers());
         let (files, headers) = (self.clone(), request.headers().clone());
+        let asked = name.to_owned();
         let answer = spawn_blocking(move || {
-            let (file, metadata) = files.open(&name)?;
-            respond(file, &metadata, &headers, with_body)
+            let name = decoded(&asked);
+            match (files.open(&name), &files.descriptors) {
+                (Ok((file, metadata)), descriptors) => {
+                    let media_type = match descriptors {
+                        Some(_) if described::subject(&name).is_some() => DESCRIPTOR,
+                        _ => files.media_type(&name, &headers),
+                    };
+                    respond(file, &metadata, &headers, with_body)
+                        .map(|response| with_type(response, media_type))
+                }
+                (Err(_), Some(descriptors)) => files
+                    .describe(descriptors, &asked)
+                    .map(|document| with_type(whole(document, with_body), DESCRIPTOR)),
+                (Err(error), None) => Err(error),
+            }
         });
         match answer.await {
-            Ok(Ok(mut response)) => {
-                response.headers_mut().insert(CONTENT_TYPE, media_type);
-                response
-            }
+            Ok(Ok(response)) => response,
             Ok(Err(_)) => plain(StatusCode::NOT_FOUND),
             Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR),
         }
+    }
+
+    /// The document that says what a file is, by the name of the document.
+    fn describe(&self, descriptors: &Descriptors, asked: &str) -> io::Result<Vec<u8>> {
+        let asked = described::subject(asked).ok_or(io::ErrorKind::NotFound)?;
+        let name = decoded(asked);
+        let (_, metadata) = self.open(&name)?;
+        let types = self.media_types.get(&name).map_or(&[][..], Vec::as_slice);
+        let document = descriptors.of(asked, metadata.len(), types);
+        document.ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    /// Whether reports may be sent to this name.
+    pub(super) fn takes_reports(&self, name: &str) -> bool {
+        self.descriptors.is_some() && described::subject(name).is_some()
+    }
+
+    /// Takes what came to the name of a descriptor.
+    pub(super) async fn report(
+        &self,
+        remote: SocketAddr,
+        name: &str,
+        body: Vec<u8>,
+    ) -> Response<Body> {
+        let (files, name) = (self.clone(), decoded(name));
+        let taken = spawn_blocking(move || {
+            let (Some(descriptors), Some(file)) = (&files.descriptors, described::subject(&name))
+            else {
+                return StatusCode::NOT_FOUND;
+            };
+            if files.open(&name).is_err() && files.open(file).is_err() {
+                return StatusCode::NOT_FOUND;
+            }
+            match descriptors.take(remote, file, &body) {
+                true => StatusCode::OK,
+                false => StatusCode::BAD_REQUEST,
+            }
+        });
+        plain(taken.await.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     fn open(&self, name: &str) -> io::Result<(File, Metadata)> {
@@ -112,8 +193,34 @@ impl Files {
     }
 }
 
+const DESCRIPTOR: HeaderValue = HeaderValue::from_static(Descriptor::MEDIA_TYPE);
+
+/// A name of a request as it is meant.
+fn decoded(name: &str) -> String {
+    percent_decode_str(name).decode_utf8_lossy().into_owned()
+}
+
+fn with_type(mut response: Response<Body>, media_type: HeaderValue) -> Response<Body> {
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
+
+/// All of a document.
+fn whole(document: Vec<u8>, with_body: bool) -> Response<Body> {
+    let length = document.len();
+    let mut response = Response::new(Body::Bytes(document.into()));
+    if !with_body {
+        *response.body_mut() = Body::empty();
+    }
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length.into());
+    // The file may be another the next time.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
 /// A media type without its parameters.
-fn essence(media_type: &str) -> &str {
+pub(super) fn essence(media_type: &str) -> &str {
     let (essence, _) = media_type.split_once(';').unwrap_or((media_type, ""));
     essence.trim()
 }
@@ -177,9 +284,7 @@ fn respond(
         }
     }
     if !with_body {
-        response
-            .headers_mut()
-            .insert(hyper::header::CONTENT_LENGTH, count.into());
+        response.headers_mut().insert(CONTENT_LENGTH, count.into());
         *response.body_mut() = Body::empty();
     }
     Ok(response)

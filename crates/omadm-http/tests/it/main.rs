@@ -9,6 +9,7 @@
     reason = "test code"
 )]
 
+mod described;
 mod download;
 mod exchange;
 mod fetch;

@@ -2,6 +2,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
+    io::{self, Read},
     net::TcpListener,
     path::{Path, PathBuf},
     sync::{
@@ -11,6 +13,7 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use sha2::Digest;
 use virmo::{
     dm::{
         core::{Journal, MemoryJournal, StatusCode},
@@ -29,20 +32,21 @@ use crate::{
     auth::{self, Proofs},
     failure::Failure,
     output::{Event, Origin, Output},
-    plan::{self, Action, Step},
+    plan::{self, Action, Sha256, Step},
     steps::{self, Planned},
     tls::{self, Identity},
 };
 
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     refuse_unbuilt(args)?;
-    let steps = match &args.plan {
+    let mut steps = match &args.plan {
         Some(path) => plan::read(path)
             .map_err(|error| Failure::usage(format_args!("--plan {}: {error}", path.display())))?,
         None => Vec::new(),
     };
     if let Some(path) = &args.plan {
-        check(&steps, args)
+        measure(&mut steps, args.images.as_deref())
+            .and_then(|()| check(&steps, args))
             .map_err(|why| Failure::usage(format_args!("--plan {}: {why}", path.display())))?;
     }
     if args.once && steps.is_empty() {
@@ -99,6 +103,52 @@ fn check(steps: &[Step], args: &args::Serve) -> Result<(), String> {
     steps::procedures(steps, &base, args.profile.into()).map(drop)
 }
 
+/// Gives the digests of files to the steps that want them.
+fn measure(steps: &mut [Step], images: Option<&Path>) -> Result<(), String> {
+    for Step { line, action, .. } in steps {
+        let Action::DeliverImage(it) = action else {
+            continue;
+        };
+        let of_file = it.sha256 == Some(Sha256::OfFile(true));
+        if !it.descriptor && !of_file {
+            continue;
+        }
+        let folder = images.ok_or_else(|| {
+            format!("line {line}: descriptor = true and sha256 = true need --images")
+        })?;
+        if of_file {
+            let name = steps::own_image(&it.uri).ok_or_else(|| {
+                format!(
+                    "line {line}: sha256 = true: {:?} is no relative uri below /images/",
+                    it.uri
+                )
+            })?;
+            let path = folder.join(name);
+            let digest = digest_of(&path);
+            let digest =
+                digest.map_err(|error| format!("line {line}: {}: {error}", path.display()))?;
+            it.sha256 = Some(Sha256::Given(digest));
+        }
+    }
+    Ok(())
+}
+
+/// The SHA-256 digest of a file, in hexadecimal digits.
+fn digest_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut digest = sha2::Sha256::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let length = file.read(&mut buffer)?;
+        match buffer.get(..length) {
+            Some(bytes) if length > 0 => digest.update(bytes),
+            _ => break,
+        }
+    }
+    let digest = digest.finalize();
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// What a server of this program is made from.
 pub(crate) struct Settings {
     pub(crate) proofs: Proofs,
@@ -153,7 +203,9 @@ pub(crate) fn start(
         builder = builder.only(encoding);
     }
     if let Some(folder) = &settings.images {
-        builder = builder.files(files(folder, &steps, &base)?);
+        let told = (!settings.steps_only).then(|| Arc::clone(output));
+        let files = files(folder, &steps, &base)?;
+        builder = builder.files(described(files, &base, told)?);
     }
     if let Some(identity) = settings.identity {
         builder = identity.serve(builder);
@@ -209,6 +261,21 @@ fn files(folder: &Path, steps: &[Step], base: &str) -> Result<Files, Failure> {
             },
             _ => files,
         }))
+}
+
+/// The same, with a descriptor beside each file, whose reports are told.
+fn described(files: Files, base: &str, output: Option<Arc<Output>>) -> Result<Files, Failure> {
+    let folder = format!("{base}/images/");
+    let folder = folder.parse().map_err(Failure::usage)?;
+    Ok(files.with_descriptors(folder, move |report| {
+        let Some(output) = &output else { return };
+        output.event(&Event::Install {
+            file: report.file.to_owned(),
+            status: report.status.get(),
+            text: report.status.text(),
+            from: report.remote.to_string(),
+        });
+    }))
 }
 
 /// Tells what happens on a server.

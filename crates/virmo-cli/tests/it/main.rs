@@ -22,6 +22,7 @@ mod program;
 mod bootstrap;
 mod conformance;
 mod demo;
+mod described;
 mod dm_tree;
 mod ends;
 mod foreign;

@@ -370,6 +370,7 @@ impl Device {
                 ("Resources/CurrentConfig", "RAM=0&Storage=0&CPU=0&Network=0"),
             ]
         } else {
+            self.nodes.insert(format!("{base}/Ext"), None);
             &[("ImgID", "img-1"), ("State", "0")]
         };
         for (name, value) in owned {

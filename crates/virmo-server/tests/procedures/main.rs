@@ -311,6 +311,29 @@ fn an_image_is_delivered_step_by_step() {
     assert_eq!(image.location.as_deref(), Some("/images/1"));
 }
 
+/// A digest is written before the Exec; where there is no place for it, nothing is fetched.
+#[test]
+fn an_image_is_delivered_only_with_its_digest() {
+    let mut deliver = deliver().with_digest([0xa5; 32]);
+    let mut device = Device::new(Style::Alerting);
+    let report = device.run(&mut deliver);
+    assert!(report.ok, "{report:?}");
+    let leaf = "./VMImgMO/a/Ext/SHA256";
+    assert_eq!(device.value(leaf), Some("a5".repeat(32).as_str()));
+    let place = |line: &str| device.log.iter().position(|it| it == line);
+    let written = place(&format!("Add {leaf}"));
+    assert!(written.is_some() && written < place("Exec ./VMImgMO/a/Operations/Download"));
+
+    let mut deliver = self::deliver().with_digest([0xa5; 32]);
+    let mut device = Device::new(Style::Alerting).with_fault(5, Fault::Status(404));
+    let report = device.run(&mut deliver);
+    assert_eq!(
+        (report.ok, report.status),
+        (false, Some(StatusCode::NOT_FOUND))
+    );
+    assert!(!device.log.iter().any(|line| line.starts_with("Exec")));
+}
+
 /// VR-187, VR-192, VR-193, VR-126: Add, then CreateParams, then the Exec.
 #[test]
 fn a_machine_is_created_step_by_step() {
