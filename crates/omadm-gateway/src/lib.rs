@@ -1,5 +1,5 @@
 //! A DM gateway: lets a server reach DM clients it cannot reach itself, such as those in the guests
-//! of VMs. [GwMO], [VirMO §11.1.2]
+//! of VMs. [GwMO 1.0], [VirMO §11.1.2]
 //!
 //! [`Gateway`] is a [`ManagementObject`](omadm_mo::ManagementObject) of the device in front. A server
 //! adds a node for each end device and executes what is below it:
@@ -18,8 +18,8 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use omadm_core::Now;
-//! use omadm_gateway::{DeliveryError, EndDevices, Gateway, ProxySession};
+//! use omadm_core::{MemoryJournal, Now};
+//! use omadm_gateway::{DeliveryError, EndDevices, Gateway, ProxySession, Request};
 //! use omadm_mo::Registry;
 //! use omadm_syncml::Encoding;
 //!
@@ -38,7 +38,8 @@
 //!         // Wake the guest's client, and carry its messages until it is done.
 //!         let message = b"<SyncML/>";
 //!         while !server.is_over() {
-//!             let Ok(_answer) = server.answer(message, Encoding::Xml, Now::default()) else {
+//!             let Ok(_answer) = server.answer(Request::new(message, Encoding::Xml, Now::default()))
+//!             else {
 //!                 return Err(DeliveryError::Unreachable);
 //!             };
 //!         }
@@ -46,11 +47,21 @@
 //!     }
 //! }
 //!
-//! let gateway = Gateway::new("./Gateway".parse()?, Arc::new(Guest));
+//! // The journal of the device in front.
+//! let journal = Arc::new(MemoryJournal::new());
+//! let gateway = Gateway::new("./Gateway".parse()?, Arc::new(Guest), journal)?;
 //! let mut registry = Registry::new();
 //! registry.mount(Box::new(gateway))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Who is who
+//!
+//! In proxy mode the two sessions have their own identifiers, message numbers, credentials and nonces.
+//! [`EndDevices::account`] says how an end device proves who it is, and the gateway to it; its
+//! nonces are in the journal, apart from those of the device in front. What carries the messages has
+//! to carry [`Request::hmac`](omadm_server::Request::hmac) and
+//! [`Response::hmac`](omadm_server::Response::hmac) where the account asks for a MAC.
 //!
 //! # Statuses
 //!
@@ -58,25 +69,47 @@
 //! |---|---|
 //! | an Exec without argument, or a node without DeviceID | 412 |
 //! | a notification longer than [`MAX_NOTIFICATION`], commands beyond [`MAX_COMMANDS`], results beyond [`MAX_RESULT`] octets | 413 |
-//! | commands that are no message, or other than Add, Replace, Delete, Copy, Get, Exec, Atomic and Sequence | 400 |
+//! | commands that are no message, that share a CmdID, or other than Add, Replace, Delete, Copy, Get, Exec, Atomic and Sequence | 400 |
+//! | values that cannot be written in XML: Result has the statuses alone | 415 |
 //! | an end device that is not there | 404 |
-//! | one that does not run, or has work of the gateway under way | 405 |
+//! | one that does not run, or has work of the gateway under way, its node and DeviceID included | 405 |
 //! | one that does not answer in time | 408 |
 //! | one that cannot be reached, or ended its session before all was answered | 503 |
 //! | a node for more than [`MAX_DEVICES`] end devices | 420 |
 //!
+//! Whatever the status, Result has what was answered: commands without an answer of their own have
+//! 503 there, and may have been executed. Where nothing was answered it is empty.
+//!
+//! If it takes longer than the engine waits the Status is 202, and [`ALERT_GATEWAY`] follows: from
+//! the operation, with the status as an `int`, the Correlator of the Exec, and the mark `warning` for
+//! a failure. Past [`Gateway::with_limit`] that is 408; what an end device still says then goes into
+//! Result and on to the server all the same.
+//!
+//! An alert of an end device keeps its Correlator if it is one of a command it was given and has not
+//! answered; any other is taken out. An end device cannot answer for anybody else.
+//!
+//! # Hostile end devices
+//!
+//! A session ends after [`MAX_MESSAGES`] messages; [`MAX_ALERTS`] alerts with
+//! [`MAX_ALERT_OCTETS`] octets are passed on; values beyond [`MAX_RESULT`] octets are left out of
+//! Result. Only the end device a session is for can have it.
+//!
 //! # Restarts
 //!
-//! Nothing is durable but the nodes. What a restart cuts off left no Result and can be executed
-//! again; whether the end device did a part of it, its own session tells nobody. Such an Exec has no
-//! alert.
+//! What a restart cuts off ends with its alert and 500, whether 202 was sent before or not. It left no
+//! Result, and whether the end device did a part of it nobody knows.
 
+mod devices;
 mod gateway;
+mod record;
 mod relay;
+mod session;
 mod table;
 
+pub use devices::{DeliveryError, EndDevices};
 pub use gateway::{
-    DeliveryError, EndDevices, Gateway, MAX_COMMANDS, MAX_DEVICES, MAX_NOTIFICATION, MAX_RESULT,
+    ALERT_GATEWAY, Gateway, MAX_COMMANDS, MAX_DEVICES, MAX_NOTIFICATION, MAX_RESULT,
 };
-pub use relay::{ProxyError, ProxySession};
+pub use omadm_server::{Account, Request, Response};
+pub use session::{MAX_ALERT_OCTETS, MAX_ALERTS, MAX_MESSAGES, ProxyError, ProxySession};
 pub use table::GATEWAY;

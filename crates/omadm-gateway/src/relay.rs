@@ -1,11 +1,19 @@
-use std::any::Any;
+//! Commands for an end device, and what comes back for them.
 
-use omadm_core::{Correlator, GenericAlert, Now, StatusCode};
-use omadm_server::{Config, EventKind, Everyone, ReceiveError, Request, RespondError, Server};
-use omadm_session::{Answer, Correlators, Procedure, Report, Step, Tag, Tagged, Unanswered};
-use omadm_syncml::{
-    CmdId, Command, Encoding, Header, Limits, Message, Results, Status, decode, encode,
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use omadm_core::{Correlator, StatusCode};
+use omadm_session::{
+    Answer, Correlators, Procedure, Report, Step, Tag, Tagged, Unanswered, data_size,
+};
+use omadm_syncml::{
+    CmdId, Command, Encoding, Header, Item, Limits, Message, Results, Status, decode, encode,
+};
+
+use crate::MAX_RESULT;
 
 /// Commands that are no commands for an end device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,8 +27,10 @@ pub(crate) fn commands(octets: &[u8]) -> Result<Vec<Command<'static>>, NoCommand
         _ => Encoding::Xml,
     };
     let message = decode(octets, encoding, &Limits::default()).map_err(|_| NoCommands)?;
-    let is_for_device = |command: &Command<'_>| {
-        command.cmd_id().is_some()
+    let mut ids = BTreeSet::new();
+    // Answers are told apart by the id of their command.
+    let mut is_for_device = |command: &Command<'_>| {
+        command.cmd_id().is_some_and(|id| ids.insert(id))
             && matches!(
                 command,
                 Command::Add(_)
@@ -33,212 +43,284 @@ pub(crate) fn commands(octets: &[u8]) -> Result<Vec<Command<'static>>, NoCommand
                     | Command::Sequence(_)
             )
     };
-    let is_fit = |command: &Command<'_>| command.flatten().all(is_for_device);
-    if message.commands.is_empty() || !message.commands.iter().all(is_fit) {
+    let mut is_fit = |command: &Command<'_>| command.flatten().all(&mut is_for_device);
+    if message.commands.is_empty() || !message.commands.iter().all(&mut is_fit) {
         return Err(NoCommands);
     }
     Ok(message.into_owned().commands)
 }
 
-/// All commands in one go, and what came back for each.
+/// What an answer takes beside its values, in octets, at least.
+const ANSWER_OCTETS: u64 = 64;
+
+/// What came back so far; a session that is lost leaves it as it is.
 #[derive(Debug)]
-struct Relay {
-    tagged: Vec<Tagged>,
-    /// The id and the name of each command, by its tag.
-    asked: Vec<(CmdId, String)>,
-    sent: bool,
-    answers: Vec<Command<'static>>,
+pub(crate) struct Answers {
+    asked: Vec<Asked>,
+    given: Vec<Command<'static>>,
     /// The id of the next answer.
     next: CmdId,
-    lost: bool,
+    octets: u64,
+    too_large: bool,
+}
+
+#[derive(Debug)]
+struct Asked {
+    id: CmdId,
+    name: String,
+    correlator: Option<Correlator>,
+    /// The last Status; none if it was not answered.
+    status: Option<StatusCode>,
+}
+
+impl Answers {
+    fn new(commands: &[Command<'static>]) -> Self {
+        let asked = commands.iter().flat_map(Command::flatten);
+        let asked = asked.map(|command| Asked {
+            id: command.cmd_id().unwrap_or(CmdId::FIRST),
+            name: command.name().to_owned(),
+            correlator: match command {
+                Command::Exec(exec) => exec.correlator.as_deref().map(Correlator::new),
+                _ => None,
+            },
+            status: None,
+        });
+        Self {
+            asked: asked.collect(),
+            given: Vec::new(),
+            next: CmdId::FIRST,
+            octets: 0,
+            too_large: false,
+        }
+    }
+
+    fn status(&mut self, place: usize, code: StatusCode, items: Vec<Item<'static>>) {
+        let items = if self.has_room(&items) {
+            items
+        } else {
+            Vec::new()
+        };
+        let Some(asked) = self.asked.get_mut(place) else {
+            return;
+        };
+        // Of many for one command, one for each Item, none is left out while there is room.
+        if asked.status.is_some() && self.too_large {
+            return;
+        }
+        asked.status = Some(code);
+        let status = Status::new(1, asked.id, asked.name.clone(), code).with_items(items);
+        self.given
+            .push(Command::Status(status.with_cmd_id(self.next)));
+        self.next = self.next.next();
+    }
+
+    fn results(&mut self, place: usize, items: Vec<Item<'static>>) {
+        let fits = self.has_room(&items);
+        if let Some(asked) = self.asked.get(place).filter(|_| fits) {
+            let results = Results::new(1, asked.id, items).with_cmd_id(self.next);
+            self.given.push(Command::Results(results));
+            self.next = self.next.next();
+        }
+    }
+
+    fn has_room(&mut self, items: &[Item<'static>]) -> bool {
+        let values = items.iter().filter_map(|item| item.data.as_ref());
+        let places = items.iter().filter_map(|item| item.source.as_ref());
+        let octets = ANSWER_OCTETS * (1 + items.len() as u64)
+            + values.map(data_size).sum::<u64>()
+            + places.map(|place| place.uri.len() as u64).sum::<u64>();
+        self.octets = self.octets.saturating_add(octets);
+        self.too_large |= self.octets > MAX_RESULT as u64;
+        !self.too_large
+    }
+
+    /// What came of it all; what was not answered when the session ended is answered with 503.
+    pub(crate) fn outcome(&mut self, device: &str) -> Outcome {
+        let any = !self.given.is_empty();
+        let lost: Vec<usize> = (0..)
+            .zip(&self.asked)
+            .filter(|(_, asked)| asked.status.is_none())
+            .map(|(place, _)| place)
+            .collect();
+        for place in &lost {
+            self.status(*place, StatusCode::SERVICE_UNAVAILABLE, Vec::new());
+            if let Some(asked) = self.asked.get_mut(*place) {
+                // It may have been executed all the same.
+                asked.status = None;
+            }
+        }
+        let mut status = match self.too_large {
+            true => StatusCode::REQUEST_ENTITY_TOO_LARGE,
+            false => StatusCode::OK,
+        };
+        let mut message = Message::new(Header::new("0", 1, "", device.to_owned()));
+        message.commands = std::mem::take(&mut self.given);
+        message.is_final = true;
+        let mut document = written(&message);
+        if document.is_none() {
+            // A value has what XML does not: the statuses alone do not.
+            status = StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT;
+            message.commands.retain_mut(|answer| match answer {
+                Command::Status(status) => {
+                    status.items.clear();
+                    true
+                }
+                _ => false,
+            });
+            document = written(&message);
+        }
+        Outcome {
+            whole: lost.is_empty(),
+            status,
+            document: document.filter(|_| any).unwrap_or_default(),
+            told: self.asked.iter().filter_map(Asked::told).collect(),
+        }
+    }
+}
+
+impl Asked {
+    /// Its Correlator, and whether an alert may come with it.
+    fn told(&self) -> Option<(Correlator, bool)> {
+        let open = matches!(self.status, None | Some(StatusCode::ACCEPTED));
+        self.correlator.clone().map(|correlator| (correlator, open))
+    }
+}
+
+fn written(message: &Message<'_>) -> Option<String> {
+    let mut document = Vec::new();
+    encode(message, Encoding::Xml, &mut document).ok()?;
+    String::from_utf8(document).ok()
+}
+
+/// What came of the commands.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Outcome {
+    /// Whether everything was answered.
+    pub(crate) whole: bool,
+    /// 200 if all of that is in the document.
+    pub(crate) status: StatusCode,
+    /// The statuses and results as a message in XML; empty if nothing was answered.
+    pub(crate) document: String,
+    /// The Correlators of the commands, and whether an alert may still come with them.
+    pub(crate) told: Vec<(Correlator, bool)>,
+}
+
+/// All commands in one go. Their answers are shared: an engine keeps a procedure whose session is
+/// lost for the next one.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    tagged: Vec<Tagged>,
+    sent: bool,
+    answers: Arc<Mutex<Answers>>,
 }
 
 impl Relay {
-    fn new(commands: Vec<Command<'static>>) -> Self {
-        let (mut tagged, mut asked) = (Vec::new(), Vec::new());
+    pub(crate) fn new(commands: Vec<Command<'static>>) -> Self {
+        let answers = Arc::new(Mutex::new(Answers::new(&commands)));
+        let (mut tagged, mut next) = (Vec::new(), 0);
         for command in commands {
-            let tag = Tag(u32::try_from(asked.len()).unwrap_or(u32::MAX));
-            for inside in command.flatten() {
-                let id = inside.cmd_id().unwrap_or(CmdId::FIRST);
-                asked.push((id, inside.name().to_owned()));
-            }
+            let tag = Tag(next);
+            next += u32::try_from(command.flatten().count()).unwrap_or(u32::MAX);
             tagged.push(Tagged::new(tag, command));
         }
         Self {
             tagged,
-            asked,
             sent: false,
-            answers: Vec::new(),
-            next: CmdId::FIRST,
-            lost: false,
+            answers,
         }
+    }
+
+    pub(crate) const fn answers(&self) -> &Arc<Mutex<Answers>> {
+        &self.answers
     }
 }
 
 impl Procedure for Relay {
     fn poll(&mut self, _: &mut Correlators) -> Step {
         if std::mem::replace(&mut self.sent, true) {
-            let status = if self.lost {
-                StatusCode::SERVICE_UNAVAILABLE
-            } else {
-                StatusCode::OK
-            };
-            return Step::Done(Report::new(!self.lost, Some(status)));
+            return Step::Done(Report::success(StatusCode::OK));
         }
         Step::Send(std::mem::take(&mut self.tagged))
     }
 
     fn answer(&mut self, answer: Answer) {
-        let place = usize::try_from(answer.tag().0).ok();
-        let Some((id, name)) = place.and_then(|place| self.asked.get(place)) else {
+        let Ok(place) = usize::try_from(answer.tag().0) else {
             return;
         };
-        let own = self.next;
-        let status = |code| Status::new(1, *id, name.clone(), code).with_cmd_id(own);
-        let answer = match answer {
-            Answer::Status { code, items, .. } => Command::Status(status(code).with_items(items)),
-            Answer::Results { items, .. } => {
-                Command::Results(Results::new(1, *id, items).with_cmd_id(own))
-            }
-            Answer::NotAnswered { reason, .. } => Command::Status(status(match reason {
-                Unanswered::TooLarge | Unanswered::Incomplete => {
-                    StatusCode::REQUEST_ENTITY_TOO_LARGE
-                }
-                Unanswered::NoStatus => StatusCode::NOT_EXECUTED,
-                _ => {
-                    self.lost = true;
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
-            })),
-            _ => return,
-        };
-        self.next = own.next();
-        self.answers.push(answer);
-    }
-}
-
-/// Why a message of an end device cannot be answered.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProxyError {
-    /// It cannot be taken.
-    #[error("the message of the end device cannot be taken")]
-    Receive(#[source] ReceiveError),
-    /// The answer cannot be written.
-    #[error("the answer to the end device cannot be written")]
-    Respond(#[source] RespondError),
-}
-
-/// The gateway's side of one session with an end device, as its server: a session of its own, with
-/// its own identifiers and message numbers. [VirMO §11.1.2]
-#[derive(Debug)]
-pub struct ProxySession {
-    server: Server,
-    device: String,
-    outcome: Option<(bool, Vec<Command<'static>>)>,
-    alerts: Vec<GenericAlert>,
-    ended: bool,
-}
-
-/// What came of a session.
-#[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Outcome {
-    /// Whether everything was answered.
-    pub(crate) whole: bool,
-    /// The statuses and results as a message in XML.
-    pub(crate) document: String,
-    pub(crate) alerts: Vec<GenericAlert>,
-}
-
-impl ProxySession {
-    pub(crate) fn new(prefix: &str, device: &str, commands: Vec<Command<'static>>) -> Self {
-        let mut config = Config::new(prefix);
-        config.max_sessions = 1;
-        config.max_devices = 1;
-        config.max_alerts = MAX_ALERTS;
-        let mut server = Server::new(config, Everyone);
-        // A queue without anything in it has room.
-        let _ = server.enqueue(device, Box::new(Relay::new(commands)));
-        Self {
-            server,
-            device: device.to_owned(),
-            outcome: None,
-            alerts: Vec::new(),
-            ended: false,
-        }
-    }
-
-    /// What to send the end device for its message. Who it is has been found out by what carries
-    /// its messages.
-    ///
-    /// # Errors
-    ///
-    /// [`ProxyError`]; the session goes on with the next message, if there is one.
-    pub fn answer(
-        &mut self,
-        message: &[u8],
-        encoding: Encoding,
-        now: Now,
-    ) -> Result<Vec<u8>, ProxyError> {
-        let request = Request::new(message, encoding, now);
-        let mut receipt = self.server.receive(request).map_err(ProxyError::Receive)?;
-        self.note(receipt.take_events());
-        let response = self.server.respond(receipt).map_err(ProxyError::Respond)?;
-        self.note(response.events);
-        Ok(response.body)
-    }
-
-    /// Whether the end device answered everything, or ended its session.
-    #[must_use]
-    pub const fn is_over(&self) -> bool {
-        self.ended
-    }
-
-    fn note(&mut self, events: Vec<omadm_server::Event>) {
-        for event in events {
-            if event.device != self.device {
-                continue;
-            }
-            match event.kind {
-                EventKind::Alert { alert, .. } => self.alerts.push(alert),
-                EventKind::ProcedureFinished { procedure, .. } => {
-                    let procedure: Box<dyn Any> = procedure;
-                    if let Ok(relay) = procedure.downcast::<Relay>() {
-                        self.outcome = Some((!relay.lost, relay.answers));
+        let mut answers = lock(&self.answers);
+        match answer {
+            Answer::Status { code, items, .. } => answers.status(place, code, items),
+            Answer::Results { items, .. } => answers.results(place, items),
+            Answer::NotAnswered { reason, .. } => {
+                let code = match reason {
+                    Unanswered::TooLarge | Unanswered::Incomplete => {
+                        StatusCode::REQUEST_ENTITY_TOO_LARGE
                     }
-                }
-                EventKind::SessionEnded { .. } => self.ended = true,
-                _ => {}
+                    Unanswered::Unencodable => StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT,
+                    Unanswered::NoStatus => StatusCode::NOT_EXECUTED,
+                    _ => return,
+                };
+                answers.status(place, code, Vec::new());
             }
+            _ => {}
         }
-    }
-
-    /// What came of it; none if nothing was answered, or it cannot be written in XML.
-    pub(crate) fn outcome(self) -> Option<Outcome> {
-        let (whole, answers) = self.outcome?;
-        let mut message = Message::new(Header::new("0", 1, "", self.device));
-        message.commands = answers;
-        message.is_final = true;
-        let mut document = Vec::new();
-        encode(&message, Encoding::Xml, &mut document).ok()?;
-        Some(Outcome {
-            whole,
-            document: String::from_utf8(document).ok()?,
-            alerts: self.alerts,
-        })
     }
 }
 
-/// How many alerts of one session are passed on.
-const MAX_ALERTS: u32 = 100;
+pub(crate) fn lock(answers: &Mutex<Answers>) -> MutexGuard<'_, Answers> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-/// The alert as the server of the device in front hears it: its Source begins with `place`.
-pub(crate) fn passed_on(mut alert: GenericAlert, place: &str) -> GenericAlert {
-    if let Some(source) = &mut alert.source {
-        let below = source.strip_prefix("./").unwrap_or(source);
-        *source = format!("{place}/{below}");
+#[cfg(test)]
+mod tests {
+    use omadm_syncml::Data;
+
+    use super::*;
+
+    fn answers() -> Answers {
+        let mut gets = ["./A", "./B"].map(omadm_session::request::get);
+        for (get, id) in gets.iter_mut().zip([CmdId::FIRST, CmdId::FIRST.next()]) {
+            get.set_cmd_id(id);
+        }
+        Answers::new(&gets)
     }
-    // A Correlator of the inner session means nothing outside.
-    alert.correlator = None::<Correlator>;
-    alert
+
+    fn value(text: String) -> Vec<Item<'static>> {
+        vec![Item::new().with_data(Data::from(text))]
+    }
+
+    /// However much comes, and in however small pieces, what is kept has a limit; each command has
+    /// its status.
+    #[test]
+    fn what_is_kept_has_a_limit() {
+        for size in [0, 1, 30_000, MAX_RESULT] {
+            let mut answers = answers();
+            answers.status(0, StatusCode::OK, Vec::new());
+            let pieces = 2 * MAX_RESULT / (size + 1).max(64);
+            for _ in 0..=pieces {
+                answers.results(0, value("r".repeat(size)));
+                answers.status(0, StatusCode::OK, value("s".repeat(size)));
+            }
+            answers.status(1, StatusCode::NOT_FOUND, value("s".repeat(size)));
+            let kept = answers.given.len() as u64 * ANSWER_OCTETS;
+            assert!(kept <= MAX_RESULT as u64 + 2 * ANSWER_OCTETS, "{kept}");
+            let outcome = answers.outcome("d");
+            assert!(outcome.whole);
+            assert_eq!(outcome.status, StatusCode::REQUEST_ENTITY_TOO_LARGE);
+            assert!(outcome.document.contains("<Data>404</Data>"));
+        }
+    }
+
+    /// A value that XML cannot carry costs the values, not the statuses.
+    #[test]
+    fn what_cannot_be_written_is_told() {
+        let mut answers = answers();
+        answers.status(0, StatusCode::OK, Vec::new());
+        answers.results(0, value("\u{1}".to_owned()));
+        answers.status(1, StatusCode::NOT_FOUND, Vec::new());
+        let outcome = answers.outcome("d");
+        assert_eq!(outcome.status, StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT);
+        assert!(outcome.document.contains("<Data>404</Data>"), "{outcome:?}");
+        assert!(!outcome.document.contains("Results"));
+    }
 }

@@ -125,7 +125,8 @@ impl OurDevice {
         let mut builder = builder(hypervisor, config(url, encoding)?, DEVICE_ID);
         if let Some(behind) = &self.gateway {
             let root = "./Gateway".parse().map_err(Failed::new)?;
-            builder = builder.object(Box::new(Gateway::new(root, Arc::clone(behind))));
+            let gateway = Gateway::new(root, Arc::clone(behind), Arc::clone(&journal));
+            builder = builder.object(Box::new(gateway.map_err(Failed::new)?));
         }
         if !self.http_images {
             builder = builder.fetch(Arc::new(Shelf));

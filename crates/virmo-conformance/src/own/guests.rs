@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use omadm_gateway::{DeliveryError, EndDevices, ProxySession};
+use omadm_gateway::{DeliveryError, EndDevices, ProxySession, Request};
 use tempfile::TempDir;
 use virmo::{
     Simulator, Until,
     VmState::Running,
     dm::{
         client::{Auth, Bootstrap, Config},
-        core::{AlertCode, Format},
+        core::{AlertCode, Format, Now},
         mo::{
             Account,
             bootstrap::{Content, MediaType},
@@ -206,9 +206,10 @@ impl EndDevices for Behind {
         let mut guest = Guest::start(folder, config).map_err(unreachable)?;
         while !server.is_over() {
             let (body, encoding) = guest.wire.receive().map_err(unreachable)?;
-            let answer = server.answer(&body, encoding, virmo::dm::core::Now::default());
+            let request = Request::new(&body, encoding, Now::default());
+            let answer = server.answer(request);
             let answer = answer.map_err(|_| DeliveryError::Unreachable)?;
-            guest.wire.answer(answer).map_err(unreachable)?;
+            guest.wire.answer(answer.body).map_err(unreachable)?;
         }
         Ok(())
     }

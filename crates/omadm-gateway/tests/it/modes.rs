@@ -1,23 +1,10 @@
-//! A device with a gateway, its server, and an end device behind it, in one process.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code"
-)]
+//! The two modes, and who is refused.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_client::{Auth, Client, Event, Input, Notice, Output, Received, Start};
-use omadm_core::{Format, GenericAlert, Now};
-use omadm_gateway::{
-    DeliveryError, EndDevices, Gateway, MAX_DEVICES, MAX_NOTIFICATION, ProxySession,
-};
+use omadm_client::{Auth, Event, Input};
+use omadm_core::{Format, GenericAlert};
+use omadm_gateway::{MAX_DEVICES, MAX_NOTIFICATION};
 use omadm_mo::JobEnd;
 use omadm_server::Account;
 use omadm_session::{
@@ -25,143 +12,11 @@ use omadm_session::{
     notification::{Notification, ProvenBy},
     request::{self, Leaf},
 };
-use omadm_syncml::{Command, Encoding, Exec, Item, Meta, decode};
-use omadm_testkit::{
-    Bench, DEVICE_ID, Pair, SERVER_ID, TestJournal, Wire, again_over_wbxml, device, encoding,
-    statuses, uri,
+use omadm_testkit::{Bench, DEVICE_ID, Pair, SERVER_ID, Wire, encoding, statuses};
+
+use crate::{
+    DeliveryError, EXECUTE, RESULT, TRIGGER, alerts_in, commands, exec, host, run, target, told,
 };
-
-const TRIGGER: &str = "./Gateway/guest/Trigger";
-const EXECUTE: &str = "./Gateway/guest/Execute";
-const RESULT: &str = "./Gateway/guest/Result";
-
-/// What is behind the gateway: one guest, which may be off or deaf.
-#[derive(Default)]
-struct Guests {
-    notified: Mutex<Vec<Vec<u8>>>,
-    fault: Mutex<Option<DeliveryError>>,
-    alerts: Mutex<Vec<GenericAlert>>,
-    /// The guest falls silent after this many of its messages.
-    silent_after: Mutex<Option<usize>>,
-}
-
-impl Guests {
-    fn find(&self, device: &str) -> Result<(), DeliveryError> {
-        match *self.fault.lock().unwrap() {
-            _ if device != DEVICE_ID => Err(DeliveryError::Unknown),
-            Some(fault) => Err(fault),
-            None => Ok(()),
-        }
-    }
-}
-
-impl EndDevices for Guests {
-    fn notify(&self, device: &str, notification: &[u8]) -> Result<(), DeliveryError> {
-        self.find(device)?;
-        self.notified.lock().unwrap().push(notification.to_vec());
-        Ok(())
-    }
-
-    fn session(&self, device: &str, server: &mut ProxySession) -> Result<(), DeliveryError> {
-        self.find(device)?;
-        let journal = TestJournal::default();
-        let (tree, registry, _) = omadm_testkit::device(&journal);
-        let now = Now::default();
-        let shared = Arc::new(journal.clone());
-        let client = Client::new(Bench::config(), tree, registry, shared, now);
-        let mut client = client.unwrap().with_random(journal.random());
-        for alert in self.alerts.lock().unwrap().drain(..) {
-            client
-                .handle(Input::Queue(Notice::Alerts(vec![alert])), now)
-                .unwrap();
-            while client.poll_output().is_some() {}
-        }
-        client
-            .handle(Input::Start(Start::by_client(1)), now)
-            .unwrap();
-        let (mut carried, mut jobs) = (0, VecDeque::new());
-        while client.in_session() {
-            let mut request = None;
-            while let Some(output) = client.poll_output() {
-                match output {
-                    Output::Send(sent) => request = Some(sent),
-                    Output::Run(job) => jobs.push_back(job),
-                    _ => {}
-                }
-            }
-            if let Some(request) = request {
-                carried += 1;
-                if *self.silent_after.lock().unwrap() == Some(carried) {
-                    return Err(DeliveryError::NoAnswer);
-                }
-                let answer = server.answer(&request.body, request.encoding, now);
-                let answer = answer.map_err(|_| DeliveryError::Unreachable)?;
-                let received = Received::new(&answer, request.encoding);
-                client.handle(Input::Received(received), now).unwrap();
-            } else if let Some(job) = jobs.pop_front() {
-                let (job, end) = (job.id, JobEnd::Finished(job.run()));
-                client.handle(Input::Completed { job, end }, now).unwrap();
-            }
-        }
-        assert!(server.is_over());
-        Ok(())
-    }
-}
-
-/// A device with a gateway that knows the guest.
-fn host() -> (Bench, Arc<Guests>) {
-    let guests = Arc::<Guests>::default();
-    let journal = TestJournal::default();
-    let (tree, mut registry, lamp) = device(&journal);
-    let gateway = Gateway::new(uri("./Gateway"), guests.clone());
-    registry.mount(Box::new(gateway)).unwrap();
-    let mut bench = Bench::with(tree, registry, lamp, journal, Bench::config()).unwrap();
-    let codes = bench.codes([
-        request::add_node("./Gateway/guest", None),
-        request::replace("./Gateway/guest/DeviceID", Leaf::from(DEVICE_ID)),
-    ]);
-    assert_eq!(codes, [200, 200]);
-    (bench, guests)
-}
-
-fn exec(node: &str, octets: &[u8]) -> Command<'static> {
-    let meta = Meta::new().with_format(Format::B64);
-    let item = Item::new().with_target(node.to_owned()).with_meta(meta);
-    Command::Exec(Exec::new([item.with_data(STANDARD.encode(octets))]))
-}
-
-/// The status of an Exec, with its job run in between.
-fn run(bench: &mut Bench, node: &str, octets: &[u8]) -> u16 {
-    bench.start();
-    let answer = bench.say([exec(node, octets)]).unwrap_or_else(|| {
-        bench.finish_job();
-        bench.read().unwrap()
-    });
-    bench.say([]);
-    statuses(&answer).last().unwrap().1
-}
-
-/// Commands for the guest, in the encoding of the run.
-fn commands(markup: &str) -> Vec<u8> {
-    let header = "<SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto><SessionID>1</SessionID>\
-                  <MsgID>1</MsgID><Target><LocURI>g</LocURI></Target><Source><LocURI>s</LocURI>\
-                  </Source></SyncHdr>";
-    omadm_testkit::to_wire(&format!(
-        "<SyncML xmlns='SYNCML:SYNCML1.2'>{header}<SyncBody>{markup}<Final/></SyncBody></SyncML>"
-    ))
-}
-
-fn target(id: u8, command: &str, node: &str) -> String {
-    format!(
-        "<{command}><CmdID>{id}</CmdID><Item><Target><LocURI>{node}</LocURI></Target></Item>\
-         </{command}>"
-    )
-}
-
-#[test]
-fn all_of_this_over_wbxml_too() {
-    again_over_wbxml();
-}
 
 /// VR-208 to VR-210: the notification reaches the guest's client octet by octet, which verifies it
 /// and opens a session with the server that signed it.
@@ -285,21 +140,8 @@ fn proxy_mode_relates_two_sessions() {
     host.finish_job();
     let answer = host.read().unwrap();
     assert_eq!(statuses(&answer).last().unwrap().1, 200);
-    let document = host.value(RESULT).unwrap();
-    let message = decode(document.as_bytes(), Encoding::Xml, &Default::default()).unwrap();
-    let mut told = Vec::new();
-    for command in &message.commands {
-        told.push(match command {
-            Command::Status(it) => format!("{:?} {} {}", it.cmd_ref, it.cmd, it.code.get()),
-            Command::Results(it) => {
-                let data = it.items[0].data.as_ref().and_then(|data| data.as_text());
-                format!("{:?} {}", it.cmd_ref, data.unwrap())
-            }
-            other => panic!("{other:?}"),
-        });
-    }
     assert_eq!(
-        told,
+        told(&host),
         [
             "Command(1) Replace 200",
             "Command(2) Get 200",
@@ -313,12 +155,8 @@ fn proxy_mode_relates_two_sessions() {
     );
     // The host's own lamp is another.
     assert_eq!(host.value("./Lamp/Level").as_deref(), Some("0"));
-    let alerts = answer.commands.iter().filter_map(|command| match command {
-        Command::Alert(alert) => alert.generic_alerts().ok(),
-        _ => None,
-    });
-    let alerts: Vec<_> = alerts.flatten().map(|alert| alert.source).collect();
-    assert_eq!(alerts, [Some("./Gateway/guest/Lamp/Level".to_owned())]);
+    let source = "./Gateway/guest/Lamp/Level".to_owned();
+    assert_eq!(alerts_in(&answer), [(source, None, String::new())]);
 }
 
 /// A guest that falls silent amid its session: nothing pretends to be an answer.
