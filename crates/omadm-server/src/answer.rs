@@ -8,7 +8,7 @@ use omadm_session::{
 use omadm_syncml::{Alert, Chal, Command, EncodeError, Header, Item, Message, OutputEncoding};
 
 use crate::{
-    Config, EventKind, SessionEnd,
+    Config, EventKind, ReceiveError, RespondError, SessionEnd,
     device::{Device, News},
     log::Log,
     session::{Phase, Queued, Sending, Sent, Session, Turn, Unproven},
@@ -32,7 +32,7 @@ pub(crate) fn refusal(
     encoding: OutputEncoding,
     limit: usize,
     refusal: Refusal,
-) -> Result<Vec<u8>, EncodeError> {
+) -> Result<Vec<u8>, ReceiveError> {
     let mut body = Vec::new();
     let mut packer = Packer::new(header, encoding, limit, &mut body)?;
     let mut status = header_status(&message.header, refusal.code);
@@ -56,7 +56,10 @@ pub(crate) fn refusal(
         }
     }
     packer.finish(true);
-    Ok(body)
+    match body.len() > limit {
+        true => Err(ReceiveError::NoRoom { limit }),
+        false => Ok(body),
+    }
 }
 
 /// Why a message is not processed.
@@ -87,7 +90,7 @@ pub(crate) struct Composer<'t> {
 }
 
 impl Composer<'_> {
-    pub(crate) fn compose(mut self, turn: Turn) -> Result<(), EncodeError> {
+    pub(crate) fn compose(mut self, turn: Turn) -> Result<(), RespondError> {
         let mut header = self.session.next_header();
         self.session.unproven = Unproven::default();
         header.resp_uri = self.config.resp_uri.clone().map(Into::into);
@@ -100,6 +103,10 @@ impl Composer<'_> {
             packer.reserve(ALERT_ROOM);
         } else if let Some(sending) = &self.session.sending {
             packer.reserve_chunk(&sending.object);
+        }
+        // Before a procedure hears that something fits no message.
+        if packer.is_over() {
+            return Err(RespondError::NoRoom { limit });
         }
         let statuses = self.statuses(&mut packer, header.msg_id)?;
         let more = self.session.outbox.front_mut().is_some();
@@ -141,6 +148,9 @@ impl Composer<'_> {
         };
         self.session.mid_package = turn.complete && !is_final;
         packer.finish(is_final);
+        if body.len() > limit {
+            return Err(RespondError::NoRoom { limit });
+        }
         let hmac = self.session.prover.mac(&body);
         self.session.hmac = hmac.map(|hmac| hmac.to_string());
         self.session.answer = body;

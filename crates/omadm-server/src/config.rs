@@ -47,6 +47,9 @@ pub struct Config {
     pub max_sessions: usize,
     /// How many devices are known at a time; sessions of further ones get 503. Default: 100,000.
     pub max_devices: usize,
+    /// The longest identifier of a device, and of a session, in bytes; messages with longer ones are
+    /// not taken in. Default: 1,024.
+    pub max_name: usize,
     /// How many procedures wait for one device. Default: 1,000.
     pub max_procedures: usize,
     /// How many messages a session may have; beyond, it is aborted. Default: 10,000.
@@ -75,6 +78,7 @@ impl Config {
             device_timeout: Duration::from_secs(24 * 60 * 60),
             max_sessions: 10_000,
             max_devices: 100_000,
+            max_name: 1024,
             max_procedures: 1000,
             max_messages: 10_000,
             max_alerts: 1000,

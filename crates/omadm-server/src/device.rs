@@ -1,4 +1,8 @@
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use omadm_core::{ClientEvent, GenericAlert};
 use omadm_session::{Answer, Correlators, Nonce, Procedure, Step, Unanswered};
@@ -19,7 +23,8 @@ const REMEMBERED_NOTIFICATIONS: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Device {
     jobs: VecDeque<Job>,
-    reported: VecDeque<GenericAlert>,
+    /// Digests of alerts with a Correlator.
+    reported: VecDeque<u64>,
     unconfirmed: Vec<News>,
     pub(crate) last_seen: Duration,
     /// The SessionIDs of notifications that were not answered.
@@ -175,13 +180,16 @@ impl Device {
             News::Alert(alert) => alert,
         };
         if alert.correlator.is_some() {
-            if self.reported.contains(&alert) {
+            let mut digest = DefaultHasher::new();
+            alert.hash(&mut digest);
+            let digest = digest.finish();
+            if self.reported.contains(&digest) {
                 return None;
             }
             if self.reported.len() >= REMEMBERED_ALERTS {
                 self.reported.pop_front();
             }
-            self.reported.push_back(alert.clone());
+            self.reported.push_back(digest);
         }
         let job = self.jobs.front_mut().filter(|job| job.started);
         let procedure = job.and_then(|job| job.procedure.alert(&alert).then_some(job.id));

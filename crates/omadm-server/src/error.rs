@@ -13,6 +13,16 @@ pub enum ReceiveError {
     /// Its header does not say who sent it.
     #[error("the message does not name its source")]
     Nameless,
+    /// Its header names its source or its session by more than
+    /// [`Config::max_name`](crate::Config::max_name).
+    #[error("the name of the source or of the session is too long")]
+    NameTooLong,
+    /// The device takes no message, by its MaxMsgSize, that any answer fits into.
+    #[error("no answer fits into {limit} bytes")]
+    NoRoom {
+        /// Its MaxMsgSize.
+        limit: usize,
+    },
     /// No answer can be written, because something it must repeat does not go into the encoding.
     #[error("the message cannot be answered")]
     Unanswerable(#[from] EncodeError),
@@ -25,6 +35,13 @@ pub enum RespondError {
     /// Something the header must repeat does not go into the encoding; the session is gone.
     #[error("the answer cannot be encoded")]
     Unencodable(#[from] EncodeError),
+    /// What the message must hold is more than the device takes by its MaxMsgSize; the session is
+    /// gone.
+    #[error("the answer does not fit into {limit} bytes")]
+    NoRoom {
+        /// Its MaxMsgSize.
+        limit: usize,
+    },
     /// The nonces of the next message cannot be made durable; the session is gone.
     #[error("the nonces cannot be kept: {0}")]
     JournalFailed(JournalErrorKind),

@@ -160,6 +160,8 @@ pub enum Violation {
         /// How many.
         commands: usize,
     },
+    /// The device said nothing about the header of the message it answers.
+    MissingHeaderStatus,
     /// The device refused a message as a whole.
     HeaderRefused(StatusCode),
     /// A command that a client must not send, or not now; it got this status.
@@ -190,6 +192,7 @@ impl fmt::Display for Violation {
             Self::ResultsWithoutStatus => f.write_str("results before the status of their command"),
             Self::MissingStatus { commands: 1 } => f.write_str("no status for a command"),
             Self::MissingStatus { commands } => write!(f, "no status for {commands} commands"),
+            Self::MissingHeaderStatus => f.write_str("no status for the header of a message"),
             Self::HeaderRefused(code) => write!(f, "a message was refused as a whole: {code:?}"),
             Self::Command { name, status } => write!(f, "{name} was refused: {status:?}"),
             Self::BrokenObject => f.write_str("a large object was broken off"),

@@ -5,7 +5,7 @@ use omadm_session::{
     ASSUMED_MESSAGE_SIZE, Correlators, Evidence, Incoming, NoRandom, Nonce, NoncePair, Nonces,
     Procedure, Scheme, TransportIdentity, Verdict, header_status,
 };
-use omadm_syncml::{CmdRef, Command, EncodeError, Encoding, Header, Message, Version, decode};
+use omadm_syncml::{CmdRef, Command, Encoding, Header, Message, Version, decode};
 
 use crate::{
     Accounts, Config, DevInfo, EnqueueError, Event, EventKind, ProcedureId, ReceiveError,
@@ -191,6 +191,10 @@ impl Server {
         if header.source.uri.is_empty() {
             return Err(ReceiveError::Nameless);
         }
+        let names = [&header.source.uri, &header.session_id];
+        if names.iter().any(|name| name.len() > self.config.max_name) {
+            return Err(ReceiveError::NameTooLong);
+        }
         let key = (header.source.uri.to_string(), header.session_id.to_string());
         let mut log = Log::new(&key.0, &key.1);
         let answered = |body| Response {
@@ -211,9 +215,13 @@ impl Server {
                 let body = self.refuse(&message, request, reason.into(), &mut log)?;
                 Some(answered(body))
             }
-            Place::New(session) => self
-                .take(&message, key.clone(), request, *session, &mut log)?
-                .map(answered),
+            Place::New(session) => {
+                // Nothing begins with a device that not even the least of answers fits.
+                let mut unheard = Log::new(&key.0, &key.1);
+                self.refuse(&message, request, StatusCode::OK.into(), &mut unheard)?;
+                self.take(&message, key.clone(), request, *session, &mut log)?
+                    .map(answered)
+            }
             Place::Next => match self.sessions.remove(&key) {
                 Some(session) => self
                     .take(&message, key.clone(), request, session, &mut log)?
@@ -249,7 +257,7 @@ impl Server {
                 correlators: &mut self.correlators,
                 log: &mut log,
             };
-            let written = composer.compose(turn).map_err(RespondError::from);
+            let written = composer.compose(turn);
             let kept = written.and_then(|()| match session.next_nonces() {
                 Some(next) => {
                     // Before the answer: what was accepted once is not accepted again.
@@ -413,7 +421,7 @@ impl Server {
         request: Request<'_>,
         mut session: Session,
         log: &mut Log,
-    ) -> Result<Option<Vec<u8>>, EncodeError> {
+    ) -> Result<Option<Vec<u8>>, ReceiveError> {
         let header = &message.header;
         let is_new = session.link.last_received() == 0;
         let opening = session.phase == Phase::Opening;
@@ -536,7 +544,7 @@ impl Server {
         session: &mut Session,
         reason: Reason,
         log: &mut Log,
-    ) -> Result<Vec<u8>, EncodeError> {
+    ) -> Result<Vec<u8>, ReceiveError> {
         let mut refused = Refusal::from(reason);
         if let Reason::Unproven(verdict) = reason {
             refused.chal = session.verifier.chal().cloned();
@@ -581,7 +589,7 @@ impl Server {
         request: Request<'_>,
         refused: Refusal,
         log: &mut Log,
-    ) -> Result<Vec<u8>, EncodeError> {
+    ) -> Result<Vec<u8>, ReceiveError> {
         let received = &message.header;
         log.push(EventKind::Refused(refused.code));
         // Both ends send one message each in turn, so their counters agree.

@@ -87,6 +87,7 @@ impl Walk<'_> {
     pub(crate) fn message(&mut self, message: &Message<'_>) -> bool {
         let msg_id = message.header.msg_id;
         let is_empty = self.is_empty(message);
+        self.look_for_header_status(message);
         let mut ids = BTreeSet::new();
         let mut end = None;
         for command in &message.commands {
@@ -146,6 +147,19 @@ impl Walk<'_> {
                 ),
                 _ => false,
             })
+    }
+
+    /// A device that aborts the session need not say anything else.
+    fn look_for_header_status(&mut self, message: &Message<'_>) {
+        let last = self.session.link.last_sent();
+        let said = message.commands.iter().any(|command| match command {
+            Command::Status(it) => it.cmd_ref == CmdRef::Header && it.msg_ref == last,
+            Command::Alert(alert) => alert.code == Some(AlertCode::SESSION_ABORT),
+            _ => false,
+        });
+        if !self.opening && !said {
+            self.violation(Violation::MissingHeaderStatus);
+        }
     }
 
     /// Ends the session otherwise than in order.

@@ -1,13 +1,13 @@
 //! What the engine holds is bounded, and devices come and go.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use std::time::Duration;
 
 use omadm_core::Now;
 use omadm_server::{
-    Account, Config, EnqueueError, EventKind, Everyone, Request, RespondError, Server,
-    SingleCommand,
+    Account, Config, EnqueueError, EventKind, Everyone, ReceiveError, Request, RespondError,
+    Server, SingleCommand,
 };
 use omadm_session::{
     Proof, Scheme,
@@ -238,4 +238,55 @@ fn what_cannot_be_decoded_changes_nothing() {
 #[test]
 fn all_of_this_over_wbxml_too() {
     omadm_testkit::again_over_wbxml();
+}
+
+/// A message never is longer than what the device takes: where no answer fits, nothing happens.
+#[test]
+fn a_device_that_takes_no_answer_is_refused() {
+    let announcing = |size: usize| {
+        let meta = format!(
+            "<Meta><MaxMsgSize xmlns=\"syncml:metinf\">{size}</MaxMsgSize></Meta></SyncHdr>"
+        );
+        to_wire(&from_wire(&package_1("dev1", 1)).replace("</SyncHdr>", &meta))
+    };
+    let mut refused = 0;
+    let mut unanswered = 0;
+    for size in 1..1000 {
+        let mut server = Server::new(Config::new("t"), Everyone);
+        server.enqueue("dev1", get()).unwrap();
+        let body = announcing(size);
+        match server.receive(Request::new(&body, encoding(), at(1))) {
+            Err(ReceiveError::NoRoom { limit }) => {
+                assert_eq!((limit, server.sessions().count()), (size, 0));
+                refused += 1;
+            }
+            Err(error) => panic!("{size}: {error}"),
+            Ok(receipt) => match server.respond(receipt) {
+                Ok(response) => assert!(response.body.len() <= size, "{size}"),
+                Err(RespondError::NoRoom { limit }) => {
+                    assert_eq!((limit, server.sessions().count()), (size, 0));
+                    assert_eq!(server.waiting("dev1"), 1);
+                    unanswered += 1;
+                }
+                Err(error) => panic!("{size}: {error}"),
+            },
+        }
+    }
+    assert!(refused > 100 && unanswered > 0, "{refused} {unanswered}");
+    assert!(refused + unanswered < 900);
+}
+
+#[test]
+fn a_name_is_only_so_long() {
+    let mut config = Config::new("t");
+    config.max_name = 10;
+    let mut server = Server::new(config, Everyone);
+    assert_eq!(open(&mut server, "device-001", 1, at(1)), OK);
+    for (device, session) in [("device-0001", 1), ("dev", 1_234_567_890)] {
+        let body = package_1(device, session);
+        let body = to_wire(&from_wire(&body).replace("1234567890", "12345678901"));
+        let error = server.receive(Request::new(&body, encoding(), at(1)));
+        assert_eq!(error.unwrap_err(), ReceiveError::NameTooLong);
+    }
+    assert_eq!(server.sessions().count(), 1);
 }

@@ -87,6 +87,13 @@ impl<'o> Packer<'o> {
         self.limit = self.limit.saturating_sub(bytes);
     }
 
+    /// Whether what is [required](Self::require) so far, and what is [reserved](Self::reserve), is
+    /// beyond the limit.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.encoder.len() > self.limit
+    }
+
     /// Keeps room for the [next chunk](Self::push_chunk) of an object while other elements are
     /// pushed, as chunks go in consecutive messages. A chunk that fits no message keeps none.
     /// [DM-Protocol §6]

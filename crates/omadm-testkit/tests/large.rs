@@ -422,7 +422,8 @@ proptest! {
         there_and_back(pair(device, server, Wire::default()), at, leaf, &octets);
     }
 
-    /// Down to messages in which nothing has room: then it is said so, and the session ends.
+    /// Down to messages in which nothing has room: then it is said so, and the session ends. What not
+    /// even an answer fits into is not answered.
     #[test]
     fn no_message_size_leads_into_a_loop(
         length in 0usize..3000,
@@ -439,8 +440,10 @@ proptest! {
         }
         prop_assert!(pair.transcript.len() < 500, "{}", pair.transcript.len());
         let outcomes = outcomes(&answers);
-        prop_assert_eq!(outcomes.len(), 2);
-        if outcomes[0] == "200" {
+        if device >= by_encoding(750, 450) {
+            prop_assert_eq!(outcomes.len(), 2);
+        }
+        if outcomes.first().is_some_and(|first| first == "200") {
             let node = pair.client.tree().node(&uri("./Lamp/Name")).unwrap();
             prop_assert_eq!(node.text(), Some(&*value));
         }
