@@ -106,6 +106,8 @@ pub enum Updated {
 /// [of the operation](FumoOperation::alert_type), this object as its source, a result code of FUMO
 /// as an `int`, the Correlator of the Exec, and the mark `warning` for a failure.
 ///
+/// Where the object comes and goes, a server cannot delete it while an operation is under way (405).
+///
 /// What was under way when the device went off goes on at the next start: a download from the last
 /// byte that is safe, an update by asking [`Firmware::update`] once more. So does, at
 /// the next Exec, what has ended without its end becoming durable.
@@ -429,9 +431,12 @@ impl ManagementObject for Fumo {
     fn stage(
         &mut self,
         change: &Change,
-        _: &Principal,
+        by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
+        if matches!(change.kind, ChangeKind::Deleted { .. }) && change.uri == self.root {
+            return self.ledger.stage_end_of_all(&self.root, by, cx);
+        }
         if !matches!(change.kind, ChangeKind::Replaced { .. }) {
             return Ok(());
         }

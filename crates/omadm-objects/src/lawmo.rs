@@ -40,6 +40,12 @@ pub trait Locker: Send + Sync {
     /// A [`Failure`]; the state is as before then.
     fn lock(&self, state: LockState, notify_user: bool) -> Result<(), Failure>;
 
+    /// Whether the list of what can be wiped is what [`wipe_list`](Self::wipe_list) says; if not,
+    /// somebody else keeps it in the tree. Must not block. Default: yes.
+    fn keeps_list(&self) -> bool {
+        true
+    }
+
     /// What can be wiped. Asked once at every start; must not block.
     fn wipe_list(&self) -> Vec<WipeItem>;
 
@@ -264,7 +270,7 @@ impl Lawmo {
     /// Brings the list up to what the device offers; ToBeWiped stays where an item does.
     fn list(&self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
         let list = self.below("AvailableWipeList");
-        let Some(node) = cx.tree.node(&list) else {
+        let Some(node) = cx.tree.node(&list).filter(|_| self.locker.keeps_list()) else {
             return Ok(());
         };
         let offered = self.locker.wipe_list();

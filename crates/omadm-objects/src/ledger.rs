@@ -1,6 +1,10 @@
 //! The operations of one object that are under way, in memory and in the journal.
 
-use std::{collections::BTreeMap, mem, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
 
 use omadm_core::{
     Correlator, Format, GenericAlert, Journal, JournalError, JournalErrorKind, Mark, Space,
@@ -212,6 +216,19 @@ impl<T: Clone> Ledger<T> {
             cx.effects.batch.remove(SPACE, report.uri.to_string());
         }
         Ok(())
+    }
+
+    /// [`stage_end`](Self::stage_end) of the whole object.
+    pub(crate) fn stage_end_of_all(
+        &self,
+        root: &Uri,
+        by: &Principal,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        let lanes = self.tasks.values().map(|task| &task.lane);
+        let lanes: BTreeSet<&Uri> = lanes.chain([root]).collect();
+        let mut lanes = lanes.into_iter();
+        lanes.try_for_each(|lane| self.stage_end(lane, by, cx))
     }
 
     /// 202 is about to be sent.

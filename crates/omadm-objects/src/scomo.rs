@@ -49,6 +49,8 @@ pub const ALERT_SCOMO: &str = "urn:oma:at:scomo:1.0:OperationComplete";
 /// component an installation brought, the mark `warning` for a failure, and the Correlator of the
 /// Exec. Otherwise the Status is 200 or 500, with the result code in an Item.
 ///
+/// Where the object comes and goes, a server cannot delete it while an operation is under way (405).
+///
 /// What was under way when the device went off goes on at the next start: a download from the last
 /// byte that is safe, all else by asking the [`Software`] once more. So does, at
 /// the next Exec, what has ended without its end becoming durable.
@@ -591,9 +593,15 @@ impl ManagementObject for Scomo {
     fn stage(
         &mut self,
         change: &Change,
-        _: &Principal,
+        by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
+        if cx.tree.node(&self.root).is_none() {
+            return match change.uri == self.root {
+                true => self.ledger.stage_end_of_all(&self.root, by, cx),
+                false => Ok(()),
+            };
+        }
         if matches!(change.kind, ChangeKind::PropertyChanged(_)) {
             return Ok(());
         }

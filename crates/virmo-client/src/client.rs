@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode, UserAnswer};
-use omadm_download::{Clock, DownloadError, DownloadKey, Fetch, Finished, Sink, SinkError};
+use omadm_download::{Cancel, Clock, DownloadError, DownloadKey, Fetch, Finished, Sink, SinkError};
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
 };
@@ -93,6 +93,8 @@ pub struct VirmoClient {
     waker: Arc<Waker>,
     gate: Arc<Gate>,
     link: Arc<GuestLink>,
+    /// Thrown when this client goes.
+    over: Cancel,
     /// What the open command would change in a guest.
     forwarding: Vec<(VmId, Command)>,
     /// The jobs the last command was put off for, by the place each is about.
@@ -329,6 +331,7 @@ impl Builder {
             waker,
             gate: Gate::new(self.policy.max_downloads),
             link: Arc::new(link),
+            over: Cancel::new(),
             forwarding: Vec::new(),
             put_off: BTreeMap::new(),
             capabilities: self.hypervisor.capabilities(),
@@ -500,6 +503,7 @@ impl ManagementObject for VirmoClient {
 impl Drop for VirmoClient {
     fn drop(&mut self) {
         self.waker.stop();
+        self.over.cancel();
         for task in self.book.read().images.values() {
             task.cancel.cancel();
         }

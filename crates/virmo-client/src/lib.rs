@@ -149,6 +149,7 @@
 mod apply;
 mod bootstrap;
 mod client;
+mod companion;
 mod drive;
 mod event;
 mod forward;

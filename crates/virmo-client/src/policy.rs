@@ -50,6 +50,9 @@ pub struct Policy {
     /// is less than an engine waits by default before it sends 202, or 408 for a change.
     /// [VirMO §11.2.1]
     pub guest_limit: Duration,
+    /// How long a guest may be at a download, an installation or an update that it said it would do,
+    /// silent or not; default 1 hour.
+    pub guest_operation_limit: Duration,
     /// The encoding of the messages to guests; default WBXML. A guest has to know both.
     pub guest_encoding: Encoding,
     /// The type of the Generic Alert that brings the final status of an Exec that was answered
@@ -93,6 +96,7 @@ impl Default for Policy {
             interaction_limit: Duration::from_secs(4 * 60),
             question_octets: 16 << 10,
             guest_limit: Duration::from_secs(25),
+            guest_operation_limit: Duration::from_secs(3600),
             guest_encoding: Encoding::Wbxml,
             alert_type: None,
             state_alert_type: None,

@@ -28,6 +28,9 @@ use virmo_hypervisor::{Hypervisor, PowerOff, VmSpec};
 use virmo_simulator::{Misbehaviour, Simulator};
 use virmo_state::VmId;
 
+#[path = "guest/objects.rs"]
+mod objects;
+
 #[test]
 fn all_of_this_over_wbxml_too() {
     omadm_testkit::again_over_wbxml();
@@ -55,6 +58,8 @@ impl Clock for NoTime {
 struct Bed {
     bench: Bench,
     simulator: Arc<Simulator>,
+    /// The simulator, or what stands before it.
+    hypervisor: Arc<dyn Hypervisor>,
     vm: VmId,
     told: Arc<Mutex<Vec<Event>>>,
     policy: Policy,
@@ -71,14 +76,22 @@ const RING: &str = "./VirMO/v/DMTree/Settings/ring";
 
 impl Bed {
     fn new() -> Self {
+        Self::with_policy(Self::policy())
+    }
+
+    fn policy() -> Policy {
         let mut policy = Policy::default();
         policy.watch = None;
         policy.alert_type = Some("Reversed-Domain-Name: com.example.result".to_owned());
         policy.guest_encoding = omadm_testkit::encoding();
-        Self::with_policy(policy)
+        policy
     }
 
     fn with_policy(policy: Policy) -> Self {
+        Self::on(policy, |simulator| simulator)
+    }
+
+    fn on(policy: Policy, before: impl FnOnce(Arc<Simulator>) -> Arc<dyn Hypervisor>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
         fs::write(&image, "an image").unwrap();
@@ -90,10 +103,12 @@ impl Bed {
         simulator.create(&spec).unwrap();
         simulator.power_on(&vm).unwrap();
         let (told, journal) = (Arc::default(), TestJournal::default());
-        let bench = device(&simulator, &policy, &told, journal);
+        let hypervisor = before(simulator.clone());
+        let bench = device(&hypervisor, &policy, &told, journal);
         let mut bed = Self {
             bench,
             simulator,
+            hypervisor,
             vm,
             told,
             policy,
@@ -192,7 +207,7 @@ impl Bed {
     /// Turns the device off and on again, in the midst of whatever it does; the VM runs on.
     fn restart(&mut self) {
         let journal = self.bench.journal.clone();
-        self.bench = device(&self.simulator, &self.policy, &self.told, journal);
+        self.bench = device(&self.hypervisor, &self.policy, &self.told, journal);
         self.work();
     }
 }
@@ -206,7 +221,7 @@ fn alerts(message: &Message<'_>) -> Vec<GenericAlert> {
 }
 
 fn device(
-    simulator: &Arc<Simulator>,
+    hypervisor: &Arc<dyn Hypervisor>,
     policy: &Policy,
     told: &Arc<Mutex<Vec<Event>>>,
     journal: TestJournal,
@@ -214,7 +229,7 @@ fn device(
     let durable = Arc::new(journal.clone());
     let told = Arc::clone(told);
     let client = VirmoClient::builder(
-        simulator.clone(),
+        hypervisor.clone(),
         Arc::new(NoNetwork),
         Arc::new(MemorySink::new()),
         durable.clone(),

@@ -54,6 +54,42 @@
 //! A guest that cannot read a request replies with no message at all. [VirMO §11.2] leaves all of
 //! this to the device; nothing here is seen by a server.
 //!
+//! # Objects the host has
+//!
+//! LAWMO, and FUMO and SCOMO where a server Adds them, are the host's: their states, result codes
+//! and alerts. What they are about is in the guest, so the host writes what an operation needs to
+//! the guest's own object, and then executes the operation:
+//!
+//! | operation | given before | while at it | when done |
+//! |---|---|---|---|
+//! | `./FUMO/Download` | `PkgURL` below it | `./FUMO/State` 30 | 40; 20 if it failed |
+//! | `./FUMO/Update` | `PkgData` below it, unless the guest has downloaded the package | `./FUMO/State` 60 | 100, or 90 if it keeps the package; 70 if it failed, 80 if the package is dropped |
+//! | `./SCOMO/Download/<id>/Operations/Download` | `PkgID`, `PkgURL` | its `Status` 30 | 40; 20 if it failed |
+//! | `./SCOMO/Inventory/Delivered/<id>/Operations/Install`, `InstallInactive` | `PkgID`, what there is of `Name`, `InstallParams`, `EnvType` and `PkgType`, and `Data` unless the guest has downloaded the package | its `Status` 40 | 10; 50 if it failed |
+//! | `./SCOMO/Inventory/Deployed/<x>/Operations/Activate`, `Deactivate`, `Remove` | – | its `Status` 50, 70, 30 | 10, or no node after Remove; anything else if it failed |
+//! | `./LAWMO/Operations/FullyLock`, `PartiallyLock`, `UnLock` | – | – | only where the hypervisor cannot lock the input |
+//! | `./LAWMO/Operations/Wipe` | `AvailableWipeList/<x>/ToBeWiped` of each | – | – |
+//! | `./LAWMO/Operations/FactoryReset` | – | – | – |
+//!
+//! `<id>` is the PkgID, which has to be the name of a node. The guest makes what it is given and
+//! does not have, or lets it be Added. It answers an Exec with
+//!
+//! - 200 when it is done;
+//! - 202 if it is at it, but for LAWMO: the host reads the state from time to time, and keeps
+//!   asking while the guest restarts;
+//! - 404 if it has no such operation;
+//! - another status if it failed, with the result code of the object in an Item if it knows one.
+//!
+//! An alert is not needed: the host drops the one with the result. An operation may be asked for
+//! again after the host has restarted. A package reaches the guest in one message, so one over DM
+//! is limited by [`Limits::max_bytes`]. A guest keeps its lock when it restarts.
+//!
+//! The components in the guest are the children of `./SCOMO/Inventory/Deployed`: their `ID`,
+//! `PkgIDRef`, `Name`, `Version`, `Description`, `EnvType` and `State` (20 active). The host reads
+//! them after each operation; when its user changes them, and when it starts, the guest tells so by
+//! news. The children of `./LAWMO/AvailableWipeList`, with their `ListItemName`, it tells by news
+//! alone.
+//!
 //! # Hostile guests
 //!
 //! Reading never panics and keeps within [`Limits`]; the host holds one frame of a guest at most.

@@ -1,3 +1,5 @@
+mod objects;
+
 use std::collections::BTreeMap;
 
 use omadm_core::{Format, GenericAlert, StatusCode, UserAnswer};
@@ -11,7 +13,8 @@ use crate::{Answer, Command, Guest, Happening, News, Outcome};
 /// It takes any node, as long as its parent is there. A leaf of format `null` can be executed: that
 /// is answered with 200 and told by an alert of type [`EXECUTED`](Self::EXECUTED) with the node as
 /// its source, the argument as its data and the Correlator; or with 202 and that alert if it is
-/// [`slow`](Self::set_slow). Nobody sits in front of it: users' answers are
+/// [`slow`](Self::set_slow). So are the operations of LAWMO, FUMO and SCOMO that a host
+/// [hands on](crate#objects-the-host-has), without an alert. Nobody sits in front of it: users' answers are
 /// [prepared](Self::answer_with), and 215 if none are.
 ///
 /// ```
@@ -34,6 +37,10 @@ pub struct MemoryGuest {
     slow: bool,
     users: Vec<UserAnswer>,
     asked: Vec<String>,
+    /// What the next operations of objects fail with.
+    codes: Vec<u16>,
+    /// The status of the operation under way, and what it will be.
+    at_work: Option<(Uri, Value)>,
 }
 
 impl MemoryGuest {
@@ -92,6 +99,12 @@ impl MemoryGuest {
     /// Whether Execs are answered with 202 and later.
     pub const fn set_slow(&mut self, slow: bool) {
         self.slow = slow;
+    }
+
+    /// What the next operation of an object fails with, a result code; several fail one after the
+    /// other.
+    pub fn fail_with(&mut self, code: u16) {
+        self.codes.push(code);
     }
 
     /// What the user says when asked next; several are said one after the other.
@@ -189,7 +202,11 @@ impl Guest for MemoryGuest {
                 None if self.contains(from) => StatusCode::COMMAND_NOT_ALLOWED.into(),
                 None => StatusCode::NOT_FOUND.into(),
             },
-            Command::Get { uri } => self.read(uri),
+            Command::Get { uri } => {
+                let answer = self.read(uri);
+                self.was_read(uri);
+                answer
+            }
             Command::Exec {
                 uri,
                 argument,
@@ -208,8 +225,11 @@ impl Guest for MemoryGuest {
                         StatusCode::OK.into()
                     }
                 }
-                None if !self.contains(uri) => StatusCode::NOT_FOUND.into(),
-                _ => StatusCode::COMMAND_NOT_ALLOWED.into(),
+                _ => match self.operate(uri) {
+                    Some(answer) => answer,
+                    None if self.contains(uri) => StatusCode::COMMAND_NOT_ALLOWED.into(),
+                    None => StatusCode::NOT_FOUND.into(),
+                },
             },
             Command::Ask(asked) => {
                 self.asked.push(asked.text.clone());

@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use omadm_core::{Journal, JournalError, MemoryJournal, StatusCode};
 use omadm_mo::{Context, ExecResult, ManagementObject, Refusal};
 use omadm_objects::{
-    Capability, DCMO, Dcmo, Failure, LAWMO, Lawmo, LockState, Locker, Switch, WipeItem, Wiped,
+    Capability, DCMO, Dcmo, FUMO, Failure, Fumo, LAWMO, Lawmo, LockState, SCOMO, Scomo, Switch,
 };
 use omadm_tree::{Change, ChangeKind, Principal, Uri, Value};
 use virmo_hypervisor::{Hypervisor, HypervisorError, Peripheral};
@@ -12,6 +12,7 @@ use virmo_state::VmId;
 
 use super::{Output, VirmoClient, primitive::lane, vm::REFUSED};
 use crate::{
+    companion::{Companion, VmLocker, WhileRunning},
     drive,
     nodes::{VmView, deleted},
 };
@@ -19,8 +20,12 @@ use crate::{
 /// What the device does itself below the DMTree of a VM. The rest is the guest's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Hosted {
-    /// `LAWMO`: the lock of the VM's input.
+    /// `LAWMO`: the lock of the VM's input, and its data.
     Lock,
+    /// `FUMO`: a package for its guest.
+    Firmware,
+    /// `SCOMO`: what is installed in its guest.
+    Software,
     /// `DCMO`, where the peripherals are.
     Peripherals,
     /// `DCMO/<x>`: a peripheral of the VM.
@@ -48,7 +53,11 @@ impl VirmoClient {
             ChangeKind::Added if path.below.is_root() => self.add_dm_tree(path.vm, cx),
             ChangeKind::Added => match self.hosted(&change.uri, &path.below, cx) {
                 Some(Hosted::Peripheral) => self.add_peripheral(path.vm, &change.uri, cx),
+                Some(Hosted::Firmware) => self.add_firmware(path.vm, &change.uri, cx),
+                Some(Hosted::Software) => self.add_software(path.vm, &change.uri, cx),
                 Some(Hosted::Lock | Hosted::Peripherals) => Ok(()),
+                // An object of the device's without its Type.
+                None if self.is_of_guest(&path.below) => Err(REFUSED),
                 None => self.stage_in_guest(path, change, by, cx),
             },
             ChangeKind::Deleted { .. } if path.below.is_root() => self.delete_dm_tree(path.vm, cx),
@@ -72,14 +81,22 @@ impl VirmoClient {
             .filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)))
             .collect();
         let mut objects = Vec::new();
-        for (node, vm) in vms {
-            let dm_tree = self.dm_tree(&node);
+        for (name, vm) in vms {
+            let dm_tree = self.dm_tree(&name);
             let mut open: Vec<_> = cx.tree.node(&dm_tree).into_iter().collect();
             while let Some(node) = open.pop() {
                 let uri = node.uri();
                 let below = uri.strip_prefix(&dm_tree);
                 match below.and_then(|below| self.hosted(&uri, &below, cx)) {
-                    Some(Hosted::Lock) => objects.push(self.lock(uri, &vm, &*self.journal)),
+                    Some(Hosted::Lock) => {
+                        objects.push(self.lock(&name, uri, &vm, &*self.journal));
+                    }
+                    Some(Hosted::Firmware) => {
+                        objects.push(self.firmware(&name, uri, &vm, &*self.journal));
+                    }
+                    Some(Hosted::Software) => {
+                        objects.push(self.software(&name, uri, &vm, &*self.journal));
+                    }
                     Some(Hosted::Peripheral) => {
                         objects.push(self.peripheral(&uri, &vm, &*self.journal));
                     }
@@ -98,8 +115,11 @@ impl VirmoClient {
         let node_type = cx.tree.node(uri)?.node_type();
         let names: Vec<&str> = below.segments().collect();
         let switches = || self.hypervisor.peripherals().is_some();
+        let has_guest = || self.link.is_available();
         match names.as_slice() {
             ["LAWMO"] if node_type == LAWMO.moid => Some(Hosted::Lock),
+            ["FUMO"] if node_type == FUMO.moid && has_guest() => Some(Hosted::Firmware),
+            ["SCOMO"] if node_type == SCOMO.moid && has_guest() => Some(Hosted::Software),
             ["DCMO"] if node_type.is_empty() && switches() => Some(Hosted::Peripherals),
             ["DCMO", _] if node_type == DCMO.moid && switches() => Some(Hosted::Peripheral),
             _ => None,
@@ -111,8 +131,13 @@ impl VirmoClient {
         match below.segments().next() {
             Some("LAWMO") => true,
             Some("DCMO") => self.hypervisor.peripherals().is_some(),
-            _ => false,
+            _ => self.is_of_guest(below),
         }
+    }
+
+    /// Whether a place below DMTree is in an object the device keeps and the guest carries out.
+    fn is_of_guest(&self, below: &Uri) -> bool {
+        matches!(below.segments().next(), Some("FUMO" | "SCOMO")) && self.link.is_available()
     }
 
     fn machine(&self, vm: &VmId) -> VmMachine {
@@ -122,14 +147,73 @@ impl VirmoClient {
         }
     }
 
-    fn lock(&self, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
-        let lawmo = Lawmo::new(root, Arc::new(self.machine(vm)), journal)?
-            .without("Operations/FactoryReset")
+    fn companion(&self, vm: &VmId) -> Companion {
+        Companion {
+            link: Arc::clone(&self.link),
+            vm: vm.clone(),
+            clock: Arc::clone(&self.clock),
+            over: self.over.clone(),
+            within: self.policy.guest_limit,
+            limit: self.policy.guest_operation_limit,
+        }
+    }
+
+    /// What a guest is asked ends by itself; this is for a hypervisor that hangs.
+    fn guest_deadline(&self) -> Duration {
+        let asked = self.policy.guest_limit.saturating_mul(8);
+        self.policy.guest_operation_limit.saturating_add(asked)
+    }
+
+    /// An object that a server Added, and that needs the guest for all it does.
+    fn of_guest(
+        &self,
+        node: &str,
+        object: impl ManagementObject + 'static,
+    ) -> Box<dyn ManagementObject> {
+        Box::new(WhileRunning {
+            object: Box::new(object),
+            state: VmNode::State.of(&self.roots.vm(node)),
+            operations: &[],
+            goes: true,
+        })
+    }
+
+    fn lock(&self, node: &str, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
+        let locker = VmLocker {
+            hypervisor: Arc::clone(&self.hypervisor),
+            vm: vm.clone(),
+            guest: self.companion(vm),
+        };
+        let lawmo = Lawmo::new(root, Arc::new(locker), journal)?
             .without("LAWMOConfig")
             .lane(lane(vm))
             .time_limit(self.policy.deadline)
             .reporting(self.policy.reporting);
-        Ok(Box::new(lawmo))
+        if !self.link.is_available() {
+            return Ok(Box::new(lawmo.without("Operations/FactoryReset")));
+        }
+        Ok(Box::new(WhileRunning {
+            object: Box::new(lawmo),
+            state: VmNode::State.of(&self.roots.vm(node)),
+            operations: match self.hypervisor.input_lock() {
+                Some(_) => &["Wipe", "FactoryReset"],
+                None => &[],
+            },
+            goes: false,
+        }))
+    }
+
+    fn firmware(&self, node: &str, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
+        let fumo = Fumo::new(root, Arc::new(self.companion(vm)), journal)?
+            .time_limit(self.guest_deadline());
+        Ok(self.of_guest(node, fumo))
+    }
+
+    fn software(&self, node: &str, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
+        let scomo = Scomo::new(root, Arc::new(self.companion(vm)), journal)?
+            .time_limit(self.guest_deadline())
+            .reporting(self.policy.reporting);
+        Ok(self.of_guest(node, scomo))
     }
 
     fn peripheral(&self, root: &Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
@@ -155,8 +239,32 @@ impl VirmoClient {
         let id = vm.and_then(|vm| vm.id()).ok_or(REFUSED)?;
         let root = self.dm_tree(node).child("LAWMO").map_err(|_| FAILED)?;
         // What the last VM of this name left open is not done to this one.
-        let lock = self.lock(root, &id, &MemoryJournal::new());
+        let lock = self.lock(node, root, &id, &MemoryJournal::new());
         cx.effects.mount(lock.map_err(|_| FAILED)?);
+        Ok(())
+    }
+
+    fn add_firmware(
+        &mut self,
+        node: &str,
+        root: &Uri,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        let id = self.vm(node, cx).and_then(|vm| vm.id()).ok_or(REFUSED)?;
+        let fumo = self.firmware(node, root.clone(), &id, &MemoryJournal::new());
+        cx.effects.mount(fumo.map_err(|_| FAILED)?);
+        Ok(())
+    }
+
+    fn add_software(
+        &mut self,
+        node: &str,
+        root: &Uri,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        let id = self.vm(node, cx).and_then(|vm| vm.id()).ok_or(REFUSED)?;
+        let scomo = self.software(node, root.clone(), &id, &MemoryJournal::new());
+        cx.effects.mount(scomo.map_err(|_| FAILED)?);
         Ok(())
     }
 
@@ -248,32 +356,6 @@ fn peripheral(
 struct VmMachine {
     hypervisor: Arc<dyn Hypervisor>,
     vm: VmId,
-}
-
-/// Fully and partially locked are the same to a machine: nothing of its user's gets in.
-impl Locker for VmMachine {
-    fn can_lock(&self) -> bool {
-        self.hypervisor.input_lock().is_some()
-    }
-
-    fn lock(&self, state: LockState, _: bool) -> Result<(), Failure> {
-        let input_lock = self.hypervisor.input_lock().ok_or(Failure::Client)?;
-        let locked = input_lock.set_locked(&self.vm, state != LockState::Unlocked);
-        locked.map(drop).map_err(|_| Failure::Failed)
-    }
-
-    /// What is in its disk only its guest could tell.
-    fn wipe_list(&self) -> Vec<WipeItem> {
-        Vec::new()
-    }
-
-    fn wipe(&self, _: &[String], _: bool) -> Result<Wiped, Failure> {
-        Ok(Wiped::Nothing)
-    }
-
-    fn factory_reset(&self, _: bool) -> Result<(), Failure> {
-        Err(Failure::Client)
-    }
 }
 
 /// One peripheral of a machine.

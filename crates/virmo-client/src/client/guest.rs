@@ -10,6 +10,7 @@ use virmo_state::{VmId, VmState};
 use super::{Output, VirmoClient, output};
 use crate::{
     Event,
+    companion::tells_an_end,
     drive::Failure,
     forward::{self, Errand, Told},
     intent::{GuestIntent, Reply},
@@ -328,6 +329,11 @@ impl VirmoClient {
         match what {
             Happening::Alert(alert) => {
                 let source = alert.source.as_deref();
+                let ended = source.and_then(|source| source.parse::<Uri>().ok());
+                let of_host = |uri: Uri| cx.schema.row(&dm_tree.join(&uri)).is_some();
+                if tells_an_end(&alert.alert_type) && ended.is_some_and(of_host) {
+                    return Ok(());
+                }
                 let source = source.map(|source| forward::outward(dm_tree, source));
                 let mut alert = alert.clone();
                 alert.source = source;
@@ -356,9 +362,12 @@ impl VirmoClient {
     }
 
     /// Whether a guest may say what is at a place: not where an object of the host is, above it, or
-    /// where one may come.
+    /// where one may come, but for what such an object says of the guest.
     fn is_its_own(&self, dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> bool {
         let at = dm_tree.join(place);
+        if is_told_of(place) && cx.schema.row(&at).is_some() {
+            return true;
+        }
         let mut mounts = cx.schema.mounts().iter().map(|mount| &mount.root);
         let hosts = mounts.any(|root| {
             root.starts_with(dm_tree) && (root.starts_with(&at) || at.starts_with(root))
@@ -402,6 +411,17 @@ impl VirmoClient {
         let mut views = self.roots.vms(cx.tree.tree());
         let view = views.find(|view| view.id().as_ref() == Some(vm))?;
         Some(view.name().to_owned())
+    }
+}
+
+/// Whether a node of an object the device hosts says what is in the guest: a component that is
+/// installed, or data that can be wiped.
+fn is_told_of(uri: &Uri) -> bool {
+    let names: Vec<&str> = uri.segments().collect();
+    match names.as_slice() {
+        ["SCOMO", "Inventory", "Deployed", _, ..] => true,
+        ["LAWMO", "AvailableWipeList", _, below @ ..] => *below != ["ToBeWiped"],
+        _ => false,
     }
 }
 
