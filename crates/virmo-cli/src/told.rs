@@ -244,6 +244,16 @@ impl DeviceTeller {
                 self.output
                     .say(format_args!("       VM {node} can be reached again"));
             }
+            Virmo::GuestSilent { node, reason, .. } => {
+                self.error(format!("the guest of VM {node} does not answer: {reason}"));
+            }
+            Virmo::GuestHeard { node, .. } => {
+                self.output
+                    .say(format_args!("       the guest of VM {node} answers again"));
+            }
+            Virmo::GuestNewsDropped { node, reason, .. } => self.error(format!(
+                "something the guest of VM {node} told is dropped: {reason}"
+            )),
             Virmo::UnknownMachine { vm } => {
                 self.error(format!(
                     "machine {vm} is ours, but no node stands for it; left alone"

@@ -17,7 +17,7 @@ use crate::{
     drive::{Failure, Outcome},
     forward::Told,
     gate::Gate,
-    intent::{GuestIntent, Intents, QuestionIntent, Reply},
+    intent::{Intents, Reply},
     ledger::{Book, Ledger, Subject},
     nodes::Roots,
     users::Board,
@@ -235,11 +235,11 @@ impl VirmoClient {
                 self.list_ended(job, end, cx);
                 Ok(StatusCode::OK)
             }
-            Subject::Access(vm) => self.access_ended(&vm, job, end, cx),
+            Subject::Access(vm) => Ok(self.access_ended(&vm, job, end, cx)),
             Subject::Apply => self.apply_ended(job, end, cx),
             Subject::Download(image) => self.download_ended(&image, job, end, cx),
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
-            Subject::Question(vm) => self.question_ended(&vm, job, end, cx),
+            Subject::Question(vm) => Ok(self.question_ended(&vm, job, end, cx)),
             Subject::Guest(vm) => return Ok(self.guest_ended(&vm, job, end, cx)),
             Subject::Listen(vm) => {
                 self.listen_ended(&vm, job, end, cx);
@@ -271,14 +271,6 @@ impl VirmoClient {
                 if let Some(task) = task.filter(|task| task.job == Some(job)) {
                     self.give_up_apply(task, &failure, false, cx);
                 }
-            }
-            Subject::Question(vm) => {
-                QuestionIntent::forget(&mut cx.effects.batch, vm);
-                self.book.release(job);
-            }
-            Subject::Guest(vm) => {
-                GuestIntent::forget(&mut cx.effects.batch, vm);
-                self.book.release(job);
             }
             _ => self.book.release(job),
         }
@@ -439,12 +431,7 @@ impl ManagementObject for VirmoClient {
                     intent.save(&mut cx.effects.batch);
                 }
             }
-            Some(Subject::Access(vm)) => {
-                let task = self.book.write().vms.get_mut(&vm);
-                if let Some(task) = task.and_then(|task| task.access.as_mut()) {
-                    task.reply.accepted = true;
-                }
-            }
+            Some(Subject::Access(vm)) => self.access_accepted(vm, job, cx),
             Some(Subject::Apply) => {
                 let task = self.book.write().apply.as_mut();
                 if let Some(task) = task.filter(|task| task.job == Some(job)) {

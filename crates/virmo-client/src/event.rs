@@ -136,8 +136,8 @@ pub enum Event {
         /// What UI/Result says.
         status: StatusCode,
     },
-    /// The machine of a VM cannot be told or used at the moment; its State is kept. Told once
-    /// until [`Reachable`](Self::Reachable).
+    /// The machine of a VM cannot be told or used at the moment; its State is kept. Told once in
+    /// each run until [`Reachable`](Self::Reachable).
     Unreachable {
         /// The node.
         node: String,

@@ -4,12 +4,21 @@ use virmo_state::{Primitive, VmId, VmState};
 
 use crate::record::{Reader, Writer};
 
+mod access;
+mod apply;
+mod guest;
+
+pub(crate) use access::AccessIntent;
+pub(crate) use apply::{ApplyIntent, ResourceChange};
+pub(crate) use guest::{GuestIntent, QuestionIntent};
+
 const VERSION: u8 = 1;
 const VM: &str = "vm/";
 const IMAGE: &str = "image/";
 const APPLY: &str = "apply";
 const QUESTION: &str = "ui/";
 const GUEST: &str = "guest/";
+const ACCESS: &str = "access/";
 
 /// A primitive under way: durable from before the hypervisor is asked until its outcome is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,45 +75,6 @@ pub(crate) enum ImageWork {
     Discard,
 }
 
-/// A question to the user of a VM that is open.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct QuestionIntent {
-    pub(crate) vm: VmId,
-    /// The name of the node `<x>`.
-    pub(crate) node: String,
-    pub(crate) reply: Reply,
-}
-
-/// An Exec in the guest of a VM that is open.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct GuestIntent {
-    pub(crate) vm: VmId,
-    /// The address of what is executed, as the server knows it.
-    pub(crate) uri: String,
-    pub(crate) reply: Reply,
-}
-
-/// A change of resources under way, over all VMs.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ApplyIntent {
-    pub(crate) changes: Vec<ResourceChange>,
-    /// An earlier change that still has to be taken back first.
-    pub(crate) owed: Vec<ResourceChange>,
-    /// Whether its failure was reported; then nothing but taking it back is left.
-    pub(crate) failed: bool,
-    pub(crate) reply: Reply,
-}
-
-/// What one VM has and is to have.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct ResourceChange {
-    pub(crate) vm: VmId,
-    /// The name of the node `<x>`.
-    pub(crate) node: String,
-    pub(crate) before: ResourceConfig,
-    pub(crate) want: ResourceConfig,
-}
-
 /// Every intent a journal holds, and the keys of records that could not be read.
 #[derive(Debug, Default)]
 pub(crate) struct Intents {
@@ -113,6 +83,7 @@ pub(crate) struct Intents {
     pub(crate) apply: Option<ApplyIntent>,
     pub(crate) questions: Vec<QuestionIntent>,
     pub(crate) guests: Vec<GuestIntent>,
+    pub(crate) accesses: Vec<AccessIntent>,
     pub(crate) damaged: Vec<String>,
 }
 
@@ -141,6 +112,11 @@ impl Intents {
                 .and_then(|id| GuestIntent::decode(id, record))
             {
                 intents.guests.push(intent);
+            } else if let Some(intent) = name
+                .strip_prefix(ACCESS)
+                .and_then(|id| AccessIntent::decode(id, record))
+            {
+                intents.accesses.push(intent);
             } else if let Some(intent) = (name == APPLY)
                 .then(|| ApplyIntent::decode(record))
                 .flatten()
@@ -217,53 +193,6 @@ impl VmIntent {
     }
 }
 
-impl QuestionIntent {
-    pub(crate) fn save(&self, batch: &mut Batch) {
-        let record = self.reply.write(Writer::new(VERSION).text(&self.node));
-        batch.put(
-            Space::INTENTS,
-            [QUESTION, self.vm.as_str()].concat(),
-            record.finish(),
-        );
-    }
-
-    pub(crate) fn forget(batch: &mut Batch, vm: &VmId) {
-        batch.remove(Space::INTENTS, [QUESTION, vm.as_str()].concat());
-    }
-
-    fn decode(vm: &str, record: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(VERSION, record)?;
-        let intent = Self {
-            vm: vm.parse().ok()?,
-            node: reader.text()?.to_owned(),
-            reply: Reply::read(&mut reader)?,
-        };
-        reader.end(intent)
-    }
-}
-
-impl GuestIntent {
-    pub(crate) fn save(&self, batch: &mut Batch) {
-        let record = self.reply.write(Writer::new(VERSION).text(&self.uri));
-        let key = [GUEST, self.vm.as_str()].concat();
-        batch.put(Space::INTENTS, key, record.finish());
-    }
-
-    pub(crate) fn forget(batch: &mut Batch, vm: &VmId) {
-        batch.remove(Space::INTENTS, [GUEST, vm.as_str()].concat());
-    }
-
-    fn decode(vm: &str, record: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(VERSION, record)?;
-        let intent = Self {
-            vm: vm.parse().ok()?,
-            uri: reader.text()?.to_owned(),
-            reply: Reply::read(&mut reader)?,
-        };
-        reader.end(intent)
-    }
-}
-
 impl ImageIntent {
     pub(crate) fn save(&self, batch: &mut Batch) {
         let work = match self.work {
@@ -296,58 +225,6 @@ impl ImageIntent {
             reply: Reply::read(&mut reader)?,
         };
         reader.end(intent)
-    }
-}
-
-impl ApplyIntent {
-    pub(crate) fn save(&self, batch: &mut Batch) {
-        let writer = Writer::new(VERSION).byte(self.failed.into());
-        let mut writer = self.reply.write(writer);
-        for changes in [&self.changes, &self.owed] {
-            writer = writer.number(changes.len() as u64);
-            for change in changes {
-                writer = writer
-                    .text(change.vm.as_str())
-                    .text(&change.node)
-                    .text(&change.before.to_string())
-                    .text(&change.want.to_string());
-            }
-        }
-        batch.put(Space::INTENTS, APPLY, writer.finish());
-    }
-
-    pub(crate) fn forget(batch: &mut Batch) {
-        batch.remove(Space::INTENTS, APPLY);
-    }
-
-    fn decode(record: &[u8]) -> Option<Self> {
-        let mut reader = Reader::new(VERSION, record)?;
-        let failed = reader.flag()?;
-        let reply = Reply::read(&mut reader)?;
-        let changes = ResourceChange::read_list(&mut reader)?;
-        let owed = ResourceChange::read_list(&mut reader)?;
-        reader.end(Self {
-            changes,
-            owed,
-            failed,
-            reply,
-        })
-    }
-}
-
-impl ResourceChange {
-    fn read_list(reader: &mut Reader<'_>) -> Option<Vec<Self>> {
-        let count = reader.number()?;
-        (0..count)
-            .map(|_| {
-                Some(Self {
-                    vm: reader.text()?.parse().ok()?,
-                    node: reader.text()?.to_owned(),
-                    before: reader.text()?.parse().ok()?,
-                    want: reader.text()?.parse().ok()?,
-                })
-            })
-            .collect()
     }
 }
 
@@ -397,6 +274,7 @@ fn primitive_from(number: u8) -> Option<Primitive> {
 mod tests {
     use omadm_core::{MemoryJournal, Operation};
     use proptest::prelude::*;
+    use virmo_state::AccessOperation;
 
     use super::*;
 
@@ -493,6 +371,16 @@ mod tests {
         }
     }
 
+    fn access_intents() -> Vec<AccessIntent> {
+        let all = AccessOperation::ALL.into_iter();
+        let intent = |operation| AccessIntent {
+            vm: "vm-3".parse().unwrap(),
+            operation,
+            reply: reply(),
+        };
+        all.map(intent).collect()
+    }
+
     #[test]
     fn every_intent_comes_back_from_the_journal() {
         for intent in vm_intents() {
@@ -504,6 +392,14 @@ mod tests {
             let mut batch = Batch::new();
             image_intent(work).save(&mut batch);
             assert_eq!(load(&batch).images, [image_intent(work)]);
+        }
+        for intent in access_intents() {
+            let mut batch = Batch::new();
+            intent.save(&mut batch);
+            let vm = intent.vm.clone();
+            assert_eq!(load(&batch).accesses, [intent]);
+            AccessIntent::forget(&mut batch, &vm);
+            assert_eq!(load(&batch).accesses, []);
         }
         let mut batch = Batch::new();
         apply_intent().save(&mut batch);
@@ -544,6 +440,11 @@ mod tests {
             record(|batch| guest_intent().save(batch)),
             b"\x01\0\0\0\0\0\0\0\x12./VirMO/x/DMTree/a\x01\0"
         );
+        for (number, intent) in access_intents().iter().enumerate() {
+            let number = u8::try_from(number).unwrap();
+            let expected = [&[1, number][..], b"\x01\x01\0\0\0\0\0\0\0\x01c"].concat();
+            assert_eq!(record(|batch| intent.save(batch)), expected);
+        }
         let nothing = ApplyIntent {
             changes: Vec::new(),
             owed: Vec::new(),
@@ -560,7 +461,8 @@ mod tests {
         /// Damaged records are told apart, whatever is in them.
         #[test]
         fn no_bytes_are_too_bad(
-            key in prop_oneof!["vm/.{0,8}", "image/.{0,8}", "apply", "ui/.{0,8}", "guest/.{0,8}", ".*"],
+            key in prop_oneof!["vm/.{0,8}", "image/.{0,8}", "apply", "ui/.{0,8}", "guest/.{0,8}",
+                "access/.{0,8}", ".*"],
             cut in 0usize..200,
             change in proptest::option::of((0usize..200, any::<u8>())),
         ) {
@@ -570,6 +472,7 @@ mod tests {
                 record(|batch| apply_intent().save(batch)),
                 record(|batch| question_intent().save(batch)),
                 record(|batch| guest_intent().save(batch)),
+                record(|batch| access_intents()[0].save(batch)),
             ];
             for record in &mut records {
                 record.truncate(cut);
@@ -585,6 +488,7 @@ mod tests {
                     + left.images.len()
                     + left.questions.len()
                     + left.guests.len()
+                    + left.accesses.len()
                     + usize::from(left.apply.is_some());
                 prop_assert_eq!(read + left.damaged.len(), 1);
             }

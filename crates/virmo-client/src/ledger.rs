@@ -16,7 +16,9 @@ use virmo_state::{AccessOperation, VmId};
 
 use crate::{
     Event, GuestLink, Observer,
-    intent::{self, ApplyIntent, GuestIntent, ImageIntent, Making, QuestionIntent, VmIntent},
+    intent::{
+        self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, Making, QuestionIntent, VmIntent,
+    },
     record::{Reader, Writer},
 };
 
@@ -36,6 +38,10 @@ pub(crate) struct Ledger {
     pub(crate) looks: BTreeMap<VmId, JobId>,
     /// VMs whose machine could not be told or used when it was looked at last.
     pub(crate) unreachable: BTreeSet<VmId>,
+    /// VMs whose server was warned of that, in this run or an earlier one.
+    pub(crate) warned: BTreeSet<VmId>,
+    /// What an earlier run promised about who gets at a VM, until its machine is observed.
+    pub(crate) cut: BTreeMap<VmId, AccessIntent>,
     /// The job that waits for the next look at all machines.
     pub(crate) watch: Option<JobId>,
     /// VMs whose guest is executing something.
@@ -165,7 +171,13 @@ impl Ledger {
                 .and_then(|mut reader| reader.number().and_then(|next| reader.end(next)))
                 .ok_or_else(|| JournalError::new(JournalErrorKind::Corrupt, None))
         };
+        let mut warned = BTreeSet::new();
+        journal.scan(WARNED, &mut |key, _| {
+            let vm = str::from_utf8(key).ok().and_then(|id| id.parse().ok());
+            warned.extend(vm);
+        })?;
         Ok(Self {
+            warned,
             next_vm: counter(Self::VM_KEY)?,
             next_image: counter(Self::IMAGE_KEY)?,
             run: counter(Self::RUN_KEY)?,
@@ -232,6 +244,24 @@ impl Ledger {
         held.filter_map(|task| task.intent.as_ref()?.making.as_ref())
     }
 
+    /// The server of a VM is warned of its machine; whether it was not before.
+    pub(crate) fn warn(&mut self, vm: &VmId, batch: &mut Batch) -> bool {
+        let is_new = self.warned.insert(vm.clone());
+        if is_new {
+            batch.put(WARNED, vm.as_str(), [Self::VERSION]);
+        }
+        is_new
+    }
+
+    /// There is nothing to warn of any more; whether the server was warned.
+    pub(crate) fn all_clear(&mut self, vm: &VmId, batch: &mut Batch) -> bool {
+        let was_warned = self.warned.remove(vm);
+        if was_warned {
+            batch.remove(WARNED, vm.as_str());
+        }
+        was_warned
+    }
+
     /// A guest may have something else at these places than the tree has.
     pub(crate) fn doubt(&mut self, vm: &VmId, places: Vec<Uri>) {
         let doubts = self.doubts.entry(vm.clone()).or_default();
@@ -291,6 +321,9 @@ fn save(batch: &mut Batch, key: &str, next: u64) {
     let record = Writer::new(Ledger::VERSION).number(next);
     batch.put(Space::IDS, key, record.finish());
 }
+
+/// By VMID, the machines a server was warned of.
+const WARNED: Space = Space::new("machines");
 
 /// What is remembered of one guest; what is beyond is brought in step by the next command on it.
 const MAX_DOUBTS: usize = 100;

@@ -11,7 +11,7 @@ use super::{Output, VirmoClient, output, primitive::lane};
 use crate::{
     Event,
     drive::Failure,
-    intent::Reply,
+    intent::{AccessIntent, Reply},
     ledger::{AccessTask, Subject},
     nodes::set,
 };
@@ -24,7 +24,8 @@ pub(crate) struct Access {
 }
 
 /// Lock, Unlock and data sharing of the draft. They change no State, and a repeated one is done
-/// again, so there is no intent: what a cut one left is looked up at the next start.
+/// again, so there is an intent of what was answered with 202 only: it is done again at the next
+/// start. What another cut one left is looked up then.
 impl VirmoClient {
     pub(super) fn exec_access(
         &mut self,
@@ -58,18 +59,61 @@ impl VirmoClient {
     pub(super) fn look_at_access(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
         let hypervisor = &self.hypervisor;
         let is_known = hypervisor.input_lock().is_some() || hypervisor.data_sharing().is_some();
-        if self.roots.profile != Profile::Draft || !is_known || self.book.read().is_busy(vm) {
+        if self.roots.profile != Profile::Draft || self.book.read().is_busy(vm) {
             return;
         }
-        if let Some((node, state)) = self.node_of(vm, cx)
-            && state.is_created()
+        let cut = self.book.write().cut.remove(vm);
+        match self.node_of(vm, cx) {
+            Some((node, state)) if state.is_created() && (is_known || cut.is_some()) => {
+                let task = AccessTask {
+                    node,
+                    operation: cut.as_ref().map(|cut| cut.operation),
+                    reply: cut.map(|cut| cut.reply).unwrap_or_default(),
+                };
+                self.ask_for_access(vm.clone(), task, cx);
+            }
+            _ => {
+                if let Some(cut) = cut {
+                    self.break_promise(&cut, cx);
+                }
+            }
+        }
+    }
+
+    /// What the last run promised is done again once the machine is observed.
+    pub(super) fn take_up_access(&mut self, intent: AccessIntent, cx: &mut Context<'_, '_>) {
+        let observed = self.book.read().vms.get(&intent.vm);
+        match observed {
+            Some(task) if task.intent.is_none() && self.roots.profile == Profile::Draft => {
+                self.book.write().cut.insert(intent.vm.clone(), intent);
+            }
+            _ => self.break_promise(&intent, cx),
+        }
+    }
+
+    /// Reports as failed what was answered with 202 and cannot be done any more.
+    fn break_promise(&self, intent: &AccessIntent, cx: &mut Context<'_, '_>) {
+        AccessIntent::forget(&mut cx.effects.batch, &intent.vm);
+        if let Some((node, _)) = self.node_of(&intent.vm, cx) {
+            let source = self.roots.vm_node(&node, VmNode::access(intent.operation));
+            self.report(&source, &intent.reply, StatusCode::COMMAND_FAILED, cx);
+        }
+    }
+
+    /// The Exec of a change is answered with 202.
+    pub(super) fn access_accepted(&mut self, vm: VmId, job: JobId, cx: &mut Context<'_, '_>) {
+        let held = self.book.write().vms.get_mut(&vm);
+        let held = held.filter(|held| held.job == Some(job));
+        if let Some(task) = held.and_then(|held| held.access.as_mut())
+            && let Some(operation) = task.operation
         {
-            let task = AccessTask {
-                node,
-                operation: None,
-                reply: Reply::default(),
+            task.reply.accepted = true;
+            let intent = AccessIntent {
+                vm,
+                operation,
+                reply: task.reply.clone(),
             };
-            self.ask_for_access(vm.clone(), task, cx);
+            intent.save(&mut cx.effects.batch);
         }
     }
 
@@ -103,7 +147,7 @@ impl VirmoClient {
         job: JobId,
         end: JobEnd,
         cx: &mut Context<'_, '_>,
-    ) -> Result<StatusCode, TreeError> {
+    ) -> StatusCode {
         let timed_out = matches!(end, JobEnd::TimedOut);
         let late = matches!(end, JobEnd::Late(_));
         let held = self.book.read().vms.get(vm);
@@ -120,7 +164,7 @@ impl VirmoClient {
             }
         }
         let Some(task) = task else {
-            return Ok(StatusCode::COMMAND_FAILED);
+            return StatusCode::COMMAND_FAILED;
         };
         let outcome = output(end, |output| match output {
             Output::Access(access, changed) => Some((access, changed)),
@@ -128,8 +172,9 @@ impl VirmoClient {
         });
         let failure = match outcome {
             Ok((access, changed)) => {
-                self.keep_access(&task.node, vm, access, cx)?;
-                changed.map_err(Failure::from).err()
+                let kept = self.keep_access(&task.node, vm, access, cx);
+                let kept = kept.map_err(Failure::from);
+                changed.map_err(Failure::from).and(kept).err()
             }
             Err(failure) => Some(failure),
         };
@@ -141,6 +186,9 @@ impl VirmoClient {
         if let (Some(operation), false) = (task.operation, late) {
             let source = self.roots.vm_node(&task.node, VmNode::access(operation));
             self.report(&source, &task.reply, status, cx);
+            if task.reply.accepted {
+                AccessIntent::forget(&mut cx.effects.batch, vm);
+            }
             if let Some(reason) = reason {
                 self.book.tell(Event::AccessFailed {
                     node: task.node,
@@ -150,7 +198,7 @@ impl VirmoClient {
                 });
             }
         }
-        Ok(status)
+        status
     }
 
     /// Writes who gets at a machine, as far as it is known.

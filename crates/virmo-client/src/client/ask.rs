@@ -136,14 +136,14 @@ impl VirmoClient {
         job: JobId,
         end: JobEnd,
         cx: &mut Context<'_, '_>,
-    ) -> Result<StatusCode, TreeError> {
+    ) -> StatusCode {
         let timed_out = matches!(end, JobEnd::TimedOut);
         if !timed_out {
             self.book.ended(job);
         }
         let task = self.book.read().questions.get(vm);
         let Some(task) = task.filter(|task| task.job == job).cloned() else {
-            return Ok(StatusCode::COMMAND_FAILED);
+            return StatusCode::COMMAND_FAILED;
         };
         if timed_out {
             self.book.after(After::Cancel(task.over.clone()));
@@ -154,7 +154,7 @@ impl VirmoClient {
             self.book.write().questions.remove(vm);
         }
         if task.concluded {
-            return Ok(StatusCode::COMMAND_FAILED);
+            return StatusCode::COMMAND_FAILED;
         }
         let withdrawn = task.over.is_cancelled();
         let answered = output(end, |output| match output {
@@ -185,10 +185,14 @@ impl VirmoClient {
                 (Verdict::NOT_EXECUTED, StatusCode::COMMAND_FAILED)
             }
         };
-        self.conclude(&task.intent.node, vm, &verdict, cx)?;
+        let status = match self.conclude(&task.intent.node, vm, &verdict, cx) {
+            Ok(()) => status,
+            // The tree is too full for it.
+            Err(error) => error.status(),
+        };
         QuestionIntent::forget(&mut cx.effects.batch, vm);
         self.reply_question(&task.intent, status, cx);
-        Ok(status)
+        status
     }
 
     /// The VM left Running: nobody is there to answer.

@@ -253,7 +253,7 @@ impl VirmoClient {
                 let finished = promised == Some(state);
                 let made = intent.making.as_ref().filter(|_| finished);
                 self.keep(&intent.node, &intent.vm, state, made, cx)?;
-                self.reachable(&intent.node, &intent.vm);
+                self.reachable(&intent.node, &intent.vm, cx);
                 if !finished && state != intent.prior {
                     self.alert_state(&intent.node, state, Mark::Warning, cx);
                 }

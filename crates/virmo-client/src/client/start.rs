@@ -42,6 +42,9 @@ impl VirmoClient {
             }
         }
         self.take_up_vms(cx);
+        for intent in left.accesses {
+            self.take_up_access(intent, cx);
+        }
         self.take_up_dm_trees(cx)?;
         self.note_users(cx);
         self.list_machines(cx);

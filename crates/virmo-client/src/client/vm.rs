@@ -76,6 +76,7 @@ impl VirmoClient {
         let id: Option<VmId> = before(VmNode::VmId).and_then(|id| id.parse().ok());
         if let Some(id) = &id {
             bootstrap::forget(&mut cx.effects.batch, id);
+            self.book.write().all_clear(id, &mut cx.effects.batch);
         }
         self.check_idle(id.as_ref())
     }

@@ -203,7 +203,7 @@ impl VirmoClient {
             set(cx, &leaf, Value::chr(resources.to_string()))?;
         }
         self.keep(&node, vm, state, None, cx)?;
-        let back = self.reachable(&node, vm);
+        let back = self.reachable(&node, vm, cx);
         if back || state != known {
             let lost = matches!(
                 observed.state,
@@ -218,10 +218,13 @@ impl VirmoClient {
         Ok(())
     }
 
-    /// Tells that a machine can be told again; whether it could not be before.
-    pub(super) fn reachable(&mut self, node: &str, vm: &VmId) -> bool {
-        let back = self.book.write().unreachable.remove(vm);
-        if back {
+    /// Tells that a machine can be told again; whether it could not be before, as far as anybody
+    /// was told.
+    pub(super) fn reachable(&mut self, node: &str, vm: &VmId, cx: &mut Context<'_, '_>) -> bool {
+        let was_told = self.book.write().unreachable.remove(vm);
+        let was_warned = self.book.write().all_clear(vm, &mut cx.effects.batch);
+        let back = was_told || was_warned;
+        if was_told {
             self.book.tell(Event::Reachable {
                 node: node.to_owned(),
                 vm: vm.clone(),
@@ -237,17 +240,17 @@ impl VirmoClient {
         Some((view.name().to_owned(), view.state()))
     }
 
-    /// Tells once that a machine cannot be told or used.
+    /// Tells that a machine cannot be told or used: once in each run, and the server once.
     fn unreachable(&mut self, node: &str, vm: &VmId, reason: String, cx: &mut Context<'_, '_>) {
-        if !self.book.write().unreachable.insert(vm.clone()) {
-            return;
+        if self.book.write().unreachable.insert(vm.clone()) {
+            self.book.tell(Event::Unreachable {
+                node: node.to_owned(),
+                vm: vm.clone(),
+                reason,
+            });
         }
-        self.book.tell(Event::Unreachable {
-            node: node.to_owned(),
-            vm: vm.clone(),
-            reason,
-        });
         if let Some(alert_type) = &self.policy.unreachable_alert_type
+            && self.book.write().warn(vm, &mut cx.effects.batch)
             && let Some(view) = self.vm(node, cx)
         {
             let state = view.state();

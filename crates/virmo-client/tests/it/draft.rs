@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use omadm_core::StatusCode;
 use omadm_mo::JobEnd;
 use virmo_client::{Event, Policy, UnlockError};
+use virmo_hypervisor::MachineState;
 use virmo_nodes::Profile;
 use virmo_state::{AccessOperation, VmState};
 
@@ -259,6 +260,40 @@ fn a_lock_that_fails_changes_nothing() {
     assert_eq!(guards(&device, "a"), texts("true", "false"));
     assert_eq!(device.exec(node(AccessOperation::Unlock)), StatusCode::OK);
     device.check();
+}
+
+/// What was answered with 202 is done after a crash, and told once; where its machine is gone, it
+/// failed.
+#[test]
+fn an_accepted_lock_outlives_a_crash() {
+    for (gone, status) in [(false, StatusCode::OK), (true, StatusCode::COMMAND_FAILED)] {
+        let mut policy = Policy::default();
+        policy.alert_type = Some("com.example.result".to_owned());
+        let mut device = Device::with_policy(policy);
+        device.profile = Profile::Draft;
+        device.bench.guarded.store(true, Ordering::SeqCst);
+        device.restart();
+        device.provision("a", "");
+        device.bring("a", VmState::Running);
+        device.take_alerts();
+        let lock = node(AccessOperation::Lock);
+        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
+            panic!("it is done by a job");
+        };
+        device.accept(job);
+        if gone {
+            let id = device.id("a");
+            device.bench.change(&id, MachineState::Absent);
+        }
+        device.restart();
+        let told = final_alert(lock, Some("c1"), status);
+        assert_eq!(device.take_alerts(), [told]);
+        let locked = guards(&device, "a").0;
+        assert_eq!(locked.as_deref(), Some(if gone { "false" } else { "true" }));
+        device.restart();
+        assert_eq!(device.take_alerts(), [""; 0]);
+        device.check();
+    }
 }
 
 /// After 202 the alert tells how it ended, once; what comes after that is kept and not told.

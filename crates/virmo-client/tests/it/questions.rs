@@ -541,3 +541,22 @@ fn the_guest_asks_its_user() {
         }
     }
 }
+
+/// The answer of the user finds no room: the promise of 202 is kept all the same.
+#[test]
+fn an_answer_the_tree_has_no_room_for_is_a_failure() {
+    let (mut device, _user) = running([Ok(UserAnswer::Accepted)]);
+    assert_eq!(device.replace_markup(COMMAND, EXAMPLE), OK);
+    device.limits.total_bytes = 1;
+    device.restart();
+    device.take_alerts();
+    let Answer::Pending(job, _) = device.begin(EXEC, Some("c1")) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    assert_eq!(device.run(job), StatusCode::DEVICE_FULL);
+    let told = final_alert(EXEC, Some("c1"), StatusCode::DEVICE_FULL);
+    assert_eq!(device.take_alerts(), [told]);
+    device.restart();
+    assert_eq!(device.take_alerts(), [""; 0]);
+}

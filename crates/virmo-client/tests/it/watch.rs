@@ -159,6 +159,36 @@ fn an_unreachable_hypervisor_is_told_once_for_each_machine() {
     device.check();
 }
 
+/// A restart is no news to the server: it is warned once, and hears when it is over.
+#[test]
+fn a_server_is_warned_once_whatever_restarts() {
+    let mut device = device_in(VmState::Running);
+    device.bench.unreachable.store(true, Ordering::SeqCst);
+    device.look();
+    let warning = alert(UNREACHABLE, VmState::Running, Mark::Warning);
+    assert_eq!(device.take_alerts(), [warning]);
+    for _ in 0..2 {
+        device.restart();
+        assert_eq!(
+            told_unreachable(&device),
+            1,
+            "whoever listens now did not know"
+        );
+        device.look();
+        assert_eq!(told_unreachable(&device), 0);
+        assert_eq!(device.take_alerts(), [""; 0]);
+    }
+    device.stop();
+    device.bench.unreachable.store(false, Ordering::SeqCst);
+    device.restart();
+    let over = alert(STATE, VmState::Running, Mark::Informational);
+    assert_eq!(device.take_alerts(), [over]);
+    device.restart();
+    device.look();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    device.check();
+}
+
 /// A look that never ends says nothing about the machines but that they cannot be told; it is the
 /// only one until it ends.
 #[test]
