@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use omadm_core::Format;
 use omadm_tree::{AccessSet, AccessType, Initial, Occurrence, Required, Rule, Schema, Uri};
 
@@ -11,6 +13,8 @@ use crate::{DefinitionError, Mount, NodeDefinition, Support};
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     mounts: Vec<Mount>,
+    /// Where in `mounts` the mount of a root is.
+    by_root: BTreeMap<Uri, usize>,
 }
 
 /// Why a [`Mount`] is refused.
@@ -69,14 +73,22 @@ impl Layout {
         if let Some(path) = mount.without.iter().find(|path| !optional(path)) {
             return Err(MountError::NotOptional(path));
         }
-        let open_at = |outer: &Mount, uri: &Uri| {
-            uri.strip_prefix(&outer.root)
-                .is_none_or(|below| matches!(outer.place(&below), Some(Place::Open(_))))
-        };
-        let free = |other: &Mount| open_at(other, &mount.root) && open_at(&mount, &other.root);
-        if mount.root.is_root() || !self.mounts.iter().all(free) {
+        let is_open =
+            |outer: &Mount, below: &Uri| matches!(outer.place(below), Some(Place::Open(_)));
+        // Where the nearest one leaves room, those above it do.
+        let outer = self.nearest(&mount.root);
+        let fits = outer.is_none_or(|(index, below)| {
+            let outer = self.mounts.get(index);
+            outer.is_some_and(|outer| is_open(outer, &below))
+        });
+        let holds = self.at_or_below(&mount.root).all(|(root, _)| {
+            let below = root.strip_prefix(&mount.root);
+            below.is_some_and(|below| is_open(&mount, &below))
+        });
+        if mount.root.is_root() || !fits || !holds {
             return Err(MountError::Taken(mount.root));
         }
+        self.by_root.insert(mount.root.clone(), self.mounts.len());
         self.mounts.push(mount);
         Ok(())
     }
@@ -84,8 +96,24 @@ impl Layout {
     /// Takes a mount away; those after it move up.
     pub(crate) fn unmount(&mut self, index: usize) {
         if index < self.mounts.len() {
-            self.mounts.remove(index);
+            let gone = self.mounts.remove(index);
+            self.by_root.remove(&gone.root);
+            let after = self.by_root.values_mut().filter(|other| **other > index);
+            after.for_each(|other| *other -= 1);
         }
+    }
+
+    /// The mount with its root at exactly this node.
+    pub(crate) fn mount_at(&self, root: &Uri) -> Option<usize> {
+        self.by_root.get(root).copied()
+    }
+
+    /// The roots at a node and below it, with their mounts.
+    pub(crate) fn at_or_below(&self, uri: &Uri) -> impl Iterator<Item = (&Uri, usize)> {
+        let roots = self.by_root.range(uri..);
+        roots
+            .take_while(move |(root, _)| root.starts_with(uri))
+            .map(|(root, index)| (root, *index))
     }
 
     /// The mounts, in the order they were mounted.
@@ -107,11 +135,15 @@ impl Layout {
 
     /// The mount with the nearest root above a node, or at it, and the address below that root.
     pub(crate) fn nearest(&self, uri: &Uri) -> Option<(usize, Uri)> {
-        self.mounts
-            .iter()
-            .enumerate()
-            .filter_map(|(index, mount)| Some((index, uri.strip_prefix(&mount.root)?)))
-            .min_by_key(|(_, below)| below.depth())
+        let mut at = uri.clone();
+        loop {
+            // What is above a node comes before it, next to what is below the same node above.
+            let (root, index) = self.by_root.range(..=&at).next_back()?;
+            if let Some(below) = uri.strip_prefix(root) {
+                return Some((*index, below));
+            }
+            at = at.ancestors().find(|above| root.starts_with(above))?;
+        }
     }
 
     /// The names of the children an interior node cannot go without.
@@ -151,12 +183,12 @@ impl Layout {
 
     /// The names, below a node above mounts, that lead to a mount.
     fn steps(&self, uri: &Uri) -> Vec<String> {
-        let next = |mount: &Mount| {
-            let below = mount.root.strip_prefix(uri)?;
+        let next = |root: &Uri| {
+            let below = root.strip_prefix(uri)?;
             below.segments().next().map(ToOwned::to_owned)
         };
-        let mut names: Vec<String> = self.mounts.iter().filter_map(next).collect();
-        names.sort_unstable();
+        let roots = self.at_or_below(uri);
+        let mut names: Vec<String> = roots.filter_map(|(root, _)| next(root)).collect();
         names.dedup();
         names
     }
@@ -191,7 +223,7 @@ impl Schema for Layout {
                 Place::Row(row) => row.rule(),
             });
         }
-        let above_mounts = uri.is_root() || !self.steps(uri).is_empty();
+        let above_mounts = uri.is_root() || self.at_or_below(uri).next().is_some();
         above_mounts.then_some(ABOVE_OBJECTS)
     }
 
@@ -249,5 +281,84 @@ impl Mount {
         self.definition
             .children(path)
             .filter(|row| !self.without.iter().any(|path| *path == row.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Definition;
+
+    static OPEN: Definition = Definition {
+        name: Cow::Borrowed("Open"),
+        moid: Cow::Borrowed(""),
+        specification: Cow::Borrowed("Example"),
+        nodes: Cow::Borrowed(&[NodeDefinition::node("", "Anything.", "§1").open()]),
+    };
+
+    static CLOSED: Definition = Definition {
+        name: Cow::Borrowed("Closed"),
+        moid: Cow::Borrowed(""),
+        specification: Cow::Borrowed("Example"),
+        nodes: Cow::Borrowed(&[NodeDefinition::node("", "Nothing.", "§1")]),
+    };
+
+    fn address() -> impl Strategy<Value = Uri> {
+        let name = prop_oneof![Just("a"), Just("a-"), Just("a~"), Just("b")];
+        let names = proptest::collection::vec(name, 1..5);
+        names.prop_map(|names| names.join("/").parse().unwrap())
+    }
+
+    proptest! {
+        /// As one would find out by looking at every mount.
+        #[test]
+        fn what_is_mounted_where(
+            steps in proptest::collection::vec((address(), any::<(bool, bool)>()), 0..16),
+            asked in proptest::collection::vec(address(), 1..8),
+        ) {
+            let mut layout = Layout::default();
+            let mut roots: Vec<(Uri, bool)> = Vec::new();
+            for (root, (leaves, open)) in steps {
+                if leaves {
+                    let index = roots.len() / 2;
+                    layout.unmount(index);
+                    if index < roots.len() {
+                        roots.remove(index);
+                    }
+                    continue;
+                }
+                let free = roots.iter().all(|(other, other_is_open)| {
+                    *other != root
+                        && (!root.starts_with(other) || *other_is_open)
+                        && (!other.starts_with(&root) || open)
+                });
+                let definition = if open { &OPEN } else { &CLOSED };
+                let mounted = layout.mount(Mount::new(root.clone(), definition));
+                prop_assert_eq!(mounted.is_ok(), free, "{}", root);
+                if free {
+                    roots.push((root, open));
+                }
+            }
+            let mounted: Vec<&Uri> = layout.mounts().iter().map(|mount| &mount.root).collect();
+            let expected: Vec<&Uri> = roots.iter().map(|(root, _)| root).collect();
+            prop_assert_eq!(mounted, expected);
+            for uri in asked {
+                let every = || roots.iter().map(|(root, _)| root).enumerate();
+                let nearest = every()
+                    .filter_map(|(index, root)| Some((index, uri.strip_prefix(root)?)))
+                    .min_by_key(|(_, below)| below.depth());
+                prop_assert_eq!(layout.nearest(&uri), nearest);
+                let mut below: Vec<_> = every().filter(|(_, it)| it.starts_with(&uri)).collect();
+                below.sort_by_key(|(_, root)| *root);
+                let found: Vec<_> = layout.at_or_below(&uri).map(|(root, it)| (it, root)).collect();
+                prop_assert_eq!(found, below);
+                let at = every().find(|(_, root)| **root == uri);
+                prop_assert_eq!(layout.mount_at(&uri), at.map(|(index, _)| index));
+            }
+        }
     }
 }

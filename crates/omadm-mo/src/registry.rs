@@ -106,21 +106,16 @@ impl Registry {
         for mount in object.mounts() {
             layout.mount(mount)?;
         }
-        self.insert(object, layout, None);
+        self.layout = layout;
+        self.insert(object, None);
         Ok(())
     }
 
-    /// Adds an object to those in a layout.
-    fn insert(
-        &mut self,
-        object: Box<dyn ManagementObject>,
-        layout: Layout,
-        by: Option<ObjectId>,
-    ) -> ObjectId {
+    /// Adds the object whose mounts are the last of the layout.
+    fn insert(&mut self, object: Box<dyn ManagementObject>, by: Option<ObjectId>) -> ObjectId {
         let id = ObjectId(self.next_object);
         self.next_object += 1;
-        self.owners.resize(layout.mounts().len(), id);
-        self.layout = layout;
+        self.owners.resize(self.layout.mounts().len(), id);
         self.objects.insert(id, Mounted { object, by });
         id
     }

@@ -422,7 +422,14 @@ impl fmt::Debug for Uri {
 
 impl Ord for Uri {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.segments().cmp(other.segments())
+        let mut octets = self.path.bytes().zip(other.path.bytes());
+        match octets.find(|(own, theirs)| own != theirs) {
+            // A name that ends comes before one that goes on.
+            Some((b'/', _)) => Ordering::Less,
+            Some((_, b'/')) => Ordering::Greater,
+            Some((own, theirs)) => own.cmp(&theirs),
+            None => self.path.len().cmp(&other.path.len()),
+        }
     }
 }
 
@@ -434,6 +441,8 @@ impl PartialOrd for Uri {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn error(text: &str) -> (UriErrorKind, usize) {
@@ -526,6 +535,33 @@ mod tests {
             uris.iter().map(ToString::to_string).collect::<Vec<_>>(),
             [".", "./A", "./A/B", "./A/B/C", "./A!"]
         );
+    }
+
+    proptest! {
+        /// Whatever comes before the slash in the alphabet.
+        #[test]
+        fn the_order_is_that_of_the_names(addresses in [names(), names()]) {
+            let address = |names: Vec<&str>| {
+                let below = |uri: Uri, name| uri.child(name).unwrap();
+                names.into_iter().fold(Uri::root(), below)
+            };
+            let [a, b] = addresses.clone().map(address);
+            let [x, y] = addresses;
+            prop_assert_eq!(a.cmp(&b), x.cmp(&y));
+            prop_assert_eq!(a == b, x == y);
+        }
+    }
+
+    fn names() -> impl Strategy<Value = Vec<&'static str>> {
+        let name = prop_oneof![
+            Just("a"),
+            Just("a-"),
+            Just("a~"),
+            Just("-"),
+            Just("b"),
+            Just("é")
+        ];
+        proptest::collection::vec(name, 0..4)
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Objects that come and go at run time.
 
+use std::collections::BTreeSet;
+
 use omadm_core::{Now, StatusCode};
 use omadm_tree::{ChangeKind, Owner, Schema, Transaction, Uri};
 
@@ -45,25 +47,29 @@ impl Registry {
     /// Unmounts the objects whose roots were deleted or moved in the open transaction.
     pub(super) fn unmount_gone(&mut self, tree: &Transaction<'_>) {
         let changes = tree.changes().iter().skip(self.open.looked_at);
-        let may_be_gone = |kind: &ChangeKind| {
-            matches!(
-                kind,
-                ChangeKind::Deleted { .. } | ChangeKind::Renamed { .. }
-            )
-        };
-        let look = changes.map(|change| &change.kind).any(may_be_gone);
-        self.open.looked_at = tree.changes().len();
-        if !look {
-            return;
-        }
-        let at_run_time = self.objects.iter().filter(|(_, it)| it.by.is_some());
-        let gone: Vec<ObjectId> = at_run_time
-            .map(|(id, _)| *id)
-            .filter(|id| self.roots(*id).all(|root| tree.node(root).is_none()))
+        let gone = changes.filter_map(|change| match &change.kind {
+            ChangeKind::Deleted { .. } => Some(&change.uri),
+            ChangeKind::Renamed { from } => Some(from),
+            _ => None,
+        });
+        let roots = gone.flat_map(|uri| self.layout.at_or_below(uri));
+        let gone: BTreeSet<ObjectId> = roots
+            .filter_map(|(_, mount)| self.owners.get(mount).copied())
+            .filter(|id| self.is_gone(*id, tree))
             .collect();
+        self.open.looked_at = tree.changes().len();
         for id in gone {
             self.unmount(id);
         }
+    }
+
+    /// Whether an object came at run time and has no root any more.
+    fn is_gone(&self, id: ObjectId, tree: &Transaction<'_>) -> bool {
+        let at_run_time = self.objects.get(&id).filter(|it| it.by.is_some());
+        at_run_time.is_some_and(|it| {
+            let roots = it.object.mounts().into_iter().map(|mount| mount.root);
+            roots.into_iter().all(|root| tree.node(&root).is_none())
+        })
     }
 
     /// Adds an object where its maker owns the place.
@@ -72,15 +78,18 @@ impl Registry {
         by: ObjectId,
         object: Box<dyn ManagementObject>,
     ) -> Result<ObjectId, Refusal> {
-        let mut layout = self.layout.clone();
-        for mount in object.mounts() {
-            if self.owner(&mount.root) != Some(by) {
-                return Err(MISUSE);
-            }
-            layout.mount(mount).map_err(|_| MISUSE)?;
+        let mounts = object.mounts();
+        if mounts
+            .iter()
+            .any(|mount| self.owner(&mount.root) != Some(by))
+        {
+            return Err(MISUSE);
         }
         self.keep_before();
-        let id = self.insert(object, layout, Some(by));
+        for mount in mounts {
+            self.layout.mount(mount).map_err(|_| MISUSE)?;
+        }
+        let id = self.insert(object, Some(by));
         self.open.came.insert(id);
         Ok(id)
     }
@@ -92,12 +101,14 @@ impl Registry {
         generation: u32,
         tree: &mut Transaction<'_>,
     ) -> Result<(), Refusal> {
-        let roots: Vec<Uri> = self.roots(id).cloned().collect();
+        let mounted = self.objects.get(&id).into_iter();
+        let mounts = mounted.flat_map(|it| it.object.mounts());
+        let roots: Vec<Uri> = mounts.map(|mount| mount.root).collect();
         for (index, change) in tree.changes().iter().enumerate() {
             let written = !matches!(change.kind, ChangeKind::Deleted { .. });
             let below = |root: &Uri| change.uri.starts_with(root);
-            let by_server = self.open.made_by_hook(index).is_none();
-            if written && by_server && roots.iter().any(below) {
+            let by_server = || self.open.made_by_hook(index).is_none();
+            if written && roots.iter().any(below) && by_server() {
                 self.check_written(&change.uri, tree)?;
             }
         }
@@ -155,13 +166,7 @@ impl Registry {
 
     /// The object with a mount at exactly this root.
     fn mounted_at(&self, root: &Uri) -> Option<ObjectId> {
-        let mut mounts = self.layout.mounts().iter();
-        let index = mounts.position(|mount| mount.root == *root)?;
+        let index = self.layout.mount_at(root)?;
         self.owners.get(index).copied()
-    }
-
-    fn roots(&self, id: ObjectId) -> impl Iterator<Item = &Uri> {
-        let mounts = self.layout.mounts().iter().zip(&self.owners);
-        mounts.filter_map(move |(mount, owner)| (*owner == id).then_some(&mount.root))
     }
 }
