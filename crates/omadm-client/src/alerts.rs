@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use omadm_core::{
-    Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Space, StatusCode,
+    Backoff, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Space, StatusCode,
 };
 use omadm_syncml::Alert;
 
-use crate::{Backoff, Delivery, DropReason, Event, StartError};
+use crate::{Delivery, DropReason, Event, StartError};
 
 /// News for the server, to be kept until it has them: one Alert command. [DM-Protocol §8.6, §8.7]
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -234,7 +234,7 @@ impl AlertQueue {
             return Some(Refused::Dropped(DropReason::Unacceptable(status)));
         }
         entry.tries = entry.tries.saturating_add(1);
-        if entry.tries > backoff.tries {
+        if entry.tries > backoff.retries {
             return Some(Refused::Dropped(DropReason::Refused));
         }
         entry.due = now.saturating_add(backoff.pause(entry.tries));
@@ -394,9 +394,9 @@ mod tests {
 
     fn backoff() -> Backoff {
         Backoff {
-            tries: 2,
+            retries: 2,
             first: Duration::from_secs(1),
-            cap: Duration::from_secs(9),
+            longest: Duration::from_secs(9),
         }
     }
 

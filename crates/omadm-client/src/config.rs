@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use omadm_core::{Secret, ServerId};
+use omadm_core::{Backoff, Secret, ServerId};
 use omadm_session::{MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE, TransportIdentity, notification::Resync};
 use omadm_syncml::{Encoding, Limits, Version, WbxmlOptions};
 
@@ -121,16 +121,16 @@ impl Config {
             max_messages: 10_000,
             session_limit: Duration::from_secs(60 * 60),
             transport_retry: Backoff {
-                tries: 6,
+                retries: 6,
                 first: Duration::from_millis(500),
-                cap: Duration::from_secs(3),
+                longest: Duration::from_secs(3),
             },
             answer_timeout: Duration::from_secs(4),
             transport_window: Duration::from_secs(15),
             alert_retry: Backoff {
-                tries: 10,
+                retries: 10,
                 first: Duration::from_secs(60),
-                cap: Duration::from_secs(24 * 60 * 60),
+                longest: Duration::from_secs(24 * 60 * 60),
             },
             max_notifications: 20,
             max_unverified_notifications: 6000,
@@ -140,26 +140,6 @@ impl Config {
             max_command_jobs: 16,
             compat: Compat::default(),
         }
-    }
-}
-
-/// How often something is tried again, and after which pause: it doubles up to a cap.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Backoff {
-    /// How often it is tried again.
-    pub tries: u32,
-    /// The first pause.
-    pub first: Duration,
-    /// The longest pause.
-    pub cap: Duration,
-}
-
-impl Backoff {
-    /// The pause after this many failures, counted from 1.
-    #[must_use]
-    pub fn pause(&self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1).min(31);
-        self.first.saturating_mul(1 << doublings).min(self.cap)
     }
 }
 
@@ -208,22 +188,5 @@ impl Compat {
             session_id_spelling: true,
             source_as_target: true,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_cap() {
-        let backoff = Backoff {
-            tries: 3,
-            first: Duration::from_secs(1),
-            cap: Duration::from_secs(5),
-        };
-        let pauses: Vec<u64> = (1..=5).map(|n| backoff.pause(n).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 5, 5]);
-        assert_eq!(backoff.pause(u32::MAX), backoff.cap);
     }
 }

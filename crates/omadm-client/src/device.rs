@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::{Batch, Journal, JournalError, Now, StatusCode};
+use omadm_core::{Backoff, Batch, Journal, JournalError, Now, StatusCode};
 use omadm_mo::{
     Effects, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Layout, Refusal, Registry,
     Reporting,
@@ -15,7 +15,7 @@ use omadm_mo::{
 use omadm_tree::{Principal, Transaction, Tree};
 
 use crate::{
-    Backoff, Config, Delivery, DropReason, Event, Output, QuestionId, StartError,
+    Config, Delivery, DropReason, Event, Output, QuestionId, StartError,
     alerts::{AlertKey, AlertQueue, Notice, Refused},
     failure::Failure,
 };

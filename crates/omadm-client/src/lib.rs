@@ -91,7 +91,7 @@ pub use alerts::Notice;
 pub use auth::Auth;
 pub use bootstrap::{Bootstrap, BootstrapError};
 pub use client::Client;
-pub use config::{Backoff, Compat, Config};
+pub use config::{Compat, Config};
 pub use error::{ApiMisuse, StartError};
 pub use event::{Delivery, DropReason, Event, SessionEnd};
 pub use io::{

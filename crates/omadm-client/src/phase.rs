@@ -231,7 +231,9 @@ impl Awaiting {
         let retry = &core.config.transport_retry;
         let retry_at = now.mono.saturating_add(retry.pause(self.repeated + 1));
         let last = self.sent_at.saturating_add(core.config.transport_window);
-        if failure == TransportFailure::Refused || self.repeated >= retry.tries || retry_at >= last
+        if failure == TransportFailure::Refused
+            || self.repeated >= retry.retries
+            || retry_at >= last
         {
             return core.end(self.session, SessionEnd::TransportFailed(failure), now);
         }
@@ -261,7 +263,7 @@ impl Awaiting {
 
     /// Sends the identical message again.
     fn repeat(mut self, core: &mut Core, now: Now) -> Phase {
-        if self.repeated >= core.config.transport_retry.tries {
+        if self.repeated >= core.config.transport_retry.retries {
             let end = SessionEnd::TransportFailed(TransportFailure::Lost);
             return core.end(self.session, end, now);
         }

@@ -9,12 +9,12 @@
 use std::time::Duration;
 
 use omadm_client::{
-    Backoff, Compat, Config, Delivery, DropReason, Event, Input, Notice, SessionEnd, StartError,
+    Compat, Config, Delivery, DropReason, Event, Input, Notice, SessionEnd, StartError,
     TransportFailure,
 };
 use omadm_core::{
-    AlertCode, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, JournalErrorKind,
-    Mark, Space, StatusCode,
+    AlertCode, Backoff, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal,
+    JournalErrorKind, Mark, Space, StatusCode,
 };
 use omadm_session::request;
 use omadm_syncml::{Alert, Command, Message};
@@ -25,9 +25,9 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn config() -> Config {
     let mut config = Bench::config();
     config.alert_retry = Backoff {
-        tries: 2,
+        retries: 2,
         first: MINUTE,
-        cap: 2 * MINUTE,
+        longest: 2 * MINUTE,
     };
     config
 }

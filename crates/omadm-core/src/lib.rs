@@ -2,11 +2,12 @@
 //!
 //! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`],
 //! [`Correlator`]), alerts ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an
-//! argument ([`Now`]) and the durable [`Journal`] with its in-memory implementation.
+//! argument ([`Now`]), pauses between tries ([`Backoff`]) and the durable [`Journal`] with its in-memory implementation.
 //!
 //! Nothing here touches a clock, a file, a socket or a random number.
 
 mod alert;
+mod backoff;
 mod format;
 mod id;
 mod journal;
@@ -16,6 +17,7 @@ mod time;
 mod ui;
 
 pub use alert::{AlertCode, ClientEvent, GenericAlert, Mark};
+pub use backoff::Backoff;
 pub use format::{Format, UnknownFormat};
 pub use id::{Correlator, InvalidServerId, ServerId};
 pub use journal::{

@@ -214,7 +214,7 @@ impl Download {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Finished, DownloadError> {
         let policy = environment.policy;
-        let mut retried = 0;
+        let mut failures = 0;
         let mut reached = self.record.safe;
         let mut rewarded = reached;
         let mut restarted = false;
@@ -242,12 +242,12 @@ impl Download {
                 Outcome::Again(error) => {
                     if reached - rewarded >= policy.checkpoint_bytes {
                         rewarded = reached;
-                        retried = 0;
+                        failures = 0;
                     }
-                    let Some(wait) = policy.retry.wait(retried, error.retry_after()) else {
+                    failures += 1;
+                    let Some(wait) = policy.retry.next(failures, error.retry_after()) else {
                         return Err(error);
                     };
-                    retried += 1;
                     environment.clock.wait(wait, environment.cancel);
                 }
                 Outcome::Restart(error) => {
@@ -397,7 +397,7 @@ fn post(
     environment: &Environment<'_>,
 ) -> Result<(), DownloadError> {
     let line = line(status);
-    for retried in 0.. {
+    for failures in 1.. {
         let reported = environment.fetch.report(uri, &line, environment.cancel);
         let Err(error) = reported else { break };
         if environment.cancel.is_cancelled() {
@@ -405,9 +405,10 @@ fn post(
         }
         let error = DownloadError::Report(error);
         let wait = match &error {
-            DownloadError::Report(cause) if cause.kind().is_transient() => {
-                environment.policy.report.wait(retried, error.retry_after())
-            }
+            DownloadError::Report(cause) if cause.kind().is_transient() => environment
+                .policy
+                .report
+                .next(failures, error.retry_after()),
             _ => None,
         };
         let Some(wait) = wait else { return Err(error) };

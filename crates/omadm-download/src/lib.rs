@@ -89,7 +89,7 @@ mod sink;
 mod uri;
 
 pub use cancel::{Cancel, CancelWatch};
-pub use clock::{Backoff, Clock};
+pub use clock::Clock;
 pub use descriptor::{Descriptor, DescriptorError, DescriptorErrorKind};
 pub use download::{Download, DownloadError, Environment, Finished, Policy, Progress, Rate};
 pub use fetch::{

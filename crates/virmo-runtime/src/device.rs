@@ -8,10 +8,8 @@ use std::{
     time::Duration,
 };
 
-use omadm_client::{
-    Backoff, Client, Event, Input, Output, QuestionId, Received, SessionEnd, Start,
-};
-use omadm_core::UserAnswer;
+use omadm_client::{Client, Event, Input, Output, QuestionId, Received, SessionEnd, Start};
+use omadm_core::{Backoff, UserAnswer};
 use omadm_mo::{JobEnd, JobId};
 use virmo_client::Users;
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::Backoff;
+use omadm_core::Backoff;
 
 /// Limits and tolerances of a [`Download`](crate::Download).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,8 +7,8 @@ use virmo::{
     client::{CpuPolicy, Policy},
     dm::{
         client::{Auth, Compat, Config},
-        core::ServerId,
-        download::{Backoff, Fetch},
+        core::{Backoff, ServerId},
+        download::Fetch,
         http::{HttpFetch, HttpTransport},
         mo::DevInfo,
         session::notification::Resync,

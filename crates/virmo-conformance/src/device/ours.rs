@@ -184,7 +184,7 @@ fn config(url: &str, encoding: Encoding) -> Result<Config, Failed> {
     config.answer_timeout = Duration::from_secs(600);
     config.transport_window = Duration::from_secs(600);
     config.alert_retry.first = Duration::from_millis(1);
-    config.alert_retry.cap = Duration::from_millis(1);
+    config.alert_retry.longest = Duration::from_millis(1);
     Ok(config)
 }
 

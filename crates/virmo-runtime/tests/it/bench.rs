@@ -126,9 +126,9 @@ pub(crate) fn config(url: &str) -> Config {
     let mut config = Config::new(SERVER_ID.parse().unwrap(), url);
     config.encoding = encoding();
     config.transport_retry.first = Duration::from_millis(5);
-    config.transport_retry.cap = Duration::from_millis(20);
+    config.transport_retry.longest = Duration::from_millis(20);
     config.alert_retry.first = Duration::from_millis(20);
-    config.alert_retry.cap = Duration::from_millis(20);
+    config.alert_retry.longest = Duration::from_millis(20);
     config
 }
 

@@ -169,7 +169,7 @@ fn a_device_whose_alerts_are_refused_does_not_wait_for_ever() {
     let bench = Bench::new();
     let mut config = played();
     config.alert_retry.first = PATIENCE * 60;
-    config.alert_retry.cap = PATIENCE * 60;
+    config.alert_retry.longest = PATIENCE * 60;
     let (builder, events) = bench.device(config);
     let (mut gate, wait) = Gate::new();
     gate.open();
