@@ -108,9 +108,12 @@ pub(crate) struct UveDemo {
 
 #[derive(Args)]
 pub(crate) struct Demo {
-    /// The hypervisor
+    /// The hypervisor: sim, the simulator, or qemu
     #[arg(long, default_value = "sim")]
     pub(crate) hypervisor: String,
+    /// Go through these steps (TOML) instead; their image is /images/entvm.img
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
     /// How messages are written
     #[arg(long, value_enum, default_value = "xml")]
     pub(crate) encoding: Encoding,

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use omadm_mo::Definition;
-use omadm_tree::Uri;
+use omadm_tree::{Tree, Uri};
 
 use crate::{VIRMO, VIRMO_DRAFT, VMIMGMO, VmNode, path::address};
 
@@ -105,6 +105,21 @@ impl Profile {
         self.virmo()
             .children("")
             .any(|row| !row.is_placeholder() && row.name() == Some(name))
+    }
+
+    /// The other profile that a machine below `virmo` is of, if one is.
+    ///
+    /// Where a machine has its CreateParams tells; a tree with machines stays with its profile.
+    #[must_use]
+    pub fn other_in(self, tree: &Tree, virmo: &Uri) -> Option<Self> {
+        let machines = tree.node(virmo).into_iter().flat_map(|it| it.children());
+        machines.map(|machine| machine.uri()).find_map(|machine| {
+            let params = |profile: Self| profile.node(VmNode::CreateParams, &machine);
+            let mut others = Self::ALL
+                .into_iter()
+                .filter(|it| params(*it) != params(self));
+            others.find(|it| params(*it).is_some_and(|params| tree.node(&params).is_some()))
+        })
     }
 
     /// One word for it.

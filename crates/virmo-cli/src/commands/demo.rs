@@ -29,7 +29,8 @@ use crate::{
     fault::Faults,
     links::Links,
     output::{Event, Output},
-    plan,
+    plan::{self, Step},
+    steps,
 };
 
 const PLAN: &str = r#"
@@ -59,6 +60,8 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     if backend.needs_state() {
         return Err(Failure::usage("--hypervisor: the demo runs on sim or qemu"));
     }
+    let steps = steps(args)?;
+    let count = steps.len();
     let started = Instant::now();
     let output = Arc::new(Output::new(args.json));
     let folder = TempDir::new().map_err(Failure::work)?;
@@ -66,8 +69,6 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     std::fs::create_dir(&images).map_err(Failure::work)?;
     write_image(&images.join("entvm.img"), &backend).map_err(Failure::work)?;
 
-    let steps = plan::parse(PLAN).map_err(Failure::work)?;
-    let count = steps.len();
     let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::work)?;
     let password = virmo::runtime::correlator_prefix;
     let proof = |name| {
@@ -111,7 +112,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         faults: Faults::default(),
         interface: Arc::new(Unattended::Reject),
         links: Links::default(),
-        counts: backend == Backend::Qemu,
+        counts: backend == Backend::Qemu && args.plan.is_none(),
         backend,
     };
     let mut device = device::build(settings, &output)?;
@@ -121,14 +122,36 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     server.stop();
     // The device is idle, so what the server had to say was said.
     if done.try_recv() != Ok(true) {
-        return Err(Failure::work("the demo did not go through all its steps"));
+        return Err(Failure::work("not every step of the demo succeeded"));
     }
     let seconds = started.elapsed().as_secs_f64();
+    let delivered = match args.plan {
+        Some(_) => String::new(),
+        None => format!("{} MiB delivered, ", IMAGE >> 20),
+    };
     output.say(format_args!(
-        "done: {count} of {count} steps, {} MiB delivered, {seconds:.1} s",
-        IMAGE >> 20
+        "done: {count} of {count} steps, {delivered}{seconds:.1} s"
     ));
     Ok(())
+}
+
+/// The steps of the given plan, or those of the demo.
+fn steps(args: &args::Demo) -> Result<Vec<Step>, Failure> {
+    let Some(path) = &args.plan else {
+        return plan::parse(PLAN).map_err(Failure::work);
+    };
+    let wrong = |why: &dyn std::fmt::Display| {
+        Failure::usage(format_args!("--plan {}: {why}", path.display()))
+    };
+    let steps = plan::read(path).map_err(|error| wrong(&error))?;
+    if steps.is_empty() {
+        return Err(wrong(&"it has no steps"));
+    }
+    // The address does not matter for whether they can be carried out.
+    match steps::procedures(&steps, "http://127.0.0.1", Profile::Approved) {
+        Ok(_) => Ok(steps),
+        Err(why) => Err(wrong(&why)),
+    }
 }
 
 /// An image with content that differs from place to place; for QEMU one that boots and counts.

@@ -16,7 +16,7 @@ use virmo::{
         tree::Uri,
     },
     nodes::Profile,
-    runtime::{Device, DeviceState, RunError, Unattended, Until, UserInterface},
+    runtime::{BuildError, Device, DeviceState, RunError, Unattended, Until, UserInterface},
 };
 
 use super::hypervisor::Backend;
@@ -108,7 +108,12 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
     let device = builder
         .transport(Arc::new(HttpTransport::new(settings.links.messages)))
         .build()
-        .map_err(|error| Failure::work(chain(&error)))?;
+        .map_err(|error| match error {
+            BuildError::Profile(other) => Failure::work(format_args!(
+                "the machines in --state are of the {other} profile: start with --profile {other}, or with another folder"
+            )),
+            error => Failure::work(chain(&error)),
+        })?;
     Ok(Running {
         device,
         _temporary: temporary,

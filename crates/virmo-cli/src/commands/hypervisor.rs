@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc};
 
 use virmo::{Hypervisor, Simulator, simulator::Fault};
-use virmo_qemu::{Qemu, guest};
+use virmo_qemu::{Qemu, UsbDevice, guest};
 
 use super::device::chain;
 use crate::failure::Failure;
@@ -79,9 +79,11 @@ impl Backend {
                 "--fault: machines fail by request on the simulator only; download works with all",
             )),
             Self::Qemu => {
-                let qemu = Qemu::builder(folder.join("qemu")).open();
+                let qemu = Qemu::builder(folder.join("qemu"))
+                    .peripheral("touch", UsbDevice::new("usb-tablet").is_input())
+                    .peripheral("usb", UsbDevice::new("usb-hub"));
                 Ok(Arc::new(
-                    qemu.map_err(|error| Failure::work(chain(&error)))?,
+                    qemu.open().map_err(|error| Failure::work(chain(&error)))?,
                 ))
             }
             #[cfg(feature = "libvirt")]

@@ -42,6 +42,7 @@ mod restarts;
 mod tolerance;
 mod tools;
 mod usage;
+mod use_cases;
 mod uve;
 mod watch;
 mod wbxml;

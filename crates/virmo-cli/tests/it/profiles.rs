@@ -93,6 +93,11 @@ fn a_device_of_the_draft_goes_through_its_life() {
         // The state stays with its profile.
         let other = virmo(&[&words[..], &["--once"]].concat());
         assert_eq!(other.status.code(), Some(1), "{other:?}");
+        let said = complaint(&other);
+        assert!(
+            said.contains("of the draft profile: start with --profile draft"),
+            "{said}"
+        );
     }
 }
 

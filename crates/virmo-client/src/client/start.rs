@@ -4,7 +4,7 @@ use omadm_core::StatusCode;
 use omadm_mo::{Context, JobEnd, JobId, Refusal};
 use omadm_tree::Value;
 use virmo_hypervisor::Machine;
-use virmo_nodes::{Profile, VirmoNode, VmNode};
+use virmo_nodes::{Profile, VirmoNode};
 use virmo_state::{ImageState, Primitive, VmState};
 
 use super::{Output, VirmoClient, output};
@@ -70,16 +70,8 @@ impl VirmoClient {
     fn check_profile(&self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
         let tree = cx.tree.tree();
         // What is missing was added already: what another profile has elsewhere tells.
-        let params = |profile: Profile, vm: &VmView<'_>| {
-            profile.node(VmNode::CreateParams, &self.roots.vm(vm.name()))
-        };
-        let is_of_another = |vm: VmView<'_>| {
-            let ours = params(self.roots.profile, &vm);
-            let places = Profile::ALL.map(|profile| params(profile, &vm));
-            let elsewhere = places.into_iter().filter(|place| *place != ours);
-            elsewhere.flatten().any(|place| tree.node(&place).is_some())
-        };
-        if self.roots.vms(tree).any(is_of_another) {
+        let other = self.roots.profile.other_in(tree, &self.roots.virmo);
+        if other.is_some() {
             return Err(Refusal(StatusCode::COMMAND_FAILED));
         }
         if self.roots.profile == Profile::Draft {

@@ -210,6 +210,9 @@ impl DeviceBuilder {
         registry.mount(Box::new(self.info.object()))?;
         registry.mount(Box::new(detail.object()))?;
         let tree = Tree::load(&*journal, self.limits, root_acl(&self.config.server_id))?;
+        if let Some(other) = self.profile.other_in(&tree, &Uri::parse("./VirMO")?) {
+            return Err(BuildError::Profile(other));
+        }
         registry.mount(Box::new(accounts(&mut self.config, &tree)?))?;
         let interface = Arc::new(Shared::new(self.interface));
         let vm_interface = self.vm_interface.unwrap_or_else(|| interface.clone());

@@ -6,6 +6,7 @@ use omadm_download::SinkError;
 use omadm_mo::MountError;
 use omadm_store::OpenError;
 use omadm_tree::{LoadError, UriError};
+use virmo_client::Profile;
 
 /// Why a device could not be put together.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum BuildError {
     /// The server's identity makes no node name.
     #[error("the server's identity makes no name for its account")]
     AccountName(#[from] UriError),
+    /// The machines in the journal are those of another profile.
+    #[error("the machines in the state are of the {0} profile")]
+    Profile(Profile),
     /// Two objects are in each other's way.
     #[error("a management object cannot be mounted")]
     Mount(#[from] MountError),
