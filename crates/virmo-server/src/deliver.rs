@@ -1,3 +1,4 @@
+use omadm_core::StatusCode;
 use omadm_session::{Reply, Report};
 use omadm_tree::Uri;
 use virmo_nodes::ImageNode;
@@ -17,7 +18,8 @@ use crate::{
 ///    Alert. A device says nothing of a failed download, so each further session reads State.
 /// 4. Read ImgID, State and DownloadedLocation.
 ///
-/// It succeeds when State is Downloaded; the report's status is that of the Exec.
+/// It succeeds when State is Downloaded, or on a device without State when the operation did; the
+/// report's status is that of the Exec.
 ///
 /// The URI may be that of a download descriptor, where the device takes those; the media type is
 /// that of the image all the same. [DLOTA 1.0]
@@ -141,7 +143,17 @@ impl DeliverImage {
             state: faults.image_state(state),
             location: location.text().map(str::to_owned),
         };
-        let mut report = Report::new(image.state == Some(ImageState::Downloaded), done.status);
+        // The change request that brought images has devices without State: there the end of the
+        // operation tells.
+        let is_downloaded = match image.state {
+            Some(state) => state == ImageState::Downloaded,
+            None => {
+                state.status() == Some(StatusCode::NOT_FOUND)
+                    && id.is_success()
+                    && done.status.is_some_and(|status| status.is_success())
+            }
+        };
+        let mut report = Report::new(is_downloaded, done.status);
         if !report.ok {
             report.detail = Some(match image.state {
                 Some(state) => format!("{}: {state}", self.image),

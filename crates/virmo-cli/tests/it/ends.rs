@@ -237,7 +237,11 @@ fn what_a_device_says_stays_in_its_line() {
         let info = "<Replace>{id}<Item><Source><LocURI>./DevInfo/DevId</LocURI></Source>\
                     <Data>x</Data></Item></Replace>";
         let body = [start, info.to_owned(), alert];
-        let (head, _) = peer::post(&url, &peer::message("1", 1, [&url, &name], &body, true));
+        let (head, _) = peer::post(
+            &url,
+            &peer::message("1", 1, [&url, &name], &body, true),
+            false,
+        );
         assert!(head.contains(" 200 "), "{head}");
         let mut told = vec![listening];
         while !told.last().unwrap().contains("alert") {

@@ -1,4 +1,5 @@
-//! A foreign peer, DM server and DM device, on quick-xml; it shares no crate with what it tests.
+//! A foreign peer, DM server and DM device, on quick-xml; it shares no crate with what it tests. WBXML
+//! goes through `virmo convert`.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +12,8 @@ use quick_xml::{
     escape::{escape, unescape},
     events::Event,
 };
+
+use crate::program::virmo_with;
 
 /// An element: its local name, its text, its children.
 #[derive(Clone, Debug, Default)]
@@ -65,12 +68,30 @@ impl Element {
         for name in path.split('/') {
             here = here.and_then(|element| element.all(name).next());
         }
-        here.map(|element| element.text.trim().to_owned())
+        here.map(|element| element.all_text().trim().to_owned())
             .unwrap_or_default()
+    }
+
+    /// Its text, or without one that of the elements in it.
+    fn all_text(&self) -> String {
+        match self.text.trim() {
+            "" => self.children.iter().map(Self::all_text).collect(),
+            _ => self.text.clone(),
+        }
     }
 }
 
-const TYPE: &str = "application/vnd.syncml.dm+xml";
+fn convert(to: &str, message: &[u8]) -> Vec<u8> {
+    let output = virmo_with(&["convert", "--to", to], &[], message);
+    assert!(output.status.success(), "{output:?}");
+    output.stdout
+}
+
+/// Whether a head is that of WBXML.
+fn is_wbxml(head: &str) -> bool {
+    let mut lines = head.lines().map(str::to_ascii_lowercase);
+    lines.any(|line| line.starts_with("content-type:") && line.contains("wbxml"))
+}
 
 fn read_http(stream: &TcpStream) -> (String, String) {
     let mut reader = BufReader::new(stream);
@@ -85,22 +106,30 @@ fn read_http(stream: &TcpStream) -> (String, String) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
+    if is_wbxml(&head) {
+        body = convert("xml", &body);
+    }
     (head, String::from_utf8(body).unwrap())
 }
 
-fn write_http(mut stream: &TcpStream, first: &str, body: &str) {
-    let length = body.len();
-    let head = format!("{first}\r\nHost: peer\r\nContent-Type: {TYPE}\r\nAccept: {TYPE}\r\n");
-    let rest = format!("Content-Length: {length}\r\nConnection: close\r\n\r\n{body}");
-    stream.write_all((head + &rest).as_bytes()).unwrap();
+fn write_http(mut stream: &TcpStream, first: &str, body: &str, wbxml: bool) {
+    let (form, body) = match wbxml {
+        true => ("wbxml", convert("wbxml", body.as_bytes())),
+        false => ("xml", body.as_bytes().to_owned()),
+    };
+    let (media, length) = (format!("application/vnd.syncml.dm+{form}"), body.len());
+    let head = format!("{first}\r\nHost: peer\r\nContent-Type: {media}\r\nAccept: {media}\r\n");
+    let rest = format!("Content-Length: {length}\r\nConnection: close\r\n\r\n");
+    let octets = [(head + &rest).as_bytes(), &body].concat();
+    stream.write_all(&octets).unwrap();
 }
 
 /// Posts a message and returns the head and the body of the answer.
-pub fn post(url: &str, body: &str) -> (String, String) {
+pub fn post(url: &str, body: &str, wbxml: bool) -> (String, String) {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_once('/').unwrap();
     let stream = TcpStream::connect(host).unwrap();
-    write_http(&stream, &format!("POST /{path} HTTP/1.1"), body);
+    write_http(&stream, &format!("POST /{path} HTTP/1.1"), body, wbxml);
     read_http(&stream)
 }
 
@@ -134,6 +163,18 @@ pub fn command(name: &str, uri: &str, format: &str, data: &str) -> String {
     format!("<{name}>{{id}}<Item>{target}{meta}{data}</Item></{name}>")
 }
 
+/// An Exec with a Correlator.
+pub fn exec(uri: &str, correlator: &str) -> String {
+    let correlator = format!("{{id}}<Correlator>{correlator}</Correlator>");
+    command("Exec", uri, "", "").replace("{id}", &correlator)
+}
+
+/// An Add of the root of a management object.
+pub fn add_object(uri: &str, identifier: &str) -> String {
+    let kind = format!("</Format><Type xmlns=\"syncml:metinf\">{identifier}</Type>");
+    command("Add", uri, "node", "").replace("</Format>", &kind)
+}
+
 /// What came back for one package: statuses and results by the place of their command.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
@@ -143,6 +184,8 @@ pub struct Answers {
     pub said: BTreeMap<usize, Vec<String>>,
     /// Type and source of the Generic Alerts.
     pub alerts: Vec<(String, String)>,
+    /// Their Correlator and Data.
+    pub told: Vec<(String, String)>,
 }
 
 /// A DM server that takes a device through a script.
@@ -162,7 +205,7 @@ impl Server {
         let (mut sent, mut first, mut answers) = (0, 0, Answers::default());
         loop {
             let (stream, _) = self.0.accept().unwrap();
-            let (_, body) = read_http(&stream);
+            let (head, body) = read_http(&stream);
             let [header, body] = Element::message(&body);
             let received: u32 = header.at("MsgID").parse().unwrap();
             if received == 1 {
@@ -185,6 +228,8 @@ impl Server {
                     ("Alert", _) => {
                         let pair = |at: &Element| (at.at("Meta/Type"), at.at("Source/LocURI"));
                         answers.alerts.extend(element.all("Item").map(pair));
+                        let told = |at: &Element| (element.at("Correlator"), at.at("Data"));
+                        answers.told.extend(element.all("Item").map(told));
                     }
                     _ => {}
                 }
@@ -204,7 +249,7 @@ impl Server {
             }
             let ends = [&*header.at("Source/LocURI"), &*self.url()];
             let xml = message(&header.at("SessionID"), sent, ends, &reply, complete);
-            write_http(&stream, "HTTP/1.1 200 OK", &xml);
+            write_http(&stream, "HTTP/1.1 200 OK", &xml, is_wbxml(&head));
             if over {
                 return;
             }
@@ -212,15 +257,60 @@ impl Server {
     }
 }
 
+/// How a device reports what an Exec came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reporting {
+    /// A download by 202 and an alert, everything else by its Status.
+    #[default]
+    Usual,
+    /// Everything by its Status.
+    Synchronous,
+    /// Everything by 202, and an alert in the next session.
+    Alerting,
+}
+
 /// A DM device that shows what a VirMO device would.
 #[derive(Default)]
 pub struct Device {
     pub nodes: BTreeMap<String, String>,
-    pub alerts: Vec<String>,
-    sessions: u32,
+    pub reporting: Reporting,
+    /// Its images are as in the change request that brought them: without State, and with a
+    /// DownloadedLocation from the start.
+    pub change_request: bool,
+    pub wbxml: bool,
+    /// Every node that was executed.
+    pub executed: Vec<String>,
+    /// What was answered with 202, with its Correlator.
+    pub open: Vec<(String, String)>,
+    pub sessions: u32,
+}
+
+/// The leaves that come with a node, by the end of its address.
+fn leaves(uri: &str, change_request: bool) -> &'static [(&'static str, &'static str)] {
+    match *uri.split('/').collect::<Vec<_>>() {
+        [_, "VMImgMO", _] if change_request => &[("ImgID", "img-1"), ("DownloadedLocation", "")],
+        [_, "VMImgMO", _] => &[("ImgID", "img-1"), ("State", "0")],
+        [_, "VirMO", _] => &[
+            ("VMID", "vm-1"),
+            ("State", "0"),
+            ("Resources/CurrentConfig", ""),
+            ("UI/Result", ""),
+        ],
+        [.., "DMTree"] => &[("LAWMO", ""), ("LAWMO/State", "30")],
+        [.., "DCMO", _] => &[("Enabled", "true")],
+        _ => &[],
+    }
 }
 
 impl Device {
+    /// Holds sessions until nothing is open.
+    pub fn sessions(&mut self, url: &str) {
+        self.session(url);
+        while !self.open.is_empty() {
+            self.session(url);
+        }
+    }
+
     /// Holds one session with the server; returns how many commands it executed.
     pub fn session(&mut self, url: &str) -> usize {
         self.sessions += 1;
@@ -231,16 +321,27 @@ impl Device {
         });
         let mut body = vec!["<Alert>{id}<Data>1201</Data></Alert>".to_owned()];
         body.push(format!("<Replace>{{id}}{}</Replace>", info.concat()));
-        for source in std::mem::take(&mut self.alerts) {
+        for (source, correlator) in std::mem::take(&mut self.open) {
+            self.finish(&source);
+            let (kind, data) = match source.ends_with("/Download") {
+                true => ("urn:oma:at:oma-virmo:imageready:1.0", ""),
+                false => ("Reversed-Domain-Name: example.foreign.done", "200"),
+            };
+            let correlator = match &*correlator {
+                "" => correlator,
+                correlator => format!("<Correlator>{correlator}</Correlator>"),
+            };
             body.push(format!(
-                "<Alert>{{id}}<Data>1226</Data><Item><Source><LocURI>{source}</LocURI></Source><Meta>\
-                 <Type xmlns=\"syncml:metinf\">urn:oma:at:oma-virmo:imageready:1.0</Type>\
-                 <Format xmlns=\"syncml:metinf\">xml</Format></Meta><Data/></Item></Alert>"
+                "<Alert>{{id}}<Data>1226</Data>{correlator}<Item><Source><LocURI>{source}</LocURI>\
+                 </Source><Meta><Format xmlns=\"syncml:metinf\">chr</Format>\
+                 <Type xmlns=\"syncml:metinf\">{kind}</Type></Meta><Data>{data}</Data></Item></Alert>"
             ));
         }
         for id in 1.. {
-            let (head, answer) = post(url, &message(&session, id, [url, "foreign"], &body, true));
+            let xml = message(&session, id, [url, "foreign"], &body, true);
+            let (head, answer) = post(url, &xml, self.wbxml);
             assert!(head.contains(" 200 "), "{head}");
+            assert_eq!(is_wbxml(&head), self.wbxml, "{head}");
             let [header, content] = Element::message(&answer);
             let from: u32 = header.at("MsgID").parse().unwrap();
             body = vec![status(from, "0", "SyncHdr", 200)];
@@ -248,11 +349,11 @@ impl Device {
                 if matches!(element.name.as_str(), "Status" | "Final") {
                     continue;
                 }
-                let (uri, data) = (element.at("Item/Target/LocURI"), element.at("Item/Data"));
-                let (code, value) = self.execute(&element.name, &uri, data);
+                let (code, value) = self.execute(element);
                 executed += 1;
                 body.push(status(from, &element.at("CmdID"), &element.name, code));
                 if let Some(value) = value.as_deref().map(escape) {
+                    let uri = element.at("Item/Target/LocURI");
                     body.push(format!(
                         "<Results>{{id}}<MsgRef>{from}</MsgRef><CmdRef>{}</CmdRef><Item><Source>\
                          <LocURI>{uri}</LocURI></Source><Data>{value}</Data></Item></Results>",
@@ -267,38 +368,76 @@ impl Device {
         unreachable!()
     }
 
-    fn execute(&mut self, name: &str, uri: &str, data: String) -> (u16, Option<String>) {
-        match name {
+    fn execute(&mut self, command: &Element) -> (u16, Option<String>) {
+        let (uri, data) = (command.at("Item/Target/LocURI"), command.at("Item/Data"));
+        match command.name.as_str() {
+            "Add" if self.nodes.contains_key(&uri) => (418, None),
             "Add" | "Replace" => {
-                self.nodes.insert(uri.to_owned(), data);
-                if uri.matches('/').count() == 2 {
-                    for (leaf, value) in [("State", "0"), ("ImgID", "img-1"), ("VMID", "vm-1")] {
-                        self.nodes.insert(format!("{uri}/{leaf}"), value.to_owned());
-                    }
+                for (leaf, value) in leaves(&uri, self.change_request) {
+                    self.nodes
+                        .insert(format!("{uri}/{leaf}"), (*value).to_owned());
                 }
+                self.nodes.insert(uri, data);
                 (200, None)
             }
-            "Get" if !self.nodes.contains_key(uri) => (404, None),
-            "Get" => (200, self.nodes.get(uri).cloned()),
+            "Get" if !self.nodes.contains_key(&uri) => (404, None),
+            "Get" => (200, self.nodes.get(&uri).cloned()),
             "Exec" => {
-                let (base, operation) = uri.split_once("/Operations/").unwrap();
-                let state = match operation {
-                    "Download" | "Create" | "Resume" | "PowerOn" => "2",
-                    "Suspend" => "3",
-                    "PowerOff" => "1",
-                    _ => {
-                        self.nodes.retain(|node, _| !node.starts_with(base));
-                        return (200, None);
-                    }
+                self.executed.push(uri.clone());
+                let accepted = match self.reporting {
+                    Reporting::Usual => uri.ends_with("/Download"),
+                    Reporting::Synchronous => false,
+                    Reporting::Alerting => true,
                 };
-                self.nodes.insert(format!("{base}/State"), state.to_owned());
-                if operation != "Download" {
-                    return (200, None);
+                if accepted {
+                    self.open.push((uri, command.at("Correlator")));
+                    return (202, None);
                 }
-                self.alerts.push(uri.to_owned());
-                (202, None)
+                self.finish(&uri);
+                (200, None)
             }
             _ => (406, None),
         }
     }
+
+    /// The effect of an operation.
+    fn finish(&mut self, uri: &str) {
+        let (base, operation) = uri.split_once("/Operations/").unwrap();
+        let (leaf, value) = match operation {
+            "Download" if self.change_request => ("DownloadedLocation", "/i"),
+            "Download" | "Create" | "Resume" | "PowerOn" => ("State", "2"),
+            "Suspend" => ("State", "3"),
+            "PowerOff" => ("State", "1"),
+            "FullyLock" => ("State", "10"),
+            "UnLock" => ("State", "30"),
+            "Enable" => ("Enabled", "true"),
+            "Disable" => ("Enabled", "false"),
+            "ExecUICmd" => ("UI/Result", YES),
+            "ApplyChanges" => ("", ""),
+            "Delete" => {
+                let below = format!("{base}/");
+                self.nodes
+                    .retain(|node, _| node != base && !node.starts_with(&below));
+                return;
+            }
+            other => panic!("what is {other}?"),
+        };
+        if !leaf.is_empty() {
+            self.nodes
+                .insert(format!("{base}/{leaf}"), value.to_owned());
+        }
+        if matches!(operation, "Create" | "ApplyChanges") {
+            for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
+                if let Some(resources) = node.strip_suffix("/NewConfig") {
+                    let config = self.nodes.remove(&node).unwrap();
+                    let current = format!("{resources}/CurrentConfig");
+                    self.nodes.insert(current, config);
+                }
+            }
+        }
+    }
 }
+
+/// A yes to the question of CmdID 1.
+const YES: &str = "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>1</CmdRef><Cmd>Alert</Cmd>\
+                   <Data>200</Data></Status>";
