@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use omadm_core::StatusCode;
+use omadm_syncml::Encoding;
 
 use crate::{
     Answer, Command, Deframer, Frame, FrameKind, Limits, News, Noise, Reply, Request, encoding_of,
@@ -19,7 +20,8 @@ pub trait Guest {
     /// its number.
     fn news(&self) -> Vec<News>;
 
-    /// The host keeps the news of this number: they need not be told again.
+    /// The host keeps the news of this number, or no reply that the host takes can hold them: they
+    /// need not be told again.
     fn received(&mut self, number: u32);
 }
 
@@ -94,6 +96,8 @@ impl<G: Guest> Responder<G> {
             reply.answers.push(self.guest.carry_out(command));
         }
         reply.news = self.guest.news();
+        let kept: BTreeSet<u32> = reply.news.iter().map(|news| news.number).collect();
+        self.told.retain(|number, _| kept.contains(number));
         let room = self
             .limits
             .max_commands
@@ -102,7 +106,14 @@ impl<G: Guest> Responder<G> {
         let encoding = encoding_of(message);
         let mut written = reply.encode(&request, encoding);
         while !reply.news.is_empty() && !fits(&written, &request) {
-            reply.news.truncate(reply.news.len() / 2);
+            match reply.news.as_slice() {
+                // It would hold up all that follow for ever.
+                [only] if !is_tellable(only, &request, encoding) => {
+                    self.guest.received(only.number);
+                    reply.news.clear();
+                }
+                news => reply.news.truncate(news.len() / 2),
+            }
             written = reply.encode(&request, encoding);
         }
         if !fits(&written, &request) {
@@ -134,6 +145,13 @@ impl<G: Guest> Responder<G> {
             }
         }
     }
+}
+
+/// Whether a reply could hold nothing but these news.
+fn is_tellable(news: &News, request: &Request, encoding: Encoding) -> bool {
+    let mut reply = Reply::to(request);
+    reply.news.push(news.clone());
+    fits(&reply.encode(request, encoding), request)
 }
 
 fn fits(written: &Result<Vec<u8>, crate::Unencodable>, request: &Request) -> bool {

@@ -369,6 +369,29 @@ fn news_that_do_not_fit_come_with_the_next_replies() {
     assert_eq!(told, 200);
 }
 
+/// One that XML cannot write, and one longer than any reply.
+#[test]
+fn news_that_can_never_be_told_do_not_hold_up_the_others() {
+    let mut pair = Pair::new();
+    let guest = pair.guest.guest_mut();
+    guest.set(&uri("./A"), Value::chr("a"));
+    guest.set(&uri("./B"), Value::chr("\u{1}"));
+    guest.set(&uri("./C"), Value::chr("x".repeat(Limits::MAX_BYTES)));
+    guest.set(&uri("./D"), Value::chr("d"));
+    let mut told = Vec::new();
+    for _ in 0..6 {
+        let reply = pair.call(vec![]);
+        pair.receive(&reply);
+        told.extend(reply.news.into_iter().map(|news| news.what));
+    }
+    let changed = |at: &str, value: &str| Happening::Changed {
+        uri: uri(at),
+        value: Value::chr(value),
+    };
+    assert_eq!(told, [changed("./A", "a"), changed("./D", "d")]);
+    assert_eq!(pair.guest.guest().news(), []);
+}
+
 #[test]
 fn an_answer_that_does_not_fit_says_so() {
     let mut pair = Pair::new();
