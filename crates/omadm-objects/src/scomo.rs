@@ -82,6 +82,8 @@ pub struct Scomo {
     ledger: Ledger<Task>,
     without: Vec<&'static str>,
     max_components: usize,
+    /// What ended last may know less of what is installed than what ended before.
+    stale: bool,
 }
 
 /// An operation and the node of its package or component.
@@ -103,6 +105,13 @@ enum Task {
     Install(Item),
     /// Whatever has one step and no package.
     Single(Item),
+}
+
+impl Task {
+    /// Whether its end tells what is installed.
+    const fn brings_stock(&self) -> bool {
+        matches!(self, Self::Inventory | Self::Install(_) | Self::Single(_))
+    }
 }
 
 /// What came of a step, and what is installed since.
@@ -130,6 +139,7 @@ impl Scomo {
             ledger,
             without: Vec::new(),
             max_components: Self::MAX_COMPONENTS,
+            stale: false,
         })
     }
 
@@ -373,6 +383,23 @@ impl Scomo {
         matches!(&*text(cx, &below(download, "Status")), "20" | "30")
     }
 
+    /// Finds out what is installed.
+    fn take_stock<'a>(&mut self, cx: &'a mut Context<'_, '_>) -> &'a mut Job {
+        let software = Arc::clone(&self.software);
+        let work = work(move || software.inventory());
+        self.ledger
+            .begin(None, &self.root, Task::Inventory, work, cx)
+    }
+
+    /// Finds out once more what is installed, after what went on side by side.
+    fn take_stock_again(&mut self, cx: &mut Context<'_, '_>) {
+        if self.ledger.tasks().any(Task::brings_stock) {
+            self.stale = true;
+        } else if std::mem::take(&mut self.stale) {
+            self.take_stock(cx);
+        }
+    }
+
     /// Goes on with what was left open.
     fn take_up(&mut self, cx: &mut Context<'_, '_>) {
         for report in self.ledger.take_left(cx) {
@@ -580,11 +607,7 @@ impl ManagementObject for Scomo {
     }
 
     fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
-        let software = Arc::clone(&self.software);
-        let work = work(move || software.inventory());
-        let root = self.root.clone();
-        let job = self.ledger.begin(None, &root, Task::Inventory, work, cx);
-        job.before_sessions = true;
+        self.take_stock(cx).before_sessions = true;
         self.take_up(cx);
         self.discard_orphans(cx);
         Ok(())
@@ -643,6 +666,7 @@ impl ManagementObject for Scomo {
     }
 
     fn rolled_back(&mut self) {
+        self.stale = true;
         self.ledger.rolled_back();
     }
 
@@ -692,6 +716,7 @@ impl ManagementObject for Scomo {
         let Some((task, report)) = self.ledger.end(job, &end) else {
             return StatusCode::COMMAND_FAILED.into();
         };
+        let brings_stock = task.brings_stock();
         let settled = match task {
             Task::Inventory => {
                 let components: Option<Result<Vec<Component>, ResultCode>> = output(end);
@@ -715,6 +740,9 @@ impl ManagementObject for Scomo {
             Task::Install(item) => self.installed(&item, end, report, cx),
             Task::Single(item) => self.ended(&item, end, report, cx),
         };
+        if brings_stock {
+            self.take_stock_again(cx);
+        }
         settled.unwrap_or_else(|error| error.status().into())
     }
 }

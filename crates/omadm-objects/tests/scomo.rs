@@ -18,9 +18,10 @@ use std::{
     time::Duration,
 };
 
+use omadm_client::Input;
 use omadm_core::{Correlator, Format, GenericAlert, Mark, Space};
 use omadm_download::{Cancel, DownloadKey, FetchErrorKind, Sink};
-use omadm_mo::Reporting;
+use omadm_mo::{JobEnd, Reporting};
 use omadm_objects::{
     ALERT_SCOMO, Component, Installation, Package, ResultCode, Scomo, ScomoBranch, ScomoOperation,
     Software,
@@ -634,6 +635,26 @@ fn the_tree_shows_what_is_installed() {
     let deployed = uri("./SCOMO/Inventory/Deployed");
     let deployed = device.bench.client.tree().node(&deployed).unwrap();
     assert_eq!(deployed.children().count(), 8);
+}
+
+/// What ends last may have looked first.
+#[test]
+fn the_tree_shows_what_is_installed_after_operations_side_by_side() {
+    let mut device = Device::with(false, Reporting::Asynchronous).installed();
+    for operation in [ScomoOperation::Install, ScomoOperation::Remove] {
+        assert_eq!(device.begin(operation), 202);
+        device.bench.say([]);
+    }
+    let jobs = std::mem::take(&mut device.bench.jobs).into_iter();
+    let ends: Vec<_> = jobs
+        .map(|(job, asked)| (job, JobEnd::Finished(asked.run())))
+        .collect();
+    for (job, end) in ends.into_iter().rev() {
+        device.bench.feed(Input::Completed { job, end }).unwrap();
+    }
+    device.finish();
+    assert_eq!(device.value(DEPLOYED, "ID"), None, "it was removed");
+    device.told_all(2);
 }
 
 #[test]
