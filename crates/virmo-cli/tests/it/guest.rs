@@ -1,4 +1,4 @@
-//! A VM whose guest is managed through the device, by a raw plan over HTTP.
+//! A VM whose guest is managed through the device, by raw plans over HTTP.
 
 use std::fs;
 
@@ -66,5 +66,78 @@ fn a_server_manages_the_guest_of_a_vm() {
                 (&json!(true), &json!(status))
             );
         }
+    }
+}
+
+const OBJECTS: &str = r#"
+[[step]]
+deliver_image = { node = "i", name = "i", uri = "images/i.img", media_type = "application/x-disk" }
+[[step]]
+create_vm = { node = "EnterpriseVM", image = "i", resources = "RAM=16777216&Storage=4194304&CPU=25&Network=25" }
+[[step]]
+add = { uri = "./VirMO/EnterpriseVM/DMTree", format = "node" }
+[[step]]
+add = { uri = "./VirMO/EnterpriseVM/DMTree/FUMO", format = "node", type = "urn:oma:mo:oma-fumo:1.0" }
+[[step]]
+replace = { uri = "./VirMO/EnterpriseVM/DMTree/FUMO/Update/PkgData", value = "firmware", format = "bin" }
+[[step]]
+exec = "./VirMO/EnterpriseVM/DMTree/FUMO/Update"
+[[step]]
+add = { uri = "./VirMO/EnterpriseVM/DMTree/SCOMO", format = "node", type = "urn:oma:mo:oma-scomo:1.0" }
+[[step]]
+add = { uri = "./VirMO/EnterpriseVM/DMTree/SCOMO/Inventory/Delivered/mail", format = "node" }
+[[step]]
+replace = { uri = "./VirMO/EnterpriseVM/DMTree/SCOMO/Inventory/Delivered/mail/PkgID", value = "com.example.mail" }
+[[step]]
+replace = { uri = "./VirMO/EnterpriseVM/DMTree/SCOMO/Inventory/Delivered/mail/Data", value = "software", format = "bin" }
+[[step]]
+exec = "./VirMO/EnterpriseVM/DMTree/SCOMO/Inventory/Delivered/mail/Operations/Install"
+[[step]]
+get = "./VirMO/EnterpriseVM/DMTree/SCOMO/Inventory/Deployed"
+[[step]]
+exec = "./VirMO/EnterpriseVM/DMTree/LAWMO/Operations/FullyLock"
+[[step]]
+get = "./VirMO/EnterpriseVM/DMTree/LAWMO/State"
+"#;
+
+/// VR-037, VR-202, VR-219, VR-221, VR-222, VR-223, VR-227, VR-228 (HLF-12, HLF-14): the examples of
+/// the specification: firmware of a VM is updated, what is installed in it is read, and it is locked.
+#[test]
+fn a_server_updates_installs_and_locks() {
+    for encoding in ["xml", "wbxml"] {
+        let place = tempfile::tempdir().unwrap();
+        let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("plan.toml"), OBJECTS).unwrap();
+        fs::create_dir(path("images")).unwrap();
+        fs::write(path("images/i.img"), [7; 4096]).unwrap();
+        let (plan, images, state) = (path("plan.toml"), path("images"), path("s"));
+        let (mut server, url) = Background::serve(&["--plan", &plan, "--images", &images]);
+        let device = virmo(&[
+            "device",
+            "--server",
+            &url,
+            "--state",
+            &state,
+            "--encoding",
+            encoding,
+            "--until-idle",
+        ]);
+        assert_eq!(device.status.code(), Some(0), "{device:?}");
+        for (index, value) in [
+            (10, json!(null)),
+            (11, json!(["com.example.mail"])),
+            (12, json!(null)),
+            (13, json!("10")),
+        ] {
+            let step = server.wait_for(&[("event", json!("step")), ("index", json!(index))]);
+            assert_eq!(step["ok"], json!(true), "{encoding}: {step}");
+            let read = step.get("value").or(step.get("children")).cloned();
+            assert_eq!(read.unwrap_or_default(), value, "{encoding}: {step}");
+        }
+        // The end of an update comes by an alert.
+        let fumo = "./VirMO/EnterpriseVM/DMTree/FUMO/State";
+        let found = virmo(&["tree", "--state", &state, fumo]);
+        let found = String::from_utf8(found.stdout).unwrap();
+        assert_eq!(found.trim(), format!("{fumo} = 100"));
     }
 }
