@@ -4,7 +4,10 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use virmo::dm::markup::{self, PublicId, WbxmlOptions};
+use virmo::dm::{
+    download::DownloadUri,
+    markup::{self, PublicId, WbxmlOptions},
+};
 
 #[derive(Parser)]
 #[command(
@@ -176,6 +179,12 @@ pub(crate) struct Device {
     /// Seconds from one look whether machines are what State says to the next
     #[arg(long, value_name = "SECS", value_parser = duration, default_value = "5")]
     pub(crate) watch: Duration,
+    /// Fetch images from this host only, and report to no other; may be given several times
+    #[arg(long, value_name = "HOST", value_parser = host)]
+    pub(crate) download_host: Vec<String>,
+    /// How many images come at once [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_downloads: Option<u16>,
     #[command(flatten)]
     pub(crate) tls: Tls,
     /// Accept nothing beyond the letter of the specification
@@ -240,6 +249,17 @@ pub(crate) struct Serve {
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A host as it stands in URIs, without a port.
+fn host(text: &str) -> Result<String, String> {
+    let uri: Option<DownloadUri> = format!("http://{text}/").parse().ok();
+    let host = uri.as_ref().map(DownloadUri::host).unwrap_or_default();
+    let has_port = text.contains(':') && !text.ends_with(']');
+    match &uri {
+        Some(uri) if !has_port && uri.as_str() == format!("http://{host}/") => Ok(host.to_owned()),
+        _ => Err("no host name or address; an IPv6 address stands in [ ]".to_owned()),
+    }
 }
 
 /// An address with a host, without the slash at its end.

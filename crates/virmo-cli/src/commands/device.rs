@@ -162,7 +162,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         Some(server) => config(args, server)?,
         None => config_of_account(args)?,
     };
-    let links = links::to("--server", &config.server_url, &args.tls)?;
+    let mut links = links::to("--server", &config.server_url, &args.tls)?;
     if let Some(limit) = args.op_timeout {
         config.exec_limit = limit;
     }
@@ -194,6 +194,12 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         policy.deadline = deadline;
     }
     policy.watch = Some(args.watch);
+    if let Some(most) = args.max_downloads {
+        policy.max_downloads = most.into();
+    }
+    if !args.download_host.is_empty() {
+        links.images.hosts = Some(args.download_host.iter().cloned().collect());
+    }
     policy.cpu = match args.cpu_policy {
         args::CpuPolicy::AtMost => CpuPolicy::AtMost,
         args::CpuPolicy::Exactly => CpuPolicy::Exactly,

@@ -162,6 +162,49 @@ fn a_kill_amid_the_file_costs_at_most_bytes() {
     }
 }
 
+/// Images come from the hosts of `--download-host` and from no other, whatever the server says.
+#[test]
+fn images_come_from_allowed_hosts() {
+    let octets = "application/octet-stream";
+    for (words, states) in [
+        (vec!["--download-host", "images.example"], ["0 1", "1 3"]),
+        (
+            vec![
+                "--download-host",
+                "Images.Example",
+                "--download-host",
+                "127.0.0.1",
+                "--max-downloads",
+                "1",
+            ],
+            ["0 1", "1 2"],
+        ),
+    ] {
+        let place = Place::new(&deliver("images/i.img", octets, ", descriptor = true"));
+        let (server, url) = place.serve(&["--once"]);
+        let state = place.path("state");
+        let args = [&device(&url, &state, "xml")[..], &["--until-idle"], &words].concat();
+        let output = virmo(&args);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let told = pick(&events(&output), "state", &["from", "to"]);
+        assert_eq!(told, states, "{words:?}");
+        let (code, _) = server.end();
+        assert_eq!(code == Some(0), states[1] == "1 2", "{words:?}");
+    }
+    for words in [
+        ["--download-host", "images.example:80"],
+        ["--download-host", "http://images.example"],
+        ["--download-host", "a/b"],
+        ["--download-host", "user@images.example"],
+        ["--download-host", ""],
+        ["--max-downloads", "0"],
+    ] {
+        let output =
+            virmo(&[&["device", "--server", "http://127.0.0.1:1/dm"][..], &words].concat());
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
+}
+
 #[test]
 fn a_plan_that_cannot_be_described_is_refused() {
     let refused = |plan: &str, images: bool| {
