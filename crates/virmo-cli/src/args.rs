@@ -193,8 +193,9 @@ pub(crate) struct Device {
     /// Whether CPU shares add up to at most 100 or exactly 100
     #[arg(long, value_enum, default_value = "at-most")]
     pub(crate) cpu_policy: CpuPolicy,
-    /// Who answers what the server asks: a person at the terminal, always yes, or always no
-    /// [default: ask at a terminal, else reject]
+    /// Who answers what the server asks: a person at the terminal, always yes, or always no; with
+    /// guest the guest of a VM asks its user itself, and the rest is as without the flag [default:
+    /// ask at a terminal, else reject]
     #[arg(long, value_enum)]
     pub(crate) ui: Option<Ui>,
     /// Let a primitive fail once: one of create, suspend, resume, power_on, power_off, delete, apply
@@ -554,6 +555,7 @@ pub(crate) enum Ui {
     Ask,
     Accept,
     Reject,
+    Guest,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

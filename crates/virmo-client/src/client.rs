@@ -115,6 +115,7 @@ pub struct Builder {
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
     interface: Option<Arc<dyn VmUserInterface>>,
+    link: Option<Arc<GuestLink>>,
     policy: Policy,
     profile: Profile,
     observer: Observer,
@@ -156,6 +157,7 @@ impl VirmoClient {
             journal,
             clock,
             interface: None,
+            link: None,
             policy: Policy::default(),
             profile: Profile::default(),
             observer: Arc::new(|_| {}),
@@ -292,6 +294,13 @@ impl Builder {
         self
     }
 
+    /// Reaches guests by this link, which others use too: a guest is to hear one host. Default: one
+    /// of its own in [`Policy::guest_encoding`].
+    pub fn guest_link(mut self, link: Arc<GuestLink>) -> Self {
+        self.link = Some(link);
+        self
+    }
+
     /// Follows another text than the approved one, on a device that has no VM of that.
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
@@ -316,13 +325,14 @@ impl Builder {
         let files = self.sink.keys().unwrap_or_default();
         let waker = Waker::new();
         self.hypervisor.on_change(waker.hint());
-        let session = ledger.run().to_string();
-        let link = GuestLink::new(Arc::clone(&self.hypervisor), session)
-            .with_encoding(self.policy.guest_encoding);
+        let link = self.link.unwrap_or_else(|| {
+            let link = GuestLink::new(Arc::clone(&self.hypervisor), ledger.run().to_string());
+            Arc::new(link.with_encoding(self.policy.guest_encoding))
+        });
         Ok(VirmoClient {
             waker,
             gate: Gate::new(self.policy.max_downloads),
-            link: Arc::new(link),
+            link,
             over: Cancel::new(),
             forwarding: Vec::new(),
             put_off: BTreeMap::new(),

@@ -108,6 +108,7 @@
 //! |---|---|---|
 //! | `device` | yes | the client engine, the VirMO Client, the simulator, durable state |
 //! | `server` | yes | the server engine, the VirMO procedures |
+//! | `gateway` | no | a DM gateway in a device: clients behind it, as in guests ([`dm::gateway`](https://docs.rs/omadm-gateway)) |
 //! | `serde` | no | JSON views of messages and parameters |
 //!
 //! # Errors
@@ -135,6 +136,8 @@ pub mod dm {
     pub use omadm_client as client;
     pub use omadm_core as core;
     pub use omadm_download as download;
+    #[cfg(feature = "gateway")]
+    pub use omadm_gateway as gateway;
     pub use omadm_http as http;
     pub use omadm_markup as markup;
     pub use omadm_mo as mo;

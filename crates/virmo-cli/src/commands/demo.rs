@@ -110,6 +110,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         policy: device::policy(),
         profile: Profile::Approved,
         faults: Faults::default(),
+        guests_ask: false,
         interface: Arc::new(Unattended::Reject),
         links: Links::default(),
         counts: backend == Backend::Qemu && args.plan.is_none(),

@@ -1,10 +1,15 @@
 //! `virmo device`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tempfile::TempDir;
 use virmo::{
-    client::{CpuPolicy, Policy},
+    Hypervisor,
+    client::{CpuPolicy, GuestLink, Policy},
     dm::{
         client::{Auth, Compat, Config},
         core::{Backoff, ServerId},
@@ -12,7 +17,7 @@ use virmo::{
         http::{HttpFetch, HttpTransport},
         mo::DevInfo,
         session::notification::Resync,
-        syncml::Limits,
+        syncml::{Encoding, Limits},
         tree::Uri,
     },
     nodes::Profile,
@@ -36,6 +41,7 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
     let output = Arc::new(Output::new(args.json));
     let mut settings = settings(args)?;
     settings.interface = interface(args.ui, &output);
+    settings.guests_ask = args.ui == Some(Ui::Guest);
     let mut device = build(settings, &output)?;
     let until = if args.once {
         Until::SessionEnds
@@ -65,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) profile: Profile,
     pub(crate) faults: Faults,
     pub(crate) interface: Arc<dyn UserInterface>,
+    /// Guests ask their users themselves.
+    pub(crate) guests_ask: bool,
     pub(crate) links: Links,
     pub(crate) backend: Backend,
     /// Tell how far the guest counted; for the guest of the demo.
@@ -94,12 +102,20 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
     if settings.counts {
         teller = teller.with_counts(folder.clone());
     }
+    let link = settings
+        .guests_ask
+        .then(|| link(&hypervisor, settings.policy.guest_encoding));
     let mut builder = Device::builder(hypervisor, settings.config, info)
         .policy(settings.policy)
         .profile(settings.profile)
         .user_interface(settings.interface)
         .state(folder)
         .observer(move |event| teller.tell(event));
+    if let Some(link) = link {
+        builder = builder
+            .guest_link(Arc::clone(&link))
+            .vm_user_interface(link);
+    }
     let fetch: Arc<dyn Fetch> = Arc::new(HttpFetch::new(settings.links.images));
     builder = builder.fetch(match settings.faults.download {
         Some(mode) => Arc::new(FaultyFetch::new(fetch, mode, Arc::clone(output))),
@@ -118,6 +134,13 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
         device,
         _temporary: temporary,
     })
+}
+
+/// The way to guests, under a name of this process.
+fn link(hypervisor: &Arc<dyn Hypervisor>, encoding: Encoding) -> Arc<GuestLink> {
+    let begun = SystemTime::now().duration_since(UNIX_EPOCH);
+    let session = format!("{:x}", begun.unwrap_or_default().as_micros());
+    Arc::new(GuestLink::new(Arc::clone(hypervisor), session).with_encoding(encoding))
 }
 
 /// A device with the folder that goes with it.
@@ -219,6 +242,7 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
         profile: args.profile.into(),
         faults: fault::parse(&args.fault)?,
         interface: Arc::new(Unattended::Reject),
+        guests_ask: false,
         backend,
         counts: false,
         links,
@@ -274,9 +298,9 @@ const SERVER_ID: &str = "virmo-server";
 fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {
     match ui {
         Some(Ui::Accept) => Arc::new(Unattended::Accept),
-        None if !terminal::is_there() => Arc::new(Unattended::Reject),
+        Some(Ui::Guest) | None if !terminal::is_there() => Arc::new(Unattended::Reject),
         Some(Ui::Reject) => Arc::new(Unattended::Reject),
-        Some(Ui::Ask) | None => {
+        Some(Ui::Ask | Ui::Guest) | None => {
             let output = Arc::clone(output);
             Arc::new(Terminal::new(move |text: &str| output.prompt(text)))
         }

@@ -127,3 +127,13 @@ fn a_person_answers_for_the_vm() {
     let text = "v: Do you want to add the CNN <access> point?";
     assert!(shown.contains(text), "{shown}");
 }
+
+/// The guest asks its user itself; that of a simulated machine has none.
+#[test]
+fn a_guest_asks_by_itself() {
+    let (steps, questions, shown) = run(&["--ui", "guest"], "");
+    assert!(steps[2].starts_with("false 500"), "{}", steps[2]);
+    assert_eq!(steps[6], format!("true 200 {} null", result(1, 215, "")));
+    assert_eq!(questions[0], "v 215");
+    assert!(!shown.contains("CNN"), "{shown}");
+}

@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use omadm_gateway::{EndDevices, Gateway};
 use tempfile::TempDir;
+use virmo::dm::gateway::{EndDevices, Gateway};
 use virmo::{
     Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
     client::{Users, VmQuestion, VmUserInterface},

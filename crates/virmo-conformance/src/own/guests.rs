@@ -6,8 +6,8 @@ use std::{
     time::Duration,
 };
 
-use omadm_gateway::{DeliveryError, EndDevices, ProxySession, Request};
 use tempfile::TempDir;
+use virmo::dm::gateway::{DeliveryError, EndDevices, ProxySession, Request};
 use virmo::{
     Simulator, Until,
     VmState::Running,

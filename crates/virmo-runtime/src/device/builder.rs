@@ -12,7 +12,7 @@ use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Plain, Registry};
 use omadm_store::{FileSink, RedbJournal};
 use omadm_tree::{Acl, Tree, TreeLimits, Uri, Value};
 use tempfile::TempDir;
-use virmo_client::{Policy, Profile, VirmoClient, VmUserInterface};
+use virmo_client::{GuestLink, Policy, Profile, VirmoClient, VmUserInterface};
 use virmo_hypervisor::Hypervisor;
 
 use super::{
@@ -40,6 +40,7 @@ pub struct DeviceBuilder {
     transport: Option<Arc<dyn Transport>>,
     interface: Arc<dyn UserInterface>,
     vm_interface: Option<Arc<dyn VmUserInterface>>,
+    link: Option<Arc<GuestLink>>,
     objects: Vec<Box<dyn ManagementObject>>,
     observer: Observer,
 }
@@ -82,6 +83,7 @@ impl Device {
             transport: None,
             interface: Arc::new(Unattended::Reject),
             vm_interface: None,
+            link: None,
             objects: Vec::new(),
             observer: Arc::new(|_| {}),
         }
@@ -161,6 +163,14 @@ impl DeviceBuilder {
         self
     }
 
+    /// Reaches the guests of VMs by this link, where others use it too: as
+    /// [`vm_user_interface`](Self::vm_user_interface), so that guests ask their users themselves, or
+    /// for a gateway. A guest is to hear one host, so there is one link. Default: one of its own.
+    pub fn guest_link(mut self, link: Arc<GuestLink>) -> Self {
+        self.link = Some(link);
+        self
+    }
+
     /// A further management object.
     pub fn object(mut self, object: Box<dyn ManagementObject>) -> Self {
         self.objects.push(object);
@@ -217,7 +227,7 @@ impl DeviceBuilder {
         let interface = Arc::new(Shared::new(self.interface));
         let vm_interface = self.vm_interface.unwrap_or_else(|| interface.clone());
         let observer = Arc::clone(&self.observer);
-        let virmo = VirmoClient::builder(
+        let mut virmo = VirmoClient::builder(
             self.hypervisor,
             fetch,
             sink,
@@ -227,8 +237,11 @@ impl DeviceBuilder {
         .policy(self.policy)
         .profile(self.profile)
         .user_interface(vm_interface)
-        .observer(move |event| observer(&DeviceEvent::Virmo(event)))
-        .build()?;
+        .observer(move |event| observer(&DeviceEvent::Virmo(event)));
+        if let Some(link) = self.link {
+            virmo = virmo.guest_link(link);
+        }
+        let virmo = virmo.build()?;
         let users = virmo.users();
         registry.mount(Box::new(virmo))?;
         for object in self.objects {
