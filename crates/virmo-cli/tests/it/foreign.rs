@@ -484,9 +484,11 @@ fn a_foreign_server_gets_everything_done_at_once_or_later() {
     let images = Images::of(100_000);
     for encoding in ["xml", "wbxml"] {
         let words = ["--encoding", encoding, "--ui", "accept", "--strict"];
-        let procedures = procedures(&images.url);
+        let mut procedures = procedures(&images.url);
         let accepted = is_served(&procedures, &words);
         assert_eq!(accepted, 1, "the download alone takes until later");
+        // An Add below DMTree waits for the machine, and so short a limit ends it with 408.
+        procedures.retain(|procedure| !procedure.exec.contains("/DMTree/"));
         let at_once = ["--op-timeout", "0.001"];
         let accepted = is_served(&procedures, &[&words[..], &at_once].concat());
         // What is done within the millisecond is answered with 200.
