@@ -10,9 +10,15 @@ use std::{
 };
 
 use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Space};
-use omadm_download::{DownloadKey, Sink, SinkError, SinkErrorKind};
+use omadm_download::{
+    Cancel, Download, DownloadError, DownloadKey, DownloadUri, Ending, Environment, Fetch,
+    FetchError, FetchErrorKind, FetchRequest, Finished, Receiver, Sink, SinkError, SinkErrorKind,
+};
 
-use crate::source::{Bench, Remote, Step, key, pattern, run};
+use crate::{
+    described::{self, Shop},
+    source::{Bench, Remote, Step, key, pattern, run},
+};
 
 /// How many calls the machine still makes.
 struct Machine(AtomicUsize);
@@ -210,6 +216,102 @@ impl Sink for CrashingSink<'_> {
     fn keys(&self) -> Result<Vec<DownloadKey>, SinkError> {
         self.call(|disk| Ok(disk.partial.lock().unwrap().keys().cloned().collect()))
     }
+}
+
+/// A network that is gone with the machine.
+struct CrashingFetch<'a> {
+    machine: &'a Machine,
+    shop: &'a Shop,
+}
+
+impl Fetch for CrashingFetch<'_> {
+    fn fetch(
+        &self,
+        request: &FetchRequest<'_>,
+        receiver: &mut dyn Receiver,
+    ) -> Result<Ending, FetchError> {
+        between(self.machine, FetchErrorKind::Interrupted.into(), || {
+            self.shop.fetch(request, receiver)
+        })
+    }
+
+    fn report(&self, uri: &DownloadUri, line: &str, cancel: &Cancel) -> Result<(), FetchError> {
+        between(self.machine, FetchErrorKind::Interrupted.into(), || {
+            self.shop.report(uri, line, cancel)
+        })
+    }
+}
+
+/// The run of a download behind a descriptor up to the batch that ends it.
+fn run_described(
+    bench: &described::Bench,
+    machine: &Machine,
+    journal: &MemoryJournal,
+    disk: &Disk,
+) -> Result<Finished, DownloadError> {
+    let journal = CrashingJournal {
+        machine,
+        inner: journal,
+    };
+    let shop = &bench.shop;
+    let environment = Environment {
+        fetch: &CrashingFetch { machine, shop },
+        sink: &CrashingSink { machine, disk },
+        journal: &journal,
+        clock: shop,
+        policy: &bench.policy,
+        cancel: &Cancel::new(),
+    };
+    let uri = described::DD.parse().unwrap();
+    let mut download = Download::prepare(&journal, &key(), &uri, described::TYPE)?;
+    let finished = download.run(&environment, &mut |_| {})?;
+    let mut batch = Batch::new();
+    Download::forget(&mut batch, &key());
+    journal.commit(&batch)?;
+    Ok(finished)
+}
+
+/// Two crashes, each at every possible point of a download behind a descriptor. It comes to its
+/// end with the whole file, nothing is left beside it, and all that is reported is its success: once,
+/// and once more for a crash amid the report at most.
+#[test]
+fn a_crash_at_any_call_behind_a_descriptor_costs_at_most_bytes() {
+    let (mut crashes, mut repeated) = (0, 0);
+    for luck in 0..8 {
+        for (first, second) in (0..120).flat_map(|n| [(n, n * 7 % 31), (n, n * 11 % 53)]) {
+            let bench = described::Bench::new(&described::descriptor(95));
+            bench.change(described::OBJECT, |file| file.cut = Some(50));
+            let (journal, disk) = (MemoryJournal::new(), Disk::default());
+            let attempt = |calls| run_described(&bench, &Machine::new(calls), &journal, &disk);
+            let what = format!("luck {luck}, crashes at {first} and {second}");
+            let mut stopped = 0;
+            for calls in [first, second, usize::MAX] {
+                match attempt(calls) {
+                    Ok(finished) => assert_eq!(finished.bytes, 95, "{what}"),
+                    Err(error) => {
+                        assert_ne!(calls, usize::MAX, "{what}: {error}");
+                        stopped += 1;
+                        disk.crash(luck);
+                        continue;
+                    }
+                }
+                break;
+            }
+            if stopped == 0 {
+                break;
+            }
+            let finished = disk.finished.lock().unwrap();
+            assert_eq!(finished.get(&key()), Some(&pattern(95, 0)), "{what}");
+            assert!(disk.partial.lock().unwrap().is_empty(), "{what}");
+            assert_eq!(Download::keys(&journal).unwrap(), [], "{what}");
+            let reports = bench.reports();
+            assert!((1..=stopped + 1).contains(&reports.len()), "{what}");
+            assert!(reports.iter().all(|it| it == "900 Success\r\n"), "{what}");
+            repeated += reports.len() - 1;
+            crashes += 1;
+        }
+    }
+    assert!(crashes > 300 && repeated > 0, "{crashes}, {repeated}");
 }
 
 fn version(number: u8) -> Remote {

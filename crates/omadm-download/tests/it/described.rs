@@ -18,23 +18,23 @@ use omadm_download::{
 
 use crate::source::{key, pattern};
 
-const TYPE: &str = "application/x-image";
-const DD: &str = "http://h/a.dd";
-const OBJECT: &str = "http://h/a.img";
+pub(crate) const TYPE: &str = "application/x-image";
+pub(crate) const DD: &str = "http://h/a.dd";
+pub(crate) const OBJECT: &str = "http://h/a.img";
 
 /// One answer of a server.
 #[derive(Clone)]
-struct File {
+pub(crate) struct File {
     media_type: &'static str,
     bytes: Vec<u8>,
     length: Option<u64>,
     /// Breaks after this many bytes, once.
-    cut: Option<usize>,
+    pub(crate) cut: Option<usize>,
 }
 
 /// A server of files that takes reports.
 #[derive(Default)]
-struct Shop {
+pub(crate) struct Shop {
     files: Mutex<BTreeMap<String, File>>,
     asked: Mutex<Vec<(String, String, Option<u64>)>>,
     /// What the reports are answered with; taken after that.
@@ -118,15 +118,15 @@ impl Clock for Shop {
     }
 }
 
-struct Bench {
-    shop: Shop,
+pub(crate) struct Bench {
+    pub(crate) shop: Shop,
     sink: MemorySink,
     journal: MemoryJournal,
-    policy: Policy,
+    pub(crate) policy: Policy,
     digest: Option<[u8; 32]>,
 }
 
-fn descriptor(size: u64) -> Descriptor {
+pub(crate) fn descriptor(size: u64) -> Descriptor {
     let mut descriptor = Descriptor::new(TYPE, size, OBJECT.parse().unwrap());
     descriptor.install_notify_uri = Some("http://h/report".parse().unwrap());
     descriptor
@@ -134,7 +134,7 @@ fn descriptor(size: u64) -> Descriptor {
 
 impl Bench {
     /// A shop with a file of 95 bytes behind this descriptor.
-    fn new(descriptor: &Descriptor) -> Self {
+    pub(crate) fn new(descriptor: &Descriptor) -> Self {
         let mut policy = Policy::default();
         policy.checkpoint_bytes = 30;
         let bench = Self {
@@ -159,7 +159,7 @@ impl Bench {
         self.shop.files.lock().unwrap().insert(uri.to_owned(), file);
     }
 
-    fn change(&self, uri: &str, change: impl FnOnce(&mut File)) {
+    pub(crate) fn change(&self, uri: &str, change: impl FnOnce(&mut File)) {
         change(self.shop.files.lock().unwrap().get_mut(uri).unwrap());
     }
 
@@ -178,7 +178,7 @@ impl Bench {
             .run(&environment, &mut |_| {})
     }
 
-    fn reports(&self) -> Vec<String> {
+    pub(crate) fn reports(&self) -> Vec<String> {
         let reports = self.shop.reports.lock().unwrap();
         let lines = reports.iter().map(|(uri, line)| {
             assert_eq!(uri, "http://h/report");
