@@ -1,15 +1,17 @@
+mod discard;
+mod ends;
 mod inventory;
 mod operation;
 mod software;
 mod table;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use omadm_core::{Format, Journal, JournalError, StatusCode};
+use omadm_core::{Journal, JournalError, StatusCode};
 use omadm_download::{Cancel, DownloadKey};
 use omadm_mo::{
-    Context, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, ManagementObject, Mount,
-    Refusal, Reporting, Work,
+    Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
+    Reporting, Work,
 };
 use omadm_tree::{Change, ChangeKind, Principal, TreeError, Uri, Value};
 
@@ -324,82 +326,6 @@ impl Scomo {
         (Task::Single(item.clone()), work)
     }
 
-    /// Deletes the file of a package, once it is durable that nothing needs it any more.
-    fn discard(&mut self, place: &Uri, cx: &mut Context<'_, '_>) {
-        let delivery = self.delivery.clone();
-        if let Some(delivery) = delivery.filter(|delivery| delivery.knows(place)) {
-            self.discard_file(delivery, Delivery::key(place), place, cx);
-        }
-    }
-
-    fn discard_file<'a>(
-        &mut self,
-        delivery: Delivery,
-        key: DownloadKey,
-        lane: &Uri,
-        cx: &'a mut Context<'_, '_>,
-    ) -> &'a mut Job {
-        let task = Task::Discard(key.clone());
-        let work = work(move || delivery.discard(&key));
-        self.ledger.begin(None, lane, task, work, cx)
-    }
-
-    /// Deletes a package that the software fetched itself.
-    fn discard_own(&mut self, place: &Uri, id: String, cx: &mut Context<'_, '_>) {
-        if self.delivery.is_none() {
-            let software = Arc::clone(&self.software);
-            let work = work(move || software.discard(&id));
-            self.ledger.begin(None, place, Task::DiscardOwn, work, cx);
-        }
-    }
-
-    /// Deletes the files of packages whose nodes are gone.
-    fn discard_orphans(&mut self, cx: &mut Context<'_, '_>) {
-        let Some(delivery) = self.delivery.clone() else {
-            return;
-        };
-        let delivered = self.branch(ScomoBranch::Delivered);
-        let packages = [ScomoBranch::Download, ScomoBranch::Delivered]
-            .into_iter()
-            .filter_map(|branch| cx.tree.node(&self.branch(branch)))
-            .flat_map(|branch| branch.children())
-            .map(|package| package.uri());
-        let needed: BTreeSet<DownloadKey> = packages
-            .filter(|package| package.starts_with(&delivered) || self.is_to_come(package, cx))
-            .map(|package| Delivery::key(&self.place(&package)))
-            .collect();
-        for key in delivery.keys_below(&delivered) {
-            if !needed.contains(&key) {
-                let job = self.discard_file(delivery.clone(), key, &delivered, cx);
-                // It may be the file of what a server adds next.
-                job.before_sessions = true;
-            }
-        }
-    }
-
-    /// Whether a package that is not delivered may still be: its download is under way, or can be
-    /// gone on with.
-    fn is_to_come(&self, download: &Uri, cx: &Context<'_, '_>) -> bool {
-        matches!(&*text(cx, &below(download, "Status")), "20" | "30")
-    }
-
-    /// Finds out what is installed.
-    fn take_stock<'a>(&mut self, cx: &'a mut Context<'_, '_>) -> &'a mut Job {
-        let software = Arc::clone(&self.software);
-        let work = work(move || software.inventory());
-        self.ledger
-            .begin(None, &self.root, Task::Inventory, work, cx)
-    }
-
-    /// Finds out once more what is installed, after what went on side by side.
-    fn take_stock_again(&mut self, cx: &mut Context<'_, '_>) {
-        if self.ledger.tasks().any(Task::brings_stock) {
-            self.stale = true;
-        } else if std::mem::take(&mut self.stale) {
-            self.take_stock(cx);
-        }
-    }
-
     /// Goes on with what was left open.
     fn take_up(&mut self, cx: &mut Context<'_, '_>) {
         for report in self.ledger.take_left(cx) {
@@ -429,174 +355,6 @@ impl Scomo {
             }
         }
     }
-
-    fn tell(
-        &self,
-        report: Option<Report>,
-        code: ResultCode,
-        ids: &[String],
-        cx: &mut Context<'_, '_>,
-    ) -> ExecResult {
-        self.ledger.report_as(report, code, cx, |alert| {
-            alert.format = Format::Xml;
-            let identifiers = ids
-                .iter()
-                .map(|id| format!("<Identifier>{}</Identifier>", escaped(id)));
-            alert.data =
-                format!("<ResultCode>{code}</ResultCode>") + &identifiers.collect::<String>();
-        })
-    }
-
-    /// Writes what came of a download, and goes on if there is more to do.
-    fn downloaded(
-        &mut self,
-        item: &Item,
-        end: JobEnd,
-        report: Option<Report>,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<ExecResult, TreeError> {
-        let result: Option<Result<(), ResultCode>> = output(end);
-        let result = result.unwrap_or(Err(ResultCode::SCOMO_DOWNLOAD_FAILED));
-        let result = result.and_then(|()| {
-            let delivered = self.deliver(&item.node, cx);
-            delivered.map_err(|_| ResultCode::SCOMO_DOWNLOAD_MEMORY)
-        });
-        if let Err(code) = result {
-            self.status(&item.node, item.operation.failed(), cx)?;
-            return Ok(self.tell(report, failure(code), &[], cx));
-        }
-        if item.operation == ScomoOperation::Download || report.is_none() {
-            self.status(&item.node, 40, cx)?;
-            return Ok(self.tell(report, ResultCode::SUCCESS, &[], cx));
-        }
-        let place = self.place(&item.node);
-        self.status(&item.node, 50, cx)?;
-        self.status(&place, ScomoOperation::Install.progress(), cx)?;
-        let (task, work) = self.install(item, cx);
-        self.ledger.begin(report, &place, task, work, cx);
-        Ok(StatusCode::ACCEPTED.into())
-    }
-
-    /// Makes a package that was downloaded one that is delivered.
-    fn deliver(&self, node: &Uri, cx: &mut Context<'_, '_>) -> Result<(), TreeError> {
-        let place = self.place(node);
-        cx.tree.add_interior(cx.schema, &place)?;
-        for leaf in [
-            "PkgID",
-            "Name",
-            "Description",
-            "InstallParams",
-            "EnvType",
-            "PkgType",
-        ] {
-            let value = text(cx, &below(node, leaf));
-            self.set(&place, leaf, Value::chr(value), cx)?;
-        }
-        self.set(&place, "Data", Value::bin([]), cx)?;
-        self.set(&place, "State", Value::int(10), cx)?;
-        self.status(&place, 10, cx)
-    }
-
-    /// Writes what came of an installation.
-    fn installed(
-        &mut self,
-        item: &Item,
-        end: JobEnd,
-        report: Option<Report>,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<ExecResult, TreeError> {
-        let (result, components) = done(end, ResultCode::SCOMO_INSTALL_FAILED);
-        self.show(components, cx);
-        let place = self.place(&item.node);
-        let downloads = item.operation.branch() == ScomoBranch::Download;
-        let (code, ids) = match result {
-            Ok(ids) => {
-                self.set(&place, "State", Value::int(20), cx)?;
-                self.status(&place, 10, cx)?;
-                self.status(&item.node, 10, cx)?;
-                (ResultCode::SUCCESS, ids)
-            }
-            Err(code @ (ResultCode::SCOMO_INVALID | ResultCode::SCOMO_ENVIRONMENT)) => {
-                let id = text(cx, &below(&place, "PkgID"));
-                self.discard_own(&place, id, cx);
-                if downloads {
-                    self.status(&item.node, 70, cx)?;
-                    if cx.tree.node(&place).is_some() {
-                        cx.tree.remove(&place)?;
-                    }
-                }
-                self.set(&place, "Data", Value::bin([]), cx)?;
-                self.status(&place, 60, cx)?;
-                self.discard(&place, cx);
-                (code, Vec::new())
-            }
-            Err(code) => {
-                self.status(&place, 50, cx)?;
-                self.status(&item.node, if downloads { 60 } else { 50 }, cx)?;
-                (code, Vec::new())
-            }
-        };
-        Ok(self.tell(report, code, &ids, cx))
-    }
-
-    /// Writes what came of an operation with one step.
-    fn ended(
-        &mut self,
-        item: &Item,
-        end: JobEnd,
-        report: Option<Report>,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<ExecResult, TreeError> {
-        let (result, components) = done(end, item.operation.failure());
-        let code = match &result {
-            Ok(_)
-                if matches!(
-                    item.operation,
-                    ScomoOperation::Remove | ScomoOperation::RemovePackage
-                ) =>
-            {
-                if cx.tree.node(&item.node).is_some() {
-                    cx.tree.remove(&item.node)?;
-                }
-                if item.operation == ScomoOperation::RemovePackage {
-                    self.discard(&item.node, cx);
-                }
-                ResultCode::SUCCESS
-            }
-            Ok(_) => {
-                let state = if item.operation.activates() { 20 } else { 10 };
-                self.set(&item.node, "State", Value::int(state), cx)?;
-                self.status(&item.node, 10, cx)?;
-                ResultCode::SUCCESS
-            }
-            Err(code) => {
-                self.status(&item.node, item.operation.failed(), cx)?;
-                *code
-            }
-        };
-        self.show(components, cx);
-        Ok(self.tell(report, code, &result.unwrap_or_default(), cx))
-    }
-}
-
-/// What a step brought back.
-fn done(end: JobEnd, otherwise: ResultCode) -> Done {
-    let (result, components) = output(end).unwrap_or((Err(otherwise), None));
-    (result.map_err(failure), components)
-}
-
-/// A code that says of a failure that it is one.
-const fn failure(code: ResultCode) -> ResultCode {
-    match code.is_success() {
-        true => ResultCode::SCOMO_UNDEFINED,
-        false => code,
-    }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }
 
 impl ManagementObject for Scomo {

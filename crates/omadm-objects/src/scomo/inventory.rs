@@ -1,10 +1,30 @@
-use omadm_mo::Context;
+use std::sync::Arc;
+
+use omadm_mo::{Context, Job};
 use omadm_tree::{TreeError, Uri, Value};
 
-use super::{Component, Scomo, ScomoBranch};
+use super::{Component, Scomo, ScomoBranch, Task};
+use crate::ledger::work;
 
 /// What is installed, as the tree shows it.
 impl Scomo {
+    /// Finds out what is installed.
+    pub(super) fn take_stock<'a>(&mut self, cx: &'a mut Context<'_, '_>) -> &'a mut Job {
+        let software = Arc::clone(&self.software);
+        let work = work(move || software.inventory());
+        self.ledger
+            .begin(None, &self.root, Task::Inventory, work, cx)
+    }
+
+    /// Finds out once more what is installed, after what went on side by side.
+    pub(super) fn take_stock_again(&mut self, cx: &mut Context<'_, '_>) {
+        if self.ledger.tasks().any(Task::brings_stock) {
+            self.stale = true;
+        } else if std::mem::take(&mut self.stale) {
+            self.take_stock(cx);
+        }
+    }
+
     /// Brings `Inventory/Deployed` up to what is installed; nothing changes if that is not known.
     ///
     /// A component with an operation under way stays until that has ended. One whose name is no name
