@@ -75,7 +75,7 @@ pub struct Policy {
     /// its State is only what it was last; default none: such an alert is not sent.
     ///
     /// Like [`state_alert_type`](Self::state_alert_type), with the Mark `warning`; once until the
-    /// machine can be reached again, or the device starts again.
+    /// machine can be reached again, whatever restarts.
     pub unreachable_alert_type: Option<String>,
 }
 

@@ -5,7 +5,6 @@ use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId};
 use omadm_tree::{TreeError, Value};
 use virmo_nodes::{VirmoNode, VmNode};
 use virmo_params::ResourceConfig;
-use virmo_state::VmState;
 
 use super::{Output, VirmoClient, output, vm::unusable};
 use crate::{
@@ -21,7 +20,8 @@ use crate::{
 /// `VirMO/Operations/ApplyChanges`: one intent over all VMs. [VirMO §8]
 ///
 /// Every VM refuses work while it is under way. NewConfig is kept on failure, so that the server
-/// can mend it, and where the VM is not created yet, for its Create.
+/// can mend it. On success it goes from every VM, one that is not created too: a Create after that
+/// needs it anew.
 impl VirmoClient {
     pub(super) fn exec_apply(
         &mut self,
@@ -232,8 +232,8 @@ impl VirmoClient {
         Ok(status)
     }
 
-    /// CurrentConfig is what was wanted, and the NewConfig of every created VM goes, an empty one
-    /// too.
+    /// CurrentConfig is what was wanted, and the NewConfig of every VM goes, whether it is empty or
+    /// the VM not created.
     fn keep_resources(
         &mut self,
         intent: &ApplyIntent,
@@ -252,8 +252,7 @@ impl VirmoClient {
             }
         }
         let vms = self.roots.vms(cx.tree.tree());
-        let created = vms.filter(|vm| vm.state() != VmState::NotCreated);
-        let names: Vec<String> = created.map(|vm| vm.name().to_owned()).collect();
+        let names: Vec<String> = vms.map(|vm| vm.name().to_owned()).collect();
         for name in names {
             clear(cx, &self.roots.vm_node(&name, VmNode::NewConfig))?;
         }
