@@ -7,5 +7,7 @@
     reason = "test code"
 )]
 
+#[cfg(target_os = "linux")]
+mod full;
 mod journal;
 mod sink;
