@@ -3,13 +3,19 @@ use omadm_session::{Reply, Report, request::Leaf};
 use omadm_syncml::{Alert, CmdId, Command, Encoding, Limits, decode_command, encode_command};
 use omadm_tree::Uri;
 use virmo_nodes::VmNode;
+use virmo_state::VmState;
 
-use crate::flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure};
+use crate::{
+    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    read::Faults,
+};
 
 /// Asks the user of a machine. [VirMO §11.2.2]
 ///
-/// 1. Read State, so that a question to a machine that is not there makes none.
-/// 2. Write the question to UI/Command, as an Alert of 1100 to 1104.
+/// 1. Read State, so that a question to a machine that is not there makes none, and UI/Command.
+/// 2. Write the question to UI/Command, as an Alert of 1100 to 1104, unless it is there: a question
+///    of an earlier run of the server that is still open is waited for; one that was answered is
+///    asked again.
 /// 3. Exec ExecUICmd, and wait for its end: the Status, or after 202 the alert. Each further
 ///    session that brings none reads UI/Result, which is empty until the user answered.
 /// 4. Read UI/Result.
@@ -31,6 +37,8 @@ use crate::flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, pr
 pub struct AskVmUser {
     vm: Uri,
     asked: UserInteraction,
+    /// Whether the machine was running.
+    runs: bool,
     phase: Phase,
     answer: Option<UserAnswer>,
     flow: Flow,
@@ -52,6 +60,7 @@ impl AskVmUser {
         Self {
             vm,
             asked,
+            runs: false,
             phase: Phase::Look,
             answer: None,
             flow: Flow::default(),
@@ -113,20 +122,27 @@ impl Script for AskVmUser {
         let result = VmNode::UiResult.of(&self.vm);
         let (phase, stage) = match self.phase {
             Phase::Look => {
-                let state = VmNode::State.of(&self.vm);
-                (Phase::Write, Stage::Read(vec![state]))
+                let nodes = [VmNode::State, VmNode::UiCommand].map(|node| node.of(&self.vm));
+                (Phase::Write, Stage::Read(nodes.to_vec()))
             }
             Phase::Write => {
                 if let Some(reply) = done.replies.iter().find(|reply| !reply.is_success()) {
                     return Next::Report(failure(reply));
                 }
+                let [state, written] = done.replies else {
+                    return Next::Report(Report::new(false, done.status));
+                };
+                self.runs = Faults::default().vm_state(state) == Some(VmState::Running);
                 let Some(command) = self.command() else {
                     let why = "the question has characters that XML cannot carry";
                     return Next::Report(Report::failure(None, why));
                 };
+                // One that goes on is not to be changed.
+                let is_written = written.text() == Some(command.as_str());
                 let leaf = Leaf::new(Format::Xml, command);
                 let write = Write::required(VmNode::UiCommand.of(&self.vm), leaf);
-                (Phase::Run, Stage::Write(vec![write]))
+                let writes = Some(write).filter(|_| !is_written);
+                (Phase::Run, Stage::Write(writes.into_iter().collect()))
             }
             Phase::Run => {
                 let node = VmNode::ExecUiCmd.of(&self.vm);
@@ -140,11 +156,12 @@ impl Script for AskVmUser {
         Next::Stage(stage)
     }
 
-    fn judge(&self, check: &Reply, accepted: bool) -> Judgement {
+    fn judge(&self, check: &Reply, fate: Fate) -> Judgement {
         match check.text() {
             _ if !check.is_success() => Judgement::Failed,
             Some(text) if !text.is_empty() => Judgement::Reached,
-            _ if accepted => Judgement::Busy,
+            _ if fate == Fate::Accepted => Judgement::Busy,
+            _ if fate == Fate::Refused && !self.runs => Judgement::Failed,
             _ => Judgement::Untouched,
         }
     }

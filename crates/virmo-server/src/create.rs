@@ -1,3 +1,4 @@
+use omadm_core::StatusCode;
 use omadm_session::{Reply, Report};
 use omadm_tree::Uri;
 use virmo_nodes::{ImageNode, Profile, VmNode};
@@ -5,7 +6,7 @@ use virmo_params::{CreateParams, ImageId, ResourceConfig};
 use virmo_state::{Primitive, VmId, VmState};
 
 use crate::{
-    flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     mounts::place,
     operate::{judge_gone, judge_state},
     read::Faults,
@@ -13,7 +14,8 @@ use crate::{
 
 /// Creates a virtual machine from an image. [VirMO §10.2]
 ///
-/// 1. Read the image's ImgID, unless it is known.
+/// 1. Read State and CreateParams, for a machine that an earlier run of the server made of this image
+///    is not made again; and the image's ImgID, unless it is known.
 /// 2. Add `VirMO/<x>`; that it is there already does not matter.
 /// 3. Set CreateParams, and the Description and NewConfig if there are.
 /// 4. Exec `Operations/Create`, and wait for its end: the Status, or after 202 the alert that
@@ -74,8 +76,10 @@ impl From<ImageId> for ImageSource {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    FindImage,
-    Make,
+    Look,
+    Looked,
+    /// What was there is read.
+    Compare,
     Write,
     Run,
     Read,
@@ -106,7 +110,7 @@ impl CreateVm {
             resources: None,
             used_up: None,
             profile: Profile::Approved,
-            phase: Phase::FindImage,
+            phase: Phase::Look,
             outcome: None,
             flow: Flow::default(),
         }
@@ -163,10 +167,7 @@ impl CreateVm {
     }
 
     /// Takes the ImgID that was read; the report of the failure if it is none.
-    fn find_image(&mut self, done: Done<'_>) -> Option<Report> {
-        let [reply] = done.replies else {
-            return None;
-        };
+    fn find_image(&mut self, reply: &Reply) -> Option<Report> {
         let mut faults = Faults::default();
         match faults.value::<ImageId>(reply) {
             Some(id) => {
@@ -182,23 +183,77 @@ impl CreateVm {
         }
     }
 
-    fn writes(&self, id: &ImageId) -> Vec<Write> {
-        let node = |node: VmNode| place(self.profile, &self.vm, node);
-        let mut params = CreateParams::new(id.clone());
-        params.running = self.running;
-        let params = Write::required(node(VmNode::CreateParams), params.to_string());
-        let description = self
-            .description
-            .as_deref()
-            .map(|text| Write::required(node(VmNode::Description), text));
-        let resources = self
-            .resources
-            .as_ref()
-            .map(|config| Write::optional(node(VmNode::NewConfig), config.to_string()));
-        [Some(params), description, resources]
-            .into_iter()
-            .flatten()
-            .collect()
+    /// What is to be written, and whether the device makes the leaf by itself.
+    fn wanted(&self) -> Vec<(VmNode, String, bool)> {
+        let mut wanted = Vec::new();
+        if let ImageSource::Id(id) = &self.image {
+            let mut params = CreateParams::new(id.clone());
+            params.running = self.running;
+            wanted.push((VmNode::CreateParams, params.to_string(), true));
+        }
+        let description = self.description.iter();
+        wanted.extend(description.map(|text| (VmNode::Description, text.clone(), true)));
+        let resources = self.resources.iter();
+        wanted.extend(resources.map(|config| (VmNode::NewConfig, config.to_string(), false)));
+        wanted
+    }
+
+    /// Sets what these replies do not show to be there.
+    fn write(&self, there: &[Reply]) -> Stage {
+        let there = there.iter().map(Reply::text);
+        let there = there.chain(std::iter::repeat(None));
+        let wanted = self.wanted().into_iter().zip(there);
+        let writes = wanted.filter_map(|((node, text, is_required), there)| {
+            let uri = place(self.profile, &self.vm, node);
+            match is_required {
+                _ if there == Some(text.as_str()) => None,
+                true => Some(Write::required(uri, text)),
+                false => Some(Write::optional(uri, text)),
+            }
+        });
+        Stage::Write(writes.collect())
+    }
+
+    fn read(&self) -> Stage {
+        let nodes = [VmNode::VmId, VmNode::State, VmNode::CurrentConfig];
+        let nodes = nodes.map(|node| place(self.profile, &self.vm, node));
+        Stage::Read(nodes.to_vec())
+    }
+
+    fn after_look(&mut self, done: Done<'_>) -> Next {
+        let (state, params, image) = match done.replies {
+            [state, params] => (state, params, None),
+            [state, params, image] => (state, params, Some(image)),
+            _ => return Next::Report(Report::new(false, done.status)),
+        };
+        for reply in [state, params] {
+            if !reply.is_success() && reply.status() != Some(StatusCode::NOT_FOUND) {
+                return Next::Report(failure(reply));
+            }
+        }
+        let failed = image.and_then(|image| self.find_image(image));
+        // The image of a machine that is there may be gone.
+        let params = Faults::default().value::<CreateParams>(params);
+        let is_ours = params.is_some_and(|params| match &self.image {
+            ImageSource::Id(id) => params.image == *id && params.running == self.running,
+            ImageSource::Node(_) => self.used_up.is_some() && params.running == self.running,
+        });
+        let wanted = VmState::NotCreated.after(self.primitive()).ok();
+        if is_ours && Faults::default().vm_state(state) == wanted {
+            self.phase = Phase::Report;
+            return Next::Stage(self.read());
+        }
+        if let Some(failed) = failed {
+            return Next::Report(failed);
+        }
+        if state.is_success() {
+            self.phase = Phase::Compare;
+            let nodes = self.wanted().into_iter();
+            let nodes = nodes.map(|(node, ..)| place(self.profile, &self.vm, node));
+            return Next::Stage(Stage::Read(nodes.collect()));
+        }
+        self.phase = Phase::Write;
+        Next::Stage(Stage::Make(self.vm.clone(), None))
     }
 
     fn report(&mut self, done: Done<'_>) -> Report {
@@ -212,7 +267,9 @@ impl CreateVm {
             config: faults.value(config),
         };
         let wanted = VmState::NotCreated.after(self.primitive()).ok();
-        let mut report = Report::new(vm.state == wanted, done.status);
+        // Without an Exec it was there already.
+        let status = done.status.or(Some(StatusCode::OK));
+        let mut report = Report::new(vm.state == wanted, status);
         if !report.ok {
             report.detail = Some(match vm.state {
                 Some(state) => format!("{}: {state}", self.vm),
@@ -226,32 +283,27 @@ impl CreateVm {
 
 impl Script for CreateVm {
     fn next(&mut self, done: Done<'_>) -> Next {
-        if self.phase == Phase::Make
-            && let Some(report) = self.find_image(done)
-        {
-            return Next::Report(report);
-        }
         let node = |node: VmNode| place(self.profile, &self.vm, node);
-        let (phase, stage) = match (self.phase, &self.image) {
-            (Phase::FindImage | Phase::Make | Phase::Write, ImageSource::Node(image)) => {
-                (Phase::Make, Stage::Read(vec![ImageNode::ImgId.of(image)]))
+        let (phase, stage) = match self.phase {
+            Phase::Look => {
+                let mut nodes = vec![node(VmNode::State), node(VmNode::CreateParams)];
+                if let ImageSource::Node(image) = &self.image {
+                    nodes.push(ImageNode::ImgId.of(image));
+                }
+                (Phase::Looked, Stage::Read(nodes))
             }
-            (Phase::FindImage | Phase::Make, ImageSource::Id(_)) => {
-                (Phase::Write, Stage::Make(self.vm.clone(), None))
-            }
-            (Phase::Write, ImageSource::Id(id)) => (Phase::Run, Stage::Write(self.writes(id))),
-            (Phase::Run, _) => {
+            Phase::Looked => return self.after_look(done),
+            Phase::Compare => (Phase::Run, self.write(done.replies)),
+            Phase::Write => (Phase::Run, self.write(&[])),
+            Phase::Run => {
                 let run = Stage::Run {
                     node: node(VmNode::Create),
                     check: node(VmNode::State),
                 };
                 (Phase::Read, run)
             }
-            (Phase::Read, _) => {
-                let nodes = [VmNode::VmId, VmNode::State, VmNode::CurrentConfig];
-                (Phase::Report, Stage::Read(nodes.map(node).to_vec()))
-            }
-            (Phase::Report, _) => {
+            Phase::Read => (Phase::Report, self.read()),
+            Phase::Report => {
                 let report = self.report(done);
                 match &self.used_up {
                     Some(image) if report.ok => {
@@ -264,13 +316,13 @@ impl Script for CreateVm {
                     _ => return Next::Report(report),
                 }
             }
-            (Phase::Delete, _) => return Next::Report(Report::new(true, done.status)),
+            Phase::Delete => return Next::Report(Report::new(true, done.status)),
         };
         self.phase = phase;
         Next::Stage(stage)
     }
 
-    fn judge(&self, check: &Reply, _: bool) -> Judgement {
+    fn judge(&self, check: &Reply, _: Fate) -> Judgement {
         if self.phase == Phase::Delete {
             return judge_gone(check);
         }

@@ -6,17 +6,19 @@ use virmo_params::ImageId;
 use virmo_state::ImageState;
 
 use crate::{
-    flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     read::Faults,
 };
 
 /// Delivers a VM image to the device. [VirMO §10.1]
 ///
-/// 1. Add `VMImgMO/<x>`; that it is there already does not matter.
-/// 2. Set Name, DownloadURI and MediaType, and the Description and the digest if there are any.
-/// 3. Exec `Operations/Download`, and wait for its end: the Status, or after 202 the Image Ready
+/// 1. Read State: an image from the same DownloadURI, of the same MediaType, that is downloaded is not
+///    downloaded again, and a download that goes on is waited for.
+/// 2. Add `VMImgMO/<x>`; that it is there already does not matter.
+/// 3. Set Name, DownloadURI and MediaType, and the Description and the digest if there are any.
+/// 4. Exec `Operations/Download`, and wait for its end: the Status, or after 202 the Image Ready
 ///    Alert. A device says nothing of a failed download, so each further session reads State.
-/// 4. Read ImgID, State and DownloadedLocation.
+/// 5. Read ImgID, State and DownloadedLocation.
 ///
 /// It succeeds when State is Downloaded, or on a device without State when the operation did; the
 /// report's status is that of the Exec.
@@ -53,7 +55,10 @@ pub struct DeliverImage {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    Make,
+    Look,
+    Looked,
+    /// What was there is read.
+    Compare(Option<ImageState>),
     Write,
     Run,
     Read,
@@ -87,7 +92,7 @@ impl DeliverImage {
             media_type: media_type.into(),
             description: None,
             digest: None,
-            phase: Phase::Make,
+            phase: Phase::Look,
             outcome: None,
             flow: Flow::default(),
         }
@@ -115,22 +120,57 @@ impl DeliverImage {
         self.outcome.as_ref()
     }
 
-    fn writes(&self) -> Vec<Write> {
-        let digest = self.digest.as_ref().and_then(|digest| {
-            let leaf = ImageNode::Ext.of(&self.image).child("SHA256").ok()?;
-            let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            Some(Write::optional(leaf, digits))
-        });
-        let node = |node: ImageNode| node.of(&self.image);
-        let mut writes = vec![
-            Write::required(node(ImageNode::Name), self.name.as_str()),
-            Write::required(node(ImageNode::DownloadUri), self.uri.as_str()),
-            Write::required(node(ImageNode::MediaType), self.media_type.as_str()),
+    /// What is to be written: where, what, and whether it says which file it is.
+    fn wanted(&self) -> Vec<(Write, String, bool)> {
+        let leaf = |leaf: ImageNode, text: &str, which: bool| {
+            let write = Write::required(leaf.of(&self.image), text);
+            (write, text.to_owned(), which)
+        };
+        let mut wanted = vec![
+            leaf(ImageNode::Name, &self.name, false),
+            leaf(ImageNode::DownloadUri, &self.uri, true),
+            leaf(ImageNode::MediaType, &self.media_type, true),
         ];
-        let description = self.description.as_deref();
-        writes.extend(description.map(|text| Write::optional(node(ImageNode::Description), text)));
-        writes.extend(digest);
-        writes
+        if let Some(text) = &self.description {
+            let write = Write::optional(ImageNode::Description.of(&self.image), text.as_str());
+            wanted.push((write, text.clone(), false));
+        }
+        let at = ImageNode::Ext.of(&self.image).child("SHA256").ok();
+        if let (Some(digest), Some(at)) = (&self.digest, at) {
+            let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            wanted.push((Write::optional(at, digits.as_str()), digits, true));
+        }
+        wanted
+    }
+
+    /// What is left to do, with what was there before.
+    fn compare(&self, state: Option<ImageState>, there: &[Reply]) -> (Phase, Stage) {
+        let wanted = self.wanted();
+        let mut pairs = wanted.iter().zip(there);
+        let is_same = pairs.all(|((_, text, which), it)| !which || it.text() == Some(text));
+        match state {
+            Some(ImageState::Downloaded) if is_same => (Phase::Report, self.read()),
+            Some(ImageState::Downloading) if is_same => {
+                let node = ImageNode::Download.of(&self.image);
+                let check = ImageNode::State.of(&self.image);
+                (Phase::Read, Stage::Join { node, check })
+            }
+            _ => {
+                let pairs = wanted.into_iter().zip(there);
+                let writes = pairs.filter(|((_, text, _), it)| it.text() != Some(text));
+                let writes = writes.map(|((write, ..), _)| write).collect();
+                (Phase::Run, Stage::Write(writes))
+            }
+        }
+    }
+
+    fn read(&self) -> Stage {
+        let nodes = [
+            ImageNode::ImgId,
+            ImageNode::State,
+            ImageNode::DownloadedLocation,
+        ];
+        Stage::Read(nodes.map(|node| node.of(&self.image)).to_vec())
     }
 
     fn report(&mut self, done: Done<'_>) -> Report {
@@ -153,7 +193,9 @@ impl DeliverImage {
                     && done.status.is_some_and(|status| status.is_success())
             }
         };
-        let mut report = Report::new(is_downloaded, done.status);
+        // Without an Exec it was there already.
+        let status = done.status.or(Some(StatusCode::OK));
+        let mut report = Report::new(is_downloaded, status);
         if !report.ok {
             report.detail = Some(match image.state {
                 Some(state) => format!("{}: {state}", self.image),
@@ -169,8 +211,24 @@ impl Script for DeliverImage {
     fn next(&mut self, done: Done<'_>) -> Next {
         let node = |node: ImageNode| node.of(&self.image);
         let (phase, stage) = match self.phase {
-            Phase::Make => (Phase::Write, Stage::Make(self.image.clone(), None)),
-            Phase::Write => (Phase::Run, Stage::Write(self.writes())),
+            Phase::Look => (Phase::Looked, Stage::Read(vec![node(ImageNode::State)])),
+            Phase::Looked => match done.replies {
+                [state] if state.is_success() => {
+                    let state = Faults::default().image_state(state);
+                    let wanted = self.wanted().into_iter();
+                    let nodes = wanted.map(|(write, ..)| write.uri).collect();
+                    (Phase::Compare(state), Stage::Read(nodes))
+                }
+                [state] if state.status() != Some(StatusCode::NOT_FOUND) => {
+                    return Next::Report(failure(state));
+                }
+                _ => (Phase::Write, Stage::Make(self.image.clone(), None)),
+            },
+            Phase::Compare(state) => self.compare(state, done.replies),
+            Phase::Write => {
+                let writes = self.wanted().into_iter().map(|(write, ..)| write);
+                (Phase::Run, Stage::Write(writes.collect()))
+            }
             Phase::Run => {
                 let run = Stage::Run {
                     node: node(ImageNode::Download),
@@ -178,27 +236,21 @@ impl Script for DeliverImage {
                 };
                 (Phase::Read, run)
             }
-            Phase::Read => {
-                let nodes = [
-                    ImageNode::ImgId,
-                    ImageNode::State,
-                    ImageNode::DownloadedLocation,
-                ];
-                (Phase::Report, Stage::Read(nodes.map(node).to_vec()))
-            }
+            Phase::Read => (Phase::Report, self.read()),
             Phase::Report => return Next::Report(self.report(done)),
         };
         self.phase = phase;
         Next::Stage(stage)
     }
 
-    fn judge(&self, check: &Reply, accepted: bool) -> Judgement {
+    fn judge(&self, check: &Reply, fate: Fate) -> Judgement {
         match Faults::default().image_state(check) {
+            Some(ImageState::NotDownloaded) if fate == Fate::Refused => Judgement::Failed,
             Some(ImageState::NotDownloaded) => Judgement::Untouched,
             Some(ImageState::Downloading) => Judgement::Busy,
             Some(ImageState::Downloaded) => Judgement::Reached,
             // It may have failed earlier.
-            Some(ImageState::DownloadFailed) if !accepted => Judgement::Untouched,
+            Some(ImageState::DownloadFailed) if fate == Fate::Lost => Judgement::Untouched,
             Some(ImageState::DownloadFailed) | None => Judgement::Failed,
         }
     }

@@ -8,15 +8,53 @@ use omadm_session::{
 use omadm_syncml::Command;
 use omadm_tree::Uri;
 
-/// How often something is sent again after its session was lost.
-const RETRIES: u32 = 3;
+/// What a procedure puts up with: `with_policy` of each.
+///
+/// ```
+/// use virmo_server::{Mounts, Operate, Policy};
+///
+/// let mut policy = Policy::default();
+/// policy.max_sessions = 1000;
+/// let suspend = Operate::suspend(Mounts::default().vm("work")?).with_policy(policy);
+/// # Ok::<(), omadm_tree::UriError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Policy {
+    /// How often something is sent again after its session was lost. Default: 3.
+    pub retries: u32,
+    /// How many further sessions an Exec may take until its outcome is known. Default: 100.
+    pub max_sessions: u32,
+    /// After how many sessions without any effect of an accepted Exec the device is asked again: it
+    /// refuses what still goes on, and begins anew what it lost. Default: 10.
+    pub patience: u32,
+    /// Whether an earlier run of the server may have begun this: then an Exec that is refused with
+    /// 405, without an effect so far, is waited for like one that was accepted. Default: no, it
+    /// failed.
+    pub resumed: bool,
+}
 
-/// How many further sessions an Exec may take until its outcome is known.
-const MAX_SESSIONS: u32 = 100;
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            retries: 3,
+            max_sessions: 100,
+            patience: 10,
+            resumed: false,
+        }
+    }
+}
 
-/// After how many sessions without any effect of an accepted Exec the device is asked again: it
-/// refuses what still goes on, and begins anew what it lost.
-const PATIENCE: u32 = 10;
+/// What is known of an Exec that has no outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Fate {
+    /// Its answer was lost.
+    Lost,
+    /// It got 202.
+    Accepted,
+    /// The device refused it, for it is done already, goes on already, or cannot be now.
+    Refused,
+}
 
 /// What a procedure does next.
 #[derive(Clone, PartialEq, Debug)]
@@ -39,7 +77,7 @@ pub(crate) enum Stage {
 /// A value that is to be had.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Write {
-    uri: Uri,
+    pub(crate) uri: Uri,
     leaf: Leaf,
     add: bool,
     /// What the other command ended with.
@@ -141,10 +179,9 @@ pub(crate) trait Script {
     /// they succeeded.
     fn next(&mut self, done: Done<'_>) -> Next;
 
-    /// What the node says that [`Stage::Run`] names to check, of an Exec that was accepted or
-    /// whose answer was lost.
-    fn judge(&self, check: &Reply, accepted: bool) -> Judgement {
-        let _ = (check, accepted);
+    /// What the node says that [`Stage::Run`] names to check, of an Exec without an outcome.
+    fn judge(&self, check: &Reply, fate: Fate) -> Judgement {
+        let _ = (check, fate);
         Judgement::Failed
     }
 }
@@ -152,6 +189,7 @@ pub(crate) trait Script {
 /// Where a procedure is.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Flow {
+    pub(crate) policy: Policy,
     stage: Option<Stage>,
     round: Round,
     run: Option<Run>,
@@ -170,6 +208,10 @@ struct Run {
     refused: bool,
     /// How often in a row the check showed no effect.
     untouched: u32,
+    /// How the Exec was refused, until the check tells why.
+    refusal: Option<StatusCode>,
+    /// Whether the one that goes on is of an earlier run of the server.
+    joined: bool,
 }
 
 impl Run {
@@ -181,6 +223,19 @@ impl Run {
             sessions: 0,
             refused: false,
             untouched: 0,
+            refusal: None,
+            joined: false,
+        }
+    }
+
+    /// One that an earlier run of the server sent.
+    fn joined(mut execution: Execution) -> Self {
+        execution.status(StatusCode::ACCEPTED);
+        Self {
+            phase: Phase::Waiting,
+            refused: true,
+            joined: true,
+            ..Self::new(execution)
         }
     }
 
@@ -190,10 +245,10 @@ impl Run {
     }
 
     /// Notes that the check showed no effect; whether to execute it again.
-    fn is_repeatable(&mut self, accepted: bool) -> bool {
+    fn is_repeatable(&mut self, accepted: bool, patience: u32) -> bool {
         self.untouched += 1;
         let going_on = accepted || self.refused;
-        !going_on || self.untouched >= PATIENCE
+        !going_on || self.untouched >= patience
     }
 
     /// Forgets an Exec that was refused because the one before it goes on, or had its effect
@@ -280,12 +335,8 @@ impl Flow {
             }
             Stage::Write(writes) => self.round.send(writes.iter().map(Write::command)),
             Stage::Join { node, check } => {
-                let mut execution = Execution::new(node.to_string(), correlators.next());
-                execution.status(StatusCode::ACCEPTED);
-                self.run = Some(Run {
-                    phase: Phase::Waiting,
-                    ..Run::new(execution)
-                });
+                let execution = Execution::new(node.to_string(), correlators.next());
+                self.run = Some(Run::joined(execution));
                 let (node, check) = (node.clone(), check.clone());
                 self.stage = Some(Stage::Run { node, check });
                 return Some(Step::Wait);
@@ -298,7 +349,7 @@ impl Flow {
                 match &mut self.run {
                     Some(run) => {
                         let earlier = std::mem::replace(&mut run.execution, execution);
-                        run.earlier = Some(earlier);
+                        run.earlier = Some(earlier).filter(|_| !run.joined);
                         run.phase = Phase::Executing;
                         run.refused = false;
                         run.untouched = 0;
@@ -322,7 +373,7 @@ impl Flow {
         let replies = self.round.replies();
         let lost = |reply: &&Reply| reply.unanswered() == Some(Unanswered::SessionLost);
         if let Some(lost) = replies.iter().find(lost) {
-            if self.retries >= RETRIES {
+            if self.retries >= self.policy.retries {
                 return Some(Step::Done(Report::failure(self.status, lost.complaint())));
             }
             self.retries += 1;
@@ -366,7 +417,16 @@ impl Flow {
         if run.was_refused_for_earlier() {
             self.retries = self.retries.saturating_sub(1);
         }
+        if let Progress::Finished(code) = run.execution.progress()
+            && run.phase == Phase::Executing
+            && [StatusCode::COMMAND_NOT_ALLOWED, StatusCode::NOT_FOUND].contains(&code)
+        {
+            run.refusal = Some(code);
+            run.phase = Phase::Checking;
+            return Some(self.round.send([request::get(&check.to_string())]));
+        }
         let accepted = match run.execution.progress() {
+            Progress::Finished(_) if run.refusal.is_some() => None,
             Progress::Finished(code) => {
                 let failed = format!("Exec {}: {code:?}", run.execution.uri());
                 self.run = None;
@@ -382,13 +442,44 @@ impl Flow {
         match run.phase {
             Phase::Executing if accepted.is_some() => {
                 run.phase = Phase::Waiting;
+                run.joined = false;
                 Some(Step::Wait)
             }
             Phase::Executing if !self.round.is_lost() => Some(Step::Done(failure(reply))),
             Phase::Waiting => Some(Step::Wait),
-            Phase::CheckDue | Phase::Checking if run.sessions >= MAX_SESSIONS => Some(silent),
+            Phase::CheckDue | Phase::Checking if run.sessions >= self.policy.max_sessions => {
+                Some(silent)
+            }
             Phase::Checking if !self.round.is_lost() => {
-                let judgement = script.judge(reply, accepted.is_some());
+                let fate = match (run.refusal, accepted) {
+                    (Some(_), _) => Fate::Refused,
+                    (None, Some(_)) => Fate::Accepted,
+                    (None, None) => Fate::Lost,
+                };
+                let judgement = script.judge(reply, fate);
+                if let Some(code) = run.refusal {
+                    let goes_on = self.policy.resumed || judgement == Judgement::Busy;
+                    let may_go_on =
+                        code == StatusCode::COMMAND_NOT_ALLOWED && !run.joined && goes_on;
+                    return match judgement {
+                        Judgement::Reached => {
+                            self.run = None;
+                            self.status = Some(code);
+                            None
+                        }
+                        Judgement::Busy | Judgement::Untouched if may_go_on => {
+                            let uri = run.execution.uri().to_owned();
+                            let sessions = run.sessions;
+                            *run = Run::joined(Execution::new(uri, correlators.next()));
+                            run.sessions = sessions;
+                            Some(Step::Wait)
+                        }
+                        _ => {
+                            let failed = format!("Exec {}: {code:?}", run.execution.uri());
+                            Some(Step::Done(Report::failure(Some(code), failed)))
+                        }
+                    };
+                }
                 match judgement {
                     Judgement::Reached => {
                         self.run = None;
@@ -399,8 +490,10 @@ impl Flow {
                         let untold = format!("{check}: {}", reply.text().unwrap_or("not readable"));
                         Some(Step::Done(Report::failure(accepted, untold)))
                     }
-                    Judgement::Untouched if run.is_repeatable(accepted.is_some()) => {
-                        if self.retries >= RETRIES {
+                    Judgement::Untouched
+                        if run.is_repeatable(accepted.is_some(), self.policy.patience) =>
+                    {
+                        if self.retries >= self.policy.retries {
                             return Some(silent);
                         }
                         self.retries += 1;
@@ -428,6 +521,15 @@ pub(crate) fn failure(reply: &Reply) -> Report {
 /// Makes a type with a `flow` and a [`Script`] a [`Procedure`](omadm_session::Procedure).
 macro_rules! procedure {
     ($name:ident) => {
+        impl $name {
+            /// With this patience instead of the [default](crate::Policy::default).
+            #[must_use]
+            pub const fn with_policy(mut self, policy: crate::Policy) -> Self {
+                self.flow.policy = policy;
+                self
+            }
+        }
+
         impl omadm_session::Procedure for $name {
             fn poll(
                 &mut self,

@@ -5,8 +5,8 @@
 //! session; both are understood. Once a procedure is handed back, downcast it shows its typed
 //! outcome.
 //!
-//! An Exec whose answer was lost with its session, or never came, is resolved by reading what it
-//! changes, in each further session until it is known:
+//! An Exec whose answer was lost with its session, or never came, or that was refused, is resolved by
+//! reading what it changes, in each further session until it is known:
 //!
 //! | what is read | what follows |
 //! |---|---|
@@ -14,7 +14,17 @@
 //! | what was there before, the answer being lost | it is executed again, three times at most |
 //! | what was there before, 10 sessions after 202 | the same; 405 says that it goes on |
 //! | an image being downloaded, no UI/Result after 202 | it is waited for, 100 sessions at most |
+//! | what it leads to, after 405 or 404 | it succeeded with that status: somebody was there before |
+//! | what was there before, after 405, if [resumed](Policy::resumed) | it goes on already, and is waited for; executed again once |
 //! | anything else | it failed |
+//!
+//! The numbers are those of the [`Policy`].
+//!
+//! A server that lost everything begins its procedures anew, in their order and
+//! [resumed](Policy::resumed). Each finds what was done:
+//! an image that is there, a machine made of it, an entitlement that applies, an object that says so
+//! already; it waits for what goes on, and does nothing twice. A question that was answered is the
+//! exception, and is asked again.
 //!
 //! | step | procedure |
 //! |---|---|
@@ -65,6 +75,7 @@ mod unlock;
 pub use ask::AskVmUser;
 pub use create::{CreateVm, CreatedVm, ImageSource};
 pub use deliver::{DeliverImage, DeliveredImage};
+pub use flow::Policy;
 pub use manage::Manage;
 pub use mounts::{ImageReady, Mounts};
 pub use operate::Operate;

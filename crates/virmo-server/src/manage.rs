@@ -3,7 +3,7 @@ use omadm_session::{Reply, Report};
 use omadm_tree::{Uri, UriError};
 use virmo_nodes::VmNode;
 
-use crate::flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure};
+use crate::flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure};
 
 /// Has an object in a machine's own device management tree do something. [VirMO §11.2.1]
 ///
@@ -195,7 +195,7 @@ impl Manage {
         }
         let written = written.first().and_then(Reply::text);
         let is_ours = written == self.write.as_ref().map(|(_, value)| value.as_str());
-        match self.judge(leaf, false) {
+        match self.judge(leaf, Fate::Lost) {
             Judgement::Reached if is_ours => {
                 self.value = leaf.text().map(str::to_owned);
                 let mut report = Report::success(StatusCode::OK);
@@ -234,7 +234,10 @@ impl Manage {
             return Report::new(false, done.status);
         };
         self.value = reply.text().map(str::to_owned);
-        let mut report = Report::new(self.judge(reply, true) == Judgement::Reached, done.status);
+        let mut report = Report::new(
+            self.judge(reply, Fate::Accepted) == Judgement::Reached,
+            done.status,
+        );
         report.value.clone_from(&self.value);
         if !report.ok {
             report.detail = Some(match &self.value {
@@ -270,12 +273,14 @@ impl Script for Manage {
         }
     }
 
-    fn judge(&self, check: &Reply, accepted: bool) -> Judgement {
+    fn judge(&self, check: &Reply, fate: Fate) -> Judgement {
         match check.text() {
             Some(value) if self.check.reached.contains(&value) => Judgement::Reached,
             Some(value) if self.check.busy.contains(&value) => Judgement::Busy,
             // It may have failed earlier.
-            Some(value) if accepted && self.check.failed.contains(&value) => Judgement::Failed,
+            Some(value) if fate == Fate::Accepted && self.check.failed.contains(&value) => {
+                Judgement::Failed
+            }
             Some(_) => Judgement::Untouched,
             None => Judgement::Failed,
         }

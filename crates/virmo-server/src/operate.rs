@@ -5,7 +5,7 @@ use virmo_nodes::{ImageNode, Profile, VmNode};
 use virmo_state::{AccessOperation, Primitive, VmState};
 
 use crate::{
-    flow::{Done, Flow, Judgement, Next, Script, Stage, failure, procedure},
+    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, failure, procedure},
     mounts::place,
     read::Faults,
 };
@@ -16,7 +16,8 @@ use crate::{
 ///    that repeats the Correlator. Each further session that brings none reads the state.
 /// 2. Read State; after a deletion, the machine or image itself, which has to be gone.
 ///
-/// The report's status is that of the Exec.
+/// The report's status is that of the Exec. A refusal, 405 or 404, of what is so already is a success
+/// with that status; what an earlier run of the server began is waited for.
 ///
 /// ```
 /// use virmo_server::{Mounts, Operate};
@@ -121,7 +122,7 @@ impl Operate {
     /// The node that tells what came of it, and the state it should tell of a machine.
     fn check(&self) -> Uri {
         match self.operation {
-            Operation::Vm(Primitive::Delete) | Operation::DeleteImage => self.object.clone(),
+            Operation::DeleteImage => self.object.clone(),
             Operation::Vm(_) => VmNode::State.of(&self.object),
             Operation::Access(operation) => {
                 let leaf = match operation {
@@ -146,7 +147,10 @@ impl Operate {
                 _ => Faults::default().vm_state(reply),
             };
         }
-        let mut report = Report::new(self.judge(reply, true) == Judgement::Reached, done.status);
+        let mut report = Report::new(
+            self.judge(reply, Fate::Accepted) == Judgement::Reached,
+            done.status,
+        );
         if !report.ok {
             report.detail = Some(match self.state {
                 Some(state) => format!("{}: {state}", self.object),
@@ -177,7 +181,12 @@ impl Script for Operate {
             // A server that knows the draft alone has no node to read who gets at a machine from.
             Phase::Read => match self.operation {
                 Operation::Access(_) => return Next::Report(Report::new(true, done.status)),
-                _ => (Phase::Report, Stage::Read(vec![self.check()])),
+                Operation::Vm(Primitive::Delete) => {
+                    (Phase::Report, Stage::Read(vec![self.object.clone()]))
+                }
+                Operation::Vm(_) | Operation::DeleteImage => {
+                    (Phase::Report, Stage::Read(vec![self.check()]))
+                }
             },
             Phase::Report => return Next::Report(self.report(done)),
         };
@@ -185,8 +194,16 @@ impl Script for Operate {
         Next::Stage(stage)
     }
 
-    fn judge(&self, check: &Reply, _: bool) -> Judgement {
+    fn judge(&self, check: &Reply, fate: Fate) -> Judgement {
         match self.operation {
+            Operation::Vm(Primitive::Delete) if fate == Fate::Refused => {
+                let state = Faults::default().vm_state(check);
+                match state.is_none_or(|state| state.after(Primitive::Delete).is_ok()) {
+                    true => judge_gone(check),
+                    // Refused because of its state.
+                    false => Judgement::Failed,
+                }
+            }
             Operation::Vm(Primitive::Delete) | Operation::DeleteImage => judge_gone(check),
             Operation::Vm(primitive) => judge_state(primitive, check),
             Operation::Access(operation) => {

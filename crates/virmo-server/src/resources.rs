@@ -8,14 +8,14 @@ use virmo_params::ResourceConfig;
 
 use crate::{
     Mounts,
-    flow::{Done, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     read::Faults,
 };
 
 /// Changes what machines may use of the device, all together. [VirMO §8]
 ///
 /// 1. Read State of each machine: one that is not there is the end of it, for the Add of a NewConfig
-///    would make it.
+///    would make it. Read CurrentConfig and NewConfig: what is applied already is not applied again.
 /// 2. Add NewConfig of each machine, or replace it.
 /// 3. Exec `VirMO/Operations/ApplyChanges`, and wait for its end.
 /// 4. Read CurrentConfig of each machine.
@@ -119,15 +119,43 @@ impl ApplyResources {
 impl Script for ApplyResources {
     fn next(&mut self, done: Done<'_>) -> Next {
         let (phase, stage) = match self.phase {
-            Phase::Find => (Phase::Write, Stage::Read(self.nodes(VmNode::State))),
+            Phase::Find => {
+                let leaves = [VmNode::State, VmNode::CurrentConfig, VmNode::NewConfig];
+                let nodes = leaves.into_iter().flat_map(|leaf| self.nodes(leaf));
+                (Phase::Write, Stage::Read(nodes.collect()))
+            }
             Phase::Write => {
-                if let Some(missing) = done.replies.iter().find(|reply| !reply.is_success()) {
+                let count = self.machines.len();
+                let (states, configs) = done.replies.split_at_checked(count).unwrap_or_default();
+                let (current, new) = configs.split_at_checked(count).unwrap_or_default();
+                if let Some(missing) = states.iter().find(|reply| !reply.is_success()) {
                     return Next::Report(failure(missing));
                 }
-                let writes = self.machines.values().map(|machine| {
-                    let node = VmNode::NewConfig.of(&machine.vm);
-                    Write::optional(node, machine.config.to_string())
-                });
+                let missing = |reply: &&Reply| {
+                    !reply.is_success() && reply.status() != Some(StatusCode::NOT_FOUND)
+                };
+                if let Some(faulty) = current.iter().chain(new).find(missing) {
+                    return Next::Report(failure(faulty));
+                }
+                let has = |(machine, reply): (&Machine, &Reply)| {
+                    Faults::default().value(reply).as_ref() == Some(&machine.config)
+                };
+                let machines = || self.machines.values();
+                let is_pending = |reply: &Reply| reply.text().is_some_and(|text| !text.is_empty());
+                if machines().zip(current).all(has) && !new.iter().any(is_pending) {
+                    let report = self.report(Done {
+                        replies: current,
+                        status: Some(StatusCode::OK),
+                    });
+                    return Next::Report(report);
+                }
+                let writes = machines()
+                    .zip(new)
+                    .filter(|pair| !has(*pair))
+                    .map(|(machine, _)| {
+                        let node = VmNode::NewConfig.of(&machine.vm);
+                        Write::optional(node, machine.config.to_string())
+                    });
                 (Phase::Run, Stage::Write(writes.collect()))
             }
             Phase::Run => {
@@ -150,7 +178,7 @@ impl Script for ApplyResources {
     }
 
     /// After a success NewConfig is gone, or empty, which means the same.
-    fn judge(&self, check: &Reply, _: bool) -> Judgement {
+    fn judge(&self, check: &Reply, _: Fate) -> Judgement {
         match (check.status(), check.text()) {
             (Some(StatusCode::NOT_FOUND), _) | (_, Some("")) => Judgement::Reached,
             (Some(code), _) if code.is_success() => Judgement::Untouched,

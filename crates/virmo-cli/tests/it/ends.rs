@@ -227,7 +227,9 @@ fn what_a_device_says_stays_in_its_line() {
         let listening = server.line().unwrap();
         let at = listening.find("http://").unwrap();
         let url = listening[at..].trim_end_matches(['"', '}']).to_owned();
-        let (name, from) = (nasty("urn:x"), nasty("./x"));
+        // As long as the server takes it.
+        let name: String = nasty("urn:x").chars().take(500).collect();
+        let from = nasty("./x");
         let alert = format!(
             "<Alert>{{id}}<Data>1226</Data><Item><Source><LocURI>{from}</LocURI></Source><Meta>\
              <Type xmlns=\"syncml:metinf\">{from}</Type>\

@@ -202,7 +202,7 @@ fn a_foreign_device_goes_through_a_plan() {
     device
         .nodes
         .insert("./VMImgMO/i/DownloadedLocation".to_owned(), "/i".to_owned());
-    assert_eq!(device.session(&url), 5);
+    assert_eq!(device.session(&url), 6);
     device.session(&url);
     let (code, events) = server.end();
     let steps: Vec<_> = events

@@ -114,7 +114,10 @@ fn a_device_goes_through_the_whole_life() {
     assert_eq!(downloads[0], "i 0 300000");
     assert_eq!(downloads.last().unwrap(), "i 300000 300000");
     let commands = pick(&told, "command", &["name", "uri", "status"]);
-    assert_eq!(commands[0], "Add ./VMImgMO/i 200");
+    assert_eq!(
+        commands[..2],
+        ["Get ./VMImgMO/i/State 404", "Add ./VMImgMO/i 200"]
+    );
     assert!(commands.contains(&"Exec ./VirMO/v/Operations/Suspend 200".to_owned()));
     assert_eq!(pick(&told, "error", &["message"]), [""; 0]);
 }

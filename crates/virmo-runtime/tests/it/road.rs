@@ -54,7 +54,7 @@ fn devices_at_one_server_do_not_mind_each_other() {
                 builder.build().unwrap().run(Until::Idle).unwrap();
                 let events: Vec<_> = events.try_iter().collect();
                 let codes = statuses(&events).into_iter();
-                assert_eq!(codes.filter(|(_, code)| *code == 404).count(), 2);
+                assert_eq!(codes.filter(|(_, code)| *code == 404).count(), 5);
             });
         }
     });

@@ -70,6 +70,8 @@ pub(crate) struct Device {
     /// What the users of machines answer.
     answer: String,
     faults: Vec<(usize, Fault)>,
+    /// After how many commands the server is gone.
+    lost_after: Option<usize>,
     /// What changes by itself after this session.
     later: Option<(String, String, u32)>,
     /// What was accepted and is done between two sessions.
@@ -96,6 +98,7 @@ impl Device {
             answer: String::new(),
             faults: Vec::new(),
             later: None,
+            lost_after: None,
             open: Vec::new(),
             alerts: Vec::new(),
             log: Vec::new(),
@@ -163,6 +166,11 @@ impl Device {
         self.nodes.get(uri)?.as_deref()
     }
 
+    /// All there is.
+    pub(crate) const fn nodes(&self) -> &BTreeMap<String, Option<String>> {
+        &self.nodes
+    }
+
     pub(crate) fn has(&self, uri: &str) -> bool {
         self.nodes.contains_key(uri)
     }
@@ -178,6 +186,20 @@ impl Device {
 
     pub(crate) fn alert_later(&mut self, alert: GenericAlert) {
         self.alerts.push(alert);
+    }
+
+    /// The server forgets everything after it sent so many commands; whether the procedure was over
+    /// before.
+    pub(crate) fn run_until_lost(
+        &mut self,
+        procedure: &mut dyn Procedure,
+        commands: usize,
+    ) -> bool {
+        self.lost_after = Some(commands);
+        let over = self.session(procedure).is_some();
+        self.lost_after = None;
+        self.correlators = Correlators::new(format!("after-{commands}"));
+        over
     }
 
     /// Runs a procedure to its end, over as many sessions as it takes.
@@ -219,6 +241,9 @@ impl Device {
             assert!(!commands.is_empty());
             let mut lost = false;
             for Tagged { tag, command } in commands {
+                if self.lost_after == Some(self.log.len()) {
+                    return None;
+                }
                 if lost {
                     procedure.answer(Answer::not_answered(tag, Unanswered::SessionLost));
                     continue;

@@ -14,7 +14,8 @@ use omadm_session::Procedure;
 use omadm_tree::Uri;
 use virmo_params::{Bytes, DeviceResources, Percent, ResourceConfig};
 use virmo_server::{
-    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate, TakeSnapshot,
+    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate, Policy,
+    TakeSnapshot,
 };
 use virmo_state::{ImageState, VmState};
 
@@ -53,7 +54,7 @@ fn apply() -> ApplyResources {
 /// A procedure, and a device it succeeds on.
 type Case = (
     &'static str,
-    fn() -> Box<dyn Procedure>,
+    fn(Policy) -> Box<dyn Procedure>,
     fn(Style) -> Device,
 );
 
@@ -68,68 +69,80 @@ fn ask(interaction: Interaction) -> AskVmUser {
 const CASES: [Case; 14] = [
     (
         "ask",
-        || Box::new(ask(Interaction::Confirm)),
+        |policy| Box::new(ask(Interaction::Confirm).with_policy(policy)),
         |style| Device::new(style).with_user("v", YES),
     ),
     (
         "lock",
-        || Box::new(Manage::lock(vm("v"))),
+        |policy| Box::new(Manage::lock(vm("v")).with_policy(policy)),
         |style| Device::new(style).with_vm("v", VmState::Running),
     ),
     (
         "unlock",
-        || Box::new(Manage::unlock(vm("v"))),
+        |policy| Box::new(Manage::unlock(vm("v")).with_policy(policy)),
         |style| Device::new(style).with_locked_vm("v"),
     ),
     (
         "disable",
-        || Box::new(Manage::disable(vm("v"), "camera").unwrap()),
+        |policy| {
+            Box::new(
+                Manage::disable(vm("v"), "camera")
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
         |style| Device::new(style).with_vm("v", VmState::Suspended),
     ),
     (
         "update firmware",
-        || Box::new(Manage::update_firmware(vm("v"), "https://fw.example/2")),
+        |policy| {
+            Box::new(Manage::update_firmware(vm("v"), "https://fw.example/2").with_policy(policy))
+        },
         |style| Device::new(style).with_vm("v", VmState::PoweredOff),
     ),
-    ("deliver", || Box::new(deliver()), Device::new),
+    (
+        "deliver",
+        |policy| Box::new(deliver().with_policy(policy)),
+        Device::new,
+    ),
     (
         "create",
-        || Box::new(create()),
+        |policy| Box::new(create().with_policy(policy)),
         |style| Device::new(style).with_image("a"),
     ),
     (
         "suspend",
-        || Box::new(Operate::suspend(vm("v"))),
+        |policy| Box::new(Operate::suspend(vm("v")).with_policy(policy)),
         |style| Device::new(style).with_vm("v", VmState::Running),
     ),
     (
         "resume",
-        || Box::new(Operate::resume(vm("v"))),
+        |policy| Box::new(Operate::resume(vm("v")).with_policy(policy)),
         |style| Device::new(style).with_vm("v", VmState::Suspended),
     ),
     (
         "power on",
-        || Box::new(Operate::power_on(vm("v"))),
+        |policy| Box::new(Operate::power_on(vm("v")).with_policy(policy)),
         |style| Device::new(style).with_vm("v", VmState::PoweredOff),
     ),
     (
         "power off",
-        || Box::new(Operate::power_off(vm("v"))),
+        |policy| Box::new(Operate::power_off(vm("v")).with_policy(policy)),
         |style| Device::new(style).with_vm("v", VmState::Running),
     ),
     (
         "delete",
-        || Box::new(Operate::delete(vm("v"))),
+        |policy| Box::new(Operate::delete(vm("v")).with_policy(policy)),
         |style| Device::new(style).with_vm("v", VmState::Suspended),
     ),
     (
         "delete image",
-        || Box::new(Operate::delete_image(image("a"))),
+        |policy| Box::new(Operate::delete_image(image("a")).with_policy(policy)),
         |style| Device::new(style).with_image("a"),
     ),
     (
         "apply",
-        || Box::new(apply()),
+        |policy| Box::new(apply().with_policy(policy)),
         |style| {
             let device = Device::new(style).with_vm("v", VmState::Running);
             device.with_vm("w", VmState::PoweredOff)
@@ -150,7 +163,7 @@ fn every_procedure_succeeds_in_every_style() {
     for (name, procedure, device) in CASES {
         for style in Style::ALL {
             let mut device = device(style);
-            let report = device.run(&mut *procedure());
+            let report = device.run(&mut *procedure(Policy::default()));
             assert!(report.ok, "{name} {style:?}: {report:?}");
             assert_eq!(report.status, Some(StatusCode::OK), "{name} {style:?}");
             assert_eq!(report.detail, None);
@@ -165,11 +178,11 @@ fn every_procedure_succeeds_in_every_style() {
 fn every_failing_step_is_reported() {
     for (name, procedure, device) in CASES {
         let mut whole = device(Style::Synchronous);
-        whole.run(&mut *procedure());
+        whole.run(&mut *procedure(Policy::default()));
         for (number, command) in whole.log.iter().enumerate() {
             for fault in [Fault::Status(500), Fault::Forgotten, Fault::TooLarge] {
                 let mut device = device(Style::Synchronous).with_fault(number, fault);
-                let report = device.run(&mut *procedure());
+                let report = device.run(&mut *procedure(Policy::default()));
                 let case = format!("{name}, {command} {fault:?}: {report:?}");
                 let for_information = INFORMATION.contains(&command.as_str())
                     && name != "apply"
@@ -214,7 +227,7 @@ fn every_procedure_survives_a_lost_session_at_any_command() {
     for (name, procedure, device) in CASES {
         for style in Style::ALL {
             let mut whole = device(style);
-            whole.run(&mut *procedure());
+            whole.run(&mut *procedure(Policy::default()));
             for number in 0..whole.log.len() {
                 for (fault, delay) in [
                     (Fault::LostBefore, 0),
@@ -224,12 +237,44 @@ fn every_procedure_survives_a_lost_session_at_any_command() {
                 ] {
                     let mut device = device(style).with_fault(number, fault);
                     device.delay = delay;
-                    let report = device.run(&mut *procedure());
+                    let report = device.run(&mut *procedure(Policy::default()));
                     let command = &whole.log[number];
                     let case = format!("{name} {style:?}, {command} {fault:?}: {report:?}");
                     assert!(report.ok, "{case}");
                     assert_eq!(report.status, Some(StatusCode::OK), "{case}");
                     assert_eq!(device.executed, 1, "{case}");
+                }
+            }
+        }
+    }
+}
+
+/// The server loses everything, its procedures too, after any command, answered or not; begun anew
+/// each ends as if nothing had happened, and nothing is done twice.
+#[test]
+fn every_procedure_begun_anew_finds_what_was_done() {
+    for (name, procedure, device) in CASES {
+        for style in Style::ALL {
+            let mut whole = device(style);
+            whole.run(&mut *procedure(Policy::default()));
+            for commands in 0..=whole.log.len() {
+                for delay in [0, 3] {
+                    let mut device = device(style);
+                    device.delay = delay;
+                    device.run_until_lost(&mut *procedure(Policy::default()), commands);
+                    let mut policy = Policy::default();
+                    policy.resumed = true;
+                    let report = device.run(&mut *procedure(policy));
+                    let case = format!("{name} {style:?}, {commands}, {delay}: {report:?}");
+                    assert!(report.ok, "{case}: {:?}", device.log);
+                    assert_eq!(device.nodes(), whole.nodes(), "{case}");
+                    // The same question may well be meant.
+                    let asked_again = name == "ask" && device.executed == 2;
+                    assert!(
+                        device.executed == 1 || asked_again,
+                        "{case}: {:?}",
+                        device.log
+                    );
                 }
             }
         }
@@ -242,7 +287,7 @@ fn a_lost_download_is_not_taken_for_the_failed_one_before_it() {
     for (fault, execs) in [(Fault::LostBefore, 2), (Fault::LostAfter, 1)] {
         let mut device = Device::new(Style::Silent).with_image("a");
         device.set("./VMImgMO/a/State", "3");
-        let mut device = device.with_fault(5, fault);
+        let mut device = device.with_fault(9, fault);
         let report = device.run(&mut deliver());
         assert_eq!((report.ok, report.status), (true, Some(StatusCode::OK)));
         let exec = |command: &&String| command.starts_with("Exec");
@@ -257,7 +302,7 @@ fn sessions_lost_again_and_again_end_the_procedure() {
         for number in 0..1000 {
             device = device.with_fault(number, Fault::LostBefore);
         }
-        let report = device.run(&mut *procedure());
+        let report = device.run(&mut *procedure(Policy::default()));
         assert!(!report.ok, "{name}: {report:?}");
     }
 }
@@ -269,7 +314,7 @@ fn every_procedure_waits_for_what_takes_its_time() {
         for style in [Style::Alerting, Style::Silent] {
             let mut device = device(style);
             device.delay = 5;
-            let report = device.run(&mut *procedure());
+            let report = device.run(&mut *procedure(Policy::default()));
             assert!(report.ok, "{name} {style:?}: {report:?}");
             assert_eq!(device.sessions, 7, "{name} {style:?}");
         }
@@ -286,6 +331,7 @@ fn an_image_is_delivered_step_by_step() {
     assert_eq!(
         device.log,
         [
+            "Get ./VMImgMO/a/State",
             "Add ./VMImgMO/a",
             "Replace ./VMImgMO/a/Name",
             "Replace ./VMImgMO/a/DownloadURI",
@@ -325,7 +371,7 @@ fn an_image_is_delivered_only_with_its_digest() {
     assert!(written.is_some() && written < place("Exec ./VMImgMO/a/Operations/Download"));
 
     let mut deliver = self::deliver().with_digest([0xa5; 32]);
-    let mut device = Device::new(Style::Alerting).with_fault(5, Fault::Status(404));
+    let mut device = Device::new(Style::Alerting).with_fault(6, Fault::Status(404));
     let report = device.run(&mut deliver);
     assert_eq!(
         (report.ok, report.status),
@@ -344,6 +390,8 @@ fn a_machine_is_created_step_by_step() {
     assert_eq!(
         device.log,
         [
+            "Get ./VirMO/v/State",
+            "Get ./VirMO/v/CreateParams",
             "Get ./VMImgMO/a/ImgID",
             "Add ./VirMO/v",
             "Replace ./VirMO/v/CreateParams",
@@ -390,7 +438,7 @@ fn a_machine_is_created_powered_off_from_a_known_image() {
     let id: virmo_params::ImageId = "img-1".parse().unwrap();
     let mut create = CreateVm::new(vm("v"), id).powered_off();
     assert!(device.run(&mut create).ok);
-    assert_eq!(device.log[0], "Add ./VirMO/v");
+    assert_eq!(device.log[2], "Add ./VirMO/v");
     let params = device.value("./VirMO/v/CreateParams");
     assert_eq!(params, Some("ImgID=img-1&Running=false"));
     assert_eq!(create.outcome().unwrap().state, Some(VmState::PoweredOff));
@@ -435,8 +483,8 @@ fn the_first_refusal_is_reported_when_the_second_says_nothing() {
         (425, 200, 425, "Replace"),
     ] {
         let mut device = Device::new(Style::Synchronous)
-            .with_fault(1, Fault::Status(first))
-            .with_fault(5, Fault::Status(second));
+            .with_fault(2, Fault::Status(first))
+            .with_fault(6, Fault::Status(second));
         let report = device.run(&mut deliver());
         assert_eq!((report.ok, report.status), (false, Some(told.into())));
         let detail = report.detail.unwrap();
@@ -493,7 +541,7 @@ fn a_failed_primitive_is_noticed_in_every_style_but_the_silent_one() {
 fn an_operation_in_the_wrong_state_reports_405() {
     for (operate, wrong) in [
         (Operate::suspend as fn(Uri) -> Operate, VmState::PoweredOff),
-        (Operate::resume, VmState::Running),
+        (Operate::resume, VmState::PoweredOff),
         (Operate::power_on, VmState::Suspended),
         (Operate::power_off, VmState::Suspended),
         (Operate::delete, VmState::NotCreated),
@@ -507,6 +555,50 @@ fn an_operation_in_the_wrong_state_reports_405() {
             assert_eq!(device.value("./VirMO/v/State"), Some(state.as_str()));
         }
     }
+}
+
+/// What is so already is refused by the device, and a success: the status says which.
+#[test]
+fn an_operation_that_was_done_already_succeeds() {
+    for (operate, state, code) in [
+        (
+            Operate::suspend as fn(Uri) -> Operate,
+            Some(VmState::Suspended),
+            405,
+        ),
+        (Operate::power_on, Some(VmState::Running), 405),
+        (Operate::delete, None, 404),
+        (Operate::suspend, None, 404),
+    ] {
+        let mut device = Device::new(Style::Alerting);
+        if let Some(state) = state {
+            device = device.with_vm("v", state);
+        }
+        let report = device.run(&mut operate(vm("v")));
+        let gone = state.is_none() && device.log[0].ends_with("Suspend");
+        assert_eq!((report.ok, report.status), (!gone, Some(code.into())));
+        assert_eq!(device.executed, 0);
+    }
+}
+
+/// A policy bounds how long an outcome is waited for.
+#[test]
+fn a_policy_bounds_the_sessions() {
+    let mut policy = Policy::default();
+    policy.max_sessions = 5;
+    let mut device = Device::new(Style::Silent).with_vm("v", VmState::Running);
+    device.delay = 20;
+    let report = device.run(&mut Operate::suspend(vm("v")).with_policy(policy));
+    assert_eq!((report.ok, report.status), (false, Some(202.into())));
+    assert_eq!(device.sessions, 6);
+    policy.max_sessions = 50;
+    let mut device = Device::new(Style::Silent).with_vm("v", VmState::Running);
+    device.delay = 20;
+    assert!(
+        device
+            .run(&mut Operate::suspend(vm("v")).with_policy(policy))
+            .ok
+    );
 }
 
 /// VR-198, VR-197: the Exec on Operations/Delete; afterwards the sub-tree is gone.
@@ -542,7 +634,7 @@ fn a_device_that_says_200_without_effect_is_found_out() {
     assert_eq!(report.detail.as_deref(), Some("./VirMO/v: Running"));
     assert_eq!(suspend.state(), Some(VmState::Running));
 
-    let mut device = Device::new(Style::Synchronous).with_fault(5, Fault::Status(200));
+    let mut device = Device::new(Style::Synchronous).with_fault(6, Fault::Status(200));
     let report = device.run(&mut deliver());
     assert_eq!(
         report.detail.as_deref(),
@@ -564,6 +656,10 @@ fn resources_are_applied_all_together() {
         [
             "Get ./VirMO/v/State",
             "Get ./VirMO/w/State",
+            "Get ./VirMO/v/Resources/CurrentConfig",
+            "Get ./VirMO/w/Resources/CurrentConfig",
+            "Get ./VirMO/v/Resources/NewConfig",
+            "Get ./VirMO/w/Resources/NewConfig",
             "Add ./VirMO/v/Resources/NewConfig",
             "Add ./VirMO/w/Resources/NewConfig",
             "Exec ./VirMO/Operations/ApplyChanges",
@@ -603,7 +699,7 @@ fn resources_that_were_not_taken_over_are_a_failure() {
     let mut device = Device::new(Style::Synchronous)
         .with_vm("v", VmState::Running)
         .with_vm("w", VmState::PoweredOff)
-        .with_fault(4, Fault::Status(200));
+        .with_fault(8, Fault::Status(200));
     let report = device.run(&mut apply());
     assert_eq!((report.ok, report.status), (false, Some(StatusCode::OK)));
     let detail = report.detail.unwrap();
@@ -638,7 +734,7 @@ fn an_image_without_an_id_is_no_source() {
         let report = device.run(&mut create());
         assert!(!report.ok);
         assert_eq!(report.detail.as_deref(), Some(detail));
-        assert_eq!(device.log.len(), 1);
+        assert_eq!(device.log.len(), 3);
     }
     let report = Device::new(Style::Synchronous).run(&mut create());
     assert_eq!(
@@ -798,7 +894,7 @@ fn what_cannot_be_read_or_written_is_named() {
     let mut device = Device::new(Style::Synchronous).with_user("v", YES);
     let asked = UserInteraction::new(Interaction::Confirm, "\u{1}");
     let report = device.run(&mut AskVmUser::new(vm("v"), asked));
-    assert_eq!((report.ok, device.log.len()), (false, 1));
+    assert_eq!((report.ok, device.log.len()), (false, 2));
 }
 
 /// No machine comes of a question to one that is not there.
@@ -807,7 +903,8 @@ fn an_unknown_machine_is_not_asked() {
     let mut device = Device::new(Style::Synchronous);
     let report = device.run(&mut ask(Interaction::Confirm));
     assert_eq!(report.status, Some(StatusCode::NOT_FOUND));
-    assert_eq!(device.log, ["Get ./VirMO/v/State"]);
+    assert_eq!(device.executed, 0);
+    assert!(!device.has("./VirMO/v"));
 }
 
 /// A user who takes long is waited for, and asked once.
