@@ -560,3 +560,17 @@ fn an_answer_the_tree_has_no_room_for_is_a_failure() {
     device.restart();
     assert_eq!(device.take_alerts(), [""; 0]);
 }
+
+/// VMs that were stored before there was a user interface have its nodes after the next start.
+#[test]
+fn vms_of_a_device_without_a_user_interface_get_its_nodes() {
+    let mut device = Device::with_policy(policy());
+    device.provision("entvm", "");
+    device.bring("entvm", VmState::Running);
+    assert_eq!(device.get(EXEC), None);
+    device.interface = Some(Arc::new(User::default()));
+    device.restart();
+    assert_eq!(device.get(EXEC).as_deref(), Some(""));
+    assert_eq!(device.replace_markup(COMMAND, &alert(1101, &["", "?"])), OK);
+    device.check();
+}
