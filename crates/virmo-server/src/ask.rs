@@ -126,12 +126,16 @@ impl Script for AskVmUser {
                 (Phase::Write, Stage::Read(nodes.to_vec()))
             }
             Phase::Write => {
-                if let Some(reply) = done.replies.iter().find(|reply| !reply.is_success()) {
-                    return Next::Report(failure(reply));
-                }
                 let [state, written] = done.replies else {
                     return Next::Report(Report::new(false, done.status));
                 };
+                // A device may have no UI/Command before it is written.
+                let missing = written.status() == Some(StatusCode::NOT_FOUND);
+                for (reply, needed) in [(state, true), (written, !missing)] {
+                    if needed && !reply.is_success() {
+                        return Next::Report(failure(reply));
+                    }
+                }
                 self.runs = Faults::default().vm_state(state) == Some(VmState::Running);
                 let Some(command) = self.command() else {
                     let why = "the question has characters that XML cannot carry";
