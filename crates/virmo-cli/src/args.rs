@@ -136,7 +136,8 @@ pub(crate) struct Device {
     /// Keep tree, images and machines in this folder; without it everything is gone at the end
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
-    /// The hypervisor: sim, the simulator; qemu; libvirt:URI, where the program was built with it
+    /// The hypervisor: sim, the simulator; with --state also qemu, and libvirt:URI where the
+    /// program was built with it
     #[arg(long, default_value = "sim")]
     pub(crate) hypervisor: String,
     /// The device's identifier: DevInfo/DevId

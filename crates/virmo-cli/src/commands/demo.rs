@@ -57,7 +57,7 @@ const IMAGE: u64 = 48 << 20;
 
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let backend = Backend::of(&args.hypervisor)?;
-    if backend.needs_state() {
+    if !backend.has_demo() {
         return Err(Failure::usage("--hypervisor: the demo runs on sim or qemu"));
     }
     let steps = steps(args)?;
@@ -118,8 +118,10 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     };
     let mut device = device::build(settings, &output)?;
     let result = device.run(Until::Idle);
+    let cleared = device.clear();
     output.close();
     result.map_err(|error| Failure::work(device::chain(&error)))?;
+    cleared?;
     server.stop();
     // The device is idle, so what the server had to say was said.
     if done.try_recv() != Ok(true) {

@@ -24,7 +24,7 @@ use virmo::{
     runtime::{BuildError, Device, DeviceState, RunError, Unattended, Until, UserInterface},
 };
 
-use super::hypervisor::Backend;
+use super::hypervisor::{self, Backend};
 use crate::{
     args::{self, Ui},
     auth,
@@ -105,7 +105,7 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
     let link = settings
         .guests_ask
         .then(|| link(&hypervisor, settings.policy.guest_encoding));
-    let mut builder = Device::builder(hypervisor, settings.config, info)
+    let mut builder = Device::builder(Arc::clone(&hypervisor), settings.config, info)
         .policy(settings.policy)
         .profile(settings.profile)
         .user_interface(settings.interface)
@@ -132,6 +132,7 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
         })?;
     Ok(Running {
         device,
+        hypervisor,
         _temporary: temporary,
     })
 }
@@ -146,12 +147,19 @@ fn link(hypervisor: &Arc<dyn Hypervisor>, encoding: Encoding) -> Arc<GuestLink> 
 /// A device with the folder that goes with it.
 pub(crate) struct Running {
     device: Device,
+    hypervisor: Arc<dyn Hypervisor>,
     _temporary: Option<TempDir>,
 }
 
 impl Running {
     pub(crate) fn run(&mut self, until: Until) -> Result<(), RunError> {
         self.device.run(until)
+    }
+
+    /// Ends and deletes its machines.
+    pub(crate) fn clear(self) -> Result<(), Failure> {
+        drop(self.device);
+        hypervisor::clear(&*self.hypervisor)
     }
 }
 

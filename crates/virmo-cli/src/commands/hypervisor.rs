@@ -1,8 +1,18 @@
 //! `--hypervisor`: what machines run on.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fmt, fs,
+    io::{self, Write},
+    path::Path,
+    sync::Arc,
+};
 
-use virmo::{Hypervisor, Simulator, simulator::Fault};
+use tempfile::NamedTempFile;
+use virmo::{
+    Hypervisor, Simulator,
+    hypervisor::{Erase, Machine},
+    simulator::Fault,
+};
 use virmo_qemu::{Qemu, UsbDevice, guest};
 
 use super::device::chain;
@@ -45,9 +55,14 @@ impl Backend {
         )))
     }
 
-    /// Whether its machines are to be found again, whatever becomes of the device.
+    /// Whether its machines live on when the device ends, so that they are to be found again.
     pub(crate) const fn needs_state(&self) -> bool {
-        !matches!(self, Self::Simulator | Self::Qemu)
+        !matches!(self, Self::Simulator)
+    }
+
+    /// Whether the demo runs on it.
+    pub(crate) const fn has_demo(&self) -> bool {
+        matches!(self, Self::Simulator | Self::Qemu)
     }
 
     /// What a device on it is called.
@@ -60,8 +75,30 @@ impl Backend {
         }
     }
 
-    /// Opens it on a device's folder.
+    /// Opens it on a device's folder, whose machines are on it from then on.
     pub(crate) fn open(
+        &self,
+        folder: &Path,
+        faults: &[Fault],
+    ) -> Result<Arc<dyn Hypervisor>, Failure> {
+        let name = self.to_string();
+        let known = match fs::read_to_string(folder.join(MARK)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            known => Some(known.map_err(Failure::work)?),
+        };
+        if let Some(other) = known.as_deref().filter(|known| *known != name) {
+            return Err(Failure::work(format_args!(
+                "the machines in --state are on {other}: start with --hypervisor {other}, or with another folder"
+            )));
+        }
+        let hypervisor = self.open_unmarked(folder, faults)?;
+        if known.is_none() {
+            mark(folder, &name).map_err(Failure::work)?;
+        }
+        Ok(hypervisor)
+    }
+
+    fn open_unmarked(
         &self,
         folder: &Path,
         faults: &[Fault],
@@ -95,6 +132,44 @@ impl Backend {
             }
         }
     }
+}
+
+/// As `--hypervisor` names it.
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Simulator => f.write_str("sim"),
+            Self::Qemu => f.write_str("qemu"),
+            #[cfg(feature = "libvirt")]
+            Self::Libvirt(uri) => write!(f, "libvirt:{uri}"),
+        }
+    }
+}
+
+/// The file of a device's folder that names its hypervisor.
+const MARK: &str = "hypervisor";
+
+/// Writes it whole or not at all.
+fn mark(folder: &Path, name: &str) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(name.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(MARK))?;
+    Ok(())
+}
+
+/// Ends and deletes every machine.
+pub(crate) fn clear(hypervisor: &dyn Hypervisor) -> Result<(), Failure> {
+    let machines = hypervisor.list();
+    for listed in machines.map_err(|error| Failure::work(chain(&error)))? {
+        let Machine::Owned(id) = &listed.machine else {
+            continue;
+        };
+        let deleted = hypervisor.delete(id, Erase::Discard);
+        deleted.map_err(|error| Failure::work(chain(&error)))?;
+    }
+    Ok(())
 }
 
 /// How far the counting guest of the only machine on QEMU came since it was booted.

@@ -1,6 +1,8 @@
 //! `virmo demo`: the whole road in one command.
 
-use crate::program::{complaint, events, lines, pick, virmo};
+use std::{env, fs, process::Command};
+
+use crate::program::{complaint, events, lines, pick, virmo, virmo_with};
 
 #[test]
 fn the_demo_shows_every_command_the_state_after_it_and_a_summary() {
@@ -96,17 +98,52 @@ fn the_demo_proves_both_ends_as_it_is_asked_to() {
     }
 }
 
+fn has_qemu() -> bool {
+    let version = Command::new("qemu-system-x86_64").arg("--version").output();
+    let there = version.is_ok();
+    if !there {
+        assert!(env::var_os("CI").is_none(), "QEMU is not installed");
+        eprintln!("SKIPPED: qemu-system-x86_64 is not installed");
+    }
+    there
+}
+
+/// A plan that leaves its machine running leaves no QEMU, whether its steps succeed or not.
+#[test]
+fn the_demo_leaves_nothing_behind_on_qemu() {
+    if !has_qemu() {
+        return;
+    }
+    let place = tempfile::Builder::new().prefix("vd").tempdir_in("/tmp");
+    let place = place.unwrap();
+    let temporary = place.path().to_str().unwrap();
+    let plan = place.path().join("plan.toml");
+    for (more, code) in [("", 0), ("[[step]]\nget = \"./None\"\n", 1)] {
+        let steps = "[[step]]\ndeliver_image = { node = \"i\", name = \"i\", uri = \"/images/entvm.img\", \
+                     media_type = \"application/x-disk\" }\n\
+                     [[step]]\ncreate_vm = { node = \"v\", image = \"i\" }\n";
+        fs::write(&plan, format!("{steps}{more}")).unwrap();
+        let words = ["demo", "--hypervisor", "qemu", "--json", "--plan"];
+        let words = [&words[..], &[plan.to_str().unwrap()]].concat();
+        let output = virmo_with(&words, &[("TMPDIR", temporary)], b"");
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let told = pick(&events(&output), "state", &["vm", "to"]);
+        assert!(told.contains(&"v 2".to_owned()), "{told:?}");
+        let left = fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&format!("{temporary}/."))
+        });
+        assert_eq!(left.count(), 0);
+        // The plan is all there is.
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+}
+
 /// The guest that was delivered boots, goes on counting after it was suspended, and begins again
 /// after it was powered off.
 #[test]
 fn the_demo_runs_a_real_guest_on_qemu() {
-    let has_qemu = std::process::Command::new("qemu-system-x86_64")
-        .arg("--version")
-        .output()
-        .is_ok();
-    if !has_qemu {
-        assert!(std::env::var_os("CI").is_none(), "QEMU is not installed");
-        eprintln!("SKIPPED: qemu-system-x86_64 is not installed");
+    if !has_qemu() {
         return;
     }
     let output = virmo(&["demo", "--hypervisor", "qemu", "--json"]);

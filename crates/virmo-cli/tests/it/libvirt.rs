@@ -30,20 +30,20 @@ fn a_machine_goes_through_its_life_on_the_test_driver() {
     fs::write(path("images/i.img"), vec![7; 4096]).unwrap();
     let (plan, images, state) = (path("plan.toml"), path("images"), path("s"));
     let (server, url) = Background::serve(&["--plan", &plan, "--images", &images, "--once"]);
-    let run = |uri: &str, more: &[&str]| {
+    let run = |uri: &str, state: &str, more: &[&str]| {
         let uri = format!("libvirt:{uri}");
         let words = [
             "device",
             "--server",
             &url,
             "--state",
-            &state,
+            state,
             "--hypervisor",
             &uri,
         ];
         virmo(&[&words, more].concat())
     };
-    let device = run("test:///default", &["--until-idle"]);
+    let device = run("test:///default", &state, &["--until-idle"]);
     assert_eq!(device.status.code(), Some(0), "{device:?}");
     let (_, events) = server.end();
     let steps = events.iter().filter(|it| it["event"] == "step");
@@ -53,7 +53,16 @@ fn a_machine_goes_through_its_life_on_the_test_driver() {
     );
     assert_eq!(steps.count(), 5);
 
-    let missing = run("qemu+unix:///system?socket=/nonexistent", &["--once"]);
+    // Its machines are where they were made.
+    let elsewhere = "qemu+unix:///system?socket=/nonexistent";
+    let other = run(elsewhere, &state, &["--once"]);
+    assert_eq!(other.status.code(), Some(1));
+    let said = complaint(&other);
+    assert!(
+        said.contains("start with --hypervisor libvirt:test:///default,"),
+        "{said}"
+    );
+    let missing = run(elsewhere, &path("t"), &["--once"]);
     assert_eq!(missing.status.code(), Some(1));
     let said = complaint(&missing);
     assert!(

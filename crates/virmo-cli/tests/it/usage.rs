@@ -61,6 +61,11 @@ fn a_wrong_word_is_named() {
         (&["device"], &["--server", "127.0.0.1:80"], "127.0.0.1:80"),
         (&["device"], &["--server", "http://"], "http://"),
         (&device, &["--hypervisor", "xen"], "xen"),
+        (
+            &device,
+            &["--hypervisor", "qemu"],
+            "--hypervisor qemu needs --state",
+        ),
         (&device, &["--server-id", ""], "--server-id"),
         (&device, &["--server-id", "a b"], "--server-id"),
         (&device, &["--server-id", "*"], "--server-id"),

@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::program::{Background, leaf, pick, virmo};
+use crate::program::{Background, complaint, leaf, pick, virmo};
 
 const PLAN: &str = r#"
 [[step]]
@@ -55,6 +55,22 @@ fn ended(hypervisor: &str, image: &[u8], end: impl FnOnce(&Path)) -> (Vec<String
     ]);
     drop(device);
     assert_eq!(leaf(&state, "./VirMO/v/State").as_deref(), Some("1"));
+    let other = if hypervisor == "sim" { "qemu" } else { "sim" };
+    let elsewhere = virmo(&[
+        "device",
+        "--server",
+        &url,
+        "--state",
+        &state,
+        "--hypervisor",
+        other,
+        "--once",
+    ]);
+    assert_eq!(elsewhere.status.code(), Some(1), "{elsewhere:?}");
+    let due = format!(
+        "virmo: the machines in --state are on {hypervisor}: start with --hypervisor {hypervisor}, or with another folder\n"
+    );
+    assert_eq!(complaint(&elsewhere), due);
     let delete = "[[step]]\ndelete_vm = { vm = \"v\" }\n";
     fs::write(&plan, delete).unwrap();
     let (_server, url) = Background::serve(&["--plan", &plan, "--images", &images]);
