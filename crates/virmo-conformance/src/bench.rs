@@ -129,6 +129,12 @@ impl<'d> Bench<'d> {
         Ok(self.one(request::add_node(&self.at(uri), None))?.status)
     }
 
+    /// Adds the root of a management object.
+    pub(crate) fn add_object(&mut self, uri: &str, moid: &str) -> Result<u16, Failed> {
+        let command = request::add_node(&self.at(uri), Some(moid));
+        Ok(self.one(command)?.status)
+    }
+
     pub(crate) fn add(&mut self, uri: &str, text: &str) -> Result<u16, Failed> {
         let leaf = Leaf::new(Format::Chr, text.to_owned());
         Ok(self.one(request::add(&self.at(uri), leaf))?.status)
@@ -346,9 +352,8 @@ pub(crate) fn moved(from: Profile, uri: &str, to: Profile) -> String {
         let VirmoPath::Vm(path) = VirmoPath::parse(from, &root, &node)? else {
             return None;
         };
-        let below = path.below.to_string();
         let there = to.node(path.node, &root.child(path.vm).ok()?)?;
-        (below == ".").then(|| format!("{there}{property}"))
+        Some(format!("{}{property}", there.join(&path.below)))
     };
     moved().unwrap_or_else(|| uri.to_owned())
 }

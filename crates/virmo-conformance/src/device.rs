@@ -27,7 +27,8 @@ pub(crate) use images::{
 pub(crate) use interaction::{A_USER_IS_ASKED, NODES_OF_INTERACTION};
 pub(crate) use life::A_VM_LIVES;
 pub(crate) use management::{
-    A_GUEST_FOLLOWS, A_VM_IS_LOCKED, NODES_OF_A_MANAGED_VM, PERIPHERALS_ARE_MANAGED,
+    A_GUEST_FOLLOWS, A_VM_IS_LOCKED, FIRMWARE_OF_A_VM_IS_UPDATED, NODES_OF_A_MANAGED_VM,
+    PERIPHERALS_ARE_MANAGED,
 };
 pub(crate) use nodes::NODES_ARE_AS_PRINTED;
 pub(crate) use ours::{DEVICE_ID, Road, builder};

@@ -29,7 +29,7 @@ pub enum Profile {
     /// The draft before it: Lock and Unlock are operations, CreateParams is one of them, and there
     /// is neither ApplyChanges nor DMTree nor user interaction.
     ///
-    /// What this draft demands and has no node for is below `Ext`, which is ours; so are Suspend
+    /// What this draft demands and has no node for is below `Ext`, which is ours; so are DMTree, Suspend
     /// and Resume, CurrentConfig and NewConfig.
     Draft,
 }
@@ -68,13 +68,13 @@ impl Profile {
                 node => Some(node.path()),
             },
             Self::Draft => match node {
-                VmNode::DmTree
-                | VmNode::Resources
+                VmNode::Resources
                 | VmNode::Ui
                 | VmNode::UiCommand
                 | VmNode::UiResult
                 | VmNode::ExecUiCmd => None,
                 VmNode::CreateParams => Some("<x>/Operations/CreateParams"),
+                VmNode::DmTree => Some("<x>/Ext/DMTree"),
                 VmNode::Suspend => Some("<x>/Ext/Suspend"),
                 VmNode::Resume => Some("<x>/Ext/Resume"),
                 VmNode::CurrentConfig => Some("<x>/Ext/CurrentConfig"),

@@ -23,11 +23,7 @@ pub static VIRMO: Definition = Definition {
         DESCRIPTION,
         STATE,
         CREATE_PARAMS,
-        N::node("<x>/DMTree", "Device management tree of the machine.", MO)
-            .optional()
-            .allows(&[Add, Delete, Get])
-            .on_demand()
-            .open_to_exec(),
+        DM_TREE,
         N::node("<x>/Resources", "Resource allocation.", MO),
         CURRENT_CONFIG,
         NEW_CONFIG,
@@ -77,7 +73,8 @@ pub static VIRMO: Definition = Definition {
 ///
 /// The draft demands that a machine can be suspended and resumed, that its resources are managed,
 /// that its user can unlock it if the server authorized that, and that data sharing is prohibited
-/// and allowed (its HLF-12, HLF-13, HLF-05, HLF-16, HLF-07), and has no node for any of it. Those
+/// and allowed (its HLF-12, HLF-13, HLF-05, HLF-16, HLF-07), that peripherals, firmware and other
+/// objects of a machine are managed (HLF-06, HLF-08, HLF-17), and has no node for any of it. Those
 /// nodes are in no specification; a server that knows the draft alone never meets them.
 pub static VIRMO_DRAFT: Definition = Definition {
     name: Cow::Borrowed("VirMO"),
@@ -98,6 +95,7 @@ pub static VIRMO_DRAFT: Definition = Definition {
         POWER_ON,
         POWER_OFF,
         EXT,
+        at("<x>/Ext/DMTree", DM_TREE),
         at("<x>/Ext/Suspend", SUSPEND),
         at("<x>/Ext/Resume", RESUME),
         at("<x>/Ext/CurrentConfig", CURRENT_CONFIG).optional(),
@@ -190,6 +188,11 @@ const POWER_OFF: N = N::operation(
     "Exec powers the machine off.",
     MO,
 );
+const DM_TREE: N = N::node("<x>/DMTree", "Device management tree of the machine.", MO)
+    .optional()
+    .allows(&[Add, Delete, Get])
+    .on_demand()
+    .open_to_exec();
 const EXT: N = N::node("<x>/Ext", "Vendor extensions.", MO).optional();
 
 /// The row at another place.

@@ -92,6 +92,7 @@ fn every_column_of_the_draft_is_as_printed() {
         extra,
         [
             "VirMO/<x>/Ext|Optional|One|node|Get",
+            "VirMO/<x>/Ext/DMTree|Optional|One|node|Get",
             "VirMO/<x>/Ext/Suspend|Optional|One|null|Exec",
             "VirMO/<x>/Ext/Resume|Optional|One|null|Exec",
             "VirMO/<x>/Ext/CurrentConfig|Optional|One|chr|Get, No Replace",

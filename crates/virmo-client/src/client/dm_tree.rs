@@ -39,7 +39,7 @@ enum Hosted {
 impl VirmoClient {
     /// `VirMO/<x>/DMTree`
     pub(super) fn dm_tree(&self, node: &str) -> Uri {
-        VmNode::DmTree.of(&self.roots.vm(node))
+        self.roots.vm_node(node, VmNode::DmTree)
     }
 
     pub(super) fn stage_dm_tree(

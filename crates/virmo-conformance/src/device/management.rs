@@ -1,6 +1,6 @@
 //! Managing what is in a VM, with one DM client for all. [VirMO §11.2]
 
-use virmo::{VmId, VmState::Running, dm::core::Format, dm::session::request};
+use virmo::{VmId, VmState::Running, dm::core::Format, dm::session::request::Leaf};
 
 use super::{
     life,
@@ -19,9 +19,11 @@ scenarios! {
     A_VM_IS_LOCKED = a_vm_is_locked;
     PERIPHERALS_ARE_MANAGED = peripherals_are_managed;
     A_GUEST_FOLLOWS = a_guest_follows;
+    FIRMWARE_OF_A_VM_IS_UPDATED = firmware_of_a_vm_is_updated;
 }
 
 const DCMO: &str = "urn:oma:mo:oma-dcmo:1.0";
+const FUMO: &str = "urn:oma:mo:oma-fumo:1.0";
 const LAWMO: &str = "urn:oma:mo:oma-lawmo:1.0";
 const NO_TREE: &str = "DMTree is optional, and refused";
 
@@ -85,8 +87,8 @@ fn a_vm_is_locked(bench: &mut Bench<'_>) -> Done {
     let [vm, other] = &vms;
     let lawmo = format!("{vm}/DMTree/LAWMO");
     let rows = [
-        "VR-030", "VR-035", "VR-036", "VR-201", "VR-215", "VR-217", "VR-218", "VR-223", "VR-224",
-        "VR-226", "VR-229", "VR-230", "VR-231", "VR-278",
+        "DR-014", "VR-030", "VR-035", "VR-036", "VR-201", "VR-202", "VR-215", "VR-217", "VR-218",
+        "VR-223", "VR-224", "VR-226", "VR-229", "VR-230", "VR-231", "VR-278",
     ];
     if bench.add_node(&format!("{vm}/DMTree"))? != 200 {
         bench.verdicts.unseen(&rows, NO_TREE);
@@ -99,8 +101,8 @@ fn a_vm_is_locked(bench: &mut Bench<'_>) -> Done {
         let all = [
             rows,
             &[
-                "VR-030", "VR-201", "VR-215", "VR-217", "VR-224", "VR-226", "VR-229", "VR-231",
-                "VR-278",
+                "DR-014", "VR-030", "VR-201", "VR-202", "VR-215", "VR-217", "VR-224", "VR-226",
+                "VR-229", "VR-231", "VR-278",
             ],
         ]
         .concat();
@@ -136,10 +138,12 @@ fn a_vm_is_locked(bench: &mut Bench<'_>) -> Done {
 fn peripherals_are_managed(bench: &mut Bench<'_>) -> Done {
     let vms = vms(bench)?;
     let [vm, other] = &vms;
-    let rows = ["VR-029", "VR-108", "VR-219", "VR-221", "VR-227"];
+    let rows = [
+        "DR-012", "VR-029", "VR-108", "VR-202", "VR-219", "VR-221", "VR-227",
+    ];
     let camera = format!("{vm}/DMTree/DCMO/Camera");
     bench.add_node(&format!("{vm}/DMTree"))?;
-    let added = bench.one(request::add_node(&camera, Some(DCMO)))?.status;
+    let added = bench.add_object(&camera, DCMO)?;
     if added == 404 || added == 405 {
         bench.verdicts.unseen(&rows, "the device takes no DCMO");
         return vms.iter().try_for_each(|vm| remove(bench, vm));
@@ -161,7 +165,7 @@ fn peripherals_are_managed(bench: &mut Bench<'_>) -> Done {
             status != 202 || value == Some(due)
         })?;
         bench.check(
-            &["VR-029"],
+            &["DR-012", "VR-029", "VR-202"],
             matches!(status, 200 | 202) && enabled.as_deref() == Some(due),
             format_args!("{operation}: {status}, Enabled {enabled:?}"),
         );
@@ -171,7 +175,7 @@ fn peripherals_are_managed(bench: &mut Bench<'_>) -> Done {
             if let Some(inside) = bench.inside() {
                 let disabled = inside.machine(&id)?.disabled;
                 bench.check(
-                    &["VR-029"],
+                    &["DR-012", "VR-029"],
                     disabled.contains(&"camera".to_owned()) == off,
                     format_args!("after {operation} {of} is without {disabled:?}"),
                 );
@@ -215,5 +219,31 @@ fn a_guest_follows(bench: &mut Bench<'_>) -> Done {
             );
         }
     }
+    vms.iter().try_for_each(|vm| remove(bench, vm))
+}
+
+/// An Exec on FUMO below DMTree reaches what runs in the VM, and its end is told.
+fn firmware_of_a_vm_is_updated(bench: &mut Bench<'_>) -> Done {
+    let vms = vms(bench)?;
+    let [vm, _] = &vms;
+    let rows = ["DR-023", "VR-037", "VR-202", "VR-222"];
+    let fumo = format!("{vm}/DMTree/FUMO");
+    bench.add_node(&format!("{vm}/DMTree"))?;
+    let added = bench.add_object(&fumo, FUMO)?;
+    if matches!(added, 404..=406) {
+        bench.verdicts.unseen(&rows, "the device takes no FUMO");
+        return vms.iter().try_for_each(|vm| remove(bench, vm));
+    }
+    // "firmware" in base64.
+    let package = Leaf::new(Format::B64, "ZmlybXdhcmU=");
+    let given = bench.replace_leaf(&format!("{fumo}/Update/PkgData"), package)?;
+    let status = bench.exec(&format!("{fumo}/Update"))?;
+    let done = |value: Option<&str>| matches!(value, Some("90" | "100"));
+    let state = bench.wait_for(&format!("{fumo}/State"), done)?;
+    bench.check(
+        &rows,
+        added == 200 && given == 200 && matches!(status, 200 | 202) && done(state.as_deref()),
+        format_args!("Add: {added}, PkgData: {given}, Update: {status}, State {state:?}"),
+    );
     vms.iter().try_for_each(|vm| remove(bench, vm))
 }

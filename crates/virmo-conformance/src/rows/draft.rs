@@ -18,11 +18,11 @@ rows! {
     "DR-010" Shall "B" "5.1 VirMO-HLF-04" "a VM can be stopped" by Proof::As("VR-027");
     "DR-011" Shall "B" "5.1 VirMO-HLF-05"
         "the resources of a VM can be managed" by by!(device::A_DRAFT_VM_HAS_RESOURCES);
-    "DR-012" Shall "B" "5.1 VirMO-HLF-06" "the peripherals of a VM can be managed" by Proof::None;
+    "DR-012" Shall "B" "5.1 VirMO-HLF-06" "the peripherals of a VM can be managed" by by!(device::PERIPHERALS_ARE_MANAGED);
     "DR-013" Shall "B" "5.1 VirMO-HLF-07"
         "sharing of data between VMs can be allowed and forbidden"
         by by!(device::DATA_IS_SHARED_IF_ALLOWED);
-    "DR-014" Shall "B" "5.1 VirMO-HLF-08" "existing objects work for each VM" by Proof::None;
+    "DR-014" Shall "B" "5.1 VirMO-HLF-08" "existing objects work for each VM" by by!(device::A_VM_IS_LOCKED);
     "DR-015" Shall "B" "5.1 VirMO-HLF-09" "a VM can be given firmware" by Proof::As("VR-031");
     "DR-016" Shall "B" "5.1 VirMO-HLF-10" "a VM can be deleted (again)" by Proof::As("VR-025");
     "DR-017" Shall "B" "5.1 VirMO-HLF-11"
@@ -34,7 +34,7 @@ rows! {
         "a VM can be unlocked" by by!(device::A_DRAFT_VM_IS_LOCKED);
     "DR-022" Shall "B" "5.1 VirMO-HLF-16"
         "the user may unlock a VM if the server allows it" by by!(device::A_DRAFT_VM_IS_LOCKED);
-    "DR-023" Shall "B" "5.1 VirMO-HLF-17" "the firmware of a VM can be updated" by Proof::None;
+    "DR-023" Shall "B" "5.1 VirMO-HLF-17" "the firmware of a VM can be updated" by by!(device::FIRMWARE_OF_A_VM_IS_UPDATED);
     "DR-024" Stmt "B" "6.1-6.3" "architecture" by Proof::As("VR-040");
     "DR-025" Info "C" "6.4" "types of hypervisors" by Proof::Information;
     "DR-026" Must "C" "7.1" "a change of state is whole or not at all" by Proof::As("VR-058");

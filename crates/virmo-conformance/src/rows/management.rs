@@ -6,7 +6,7 @@ use crate::{Proof, device, own, server};
 rows! {
     Approved:
     "VR-201" Stmt "B" "11" "a VM is managed as a device of its own" by by!(device::A_VM_IS_LOCKED);
-    "VR-202" Stmt "B" "11" "by FUMO, SCOMO, LAWMO, DCMO" by Proof::None;
+    "VR-202" Stmt "B" "11" "by FUMO, SCOMO, LAWMO, DCMO" by by!(device::FIRMWARE_OF_A_VM_IS_UPDATED, device::A_VM_IS_LOCKED, device::PERIPHERALS_ARE_MANAGED);
     "VR-203" Stmt "B" "11" "with a DM client in the VM, or without" by Proof::Information;
     "VR-204" Stmt "B" "11.1" "with a client inside: straight, or through a gateway" by by!(own::A_CLIENT_IN_A_VM_IS_ONE_MORE_DEVICE, own::A_GATEWAY_RELATES_TWO_SESSIONS);
     "VR-205" Stmt "B" "11.1.1" "straight: the VM is one more device" by by!(own::A_CLIENT_IN_A_VM_IS_ONE_MORE_DEVICE);
@@ -34,7 +34,7 @@ rows! {
     "VR-221" Stmt "S" "11.2"
         "the server can make objects below DMTree later"
         by by!(device::PERIPHERALS_ARE_MANAGED, server::MANAGEMENT);
-    "VR-222" Stmt "B" "11.2" "Exec on FUMO below DMTree updates that VM" by Proof::None;
+    "VR-222" Stmt "B" "11.2" "Exec on FUMO below DMTree updates that VM" by by!(device::FIRMWARE_OF_A_VM_IS_UPDATED);
     "VR-223" Stmt "B" "11.2"
         "Exec on LAWMO below DMTree locks that VM" by by!(device::A_VM_IS_LOCKED);
     "VR-224" Must "B" "11.2.1"

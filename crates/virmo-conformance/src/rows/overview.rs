@@ -63,7 +63,7 @@ rows! {
         "a VM can be resumed" by by!(device::A_VM_LIVES, server::OPERATIONS);
     "VR-035" Shall "B" "5.1 VirMO-HLF-12" "a VM can be locked" by by!(device::A_VM_IS_LOCKED);
     "VR-036" Shall "B" "5.1 VirMO-HLF-13" "a VM can be unlocked" by by!(device::A_VM_IS_LOCKED);
-    "VR-037" Shall "B" "5.1 VirMO-HLF-14" "the firmware of a VM can be updated" by Proof::None;
+    "VR-037" Shall "B" "5.1 VirMO-HLF-14" "the firmware of a VM can be updated" by by!(device::FIRMWARE_OF_A_VM_IS_UPDATED);
     "VR-038" Shall "B" "5.1 VirMO-HLF-15"
         "an image can be delivered" by by!(device::AN_IMAGE_IS_DELIVERED, server::DELIVERY);
     "VR-039" Stmt "B" "6.1" "it stands on OMA DM" by by!(device::A_VM_LIVES, server::CREATION);

@@ -9,7 +9,7 @@ use virmo::{
     Hypervisor, Simulator, VmId, VmSpec,
     hypervisor::{
         Capabilities, Erase, GuestChannel, HypervisorError, HypervisorErrorKind, InputLock, Listed,
-        MachineState, Observed, Outcome, PowerOff, Prepared,
+        MachineState, Observed, Outcome, Peripherals, PowerOff, Prepared,
     },
     params::ResourceConfig,
 };
@@ -35,6 +35,10 @@ enum Wrong {
     Lock,
     /// What a guest is told gets to another.
     Guest,
+    /// Guests hear nothing.
+    Deaf,
+    /// No peripheral can be switched.
+    Peripherals,
 }
 
 pub(crate) struct Flaw {
@@ -87,9 +91,21 @@ pub(crate) static FLAWS: &[Flaw] = &[
     },
     Flaw {
         name: "nobody can be kept out",
-        scenarios: &["a_draft_vm_is_locked"],
-        rows: &["DR-004", "DR-020", "DR-022"],
+        scenarios: &["a_draft_vm_is_locked", "a_vm_is_locked"],
+        rows: &["DR-004", "DR-014", "DR-020", "DR-022"],
         wrong: Wrong::Lock,
+    },
+    Flaw {
+        name: "no peripheral can be switched",
+        scenarios: &["peripherals_are_managed"],
+        rows: &["DR-012"],
+        wrong: Wrong::Peripherals,
+    },
+    Flaw {
+        name: "guests hear nothing",
+        scenarios: &["firmware_of_a_vm_is_updated"],
+        rows: &["DR-023", "VR-037", "VR-202", "VR-222"],
+        wrong: Wrong::Deaf,
     },
     Flaw {
         name: "what a guest is told gets to another",
@@ -123,8 +139,11 @@ impl GuestChannel for Machines {
         within: Duration,
         max_reply: usize,
     ) -> Result<Vec<u8>, HypervisorError> {
-        match self.simulator.guest_channel() {
-            Some(channel) if self.wrong != Wrong::Guest => {
+        match (self.simulator.guest_channel(), self.wrong) {
+            (_, Wrong::Deaf) => Err(HypervisorError::new(HypervisorErrorKind::Timeout {
+                may_have_happened: false,
+            })),
+            (Some(channel), wrong) if wrong != Wrong::Guest => {
                 channel.exchange(id, message, within, max_reply)
             }
             _ => Ok(self.another.lock().unwrap().answer(message)),
@@ -138,7 +157,7 @@ impl Hypervisor for Machines {
     }
 
     fn list(&self) -> Result<Vec<Listed>, HypervisorError> {
-        self.simulator.list()
+        Hypervisor::list(&*self.simulator)
     }
 
     fn observe(&self, id: &VmId) -> Result<Observed, HypervisorError> {
@@ -199,6 +218,12 @@ impl Hypervisor for Machines {
 
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {
         Some(self)
+    }
+
+    fn peripherals(&self) -> Option<&dyn Peripherals> {
+        self.simulator
+            .peripherals()
+            .filter(|_| self.wrong != Wrong::Peripherals)
     }
 
     fn input_lock(&self) -> Option<&dyn InputLock> {
