@@ -6,7 +6,7 @@ use virmo_params::{CreateParams, ImageId, ResourceConfig};
 use virmo_state::{Primitive, VmId, VmState};
 
 use crate::{
-    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    flow::{Change, Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     mounts::place,
     operate::{judge_gone, judge_state},
     read::Faults,
@@ -17,7 +17,8 @@ use crate::{
 /// 1. Read State and CreateParams, for a machine that an earlier run of the server made of this image
 ///    is not made again; and the image's ImgID, unless it is known.
 /// 2. Add `VirMO/<x>`; that it is there already does not matter.
-/// 3. Set CreateParams, and the Description and NewConfig if there are.
+/// 3. Set CreateParams, and the Description and NewConfig if there are; delete a NewConfig that is
+///    there and was not asked for.
 /// 4. Exec `Operations/Create`, and wait for its end: the Status, or after 202 the alert that
 ///    repeats the Correlator. Each further session that brings none reads State.
 /// 5. Read VMID, State and CurrentConfig.
@@ -26,7 +27,8 @@ use crate::{
 ///    made from, once the machine is as wanted.
 ///
 /// It succeeds when State is Running, or PoweredOff if that was asked for; the report's status is
-/// that of the Exec.
+/// that of the Exec. After a failure that is final, NewConfig becomes what it was, and the node goes
+/// if this procedure added it and State is still 0; while the Exec may go on, both stay.
 ///
 /// ```
 /// use virmo_server::{CreateVm, Mounts};
@@ -48,6 +50,8 @@ pub struct CreateVm {
     /// The image that goes afterwards.
     used_up: Option<Uri>,
     profile: Profile,
+    /// What was changed.
+    changes: Vec<Change>,
     phase: Phase,
     outcome: Option<CreatedVm>,
     flow: Flow,
@@ -110,6 +114,7 @@ impl CreateVm {
             resources: None,
             used_up: None,
             profile: Profile::Approved,
+            changes: Vec::new(),
             phase: Phase::Look,
             outcome: None,
             flow: Flow::default(),
@@ -198,8 +203,21 @@ impl CreateVm {
         wanted
     }
 
-    /// Sets what these replies do not show to be there.
-    fn write(&self, there: &[Reply]) -> Stage {
+    /// Sets what these replies do not show to be there; the last one is of NewConfig.
+    fn write(&mut self, there: &[Reply]) -> Stage {
+        let config = place(self.profile, &self.vm, VmNode::NewConfig);
+        let before = there.last().and_then(Reply::text);
+        let before = before.filter(|text| !text.is_empty()).map(str::to_owned);
+        let made = self.resources.as_ref().map(ToString::to_string);
+        let stale = before.clone().filter(|_| made.is_none());
+        let stale = stale.map(|_| Write::delete(config.clone()));
+        if let Some(made) = made {
+            let is_had = before.as_ref() == Some(&made);
+            if !is_had || self.flow.policy.resumed {
+                let before = before.as_deref().filter(|_| !is_had);
+                self.changes.push(Change::leaf(config, made, before));
+            }
+        }
         let there = there.iter().map(Reply::text);
         let there = there.chain(std::iter::repeat(None));
         let wanted = self.wanted().into_iter().zip(there);
@@ -211,7 +229,7 @@ impl CreateVm {
                 false => Some(Write::optional(uri, text)),
             }
         });
-        Stage::Write(writes.collect())
+        Stage::Write(stale.into_iter().chain(writes).collect())
     }
 
     fn read(&self) -> Stage {
@@ -243,13 +261,22 @@ impl CreateVm {
             self.phase = Phase::Report;
             return Next::Stage(self.read());
         }
+        let found = Faults::default().vm_state(state);
+        if let Some(found) = found.filter(|state| *state != VmState::NotCreated) {
+            let detail = format!("{}: it exists already: {found}", self.vm);
+            let code = StatusCode::COMMAND_NOT_ALLOWED;
+            return Next::Report(Report::failure(Some(code), detail));
+        }
         if let Some(failed) = failed {
             return Next::Report(failed);
         }
         if state.is_success() {
             self.phase = Phase::Compare;
             let nodes = self.wanted().into_iter();
-            let nodes = nodes.map(|(node, ..)| place(self.profile, &self.vm, node));
+            let nodes = nodes.map(|(node, ..)| node);
+            let nodes = nodes.filter(|node| *node != VmNode::NewConfig);
+            let nodes = nodes.chain([VmNode::NewConfig]);
+            let nodes = nodes.map(|node| place(self.profile, &self.vm, node));
             return Next::Stage(Stage::Read(nodes.collect()));
         }
         self.phase = Phase::Write;
@@ -294,7 +321,15 @@ impl Script for CreateVm {
             }
             Phase::Looked => return self.after_look(done),
             Phase::Compare => (Phase::Run, self.write(done.replies)),
-            Phase::Write => (Phase::Run, self.write(&[])),
+            Phase::Write => {
+                // It was not there before.
+                let state = place(self.profile, &self.vm, VmNode::State);
+                let uncreated = VmState::NotCreated.value().to_string();
+                let added = Change::node(self.vm.clone(), state, uncreated);
+                let stage = self.write(&[]);
+                self.changes.push(added);
+                (Phase::Run, stage)
+            }
             Phase::Run => {
                 let run = Stage::Run {
                     node: node(VmNode::Create),
@@ -327,6 +362,11 @@ impl Script for CreateVm {
             return judge_gone(check);
         }
         judge_state(self.primitive(), check)
+    }
+
+    fn changes(&self, open: bool) -> Vec<Change> {
+        let changes = self.changes.iter().filter(|_| !open);
+        changes.cloned().collect()
     }
 }
 

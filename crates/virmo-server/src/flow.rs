@@ -66,7 +66,7 @@ pub(crate) enum Stage {
     Make(Uri, Option<&'static str>),
     /// The same, where 405 says that the device makes it itself.
     Try(Uri, Option<&'static str>),
-    /// Have these values: each is added or replaced, whatever the device allows.
+    /// Have these values: each is added or replaced, whatever the device allows; or have nodes gone.
     Write(Vec<Write>),
     /// Execute this node to its final outcome; where that stays unknown, reading `check` tells.
     Run { node: Uri, check: Uri },
@@ -74,12 +74,19 @@ pub(crate) enum Stage {
     Join { node: Uri, check: Uri },
 }
 
-/// A value that is to be had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Verb {
+    Add,
+    Replace,
+    Delete,
+}
+
+/// A value that is to be had, or a node that is to be gone.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Write {
     pub(crate) uri: Uri,
     leaf: Leaf,
-    add: bool,
+    verb: Verb,
     /// What the other command ended with.
     refused: Option<(StatusCode, String)>,
 }
@@ -90,7 +97,7 @@ impl Write {
         Self {
             uri,
             leaf: leaf.into(),
-            add: false,
+            verb: Verb::Replace,
             refused: None,
         }
     }
@@ -98,17 +105,25 @@ impl Write {
     /// A leaf the device does not create by itself.
     pub(crate) fn optional(uri: Uri, leaf: impl Into<Leaf>) -> Self {
         Self {
-            add: true,
+            verb: Verb::Add,
             ..Self::required(uri, leaf)
+        }
+    }
+
+    /// A node that is to be gone.
+    pub(crate) fn delete(uri: Uri) -> Self {
+        Self {
+            verb: Verb::Delete,
+            ..Self::required(uri, String::new())
         }
     }
 
     fn command(&self) -> Command<'static> {
         let uri = self.uri.to_string();
-        if self.add {
-            request::add(&uri, self.leaf.clone())
-        } else {
-            request::replace(&uri, self.leaf.clone())
+        match self.verb {
+            Verb::Add => request::add(&uri, self.leaf.clone()),
+            Verb::Replace => request::replace(&uri, self.leaf.clone()),
+            Verb::Delete => request::delete(&uri),
         }
     }
 
@@ -119,9 +134,15 @@ impl Write {
             Some(code) => code,
             None => return Err(failure(reply)),
         };
+        let other = match self.verb {
+            Verb::Delete if code == StatusCode::NOT_FOUND => return Ok(None),
+            Verb::Delete => return Err(failure(reply)),
+            Verb::Add => Verb::Replace,
+            Verb::Replace => Verb::Add,
+        };
         match &self.refused {
             None if is_matter_of_command(code) => Ok(Some(Self {
-                add: !self.add,
+                verb: other,
                 refused: Some((code, reply.complaint())),
                 ..self.clone()
             })),
@@ -173,6 +194,48 @@ pub(crate) enum Judgement {
     Failed,
 }
 
+/// What a procedure changed that a failure takes back.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct Change {
+    /// The leaf that tells whether the change is still there, and what it reads then.
+    check: Uri,
+    made: String,
+    undo: Write,
+}
+
+impl Change {
+    /// A leaf that got this value, and had the other one before.
+    pub(crate) fn leaf(uri: Uri, made: String, before: Option<&str>) -> Self {
+        let undo = match before {
+            Some(before) => Write::required(uri.clone(), before.to_owned()),
+            None => Write::delete(uri.clone()),
+        };
+        Self {
+            check: uri,
+            made,
+            undo,
+        }
+    }
+
+    /// A node that was added, while the leaf below it reads like this.
+    pub(crate) fn node(uri: Uri, check: Uri, made: String) -> Self {
+        Self {
+            check,
+            made,
+            undo: Write::delete(uri),
+        }
+    }
+}
+
+/// How far the taking back is after a failure.
+#[derive(Clone, PartialEq, Debug)]
+struct Undo {
+    /// The failure.
+    report: Report,
+    /// What is read now, to be taken back if it is still there.
+    changes: Vec<Change>,
+}
+
 /// The part of a procedure that is its own.
 pub(crate) trait Script {
     /// What follows the last stage; first with no replies. Make, Write and Run are over only when
@@ -183,6 +246,12 @@ pub(crate) trait Script {
     fn judge(&self, check: &Reply, fate: Fate) -> Judgement {
         let _ = (check, fate);
         Judgement::Failed
+    }
+
+    /// What a failure takes back; whether an Exec may still be under way.
+    fn changes(&self, open: bool) -> Vec<Change> {
+        let _ = open;
+        Vec::new()
     }
 }
 
@@ -195,6 +264,7 @@ pub(crate) struct Flow {
     run: Option<Run>,
     status: Option<StatusCode>,
     retries: u32,
+    undo: Option<Undo>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -287,14 +357,19 @@ impl Flow {
     pub(crate) fn poll(&mut self, script: &mut impl Script, correlators: &mut Correlators) -> Step {
         let mut turn = self.look(script, correlators);
         loop {
-            if let Some(step) = turn {
-                return step;
-            }
-            let done = Done {
-                replies: self.round.replies(),
-                status: self.status,
+            let report = match turn {
+                Some(Step::Done(report)) => report,
+                Some(step) => return step,
+                None => match self.go_on(script) {
+                    Next::Report(report) => report,
+                    Next::Stage(stage) => {
+                        self.retries = 0;
+                        turn = self.begin(stage, correlators);
+                        continue;
+                    }
+                },
             };
-            match script.next(done) {
+            match self.end(script, report) {
                 Next::Report(report) => return Step::Done(report),
                 Next::Stage(stage) => {
                     self.retries = 0;
@@ -302,6 +377,55 @@ impl Flow {
                 }
             }
         }
+    }
+
+    /// What follows a stage that is over.
+    fn go_on(&mut self, script: &mut impl Script) -> Next {
+        let Some(undo) = &mut self.undo else {
+            let done = Done {
+                replies: self.round.replies(),
+                status: self.status,
+            };
+            return script.next(done);
+        };
+        let changes = std::mem::take(&mut undo.changes);
+        if changes.is_empty() {
+            return Next::Report(undo.report.clone());
+        }
+        let read = changes.into_iter().zip(self.round.replies());
+        let is_there = |(change, reply): &(Change, &Reply)| match reply.status() {
+            Some(StatusCode::NOT_FOUND) => false,
+            _ => !reply.is_success() || reply.text() == Some(change.made.as_str()),
+        };
+        let writes = read.filter(is_there).map(|(change, _)| change.undo);
+        Next::Stage(Stage::Write(writes.collect()))
+    }
+
+    /// What follows this report: nothing, or the taking back of what a failure left.
+    fn end(&mut self, script: &impl Script, report: Report) -> Next {
+        if let Some(undo) = &self.undo {
+            let mut told = undo.report.clone();
+            if report != told {
+                let why = report.detail.unwrap_or_default();
+                let detail = told.detail.take().unwrap_or_default();
+                told.detail = Some(format!("{detail}; not taken back: {why}"));
+            }
+            return Next::Report(told);
+        }
+        let is_open = |run: &Run| !matches!(run.execution.progress(), Progress::Finished(_));
+        let open = self.run.as_ref().is_some_and(is_open);
+        let changes = if report.ok {
+            Vec::new()
+        } else {
+            script.changes(open)
+        };
+        if changes.is_empty() {
+            return Next::Report(report);
+        }
+        self.run = None;
+        let checks = changes.iter().map(|change| change.check.clone()).collect();
+        self.undo = Some(Undo { report, changes });
+        Next::Stage(Stage::Read(checks))
     }
 
     pub(crate) fn answer(&mut self, answer: Answer) {

@@ -5,7 +5,7 @@ use virmo_nodes::{ImageNode, Profile, VmNode};
 use virmo_state::{AccessOperation, Primitive, VmState};
 
 use crate::{
-    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, failure, procedure},
+    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     mounts::place,
     read::Faults,
 };
@@ -15,6 +15,9 @@ use crate::{
 /// 1. Exec the node below `Operations`, and wait for its end: the Status, or after 202 the alert
 ///    that repeats the Correlator. Each further session that brings none reads the state.
 /// 2. Read State; after a deletion, the machine or image itself, which has to be gone.
+///
+/// A deletion reads State first: a machine that was never created, State 0, has nothing to destroy
+/// and refuses the Exec; its node is deleted instead.
 ///
 /// The report's status is that of the Exec. A refusal, 405 or 404, of what is so already is a success
 /// with that status; what an earlier run of the server began is waited for.
@@ -46,6 +49,7 @@ enum Operation {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
+    Look,
     Run,
     Read,
     Report,
@@ -107,7 +111,7 @@ impl Operate {
             object,
             operation,
             profile: Profile::Approved,
-            phase: Phase::Run,
+            phase: Phase::Look,
             state: None,
             flow: Flow::default(),
         }
@@ -147,9 +151,10 @@ impl Operate {
                 _ => Faults::default().vm_state(reply),
             };
         }
+        // Without an Exec there was none to be refused.
         let mut report = Report::new(
             self.judge(reply, Fate::Accepted) == Judgement::Reached,
-            done.status,
+            done.status.or(Some(StatusCode::OK)),
         );
         if !report.ok {
             report.detail = Some(match self.state {
@@ -165,7 +170,20 @@ impl Operate {
 impl Script for Operate {
     fn next(&mut self, done: Done<'_>) -> Next {
         let (phase, stage) = match self.phase {
-            Phase::Run => {
+            Phase::Look if self.operation == Operation::Vm(Primitive::Delete) => {
+                (Phase::Run, Stage::Read(vec![self.check()]))
+            }
+            Phase::Look | Phase::Run => {
+                if let [state] = done.replies {
+                    if !state.is_success() && state.status() != Some(StatusCode::NOT_FOUND) {
+                        return Next::Report(failure(state));
+                    }
+                    if Faults::default().vm_state(state) == Some(VmState::NotCreated) {
+                        self.phase = Phase::Read;
+                        let delete = Write::delete(self.object.clone());
+                        return Next::Stage(Stage::Write(vec![delete]));
+                    }
+                }
                 let node = match self.operation {
                     Operation::Vm(primitive) => {
                         place(self.profile, &self.object, VmNode::operation(primitive))

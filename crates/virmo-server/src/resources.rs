@@ -8,7 +8,7 @@ use virmo_params::ResourceConfig;
 
 use crate::{
     Mounts,
-    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    flow::{Change, Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     read::Faults,
 };
 
@@ -20,8 +20,9 @@ use crate::{
 /// 3. Exec `VirMO/Operations/ApplyChanges`, and wait for its end.
 /// 4. Read CurrentConfig of each machine.
 ///
-/// The report's status is that of the Exec. When the device refuses, the NewConfigs stay where they
-/// are.
+/// The report's status is that of the Exec. After a failure the NewConfigs are read, and those this
+/// procedure wrote are deleted, or become what they were: the device keeps them, and the next
+/// ApplyChanges, whichever machine it is for, would apply them.
 ///
 /// ```
 /// use virmo_params::{Bytes, Percent, ResourceConfig};
@@ -37,6 +38,8 @@ use crate::{
 pub struct ApplyResources {
     apply: Uri,
     machines: BTreeMap<String, Machine>,
+    /// What was written.
+    changes: Vec<Change>,
     phase: Phase,
     outcome: Option<BTreeMap<String, ResourceConfig>>,
     flow: Flow,
@@ -75,6 +78,7 @@ impl ApplyResources {
         Ok(Self {
             apply: mounts.device(VirmoNode::ApplyChanges),
             machines: machines.collect::<Result<_, UriError>>()?,
+            changes: Vec::new(),
             phase: Phase::Find,
             outcome: None,
             flow: Flow::default(),
@@ -149,6 +153,16 @@ impl Script for ApplyResources {
                     });
                     return Next::Report(report);
                 }
+                let resumed = self.flow.policy.resumed;
+                let changes = machines().zip(new).filter_map(|(machine, reply)| {
+                    let is_had = has((machine, reply));
+                    // What an earlier run of the server wrote is ours.
+                    let before = reply.text().filter(|text| !is_had && !text.is_empty());
+                    let node = VmNode::NewConfig.of(&machine.vm);
+                    let made = Change::leaf(node, machine.config.to_string(), before);
+                    Some(made).filter(|_| !is_had || resumed)
+                });
+                let changes = changes.collect();
                 let writes = machines()
                     .zip(new)
                     .filter(|pair| !has(*pair))
@@ -156,7 +170,9 @@ impl Script for ApplyResources {
                         let node = VmNode::NewConfig.of(&machine.vm);
                         Write::optional(node, machine.config.to_string())
                     });
-                (Phase::Run, Stage::Write(writes.collect()))
+                let writes = writes.collect();
+                self.changes = changes;
+                (Phase::Run, Stage::Write(writes))
             }
             Phase::Run => {
                 let apply = self.apply.clone();
@@ -184,6 +200,10 @@ impl Script for ApplyResources {
             (Some(code), _) if code.is_success() => Judgement::Untouched,
             _ => Judgement::Failed,
         }
+    }
+
+    fn changes(&self, _: bool) -> Vec<Change> {
+        self.changes.clone()
     }
 }
 

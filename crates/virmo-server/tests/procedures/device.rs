@@ -320,6 +320,14 @@ impl Device {
                 self.set(uri, data());
                 StatusCode::OK
             }
+            Command::Delete(_) if !self.has(uri) => StatusCode::NOT_FOUND,
+            Command::Delete(_) if self.value(&format!("{uri}/State")).unwrap_or("0") != "0" => {
+                StatusCode::COMMAND_NOT_ALLOWED
+            }
+            Command::Delete(_) => {
+                self.remove(uri);
+                StatusCode::OK
+            }
             Command::Exec(exec) => {
                 let correlator = exec.correlator.as_deref().map(str::to_owned);
                 self.exec(uri, correlator)
