@@ -88,6 +88,17 @@ pub(crate) struct Conformance {
     /// Judge the device that comes to this address, session after session
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<SocketAddr>,
+    /// What --listen gives a device to boot, instead of a few octets that are no machine
+    #[arg(long, value_name = "FILE", requires = "listen")]
+    pub(crate) image: Option<PathBuf>,
+    /// The media type of --image
+    #[arg(
+        long,
+        value_name = "TYPE",
+        requires = "image",
+        default_value = "application/octet-stream"
+    )]
+    pub(crate) media_type: String,
     /// The encoding for --server
     #[arg(long, value_enum, default_value_t = Encoding::Xml, requires = "server")]
     pub(crate) encoding: Encoding,

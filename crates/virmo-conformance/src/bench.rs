@@ -1,6 +1,10 @@
 //! What the scenarios of a device stand on: a DM server by hand.
 
-use std::{collections::VecDeque, thread, time::Duration};
+use std::{
+    collections::VecDeque,
+    thread,
+    time::{Duration, Instant},
+};
 
 use virmo::{
     VmState,
@@ -26,6 +30,8 @@ use crate::{
 const TRIES: u32 = 400;
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long something is waited for, however long the device takes for each session.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// What a device said to a command.
 #[derive(Clone, PartialEq, Debug)]
@@ -94,6 +100,11 @@ impl<'d> Bench<'d> {
 
     pub(crate) fn image_uri(&self, image: Image) -> String {
         self.device.image(image)
+    }
+
+    /// What an image that is there is.
+    pub(crate) fn media_type(&self) -> String {
+        self.device.media_type().to_owned()
     }
 
     pub(crate) fn inside(&mut self) -> Option<&mut dyn Inside> {
@@ -174,6 +185,14 @@ impl<'d> Bench<'d> {
             let message = self.package()?;
             for command in &message.commands {
                 match command {
+                    Command::Status(status)
+                        if status.cmd_ref == CmdRef::Header && status.code.get() >= 400 =>
+                    {
+                        return Err(Failed::new(format_args!(
+                            "the device refuses the judge: SyncHdr was answered with {}",
+                            status.code.get()
+                        )));
+                    }
                     Command::Status(status) if status.msg_ref == sent && status.cmd_ref == id => {
                         answer.status = status.code.get();
                     }
@@ -214,6 +233,7 @@ impl<'d> Bench<'d> {
 
     /// The Generic Alerts of this source, once there is one; none if none comes in a few sessions.
     pub(crate) fn alerts_from(&mut self, source: &str) -> Result<Vec<Alert<'static>>, Failed> {
+        let start = Instant::now();
         for _ in 0..TRIES / 4 {
             let found: Vec<_> = self
                 .talk
@@ -222,7 +242,7 @@ impl<'d> Bench<'d> {
                 .filter(|it| is_from(it, source))
                 .cloned()
                 .collect();
-            if !found.is_empty() {
+            if !found.is_empty() || start.elapsed() > LIMIT {
                 return Ok(found);
             }
             self.next_session()?;
@@ -230,12 +250,11 @@ impl<'d> Bench<'d> {
         Ok(Vec::new())
     }
 
-    /// The Generic Alerts of this source that came until now.
-    pub(crate) fn alerts_so_far(&self, source: &str) -> usize {
-        self.talk
-            .alerts
-            .iter()
-            .filter(|it| is_from(it, source))
+    /// The Generic Alerts of this source and type that came until now.
+    pub(crate) fn alerts_so_far(&self, source: &str, alert_type: &str) -> usize {
+        let alerts = self.talk.alerts.iter();
+        alerts
+            .filter(|it| is_from(it, source) && type_of(it) == Some(alert_type))
             .count()
     }
 
@@ -252,9 +271,10 @@ impl<'d> Bench<'d> {
         wanted: impl Fn(Option<&str>) -> bool,
     ) -> Result<Option<String>, Failed> {
         let mut value = None;
+        let start = Instant::now();
         for _ in 0..TRIES {
             value = self.value(uri)?;
-            if wanted(value.as_deref()) {
+            if wanted(value.as_deref()) || start.elapsed() > LIMIT {
                 break;
             }
             thread::sleep(PAUSE);
@@ -363,6 +383,12 @@ fn is_from(alert: &Alert<'_>, source: &str) -> bool {
     let item = alert.items.first();
     let uri = item.and_then(|item| item.source.as_ref());
     uri.is_some_and(|it| it.uri == source)
+}
+
+/// The type in the first Item of an alert.
+pub(crate) fn type_of<'a>(alert: &'a Alert<'_>) -> Option<&'a str> {
+    let media_type = alert.items.first()?.meta.media_type.as_ref()?;
+    Some(media_type.trim())
 }
 
 /// What `State` of a VM says.

@@ -79,6 +79,17 @@ pub trait Device {
     /// Where the device finds this image.
     fn image(&self, image: Image) -> String;
 
+    /// The media type of [`Image::Whole`]; `application/octet-stream` by default.
+    fn media_type(&self) -> &str {
+        "application/octet-stream"
+    }
+
+    /// Whether the device has stopped to come, so that nothing more can be seen of it; never by
+    /// default.
+    fn is_silent(&self) -> bool {
+        false
+    }
+
     /// What can be seen inside the device, and done to it; nothing by default.
     fn inside(&mut self) -> Option<&mut dyn Inside> {
         None
@@ -98,7 +109,7 @@ pub enum Begun {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Image {
-    /// There, as `application/octet-stream`.
+    /// There, as [`Device::media_type`] says.
     Whole,
     /// Not there.
     Missing,

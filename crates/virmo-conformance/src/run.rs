@@ -26,6 +26,8 @@ pub struct Conformance {
     server: Option<Box<dyn Server>>,
     own: bool,
     talk: Talk,
+    /// That the device has stopped to come.
+    silent: Option<Failed>,
     traces: BTreeMap<Profile, Vec<Result<Trace, Failed>>>,
     done: BTreeMap<(&'static str, Profile), Ran>,
 }
@@ -34,8 +36,8 @@ pub struct Conformance {
 enum Ran {
     /// Of the libraries themselves.
     Own(Result<(), Failed>),
-    /// One for each encoding, and why one ended before its end.
-    Subject(Vec<(Verdicts, Option<Failed>)>),
+    /// One for each encoding, and what came of one that ended before its end.
+    Subject(Vec<(Verdicts, Option<Outcome>)>),
     /// There is no such subject here.
     NoSubject,
 }
@@ -68,6 +70,35 @@ impl Conformance {
             server: Some(Box::new(server)),
             ..Self::default()
         }
+    }
+
+    /// Sees whether there is anything to judge: a device that comes and lets itself be asked, a server
+    /// that lets a device in.
+    ///
+    /// # Errors
+    /// Why not: every row would say the same.
+    pub fn meet(&mut self, profile: Profile) -> Result<(), Failed> {
+        if let Some(traces) = self.traces(profile) {
+            let met = traces.iter().any(Result::is_ok);
+            let mut failed = traces.iter().filter_map(|trace| trace.as_ref().err());
+            if let Some(failed) = failed.next().filter(|_| !met) {
+                return Err(failed.clone());
+            }
+        }
+        if let Some(device) = &mut self.device {
+            let encoding = device.encodings().first().copied();
+            if device.begin(encoding, profile)? == Begun::Anew {
+                self.talk = Talk::default();
+            }
+            let mut bench = Bench::new(&mut **device, &mut self.talk, profile);
+            let status = bench.get("./DevInfo/DevId")?.status;
+            if status != 200 {
+                return Err(Failed::new(format_args!(
+                    "the device refuses the judge: Get of ./DevInfo/DevId was answered with {status}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Judges a row, by the scenarios that have run already or run now.
@@ -130,7 +161,7 @@ impl Conformance {
                     .iter()
                     .map(|(verdicts, end)| match (verdicts.of(row), end) {
                         (Some(Verdict::Fails(why)), _) => Outcome::Failed(Failed::new(why)),
-                        (_, Some(end)) => Outcome::Failed(end.clone()),
+                        (_, Some(end)) => end.clone(),
                         (Some(Verdict::Holds), None) => Outcome::Proven,
                         (Some(Verdict::Unseen(why)), None) => {
                             Outcome::NotObservable(Failed::new(why))
@@ -155,18 +186,30 @@ impl Conformance {
                     return Ran::NoSubject;
                 }
                 let encodings = device.encodings();
-                let talk = &mut self.talk;
-                let mut try_in = |encoding: Option<Encoding>| match device.begin(encoding, profile)
-                {
-                    Err(failed) => (Verdicts::default(), Some(failed)),
-                    Ok(begun) => {
-                        if begun == Begun::Anew {
-                            *talk = Talk::default();
-                        }
-                        let mut bench = Bench::new(device, talk, profile);
-                        let end = run(&mut bench).err();
-                        (bench.verdicts, end)
+                let (talk, silent) = (&mut self.talk, &mut self.silent);
+                let mut try_in = |encoding: Option<Encoding>| {
+                    if let Some(why) = silent {
+                        let unseen = Outcome::NotObservable(why.clone());
+                        return (Verdicts::default(), Some(unseen));
                     }
+                    let begun = match device.begin(encoding, profile) {
+                        Err(failed) => return (Verdicts::default(), Some(Outcome::Failed(failed))),
+                        Ok(begun) => begun,
+                    };
+                    if begun == Begun::Anew {
+                        *talk = Talk::default();
+                    }
+                    let mut bench = Bench::new(device, talk, profile);
+                    let end = run(&mut bench).err();
+                    let verdicts = bench.verdicts;
+                    let end = end.map(|why| match device.is_silent() {
+                        true => {
+                            *silent = Some(why.clone());
+                            Outcome::NotObservable(why)
+                        }
+                        false => Outcome::Failed(why),
+                    });
+                    (verdicts, end)
                 };
                 Ran::Subject(each(&encodings, &mut try_in))
             }
@@ -180,7 +223,7 @@ impl Conformance {
                                 judge(trace, &mut verdicts);
                                 (verdicts, None)
                             }
-                            Err(failed) => (verdicts, Some(failed.clone())),
+                            Err(failed) => (verdicts, Some(Outcome::Failed(failed.clone()))),
                         }
                     });
                     Ran::Subject(judged.collect())

@@ -62,6 +62,8 @@ pub(crate) fn of(
     // Where the commands and alerts of the last messages are, by MsgID and CmdID.
     let (mut asked, mut told) = (Places::new(), Places::new());
     let mut silent = 0;
+    // Whether a message of the device was taken, and how the last one was refused.
+    let (mut met, mut refused) = (false, None);
     for _ in 0..MESSAGES {
         let (body, encoding) = device.receive()?;
         let message = read(&body, encoding)?;
@@ -97,6 +99,10 @@ pub(crate) fn of(
         }
         let answer = server.exchange(&body, encoding)?;
         let reply = read(&answer, encoding)?;
+        match header_status(&reply) {
+            Some(code) if code >= 300 => refused = Some(code),
+            _ => met = true,
+        }
         let before = trace.sent.len();
         for command in reply.commands.iter().flat_map(Command::flatten) {
             if let Command::Status(status) = command {
@@ -135,14 +141,28 @@ pub(crate) fn of(
         match server.is_done() {
             Some(true) => return Ok(trace),
             Some(false) => {}
-            None if silent == SILENT => return Ok(trace),
+            None if silent == SILENT && met => return Ok(trace),
+            None if silent == SILENT => break,
             None => {
                 silent += 1;
                 thread::sleep(PAUSE);
             }
         }
     }
-    Err(Failed::new("the server comes to no end"))
+    Err(match refused {
+        Some(code) if !met => Failed::new(format_args!(
+            "the server refuses the device: SyncHdr was answered with {code}"
+        )),
+        _ => Failed::new("the server comes to no end"),
+    })
+}
+
+/// What a message says to the SyncHdr of the one before.
+fn header_status(message: &Message<'_>) -> Option<u16> {
+    message.commands.iter().find_map(|command| match command {
+        Command::Status(status) if status.cmd_ref == CmdRef::Header => Some(status.code.get()),
+        _ => None,
+    })
 }
 
 fn read(body: &[u8], encoding: Encoding) -> Result<Message<'static>, Failed> {

@@ -1,11 +1,15 @@
 //! `virmo conformance`: judges every row of the documents.
 
-use std::{collections::BTreeMap, net::TcpListener};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::{self, Write as _},
+    net::TcpListener,
+};
 
 use serde::Serialize;
-use virmo_conformance::{
-    Conformance, ForeignDevice, ForeignServer, Level, Outcome, Row, Seed, rows,
-};
+use virmo::nodes::Profile;
+use virmo_conformance::{Conformance, ForeignDevice, ForeignServer, Level, Outcome, Row, Seed};
 
 use crate::{args, failure::Failure, output::print};
 
@@ -37,6 +41,15 @@ enum Told<'t> {
         failed: usize,
         not_observable: usize,
         unproven: usize,
+    },
+    /// The last line.
+    Total {
+        rows: usize,
+        proven: usize,
+        /// The rows that failed.
+        failed: Vec<&'t str>,
+        /// The rows that nothing proves.
+        unproven: Vec<&'t str>,
     },
 }
 
@@ -71,13 +84,25 @@ pub(crate) fn run(args: &args::Conformance) -> Result<(), Failure> {
         Some(number) => vec![number.parse().map_err(Failure::usage)?],
         None => Seed::ALL.to_vec(),
     };
-    let mut subject = subject(args)?;
+    // A foreign end follows one text; 004 is asked for by itself.
+    let profile = match *seeds {
+        [Seed::Draft] => Profile::Draft,
+        _ => Profile::Approved,
+    };
+    let mut subject = subject(args, profile)?;
     let mut sums: BTreeMap<Level, Sum> = BTreeMap::new();
-    let mut open = false;
-    for row in seeds.into_iter().flat_map(rows) {
+    let (mut rows, mut proven) = (0, 0);
+    let (mut failed, mut unproven) = (Vec::new(), Vec::new());
+    for row in seeds.into_iter().flat_map(virmo_conformance::rows) {
         let outcome = subject.judge(row);
         sums.entry(row.level).or_default().count(&outcome);
-        open |= outcome.is_open();
+        rows += 1;
+        match outcome {
+            Outcome::Proven => proven += 1,
+            Outcome::Failed(_) => failed.push(row.id),
+            _ if outcome.is_open() => unproven.push(row.id),
+            _ => {}
+        }
         tell(args.json, &told(row, &outcome))?;
     }
     for (level, sum) in sums {
@@ -103,26 +128,48 @@ pub(crate) fn run(args: &args::Conformance) -> Result<(), Failure> {
         };
         tell(args.json, &told)?;
     }
-    match open {
-        false => Ok(()),
-        true => Err(Failure::Told),
+    let open = !failed.is_empty() || !unproven.is_empty();
+    let total = Told::Total {
+        rows,
+        proven,
+        failed,
+        unproven,
+    };
+    tell(args.json, &total)?;
+    match (open, proven) {
+        (true, _) => Err(Failure::Told),
+        (false, 0) => Err(Failure::work("no row was proven")),
+        (false, _) => Ok(()),
     }
 }
 
 /// Whom this judges.
-fn subject(args: &args::Conformance) -> Result<Conformance, Failure> {
+fn subject(args: &args::Conformance, profile: Profile) -> Result<Conformance, Failure> {
     if let Some(url) = &args.server {
         let encoding = args.encoding.into();
-        return Ok(Conformance::of_server(ForeignServer::new(url, encoding)));
+        let server = ForeignServer::new(url, encoding).with_profile(profile);
+        let mut subject = Conformance::of_server(server);
+        let failed = |why| Failure::work(format_args!("--server {url}: {why}"));
+        subject.meet(profile).map_err(failed)?;
+        return Ok(subject);
     }
     let Some(address) = &args.listen else {
         return Ok(Conformance::ours());
     };
-    let failed = |error| Failure::work(format_args!("--listen {address}: {error}"));
+    let failed = |error: io::Error| Failure::work(format_args!("--listen {address}: {error}"));
     let listener = TcpListener::bind(address).map_err(failed)?;
-    let device = ForeignDevice::listen(listener).map_err(failed)?;
+    let device = match &args.image {
+        None => ForeignDevice::listen(listener).map_err(failed)?,
+        Some(image) => ForeignDevice::listen_with_image(listener, image, &args.media_type)
+            .map_err(|error| Failure::work(format_args!("--image {}: {error}", image.display())))?,
+    };
+    let device = device.with_profile(profile);
     tell(args.json, &Told::Listening { url: &device.url() })?;
-    Ok(Conformance::of_device(device))
+    drop(writeln!(io::stderr(), "waiting for a device…"));
+    let mut subject = Conformance::of_device(device);
+    let failed = |why| Failure::work(format_args!("--listen {address}: {why}"));
+    subject.meet(profile).map_err(failed)?;
+    Ok(subject)
 }
 
 fn told(row: &'static Row, outcome: &Outcome) -> Told<'static> {
@@ -189,6 +236,21 @@ fn tell(json: bool, told: &Told<'_>) -> Result<(), Failure> {
                 .map(|(count, what)| format!("{count} {what}"))
                 .collect();
             format!("{level:<9} {rows:>3} rows: {}", parts.join(", "))
+        }
+        Told::Total {
+            rows,
+            proven,
+            failed,
+            unproven,
+        } => {
+            let mut line = format!("{rows} rows in all, {proven} proven");
+            for (ids, what) in [(failed, "failed"), (unproven, "unproven")] {
+                let _ = match ids.is_empty() {
+                    true => write!(line, ", none {what}"),
+                    false => write!(line, ", {} {what}: {}", ids.len(), ids.join(" ")),
+                };
+            }
+            line
         }
     };
     line.push('\n');

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::program::{Background, complaint, events, lines, virmo};
+use crate::{
+    http::ask,
+    program::{Background, complaint, events, lines, virmo},
+};
 
 #[test]
 fn every_row_of_a_document_is_judged() {
@@ -24,7 +27,11 @@ fn every_row_of_a_document_is_judged() {
     let sums = events.iter().filter(|event| event["event"] == "sum");
     assert_eq!(sums.count(), 2);
     let text = lines(&virmo(&["conformance", "--seed", "003"]));
-    assert_eq!(text.last().unwrap(), "INFO        1 rows: 1 proven");
+    assert_eq!(text[text.len() - 2], "INFO        1 rows: 1 proven");
+    assert_eq!(
+        text.last().unwrap(),
+        "18 rows in all, 18 proven, none failed, none unproven"
+    );
     let wrong = virmo(&["conformance", "--seed", "007"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
@@ -66,6 +73,26 @@ fn a_server_is_judged_by_what_it_does() {
     }
 }
 
+/// The rows of 004 are judged by what a server does that follows the draft.
+#[test]
+fn a_server_is_judged_in_the_draft() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("i"), "an image").unwrap();
+    let plan = folder.path().join("plan.toml");
+    std::fs::write(
+        &plan,
+        "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'images/i', media_type = 'application/octet-stream' }\n",
+    )
+    .unwrap();
+    let (plan, images) = (plan.to_str().unwrap(), folder.path().to_str().unwrap());
+    let words = ["--profile", "draft", "--plan", plan, "--images", images];
+    let (server, url) = Background::serve(&words);
+    let output = virmo(&["conformance", "--server", &url, "--seed", "004", "--json"]);
+    drop(server);
+    // Name as in VR-154.
+    assert_eq!(result(&events(&output), "DR-092"), "proven");
+}
+
 /// A device of ours that is judged as if it were a foreign one.
 #[test]
 fn a_device_is_judged_by_what_it_says() {
@@ -79,11 +106,105 @@ fn a_device_is_judged_by_what_it_says() {
     for (id, due) in [
         ("VR-190", "proven"),
         ("VR-079", "proven"),
+        // Our device has an alert of its own for a download that failed.
+        ("VR-247", "proven"),
         ("VR-058", "not observable"),
         ("VR-180", "not observable"),
     ] {
         assert_eq!(result(&events, id), due, "{id}");
     }
+}
+
+/// A machine that boots what it gets: the image of --image, under its media type.
+#[test]
+fn a_device_gets_the_image_it_is_to_boot() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("disk.img");
+    std::fs::write(&image, "a disk that boots").unwrap();
+    let mut judge = Background::start(&[
+        "conformance",
+        "--listen",
+        "127.0.0.1:0",
+        "--seed",
+        "001",
+        "--image",
+        image.to_str().unwrap(),
+        "--media-type",
+        "application/x-raw-disk",
+        "--json",
+    ]);
+    let listening = judge.event().unwrap();
+    let url = listening["url"].as_str().unwrap();
+    let device = Background::start(&["device", "--server", url, "--interval", "1", "--json"]);
+    // The program serves it as the device wants it.
+    let base = url.strip_suffix("/dm").unwrap();
+    let got = ask("GET", &format!("{base}/images/whole"), &[], b"");
+    assert_eq!(got.header("content-type"), Some("application/x-raw-disk"));
+    assert_eq!(got.body, b"a disk that boots");
+    drop((judge, device));
+}
+
+/// Nobody is let in without credentials: one error says so, and no row is told.
+#[test]
+fn an_end_that_refuses_the_other_is_one_error() {
+    let variables = [("CONFORMANCE_C", "secret"), ("CONFORMANCE_S", "word")];
+    let words = [
+        "--auth",
+        "md5",
+        "--user",
+        "u",
+        "--password-env",
+        "CONFORMANCE_C",
+    ];
+    let (server, url) = Background::serve_with(&words, &variables);
+    let output = virmo(&["conformance", "--server", &url]);
+    drop(server);
+    assert_eq!(
+        (output.status.code(), lines(&output)),
+        (Some(1), Vec::<String>::new())
+    );
+    let why = format!("virmo: --server {url}: the server refuses the device: ");
+    assert!(
+        complaint(&output).starts_with(&why),
+        "{}",
+        complaint(&output)
+    );
+
+    let mut judge = Background::start(&["conformance", "--listen", "127.0.0.1:0", "--json"]);
+    let listening = judge.event().unwrap();
+    let url = listening["url"].as_str().unwrap();
+    let server = [
+        "--server-user",
+        "s",
+        "--server-password-env",
+        "CONFORMANCE_S",
+    ];
+    let device = ["device", "--server", url, "--interval", "1", "--json"];
+    let device = Background::start_with(&[&device[..], &words, &server].concat(), &variables);
+    let (code, events) = judge.end();
+    drop(device);
+    assert_eq!(code, Some(1));
+    assert!(
+        events.iter().all(|event| event["event"] != "row"),
+        "{events:?}"
+    );
+}
+
+/// A server that nothing is to be seen of, and one that is not there.
+#[test]
+fn success_needs_a_proven_row() {
+    let (server, url) = Background::serve(&[]);
+    let output = virmo(&["conformance", "--server", &url, "--seed", "001"]);
+    drop(server);
+    assert_eq!(output.status.code(), Some(1));
+    let text = lines(&output);
+    assert!(text.last().unwrap().contains(" 0 proven, none failed"));
+    assert_eq!(complaint(&output), "virmo: no row was proven\n");
+    let output = virmo(&["conformance", "--server", &url]);
+    assert_eq!(
+        (output.status.code(), lines(&output)),
+        (Some(1), Vec::<String>::new())
+    );
 }
 
 /// What came of a row.

@@ -5,7 +5,7 @@ use virmo::dm::{core::Format, syncml::Alert};
 use super::{Image, life, states::remove};
 use crate::{
     Failed,
-    bench::Bench,
+    bench::{Bench, type_of},
     scenario::{Done, scenarios},
 };
 
@@ -18,7 +18,6 @@ scenarios! {
 }
 
 const READY: &str = "urn:oma:at:oma-virmo:imageready:1.0";
-const MEDIA_TYPE: &str = "application/octet-stream";
 
 /// Adds an image and says where it is; its node.
 fn provide(bench: &mut Bench<'_>, image: Image, media_type: &str) -> Result<String, Failed> {
@@ -67,11 +66,11 @@ fn an_image_is_delivered(bench: &mut Bench<'_>) -> Done {
         early.is_empty(),
         format_args!("DownloadedLocation of a new image is {early:?}"),
     );
-    let uri = bench.image_uri(Image::Whole);
+    let (uri, media_type) = (bench.image_uri(Image::Whole), bench.media_type());
     for (leaf, value) in [
         ("Name", "an-image"),
         ("DownloadURI", &uri),
-        ("MediaType", MEDIA_TYPE),
+        ("MediaType", &media_type),
     ] {
         let set = bench.replace(&format!("{node}/{leaf}"), value)?;
         bench.check(
@@ -112,7 +111,8 @@ fn an_image_is_delivered(bench: &mut Bench<'_>) -> Done {
 fn ready_alert(bench: &mut Bench<'_>, node: &str) -> Done {
     let source = format!("{node}/Operations/Download");
     let alerts = bench.alerts_from(&source)?;
-    let alert = alerts.first();
+    let ready = alerts.iter().find(|alert| type_of(alert) == Some(READY));
+    let alert = ready.or(alerts.first());
     bench.check(
         &[
             "VR-043", "VR-053", "VR-169", "VR-185", "VR-247", "VR-248", "VR-252",
@@ -121,13 +121,10 @@ fn ready_alert(bench: &mut Bench<'_>, node: &str) -> Done {
         format_args!("no Generic Alert from {source}"),
     );
     let meta = |of: fn(&Alert<'_>) -> Option<String>| alert.and_then(of);
-    let media_type = meta(|alert| {
-        let media_type = alert.items.first()?.meta.media_type.as_ref()?;
-        Some(media_type.trim().to_owned())
-    });
+    let media_type = alert.and_then(type_of);
     bench.check(
         &["VR-249"],
-        media_type.as_deref() == Some(READY),
+        media_type == Some(READY),
         format_args!("the type of the alert is {media_type:?}"),
     );
     let format = alert.and_then(|alert| alert.items.first()?.meta.format().ok());
@@ -156,7 +153,8 @@ fn ready_alert(bench: &mut Bench<'_>, node: &str) -> Done {
 
 /// What is at DownloadURI describes the image.
 fn a_descriptor_is_followed(bench: &mut Bench<'_>) -> Done {
-    let node = provide(bench, Image::Described, MEDIA_TYPE)?;
+    let media_type = bench.media_type();
+    let node = provide(bench, Image::Described, &media_type)?;
     let (status, state) = download(bench, &node)?;
     bench.check(
         &["VR-182"],
@@ -175,7 +173,8 @@ fn a_descriptor_is_followed(bench: &mut Bench<'_>) -> Done {
 }
 
 fn a_download_fails(bench: &mut Bench<'_>) -> Done {
-    for (image, media_type) in [(Image::Missing, MEDIA_TYPE), (Image::Whole, "text/html")] {
+    let given = bench.media_type();
+    for (image, media_type) in [(Image::Missing, &*given), (Image::Whole, "text/html")] {
         let node = provide(bench, image, media_type)?;
         let (_, state) = download(bench, &node)?;
         let rows: &[&'static str] = match image {
@@ -197,18 +196,19 @@ fn a_download_fails(bench: &mut Bench<'_>) -> Done {
         for _ in 0..3 {
             bench.next_session()?;
         }
-        let alerts = bench.alerts_so_far(&format!("{node}/Operations/Download"));
+        let alerts = bench.alerts_so_far(&format!("{node}/Operations/Download"), READY);
         bench.check(
             &["VR-247"],
             alerts == 0,
-            "a download that failed sent an alert",
+            "a download that failed sent an Image Ready Alert",
         );
     }
     Ok(())
 }
 
 fn an_image_is_deleted(bench: &mut Bench<'_>) -> Done {
-    let failed = provide(bench, Image::Missing, MEDIA_TYPE)?;
+    let media_type = bench.media_type();
+    let failed = provide(bench, Image::Missing, &media_type)?;
     download(bench, &failed)?;
     let (whole, id) = life::image(bench)?;
     let vm = life::vm(bench, &format!("ImgID={id}"))?;

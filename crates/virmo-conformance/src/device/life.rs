@@ -17,12 +17,12 @@ scenarios! {
 /// An image that is there, and the node and ImgID it has.
 pub(crate) fn image(bench: &mut Bench<'_>) -> Result<(String, String), Failed> {
     let node = format!("./VMImgMO/{}", bench.name());
-    let uri = bench.image_uri(Image::Whole);
+    let (uri, media_type) = (bench.image_uri(Image::Whole), bench.media_type());
     bench.add_node(&node)?;
     for (leaf, value) in [
         ("Name", "an-image"),
         ("DownloadURI", &uri),
-        ("MediaType", "application/octet-stream"),
+        ("MediaType", &media_type),
     ] {
         bench.replace(&format!("{node}/{leaf}"), value)?;
     }

@@ -1,6 +1,7 @@
 use std::{
     fs, io,
     net::{SocketAddr, TcpListener},
+    path::Path,
     sync::{
         Mutex, PoisonError,
         mpsc::{self, Sender},
@@ -20,7 +21,7 @@ use virmo::{
 
 use super::{
     Begun, Device, Image,
-    ours::{IMAGE, descriptor},
+    ours::{IMAGE, MEDIA_TYPE, descriptor},
     wire::{Exchange, Wire},
 };
 use crate::Failed;
@@ -37,6 +38,7 @@ pub struct ForeignDevice {
     wire: Wire,
     server: Server,
     profile: Profile,
+    media_type: String,
     _images: TempDir,
 }
 
@@ -50,14 +52,37 @@ impl ForeignDevice {
     /// If the listener, or a folder for images, cannot be had.
     pub fn listen(listener: TcpListener) -> io::Result<Self> {
         let images = TempDir::new()?;
-        let below = format!("http://{}/images", listener.local_addr()?);
-        let described = descriptor(&below).map_err(io::Error::other)?;
-        fs::write(images.path().join(Image::Described.name()), described)?;
         fs::write(images.path().join(Image::Whole.name()), IMAGE)?;
+        Self::start(listener, images, MEDIA_TYPE)
+    }
+
+    /// Waits for a device here that really boots its images: it gets this one.
+    ///
+    /// # Errors
+    /// If the listener, the image, or a folder for images, cannot be had.
+    pub fn listen_with_image(
+        listener: TcpListener,
+        image: &Path,
+        media_type: &str,
+    ) -> io::Result<Self> {
+        let images = TempDir::new()?;
+        let whole = images.path().join(Image::Whole.name());
+        let image = image.canonicalize()?;
+        // An image may be large; another file system needs a copy.
+        fs::hard_link(&image, &whole).or_else(|_| fs::copy(&image, &whole).map(drop))?;
+        Self::start(listener, images, media_type)
+    }
+
+    fn start(listener: TcpListener, images: TempDir, media_type: &str) -> io::Result<Self> {
+        let below = format!("http://{}/images", listener.local_addr()?);
+        let size = fs::metadata(images.path().join(Image::Whole.name()))?.len();
+        let described = descriptor(&below, media_type, size).map_err(io::Error::other)?;
+        fs::write(images.path().join(Image::Described.name()), described)?;
         let (wire, outgoing) = Wire::new(Self::PATIENCE);
         let mut config = ServerConfig::default();
         let files = Files::new(images.path());
-        config.files = Some(files.with_media_type(Image::Described.name(), Descriptor::MEDIA_TYPE));
+        let files = files.with_media_type(Image::Described.name(), Descriptor::MEDIA_TYPE);
+        config.files = Some(files.with_media_type(Image::Whole.name(), media_type));
         let server = Server::start(
             listener,
             std::sync::Arc::new(Door(Mutex::new(outgoing))),
@@ -67,6 +92,7 @@ impl ForeignDevice {
             wire,
             server,
             profile: Profile::Approved,
+            media_type: media_type.to_owned(),
             _images: images,
         })
     }
@@ -110,6 +136,14 @@ impl Device for ForeignDevice {
 
     fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
         self.wire.answer(body)
+    }
+
+    fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
+    fn is_silent(&self) -> bool {
+        self.wire.is_silent()
     }
 
     fn image(&self, image: Image) -> String {

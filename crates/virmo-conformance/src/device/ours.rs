@@ -371,15 +371,18 @@ impl VmUserInterface for Person {
 }
 
 /// What describes the whole image, which is below this address.
-pub(super) fn descriptor(images: &str) -> Result<Vec<u8>, FetchError> {
+pub(super) fn descriptor(images: &str, media_type: &str, size: u64) -> Result<Vec<u8>, FetchError> {
     let object = format!("{images}/{}", Image::Whole.name());
     let object = object.parse().map_err(|_| FetchErrorKind::Redirect)?;
-    let descriptor = Descriptor::new("application/octet-stream", IMAGE.len() as u64, object);
+    let descriptor = Descriptor::new(media_type, size, object);
     Ok(descriptor.to_xml())
 }
 
 /// The images at hand.
 struct Shelf;
+
+/// What they are.
+pub(super) const MEDIA_TYPE: &str = "application/octet-stream";
 
 pub(super) const IMAGE: &[u8] = b"an image of a machine, small enough to be here";
 
@@ -390,8 +393,11 @@ impl Fetch for Shelf {
         receiver: &mut dyn Receiver,
     ) -> Result<Ending, FetchError> {
         let (media_type, bytes) = match request.uri.as_str().strip_prefix(IMAGES) {
-            Some("/whole") => ("application/octet-stream", IMAGE.to_vec()),
-            Some("/described") => (Descriptor::MEDIA_TYPE, descriptor(IMAGES)?),
+            Some("/whole") => (MEDIA_TYPE, IMAGE.to_vec()),
+            Some("/described") => (
+                Descriptor::MEDIA_TYPE,
+                descriptor(IMAGES, MEDIA_TYPE, IMAGE.len() as u64)?,
+            ),
             _ => return Err(FetchErrorKind::Status(404).into()),
         };
         let mut head = ResponseHead::new(Content::Whole {

@@ -21,6 +21,7 @@ pub(crate) struct Wire {
     incoming: Receiver<Exchange>,
     open: Option<Exchange>,
     patience: Duration,
+    silent: bool,
 }
 
 impl Wire {
@@ -31,16 +32,26 @@ impl Wire {
             incoming,
             open: None,
             patience,
+            silent: false,
         };
         (wire, outgoing)
     }
 
     pub(crate) fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
         let exchange = self.incoming.recv_timeout(self.patience);
-        let exchange = exchange.map_err(|_| Failed::new("the device is silent"))?;
+        self.silent = exchange.is_err();
+        let exchange = exchange.map_err(|_| {
+            let seconds = self.patience.as_secs();
+            Failed::new(format_args!("nothing came from the device for {seconds} s"))
+        })?;
         let message = (exchange.body.clone(), exchange.encoding);
         self.open = Some(exchange);
         Ok(message)
+    }
+
+    /// Whether nothing came when something was waited for.
+    pub(crate) const fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Lets the exchange that is open fail.

@@ -313,16 +313,26 @@ pub(super) fn management(trace: &Trace, verdicts: &mut Verdicts) {
         verdicts.unseen(&rows, "the server manages nothing below DMTree");
         return;
     }
-    let adds = below.iter().filter(|(_, sent)| sent.name == "Add");
-    let made = |(at, sent): &&(usize, &Sent)| {
+    let made = |at: usize, sent: &Sent| {
         // What the device made by itself is there as well.
         let created = trace.all("Exec", VMS, "/Operations/Create");
-        let mut before = created.filter(|(create, _)| create < at);
+        let mut before = created.filter(|(create, _)| *create < at);
         matches!(sent.status, Some(200 | 201 | 418)) && before.next().is_some()
     };
+    let mut adds = below.iter().filter(|(_, sent)| sent.name == "Add");
+    let object = adds.any(|(at, sent)| made(*at, sent));
+    // LAWMO comes with DMTree, so that nothing has to be added below it.
+    let mut trees = trace.all("Add", VMS, "/DMTree");
+    let tree = trees.any(|(at, tree)| {
+        let inside = format!("{}/", tree.uri);
+        let used = |(later, sent): &(usize, &Sent)| {
+            *later > at && sent.uri.starts_with(&inside) && matches!(sent.status, Some(200..=299))
+        };
+        made(at, tree) && below.iter().any(used)
+    });
     verdicts.check(
         &["VR-108", "VR-219", "VR-221", "VR-224", "VR-225"],
-        adds.filter(made).count() > 0,
+        object || tree,
         "no object was made below DMTree of a VM that was created",
     );
     let asked = below.iter().filter(|(_, sent)| sent.name == "Exec");

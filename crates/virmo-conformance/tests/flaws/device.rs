@@ -372,7 +372,9 @@ pub(crate) static FLAWS: &[Flaw] = &[
         rows: &["VR-247"],
         flaw: |message, asked| {
             if let Some((node, _)) = asked.uri.split_once("/DownloadedLocation") {
-                let item = Item::new().with_source(format!("{node}/Operations/Download"));
+                let source = format!("{node}/Operations/Download");
+                let mut item = Item::new().with_source(source);
+                item.meta.media_type = Some("urn:oma:at:oma-virmo:imageready:1.0".into());
                 let alert = Alert::new(AlertCode::GENERIC).with_items(vec![item]);
                 message.commands.push(Command::Alert(alert));
             }

@@ -233,6 +233,7 @@ pub(crate) static FLAWS: &[Flaw] = &[
         scenarios: &["management"],
         rows: &["VR-108", "VR-219", "VR-221", "VR-225"],
         flaw: |message| {
+            astray(message, "/DMTree", "x/DMTree");
             astray(message, "/DMTree/LAWMO", "x/DMTree/LAWMO");
             astray(message, "/DMTree/DCMO/Camera", "x/DMTree/DCMO/Camera");
             astray(message, "/DMTree/DCMO", "x/DMTree/DCMO");
