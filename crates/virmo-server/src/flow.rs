@@ -265,6 +265,8 @@ pub(crate) struct Flow {
     status: Option<StatusCode>,
     retries: u32,
     undo: Option<Undo>,
+    /// How the last [`Stage::Try`] was refused.
+    tried: Option<Report>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -403,6 +405,12 @@ impl Flow {
 
     /// What follows this report: nothing, or the taking back of what a failure left.
     fn end(&mut self, script: &impl Script, report: Report) -> Next {
+        let is_missing = !report.ok && report.status == Some(StatusCode::NOT_FOUND);
+        // The device did not make it itself after all.
+        let report = match self.tried.take() {
+            Some(refused) if is_missing => refused,
+            _ => report,
+        };
         if let Some(undo) = &self.undo {
             let mut told = undo.report.clone();
             if report != told {
@@ -509,6 +517,9 @@ impl Flow {
                     Some(StatusCode::COMMAND_NOT_ALLOWED) => matches!(stage, Stage::Try(..)),
                     code => reply.is_success() || code == Some(StatusCode::ALREADY_EXISTS),
                 };
+                let refused =
+                    |reply: &&Reply| reply.status() == Some(StatusCode::COMMAND_NOT_ALLOWED);
+                self.tried = replies.iter().find(refused).map(failure);
                 let failed = replies.iter().find(|reply| !there(reply))?;
                 Some(Step::Done(failure(failed)))
             }

@@ -1085,6 +1085,15 @@ fn a_machine_is_managed_only_where_that_is_needed() {
     assert_eq!((report.ok, report.status), (false, Some(406.into())));
     assert!(!device.log.iter().any(|command| command.starts_with("Exec")));
 
+    // That the operation is missing then only follows from the refusal of its object.
+    device.log.clear();
+    let mut device = device.with_fault(4, Fault::Status(405));
+    let report = device.run(&mut Manage::disable(vm("v"), "robot").unwrap());
+    assert_eq!((report.ok, report.status), (false, Some(405.into())));
+    let detail = report.detail.unwrap();
+    let refused = "Add ./VirMO/v/DMTree/DCMO/robot: 405";
+    assert!(detail.starts_with(refused), "{detail}");
+
     let report = device.run(&mut Manage::lock(vm("w")));
     assert_eq!((report.ok, report.status), (false, Some(404.into())));
     assert!(!device.has("./VirMO/w"));
