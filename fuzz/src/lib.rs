@@ -7,6 +7,7 @@
 //! A finding goes to `regressions/TARGET/`, where `cargo test` replays it.
 
 mod bootstrap;
+mod guest;
 mod sessions;
 
 use omadm_download::Descriptor;
@@ -22,6 +23,7 @@ use omadm_syncml::EncodeError;
 use omadm_tree::Uri;
 
 pub use bootstrap::bootstrap;
+pub use guest::{guest, guest_talk};
 pub use sessions::{device_session, server_session};
 
 /// Reads an XML document. What can be read can be written and read again, for people too, and an

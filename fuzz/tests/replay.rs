@@ -126,6 +126,27 @@ fn descriptor() {
     replay("descriptor", &["omadm-download"], 1, virmo_fuzz::descriptor);
 }
 
+/// What host and guest say, cut and damaged at every third byte.
+#[test]
+fn guest() {
+    for whole in virmo_fuzz::guest_talk() {
+        assert!(!whole.is_empty());
+        virmo_fuzz::guest(&whole);
+        for at in (0..whole.len()).step_by(3) {
+            virmo_fuzz::guest(&whole[..at]);
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1 << (at % 8);
+            virmo_fuzz::guest(&damaged);
+        }
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut findings = Vec::new();
+    files(&here.join("regressions/guest"), &mut findings);
+    for path in findings {
+        virmo_fuzz::guest(&fs::read(&path).expect("the file can be read"));
+    }
+}
+
 #[test]
 fn device_session() {
     let run = virmo_fuzz::device_session;
