@@ -98,6 +98,7 @@ fn the_demo_proves_both_ends_as_it_is_asked_to() {
     }
 }
 
+#[expect(clippy::print_stderr, reason = "a test that was left out is loud")]
 fn has_qemu() -> bool {
     let version = Command::new("qemu-system-x86_64").arg("--version").output();
     let there = version.is_ok();
