@@ -27,10 +27,10 @@ pub enum Profile {
     #[default]
     Approved,
     /// The draft before it: Lock and Unlock are operations, CreateParams is one of them, and there
-    /// is neither ApplyChanges nor DMTree nor user interaction.
+    /// is neither ApplyChanges nor user interaction.
     ///
-    /// What this draft demands and has no node for is below `Ext`, which is ours; so are DMTree, Suspend
-    /// and Resume, CurrentConfig and NewConfig.
+    /// What this draft demands and has no node for is below `Ext`, which is ours; so are DMTree,
+    /// Suspend and Resume, CurrentConfig and NewConfig.
     Draft,
 }
 
