@@ -159,7 +159,7 @@ fn the_ddf_is_that_of_the_profile() {
         ("Unlock", false, true),
         ("CreateParams", true, true),
         ("ApplyChanges", true, false),
-        ("DMTree", true, false),
+        ("DMTree", true, true),
     ] {
         let node = format!("<NodeName>{name}</NodeName>");
         assert_eq!(approved.contains(&node), in_approved, "{name}");
