@@ -17,7 +17,7 @@ fn workspace() -> &'static Path {
 /// are linked, which leaves out what only procedural macros need.
 fn tree(what: &Row<'_>) -> [BTreeSet<String>; 2] {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(workspace()).args(["tree", "--offline"]);
+    cargo.current_dir(workspace()).args(["tree", "--locked"]);
     cargo.args(["-e", "normal", "--prefix", "depth", "--no-dedupe"]);
     cargo.args(["-p", what.name]);
     if !what.features.is_empty() {
