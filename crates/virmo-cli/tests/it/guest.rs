@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::program::{Background, virmo};
 
@@ -32,29 +33,35 @@ expect = 405
 get = "./VirMO/v/DMTree/Settings/volume"
 "#;
 
+/// Runs a plan on a device whose state is in `place`, until it has nothing left to do.
+fn run(plan: &str, place: &TempDir, encoding: &str) -> Background {
+    let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("plan.toml"), plan).unwrap();
+    fs::create_dir(path("images")).unwrap();
+    fs::write(path("images/i.img"), [7; 4096]).unwrap();
+    let (file, images, state) = (path("plan.toml"), path("images"), path("s"));
+    let (server, url) = Background::serve(&["--plan", &file, "--images", &images]);
+    let device = virmo(&[
+        "device",
+        "--server",
+        &url,
+        "--state",
+        &state,
+        "--encoding",
+        encoding,
+        "--until-idle",
+    ]);
+    assert_eq!(device.status.code(), Some(0), "{device:?}");
+    server
+}
+
 /// VR-216, VR-225, VR-228, HLF-07: the server configures the guest, reads it, has it execute
 /// something, and hears its alert from an address of the device.
 #[test]
 fn a_server_manages_the_guest_of_a_vm() {
     for encoding in ["xml", "wbxml"] {
         let place = tempfile::tempdir().unwrap();
-        let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
-        fs::write(path("plan.toml"), PLAN).unwrap();
-        fs::create_dir(path("images")).unwrap();
-        fs::write(path("images/i.img"), [7; 4096]).unwrap();
-        let (plan, images, state) = (path("plan.toml"), path("images"), path("s"));
-        let (mut server, url) = Background::serve(&["--plan", &plan, "--images", &images]);
-        let device = virmo(&[
-            "device",
-            "--server",
-            &url,
-            "--state",
-            &state,
-            "--encoding",
-            encoding,
-            "--until-idle",
-        ]);
-        assert_eq!(device.status.code(), Some(0), "{device:?}");
+        let mut server = run(PLAN, &place, encoding);
         let read = server.wait_for(&[("event", json!("step")), ("index", json!(5))]);
         assert_eq!((&read["ok"], &read["value"]), (&json!(true), &json!("7")));
         let ring = "./VirMO/v/DMTree/Settings/ring";
@@ -106,23 +113,7 @@ get = "./VirMO/EnterpriseVM/DMTree/LAWMO/State"
 fn a_server_updates_installs_and_locks() {
     for encoding in ["xml", "wbxml"] {
         let place = tempfile::tempdir().unwrap();
-        let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
-        fs::write(path("plan.toml"), OBJECTS).unwrap();
-        fs::create_dir(path("images")).unwrap();
-        fs::write(path("images/i.img"), [7; 4096]).unwrap();
-        let (plan, images, state) = (path("plan.toml"), path("images"), path("s"));
-        let (mut server, url) = Background::serve(&["--plan", &plan, "--images", &images]);
-        let device = virmo(&[
-            "device",
-            "--server",
-            &url,
-            "--state",
-            &state,
-            "--encoding",
-            encoding,
-            "--until-idle",
-        ]);
-        assert_eq!(device.status.code(), Some(0), "{device:?}");
+        let mut server = run(OBJECTS, &place, encoding);
         for (index, value) in [
             (10, json!(null)),
             (11, json!(["com.example.mail"])),
@@ -136,7 +127,8 @@ fn a_server_updates_installs_and_locks() {
         }
         // The end of an update comes by an alert.
         let fumo = "./VirMO/EnterpriseVM/DMTree/FUMO/State";
-        let found = virmo(&["tree", "--state", &state, fumo]);
+        let state = place.path().join("s");
+        let found = virmo(&["tree", "--state", state.to_str().unwrap(), fumo]);
         let found = String::from_utf8(found.stdout).unwrap();
         assert_eq!(found.trim(), format!("{fumo} = 100"));
     }
