@@ -1,16 +1,18 @@
-use std::{fmt, fs, io, path::Path};
+use std::{fmt, fs, io, path::Path, sync::Arc};
 
 use omadm_core::{Batch, Journal, JournalError, Space};
 
-use crate::medium;
+use crate::disk;
 
 mod engine;
 mod error;
 mod file;
+mod medium;
 
 use engine::{Engine, Failure};
 pub use error::{OpenError, OpenErrorKind};
 use file::JournalFile;
+pub use medium::Medium;
 
 /// A [`Journal`] in one redb file.
 ///
@@ -26,7 +28,7 @@ use file::JournalFile;
 /// The file starts at about 1 MiB, grows with its content and does not shrink. On Unix only its
 /// owner can read it.
 pub struct RedbJournal {
-    engine: Engine<JournalFile>,
+    engine: Engine,
 }
 
 impl RedbJournal {
@@ -36,13 +38,31 @@ impl RedbJournal {
     /// An [`OpenError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        Self::open_file(path).map_err(|failure| OpenError::new(path, failure))
+        Self::open_file(path).map_err(|failure| OpenError::new(Some(path), failure))
+    }
+
+    /// Opens the journal on a medium; makes one if the medium is empty.
+    ///
+    /// A medium is open once at a time, which its owner sees to. Power that goes while the journal
+    /// is made leaves a medium that is [damaged](OpenErrorKind::Corrupt): it is for the owner to
+    /// empty it, as nothing was reported from it.
+    ///
+    /// # Errors
+    /// An [`OpenError`] without a path.
+    pub fn open_on(medium: Arc<dyn Medium>) -> Result<Self, OpenError> {
+        let length = medium.len().map_err(Failure::Io);
+        let engine = length.and_then(|length| match length {
+            0 => Engine::create(medium),
+            _ => Engine::open(medium),
+        });
+        let engine = engine.map_err(|failure| OpenError::new(None, failure))?;
+        Ok(Self { engine })
     }
 
     fn open_file(path: &Path) -> Result<Self, Failure> {
         loop {
             if let Some(file) = JournalFile::open(path)? {
-                let engine = Engine::open(file)?;
+                let engine = Engine::open(Arc::new(file))?;
                 return Ok(Self { engine });
             }
             // The file is made under another name, so that a kill leaves a whole journal or none.
@@ -52,7 +72,7 @@ impl RedbJournal {
             if fs::exists(path).map_err(Failure::Io)? {
                 continue;
             }
-            let engine = Engine::create(file)?;
+            let engine = Engine::create(Arc::new(file))?;
             fs::rename(&new, path).map_err(Failure::Io)?;
             sync_parent(path).map_err(Failure::Io)?;
             return Ok(Self { engine });
@@ -62,8 +82,8 @@ impl RedbJournal {
 
 fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(parent) if parent != Path::new("") => medium::sync_directory(parent),
-        _ => medium::sync_directory(Path::new(".")),
+        Some(parent) if parent != Path::new("") => disk::sync_directory(parent),
+        _ => disk::sync_directory(Path::new(".")),
     }
 }
 

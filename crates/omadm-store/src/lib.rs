@@ -30,10 +30,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod disk;
 mod journal;
-mod medium;
 mod names;
 mod sink;
 
-pub use journal::{OpenError, OpenErrorKind, RedbJournal};
+pub use journal::{Medium, OpenError, OpenErrorKind, RedbJournal};
 pub use sink::FileSink;

@@ -9,7 +9,7 @@ use std::{
 use omadm_download::{DownloadKey, Sink, SinkError, SinkErrorKind};
 
 use crate::{
-    medium::{self, Trouble},
+    disk::{self, Trouble},
     names::{self, PARTIAL},
 };
 
@@ -109,7 +109,7 @@ impl FileSink {
 
     /// Fails if the disk cannot take this many bytes more.
     fn check_room(&self, bytes: u64) -> Result<(), SinkError> {
-        match medium::free_bytes(&self.directory).map_err(failed)? {
+        match disk::free_bytes(&self.directory).map_err(failed)? {
             Some(free) if bytes.saturating_add(self.headroom) > free => {
                 Err(SinkErrorKind::NoSpace.into())
             }
@@ -130,7 +130,7 @@ impl Sink for FileSink {
         if present.is_none() {
             self.close(key);
             File::create(self.partial_path(key)).map_err(failed)?;
-            medium::sync_directory(&self.directory).map_err(failed)?;
+            disk::sync_directory(&self.directory).map_err(failed)?;
         }
         Ok(())
     }
@@ -179,12 +179,12 @@ impl Sink for FileSink {
             Ok(()) => {
                 self.close(key);
                 fs::rename(partial, &finished).map_err(failed)?;
-                medium::sync_directory(&self.directory).map_err(failed)?;
+                disk::sync_directory(&self.directory).map_err(failed)?;
                 Self::text(&finished)
             }
             Err(error) if error.kind() == SinkErrorKind::Missing => {
                 // An earlier call may have ended between the move and the sync.
-                medium::sync_directory(&self.directory).map_err(failed)?;
+                disk::sync_directory(&self.directory).map_err(failed)?;
                 self.location(key)?.ok_or(error)
             }
             Err(error) => Err(error),
@@ -206,7 +206,7 @@ impl Sink for FileSink {
             changed |= present(fs::remove_file(path))?.is_some();
         }
         if changed {
-            medium::sync_directory(&self.directory).map_err(failed)?;
+            disk::sync_directory(&self.directory).map_err(failed)?;
         }
         Ok(())
     }
@@ -232,7 +232,7 @@ fn present<T>(result: io::Result<T>) -> Result<Option<T>, SinkError> {
 }
 
 fn failed(error: io::Error) -> SinkError {
-    let kind = match (error.kind(), medium::trouble(&error)) {
+    let kind = match (error.kind(), disk::trouble(&error)) {
         (io::ErrorKind::NotFound, _) => SinkErrorKind::Missing,
         (_, Trouble::Full) => SinkErrorKind::NoSpace,
         (_, Trouble::ReadOnly) => SinkErrorKind::ReadOnly,

@@ -1,14 +1,13 @@
 use std::{
     io,
     panic::{self, AssertUnwindSafe},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use omadm_core::{Batch, Operation, Space};
-use redb::{
-    Builder, Database, ReadableDatabase, StorageBackend, TableDefinition, TableError,
-    WriteTransaction,
-};
+use redb::{Builder, Database, ReadableDatabase, TableDefinition, TableError, WriteTransaction};
+
+use super::medium::{Backend, Medium};
 
 #[cfg(test)]
 mod tests;
@@ -52,14 +51,6 @@ impl<E: Into<redb::Error>> From<E> for Failure {
     }
 }
 
-/// Where the bytes of the database are.
-pub(super) trait Medium: Send + Sync {
-    type Backend: StorageBackend;
-
-    /// A way to the bytes for one database; there is one database at a time.
-    fn backend(&self) -> Result<Self::Backend, Failure>;
-}
-
 /// A key and what is under it.
 pub(super) type Record = (Vec<u8>, Vec<u8>);
 
@@ -68,8 +59,8 @@ pub(super) type Record = (Vec<u8>, Vec<u8>);
 /// redb gives up a database after the first failure of its medium, and cannot always tell whether
 /// a failed commit is in the file. So every batch carries a number, a failed one leaves what
 /// would undo it, and the next user opens the database again and looks.
-pub(super) struct Engine<M> {
-    medium: M,
+pub(super) struct Engine {
+    medium: Arc<dyn Medium>,
     state: RwLock<State>,
 }
 
@@ -82,10 +73,10 @@ struct State {
     undo: Option<Batch>,
 }
 
-impl<M: Medium> Engine<M> {
+impl Engine {
     /// A new journal on an empty medium.
-    pub(super) fn create(medium: M) -> Result<Self, Failure> {
-        let database = builder().create_with_backend(medium.backend()?)?;
+    pub(super) fn create(medium: Arc<dyn Medium>) -> Result<Self, Failure> {
+        let database = builder().create_with_backend(Backend(Arc::clone(&medium)))?;
         let transaction = database.begin_write()?;
         {
             let mut about = transaction.open_table(ABOUT)?;
@@ -97,14 +88,13 @@ impl<M: Medium> Engine<M> {
     }
 
     /// The journal on a medium that has one.
-    pub(super) fn open(medium: M) -> Result<Self, Failure> {
-        let backend = medium.backend()?;
-        if backend.len().map_err(Failure::Io)? == 0 {
+    pub(super) fn open(medium: Arc<dyn Medium>) -> Result<Self, Failure> {
+        if medium.len().map_err(Failure::Io)? == 0 {
             return Err(Failure::Damaged);
         }
         // redb checks much before it uses it, but meets some damage with a panic.
         let opened = panic::catch_unwind(AssertUnwindSafe(|| -> Result<_, Failure> {
-            let mut database = builder().create_with_backend(backend)?;
+            let mut database = builder().create_with_backend(Backend(Arc::clone(&medium)))?;
             if !database.check_integrity()? {
                 return Err(Failure::Damaged);
             }
@@ -115,7 +105,7 @@ impl<M: Medium> Engine<M> {
         Ok(Self::with(medium, database, sequence))
     }
 
-    fn with(medium: M, database: Database, sequence: u64) -> Self {
+    fn with(medium: Arc<dyn Medium>, database: Database, sequence: u64) -> Self {
         Self {
             medium,
             state: RwLock::new(State {
@@ -204,7 +194,7 @@ impl<M: Medium> Engine<M> {
         if state.database.is_some() {
             return Ok(());
         }
-        let database = builder().create_with_backend(self.medium.backend()?)?;
+        let database = builder().create_with_backend(Backend(Arc::clone(&self.medium)))?;
         let found = sequence(&database)?;
         if found != state.sequence
             && let Some(undo) = &state.undo

@@ -7,13 +7,13 @@ use std::{
 use omadm_core::{JournalError, JournalErrorKind};
 
 use super::engine::Failure;
-use crate::medium::{self, Trouble};
+use crate::disk::{self, Trouble};
 
 /// Why a [`RedbJournal`](crate::RedbJournal) could not be opened.
 #[derive(Debug)]
 pub struct OpenError {
     kind: OpenErrorKind,
-    path: PathBuf,
+    path: Option<PathBuf>,
     source: Box<dyn Error + Send + Sync>,
 }
 
@@ -39,7 +39,7 @@ pub enum OpenErrorKind {
 }
 
 impl OpenError {
-    pub(super) fn new(path: &Path, failure: Failure) -> Self {
+    pub(super) fn new(path: Option<&Path>, failure: Failure) -> Self {
         let kind = match &failure {
             Failure::Locked => OpenErrorKind::Locked,
             Failure::Newer(version) => OpenErrorKind::Newer { version: *version },
@@ -52,7 +52,7 @@ impl OpenError {
         };
         Self {
             kind,
-            path: path.to_owned(),
+            path: path.map(Path::to_owned),
             source: Box::new(failure),
         }
     }
@@ -63,16 +63,19 @@ impl OpenError {
         self.kind
     }
 
-    /// The file.
+    /// The file, if it is in one.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the journal {} ", self.path.display())?;
+        f.write_str("the journal ")?;
+        if let Some(path) = &self.path {
+            write!(f, "{} ", path.display())?;
+        }
         match self.kind {
             OpenErrorKind::Locked => f.write_str("is in use"),
             OpenErrorKind::Newer { version } => {
@@ -102,8 +105,8 @@ impl From<Failure> for JournalError {
 
 fn kind_of(failure: &Failure) -> JournalErrorKind {
     let trouble = match failure {
-        Failure::Io(error) => medium::trouble(error),
-        Failure::Redb(redb::Error::Io(error)) => medium::trouble(error),
+        Failure::Io(error) => disk::trouble(error),
+        Failure::Redb(redb::Error::Io(error)) => disk::trouble(error),
         Failure::Damaged | Failure::Newer(_) | Failure::Redb(redb::Error::Corrupted(_)) => {
             Trouble::Damaged
         }

@@ -76,7 +76,7 @@ impl fmt::Debug for SharedDisk {
     }
 }
 
-impl StorageBackend for SharedDisk {
+impl Medium for SharedDisk {
     fn len(&self) -> io::Result<u64> {
         Ok(self.lock().current.len() as u64)
     }
@@ -96,7 +96,7 @@ impl StorageBackend for SharedDisk {
         Ok(())
     }
 
-    fn sync_data(&self) -> io::Result<()> {
+    fn sync(&self) -> io::Result<()> {
         let mut disk = self.lock();
         disk.spend()?;
         disk.synced = disk.current.clone();
@@ -114,14 +114,6 @@ impl StorageBackend for SharedDisk {
     }
 }
 
-impl Medium for SharedDisk {
-    type Backend = Self;
-
-    fn backend(&self) -> Result<Self, Failure> {
-        Ok(self.clone())
-    }
-}
-
 /// A batch that touches three spaces, so that half of it shows.
 fn batch(number: u64) -> Batch {
     let mut batch = Batch::new();
@@ -136,7 +128,7 @@ fn batch(number: u64) -> Batch {
 }
 
 /// The number of the last batch in force; panics if batches are mixed.
-fn state(engine: &Engine<SharedDisk>) -> u64 {
+fn state(engine: &Engine) -> u64 {
     let same = |space| engine.read(space, b"same").unwrap().unwrap();
     let number = u64::from_be_bytes(same(Space::TREE).try_into().unwrap());
     assert_eq!(same(Space::INTENTS), number.to_be_bytes());
@@ -147,8 +139,8 @@ fn state(engine: &Engine<SharedDisk>) -> u64 {
     number
 }
 
-fn journal_with_one_batch(disk: &SharedDisk) -> Engine<SharedDisk> {
-    let engine = Engine::create(disk.clone()).unwrap();
+fn journal_with_one_batch(disk: &SharedDisk) -> Engine {
+    let engine = Engine::create(Arc::new(disk.clone())).unwrap();
     engine.commit(&batch(0)).unwrap();
     engine
 }
@@ -176,7 +168,7 @@ fn a_failed_commit_leaves_no_trace_and_the_journal_goes_on() {
             assert_eq!(state(&engine), expected, "{good_for} good, {bad_for} bad");
             engine.commit(&batch(expected + 1)).unwrap();
             drop(engine);
-            assert_eq!(state(&Engine::open(disk).unwrap()), expected + 1);
+            assert_eq!(state(&Engine::open(Arc::new(disk)).unwrap()), expected + 1);
             if !failed {
                 break;
             }
@@ -206,7 +198,7 @@ fn a_power_cut_at_any_call_loses_nothing_that_was_reported() {
             0x1234_5678_9ABC_DEF0,
             !0 << 7,
         ] {
-            let found = state(&Engine::open(disk.after_power_cut(fate)).unwrap());
+            let found = state(&Engine::open(Arc::new(disk.after_power_cut(fate))).unwrap());
             assert!(
                 found == reported || found == reported + 1,
                 "{found} found, {reported} reported, cut after {good_for} calls, fate {fate:#x}"
@@ -234,7 +226,7 @@ fn damage_is_found_when_the_journal_is_opened() {
         let spoilt = SharedDisk::default();
         spoilt.lock().current = bytes.clone();
         spoilt.lock().current[place] ^= 0x40;
-        match Engine::open(spoilt) {
+        match Engine::open(Arc::new(spoilt)) {
             Ok(engine) => assert_eq!(state(&engine), 0, "byte {place}"),
             Err(_) => found += 1,
         }
@@ -245,16 +237,26 @@ fn damage_is_found_when_the_journal_is_opened() {
 #[test]
 fn what_is_no_journal_or_a_newer_one_is_told_apart() {
     let empty = SharedDisk::default();
-    assert!(matches!(Engine::open(empty), Err(Failure::Damaged)));
+    assert!(matches!(
+        Engine::open(Arc::new(empty)),
+        Err(Failure::Damaged)
+    ));
 
     let foreign = SharedDisk::default();
-    let database = builder().create_with_backend(foreign.clone()).unwrap();
+    let database = builder()
+        .create_with_backend(Backend(Arc::new(foreign.clone())))
+        .unwrap();
     drop(database);
-    assert!(matches!(Engine::open(foreign), Err(Failure::Damaged)));
+    assert!(matches!(
+        Engine::open(Arc::new(foreign)),
+        Err(Failure::Damaged)
+    ));
 
     let newer = SharedDisk::default();
-    drop(Engine::create(newer.clone()).unwrap());
-    let database = builder().create_with_backend(newer.clone()).unwrap();
+    drop(Engine::create(Arc::new(newer.clone())).unwrap());
+    let database = builder()
+        .create_with_backend(Backend(Arc::new(newer.clone())))
+        .unwrap();
     let transaction = database.begin_write().unwrap();
     transaction
         .open_table(ABOUT)
@@ -263,5 +265,29 @@ fn what_is_no_journal_or_a_newer_one_is_told_apart() {
         .unwrap();
     transaction.commit().unwrap();
     drop(database);
-    assert!(matches!(Engine::open(newer), Err(Failure::Newer(2))));
+    assert!(matches!(
+        Engine::open(Arc::new(newer)),
+        Err(Failure::Newer(2))
+    ));
+}
+
+#[test]
+fn a_journal_opens_on_a_given_medium() {
+    use crate::{OpenErrorKind, RedbJournal};
+    use omadm_core::Journal;
+
+    let disk = SharedDisk::default();
+    let journal = RedbJournal::open_on(Arc::new(disk.clone())).unwrap();
+    journal.commit(&batch(0)).unwrap();
+    drop(journal);
+    let journal = RedbJournal::open_on(Arc::new(disk)).unwrap();
+    let found = journal.read(Space::TREE, b"same").unwrap();
+    assert_eq!(found, Some(vec![0; 8]));
+
+    let full = SharedDisk::default();
+    full.lock().good_for = Some(0);
+    full.lock().bad_for = usize::MAX;
+    let error = RedbJournal::open_on(Arc::new(full)).unwrap_err();
+    assert_eq!(error.kind(), OpenErrorKind::Full);
+    assert_eq!(error.to_string(), "the journal has no space left");
 }
