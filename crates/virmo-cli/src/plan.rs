@@ -334,7 +334,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, PlanError> {
     };
     let file: File = toml::from_str(text).map_err(|error| PlanError::Syntax {
         line: line_at(error.span().map_or(0, |span| span.start)),
-        why: error.message().trim_end().replace('\n', ", "),
+        why: plain(error.message()),
     })?;
     file.step
         .into_iter()
@@ -343,6 +343,24 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, PlanError> {
             step(row.into_inner(), line)
         })
         .collect()
+}
+
+/// An error of the parser without the names of our types.
+fn plain(message: &str) -> String {
+    let message = message.trim_end().replace('\n', ", ");
+    let Some((found, kind)) = message.split_once(", expected ") else {
+        return message;
+    };
+    let wanted = match kind.split_once(' ') {
+        Some(("struct", _)) => "a table { ... }",
+        Some(("a", "map")) => "a table { ... }",
+        Some(("a", "sequence")) => "a list [ ... ]",
+        Some(("a", "string")) => "a text in quotes",
+        Some(("a", "boolean")) => "true or false",
+        _ if ["u16", "u32", "u64"].contains(&kind) => "a whole number",
+        _ => return message,
+    };
+    format!("{found}, expected {wanted}")
 }
 
 fn step(row: Row, line: usize) -> Result<Step, PlanError> {
@@ -514,6 +532,26 @@ ask_user = { vm = "entvm", kind = "confirm", text = "Add the access point?" }
             let why = format!("line 2: expect = {expect}: a status is from 100 to 599");
             let why = (!is_status).then_some(why);
             assert_eq!(plan.err().map(|error| error.to_string()), why);
+        }
+        for (step, wanted) in [
+            ("replace = './a'", "expected a table { ... }"),
+            ("suspend = 'a'", "expected a table { ... }"),
+            ("apply_resources = 'a'", "expected a table { ... }"),
+            ("atomic = 'a'", "expected a list [ ... ]"),
+            ("get = 1", "expected a text in quotes"),
+            ("get = '.'\nstop = 1", "expected true or false"),
+            ("get = '.'\nexpect = 'x'", "expected a whole number"),
+            (
+                "deliver_image = { node = 'a', name = '', uri = '', media_type = '', sha256 = 1 }",
+                "expected a digest in quotes, or true",
+            ),
+            (
+                "sequence = [1]",
+                "expected a command such as { get = \"./DevInfo\" }",
+            ),
+        ] {
+            let said = error(&format!("[[step]]\n{step}\n"));
+            assert!(said.ends_with(wanted), "{step}: {said}");
         }
         let broken = error("[[step]]\nget = \n");
         assert!(broken.contains("line 2"), "{broken}");

@@ -110,6 +110,13 @@ impl Procedure for Planned {
                     // What a status of success hides stays a failure.
                     let success = report.status.is_some_and(|status| status.is_success());
                     report.ok = expected && (report.ok || !success);
+                    if !expected {
+                        let due = format!("expected {expect}");
+                        report.detail = Some(match report.detail.take() {
+                            Some(detail) => format!("{due}: {detail}"),
+                            None => due,
+                        });
+                    }
                 }
                 if !report.ok && self.stop {
                     self.course.stopped.store(true, Ordering::SeqCst);
@@ -440,6 +447,28 @@ mod tests {
             run(plan, StatusCode::OK),
             [(false, false), (true, false), (true, false)]
         );
+    }
+
+    #[test]
+    fn a_status_that_was_not_expected_says_which_was() {
+        let plan = plan::parse("[[step]]\nexec = './a'\nexpect = 405\n").unwrap();
+        for (status, due) in [
+            (StatusCode::OK, Some("expected 405")),
+            (StatusCode::COMMAND_NOT_ALLOWED, None),
+        ] {
+            let mut procedure = procedures(&plan, "http://h", Profile::Approved)
+                .unwrap()
+                .remove(0);
+            let mut correlators = Correlators::new("t");
+            let Next::Send(commands) = procedure.poll(&mut correlators) else {
+                panic!("a command is sent");
+            };
+            procedure.answer(Answer::status(commands[0].tag, status));
+            let Next::Done(report) = procedure.poll(&mut correlators) else {
+                panic!("it was answered");
+            };
+            assert_eq!(report.detail.as_deref(), due);
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fmt::Display,
+    fs::{self, File},
     io::{self, Read},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -109,6 +110,14 @@ fn measure(steps: &mut [Step], images: Option<&Path>) -> Result<(), String> {
         let Action::DeliverImage(it) = action else {
             continue;
         };
+        if let (Some(folder), Some(name)) = (images, steps::own_image(&it.uri)) {
+            let path = folder.join(name);
+            let wrong = |why: &dyn Display| format!("line {line}: {}: {why}", path.display());
+            let file = fs::metadata(&path).map_err(|error| wrong(&error))?;
+            if !file.is_file() {
+                return Err(wrong(&"not a file"));
+            }
+        }
         let of_file = it.sha256 == Some(Sha256::OfFile(true));
         if !it.descriptor && !of_file {
             continue;
