@@ -348,8 +348,15 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Step>, PlanError> {
 /// An error of the parser without the names of our types.
 fn plain(message: &str) -> String {
     let message = message.trim_end().replace('\n', ", ");
-    let Some((found, kind)) = message.split_once(", expected ") else {
-        return message;
+    let (found, kind) = match message.split_once(", expected ") {
+        Some(parts) => parts,
+        None if message.ends_with("untagged enum Sha256") => {
+            ("invalid sha256", "a digest in quotes, or true")
+        }
+        None if message == "wanted string or table" => {
+            ("no command", "a command such as { get = \"./DevInfo\" }")
+        }
+        None => return message,
     };
     let wanted = match kind.split_once(' ') {
         Some(("struct", _)) => "a table { ... }",
@@ -358,7 +365,7 @@ fn plain(message: &str) -> String {
         Some(("a", "string")) => "a text in quotes",
         Some(("a", "boolean")) => "true or false",
         _ if ["u16", "u32", "u64"].contains(&kind) => "a whole number",
-        _ => return message,
+        _ => kind,
     };
     format!("{found}, expected {wanted}")
 }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::percent_decode_str;
 use virmo::{
     dm::{
         core::{EchoType, GenericAlert, InputType, Interaction, UserInteraction},
@@ -19,7 +20,8 @@ use virmo::{
     nodes::Profile,
     params::ResourceConfig,
     server::{
-        AllowUserUnlock, ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate,
+        AllowUserUnlock, ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts,
+        Operate, Policy,
     },
     state::AccessOperation,
 };
@@ -52,10 +54,14 @@ struct Course {
 }
 
 /// The procedures of a plan for one device.
+///
+/// With a policy that says that they are [resumed](Policy::resumed), what an earlier run of the
+/// server began is found and not done twice; commands as they stand in the plan are sent again.
 pub(crate) fn procedures(
     plan: &[Step],
     base: &str,
     profile: Profile,
+    policy: Policy,
 ) -> Result<Vec<Box<dyn Procedure>>, String> {
     let course = Arc::new(Course {
         left: AtomicUsize::new(plan.len()),
@@ -65,7 +71,7 @@ pub(crate) fn procedures(
     plan.iter()
         .enumerate()
         .map(|(index, step)| {
-            let (label, inner) = procedure(&step.action, base, profile)
+            let (label, inner) = procedure(&step.action, base, profile, policy)
                 .map_err(|why| format!("line {}: {why}", step.line))?;
             let planned = Planned {
                 index,
@@ -144,11 +150,17 @@ fn procedure(
     action: &Action,
     base: &str,
     profile: Profile,
+    policy: Policy,
 ) -> Result<(String, Box<dyn Procedure>), String> {
     let mounts = Mounts::default().with_profile(profile);
     let operate = |what: &str, name: &str, procedure: Operate| {
-        let procedure: Box<dyn Procedure> = Box::new(procedure.in_profile(profile));
+        let procedure: Box<dyn Procedure> =
+            Box::new(procedure.in_profile(profile).with_policy(policy));
         (format!("{what} {name}"), procedure)
+    };
+    let manage = |label: String, procedure: Manage| {
+        let procedure: Box<dyn Procedure> = Box::new(procedure.with_policy(policy));
+        (label, procedure)
     };
     let access = |name: &str, operation: AccessOperation| {
         let what = match operation {
@@ -207,7 +219,10 @@ fn procedure(
                 })?;
                 procedure = procedure.with_digest(digest);
             }
-            (format!("deliver image {}", it.node), Box::new(procedure))
+            (
+                format!("deliver image {}", it.node),
+                Box::new(procedure.with_policy(policy)),
+            )
         }
         Action::CreateVm(it) => {
             let mut procedure = CreateVm::new(vm(&it.node)?, image(&it.image)?).in_profile(profile);
@@ -223,7 +238,10 @@ fn procedure(
             if let Some(resources) = &it.resources {
                 procedure = procedure.with_resources(config(resources)?);
             }
-            (format!("create VM {}", it.node), Box::new(procedure))
+            (
+                format!("create VM {}", it.node),
+                Box::new(procedure.with_policy(policy)),
+            )
         }
         Action::Suspend(name) => operate("suspend VM", name, Operate::suspend(vm(name)?)),
         Action::Resume(name) => operate("resume VM", name, Operate::resume(vm(name)?)),
@@ -232,11 +250,8 @@ fn procedure(
         Action::DeleteVm(name) => operate("delete VM", name, Operate::delete(vm(name)?)),
         Action::Lock(name) if profile == Profile::Draft => access(name, AccessOperation::Lock)?,
         Action::Unlock(name) if profile == Profile::Draft => access(name, AccessOperation::Unlock)?,
-        Action::Lock(name) => (format!("lock VM {name}"), Box::new(Manage::lock(vm(name)?))),
-        Action::Unlock(name) => (
-            format!("unlock VM {name}"),
-            Box::new(Manage::unlock(vm(name)?)),
-        ),
+        Action::Lock(name) => manage(format!("lock VM {name}"), Manage::lock(vm(name)?)),
+        Action::Unlock(name) => manage(format!("unlock VM {name}"), Manage::unlock(vm(name)?)),
         Action::EnablePeripheral(_) | Action::DisablePeripheral(_) if profile == Profile::Draft => {
             return Err("the draft profile has no DMTree for peripherals".to_owned());
         }
@@ -244,13 +259,13 @@ fn procedure(
             let procedure = Manage::enable(vm(&it.vm)?, &it.name)
                 .map_err(|error| format!("{:?}: {error}", it.name))?;
             let label = format!("enable {} of VM {}", it.name, it.vm);
-            (label, Box::new(procedure))
+            manage(label, procedure)
         }
         Action::DisablePeripheral(it) => {
             let procedure = Manage::disable(vm(&it.vm)?, &it.name)
                 .map_err(|error| format!("{:?}: {error}", it.name))?;
             let label = format!("disable {} of VM {}", it.name, it.vm);
-            (label, Box::new(procedure))
+            manage(label, procedure)
         }
         Action::AllowSharing(_) | Action::ProhibitSharing(_) | Action::UserUnlock(_)
             if profile != Profile::Draft =>
@@ -260,7 +275,7 @@ fn procedure(
         Action::AllowSharing(name) => access(name, AccessOperation::AllowSharing)?,
         Action::ProhibitSharing(name) => access(name, AccessOperation::ProhibitSharing)?,
         Action::UserUnlock(it) => {
-            let procedure = AllowUserUnlock::new(&vm(&it.vm)?, it.allowed);
+            let procedure = AllowUserUnlock::new(&vm(&it.vm)?, it.allowed).with_policy(policy);
             (format!("user unlock of VM {}", it.vm), Box::new(procedure))
         }
         Action::ApplyResources(_) if profile == Profile::Draft => {
@@ -279,7 +294,10 @@ fn procedure(
                 .collect::<Result<Vec<_>, String>>()?;
             let procedure =
                 ApplyResources::new(&mounts, configs).map_err(|error| error.to_string())?;
-            ("apply resources".to_owned(), Box::new(procedure))
+            (
+                "apply resources".to_owned(),
+                Box::new(procedure.with_policy(policy)),
+            )
         }
         Action::AskUser(it) if it.vm.is_some() && profile == Profile::Draft => {
             return Err("the draft profile has no UI of a VM".to_owned());
@@ -293,7 +311,7 @@ fn procedure(
                 ),
                 Some(name) => (
                     format!("ask the user of VM {name}: {}", it.text),
-                    Box::new(AskVmUser::new(vm(name)?, asked)),
+                    Box::new(AskVmUser::new(vm(name)?, asked).with_policy(policy)),
                 ),
             }
         }
@@ -322,11 +340,16 @@ pub(crate) fn is_relative(uri: &str) -> bool {
     !uri.contains("://")
 }
 
-/// The name of the image that a relative URI names below `/images/`.
-pub(crate) fn own_image(uri: &str) -> Option<&str> {
+/// The file that a relative URI names below `/images/`.
+pub(crate) fn own_image(uri: &str) -> Option<String> {
     let path = Some(uri).filter(|uri| is_relative(uri))?;
     let name = path.trim_start_matches('/').strip_prefix("images/")?;
-    (!name.is_empty() && !name.contains(['?', '#'])).then_some(name)
+    (!name.is_empty() && !name.contains(['?', '#'])).then(|| file_name(name))
+}
+
+/// The file that an address names by the last part of its path.
+pub(crate) fn file_name(part: &str) -> String {
+    percent_decode_str(part).decode_utf8_lossy().into_owned()
 }
 
 fn digest(digits: &str) -> Option<[u8; 32]> {
@@ -417,7 +440,9 @@ mod tests {
         let plan = plan::parse(text).unwrap();
         let mut correlators = Correlators::new("t");
         let mut seen = Vec::new();
-        for mut procedure in procedures(&plan, "http://h", Profile::Approved).unwrap() {
+        for mut procedure in
+            procedures(&plan, "http://h", Profile::Approved, Policy::default()).unwrap()
+        {
             let report = loop {
                 match procedure.poll(&mut correlators) {
                     Next::Send(commands) => {
@@ -453,10 +478,17 @@ mod tests {
     fn a_status_that_was_not_expected_says_which_was() {
         let plan = plan::parse("[[step]]\nexec = './a'\nexpect = 405\n").unwrap();
         for (status, due) in [
-            (StatusCode::OK, Some("expected 405")),
-            (StatusCode::COMMAND_NOT_ALLOWED, None),
+            (StatusCode::OK, "expected 405"),
+            (
+                StatusCode::NOT_FOUND,
+                "expected 405: Exec ./a: 404 Not found",
+            ),
+            (
+                StatusCode::COMMAND_NOT_ALLOWED,
+                "Exec ./a: 405 Command not allowed",
+            ),
         ] {
-            let mut procedure = procedures(&plan, "http://h", Profile::Approved)
+            let mut procedure = procedures(&plan, "http://h", Profile::Approved, Policy::default())
                 .unwrap()
                 .remove(0);
             let mut correlators = Correlators::new("t");
@@ -467,7 +499,7 @@ mod tests {
             let Next::Done(report) = procedure.poll(&mut correlators) else {
                 panic!("it was answered");
             };
-            assert_eq!(report.detail.as_deref(), due);
+            assert_eq!(report.detail.as_deref(), Some(due));
         }
     }
 
@@ -484,7 +516,13 @@ mod tests {
     #[test]
     fn what_cannot_be_built_is_named_with_its_step() {
         let error = |text: &str| {
-            procedures(&plan::parse(text).unwrap(), "http://h", Profile::Approved).unwrap_err()
+            procedures(
+                &plan::parse(text).unwrap(),
+                "http://h",
+                Profile::Approved,
+                Policy::default(),
+            )
+            .unwrap_err()
         };
         for (step, why) in [
             ("apply_resources = { a = 'RAM=x' }", "\"RAM=x\": "),
@@ -595,7 +633,7 @@ mod tests {
         let profiles = [Profile::Draft].into_iter();
         let profiles = profiles.chain(std::iter::repeat(Profile::Approved));
         for (plan, profile) in plans.iter().zip(profiles) {
-            procedures(plan, "http://h", profile).unwrap();
+            procedures(plan, "http://h", profile, Policy::default()).unwrap();
         }
     }
 

@@ -18,6 +18,7 @@ use virmo::{
     },
     nodes::Profile,
     runtime::{Unattended, Until},
+    server::Policy,
 };
 use virmo_qemu::guest;
 
@@ -151,7 +152,12 @@ fn steps(args: &args::Demo) -> Result<Vec<Step>, Failure> {
         return Err(wrong(&"it has no steps"));
     }
     // The address does not matter for whether they can be carried out.
-    match steps::procedures(&steps, "http://127.0.0.1", Profile::Approved) {
+    match steps::procedures(
+        &steps,
+        "http://127.0.0.1",
+        Profile::Approved,
+        Policy::default(),
+    ) {
         Ok(_) => Ok(steps),
         Err(why) => Err(wrong(&why)),
     }

@@ -26,6 +26,7 @@ use virmo::{
     },
     nodes::Profile,
     runtime::Server,
+    server::Policy,
 };
 
 use crate::{
@@ -101,7 +102,7 @@ fn check(steps: &[Step], args: &args::Serve) -> Result<(), String> {
         }
     }
     let base = format!("http://{}", args.listen);
-    steps::procedures(steps, &base, args.profile.into()).map(drop)
+    steps::procedures(steps, &base, args.profile.into(), Policy::default()).map(drop)
 }
 
 /// Gives the digests of files to the steps that want them.
@@ -230,7 +231,9 @@ pub(crate) fn start(
         journal,
     };
     let server = builder
-        .programme(move |_| steps::procedures(&steps, &base, profile).unwrap_or_default())
+        .programme(move |_| {
+            steps::procedures(&steps, &base, profile, Policy::default()).unwrap_or_default()
+        })
         .observer(move |event| teller.tell(event))
         .refusals(move |request| {
             told.event(&Event::Error {
@@ -265,7 +268,7 @@ fn files(folder: &Path, steps: &[Step], base: &str) -> Result<Files, Failure> {
         .iter()
         .fold(Files::new(folder), |files, step| match &step.action {
             Action::DeliverImage(it) => match steps::resolve(&it.uri, base).strip_prefix(&ours) {
-                Some(name) => files.with_media_type(name, &it.media_type),
+                Some(name) => files.with_media_type(steps::file_name(name), &it.media_type),
                 None => files,
             },
             _ => files,

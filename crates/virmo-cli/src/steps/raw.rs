@@ -247,7 +247,7 @@ fn list(reply: &Reply) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use virmo::dm::session::Unanswered;
+    use virmo::{dm::session::Unanswered, nodes::Profile, server::Policy};
 
     use super::*;
     use crate::{plan, steps::procedures};
@@ -257,7 +257,8 @@ mod tests {
         let plan = plan::parse("[[step]]\nget = './a'\n[[step]]\nexec = './a'\n").unwrap();
         let mut correlators = Correlators::new("t");
         let mut sent = Vec::new();
-        for mut procedure in procedures(&plan, "http://h", virmo::nodes::Profile::Approved).unwrap()
+        for mut procedure in
+            procedures(&plan, "http://h", Profile::Approved, Policy::default()).unwrap()
         {
             let mut times = 0;
             while let Next::Send(commands) = procedure.poll(&mut correlators) {

@@ -240,7 +240,7 @@ fn a_plan_that_cannot_be_described_is_refused() {
         ),
         (plan("images/none", ", sha256 = true"), true, "none: "),
         (
-            plan("images/i", ", sha256 = '0a'"),
+            plan("images/i.img", ", sha256 = '0a'"),
             true,
             "\"0a\" is not the 64 hexadecimal digits of a digest",
         ),
@@ -251,4 +251,42 @@ fn a_plan_that_cannot_be_described_is_refused() {
             "{plan}: {said}"
         );
     }
+}
+
+/// A name that needs an escape in an address has its media type, its digest and its descriptor.
+#[test]
+fn names_of_files_may_need_escapes() {
+    for more in ["", ", sha256 = true", ", descriptor = true, sha256 = true"] {
+        let place = Place::new(&deliver(
+            "/images/my%20disk.img",
+            "application/x-disk",
+            more,
+        ));
+        let file = place.path("images/my disk.img");
+        fs::copy(place.path("images/i.img"), file).unwrap();
+        let (ok, told, device) = run(&place, "xml");
+        assert!(ok, "{more}: {told:?} {device:?}");
+    }
+}
+
+/// What a plan delivers has to be there before anything is served.
+#[test]
+fn an_image_that_is_missing_is_named_with_its_line() {
+    let place = Place::new(&deliver("/images/none.img", "application/x-disk", ""));
+    let (plan, images) = (place.path("plan.toml"), place.path("images"));
+    let output = virmo(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--plan",
+        &plan,
+        "--images",
+        &images,
+    ]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("line 1: ") && said.contains("none.img"),
+        "{said}"
+    );
 }

@@ -495,7 +495,7 @@ fn a_step_may_end_the_plan() {
 fn a_download_that_fails_is_a_step_that_failed() {
     let plan = r#"
 [[step]]
-deliver_image = { node = "a", name = "a", uri = "images/none", media_type = "a/b" }
+deliver_image = { node = "a", name = "a", uri = "other/none", media_type = "a/b" }
 [[step]]
 get = "./VMImgMO/a/State"
 [[step]]
