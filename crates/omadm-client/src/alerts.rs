@@ -27,6 +27,26 @@ impl Notice {
         }
     }
 
+    /// Octets of its texts.
+    fn octets(&self) -> usize {
+        let of = |source: Option<&str>, kind: &str, data: &str| {
+            let source = source.map_or(0, str::len);
+            source.saturating_add(kind.len()).saturating_add(data.len())
+        };
+        match self {
+            Self::Alerts(alerts) => {
+                let alerts = alerts.iter();
+                let octets = alerts.map(|it| of(it.source.as_deref(), &it.alert_type, &it.data));
+                octets.fold(0, usize::saturating_add)
+            }
+            Self::Events(events) => {
+                let events = events.iter();
+                let octets = events.map(|it| of(it.source.as_deref(), &it.event_type, &it.data));
+                octets.fold(0, usize::saturating_add)
+            }
+        }
+    }
+
     /// As many as it takes for each to have one Correlator.
     pub(crate) fn split(self) -> Vec<Self> {
         match self {
@@ -87,6 +107,71 @@ impl From<ClientEvent> for Notice {
     }
 }
 
+/// A notice with where it comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct News {
+    pub(crate) notice: Notice,
+    /// Who told the device; none for its own.
+    pub(crate) teller: Option<String>,
+}
+
+impl From<Notice> for News {
+    fn from(notice: Notice) -> Self {
+        Self {
+            notice,
+            teller: None,
+        }
+    }
+}
+
+impl News {
+    /// What somebody told the device.
+    pub(crate) fn told((teller, alert): (String, GenericAlert)) -> Self {
+        Self {
+            notice: alert.into(),
+            teller: Some(teller),
+        }
+    }
+
+    /// How much of the queue it takes.
+    fn size(&self) -> Size {
+        Size {
+            items: self.notice.len(),
+            octets: self.notice.octets(),
+        }
+    }
+}
+
+/// How much of the queue something takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Size {
+    pub(crate) items: usize,
+    /// Of the texts.
+    pub(crate) octets: usize,
+}
+
+impl Size {
+    const fn and(self, other: Self) -> Self {
+        Self {
+            items: self.items.saturating_add(other.items),
+            octets: self.octets.saturating_add(other.octets),
+        }
+    }
+
+    const fn fits(self, room: Self) -> bool {
+        self.items <= room.items && self.octets <= room.octets
+    }
+}
+
+/// What the queue holds at most.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Items of the device's own, and as many again that others told it.
+    pub(crate) items: usize,
+    /// Of one of the others.
+    pub(crate) share: Size,
+}
+
 /// Names a notice in the queue; ascending in the order they were queued.
 pub(crate) type AlertKey = u64;
 
@@ -99,7 +184,7 @@ pub(crate) struct AlertQueue {
 
 #[derive(Debug)]
 struct Entry {
-    notice: Notice,
+    news: News,
     /// How often the server refused it.
     tries: u32,
     /// Not sent before this moment, monotonic.
@@ -141,12 +226,12 @@ impl AlertQueue {
             <[u8; 8]>::try_from(key),
             decode(value),
         ) {
-            (Ok(key), Some((tries, notice))) => {
+            (Ok(key), Some((tries, news))) => {
                 let key = AlertKey::from_be_bytes(key);
                 queue.entries.insert(
                     key,
                     Entry {
-                        notice,
+                        news,
                         tries,
                         due: Duration::ZERO,
                     },
@@ -164,22 +249,72 @@ impl AlertQueue {
 
     /// How many wait, each Item counted.
     pub(crate) fn len(&self) -> usize {
-        self.entries.values().map(|entry| entry.notice.len()).sum()
+        let entries = self.entries.values();
+        entries.map(|entry| entry.news.notice.len()).sum()
     }
 
-    /// Writes `notices` to `batch`; [`queued`](Self::queued) with the same must follow when the
-    /// batch is durable.
-    pub(crate) fn queue(&self, notices: &[Notice], batch: &mut Batch) {
-        for (key, notice) in (self.next..).zip(notices) {
-            batch.put(Space::ALERTS, key.to_be_bytes(), encode(0, notice));
+    /// What of these fits, and what does not, with the reason.
+    pub(crate) fn admit(
+        &self,
+        news: Vec<News>,
+        room: Room,
+    ) -> (Vec<News>, Vec<(Notice, DropReason)>) {
+        let mut own = 0usize;
+        let mut told = 0usize;
+        let mut shares: BTreeMap<String, Size> = BTreeMap::new();
+        let mut count = |news: &News| match &news.teller {
+            None => own = own.saturating_add(news.notice.len()),
+            Some(teller) => {
+                told = told.saturating_add(news.notice.len());
+                let share = shares.entry(teller.clone()).or_default();
+                *share = share.and(news.size());
+            }
+        };
+        for entry in self.entries.values() {
+            count(&entry.news);
+        }
+        let (mut admitted, mut dropped) = (Vec::new(), Vec::new());
+        for news in news {
+            let size = news.size();
+            let reason = match &news.teller {
+                None => {
+                    own = own.saturating_add(size.items);
+                    (own > room.items).then_some(DropReason::QueueFull)
+                }
+                Some(teller) => {
+                    let share = shares.get(teller).copied().unwrap_or_default();
+                    if !share.and(size).fits(room.share) {
+                        Some(DropReason::ShareFull)
+                    } else if told.saturating_add(size.items) > room.items {
+                        Some(DropReason::QueueFull)
+                    } else {
+                        told = told.saturating_add(size.items);
+                        shares.insert(teller.clone(), share.and(size));
+                        None
+                    }
+                }
+            };
+            match reason {
+                None => admitted.push(news),
+                Some(reason) => dropped.push((news.notice, reason)),
+            }
+        }
+        (admitted, dropped)
+    }
+
+    /// Writes `news` to `batch`; [`queued`](Self::queued) with the same must follow when the batch
+    /// is durable.
+    pub(crate) fn queue(&self, news: &[News], batch: &mut Batch) {
+        for (key, news) in (self.next..).zip(news) {
+            batch.put(Space::ALERTS, key.to_be_bytes(), encode(0, news));
         }
     }
 
-    /// The batch with `notices` is durable.
-    pub(crate) fn queued(&mut self, notices: Vec<Notice>) {
-        for notice in notices {
+    /// The batch with `news` is durable.
+    pub(crate) fn queued(&mut self, news: Vec<News>) {
+        for news in news {
             let entry = Entry {
-                notice,
+                news,
                 tries: 0,
                 due: Duration::ZERO,
             };
@@ -193,7 +328,7 @@ impl AlertQueue {
         self.entries
             .iter()
             .filter(move |(_, entry)| entry.due <= now)
-            .map(|(&key, entry)| (key, &entry.notice))
+            .map(|(&key, entry)| (key, &entry.news.notice))
     }
 
     /// When the next alert may be sent.
@@ -216,7 +351,7 @@ impl AlertQueue {
 
     /// Takes a notice out of memory.
     pub(crate) fn remove(&mut self, key: AlertKey) -> Option<Notice> {
-        self.entries.remove(&key).map(|entry| entry.notice)
+        self.entries.remove(&key).map(|entry| entry.news.notice)
     }
 
     /// Counts a refusal, in memory and in `batch`.
@@ -241,26 +376,28 @@ impl AlertQueue {
         batch.put(
             Space::ALERTS,
             key.to_be_bytes(),
-            encode(entry.tries, &entry.notice),
+            encode(entry.tries, &entry.news),
         );
         Some(Refused::Kept {
-            notice: entry.notice.clone(),
+            notice: entry.news.notice.clone(),
             tries: entry.tries,
         })
     }
 }
 
-/// The version of records; the first one had a single Generic Alert and no kind and number.
-const VERSION: u8 = 2;
+/// The version of records; the first one had a single Generic Alert and no kind and number, the
+/// second nobody who told it.
+const VERSION: u8 = 3;
 const ABSENT: u32 = u32::MAX;
 
 /// The kinds of records.
 const ALERTS: u8 = 0;
 const EVENTS: u8 = 1;
 
-/// A record: version, tries, kind and number of Items, then each Item: format and mark as places
-/// in `ALL` (255: no mark), then source, correlator, type and data, each with its length.
-fn encode(tries: u32, notice: &Notice) -> Vec<u8> {
+/// A record: version, tries, kind and number of Items, who told it, then each Item: format and mark
+/// as places in `ALL` (255: no mark), then source, correlator, type and data; texts with their length.
+fn encode(tries: u32, news: &News) -> Vec<u8> {
+    let notice = &news.notice;
     let kind = match notice {
         Notice::Alerts(_) => ALERTS,
         Notice::Events(_) => EVENTS,
@@ -270,6 +407,7 @@ fn encode(tries: u32, notice: &Notice) -> Vec<u8> {
     record.push(kind);
     let count = u32::try_from(notice.len()).unwrap_or(u32::MAX);
     record.extend(count.to_be_bytes());
+    encode_text(news.teller.as_deref(), &mut record);
     match notice {
         Notice::Alerts(alerts) => {
             for alert in alerts {
@@ -288,17 +426,18 @@ fn encode(tries: u32, notice: &Notice) -> Vec<u8> {
 fn encode_item(alert: &GenericAlert, record: &mut Vec<u8>) {
     record.push(place(&Format::ALL, alert.format));
     record.push(alert.mark.map_or(u8::MAX, |mark| place(&Mark::ALL, mark)));
-    let mut text = |text: Option<&str>| {
-        let length = text.map_or(ABSENT, |text| u32::try_from(text.len()).unwrap_or(ABSENT));
-        record.extend(length.to_be_bytes());
-        if length != ABSENT {
-            record.extend(text.unwrap_or_default().as_bytes());
-        }
-    };
-    text(alert.source.as_deref());
-    text(alert.correlator.as_ref().map(Correlator::as_str));
-    text(Some(&alert.alert_type));
-    text(Some(&alert.data));
+    encode_text(alert.source.as_deref(), record);
+    encode_text(alert.correlator.as_ref().map(Correlator::as_str), record);
+    encode_text(Some(&alert.alert_type), record);
+    encode_text(Some(&alert.data), record);
+}
+
+fn encode_text(text: Option<&str>, record: &mut Vec<u8>) {
+    let length = text.map_or(ABSENT, |text| u32::try_from(text.len()).unwrap_or(ABSENT));
+    record.extend(length.to_be_bytes());
+    if length != ABSENT {
+        record.extend(text.unwrap_or_default().as_bytes());
+    }
 }
 
 fn place<T: PartialEq>(all: &[T], wanted: T) -> u8 {
@@ -326,17 +465,21 @@ fn as_event(alert: GenericAlert) -> Option<ClientEvent> {
     Some(event)
 }
 
-fn decode(record: &[u8]) -> Option<(u32, Notice)> {
+fn decode(record: &[u8]) -> Option<(u32, News)> {
     let (&[version, t0, t1, t2, t3], mut rest) = record.split_first_chunk()?;
     let tries = u32::from_be_bytes([t0, t1, t2, t3]);
     let (kind, count) = match version {
         1 => (ALERTS, 1),
-        VERSION => {
+        2 | VERSION => {
             let (&[kind, c0, c1, c2, c3], after) = rest.split_first_chunk()?;
             rest = after;
             (kind, u32::from_be_bytes([c0, c1, c2, c3]))
         }
         _ => return None,
+    };
+    let teller = match version {
+        VERSION => decode_text(&mut rest)?,
+        _ => None,
     };
     let mut items = Vec::new();
     for _ in 0..count {
@@ -349,22 +492,12 @@ fn decode(record: &[u8]) -> Option<(u32, Notice)> {
         EVENTS => Notice::Events(items.into_iter().map(as_event).collect::<Option<_>>()?),
         _ => return None,
     };
-    rest.is_empty().then_some((tries, notice))
+    rest.is_empty().then_some((tries, News { notice, teller }))
 }
 
 fn decode_item(record: &[u8]) -> Option<(GenericAlert, &[u8])> {
     let (&[format, mark], mut rest) = record.split_first_chunk()?;
-    let mut text = || -> Option<Option<String>> {
-        let (length, after) = rest.split_first_chunk()?;
-        let length = u32::from_be_bytes(*length);
-        rest = after;
-        if length == ABSENT {
-            return Some(None);
-        }
-        let (text, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-        rest = after;
-        Some(Some(String::from_utf8(text.to_vec()).ok()?))
-    };
+    let mut text = || decode_text(&mut rest);
     let (source, correlator, alert_type, data) = (text()?, text()?, text()??, text()??);
     let mut alert = GenericAlert::new(alert_type, *Format::ALL.get(usize::from(format))?);
     alert.mark = match mark {
@@ -375,6 +508,18 @@ fn decode_item(record: &[u8]) -> Option<(GenericAlert, &[u8])> {
     alert.correlator = correlator.map(Correlator::new);
     alert.data = data;
     Some((alert, rest))
+}
+
+fn decode_text(rest: &mut &[u8]) -> Option<Option<String>> {
+    let (length, after) = rest.split_first_chunk()?;
+    let length = u32::from_be_bytes(*length);
+    *rest = after;
+    if length == ABSENT {
+        return Some(None);
+    }
+    let (text, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+    *rest = after;
+    Some(Some(String::from_utf8(text.to_vec()).ok()?))
 }
 
 #[cfg(test)]
@@ -390,6 +535,10 @@ mod tests {
         alert.correlator = Some(Correlator::new("c-1"));
         alert.data = "größer".into();
         alert
+    }
+
+    fn own(alert: GenericAlert) -> News {
+        Notice::from(alert).into()
     }
 
     fn backoff() -> Backoff {
@@ -411,15 +560,21 @@ mod tests {
             Notice::Alerts(vec![full(), GenericAlert::new("t", Format::Chr)]),
             Notice::Events(vec![event, ClientEvent::new("", Format::Xml)]),
         ] {
-            assert_eq!(decode(&encode(7, &notice)), Some((7, notice)));
+            for teller in [None, Some("vm-1".to_owned())] {
+                let notice = notice.clone();
+                let news = News { notice, teller };
+                assert_eq!(decode(&encode(7, &news)), Some((7, news)));
+            }
         }
     }
 
     #[test]
-    fn records_of_the_first_version_are_read() {
-        let record = encode(7, &full().into());
-        let first = [&[1], &record[1..5], &record[10..]].concat();
-        assert_eq!(decode(&first), Some((7, full().into())));
+    fn records_of_the_first_versions_are_read() {
+        let record = encode(7, &own(full()));
+        let first = [&[1], &record[1..5], &record[14..]].concat();
+        assert_eq!(decode(&first), Some((7, own(full()))));
+        let second = [&[2], &record[1..10], &record[14..]].concat();
+        assert_eq!(decode(&second), Some((7, own(full()))));
     }
 
     #[test]
@@ -441,21 +596,73 @@ mod tests {
         assert!(Notice::Events(vec![]).split().is_empty());
     }
 
+    /// Nobody fills the queue for others, whatever was queued by an earlier run.
+    #[test]
+    fn everyone_has_a_share() {
+        let told = |teller: &str, data: &str| {
+            let mut alert = GenericAlert::new("t", Format::Chr);
+            alert.data = data.into();
+            News::told((teller.into(), alert))
+        };
+        let room = Room {
+            items: 5,
+            share: Size {
+                items: 2,
+                octets: 10,
+            },
+        };
+        let journal = MemoryJournal::new();
+        let mut queue = AlertQueue::load(&journal).unwrap();
+        let mut keep = |news: Vec<News>| {
+            let (admitted, dropped) = queue.admit(news, room);
+            let mut batch = Batch::new();
+            queue.queue(&admitted, &mut batch);
+            journal.commit(&batch).unwrap();
+            // As a restart has it.
+            queue = AlertQueue::load(&journal).unwrap();
+            dropped
+                .into_iter()
+                .map(|(_, reason)| reason)
+                .collect::<Vec<_>>()
+        };
+        use DropReason::{QueueFull, ShareFull};
+        assert_eq!(
+            keep(vec![told("a", "1"), told("a", "2"), told("a", "3")]),
+            [ShareFull]
+        );
+        assert_eq!(keep(vec![told("a", "4")]), [ShareFull]);
+        // Its octets count, too; a smaller one still fits.
+        assert_eq!(
+            keep(vec![told("b", "1234567890"), told("b", "123456789")]),
+            [ShareFull]
+        );
+        assert_eq!(
+            keep(vec![told("c", "1"), told("d", "1"), told("e", "1")]),
+            [QueueFull]
+        );
+        // The device's own do not mind.
+        let mine = |data| own(GenericAlert::new(data, Format::Chr));
+        assert_eq!(keep((0..5).map(|_| mine("t")).collect()), []);
+        assert_eq!(keep(vec![mine("t")]), [QueueFull]);
+        assert_eq!(queue.len(), 10);
+    }
+
     #[test]
     fn a_damaged_record_is_refused() {
-        let record = encode(7, &full().into());
+        let record = encode(7, &own(full()));
         for end in 0..record.len() {
             assert_eq!(decode(&record[..end]), None, "cut at {end}");
         }
         assert_eq!(decode(&[record.as_slice(), b"x"].concat()), None);
         for (place, value) in [
-            (0, 3),
+            (0, 4),
             (5, 1),
             (5, 2),
             (9, 2),
-            (10, 11),
-            (11, 7),
-            (12, 0x7f),
+            (10, 0x7f),
+            (14, 11),
+            (15, 7),
+            (16, 0x7f),
         ] {
             let mut bad = record.clone();
             bad[place] = value;
@@ -478,9 +685,10 @@ mod tests {
         let alerts: Vec<Notice> = (0..300)
             .map(|n| GenericAlert::new(n.to_string(), Format::Chr).into())
             .collect();
+        let news: Vec<News> = alerts.iter().cloned().map(News::from).collect();
         let mut batch = Batch::new();
-        queue.queue(&alerts, &mut batch);
-        queue.queued(alerts.clone());
+        queue.queue(&news, &mut batch);
+        queue.queued(news);
         let kept = |tries| {
             Some(Refused::Kept {
                 notice: alerts[0].clone(),

@@ -87,8 +87,15 @@ pub struct Config {
     pub max_unverified_notifications: u32,
     /// Whether a notification may prove itself by the nonce of resynchronisation. Default: no.
     pub nonce_resync: Resync,
-    /// How many alerts may wait; what comes beyond is dropped. Default: 1,000.
+    /// How many alerts of the device's own may wait, and as many again that
+    /// [others told it](omadm_mo::Effects::told); what comes beyond is dropped. Default: 1,000.
     pub max_queued_alerts: usize,
+    /// How many alerts may wait that one of the others told; what comes beyond is dropped. Default:
+    /// 100.
+    pub max_told_alerts: usize,
+    /// How many octets may wait in the texts of alerts that one of the others told; what comes
+    /// beyond is dropped. Default: 256 KiB.
+    pub max_told_octets: usize,
     /// How many jobs may be open; a command that needs one more is answered with 503. Default: 256.
     pub max_open_jobs: usize,
     /// For how many jobs, one after the other, an Item of a command that is no Exec may be put off;
@@ -136,6 +143,8 @@ impl Config {
             max_unverified_notifications: 6000,
             nonce_resync: Resync::Refused,
             max_queued_alerts: 1000,
+            max_told_alerts: 100,
+            max_told_octets: 256 << 10,
             max_open_jobs: 256,
             max_command_jobs: 16,
             compat: Compat::default(),

@@ -16,7 +16,7 @@ use omadm_tree::{Principal, Transaction, Tree};
 
 use crate::{
     Config, Delivery, DropReason, Event, Output, QuestionId, StartError,
-    alerts::{AlertKey, AlertQueue, Notice, Refused},
+    alerts::{AlertKey, AlertQueue, News, Notice, Refused, Room, Size},
     failure::Failure,
 };
 
@@ -32,7 +32,7 @@ struct Books {
     journal: Arc<dyn Journal>,
     alerts: AlertQueue,
     alert_retry: Backoff,
-    max_alerts: usize,
+    alert_room: Room,
     jobs: BTreeMap<JobId, OpenJob>,
     max_jobs: usize,
     next_job: u64,
@@ -79,7 +79,13 @@ impl Device {
                 journal,
                 alerts,
                 alert_retry: config.alert_retry,
-                max_alerts: config.max_queued_alerts,
+                alert_room: Room {
+                    items: config.max_queued_alerts,
+                    share: Size {
+                        items: config.max_told_alerts,
+                        octets: config.max_told_octets,
+                    },
+                },
                 jobs: BTreeMap::new(),
                 max_jobs: config.max_open_jobs,
                 next_job: 0,
@@ -197,14 +203,16 @@ impl Device {
     /// Keeps news for the server, durable before it is told so.
     pub(crate) fn queue(&mut self, notice: Notice) {
         let books = &mut self.books;
-        let (queued, dropped) = books.admit(notice.split());
+        let news = notice.split().into_iter().map(News::from).collect();
+        let (queued, dropped) = books.alerts.admit(news, books.alert_room);
         let mut batch = Batch::new();
         books.alerts.queue(&queued, &mut batch);
         if !batch.is_empty()
             && let Err(error) = books.journal.commit(&batch)
         {
             books.failed(&error);
-            for notice in queued.iter().chain(&dropped) {
+            let dropped = dropped.iter().map(|(notice, _)| notice);
+            for notice in queued.iter().map(|news| &news.notice).chain(dropped) {
                 books.told(notice, Delivery::Dropped(DropReason::NotKept));
             }
             return;
@@ -328,23 +336,13 @@ impl Books {
         self.outputs.extend(events.into_iter().map(Output::Event));
     }
 
-    /// What of these fits into the queue, and what does not.
-    fn admit(&self, notices: Vec<Notice>) -> (Vec<Notice>, Vec<Notice>) {
-        let mut room = self.max_alerts.saturating_sub(self.alerts.len());
-        notices.into_iter().partition(|notice| {
-            let fits = notice.len() <= room;
-            room = if fits { room - notice.len() } else { 0 };
-            fits
-        })
-    }
-
     /// What was admitted is durable.
-    fn admitted(&mut self, queued: Vec<Notice>, dropped: &[Notice]) {
-        for notice in &queued {
-            self.told(notice, Delivery::Queued);
+    fn admitted(&mut self, queued: Vec<News>, dropped: &[(Notice, DropReason)]) {
+        for news in &queued {
+            self.told(&news.notice, Delivery::Queued);
         }
-        for notice in dropped {
-            self.told(notice, Delivery::Dropped(DropReason::QueueFull));
+        for (notice, reason) in dropped {
+            self.told(notice, Delivery::Dropped(*reason));
         }
         self.alerts.queued(queued);
     }
@@ -515,10 +513,14 @@ impl<'d> Unit<'d> {
         let Effects {
             mut batch,
             alerts,
+            told,
             jobs,
             ..
         } = effects;
-        let (queued, dropped) = books.admit(alerts.into_iter().map(Notice::from).collect());
+        let own = alerts.into_iter().map(|alert| Notice::from(alert).into());
+        // What was told has happened before what the object makes of it.
+        let news = told.into_iter().map(News::told).chain(own).collect();
+        let (queued, dropped) = books.alerts.admit(news, books.alert_room);
         books.alerts.queue(&queued, &mut batch);
         if let Err(error) = tree.commit(&*books.journal, batch) {
             registry.rolled_back();

@@ -90,6 +90,9 @@ pub enum DropReason {
     Unacceptable(StatusCode),
     /// The queue held [`Config::max_queued_alerts`](crate::Config::max_queued_alerts) already.
     QueueFull,
+    /// Who told it to the device had [its share](crate::Config::max_told_alerts) of the queue
+    /// already.
+    ShareFull,
     /// It goes into no message: larger than the server takes, or nothing the encoding can carry.
     TooLarge,
     /// The journal failed when it was to be queued.
@@ -104,6 +107,7 @@ impl fmt::Display for DropReason {
             }
             Self::Refused => "the server refused it too often",
             Self::QueueFull => "the queue is full",
+            Self::ShareFull => "who told it has its share of the queue already",
             Self::TooLarge => "it fits no message",
             Self::NotKept => "the journal failed",
         })

@@ -262,7 +262,7 @@ impl Gateway {
         for alert in alerts {
             let alert = passed_on(alert, &device, &awaited);
             repeated.extend(alert.correlator.clone());
-            cx.effects.alerts.push(alert);
+            cx.effects.told.push((device.to_string(), alert));
         }
         let closed = outcome.told.iter().filter(|(_, open)| !open);
         repeated.extend(closed.map(|(correlator, _)| correlator.clone()));

@@ -218,6 +218,11 @@ pub struct Effects {
     pub batch: Batch,
     /// Alerts, queued durably in the same batch, delivered at least once.
     pub alerts: Vec<GenericAlert>,
+    /// Alerts that others told the object, such as the guest of a machine or a device behind a
+    /// gateway, each with the name of who told it. They are queued like [`alerts`](Self::alerts),
+    /// but everyone has a share of the queue, so that nobody fills it: not for others, and not for
+    /// the device.
+    pub told: Vec<(String, GenericAlert)>,
     /// Jobs to hand out after the batch is durable.
     pub jobs: Vec<Job>,
     /// What the open hook mounts and unmounts.

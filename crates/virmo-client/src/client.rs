@@ -31,6 +31,7 @@ mod dm_tree;
 mod download;
 mod guest;
 mod image;
+mod news;
 mod primitive;
 mod start;
 mod vm;

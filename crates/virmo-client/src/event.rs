@@ -179,7 +179,8 @@ pub enum Event {
         /// The VM.
         vm: VmId,
     },
-    /// Something the guest of a VM told does not fit the tree, and is dropped.
+    /// Something the guest of a VM told does not fit the tree, or is more than it
+    /// [may tell](crate::Policy::guest_nodes), and is dropped.
     GuestNewsDropped {
         /// The node.
         node: String,

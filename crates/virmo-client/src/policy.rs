@@ -53,6 +53,12 @@ pub struct Policy {
     /// How long a guest may be at a download, an installation or an update that it said it would do,
     /// silent or not; default 1 hour.
     pub guest_operation_limit: Duration,
+    /// How many nodes there may be below one DMTree for its guest to tell of one more; default
+    /// 10,000. What a guest tells beyond is dropped, with an
+    /// [event](crate::Event::GuestNewsDropped). A server may Add more.
+    pub guest_nodes: usize,
+    /// The same for the octets of the values of these nodes; default 1 MiB.
+    pub guest_octets: usize,
     /// The encoding of the messages to guests; default WBXML. A guest has to know both.
     pub guest_encoding: Encoding,
     /// The type of the Generic Alert that brings the final status of an Exec that was answered
@@ -97,6 +103,8 @@ impl Default for Policy {
             question_octets: 16 << 10,
             guest_limit: Duration::from_secs(25),
             guest_operation_limit: Duration::from_secs(3600),
+            guest_nodes: 10_000,
+            guest_octets: 1 << 20,
             guest_encoding: Encoding::Wbxml,
             alert_type: None,
             state_alert_type: None,

@@ -731,6 +731,76 @@ fn a_guest_does_not_reach_what_the_device_does_itself() {
     }
 }
 
+/// A guest that tells of more than its share fills neither the queue of alerts nor the tree: its
+/// newest is dropped, and told of; what the device itself has to say is not.
+#[test]
+fn a_guest_has_no_more_than_its_share() {
+    let mut policy = Bed::policy();
+    policy.watch = Some(Duration::from_secs(1));
+    policy.reporting = omadm_mo::Reporting::Asynchronous;
+    policy.guest_nodes = 100;
+    policy.guest_octets = 1000;
+    let mut bed = Bed::with_policy(policy);
+    assert_eq!(bed.codes(vec![add(DM_TREE, None)]), [200]);
+    let mut alert = GenericAlert::new("urn:x-example:at:noise:1.0", Format::Chr);
+    // Wherever it says they are from.
+    alert.source = Some("urn:x-example:nobody".to_owned());
+    for number in 0..150 {
+        alert.data = number.to_string();
+        bed.guest(|guest| guest.raise(alert.clone()));
+        let name = uri(&format!("./Noise/n{number}"));
+        bed.guest(|guest| guest.set(&name, Value::int(number)));
+    }
+    for _ in 0..5 {
+        bed.watch();
+    }
+    let tree = bed.bench.client.tree();
+    let noise = tree.node(&uri(&format!("{DM_TREE}/Noise"))).unwrap();
+    let nodes = noise.children().count();
+    assert!((70..100).contains(&nodes), "{nodes}");
+    let tells = |event: &Event| matches!(event, Event::GuestNewsDropped { .. });
+    let told = bed
+        .told
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|it| tells(it))
+        .count();
+    assert_eq!(told, 150 - nodes);
+    let dropped = |event: &&Engine| {
+        let reason = omadm_client::DropReason::ShareFull;
+        matches!(event, Engine::AlertDropped { reason: of, .. } if *of == reason)
+    };
+    assert_eq!(bed.bench.events.iter().filter(dropped).count(), 50);
+    assert_eq!(bed.bench.client.queued_alerts(), 100);
+    // A value that grows is more as well; one that changes is not.
+    let first = format!("{DM_TREE}/Noise/n0");
+    bed.guest(|guest| guest.set(&uri("./Noise/n0"), Value::chr("x".repeat(2000))));
+    bed.watch();
+    assert_eq!(bed.bench.value(&first).as_deref(), Some("0"));
+    bed.guest(|guest| guest.set(&uri("./Noise/n0"), Value::chr("y")));
+    bed.watch();
+    assert_eq!(bed.bench.value(&first).as_deref(), Some("y"));
+    // The alert that ends an Exec of the server.
+    bed.bench.start();
+    let mut package = bed.bench.say([exec(&format!("{V}/Operations/PowerOff"))]);
+    bed.work();
+    let mut heard = Vec::new();
+    while let Some(message) = package {
+        heard.extend(alerts(&message));
+        package = bed.bench.say([]);
+    }
+    while heard.iter().all(|alert| alert.correlator.is_none()) {
+        let mut package = Some(bed.bench.start());
+        while let Some(message) = package {
+            heard.extend(alerts(&message));
+            package = bed.bench.say([]);
+        }
+    }
+    let ended = heard.iter().find(|alert| alert.correlator.is_some());
+    assert_eq!(ended.unwrap().data, "200");
+}
+
 /// VR-219, VR-227: an object of the guest's own is told by its Type.
 #[test]
 fn an_object_that_appears_in_the_guest_has_its_type() {

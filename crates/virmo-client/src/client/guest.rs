@@ -2,19 +2,18 @@ use std::sync::Arc;
 
 use omadm_core::StatusCode;
 use omadm_mo::{Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, Refusal};
-use omadm_tree::{Change, ChangeKind, NewNode, Principal, TreeError, Uri};
-use virmo_guest::{Command, Happening, Reply as Said};
+use omadm_tree::{Change, ChangeKind, NewNode, Principal, Uri};
+use virmo_guest::Command;
 use virmo_nodes::VmPath;
 use virmo_state::{VmId, VmState};
 
 use super::{Output, VirmoClient, output};
 use crate::{
     Event,
-    companion::tells_an_end,
     drive::Failure,
     forward::{self, Errand, Told},
     intent::{GuestIntent, Reply},
-    ledger::{After, GuestTask, Subject},
+    ledger::{GuestTask, Subject},
 };
 
 /// Device management of a VM by the shared DM client. [VirMO §11.2]
@@ -297,84 +296,6 @@ impl VirmoClient {
         }
     }
 
-    fn keep_news(
-        &mut self,
-        node: &str,
-        vm: &VmId,
-        dm_tree: &Uri,
-        said: &Said,
-        cx: &mut Context<'_, '_>,
-    ) {
-        for news in &said.news {
-            if let Err(error) = self.keep_one(dm_tree, &news.what, cx) {
-                self.book.tell(Event::GuestNewsDropped {
-                    node: node.to_owned(),
-                    vm: vm.clone(),
-                    reason: Failure::from(error).reason,
-                });
-            }
-        }
-        if !said.news.is_empty() {
-            let (link, vm, said) = (Arc::clone(&self.link), vm.clone(), said.clone());
-            self.book.after(After::Receipt(link, vm, said));
-        }
-    }
-
-    fn keep_one(
-        &self,
-        dm_tree: &Uri,
-        what: &Happening,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<(), TreeError> {
-        match what {
-            Happening::Alert(alert) => {
-                let source = alert.source.as_deref();
-                let ended = source.and_then(|source| source.parse::<Uri>().ok());
-                let of_host = |uri: Uri| cx.schema.row(&dm_tree.join(&uri)).is_some();
-                if tells_an_end(&alert.alert_type) && ended.is_some_and(of_host) {
-                    return Ok(());
-                }
-                let source = source.map(|source| forward::outward(dm_tree, source));
-                let mut alert = alert.clone();
-                alert.source = source;
-                cx.effects.alerts.push(alert);
-                Ok(())
-            }
-            Happening::Changed { uri, value } if self.is_its_own(dm_tree, uri, cx) => {
-                cx.tree.set(cx.schema, &dm_tree.join(uri), value.clone())
-            }
-            Happening::Appeared { uri, node_type } if self.is_its_own(dm_tree, uri, cx) => {
-                let uri = dm_tree.join(uri);
-                match node_type {
-                    Some(node_type) => cx.tree.add_typed(cx.schema, &uri, node_type),
-                    None => cx.tree.add_interior(cx.schema, &uri),
-                }
-            }
-            Happening::Vanished { uri } if self.is_its_own(dm_tree, uri, cx) => {
-                let uri = dm_tree.join(uri);
-                match cx.tree.node(&uri) {
-                    Some(_) => cx.tree.remove(&uri),
-                    None => Ok(()),
-                }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether a guest may say what is at a place: not where an object of the host is, above it, or
-    /// where one may come, but for what such an object says of the guest.
-    fn is_its_own(&self, dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> bool {
-        let at = dm_tree.join(place);
-        if is_told_of(place) && cx.schema.row(&at).is_some() {
-            return true;
-        }
-        let mut mounts = cx.schema.mounts().iter().map(|mount| &mount.root);
-        let hosts = mounts.any(|root| {
-            root.starts_with(dm_tree) && (root.starts_with(&at) || at.starts_with(root))
-        });
-        !place.is_root() && !hosts && !self.may_be_hosted(place)
-    }
-
     /// The VM of a node, if its guest can be talked to now.
     fn running_guest(&self, node: &str, cx: &Context<'_, '_>) -> Result<VmId, StatusCode> {
         let vm = self.vm(node, cx).ok_or(StatusCode::NOT_FOUND)?;
@@ -411,17 +332,6 @@ impl VirmoClient {
         let mut views = self.roots.vms(cx.tree.tree());
         let view = views.find(|view| view.id().as_ref() == Some(vm))?;
         Some(view.name().to_owned())
-    }
-}
-
-/// Whether a node of an object the device hosts says what is in the guest: a component that is
-/// installed, or data that can be wiped.
-fn is_told_of(uri: &Uri) -> bool {
-    let names: Vec<&str> = uri.segments().collect();
-    match names.as_slice() {
-        ["SCOMO", "Inventory", "Deployed", _, ..] => true,
-        ["LAWMO", "AvailableWipeList", _, below @ ..] => *below != ["ToBeWiped"],
-        _ => false,
     }
 }
 
