@@ -44,7 +44,7 @@ pub use tls::ServerTls;
 /// | a path the handler does not serve | 404 |
 /// | any other method | 405 |
 ///
-/// A failure comes with a line of text that names its status.
+/// A failure comes with a line of text that names its status, or says more.
 ///
 /// That a body of another type gets 415, and an unreadable one 400, is usage (unverified).
 ///

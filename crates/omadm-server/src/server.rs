@@ -240,7 +240,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`RespondError`]; over HTTP this is the status 500.
+    /// [`RespondError`]; over HTTP this is the status 500, and 400 for
+    /// [`RespondError::NoRoom`].
     pub fn respond(&mut self, receipt: Receipt) -> Result<Response, RespondError> {
         if let Some(response) = receipt.answer {
             return Ok(response);

@@ -54,6 +54,8 @@
 //! ```
 
 #[cfg(any(feature = "device", feature = "server"))]
+mod chain;
+#[cfg(any(feature = "device", feature = "server"))]
 mod clock;
 #[cfg(feature = "device")]
 mod device;

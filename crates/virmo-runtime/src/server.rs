@@ -10,6 +10,7 @@ use omadm_http::{Files, Handler, Incoming, Outgoing, Refused, ServerConfig};
 use omadm_markup::Encoding;
 use omadm_server::{
     Accounts, Config, EnqueueError, Event, EventKind, Everyone, NotifyError, ProcedureId, Request,
+    RespondError,
 };
 use omadm_session::{
     Nonces, Procedure, TransportIdentity,
@@ -17,7 +18,7 @@ use omadm_session::{
 };
 use omadm_syncml::Limits;
 
-use crate::{clock::Clocks, random};
+use crate::{chain::chain, clock::Clocks, random};
 
 /// Where the server takes messages.
 const PATH: &str = "/dm";
@@ -269,8 +270,9 @@ impl Shared {
             .with_identity(identity.as_ref());
         let state = &mut *self.lock();
         state.events.extend(state.engine.expire(now));
-        let Ok(mut receipt) = state.engine.receive(request) else {
-            return Outgoing::status(400);
+        let mut receipt = match state.engine.receive(request) {
+            Ok(receipt) => receipt,
+            Err(error) => return Outgoing::refusal(400, &chain(&error)),
         };
         for event in receipt.take_events() {
             if matches!(event.kind, EventKind::SessionStarted { .. })
@@ -291,7 +293,9 @@ impl Shared {
                 outgoing.hmac = response.hmac;
                 outgoing
             }
-            Err(_) => Outgoing::status(500),
+            // The device takes too little, and that is nobody's fault but its own.
+            Err(error @ RespondError::NoRoom { .. }) => Outgoing::refusal(400, &chain(&error)),
+            Err(error) => Outgoing::refusal(500, &chain(&error)),
         }
     }
 }

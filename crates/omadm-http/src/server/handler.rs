@@ -100,6 +100,16 @@ impl Outgoing {
         }
     }
 
+    /// A refusal with a line of text that says why, for people.
+    #[must_use]
+    pub fn refusal(status: u16, why: &str) -> Self {
+        Self {
+            content_type: Some("text/plain".to_owned()),
+            body: format!("{why}\n").into_bytes(),
+            ..Self::status(status)
+        }
+    }
+
     /// Nothing but a status; one of 400 or greater is sent with its name as text.
     #[must_use]
     pub const fn status(status: u16) -> Self {

@@ -1,5 +1,4 @@
 use std::{
-    error::Error,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -14,6 +13,8 @@ use omadm_download::Cancel;
 use omadm_http::{HttpTransport, Post};
 use omadm_markup::Encoding;
 use omadm_session::TransportIdentity;
+
+use crate::chain::chain;
 
 /// How a message reaches the server and its answer comes back; blocking, one try.
 ///
@@ -114,18 +115,6 @@ impl Reply {
             identity: None,
         }
     }
-}
-
-/// An error with everything that caused it, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Exchanges messages on a thread of its own, so that jobs can end meanwhile. Dropped, it breaks

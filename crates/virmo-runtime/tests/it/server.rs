@@ -1,7 +1,8 @@
 //! The server: what it tells and in which order, and how it wakes a device.
 
 use std::{
-    net::TcpListener,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     sync::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -60,6 +61,65 @@ fn a_notification_of_the_server_opens_the_session_it_asks_for() {
     }
     handle.stop();
     worker.join().unwrap().unwrap();
+}
+
+/// A device that takes less than the least answer, or less than what an answer has to hold, is told
+/// so by HTTP.
+#[test]
+fn a_message_size_that_no_answer_fits_into_is_refused() {
+    let (tell, told) = mpsc::channel();
+    let server = Server::builder()
+        .observer(move |event| drop(tell.send(event)))
+        .start(TcpListener::bind("127.0.0.1:0").unwrap())
+        .unwrap();
+    let answer = |size: u32| {
+        let leaves = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|leaf| {
+            format!(
+                "<Item><Source><LocURI>./DevInfo/{leaf}</LocURI></Source><Data>{DEVICE_ID}</Data></Item>"
+            )
+        });
+        let body = format!(
+            "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+             <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>x</LocURI></Target>\
+             <Source><LocURI>{DEVICE_ID}</LocURI></Source>\
+             <Meta><MaxMsgSize xmlns='syncml:metinf'>{size}</MaxMsgSize></Meta></SyncHdr><SyncBody>\
+             <Alert><CmdID>1</CmdID><Data>1201</Data></Alert>\
+             <Replace><CmdID>2</CmdID>{}</Replace><Final/></SyncBody></SyncML>",
+            leaves.concat()
+        );
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let media_type = "application/vnd.syncml.dm+xml";
+        let length = body.len();
+        write!(
+            stream,
+            "POST /dm HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let (mut least, mut whole) = (0, 0);
+    for size in (1..=1000).step_by(37) {
+        let answer = answer(size);
+        if answer.starts_with("HTTP/1.1 200 ") {
+            let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(body.len() <= size as usize);
+            continue;
+        }
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{size}: {answer}");
+        least += usize::from(answer.ends_with(&format!("\r\nno answer fits into {size} bytes\n")));
+        let message = format!("\r\nthe answer does not fit into {size} bytes\n");
+        whole += usize::from(answer.ends_with(&message));
+    }
+    assert!(least > 5 && whole > 0, "{least} {whole}");
+    server.stop();
+    // Those that fit did something.
+    assert!(
+        told.iter()
+            .any(|event| matches!(event.kind, EventKind::SessionStarted { .. }))
+    );
 }
 
 /// The second device has its session while the first is still told of.
