@@ -21,16 +21,14 @@ pub(crate) fn need<T>(slot: Option<T>, key: &'static str, text: &str) -> Result<
 }
 
 pub(crate) fn bytes(pair: &Pair<'_>) -> Result<Bytes, ParamsError> {
-    number(pair, u64::MAX).map(Bytes::new)
+    let number = digits(pair)?.parse().map(Bytes::new);
+    number.map_err(|_| ParamsErrorKind::OutOfRange(u64::MAX).at(pair.value_offset()))
 }
 
 pub(crate) fn percent(pair: &Pair<'_>) -> Result<Percent, ParamsError> {
+    let number = digits(pair)?.parse().ok().and_then(Percent::new);
     let max = u64::from(Percent::FULL.get());
-    let number = number(pair, max)?;
-    u8::try_from(number)
-        .ok()
-        .and_then(Percent::new)
-        .ok_or(ParamsErrorKind::OutOfRange(max).at(pair.value_offset()))
+    number.ok_or(ParamsErrorKind::OutOfRange(max).at(pair.value_offset()))
 }
 
 pub(crate) fn boolean(pair: &Pair<'_>) -> Result<bool, ParamsError> {
@@ -41,17 +39,11 @@ pub(crate) fn boolean(pair: &Pair<'_>) -> Result<bool, ParamsError> {
     }
 }
 
-fn number(pair: &Pair<'_>, max: u64) -> Result<u64, ParamsError> {
+/// A value of digits only, at least one: only the size of the number can be wrong.
+fn digits<'a>(pair: &Pair<'a>) -> Result<&'a str, ParamsError> {
     let wrong = pair.value.bytes().position(|octet| !octet.is_ascii_digit());
-    if let Some(at) = wrong {
-        return Err(ParamsErrorKind::NotANumber.at(pair.value_offset() + at));
-    }
-    if pair.value.is_empty() {
-        return Err(ParamsErrorKind::NotANumber.at(pair.value_offset()));
-    }
-    // All digits and not empty: only the size can be wrong now.
-    match pair.value.parse() {
-        Ok(number) if number <= max => Ok(number),
-        _ => Err(ParamsErrorKind::OutOfRange(max).at(pair.value_offset())),
+    match wrong.or_else(|| pair.value.is_empty().then_some(0)) {
+        Some(at) => Err(ParamsErrorKind::NotANumber.at(pair.value_offset() + at)),
+        None => Ok(pair.value),
     }
 }

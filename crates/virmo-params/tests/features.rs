@@ -1,5 +1,4 @@
 //! The optional features: JSON under the specification's names, strategies that are valid.
-#![cfg(all(feature = "serde", feature = "proptest"))]
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use proptest::prelude::{any, prop_assert_eq, proptest};
@@ -35,6 +34,13 @@ fn json_is_checked_as_text_is() {
     assert!(read(json!({"ImgID": "i"})).unwrap().running);
     assert!(read(json!({"ImgID": ""})).is_err());
     assert!(read(json!({"Running": true})).is_err());
+    let error = read(json!({"ImgID": "i", "vendor": 1})).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("expected a map of vendor keys to texts"),
+        "{error}"
+    );
     assert!(read(json!({"ImgID": "i", "Other": 1})).is_err());
     assert!(read(json!({"ImgID": "i", "vendor": {"a b": "1"}})).is_err());
     let error = read(json!({"ImgID": "i", "vendor": {"ImgID": "j"}})).unwrap_err();

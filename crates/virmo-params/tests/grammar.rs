@@ -356,3 +356,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn white_space_is_escaped_at_the_ends_only() {
+    let text = "ImgID=i&v=%20a b%09c%20";
+    let params: CreateParams = text.parse().unwrap();
+    assert_eq!(params.vendor().get("v").as_deref(), Some(" a b\tc "));
+    assert_eq!(params.to_string(), "ImgID=i&Running=true&v=%20a b%09c%20");
+}
+
+#[test]
+fn an_image_has_at_most_255_octets_and_shows_them() {
+    let longest = "x".repeat(ImageId::MAX_LEN);
+    let id: ImageId = longest.parse().unwrap();
+    assert_eq!(id.to_string(), longest);
+    assert_eq!(format!("{id:?}"), format!("{longest:?}"));
+}
+
+#[test]
+fn amounts_add_up_until_64_bits_are_full() {
+    let most = Bytes::new(u64::MAX);
+    assert_eq!(
+        Bytes::new(2).checked_add(Bytes::new(3)),
+        Some(Bytes::new(5))
+    );
+    assert_eq!(most.checked_add(Bytes::ZERO), Some(most));
+    assert_eq!(most.checked_add(Bytes::new(1)), None);
+}
+
+#[test]
+fn vendor_keys_are_told_apart_however_many_there_are() {
+    let many: Vec<String> = (0..1_000).map(|n| format!("key{n}={n}")).collect();
+    let mut limits = Limits::default();
+    limits.max_pairs = 2_000;
+    let text = many.join("&");
+    let read = |text: &str| DeviceResources::parse(&format!("RAM=1&Storage=2&{text}"), &limits);
+    let vendor = read(&text).unwrap();
+    assert_eq!(vendor.vendor().get("key999").as_deref(), Some("999"));
+    for twice in ["a=1&a=2", &format!("{text}&key0=1")] {
+        assert_eq!(read(twice).unwrap_err().kind, Kind::RepeatedKey, "{twice}");
+    }
+}
