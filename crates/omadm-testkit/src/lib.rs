@@ -9,6 +9,10 @@
 //! - [`Lamp`] is a management object that has one node of every kind; [`device`] mounts it beside
 //!   DevInfo.
 //! - [`encoding`] is that of the whole run, and [`again_over_wbxml`] runs a suite in the other one.
+//! - [`Points`] counts the calls of a device to its journal, sink and hypervisor, and has one of
+//!   them crash, fail or hang: [`TroubledJournal`], [`TroubledSink`], [`TroubledHypervisor`].
+//! - [`VolatileMedium`] and [`VolatileSink`] lose what was not synced when the power goes.
+//! - [`Invariants`] is what must hold of a device whatever happened to it.
 //! - [`TestJournal`] fails when told to, and remembers everything.
 #![allow(
     clippy::unwrap_used,
@@ -24,20 +28,28 @@ mod bench;
 mod clock;
 mod device;
 mod encoding;
+mod invariants;
 mod journal;
 mod lamp;
 mod pair;
+mod points;
 mod script;
 mod transcript;
+mod troubled;
+mod volatile;
 mod wire;
 
 pub use bench::Bench;
 pub use clock::Clock;
 pub use device::{DEVICE_ID, SERVER_ID, SERVER_URL, device, uri};
 pub use encoding::{again_over_wbxml, by_encoding, encoding, from_wire, to_wire};
+pub use invariants::{Facts, Invariants, Violation};
 pub use journal::TestJournal;
 pub use lamp::{LAMP, Lamp, LampLog};
 pub use pair::Pair;
+pub use points::{CallKind, Points, Trouble};
 pub use script::{Script, data, describe, pretty, results, statuses};
 pub use transcript::Transcript;
+pub use troubled::{Halving, TroubledHypervisor, TroubledJournal, TroubledSink};
+pub use volatile::{Files, PowerCut, VolatileMedium, VolatileSink};
 pub use wire::{Answer, Fault, Wire};

@@ -203,6 +203,11 @@ impl Simulator {
         self.opened.notify_all();
     }
 
+    /// Shows these faults from now on, instead of those it was opened with or given before.
+    pub fn set_faults(&self, faults: impl IntoIterator<Item = Fault>) {
+        *lock(&self.faults) = faults.into_iter().collect();
+    }
+
     /// How many calls hang.
     #[must_use]
     pub fn hanging(&self) -> usize {
