@@ -14,6 +14,7 @@ use tokio::{
 
 mod body;
 mod connection;
+mod crowd;
 mod described;
 mod files;
 mod handler;
@@ -50,7 +51,8 @@ pub use tls::ServerTls;
 ///
 /// A handler that panics answers 500, and the server lives on. It takes no more than
 /// [`ServerConfig::max_connections`] at a time; further ones wait. A connection that dawdles is
-/// closed.
+/// closed, and one that does nothing gives way where its address has more than its
+/// [share](ServerConfig::share).
 ///
 /// The server runs on one thread of its own; handlers and file access run on a pool beside it.
 #[derive(Debug)]
@@ -78,6 +80,10 @@ pub struct ServerConfig {
     pub stall_timeout: Duration,
     /// Connections at a time; default 256.
     pub max_connections: usize,
+    /// How many of [`max_connections`](Self::max_connections) one address keeps when they run out;
+    /// beyond, its connections without a request under way are closed, the oldest first. In IPv6 a
+    /// network of 64 bits is one address. Default 32.
+    pub share: usize,
     /// Handlers and file accesses at a time; default 16.
     pub workers: usize,
     /// How long [`Server::stop`] waits for requests under way; default 5 s.
@@ -98,6 +104,7 @@ impl Default for ServerConfig {
             crowded_body_timeout: Duration::from_secs(2),
             stall_timeout: Duration::from_secs(30),
             max_connections: 256,
+            share: 32,
             workers: 16,
             grace: Duration::from_secs(5),
             files: None,
@@ -177,11 +184,11 @@ async fn serve(
     let limit = u32::try_from(slots.available_permits()).unwrap_or(u32::MAX);
     loop {
         let accepted = async {
-            let slot = Arc::clone(&slots).acquire_owned().await;
-            (slot, listener.accept().await)
+            let (stream, remote) = listener.accept().await?;
+            Ok::<_, io::Error>((service.slot().await, stream, remote))
         };
         let (slot, stream, remote) = match unless_stopped(accepted, &mut running).await {
-            Some((Ok(slot), Ok((stream, remote)))) => (slot, stream, remote),
+            Some(Ok((Some(slot), stream, remote))) => (slot, stream, remote),
             // Out of file descriptors, most likely: others have to close first.
             Some(_) => {
                 sleep(Duration::from_millis(100)).await;

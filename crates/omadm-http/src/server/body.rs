@@ -10,6 +10,8 @@ use tokio::{
     io::{AsyncRead, ReadBuf},
 };
 
+use super::crowd::Busy;
+
 /// Bytes of a file read at a time.
 const CHUNK: usize = 64 << 10;
 
@@ -73,6 +75,41 @@ impl body::Body for Body {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { left, .. } => *left,
         })
+    }
+}
+
+/// A body that keeps its connection busy until it is sent.
+pub(super) struct Sent {
+    body: Body,
+    _busy: Busy,
+}
+
+impl Body {
+    pub(super) fn while_sent(self, busy: Busy) -> Sent {
+        Sent {
+            body: self,
+            _busy: busy,
+        }
+    }
+}
+
+impl body::Body for Sent {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

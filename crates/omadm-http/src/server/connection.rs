@@ -1,10 +1,5 @@
 use std::{
-    convert::Infallible,
-    future::poll_fn,
-    net::SocketAddr,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::Poll,
+    convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll,
     time::Duration,
 };
 
@@ -20,7 +15,7 @@ use omadm_core::Secret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::spawn_blocking,
     time::{Instant, timeout},
 };
@@ -28,6 +23,7 @@ use tokio::{
 use super::{
     Handler, Incoming, Outgoing, Refused, ServerConfig,
     body::{self, Body, NoBody},
+    crowd::{Crowd, Seat},
     described::Descriptors,
     stall::Stalling,
 };
@@ -49,7 +45,13 @@ pub(super) struct Service {
     pub(super) config: ServerConfig,
     /// One for each connection that may be open.
     pub(super) slots: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
 }
+
+/// How often a connection that waits looks whether another gives way.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a connection that gives way may take to end in order.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 impl Service {
     pub(super) fn new(handler: Arc<dyn Handler>, config: ServerConfig) -> Self {
@@ -57,7 +59,19 @@ impl Service {
         Self {
             handler,
             slots: Arc::new(Semaphore::new(limit)),
+            crowd: Crowd::new(config.share),
             config,
+        }
+    }
+
+    /// Waits for a slot, and takes one from who has too many and does nothing with them.
+    pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let slot = Arc::clone(&self.slots).acquire_owned();
+            if let Ok(slot) = timeout(LOOK, slot).await {
+                return slot.ok();
+            }
+            self.crowd.make_room();
         }
     }
 
@@ -70,12 +84,13 @@ impl Service {
     ) {
         // Without it answers are only later.
         _ = stream.set_nodelay(true);
+        let seat = self.crowd.seat(remote);
         let stream = Stalling::new(stream, self.config.stall_timeout);
         #[cfg(feature = "server-tls")]
         if let Some(tls) = &self.config.tls {
-            let handshake = tls.acceptor().accept(stream);
+            let handshake = timeout(self.config.head_timeout, tls.acceptor().accept(stream));
             // Who cannot shake hands cannot be told either.
-            if let Ok(Ok(stream)) = timeout(self.config.head_timeout, handshake).await {
+            if let Some(Ok(Ok(stream))) = unless(seat.wanted(), handshake).await {
                 let (_, tls) = stream.get_ref();
                 let certificate = tls.peer_certificates().and_then(<[_]>::first);
                 let certificate = certificate.map(|certificate| Arc::from(certificate.as_ref()));
@@ -83,33 +98,34 @@ impl Service {
                     remote,
                     certificate,
                 };
-                self.serve(stream, peer, running).await;
+                self.serve(stream, peer, seat, running).await;
             }
             return;
         }
         let certificate = None;
-        self.serve(
-            stream,
-            Peer {
-                remote,
-                certificate,
-            },
-            running,
-        )
-        .await;
+        let peer = Peer {
+            remote,
+            certificate,
+        };
+        self.serve(stream, peer, seat, running).await;
     }
 
     async fn serve(
         self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: Peer,
+        seat: Arc<Seat>,
         mut running: watch::Receiver<bool>,
     ) {
         let head_timeout = self.config.head_timeout;
+        let place = Arc::clone(&seat);
         let answer = service_fn(move |request| {
             let service = Arc::clone(&self);
-            let peer = peer.clone();
-            async move { Ok::<_, Infallible>(service.answer(request, peer).await) }
+            let (peer, busy) = (peer.clone(), place.busy());
+            async move {
+                let response = service.answer(request, peer).await;
+                Ok::<_, Infallible>(response.map(|body| body.while_sent(busy)))
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -117,11 +133,18 @@ impl Service {
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), answer);
         let mut connection = pin!(connection);
-        let ended = unless_stopped(connection.as_mut(), &mut running).await;
-        if ended.is_none() {
-            connection.as_mut().graceful_shutdown();
-            // An error here is the peer's: there is nobody left to tell it to.
-            _ = connection.await;
+        let served = unless(seat.wanted(), connection.as_mut());
+        match unless_stopped(served, &mut running).await {
+            Some(Some(_)) => {}
+            Some(None) => {
+                connection.as_mut().graceful_shutdown();
+                _ = timeout(LAST_WORDS, connection).await;
+            }
+            None => {
+                connection.as_mut().graceful_shutdown();
+                // An error here is the peer's: there is nobody left to tell it to.
+                _ = connection.await;
+            }
         }
     }
 
@@ -287,13 +310,18 @@ pub(super) async fn unless_stopped<F: Future>(
     future: F,
     running: &mut watch::Receiver<bool>,
 ) -> Option<F::Output> {
+    unless(running.wait_for(|running| !running), future).await
+}
+
+/// What `future` yields; `None` if `other` comes before.
+async fn unless<F: Future>(other: impl Future, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut stopped = pin!(running.wait_for(|running| !running));
+    let mut other = pin!(other);
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
-        Pin::new(&mut stopped).poll(cx).map(|_| None)
+        other.as_mut().poll(cx).map(|_| None)
     })
     .await
 }

@@ -204,8 +204,6 @@ fn a_body_that_does_not_come_is_a_time_out() {
     }
 }
 
-/// The one slot for connections is taken by a client that asks for a large file and reads none of
-/// it; it is free again when the server has lost its patience.
 #[test]
 fn bodies_that_do_not_come_give_way_when_connections_run_out() {
     let bench = bench(|config| {
@@ -239,6 +237,43 @@ fn bodies_that_do_not_come_give_way_when_connections_run_out() {
     assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
+/// Slow-loris: connections without a head, or with half of one, and all the time of the world. They
+/// give way, but not the one with a request under way.
+#[test]
+fn connections_that_send_no_head_give_way_when_connections_run_out() {
+    let Bench {
+        server,
+        entered,
+        release,
+        ..
+    } = bench(|config| {
+        config.max_connections = 4;
+        config.share = 2;
+        config.head_timeout = Duration::from_secs(3600);
+    });
+    let address = server.address();
+    let request = thread::spawn(move || post(address, "/wait", "x"));
+    entered.recv().unwrap();
+    let crowd: Vec<TcpStream> = (0..20)
+        .map(|n| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let head = ["", "POST / HT", "POST / HTTP/1.1\r\nhost: x\r\n"][n % 3];
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..3 {
+        assert_eq!(status(&post(address, "/", "x")), 200);
+    }
+    let mut first = crowd.first().unwrap();
+    let end = first.read(&mut [0]);
+    assert!(!matches!(end, Ok(1..)), "{end:?}");
+    release.send(()).unwrap();
+    assert_eq!(body(&request.join().unwrap()), "waited");
+}
+
+/// The one slot for connections is taken by a client that asks for a large file and reads none of
+/// it; it is free again when the server has lost its patience.
 #[test]
 fn a_client_that_takes_nothing_loses_its_connection() {
     let directory = TempDir::new().unwrap();
