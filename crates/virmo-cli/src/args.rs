@@ -253,6 +253,9 @@ pub(crate) struct Serve {
     /// The key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
+    /// Let only devices in whose certificate one of these authorities vouches for (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
     /// Accept nothing beyond the letter of the specification
     #[arg(long)]
     pub(crate) strict: bool,

@@ -34,8 +34,14 @@ pub(crate) fn identity(args: &args::Serve) -> Result<Option<Identity>, Failure> 
     let (Some(chain), Some(key)) = (&args.tls_cert, &args.tls_key) else {
         return Ok(None);
     };
-    let tls = ServerTls::new(&read("--tls-cert", chain)?, &read("--tls-key", key)?);
-    let tls = tls.map_err(|error| unusable("--tls-cert", chain, error))?;
+    let identity = (read("--tls-cert", chain)?, read("--tls-key", key)?);
+    let tls = ServerTls::new(&identity.0, &identity.1);
+    let mut tls = tls.map_err(|error| unusable("--tls-cert", chain, error))?;
+    if let Some(path) = &args.tls_client_ca {
+        let authorities = read("--tls-client-ca", path)?;
+        tls = ServerTls::with_client_authorities(&identity.0, &identity.1, &authorities)
+            .map_err(|error| unusable("--tls-client-ca", path, error))?;
+    }
     Ok(Some(Identity(tls)))
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// What `device` may take in KiB, whatever it is sent.
-const MOST: usize = 128 << 10;
+const MOST: usize = 64 << 10;
 
 /// A server that answers each message with a damaged one, and when it has had its fill lets a good
 /// one answer.

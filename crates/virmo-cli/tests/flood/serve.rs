@@ -26,9 +26,8 @@ use crate::{
     seed,
 };
 
-/// What `serve` may take in KiB, whatever it is sent: with the defaults of its limits on sessions
-/// and devices, 100,000 messages of a flood do not exhaust it.
-const MOST: usize = 256 << 10;
+/// What `serve` may take in KiB for 100,000 messages of a flood.
+const MOST: usize = 64 << 10;
 
 /// How many connections a flood has.
 const CONNECTIONS: usize = 4;

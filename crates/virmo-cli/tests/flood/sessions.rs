@@ -14,16 +14,14 @@ const WARM: usize = 300;
 
 /// What a device may take that does nothing, in KiB, and by how much either process may grow over
 /// any number of sessions.
-const IDLE: usize = 48 << 10;
-const BAND: usize = 4 << 10;
+const IDLE: usize = 32 << 10;
+const BAND: usize = 1 << 10;
 
 fn sessions() -> usize {
     count("FLOOD_SESSIONS", 700)
 }
 
-/// One device holds session after session with one server. The sessions of a device that ended are
-/// kept for five minutes, in case it asks for the last answer again; that is no growth without end,
-/// so the server is let be until the most that are kept have been.
+/// One device holds session after session with one server, which keeps the last.
 #[test]
 fn memory_is_flat_over_many_sessions() {
     let folder = TempDir::new().unwrap();

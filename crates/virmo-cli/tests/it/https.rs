@@ -24,13 +24,22 @@ const PLAN: &str = "[[step]]\n\
     deliver_image = { node = 'i', name = 'i', uri = 'images/i', media_type = 'a/b' }\n";
 
 fn serve(folder: &TempDir) -> (Background, String) {
+    serve_as(folder, "server", &[])
+}
+
+/// As the server of this certificate, with more words.
+fn serve_as(folder: &TempDir, name: &str, more: &[&str]) -> (Background, String) {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("plan.toml"), PLAN).unwrap();
     fs::write(path("i"), vec![7; 100_000]).unwrap();
-    let (chain, key) = (certificate("server.pem"), certificate("server.key"));
+    let (chain, key) = (
+        certificate(&format!("{name}.pem")),
+        certificate(&format!("{name}.key")),
+    );
     let plan = ["--plan", &path("plan.toml"), "--images", &path("")].map(str::to_owned);
     let tls = ["--tls-cert", &chain, "--tls-key", &key, "--once"].map(str::to_owned);
-    let words: Vec<&str> = plan.iter().chain(&tls).map(String::as_str).collect();
+    let words = plan.iter().chain(&tls).map(String::as_str);
+    let words: Vec<&str> = words.chain(more.iter().copied()).collect();
     Background::serve(&words)
 }
 
@@ -84,6 +93,80 @@ fn a_server_that_cannot_be_trusted_is_told_nothing() {
         "{told}"
     );
     device.kill();
+}
+
+/// What a session came to: the exit code, and what the device says of it.
+fn try_session(url: &str, tls: &[&str]) -> (Option<i32>, String) {
+    let words = ["device", "--server", url, "--once", "--json"];
+    let device = virmo(&[&words, tls].concat());
+    let errors = pick(&events(&device), "error", &["message"]);
+    (
+        device.status.code(),
+        errors.into_iter().next().unwrap_or_default(),
+    )
+}
+
+/// A certificate for somebody else, one that ended, and each in its own words.
+#[test]
+fn a_certificate_that_does_not_hold_is_refused() {
+    let authority = certificate("faulty-authority.pem");
+    for (name, why) in [
+        ("elsewhere", "certificate not valid for name \"127.0.0.1\""),
+        ("expired", "certificate expired"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let (_server, url) = serve_as(&folder, name, &[]);
+        let (code, error) = try_session(&url, &["--ca", &authority]);
+        assert_eq!(code, Some(1), "{error}");
+        assert!(
+            error.contains("there is no trusted TLS connection"),
+            "{error}"
+        );
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+/// Mutual authentication: who shows no certificate, or one of a stranger, gets no session and no
+/// image.
+#[test]
+fn a_server_lets_in_only_whom_its_authority_vouches_for() {
+    let folder = TempDir::new().unwrap();
+    let authority = certificate("authority.pem");
+    let (server, url) = serve_as(&folder, "server", &["--tls-client-ca", &authority]);
+    let known = (certificate("client.pem"), certificate("client.key"));
+    let strange = (
+        certificate("stranger-client.pem"),
+        certificate("stranger-client.key"),
+    );
+    let (code, error) = try_session(&url, &["--ca", &authority]);
+    assert_eq!(code, Some(1), "{error}");
+    assert!(error.contains("CertificateRequired"), "{error}");
+    let (code, error) = try_session(
+        &url,
+        &[
+            "--ca", &authority, "--cert", &strange.0, "--key", &strange.1,
+        ],
+    );
+    assert_eq!(code, Some(1), "{error}");
+    assert!(
+        error.contains("there is no trusted TLS connection"),
+        "{error}"
+    );
+    let tls = ["--ca", &authority, "--cert", &known.0, "--key", &known.1];
+    let device = virmo(
+        &[
+            &["device", "--server", &url, "--until-idle", "--json"],
+            &tls[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(device.status.code(), Some(0), "{}", complaint(&device));
+    let (code, told) = server.end();
+    assert_eq!(code, Some(0), "{told:?}");
+    // Of nobody else.
+    let mut sessions = pick(&told, "session", &["result"]);
+    sessions.dedup();
+    assert_eq!(sessions, ["completed"]);
 }
 
 /// A gateway that takes notifications over https.
