@@ -85,6 +85,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_view_shows_the_same_text() {
+        let id: VmId = "vm-1".parse().unwrap();
+        assert_eq!(AsRef::<str>::as_ref(&id), "vm-1");
+        assert_eq!(format!("{id} {id:?}"), "vm-1 \"vm-1\"");
+    }
+
+    #[test]
     fn identifiers_are_safe_file_names() {
         for good in ["a", "0", "Z9", "vm-1", "a.b_c-d", "a..", &"x".repeat(64)] {
             assert_eq!(

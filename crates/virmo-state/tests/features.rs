@@ -1,5 +1,4 @@
 //! The optional features: values as numbers, identifiers as text, strategies that are valid.
-#![cfg(all(feature = "serde", feature = "proptest"))]
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use proptest::prelude::{any, proptest};
