@@ -14,12 +14,13 @@ use omadm_core::StatusCode;
 use omadm_download::{Cancel, Clock};
 use omadm_objects::{ALERT_LAWMO, ALERT_SCOMO, FumoOperation, ResultCode};
 use omadm_tree::{Uri, Value};
-use virmo_guest::{Answer, Command, Outcome};
+use virmo_guest::{Answer, Command, Outcome, Reply};
 use virmo_state::VmId;
 
 use crate::{
     GuestError, GuestLink,
     forward::{self, Errand},
+    guest::only,
 };
 
 pub(crate) use locker::VmLocker;
@@ -120,12 +121,19 @@ impl Trouble {
 }
 
 impl Companion {
+    fn call(&self, commands: Vec<Command>) -> Result<Reply, GuestError> {
+        self.link
+            .call_until(&self.vm, commands, self.within, &self.over)
+    }
+
+    fn one(&self, command: Command) -> Result<Answer, GuestError> {
+        only(self.call(vec![command])?)
+    }
+
     /// What leaves hold, as text; none for one that is not there.
     fn read(&self, leaves: &[Uri]) -> Result<Vec<Option<String>>, GuestError> {
         let get = |uri: &Uri| Command::Get { uri: uri.clone() };
-        let reply = self
-            .link
-            .call(&self.vm, leaves.iter().map(get).collect(), self.within)?;
+        let reply = self.call(leaves.iter().map(get).collect())?;
         let mut answers = reply.answers.into_iter();
         let texts = leaves.iter().map(|_| match answers.next()?.outcome {
             Outcome::Value(value) => value.text().map(str::to_owned),
@@ -136,7 +144,7 @@ impl Companion {
 
     /// The names below a node; none if it is not there.
     fn children(&self, uri: Uri) -> Result<Vec<String>, GuestError> {
-        let answer = self.link.one(&self.vm, Command::Get { uri }, self.within)?;
+        let answer = self.one(Command::Get { uri })?;
         Ok(match answer.outcome {
             Outcome::Children(names) => names,
             _ => Vec::new(),
@@ -156,6 +164,7 @@ impl Companion {
             commands,
             executed: None,
             within: self.within,
+            over: self.over.clone(),
         };
         let answer = errand.answer()?;
         match answer.status.is_success() {
@@ -176,7 +185,7 @@ impl Companion {
             argument: None,
             correlator: None,
         };
-        match self.link.one(&self.vm, command, self.within) {
+        match self.one(command) {
             Ok(answer) if answer.status == StatusCode::ACCEPTED => Ok(false),
             Ok(answer) if answer.status.is_success() => match result_code(answer) {
                 Some(code) if !code.is_success() => Err(Trouble::Code(code)),

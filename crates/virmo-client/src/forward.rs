@@ -3,6 +3,7 @@
 use std::{mem::take, sync::Arc, time::Duration};
 
 use omadm_core::StatusCode;
+use omadm_download::Cancel;
 use omadm_tree::{NewNode, Uri};
 use virmo_guest::{Answer, Command, Outcome, Reply};
 use virmo_state::VmId;
@@ -44,6 +45,8 @@ pub(crate) struct Errand {
     /// What an Exec is of, so that a guest which lost it can be given it again.
     pub(crate) executed: Option<NewNode>,
     pub(crate) within: Duration,
+    /// Takes it back.
+    pub(crate) over: Cancel,
 }
 
 /// What came of an [`Errand`].
@@ -126,7 +129,9 @@ impl Errand {
         commands: Vec<Command>,
         replies: &mut Vec<Reply>,
     ) -> Result<Vec<Answer>, GuestError> {
-        let mut reply = self.link.call(&self.vm, commands, self.within)?;
+        let mut reply = self
+            .link
+            .call_until(&self.vm, commands, self.within, &self.over)?;
         let mut answers = take(&mut reply.answers);
         for answer in &mut answers {
             answer.status = sensible(answer.status);

@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    mem::take,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -59,6 +60,8 @@ struct Line {
     number: u32,
     /// To be sent with the next request: the reply of each of these news.
     receipts: BTreeMap<u32, u32>,
+    /// Ends the calls that are open.
+    over: Cancel,
 }
 
 /// Why a guest did not do what it was asked.
@@ -166,14 +169,32 @@ impl GuestLink {
         commands: Vec<Command>,
         within: Duration,
     ) -> Result<Reply, GuestError> {
+        self.call_until(vm, commands, within, &Cancel::new())
+    }
+
+    /// [`call`](Self::call) that is taken back when `over` is thrown: it ends within a second, as if
+    /// there were no answer in time, and the guest's answer goes nowhere. What the guest is at it may
+    /// end all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`GuestError`]
+    pub fn call_until(
+        &self,
+        vm: &VmId,
+        commands: Vec<Command>,
+        within: Duration,
+        over: &Cancel,
+    ) -> Result<Reply, GuestError> {
         let channel = self.hypervisor.guest_channel();
         let channel = channel.ok_or(GuestError::NoChannel)?;
-        let request = self.request(vm, commands);
+        let (request, abandoned) = self.request(vm, commands);
+        let over = || over.is_cancelled() || abandoned.is_cancelled();
         let sent = request.encode(self.encoding).map_err(|error| {
             self.put_back(vm, &request);
             GuestError::Unencodable(error)
         })?;
-        let received = channel.exchange(vm, &sent, within, self.limits.max_bytes);
+        let received = channel.exchange(vm, &sent, within, self.limits.max_bytes, &over);
         let received = received.inspect_err(|_| self.put_back(vm, &request))?;
         Reply::decode(&received, &request, &self.limits).map_err(|error| {
             self.put_back(vm, &request);
@@ -187,9 +208,7 @@ impl GuestLink {
     ///
     /// [`GuestError`]
     pub fn one(&self, vm: &VmId, command: Command, within: Duration) -> Result<Answer, GuestError> {
-        let reply = self.call(vm, vec![command], within)?;
-        let unanswered = GuestError::Unintelligible(MessageError::Unanswered(0));
-        reply.answers.into_iter().next().ok_or(unanswered)
+        only(self.call(vm, vec![command], within)?)
     }
 
     /// Says that the first `count` news of a reply are durable on this side. The guest hears of it
@@ -202,22 +221,34 @@ impl GuestLink {
             .extend(receipts.map(|news| (news.number, reply.number)));
     }
 
-    /// A VM is gone: forgets what is known of its guest.
-    pub fn forget(&self, vm: &VmId) {
-        self.lines().remove(vm);
+    /// The guest of a VM is not there to answer: takes back all calls that wait for it, see
+    /// [`call_until`](Self::call_until).
+    pub fn abandon(&self, vm: &VmId) {
+        let open = self.lines().get_mut(vm).map(|line| take(&mut line.over));
+        if let Some(open) = open {
+            open.cancel();
+        }
     }
 
-    fn request(&self, vm: &VmId, commands: Vec<Command>) -> Request {
+    /// A VM is gone: [abandons](Self::abandon) its guest, and forgets what is known of it.
+    pub fn forget(&self, vm: &VmId) {
+        let line = self.lines().remove(vm);
+        if let Some(line) = line {
+            line.over.cancel();
+        }
+    }
+
+    fn request(&self, vm: &VmId, commands: Vec<Command>) -> (Request, Cancel) {
         let mut lines = self.lines();
         let line = lines.entry(vm.clone()).or_default();
         line.number = line.number.checked_add(1).unwrap_or(1);
         let mut request = Request::new(self.session.as_str(), line.number, commands);
         request.max_reply = self.limits.max_bytes;
-        let receipts = std::mem::take(&mut line.receipts).into_iter();
+        let receipts = take(&mut line.receipts).into_iter();
         request.received = receipts
             .map(|(news, reply)| Receipt { reply, news })
             .collect();
-        request
+        (request, line.over.clone())
     }
 
     /// Nobody knows whether the guest got its receipts: they go out again.
@@ -234,12 +265,19 @@ impl GuestLink {
     }
 }
 
+/// The answer to the only command.
+pub(crate) fn only(reply: Reply) -> Result<Answer, GuestError> {
+    let unanswered = GuestError::Unintelligible(MessageError::Unanswered(0));
+    reply.answers.into_iter().next().ok_or(unanswered)
+}
+
 impl VmUserInterface for GuestLink {
-    /// Has the guest ask. It is not told when the question is over: that is after
-    /// [`VmQuestion::within`].
-    fn ask(&self, question: &VmQuestion<'_>, _: &Cancel) -> Result<UserAnswer, HypervisorError> {
-        let command = Command::Ask(question.asked.clone());
-        match self.one(question.vm, command, question.within) {
+    /// Has the guest ask. It is not told when the question is over: a guest that gets another
+    /// request takes the question back.
+    fn ask(&self, question: &VmQuestion<'_>, over: &Cancel) -> Result<UserAnswer, HypervisorError> {
+        let command = vec![Command::Ask(question.asked.clone())];
+        let reply = self.call_until(question.vm, command, question.within, over);
+        match reply.and_then(only) {
             Ok(answer) => match answer.outcome {
                 Outcome::User(answer) => Ok(answer),
                 _ => {

@@ -349,6 +349,8 @@ pub(crate) enum After {
     GiveUp(Arc<AtomicBool>),
     /// What a guest told is kept.
     Receipt(Arc<GuestLink>, VmId, Reply),
+    /// The guest of a VM is not there to answer.
+    Abandon(Arc<GuestLink>, VmId),
     /// A VM is gone, and its guest.
     Forget(Arc<GuestLink>, VmId),
 }
@@ -401,6 +403,7 @@ impl Book {
                 After::Cancel(cancel) => cancel.cancel(),
                 After::GiveUp(flag) => flag.store(true, Ordering::SeqCst),
                 After::Receipt(link, vm, reply) => link.receipts(&vm, &reply, reply.news.len()),
+                After::Abandon(link, vm) => link.abandon(&vm),
                 After::Forget(link, vm) => link.forget(&vm),
             }
         }

@@ -8,16 +8,21 @@ use crate::{HypervisorError, Outcome};
 pub trait GuestChannel: Send + Sync {
     /// Hands one message to the guest and waits for one in return. Framing is the back end's.
     ///
+    /// `over` says whether the answer is of no use any more. It is asked at least four times a
+    /// second while this waits, and ends it; an answer that comes later is nobody's.
+    ///
     /// # Errors
     ///
-    /// `InvalidState` if the guest does not run, `Timeout` if it does not answer within the time,
-    /// `Backend` if the answer has more than `max_reply` octets or the channel broke.
+    /// `InvalidState` if the guest does not run, `Timeout` if it does not answer within the time or
+    /// until it is `over`, `Backend` if the answer has more than `max_reply` octets or the channel
+    /// broke.
     fn exchange(
         &self,
         id: &VmId,
         message: &[u8],
         within: Duration,
         max_reply: usize,
+        over: &dyn Fn() -> bool,
     ) -> Result<Vec<u8>, HypervisorError>;
 }
 

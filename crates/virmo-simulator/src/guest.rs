@@ -121,6 +121,7 @@ impl GuestChannel for Simulator {
         message: &[u8],
         _within: Duration,
         max_reply: usize,
+        _over: &dyn Fn() -> bool,
     ) -> Result<Vec<u8>, HypervisorError> {
         let record = self.record(id)?;
         if record.own.state != State::Running || record.own.pending.is_some() {

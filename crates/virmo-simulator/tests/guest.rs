@@ -51,7 +51,7 @@ impl Bench {
         let request = Request::new("1", self.number, vec![command]);
         let message = request.encode(Encoding::Wbxml).unwrap();
         let channel = self.simulator.guest_channel().unwrap();
-        let reply = channel.exchange(&self.vm, &message, Duration::ZERO, 4096)?;
+        let reply = channel.exchange(&self.vm, &message, Duration::ZERO, 4096, &|| false)?;
         let reply = Reply::decode(&reply, &request, &Limits::default());
         Ok(reply.map(|reply| reply.answers.first().unwrap().status))
     }

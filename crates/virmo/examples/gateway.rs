@@ -234,6 +234,7 @@ impl GuestChannel for Machines {
         message: &[u8],
         _within: Duration,
         _max_reply: usize,
+        _over: &dyn Fn() -> bool,
     ) -> Result<Vec<u8>, HypervisorError> {
         let state = self.machines.observe(id)?.state;
         if state != MachineState::Running {

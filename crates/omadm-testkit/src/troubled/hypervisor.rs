@@ -147,10 +147,11 @@ impl GuestChannel for TroubledHypervisor {
         message: &[u8],
         within: Duration,
         max_reply: usize,
+        over: &dyn Fn() -> bool,
     ) -> Result<Vec<u8>, HypervisorError> {
         self.change("exchange", |inner| {
             let channel = inner.guest_channel().ok_or_else(missing)?;
-            channel.exchange(id, message, within, max_reply)
+            channel.exchange(id, message, within, max_reply, over)
         })
     }
 }

@@ -195,8 +195,10 @@ impl VirmoClient {
         status
     }
 
-    /// The VM left Running: nobody is there to answer.
-    pub(super) fn withdraw_question(&mut self, vm: &VmId) {
+    /// The VM left Running: nobody is there to answer, neither its user nor its guest.
+    pub(super) fn withdraw_calls(&mut self, vm: &VmId) {
+        let link = Arc::clone(&self.link);
+        self.book.after(After::Abandon(link, vm.clone()));
         let open = self.book.read().questions.get(vm);
         if let Some(over) = open.map(|task| task.over.clone()) {
             self.book.after(After::Cancel(over));

@@ -10,7 +10,6 @@ use virmo_state::{VmId, VmState};
 use super::{Output, VirmoClient, output};
 use crate::{
     Event,
-    drive::Failure,
     forward::{self, Errand, Told},
     intent::{GuestIntent, Reply},
     ledger::{GuestTask, Subject},
@@ -325,6 +324,7 @@ impl VirmoClient {
             commands,
             executed: None,
             within: self.policy.guest_limit,
+            over: self.over.clone(),
         }
     }
 

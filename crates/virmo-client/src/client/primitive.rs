@@ -347,7 +347,9 @@ impl VirmoClient {
         }
         if before != state {
             self.forget_access(node, vm, state, cx)?;
-            self.withdraw_question(vm);
+            if state != VmState::Running {
+                self.withdraw_calls(vm);
+            }
             self.book.tell(Event::Vm {
                 node: node.to_owned(),
                 vm: vm.clone(),

@@ -40,7 +40,13 @@ impl ManagementObject for WhileRunning {
     }
 
     fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
-        self.object.start(cx)
+        let others = cx.effects.jobs.len();
+        let started = self.object.start(cx);
+        // A guest that says nothing keeps no server away.
+        for job in cx.effects.jobs.iter_mut().skip(others) {
+            job.before_sessions = false;
+        }
+        started
     }
 
     fn stage(

@@ -1,9 +1,13 @@
 //! Objects below DMTree that the device hosts and the guest carries out.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use omadm_core::GenericAlert;
 use omadm_objects::{ALERT_SCOMO, FumoOperation};
+use virmo_client::{GuestError, GuestLink};
 use virmo_hypervisor::{
-    Capabilities, Erase, GuestChannel, HypervisorError, Listed, Observed, Outcome, Prepared,
+    Capabilities, Erase, GuestChannel, HypervisorError, HypervisorErrorKind, Listed, Observed,
+    Outcome, Prepared,
 };
 use virmo_params::ResourceConfig;
 
@@ -469,8 +473,78 @@ fn data_is_wiped_by_the_guest() {
     );
 }
 
+/// What is installed in a guest that says nothing keeps no server away from the device.
+#[test]
+fn a_silent_guest_does_not_hold_up_the_start() {
+    let mut bed = with(scomo());
+    let journal = bed.bench.journal.clone();
+    bed.bench = device(&bed.hypervisor, &bed.policy, &bed.told, journal);
+    // All but what asks the guest.
+    loop {
+        let mut jobs = bed.bench.jobs.iter();
+        let next = jobs.find(|(_, job)| !job.lane.contains("SCOMO") && !job.background);
+        let Some(id) = next.map(|(id, _)| *id) else {
+            break;
+        };
+        let job = bed.bench.jobs.remove(&id).unwrap();
+        let (job, end) = (job.id, JobEnd::Finished(job.run()));
+        bed.bench.feed(Input::Completed { job, end }).unwrap();
+    }
+    assert!(
+        bed.bench
+            .jobs
+            .values()
+            .any(|job| job.lane.contains("SCOMO"))
+    );
+    bed.bench.start();
+    assert_eq!(bed.bench.say([]), None);
+}
+
+/// Until somebody takes it back, a guest that was asked does not answer.
+#[derive(Default)]
+struct Line {
+    is_silent: AtomicBool,
+    waiting: AtomicUsize,
+}
+
 /// A hypervisor that carries messages to guests, and can do nothing to keep their users out.
-struct NoLock(Arc<Simulator>);
+struct NoLock(Arc<Simulator>, Line);
+
+impl NoLock {
+    fn new(simulator: Arc<Simulator>) -> Self {
+        Self(simulator, Line::default())
+    }
+
+    /// Waits until so many calls wait for an answer.
+    fn wait_for(&self, calls: usize) {
+        while self.1.waiting.load(Ordering::SeqCst) != calls {
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl GuestChannel for NoLock {
+    fn exchange(
+        &self,
+        id: &VmId,
+        message: &[u8],
+        within: Duration,
+        max_reply: usize,
+        over: &dyn Fn() -> bool,
+    ) -> Result<Vec<u8>, HypervisorError> {
+        if !self.1.is_silent.load(Ordering::SeqCst) {
+            return self.0.exchange(id, message, within, max_reply, over);
+        }
+        self.1.waiting.fetch_add(1, Ordering::SeqCst);
+        while !over() {
+            std::thread::yield_now();
+        }
+        self.1.waiting.fetch_sub(1, Ordering::SeqCst);
+        Err(HypervisorError::new(HypervisorErrorKind::Timeout {
+            may_have_happened: true,
+        }))
+    }
+}
 
 impl Hypervisor for NoLock {
     fn capabilities(&self) -> Capabilities {
@@ -522,14 +596,14 @@ impl Hypervisor for NoLock {
     }
 
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {
-        self.0.guest_channel()
+        Some(self)
     }
 }
 
 /// VR-035, VR-036 (HLF-12, HLF-13): a guest locks itself where its hypervisor cannot.
 #[test]
 fn a_guest_locks_itself() {
-    let mut bed = Bed::on(Bed::policy(), |simulator| Arc::new(NoLock(simulator)));
+    let mut bed = Bed::on(Bed::policy(), |simulator| Arc::new(NoLock::new(simulator)));
     assert_eq!(bed.codes(vec![add(DM_TREE, None)]), [200]);
     let operation = |name: &str| exec(&below(LAWMO, &format!("Operations/{name}")));
     let state = |bed: &Bed| bed.bench.value(&below(LAWMO, "State")).unwrap();
@@ -556,4 +630,78 @@ fn a_guest_locks_itself() {
     bed.simulator.suspend(&bed.vm).unwrap();
     bed.restart();
     assert_eq!(bed.codes(vec![operation("UnLock")]), [405]);
+}
+
+/// VR-239: a question is taken back when its time is over, and so is all that waits for a guest which
+/// is gone; others wait on.
+#[test]
+fn calls_are_taken_back() {
+    let bed = Bed::new();
+    let hypervisor = Arc::new(NoLock::new(bed.simulator.clone()));
+    hypervisor.1.is_silent.store(true, Ordering::SeqCst);
+    let link = GuestLink::new(hypervisor.clone(), "1");
+    let other: VmId = "vm-2".parse().unwrap();
+    let long = Duration::from_secs(3600);
+    let silent = |answer: Result<_, GuestError>| matches!(answer, Err(GuestError::NoAnswer(_)));
+    std::thread::scope(|scope| {
+        let (asked, open, elsewhere) = (Cancel::new(), Cancel::new(), Cancel::new());
+        let call = |vm, over| {
+            let (link, over) = (&link, Cancel::clone(over));
+            scope.spawn(move || silent(link.call_until(vm, Vec::new(), long, &over)))
+        };
+        let question = call(&bed.vm, &asked);
+        let (waits, stays) = (call(&bed.vm, &open), call(&other, &elsewhere));
+        hypervisor.wait_for(3);
+        asked.cancel();
+        assert!(question.join().unwrap());
+        hypervisor.wait_for(2);
+        link.abandon(&bed.vm);
+        assert!(waits.join().unwrap());
+        hypervisor.wait_for(1);
+        assert!(!stays.is_finished());
+        link.forget(&other);
+        assert!(stays.join().unwrap());
+    });
+    // Later calls are none of those.
+    hypervisor.1.is_silent.store(false, Ordering::SeqCst);
+    assert!(link.call(&bed.vm, Vec::new(), long).is_ok());
+}
+
+/// An Exec in a guest ends with its machine; the next is free to begin.
+#[test]
+fn a_guest_at_work_ends_with_its_machine() {
+    let mut before = None;
+    let mut bed = Bed::on(Bed::policy(), |simulator| {
+        let hypervisor = Arc::new(NoLock::new(simulator));
+        before = Some(hypervisor.clone());
+        hypervisor
+    });
+    let hypervisor = before.unwrap();
+    bed.manage();
+    bed.bench.start();
+    assert_eq!(bed.bench.say([exec(RING)]), None);
+    let mut jobs = bed.bench.jobs.iter();
+    let id = *jobs
+        .find(|(_, job)| job.label.starts_with("Exec"))
+        .unwrap()
+        .0;
+    let exec_in_guest = bed.bench.jobs.remove(&id).unwrap();
+    hypervisor.1.is_silent.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let at_work = scope.spawn(|| JobEnd::Finished(exec_in_guest.run()));
+        hypervisor.wait_for(1);
+        bed.bench.advance(Duration::from_secs(30));
+        bed.bench.say([]);
+        assert_eq!(
+            bed.codes(vec![exec(&format!("{V}/Operations/PowerOff"))]),
+            [200]
+        );
+        let end = at_work.join().unwrap();
+        bed.bench.feed(Input::Completed { job: id, end }).unwrap();
+    });
+    hypervisor.1.is_silent.store(false, Ordering::SeqCst);
+    assert_eq!(bed.alerts().last().unwrap().data, "408");
+    let resume = exec(&format!("{V}/Operations/PowerOn"));
+    assert_eq!(bed.codes(vec![resume]), [200]);
+    assert_eq!(bed.codes(vec![exec(RING)]), [200]);
 }

@@ -138,13 +138,14 @@ impl GuestChannel for Machines {
         message: &[u8],
         within: Duration,
         max_reply: usize,
+        over: &dyn Fn() -> bool,
     ) -> Result<Vec<u8>, HypervisorError> {
         match (self.simulator.guest_channel(), self.wrong) {
             (_, Wrong::Deaf) => Err(HypervisorError::new(HypervisorErrorKind::Timeout {
                 may_have_happened: false,
             })),
             (Some(channel), wrong) if wrong != Wrong::Guest => {
-                channel.exchange(id, message, within, max_reply)
+                channel.exchange(id, message, within, max_reply, over)
             }
             _ => Ok(self.another.lock().unwrap().answer(message)),
         }

@@ -16,7 +16,7 @@ fn exchange(
     max_reply: usize,
 ) -> Result<Vec<u8>, HypervisorError> {
     match hypervisor.guest_channel() {
-        Some(channel) => channel.exchange(vm, message, PATIENCE, max_reply),
+        Some(channel) => channel.exchange(vm, message, PATIENCE, max_reply, &|| false),
         None => Err(HypervisorError::new(Kind::NotSupported)),
     }
 }

@@ -286,6 +286,7 @@ impl GuestChannel for Reference {
         message: &[u8],
         _: Duration,
         max_reply: usize,
+        _: &dyn Fn() -> bool,
     ) -> Answer<Vec<u8>> {
         self.vm(id, |vm| match &vm.state {
             State::Running if self.is(Flaw::GuestIsDeaf) => Ok(Vec::new()),

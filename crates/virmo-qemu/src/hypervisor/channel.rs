@@ -22,6 +22,7 @@ impl GuestChannel for Qemu {
         message: &[u8],
         within: Duration,
         max_reply: usize,
+        over: &dyn Fn() -> bool,
     ) -> Result<Vec<u8>, HypervisorError> {
         let deadline = Instant::now() + within;
         let state = self.machine(id)?.1;
@@ -36,25 +37,32 @@ impl GuestChannel for Qemu {
                 Err(TryLockError::Poisoned(turn)) => Some(turn.into_inner()),
                 Err(TryLockError::WouldBlock) => None,
             };
-            Ok::<_, HypervisorError>(turn.is_some())
+            Ok::<_, HypervisorError>(turn.is_some() || over())
         })?;
         let Some(mut end) = turn else {
-            return Err(HypervisorError::new(Kind::Timeout {
+            let error = HypervisorError::new(Kind::Timeout {
                 may_have_happened: false,
-            })
-            .because("the guest is still busy with another message"));
+            });
+            return Err(error.because(match over() {
+                true => TAKEN_BACK,
+                false => "the guest is still busy with another message",
+            }));
         };
         let mut out = Vec::new();
         end.request(message, max_reply, &mut out);
         let socket = self.folder(id).channel();
         let answer = UnixStream::connect(socket)
             .map_err(Broken::Io)
-            .and_then(|line| talk(line, &out, &mut end, deadline));
+            .and_then(|line| talk(line, &out, &mut end, deadline, over));
         answer.map_err(|broken| match broken {
             Broken::Silent => HypervisorError::new(Kind::Timeout {
                 may_have_happened: true,
             })
             .because("the guest does not answer"),
+            Broken::TakenBack => HypervisorError::new(Kind::Timeout {
+                may_have_happened: true,
+            })
+            .because(TAKEN_BACK),
             Broken::TooLong => HypervisorError::new(Kind::Backend).because(format!(
                 "the guest's answer has more than {max_reply} octets"
             )),
@@ -70,9 +78,15 @@ impl GuestChannel for Qemu {
     }
 }
 
+const TAKEN_BACK: &str = "nobody waits for the answer any more";
+
+/// How often it is asked whether anybody does.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// Why there is no answer.
 enum Broken {
     Silent,
+    TakenBack,
     TooLong,
     Io(std::io::Error),
 }
@@ -83,22 +97,26 @@ fn talk(
     out: &[u8],
     end: &mut HostEnd,
     deadline: Instant,
+    over: &dyn Fn() -> bool,
 ) -> Result<Vec<u8>, Broken> {
     let rest = || match deadline.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(Broken::Silent),
-        rest => Ok(Some(rest)),
+        _ if over() => Err(Broken::TakenBack),
+        rest => Ok(Some(rest.min(LOOK))),
     };
-    let broken = |error: std::io::Error| match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => Broken::Silent,
-        _ => Broken::Io(error),
+    let again = |error: &std::io::Error| {
+        matches!(
+            error.kind(),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+        )
     };
     let mut unsent = out;
     while !unsent.is_empty() {
         line.set_write_timeout(rest()?).map_err(Broken::Io)?;
         match line.write(unsent) {
             Ok(sent) => unsent = unsent.get(sent..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(broken(error)),
+            Err(error) if again(&error) => {}
+            Err(error) => return Err(Broken::Io(error)),
         }
     }
     let mut piece = [0; 4096];
@@ -114,8 +132,8 @@ fn talk(
                     Err(_) => return Err(Broken::TooLong),
                 }
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(broken(error)),
+            Err(error) if again(&error) => {}
+            Err(error) => return Err(Broken::Io(error)),
         }
     }
 }

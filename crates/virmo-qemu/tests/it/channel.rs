@@ -52,32 +52,56 @@ fn messages_reach_the_guest_and_answers_come_back() {
     let qemu = running(&place);
     let every_octet: Vec<u8> = (0..=255).filter(|octet| *octet != b'!').collect();
     for message in [&b""[..], b"hello", &every_octet, &every_octet.repeat(8)] {
-        let answer = qemu.exchange(&id(), message, LONG, 4096).unwrap();
+        let answer = qemu
+            .exchange(&id(), message, LONG, 4096, &|| false)
+            .unwrap();
         assert_eq!(answer, message);
     }
-    let too_long = qemu.exchange(&id(), &every_octet, LONG, 100).unwrap_err();
+    let too_long = qemu
+        .exchange(&id(), &every_octet, LONG, 100, &|| false)
+        .unwrap_err();
     assert!(
         too_long.to_string().contains("more than 100 octets"),
         "{too_long}"
     );
-    assert!(is_timeout(qemu.exchange(&id(), b"silence!", SHORT, 4096)));
-    let after = qemu.exchange(&id(), b"still there", LONG, 4096);
+    assert!(is_timeout(qemu.exchange(
+        &id(),
+        b"silence!",
+        SHORT,
+        4096,
+        &|| false
+    )));
+    let after = qemu.exchange(&id(), b"still there", LONG, 4096, &|| false);
     assert_eq!(after.unwrap(), b"still there");
+
+    // What nobody waits for any more ends at once, and its answer is not that to something else.
+    let asked = std::cell::Cell::new(0);
+    let over = || {
+        asked.set(asked.get() + 1);
+        asked.get() > 2
+    };
+    let taken_back = qemu.exchange(&id(), b"silence!", LONG, 4096, &over);
+    let taken_back = taken_back.unwrap_err().to_string();
+    assert!(taken_back.contains("waits for the answer"), "{taken_back}");
+    assert_eq!(asked.get(), 3);
+    let after = qemu.exchange(&id(), b"next", LONG, 4096, &|| false);
+    assert_eq!(after.unwrap(), b"next");
 
     // Whoever asks after a restart gets no answer to what was asked before.
     assert!(is_timeout(qemu.exchange(
         &id(),
         &every_octet,
         Duration::from_millis(1),
-        4096
+        4096,
+        &|| false
     )));
     drop(qemu);
     let qemu = place.open_qemu();
-    let after = qemu.exchange(&id(), b"again", LONG, 4096);
+    let after = qemu.exchange(&id(), b"again", LONG, 4096, &|| false);
     assert_eq!(after.unwrap(), b"again");
 
     qemu.suspend(&id()).unwrap();
-    let asleep = kind(qemu.exchange(&id(), b"wake up", LONG, 4096));
+    let asleep = kind(qemu.exchange(&id(), b"wake up", LONG, 4096, &|| false));
     assert_eq!(
         asleep,
         Kind::InvalidState {
@@ -85,7 +109,7 @@ fn messages_reach_the_guest_and_answers_come_back() {
         }
     );
     qemu.resume(&id()).unwrap();
-    let after = qemu.exchange(&id(), b"morning", LONG, 4096);
+    let after = qemu.exchange(&id(), b"morning", LONG, 4096, &|| false);
     assert_eq!(after.unwrap(), b"morning");
 }
 
@@ -96,7 +120,7 @@ fn a_guest_that_does_not_run_hears_nothing() {
     }
     let place = Place::new();
     let qemu = off(&place);
-    let ask = || qemu.exchange(&id(), b"hello", LONG, 4096);
+    let ask = || qemu.exchange(&id(), b"hello", LONG, 4096, &|| false);
     let off = |crashed| {
         let observed = MachineState::Off { crashed };
         Kind::InvalidState { observed }
@@ -109,7 +133,7 @@ fn a_guest_that_does_not_run_hears_nothing() {
         "it is asked while it boots, and answers then"
     );
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| qemu.exchange(&id(), b"die!", LONG, 4096));
+        let asked = scope.spawn(|| qemu.exchange(&id(), b"die!", LONG, 4096, &|| false));
         std::thread::sleep(SHORT);
         for pid in place.processes() {
             Command::new("kill").args(["-9", &pid]).status().unwrap();
