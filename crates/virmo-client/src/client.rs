@@ -489,7 +489,14 @@ impl ManagementObject for VirmoClient {
         let finished = self.finish(subject.clone(), job, end, cx);
         let result =
             finished.unwrap_or_else(|error| self.not_kept(&subject, job, error.into(), cx).into());
-        if subject == Subject::Watch {
+        let brings_in_step = |vm: &VmId| self.book.read().doubts.contains_key(vm);
+        // What a restart has cut is not left until the next watch.
+        let is_time = match &subject {
+            Subject::Watch => true,
+            Subject::Observe(vm) => brings_in_step(vm),
+            _ => false,
+        };
+        if is_time {
             self.listen(cx);
         }
         self.note_users(cx);

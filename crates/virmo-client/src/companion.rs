@@ -165,6 +165,7 @@ impl Companion {
             executed: None,
             within: self.within,
             over: self.over.clone(),
+            journal: None,
         };
         let answer = errand.answer()?;
         match answer.status.is_success() {

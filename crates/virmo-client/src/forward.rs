@@ -2,7 +2,7 @@
 
 use std::{mem::take, sync::Arc, time::Duration};
 
-use omadm_core::StatusCode;
+use omadm_core::{Batch, Journal, StatusCode};
 use omadm_download::Cancel;
 use omadm_tree::{NewNode, Uri};
 use virmo_guest::{Answer, Command, Outcome, Reply};
@@ -11,6 +11,7 @@ use virmo_state::VmId;
 use crate::{
     GuestError, GuestLink,
     drive::{Failure, explain},
+    ledger::note_doubt,
 };
 
 /// What a guest calls `./X`, as the server knows it: below the guest's DMTree. An address that is
@@ -47,6 +48,8 @@ pub(crate) struct Errand {
     pub(crate) within: Duration,
     /// Takes it back.
     pub(crate) over: Cancel,
+    /// Where it is noted, before the guest hears of it, what the commands may change.
+    pub(crate) journal: Option<Arc<dyn Journal>>,
 }
 
 /// What came of an [`Errand`].
@@ -61,6 +64,8 @@ pub(crate) struct Told {
     pub(crate) settled: Vec<Uri>,
     /// Where the guest may have changed something.
     pub(crate) changed: Vec<Uri>,
+    /// Where it was noted that it might.
+    pub(crate) noted: Vec<Uri>,
     /// What the guest told beside.
     pub(crate) replies: Vec<Reply>,
 }
@@ -76,6 +81,30 @@ impl Errand {
         let mut replies = Vec::new();
         let (first, commands) = (take(&mut self.first), take(&mut self.commands));
         let mut settled = Vec::new();
+        let noted: Vec<Uri> = match &self.journal {
+            Some(_) => commands.iter().filter_map(place).cloned().collect(),
+            None => Vec::new(),
+        };
+        if let Some(journal) = &self.journal
+            && !noted.is_empty()
+        {
+            let mut batch = Batch::new();
+            for place in &noted {
+                note_doubt(&mut batch, &self.vm, place);
+            }
+            if let Err(error) = journal.commit(&batch) {
+                return Told {
+                    vm: self.vm,
+                    answer: Err(Failure::new(explain(&error))),
+                    // The guest has done nothing wrong.
+                    heard: true,
+                    settled,
+                    changed: Vec::new(),
+                    noted: Vec::new(),
+                    replies,
+                };
+            }
+        }
         let mut answer = match first.is_empty() {
             true => Ok(StatusCode::OK.into()),
             false => self.call(&first, &mut replies),
@@ -93,6 +122,7 @@ impl Errand {
         Told {
             settled,
             changed: changed.cloned().collect(),
+            noted,
             vm: self.vm,
             heard: !replies.is_empty(),
             answer: answer.map_err(Failure::from),

@@ -176,8 +176,18 @@ impl Ledger {
             let vm = str::from_utf8(key).ok().and_then(|id| id.parse().ok());
             warned.extend(vm);
         })?;
+        let mut doubts = BTreeMap::<VmId, BTreeSet<Uri>>::new();
+        journal.scan(DOUBTS, &mut |key, _| {
+            let key = str::from_utf8(key).ok();
+            if let Some((vm, place)) = key.and_then(|key| key.split_once(DOUBT_MARK))
+                && let (Ok(vm), Ok(place)) = (vm.parse(), place.parse())
+            {
+                doubts.entry(vm).or_default().insert(place);
+            }
+        })?;
         Ok(Self {
             warned,
+            doubts,
             next_vm: counter(Self::VM_KEY)?,
             next_image: counter(Self::IMAGE_KEY)?,
             run: counter(Self::RUN_KEY)?,
@@ -263,21 +273,47 @@ impl Ledger {
     }
 
     /// A guest may have something else at these places than the tree has.
-    pub(crate) fn doubt(&mut self, vm: &VmId, places: Vec<Uri>) {
+    fn doubt(&mut self, vm: &VmId, places: Vec<Uri>) {
         let doubts = self.doubts.entry(vm.clone()).or_default();
         let room = MAX_DOUBTS.saturating_sub(doubts.len());
         doubts.extend(places.into_iter().take(room));
     }
 
     /// The guest of a VM is as the tree has it at these places, or never will be.
-    pub(crate) fn settle<'u>(&mut self, vm: &VmId, places: impl IntoIterator<Item = &'u Uri>) {
-        if let Some(doubts) = self.doubts.get_mut(vm) {
-            for place in places {
+    pub(crate) fn settle<'u>(
+        &mut self,
+        vm: &VmId,
+        places: impl IntoIterator<Item = &'u Uri>,
+        batch: &mut Batch,
+    ) {
+        for place in places {
+            batch.remove(DOUBTS, doubt_key(vm, place));
+            if let Some(doubts) = self.doubts.get_mut(vm) {
                 doubts.remove(place);
             }
-            if doubts.is_empty() {
-                self.doubts.remove(vm);
+        }
+        self.doubts.retain(|_, doubts| !doubts.is_empty());
+    }
+
+    /// These places of a guest were not touched after all.
+    pub(crate) fn untouched<'u>(
+        &self,
+        vm: &VmId,
+        places: impl IntoIterator<Item = &'u Uri>,
+        batch: &mut Batch,
+    ) {
+        let doubts = self.doubts.get(vm);
+        for place in places {
+            if !doubts.is_some_and(|doubts| doubts.contains(place)) {
+                batch.remove(DOUBTS, doubt_key(vm, place));
             }
+        }
+    }
+
+    /// The guest of a VM is not managed any more.
+    pub(crate) fn forget_doubts(&mut self, vm: &VmId, batch: &mut Batch) {
+        for place in self.doubts.remove(vm).into_iter().flatten() {
+            batch.remove(DOUBTS, doubt_key(vm, &place));
         }
     }
 
@@ -325,6 +361,20 @@ fn save(batch: &mut Batch, key: &str, next: u64) {
 /// By VMID, the machines a server was warned of.
 const WARNED: Space = Space::new("machines");
 
+/// By VMID and address in the guest, where the guest may have something else than the tree: written
+/// before the guest is asked for a change, gone with the commit of that change.
+const DOUBTS: Space = Space::new("doubts");
+const DOUBT_MARK: char = '\n';
+
+fn doubt_key(vm: &VmId, place: &Uri) -> String {
+    format!("{vm}{DOUBT_MARK}{place}")
+}
+
+/// Notes that a place in a guest may change.
+pub(crate) fn note_doubt(batch: &mut Batch, vm: &VmId, place: &Uri) {
+    batch.put(DOUBTS, doubt_key(vm, place), [Ledger::VERSION]);
+}
+
 /// What is remembered of one guest; what is beyond is brought in step by the next command on it.
 const MAX_DOUBTS: usize = 100;
 
@@ -340,6 +390,8 @@ struct Draft {
     after: Vec<After>,
     /// Jobs that ended, whether their outcome is kept or not.
     ended: Vec<JobId>,
+    /// What guests may have done, whether that is kept or not.
+    doubted: Vec<(VmId, Vec<Uri>)>,
 }
 
 /// What is done once the transaction is durable.
@@ -417,6 +469,18 @@ impl Book {
         for job in draft.ended {
             self.kept.release(job);
         }
+        for (vm, places) in draft.doubted {
+            self.kept.doubt(&vm, places);
+        }
+    }
+
+    /// A guest may have something else at these places than the tree has.
+    pub(crate) fn doubt(&mut self, vm: &VmId, places: Vec<Uri>) {
+        if !places.is_empty() {
+            let draft = self.draft();
+            draft.ledger.doubt(vm, places.clone());
+            draft.doubted.push((vm.clone(), places));
+        }
     }
 
     /// What came of a job cannot be kept, though the transaction goes on: as if it were rolled
@@ -430,6 +494,7 @@ impl Book {
             ledger: self.kept.clone(),
             after: Vec::new(),
             ended: Vec::new(),
+            doubted: Vec::new(),
         })
     }
 }

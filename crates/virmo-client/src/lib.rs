@@ -114,8 +114,9 @@
 //! - Add, Replace, Delete and Copy are put off until the guest has done them; then the tree changes.
 //!   The device's tree is the master copy: a guest that has lost a node gets it anew with the next
 //!   command on it.
-//!   What a guest did, or may have done, of a command that failed is undone in the guest before the
-//!   next command or at the next watch, unless the device was restarted meanwhile.
+//!   What a guest did, or may have done, of a command that failed, or that a restart has cut, is undone
+//!   in the guest before the next command, at the next watch, or when its VM is found running after a
+//!   start.
 //! - Exec runs in the guest, one at a time, with its argument and Correlator. A status of 202 is
 //!   passed on; the guest's own alert follows.
 //! - Get is answered from the tree, also while the VM does not run.

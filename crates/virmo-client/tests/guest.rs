@@ -14,7 +14,7 @@ use std::{
 };
 
 use omadm_client::{Event as Engine, Input};
-use omadm_core::{Batch, Correlator, Format, GenericAlert, JournalErrorKind, Now};
+use omadm_core::{Batch, Correlator, Format, GenericAlert, JournalErrorKind, Now, Space};
 use omadm_download::{
     Cancel, Clock, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest, MemorySink, Receiver,
 };
@@ -685,12 +685,43 @@ fn a_change_that_is_not_kept_is_undone_in_the_guest() {
     bed.manage();
     bed.bench.start();
     assert_eq!(bed.bench.say([replace(VOLUME, Value::int(9))]), None);
-    bed.bench.journal.fail_once(0, JournalErrorKind::Full);
+    // After the note that it may change.
+    bed.bench.journal.fail_once(1, JournalErrorKind::Full);
     bed.work();
     assert_eq!(bed.volume_in_guest(), Some(Value::int(9)));
     assert_eq!(bed.bench.value(VOLUME).as_deref(), Some("5"));
     bed.watch();
     assert_eq!(bed.volume_in_guest(), Some(Value::int(5)));
+}
+
+/// The guest did it, and a restart came before the device could: the start undoes it, without any
+/// command and without a watch, once.
+#[test]
+fn a_change_that_a_restart_cuts_is_undone_in_the_guest() {
+    let new = format!("{SETTINGS}/new");
+    for (command, at) in [
+        (add(&new, Some(Value::int(1))), "./Settings/new"),
+        (replace(VOLUME, Value::int(9)), "./Settings/volume"),
+        (delete(SETTINGS), "./Settings/ring"),
+    ] {
+        let mut bed = Bed::managed();
+        let before = bed.guest(|guest| guest.value(&uri(at)).cloned());
+        bed.bench.start();
+        assert_eq!(bed.bench.say([command]), None);
+        let id = *bed.bench.jobs.keys().next_back().unwrap();
+        bed.bench.jobs.remove(&id).unwrap().run();
+        let done = bed.guest(|guest| guest.value(&uri(at)).cloned());
+        assert_ne!(done, before, "the guest did it");
+        bed.restart();
+        let now = bed.guest(|guest| guest.value(&uri(at)).cloned());
+        assert_eq!(now, before);
+        // Once: what the guest does later is its own.
+        bed.guest(|guest| guest.set(&uri("./Settings/ring"), Value::chr("mine")));
+        bed.restart();
+        let mine = bed.guest(|guest| guest.value(&uri("./Settings/ring")).cloned());
+        assert_eq!(mine, Some(Value::chr("mine")));
+        assert!(bed.bench.journal.records(Space::new("doubts")).is_empty());
+    }
 }
 
 /// A guest says nothing of what the device does itself, and nothing where the device may come to do

@@ -80,6 +80,16 @@ impl VirmoClient {
         let vms: Vec<_> = vms
             .filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)))
             .collect();
+        let managed = |vm: &VmId| {
+            let mut vms = vms.iter();
+            vms.any(|(name, id)| id == vm && cx.tree.node(&self.dm_tree(name)).is_some())
+        };
+        let doubts = self.book.read().doubts.keys();
+        let gone: Vec<VmId> = doubts.filter(|vm| !managed(vm)).cloned().collect();
+        for vm in gone {
+            let batch = &mut cx.effects.batch;
+            self.book.write().forget_doubts(&vm, batch);
+        }
         let mut objects = Vec::new();
         for (name, vm) in vms {
             let dm_tree = self.dm_tree(&name);

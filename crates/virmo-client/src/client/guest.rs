@@ -12,7 +12,7 @@ use crate::{
     Event,
     forward::{self, Errand, Told},
     intent::{GuestIntent, Reply},
-    ledger::{GuestTask, Subject},
+    ledger::{GuestTask, Subject, note_doubt},
 };
 
 /// Device management of a VM by the shared DM client. [VirMO §11.2]
@@ -221,10 +221,15 @@ impl VirmoClient {
             if result.status != StatusCode::OK {
                 return Err(Refusal(result.status));
             }
-            self.book.write().settle(&vm, &places);
+            self.book
+                .write()
+                .settle(&vm, &places, &mut cx.effects.batch);
             return Ok(());
         }
-        let errand = self.errand(&vm, commands, cx);
+        let errand = Errand {
+            journal: Some(Arc::clone(&self.journal)),
+            ..self.errand(&vm, commands, cx)
+        };
         let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
         let job = cx.effects.put_off(lane(&vm), format!("Change {vm}"), work);
         job.time_limit = Some(self.policy.guest_limit.saturating_mul(2));
@@ -248,7 +253,14 @@ impl VirmoClient {
             Ok(Err(told)) => {
                 self.hear(&told, cx);
                 // Until the command that was put off for it is carried out, or if none is.
-                self.book.write().doubt(&told.vm, told.changed);
+                let batch = &mut cx.effects.batch;
+                let untouched = told.noted.iter().filter(|it| !told.changed.contains(it));
+                self.book.read().untouched(&told.vm, untouched, batch);
+                // Settled just now, and changed again.
+                for place in told.changed.iter().filter(|it| told.settled.contains(it)) {
+                    note_doubt(batch, &told.vm, place);
+                }
+                self.book.doubt(&told.vm, told.changed);
                 match told.answer {
                     Ok(answer) if answer.status == StatusCode::OK => answer.status,
                     Ok(answer) if answer.status.is_failure() => answer.status,
@@ -267,7 +279,9 @@ impl VirmoClient {
             return;
         };
         self.note_heard(&node, told);
-        self.book.write().settle(&told.vm, &told.settled);
+        self.book
+            .write()
+            .settle(&told.vm, &told.settled, &mut cx.effects.batch);
         let dm_tree = self.dm_tree(&node);
         if cx.tree.node(&dm_tree).is_none() {
             return;
@@ -325,6 +339,7 @@ impl VirmoClient {
             executed: None,
             within: self.policy.guest_limit,
             over: self.over.clone(),
+            journal: None,
         }
     }
 

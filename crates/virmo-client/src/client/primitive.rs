@@ -331,7 +331,8 @@ impl VirmoClient {
             clear(cx, &self.dm_tree(node))?;
         }
         if !state.is_created() {
-            self.book.write().doubts.remove(vm);
+            let batch = &mut cx.effects.batch;
+            self.book.write().forget_doubts(vm, batch);
         }
         if state == VmState::Deleted {
             // The state is momentary: whoever could read it finds no node. [VirMO §10.3 step 2]

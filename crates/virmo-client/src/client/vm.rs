@@ -40,7 +40,8 @@ impl VirmoClient {
                     && matches!(kind, ChangeKind::Deleted { .. })
                     && let Some(id) = self.vm(path.vm, cx).and_then(|vm| vm.id())
                 {
-                    self.book.write().doubts.remove(&id);
+                    let batch = &mut cx.effects.batch;
+                    self.book.write().forget_doubts(&id, batch);
                 }
                 self.stage_dm_tree(path, change, by, cx)
             }
