@@ -1,5 +1,6 @@
 //! Commands with one Item, as a server sends them; the packer gives them their ids.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use omadm_core::{Correlator, Format};
 use omadm_syncml::{
     Command, Data, Encoding, Exec, Fragment, Item, Limits, Location, Meta, NodeCommand,
@@ -22,14 +23,19 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// A value of a format; octets take [`Format::B64`] and base64 text, which both encodings
-    /// carry.
+    /// A value of a format.
     pub fn new(format: Format, data: impl Into<Data<'static>>) -> Self {
         Self {
             format,
             media_type: None,
             data: data.into(),
         }
+    }
+
+    /// Octets: [`Format::B64`] and base64 text, which both encodings carry.
+    #[must_use]
+    pub fn octets(octets: &[u8]) -> Self {
+        Self::new(Format::B64, STANDARD.encode(octets))
     }
 
     /// With this `Type`; without it the peer takes `text/plain`.

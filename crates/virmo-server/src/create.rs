@@ -333,7 +333,7 @@ impl Script for CreateVm {
             Phase::Run => {
                 let run = Stage::Run {
                     node: node(VmNode::Create),
-                    check: node(VmNode::State),
+                    check: vec![node(VmNode::State)],
                 };
                 (Phase::Read, run)
             }
@@ -344,7 +344,7 @@ impl Script for CreateVm {
                     Some(image) if report.ok => {
                         let run = Stage::Run {
                             node: ImageNode::Delete.of(image),
-                            check: image.clone(),
+                            check: vec![image.clone()],
                         };
                         (Phase::Delete, run)
                     }

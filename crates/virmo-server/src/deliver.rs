@@ -152,7 +152,7 @@ impl DeliverImage {
             Some(ImageState::Downloaded) if is_same => (Phase::Report, self.read()),
             Some(ImageState::Downloading) if is_same => {
                 let node = ImageNode::Download.of(&self.image);
-                let check = ImageNode::State.of(&self.image);
+                let check = vec![ImageNode::State.of(&self.image)];
                 (Phase::Read, Stage::Join { node, check })
             }
             _ => {
@@ -232,7 +232,7 @@ impl Script for DeliverImage {
             Phase::Run => {
                 let run = Stage::Run {
                     node: node(ImageNode::Download),
-                    check: node(ImageNode::State),
+                    check: vec![node(ImageNode::State)],
                 };
                 (Phase::Read, run)
             }

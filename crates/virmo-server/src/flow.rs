@@ -1,6 +1,7 @@
 //! Drives a procedure stage by stage.
 
 use omadm_core::{GenericAlert, StatusCode};
+use omadm_objects::ResultCode;
 use omadm_session::{
     Answer, Correlators, Execution, Progress, Reply, Report, Round, Step, Unanswered,
     request::{self, Leaf},
@@ -69,9 +70,9 @@ pub(crate) enum Stage {
     /// Have these values: each is added or replaced, whatever the device allows; or have nodes gone.
     Write(Vec<Write>),
     /// Execute this node to its final outcome; where that stays unknown, reading `check` tells.
-    Run { node: Uri, check: Uri },
+    Run { node: Uri, check: Vec<Uri> },
     /// The same of an Exec that is under way already: an earlier run of the server sent it.
-    Join { node: Uri, check: Uri },
+    Join { node: Uri, check: Vec<Uri> },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -248,6 +249,13 @@ pub(crate) trait Script {
         Judgement::Failed
     }
 
+    /// The same of several nodes.
+    fn judge_all(&self, checks: &[Reply], fate: Fate) -> Judgement {
+        checks
+            .first()
+            .map_or(Judgement::Failed, |check| self.judge(check, fate))
+    }
+
     /// What a failure takes back; whether an Exec may still be under way.
     fn changes(&self, open: bool) -> Vec<Change> {
         let _ = open;
@@ -265,6 +273,8 @@ pub(crate) struct Flow {
     status: Option<StatusCode>,
     retries: u32,
     undo: Option<Undo>,
+    /// The result code of the last Exec, where its object has those.
+    result: Option<ResultCode>,
     /// How the last [`Stage::Try`] was refused.
     tried: Option<Report>,
 }
@@ -442,7 +452,24 @@ impl Flow {
 
     pub(crate) fn alert(&mut self, alert: &GenericAlert) -> bool {
         let run = self.run.as_mut();
-        run.is_some_and(|run| run.alert(alert))
+        let own = run.is_some_and(|run| run.alert(alert));
+        if own {
+            self.result = result_code(&alert.data);
+        }
+        own
+    }
+
+    pub(crate) const fn result(&self) -> Option<ResultCode> {
+        self.result
+    }
+
+    /// The report of an Exec that failed with this code.
+    fn failed_exec(&self, uri: &str, code: StatusCode) -> Report {
+        let mut failed = format!("Exec {uri}: {code:?}");
+        if let Some(result) = self.result.filter(|result| result.get() != code.get()) {
+            failed = format!("{failed}, result code {result}");
+        }
+        Report::failure(Some(code), failed)
     }
 
     pub(crate) fn begin_session(&mut self) {
@@ -457,10 +484,7 @@ impl Flow {
     /// Sends what a stage begins with; a stage without commands is over at once.
     fn begin(&mut self, stage: Stage, correlators: &mut Correlators) -> Turn {
         let step = match &stage {
-            Stage::Read(nodes) => {
-                let gets = nodes.iter().map(|node| request::get(&node.to_string()));
-                self.round.send(gets)
-            }
+            Stage::Read(nodes) => self.round.send(gets(nodes)),
             Stage::Make(node, moid) | Stage::Try(node, moid) => {
                 let add = request::add_node(&node.to_string(), *moid);
                 self.round.send([add])
@@ -541,13 +565,17 @@ impl Flow {
         &mut self,
         script: &impl Script,
         stage: Stage,
-        check: &Uri,
+        check: &[Uri],
         correlators: &mut Correlators,
     ) -> Turn {
         let run = self.run.as_mut()?;
         let reply = self.round.replies().first()?;
         if let (Phase::Executing, Some(code)) = (run.phase, reply.status()) {
             run.execution.status(code);
+            let item = reply.items().first().and_then(|item| item.data.as_ref());
+            if let Some(text) = item.and_then(|data| data.as_text()) {
+                self.result = result_code(text);
+            }
         }
         if run.was_refused_for_earlier() {
             self.retries = self.retries.saturating_sub(1);
@@ -558,15 +586,15 @@ impl Flow {
         {
             run.refusal = Some(code);
             run.phase = Phase::Checking;
-            return Some(self.round.send([request::get(&check.to_string())]));
+            return Some(self.round.send(gets(check)));
         }
         let accepted = match run.execution.progress() {
             Progress::Finished(_) if run.refusal.is_some() => None,
             Progress::Finished(code) => {
-                let failed = format!("Exec {}: {code:?}", run.execution.uri());
+                let uri = run.execution.uri().to_owned();
                 self.run = None;
                 self.status = Some(code);
-                let done = Step::Done(Report::failure(Some(code), failed));
+                let done = Step::Done(self.failed_exec(&uri, code));
                 return Some(done).filter(|_| !code.is_success());
             }
             Progress::Accepted => Some(StatusCode::ACCEPTED),
@@ -591,7 +619,7 @@ impl Flow {
                     (None, Some(_)) => Fate::Accepted,
                     (None, None) => Fate::Lost,
                 };
-                let judgement = script.judge(reply, fate);
+                let judgement = script.judge_all(self.round.replies(), fate);
                 if let Some(code) = run.refusal {
                     let goes_on = self.policy.resumed || judgement == Judgement::Busy;
                     let may_go_on =
@@ -610,8 +638,8 @@ impl Flow {
                             Some(Step::Wait)
                         }
                         _ => {
-                            let failed = format!("Exec {}: {code:?}", run.execution.uri());
-                            Some(Step::Done(Report::failure(Some(code), failed)))
+                            let uri = run.execution.uri().to_owned();
+                            Some(Step::Done(self.failed_exec(&uri, code)))
                         }
                     };
                 }
@@ -622,7 +650,8 @@ impl Flow {
                         None
                     }
                     Judgement::Failed => {
-                        let untold = format!("{check}: {}", reply.text().unwrap_or("not readable"));
+                        let text = reply.text().unwrap_or("not readable");
+                        let untold = format!("{}: {text}", reply.uri());
                         Some(Step::Done(Report::failure(accepted, untold)))
                     }
                     Judgement::Untouched
@@ -642,10 +671,22 @@ impl Flow {
             }
             Phase::Executing | Phase::CheckDue | Phase::Checking => {
                 run.phase = Phase::Checking;
-                Some(self.round.send([request::get(&check.to_string())]))
+                Some(self.round.send(gets(check)))
             }
         }
     }
+}
+
+fn gets(nodes: &[Uri]) -> impl Iterator<Item = Command<'static>> {
+    nodes.iter().map(|node| request::get(&node.to_string()))
+}
+
+/// The code in an Item or an alert of LAWMO, DCMO, FUMO or SCOMO.
+fn result_code(data: &str) -> Option<ResultCode> {
+    let element = data.split_once("<ResultCode>");
+    let element = element.and_then(|(_, rest)| rest.split_once("</ResultCode>"));
+    let code = element.map_or(data, |(code, _)| code);
+    code.trim().parse::<u16>().ok().map(ResultCode::from)
 }
 
 /// The report of a procedure that failed at this command.
@@ -671,6 +712,8 @@ macro_rules! procedure {
                 correlators: &mut omadm_session::Correlators,
             ) -> omadm_session::Step {
                 let mut flow = std::mem::take(&mut self.flow);
+                // The script may look at it.
+                self.flow.policy = flow.policy;
                 let step = flow.poll(self, correlators);
                 self.flow = flow;
                 step

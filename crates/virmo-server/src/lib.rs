@@ -31,7 +31,8 @@
 //! | deliver an image, 10.1 | [`DeliverImage`] |
 //! | create a machine, 10.2 | [`CreateVm`] |
 //! | suspend, resume, power on and off, delete, 10.3; delete an image | [`Operate`] |
-//! | lock, unlock, switch peripherals, update the firmware of a machine, 11.2.1 | [`Manage`] |
+//! | lock, unlock, switch peripherals, update the firmware of a machine or a device, 11.2.1 | [`Manage`] |
+//! | deliver, install, update, activate and remove software of a machine or a device, 11.2.1 | [`ManageSoftware`] |
 //! | say whether the user may unlock a machine, in the draft | [`AllowUserUnlock`] |
 //! | share out the device's resources | [`ApplyResources`] |
 //! | ask the user of a machine, 11.2.2 | [`AskVmUser`] |
@@ -67,9 +68,11 @@ mod flow;
 mod manage;
 mod mounts;
 mod operate;
+mod place;
 mod read;
 mod resources;
 mod snapshot;
+mod software;
 mod unlock;
 
 pub use ask::AskVmUser;
@@ -78,8 +81,11 @@ pub use deliver::{DeliverImage, DeliveredImage};
 pub use flow::Policy;
 pub use manage::Manage;
 pub use mounts::{ImageReady, Mounts};
+pub use omadm_objects::ResultCode;
 pub use operate::Operate;
+pub use place::Place;
 pub use resources::ApplyResources;
 pub use snapshot::{ImageSnapshot, Snapshot, TakeSnapshot, VmSnapshot};
+pub use software::{ManageSoftware, SoftwarePackage};
 pub use unlock::AllowUserUnlock;
 pub use virmo_nodes::Profile;

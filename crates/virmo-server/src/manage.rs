@@ -1,24 +1,29 @@
 use omadm_core::StatusCode;
+use omadm_objects::{DCMO, FUMO, LAWMO, ResultCode};
 use omadm_session::{Reply, Report};
 use omadm_tree::{Uri, UriError};
 use virmo_nodes::VmNode;
 
-use crate::flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure};
+use crate::{
+    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    place::{Place, below},
+};
 
-/// Has an object in a machine's own device management tree do something. [VirMO §11.2.1]
+/// Has a companion object of a machine, or of a device, do something. [VirMO §11.2.1]
 ///
-/// 1. Read State of the machine, for the Add of a `DMTree` could make one that is not there, and what
+/// 1. Of a machine read State, for the Add of a `DMTree` could make one that is not there, and what
 ///    the operation changes: what is as asked for already is left alone, what is under way is waited
 ///    for.
-/// 2. Add `DMTree` and the object, unless it is there; that the device makes it itself does not
-///    matter.
+/// 2. Of a machine add `DMTree` and the object, unless it is there; that the device makes it itself
+///    does not matter.
 /// 3. Set what the operation needs.
 /// 4. Exec the operation, and wait for its end: the Status, or after 202 the alert. Each further
 ///    session that brings none reads what the operation changes.
 /// 5. Read that, which has to be as asked for.
 ///
-/// The objects are at `DMTree/LAWMO`, `DMTree/DCMO/<capability>` and `DMTree/FUMO`. The report's
-/// status is that of the Exec; 200 where none was needed.
+/// The objects of a machine are at `DMTree/LAWMO`, `DMTree/DCMO/<capability>` and `DMTree/FUMO`; a
+/// device without machines has them where the [`Place`] says. The report's status is that of the
+/// Exec; 200 where none was needed.
 ///
 /// ```
 /// use virmo_server::{Manage, Mounts};
@@ -30,7 +35,7 @@ use crate::flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failu
 /// ```
 #[derive(Clone, PartialEq, Debug)]
 pub struct Manage {
-    vm: Uri,
+    place: Place,
     /// What is to be there: nodes, each the root of an object with this identifier.
     objects: Vec<(Uri, Option<&'static str>)>,
     write: Option<(Uri, String)>,
@@ -63,25 +68,19 @@ struct Check {
 /// The values of `FUMO/State` while an update goes on. [FUMO]
 const UPDATING: &[&str] = &["30", "40", "50", "60"];
 
-const LAWMO: &str = "urn:oma:mo:oma-lawmo:1.0";
-const DCMO: &str = "urn:oma:mo:oma-dcmo:1.0";
-const FUMO: &str = "urn:oma:mo:oma-fumo:1.0";
-
 impl Manage {
-    /// Locks the machine at this address, by LAWMO.
-    #[must_use]
-    pub fn lock(vm: Uri) -> Self {
-        Self::lawmo(vm, "FullyLock", &["10"])
+    /// Locks the machine at this address, or the device, by LAWMO.
+    pub fn lock(place: impl Into<Place>) -> Self {
+        Self::lawmo(place.into(), "FullyLock", &["10"])
     }
 
-    /// Unlocks the machine at this address, by LAWMO.
-    #[must_use]
-    pub fn unlock(vm: Uri) -> Self {
-        Self::lawmo(vm, "UnLock", &["30"])
+    /// Unlocks the machine at this address, or the device, by LAWMO.
+    pub fn unlock(place: impl Into<Place>) -> Self {
+        Self::lawmo(place.into(), "UnLock", &["30"])
     }
 
-    fn lawmo(vm: Uri, operation: &str, reached: &'static [&'static str]) -> Self {
-        let object = below(&VmNode::DmTree.of(&vm), &["LAWMO"]);
+    fn lawmo(place: Place, operation: &str, reached: &'static [&'static str]) -> Self {
+        let object = place.object("LAWMO");
         let check = Check {
             leaf: below(&object, &["State"]),
             reached,
@@ -89,7 +88,7 @@ impl Manage {
             failed: &[],
         };
         let node = below(&object, &["Operations", operation]);
-        Self::new(vm, vec![(object, Some(LAWMO))], None, node, check)
+        Self::new(place, vec![(object, Some(&LAWMO.moid))], None, node, check)
     }
 
     /// Gives the machine at this address a peripheral, by DCMO.
@@ -97,8 +96,8 @@ impl Manage {
     /// # Errors
     ///
     /// [`UriError`] for a text that is no name of a node.
-    pub fn enable(vm: Uri, peripheral: &str) -> Result<Self, UriError> {
-        Self::dcmo(vm, peripheral, "Enable", &["true"])
+    pub fn enable(place: impl Into<Place>, peripheral: &str) -> Result<Self, UriError> {
+        Self::dcmo(place.into(), peripheral, "Enable", &["true"])
     }
 
     /// Takes a peripheral from the machine at this address, by DCMO.
@@ -106,17 +105,17 @@ impl Manage {
     /// # Errors
     ///
     /// [`UriError`] for a text that is no name of a node.
-    pub fn disable(vm: Uri, peripheral: &str) -> Result<Self, UriError> {
-        Self::dcmo(vm, peripheral, "Disable", &["false"])
+    pub fn disable(place: impl Into<Place>, peripheral: &str) -> Result<Self, UriError> {
+        Self::dcmo(place.into(), peripheral, "Disable", &["false"])
     }
 
     fn dcmo(
-        vm: Uri,
+        place: Place,
         peripheral: &str,
         operation: &str,
         reached: &'static [&'static str],
     ) -> Result<Self, UriError> {
-        let objects = below(&VmNode::DmTree.of(&vm), &["DCMO"]);
+        let objects = place.object("DCMO");
         let object = objects.child(peripheral)?;
         let check = Check {
             leaf: below(&object, &["Enabled"]),
@@ -125,14 +124,15 @@ impl Manage {
             failed: &[],
         };
         let node = below(&object, &["Operations", operation]);
-        let made = vec![(objects, None), (object, Some(DCMO))];
-        Ok(Self::new(vm, made, None, node, check))
+        let made = vec![(objects, None), (object, Some(&*DCMO.moid))];
+        Ok(Self::new(place, made, None, node, check))
     }
 
-    /// Updates the firmware of the machine at this address from a package at this URL, by FUMO.
-    #[must_use]
-    pub fn update_firmware(vm: Uri, url: &str) -> Self {
-        let object = below(&VmNode::DmTree.of(&vm), &["FUMO"]);
+    /// Updates the firmware of the machine at this address, or of the device, from a package at this
+    /// URL, by FUMO. An update from the same URL that succeeded is not done again.
+    pub fn update_firmware(place: impl Into<Place>, url: &str) -> Self {
+        let place = place.into();
+        let object = place.object("FUMO");
         let check = Check {
             leaf: below(&object, &["State"]),
             reached: &["90", "100"],
@@ -141,18 +141,29 @@ impl Manage {
         };
         let node = below(&object, &["DownloadAndUpdate"]);
         let url = (below(&node, &["PkgURL"]), url.to_owned());
-        Self::new(vm, vec![(object, Some(FUMO))], Some(url), node, check)
+        Self::new(
+            place,
+            vec![(object, Some(&FUMO.moid))],
+            Some(url),
+            node,
+            check,
+        )
     }
 
     fn new(
-        vm: Uri,
+        place: Place,
         objects: Vec<(Uri, Option<&'static str>)>,
         write: Option<(Uri, String)>,
         node: Uri,
         check: Check,
     ) -> Self {
+        // A device has its own objects.
+        let objects = match place {
+            Place::Vm(_) => objects,
+            Place::Object(_) => Vec::new(),
+        };
         Self {
-            vm,
+            place,
             objects,
             write,
             node,
@@ -168,31 +179,31 @@ impl Manage {
     pub fn value(&self) -> Option<&str> {
         self.value.as_deref()
     }
+
+    /// The result code of the Exec, if the device told one.
+    #[must_use]
+    pub const fn result(&self) -> Option<ResultCode> {
+        self.flow.result()
+    }
 }
 
 impl Manage {
     fn run(&self) -> Stage {
         Stage::Run {
             node: self.node.clone(),
-            check: self.check.leaf.clone(),
+            check: vec![self.check.leaf.clone()],
         }
     }
 
     /// What is left to do after the first look.
     fn looked(&mut self, done: Done<'_>) -> Next {
-        let [state, leaf, written @ ..] = done.replies else {
+        let read = match self.place.read(done.replies) {
+            Ok(read) => read,
+            Err(report) => return Next::Report(report),
+        };
+        let [leaf, written @ ..] = read else {
             return Next::Report(Report::new(false, done.status));
         };
-        let missing = |reply: &Reply| {
-            // What a server may not read is as good as not there.
-            let codes = [StatusCode::NOT_FOUND, StatusCode::COMMAND_NOT_ALLOWED];
-            reply.status().is_some_and(|code| codes.contains(&code))
-        };
-        let faulty = |reply: &&Reply| !reply.is_success() && !missing(reply);
-        let faulty = written.iter().chain([leaf]).find(faulty);
-        if let Some(reply) = Some(state).filter(|state| !state.is_success()).or(faulty) {
-            return Next::Report(failure(reply));
-        }
         let written = written.first().and_then(Reply::text);
         let is_ours = written == self.write.as_ref().map(|(_, value)| value.as_str());
         match self.judge(leaf, Fate::Lost) {
@@ -206,7 +217,7 @@ impl Manage {
                 self.phase = Phase::Read;
                 Next::Stage(Stage::Join {
                     node: self.node.clone(),
-                    check: self.check.leaf.clone(),
+                    check: vec![self.check.leaf.clone()],
                 })
             }
             _ if leaf.is_success() => self.make(self.objects.len() + 1),
@@ -217,10 +228,13 @@ impl Manage {
     /// The next of what has to be there before the operation.
     fn make(&mut self, made: usize) -> Next {
         self.phase = Phase::Make(made + 1);
-        if made == 0 {
-            return Next::Stage(Stage::Make(VmNode::DmTree.of(&self.vm), None));
+        match &self.place {
+            Place::Vm(vm) if made == 0 => {
+                return Next::Stage(Stage::Make(VmNode::DmTree.of(vm), None));
+            }
+            _ => {}
         }
-        if let Some((node, moid)) = self.objects.get(made - 1) {
+        if let Some((node, moid)) = self.objects.get(made.saturating_sub(1)) {
             return Next::Stage(Stage::Try(node.clone(), *moid));
         }
         self.phase = Phase::Run;
@@ -254,8 +268,8 @@ impl Script for Manage {
         match self.phase {
             Phase::Look => {
                 self.phase = Phase::Looked;
-                let state = VmNode::State.of(&self.vm);
-                let mut nodes = vec![state, self.check.leaf.clone()];
+                let mut nodes = self.place.looks();
+                nodes.push(self.check.leaf.clone());
                 nodes.extend(self.write.as_ref().map(|(node, _)| node.clone()));
                 Next::Stage(Stage::Read(nodes))
             }
@@ -285,13 +299,6 @@ impl Script for Manage {
             None => Judgement::Failed,
         }
     }
-}
-
-/// A node whose names are known to be names.
-fn below(at: &Uri, names: &[&str]) -> Uri {
-    names
-        .iter()
-        .fold(at.clone(), |uri, name| uri.child(name).unwrap_or(uri))
 }
 
 procedure!(Manage);

@@ -178,7 +178,7 @@ impl Script for ApplyResources {
                 let apply = self.apply.clone();
                 let check = self.nodes(VmNode::NewConfig).into_iter().next();
                 let run = Stage::Run {
-                    check: check.unwrap_or_else(|| apply.clone()),
+                    check: vec![check.unwrap_or_else(|| apply.clone())],
                     node: apply,
                 };
                 (Phase::Read, run)

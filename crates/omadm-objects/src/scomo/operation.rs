@@ -96,12 +96,14 @@ impl ScomoOperation {
     }
 
     /// Whether it leaves components active.
-    pub(super) const fn activates(self) -> bool {
+    #[must_use]
+    pub const fn activates(self) -> bool {
         matches!(self, Self::DownloadInstall | Self::Install | Self::Activate)
     }
 
     /// The Status of its node while it is under way; downloads go on to 50 with an installation.
-    pub(super) const fn progress(self) -> i32 {
+    #[must_use]
+    pub const fn progress(self) -> i32 {
         match self {
             Self::Download | Self::DownloadInstall | Self::DownloadInstallInactive => 30,
             Self::Install | Self::InstallInactive => 40,

@@ -51,6 +51,8 @@ pub(crate) enum Outcome {
     Success,
     /// It fails with this code; a download ends in State 3.
     Failure(u16),
+    /// It fails with this result code of a companion object.
+    Result(u16),
 }
 
 #[derive(Debug)]
@@ -149,6 +151,28 @@ impl Device {
         device.make_object(&format!("./VirMO/{name}/DMTree"));
         device.set(&format!("./VirMO/{name}/DMTree/LAWMO/State"), "10");
         device
+    }
+
+    /// With a running machine that has the package `old`, installed, and its component `app` in
+    /// this State.
+    pub(crate) fn with_software(self, name: &str, app: &str) -> Self {
+        let mut device = self.with_vm(name, VmState::Running);
+        let scomo = format!("./VirMO/{name}/DMTree/SCOMO");
+        device.make_object(&format!("./VirMO/{name}/DMTree"));
+        device.make_object(&scomo);
+        device.make_object(&format!("{scomo}/Inventory/Delivered/old"));
+        device.set(&format!("{scomo}/Inventory/Delivered/old/State"), "20");
+        device.deploy(&format!("{scomo}/Inventory/Deployed/app"), app);
+        device
+    }
+
+    fn deploy(&mut self, component: &str, state: &str) {
+        self.nodes.insert(component.to_owned(), None);
+        self.set(&format!("{component}/State"), state);
+        self.set(&format!("{component}/Status"), "10");
+        for operation in ["Activate", "Deactivate", "Remove"] {
+            self.set(&format!("{component}/Operations/{operation}"), "");
+        }
     }
 
     /// A leaf gets this value by itself, so many sessions later.
@@ -272,9 +296,16 @@ impl Device {
                     }
                     None => {
                         let (code, items) = self.command(&command, &uri);
-                        procedure.answer(Answer::status(tag, code));
-                        if !items.is_empty() {
-                            procedure.answer(Answer::results(tag, items));
+                        match (code.is_success(), items.is_empty()) {
+                            (false, false) => {
+                                procedure.answer(Answer::status_with(tag, code, items));
+                            }
+                            (_, is_empty) => {
+                                procedure.answer(Answer::status(tag, code));
+                                if !is_empty {
+                                    procedure.answer(Answer::results(tag, items));
+                                }
+                            }
                         }
                     }
                 }
@@ -321,6 +352,10 @@ impl Device {
                 StatusCode::OK
             }
             Command::Delete(_) if !self.has(uri) => StatusCode::NOT_FOUND,
+            Command::Delete(_) if uri.contains("/SCOMO/") => {
+                self.remove(uri);
+                StatusCode::OK
+            }
             Command::Delete(_) if self.value(&format!("{uri}/State")).unwrap_or("0") != "0" => {
                 StatusCode::COMMAND_NOT_ALLOWED
             }
@@ -330,7 +365,13 @@ impl Device {
             }
             Command::Exec(exec) => {
                 let correlator = exec.correlator.as_deref().map(str::to_owned);
-                self.exec(uri, correlator)
+                let code = self.exec(uri, correlator);
+                return match self.outcome {
+                    Outcome::Result(result) if code != StatusCode::ACCEPTED => {
+                        (code, vec![Item::new().with_data(result.to_string())])
+                    }
+                    _ => (code, Vec::new()),
+                };
             }
             other => panic!("{other:?}"),
         };
@@ -378,10 +419,40 @@ impl Device {
                 ("FUMO/DownloadAndUpdate", ""),
                 ("FUMO/DownloadAndUpdate/PkgURL", ""),
             ],
+            "/SCOMO" => &[],
+            object if object.starts_with("/SCOMO/Download/") => &[
+                ("PkgID", ""),
+                ("PkgURL", ""),
+                ("Status", "10"),
+                ("Operations/Download", ""),
+                ("Operations/DownloadInstall", ""),
+                ("Operations/DownloadInstallInactive", ""),
+            ],
+            object if object.starts_with("/SCOMO/Inventory/Delivered/") => &[
+                ("PkgID", ""),
+                ("Status", "10"),
+                ("State", "10"),
+                ("Operations/Install", ""),
+                ("Operations/InstallInactive", ""),
+                ("Operations/Remove", ""),
+            ],
             _ => &[],
         };
+        if object == "/SCOMO" {
+            for node in [
+                "Download",
+                "Inventory",
+                "Inventory/Delivered",
+                "Inventory/Deployed",
+            ] {
+                self.nodes.insert(format!("{base}/{node}"), None);
+            }
+        }
         for (leaf, value) in leaves {
-            self.set(&format!("{vm}/DMTree/{leaf}"), value);
+            match object.starts_with("/SCOMO/") {
+                true => self.set(&format!("{base}/{leaf}"), value),
+                false => self.set(&format!("{vm}/DMTree/{leaf}"), value),
+            }
         }
         if object.is_empty() {
             self.nodes.insert(format!("{base}/LAWMO"), None);
@@ -476,6 +547,9 @@ impl Device {
             }
             return code.into();
         }
+        if let Outcome::Result(_) = self.outcome {
+            return StatusCode::COMMAND_FAILED;
+        }
         if uri == "./VirMO/Operations/ApplyChanges" {
             let new: Vec<String> = self
                 .nodes
@@ -490,6 +564,37 @@ impl Device {
                     self.set(&node, "");
                 }
                 self.set(&node.replace("NewConfig", "CurrentConfig"), &value);
+            }
+            return StatusCode::OK;
+        }
+        if let Some((scomo, operation)) = uri.split_once("/SCOMO/") {
+            let scomo = format!("{scomo}/SCOMO");
+            let names: Vec<&str> = operation.split('/').collect();
+            let (item, operation) = match names[..] {
+                ["Download", item, _, operation] => (item, operation),
+                ["Inventory", _, item, _, operation] => (item, operation),
+                _ => panic!("{uri}"),
+            };
+            let delivered = format!("{scomo}/Inventory/Delivered/{item}");
+            let deployed = format!("{scomo}/Inventory/Deployed/{item}");
+            match operation {
+                "Activate" => self.set(&format!("{deployed}/State"), "20"),
+                "Deactivate" => self.set(&format!("{deployed}/State"), "10"),
+                "Remove" if names[1] == "Deployed" => self.remove(&deployed),
+                "Remove" => self.remove(&delivered),
+                _ => {
+                    if names[0] == "Download" {
+                        let id = self.value(&format!("{scomo}/Download/{item}/PkgID"));
+                        let id = id.unwrap_or_default().to_owned();
+                        self.make_object(&delivered);
+                        self.set(&format!("{delivered}/PkgID"), &id);
+                    }
+                    if operation.contains("Install") {
+                        self.set(&format!("{delivered}/State"), "20");
+                        let inactive = operation.ends_with("Inactive");
+                        self.deploy(&deployed, if inactive { "10" } else { "20" });
+                    }
+                }
             }
             return StatusCode::OK;
         }
@@ -552,7 +657,10 @@ impl Device {
             GenericAlert::new("urn:oma:at:oma-virmo:imageready:1.0", Format::Xml)
         } else {
             let mut alert = GenericAlert::new("com.example.virmo.result", Format::Int);
-            alert.data = code.to_string();
+            alert.data = match self.outcome {
+                Outcome::Result(result) => format!("<ResultCode>{result}</ResultCode>"),
+                _ => code.to_string(),
+            };
             alert
         };
         alert.mark = Some(if code.is_success() {

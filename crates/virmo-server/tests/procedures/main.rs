@@ -14,8 +14,8 @@ use omadm_session::Procedure;
 use omadm_tree::Uri;
 use virmo_params::{Bytes, DeviceResources, Percent, ResourceConfig};
 use virmo_server::{
-    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate, Policy,
-    TakeSnapshot,
+    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, ManageSoftware, Mounts, Operate,
+    Policy, ResultCode, SoftwarePackage, TakeSnapshot,
 };
 use virmo_state::{ImageState, VmState};
 
@@ -66,7 +66,13 @@ fn ask(interaction: Interaction) -> AskVmUser {
     AskVmUser::new(vm("v"), UserInteraction::new(interaction, "Add it?"))
 }
 
-const CASES: [Case; 14] = [
+fn mail() -> SoftwarePackage {
+    SoftwarePackage::at_url("mail", "com.example.mail", "https://apps.example/mail")
+        .named("Mail")
+        .with_params("quiet")
+}
+
+const CASES: [Case; 22] = [
     (
         "ask",
         |policy| Box::new(ask(Interaction::Confirm).with_policy(policy)),
@@ -99,6 +105,98 @@ const CASES: [Case; 14] = [
             Box::new(Manage::update_firmware(vm("v"), "https://fw.example/2").with_policy(policy))
         },
         |style| Device::new(style).with_vm("v", VmState::PoweredOff),
+    ),
+    (
+        "deliver software",
+        |policy| {
+            Box::new(
+                ManageSoftware::deliver(vm("v"), mail())
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_vm("v", VmState::Running),
+    ),
+    (
+        "install software",
+        |policy| {
+            Box::new(
+                ManageSoftware::install(vm("v"), mail())
+                    .unwrap()
+                    .inactive()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_software("v", "20"),
+    ),
+    (
+        "update software",
+        |policy| {
+            let url = "https://apps.example/old-2";
+            let package = SoftwarePackage::at_url("old", "com.example.old-2", url);
+            Box::new(
+                ManageSoftware::install(vm("v"), package)
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_software("v", "20"),
+    ),
+    (
+        "install data",
+        |policy| {
+            let package = SoftwarePackage::with_data("mail", "com.example.mail", vec![7; 8]);
+            Box::new(
+                ManageSoftware::install(vm("v"), package)
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_vm("v", VmState::Running),
+    ),
+    (
+        "activate software",
+        |policy| {
+            Box::new(
+                ManageSoftware::activate(vm("v"), "app")
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_software("v", "10"),
+    ),
+    (
+        "deactivate software",
+        |policy| {
+            Box::new(
+                ManageSoftware::deactivate(vm("v"), "app")
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_software("v", "20"),
+    ),
+    (
+        "remove software",
+        |policy| {
+            Box::new(
+                ManageSoftware::remove(vm("v"), "app")
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_software("v", "20"),
+    ),
+    (
+        "remove package",
+        |policy| {
+            Box::new(
+                ManageSoftware::remove_package(vm("v"), "old")
+                    .unwrap()
+                    .with_policy(policy),
+            )
+        },
+        |style| Device::new(style).with_software("v", "20"),
     ),
     (
         "deliver",
@@ -151,7 +249,8 @@ const CASES: [Case; 14] = [
 ];
 
 /// What may fail without the procedure failing: values that are read for information only.
-const INFORMATION: [&str; 4] = [
+const INFORMATION: [&str; 5] = [
+    "Get ./VirMO/v/DMTree/SCOMO/Inventory/Deployed",
     "Get ./VMImgMO/a/DownloadedLocation",
     "Get ./VirMO/v/Resources/CurrentConfig",
     "Get ./VirMO/v/VMID",
@@ -279,6 +378,84 @@ fn every_procedure_begun_anew_finds_what_was_done() {
             }
         }
     }
+}
+
+/// Begun anew, a change of resources takes back what an earlier run of the server wrote.
+#[test]
+fn a_failure_takes_back_what_an_earlier_run_wrote() {
+    let new = "./VirMO/v/Resources/NewConfig";
+    for (resumed, left) in [(true, false), (false, true)] {
+        let device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+        let mut device = device.with_vm("w", VmState::Running);
+        device.set(new, &config(512).to_string());
+        device.outcome = Outcome::Failure(420);
+        let mut policy = Policy::default();
+        policy.resumed = resumed;
+        let report = device.run(&mut apply().with_policy(policy));
+        assert_eq!(report.status, Some(StatusCode::DEVICE_FULL));
+        assert_eq!(device.has(new), left);
+    }
+}
+
+/// What a package, a component or firmware came to is told by its result code, whichever way the
+/// device reports.
+#[test]
+fn results_of_companion_objects_are_told() {
+    for style in [Style::Synchronous, Style::Alerting, Style::Uncorrelated] {
+        let mut device = Device::new(style).with_software("v", "20");
+        device.outcome = Outcome::Result(1408);
+        let mut remove = ManageSoftware::remove(vm("v"), "app").unwrap();
+        let report = device.run(&mut remove);
+        assert_eq!(report.status, Some(StatusCode::COMMAND_FAILED), "{style:?}");
+        let detail = report.detail.unwrap();
+        assert!(detail.ends_with("result code 1408"), "{detail}");
+        assert_eq!(remove.result(), Some(ResultCode::SCOMO_REMOVE_FAILED));
+        assert_eq!(remove.components(), None);
+    }
+}
+
+/// What is so already is not done again; what is not there is not switched.
+#[test]
+fn software_is_left_alone_where_nothing_is_to_be_done() {
+    type Make = fn(Uri, &str) -> Result<ManageSoftware, omadm_tree::UriError>;
+    let activate: Make = ManageSoftware::activate;
+    let deactivate: Make = ManageSoftware::deactivate;
+    let remove: Make = ManageSoftware::remove;
+    let remove_package: Make = ManageSoftware::remove_package;
+    let install: Make = ManageSoftware::install_delivered;
+    for (make, name, ok, status) in [
+        (activate, "app", true, 200),
+        (deactivate, "none", false, 404),
+        (remove, "none", true, 404),
+        (remove_package, "none", true, 404),
+        (install, "old", true, 200),
+        (install, "none", false, 404),
+    ] {
+        let mut device = Device::new(Style::Synchronous).with_software("v", "20");
+        let report = device.run(&mut make(vm("v"), name).unwrap());
+        assert_eq!(
+            (report.ok, report.status),
+            (ok, Some(status.into())),
+            "{name}"
+        );
+        assert_eq!(device.executed, 0);
+        let gone = device.run(&mut make(vm("gone"), name).unwrap());
+        assert_eq!((gone.ok, gone.status), (false, Some(StatusCode::NOT_FOUND)));
+    }
+}
+
+/// An installation that failed with its package there is not downloaded again.
+#[test]
+fn a_delivered_package_is_installed_without_a_download() {
+    let mut device = Device::new(Style::Alerting).with_vm("v", VmState::Running);
+    let deliver = ManageSoftware::deliver(vm("v"), mail()).unwrap();
+    assert!(device.run(&mut { deliver }).ok);
+    let first = device.log.len();
+    let mut install = ManageSoftware::install(vm("v"), mail()).unwrap();
+    assert!(device.run(&mut install).ok);
+    let exec = "Exec ./VirMO/v/DMTree/SCOMO/Inventory/Delivered/mail/Operations/Install";
+    assert!(device.log[first..].iter().any(|command| command == exec));
+    assert_eq!(install.components(), Some(&["mail".to_owned()][..]));
 }
 
 /// An image whose last download failed: that the next one was lost does not mean that it failed.
