@@ -218,10 +218,11 @@ impl Composer<'_> {
                     Err(_) => self.device.unsent(&queued, Unanswered::Unencodable),
                 }
             }
+            let timeout = self.config.procedure_timeout;
             let queue = &mut self.session.queue;
             if any != Packed::Nothing
                 || polled == MAX_POLLS
-                || !self.device.poll(queue, self.correlators, self.log)
+                || !self.device.poll(queue, self.correlators, timeout, self.log)
             {
                 break;
             }

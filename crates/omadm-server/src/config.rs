@@ -52,6 +52,10 @@ pub struct Config {
     pub max_name: usize,
     /// How many procedures wait for one device. Default: 1,000.
     pub max_procedures: usize,
+    /// How long a procedure may take from its first commands on, over all its sessions, unless it
+    /// has a [limit of its own](omadm_session::Procedure::time_limit); then it ends with
+    /// [408](omadm_session::Report::timed_out). Default: 7 days.
+    pub procedure_timeout: Duration,
     /// How many messages a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,
     /// How many Items of Generic Alerts and client events a session may bring; further ones get 500. Default: 1,000.
@@ -80,6 +84,7 @@ impl Config {
             max_devices: 100_000,
             max_name: 1024,
             max_procedures: 1000,
+            procedure_timeout: Duration::from_secs(7 * 24 * 60 * 60),
             max_messages: 10_000,
             max_alerts: 1000,
             max_attempts: 3,

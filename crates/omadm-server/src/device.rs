@@ -4,8 +4,11 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::{ClientEvent, GenericAlert};
-use omadm_session::{Answer, Correlators, Nonce, Procedure, Step, Unanswered};
+use omadm_core::{ClientEvent, Correlator, GenericAlert};
+use omadm_session::{
+    Answer, Correlators, Execution, Nonce, Procedure, Progress, Report, Step, Tag, Unanswered,
+};
+use omadm_syncml::Command;
 
 use crate::{
     EventKind, ProcedureId,
@@ -15,6 +18,9 @@ use crate::{
 
 /// How many alerts with a Correlator are remembered as reported.
 const REMEMBERED_ALERTS: usize = 64;
+
+/// How many accepted Execs of procedures that ended are remembered.
+const REMEMBERED_EXECS: usize = 64;
 
 /// How many notifications without an answer are remembered.
 const REMEMBERED_NOTIFICATIONS: usize = 64;
@@ -26,6 +32,8 @@ pub(crate) struct Device {
     /// Digests of alerts with a Correlator.
     reported: VecDeque<u64>,
     unconfirmed: Vec<News>,
+    /// The Execs whose procedures ended before their alerts came.
+    abandoned: VecDeque<Execution>,
     pub(crate) last_seen: Duration,
     /// The SessionIDs of notifications that were not answered.
     notified: VecDeque<u16>,
@@ -51,7 +59,31 @@ impl News {
 struct Job {
     id: ProcedureId,
     procedure: Box<dyn Procedure>,
-    started: bool,
+    /// When it was first asked for commands.
+    began: Option<Duration>,
+    /// Its Execs without an end.
+    execs: Vec<(Tag, Execution)>,
+}
+
+impl Job {
+    /// When its time is over; none before it began.
+    fn deadline(&self, timeout: Duration) -> Option<Duration> {
+        Some(self.began?.saturating_add(self.limit(timeout)))
+    }
+
+    fn limit(&self, timeout: Duration) -> Duration {
+        self.procedure.time_limit().unwrap_or(timeout)
+    }
+
+    /// Notes an Exec that is sent.
+    fn note(&mut self, tag: Tag, command: &Command<'_>) {
+        let Command::Exec(exec) = command else { return };
+        let target = exec.items.first().and_then(|item| item.target.as_ref());
+        if let (Some(target), Some(correlator)) = (target, &exec.correlator) {
+            let execution = Execution::new(&*target.uri, Correlator::new(&**correlator));
+            self.execs.push((tag, execution));
+        }
+    }
 }
 
 impl Device {
@@ -80,29 +112,46 @@ impl Device {
         self.jobs.push_back(Job {
             id,
             procedure,
-            started: false,
+            began: None,
+            execs: Vec::new(),
         });
     }
 
     pub(crate) fn begin_session(&mut self) {
-        if let Some(job) = self.jobs.front_mut().filter(|job| job.started) {
+        if let Some(job) = self.jobs.front_mut().filter(|job| job.began.is_some()) {
             job.procedure.begin_session();
         }
     }
 
     /// Lets the procedures go on: fills the queue of commands and returns true, or returns false if
-    /// there is nothing to send.
+    /// there is nothing to send. Nothing is under way; what has no limit of its own has this one.
     pub(crate) fn poll(
         &mut self,
         queue: &mut VecDeque<Queued>,
         correlators: &mut Correlators,
+        timeout: Duration,
         log: &mut Log,
     ) -> bool {
+        let now = self.last_seen;
         while let Some(job) = self.jobs.front_mut() {
-            job.started = true;
+            job.began.get_or_insert(now);
+            let is_over = job
+                .deadline(timeout)
+                .is_some_and(|deadline| deadline <= now);
             match job.procedure.poll(correlators) {
+                Step::Done(report) => self.finish(report, log),
+                _ if is_over => {
+                    let limit = job.limit(timeout);
+                    let report = job.procedure.time_out(limit);
+                    self.finish(report, log);
+                }
                 Step::Wait => return false,
                 Step::Send(commands) => {
+                    for tagged in &commands {
+                        for (tag, command) in tagged.flatten() {
+                            job.note(tag, command);
+                        }
+                    }
                     let procedure = job.id;
                     let queued = commands
                         .into_iter()
@@ -110,23 +159,54 @@ impl Device {
                     queue.extend(queued);
                     return !queue.is_empty();
                 }
-                Step::Done(report) => {
-                    if let Some(job) = self.jobs.pop_front() {
-                        log.push(EventKind::ProcedureFinished {
-                            id: job.id,
-                            report,
-                            procedure: job.procedure,
-                        });
-                    }
-                }
             }
         }
         false
     }
 
+    /// Ends the first procedure.
+    fn finish(&mut self, report: Report, log: &mut Log) {
+        let Some(job) = self.jobs.pop_front() else {
+            return;
+        };
+        let execs = job.execs.into_iter().map(|(_, execution)| execution);
+        let accepted = execs.filter(|it| it.progress() == Progress::Accepted);
+        self.abandoned.extend(accepted);
+        let excess = self.abandoned.len().saturating_sub(REMEMBERED_EXECS);
+        self.abandoned.drain(..excess);
+        log.push(EventKind::ProcedureFinished {
+            id: job.id,
+            report,
+            procedure: job.procedure,
+        });
+    }
+
+    /// When the time of the procedure under way is over.
+    pub(crate) fn deadline(&self, timeout: Duration) -> Option<Duration> {
+        self.jobs.front()?.deadline(timeout)
+    }
+
+    /// Ends the procedure under way if its time is over; the device is in no session.
+    pub(crate) fn run_out(&mut self, now: Duration, timeout: Duration, log: &mut Log) {
+        let is_over = self
+            .deadline(timeout)
+            .is_some_and(|deadline| deadline <= now);
+        if let Some(job) = self.jobs.front_mut().filter(|_| is_over) {
+            let limit = job.limit(timeout);
+            let report = job.procedure.time_out(limit);
+            self.finish(report, log);
+        }
+    }
+
     pub(crate) fn answer(&mut self, procedure: ProcedureId, answer: Answer) {
         // Only the first one has commands under way.
         if let Some(job) = self.jobs.front_mut().filter(|job| job.id == procedure) {
+            if let Answer::Status { tag, code, .. } = &answer {
+                let mut execs = job.execs.iter_mut();
+                if let Some((_, exec)) = execs.rfind(|(own, _)| own == tag) {
+                    exec.status(*code);
+                }
+            }
             job.procedure.answer(answer);
         }
     }
@@ -191,8 +271,23 @@ impl Device {
             }
             self.reported.push_back(digest);
         }
-        let job = self.jobs.front_mut().filter(|job| job.started);
-        let procedure = job.and_then(|job| job.procedure.alert(&alert).then_some(job.id));
+        // The end of an Exec that nobody waits for is not that of the next one of the same node.
+        let late = self
+            .abandoned
+            .iter_mut()
+            .position(|exec| exec.alert(&alert));
+        if let Some(late) = late {
+            self.abandoned.remove(late);
+            let procedure = None;
+            return Some(EventKind::Alert { alert, procedure });
+        }
+        let job = self.jobs.front_mut().filter(|job| job.began.is_some());
+        let procedure = job.and_then(|job| {
+            let own = job.procedure.alert(&alert);
+            job.execs
+                .retain_mut(|(_, exec)| !(own && exec.alert(&alert)));
+            own.then_some(job.id)
+        });
         Some(EventKind::Alert { alert, procedure })
     }
 

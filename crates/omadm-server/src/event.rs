@@ -22,7 +22,7 @@ impl ProcedureId {
 pub struct Event {
     /// The identifier of the device: the LocURI of its Source.
     pub device: String,
-    /// The SessionID it happened in.
+    /// The SessionID it happened in; empty for what happened in none.
     pub session: String,
     /// What happened.
     pub kind: EventKind,

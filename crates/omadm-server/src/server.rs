@@ -296,7 +296,8 @@ impl Server {
         any
     }
 
-    /// Forgets sessions and devices that were silent for too long.
+    /// Forgets sessions and devices that were silent for too long, and ends the procedures whose time
+    /// is over. That of a device in a session ends when the device has answered what is under way.
     pub fn expire(&mut self, now: Now) -> Vec<Event> {
         let silent = |last_seen: Duration, timeout| last_seen.saturating_add(timeout) <= now.mono;
         let idle = self.config.idle_timeout;
@@ -312,21 +313,34 @@ impl Server {
             self.drop_session(&key, SessionEnd::TimedOut, &mut log);
             events.extend(log.into_events());
         }
+        let timeout = self.config.procedure_timeout;
+        for (id, device) in &mut self.devices {
+            let is_over = device
+                .deadline(timeout)
+                .is_some_and(|deadline| deadline <= now.mono);
+            if is_over && !is_in_session(&self.sessions, id) {
+                let mut log = Log::new(id, "");
+                device.run_out(now.mono, timeout, &mut log);
+                events.extend(log.into_events());
+            }
+        }
         let timeout = self.config.device_timeout;
         self.devices
             .retain(|_, device| device.is_needed() || !silent(device.last_seen, timeout));
         events
     }
 
-    /// When the next session expires, by [`Now::mono`]; devices are forgotten by the way.
+    /// When the next session expires or the time of the next procedure is over, by [`Now::mono`];
+    /// devices are forgotten by the way.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Duration> {
-        let oldest = self
-            .sessions
-            .values()
-            .map(|session| session.last_seen)
-            .min()?;
-        Some(oldest.saturating_add(self.config.idle_timeout))
+        let sessions = self.sessions.values().map(|session| session.last_seen);
+        let sessions = sessions.map(|seen| seen.saturating_add(self.config.idle_timeout));
+        let procedures = self.devices.iter().filter_map(|(id, device)| {
+            let deadline = device.deadline(self.config.procedure_timeout)?;
+            (!is_in_session(&self.sessions, id)).then_some(deadline)
+        });
+        sessions.chain(procedures).min()
     }
 
     /// How many procedures of a device are not finished.
@@ -668,6 +682,14 @@ impl Server {
             .map(|(id, _)| id.clone());
         victim.is_some_and(|id| self.devices.remove(&id).is_some())
     }
+}
+
+/// Whether a device has an open session.
+fn is_in_session(sessions: &BTreeMap<Key, Session>, device: &str) -> bool {
+    sessions
+        .range((device.to_owned(), String::new())..)
+        .take_while(|(key, _)| key.0 == device)
+        .any(|(_, session)| session.is_open())
 }
 
 /// What a message is to the engine.

@@ -1,14 +1,20 @@
 //! How the engine drives a procedure: the calls it makes, and their order.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code"
+)]
 
 use std::{
     any::Any,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use omadm_core::{GenericAlert, Now, StatusCode};
-use omadm_server::{Config, Event, EventKind, Everyone, Request, Server};
+use omadm_server::{Config, Event, EventKind, Everyone, Request, Server, SingleCommand};
 use omadm_session::{Answer, Correlators, Procedure, Report, Step, Tag, Tagged, request};
 use omadm_testkit::{encoding, to_wire};
 
@@ -64,6 +70,27 @@ struct Wire {
     server: Server,
     session: u32,
     sent: u32,
+    /// In seconds.
+    now: u64,
+}
+
+impl Wire {
+    fn new() -> Self {
+        Self {
+            server: Server::new(Config::new("t"), Everyone),
+            session: 0,
+            sent: 0,
+            now: 0,
+        }
+    }
+
+    fn time(&self) -> Now {
+        let mono = Duration::from_secs(self.now);
+        Now {
+            mono,
+            ..Now::default()
+        }
+    }
 }
 
 impl Wire {
@@ -77,7 +104,7 @@ impl Wire {
             self.session, self.sent
         );
         let body = to_wire(&body);
-        let request = Request::new(&body, encoding(), Now::default());
+        let request = Request::new(&body, encoding(), self.time());
         let mut receipt = self.server.receive(request).unwrap();
         let mut events = receipt.take_events();
         assert!(receipt.take_events().is_empty());
@@ -130,11 +157,7 @@ fn takers(events: &[Event]) -> Vec<Option<u64>> {
 fn a_procedure_is_called_in_the_order_the_trait_says() {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let heard = || std::mem::take(&mut *calls.lock().unwrap());
-    let mut wire = Wire {
-        server: Server::new(Config::new("t"), Everyone),
-        session: 0,
-        sent: 0,
-    };
+    let mut wire = Wire::new();
     for _ in 0..2 {
         let recorder = Recorder {
             calls: Arc::clone(&calls),
@@ -186,6 +209,136 @@ fn a_procedure_is_called_in_the_order_the_trait_says() {
     let recorder: Box<dyn Any> = procedure;
     assert_eq!((id, recorder.downcast::<Recorder>().unwrap().polls), (1, 5));
     assert_eq!(wire.server.waiting("dev1"), 1);
+}
+
+/// A command that may take a minute.
+#[derive(Debug)]
+struct Brief(SingleCommand);
+
+impl Procedure for Brief {
+    fn poll(&mut self, correlators: &mut Correlators) -> Step {
+        self.0.poll(correlators)
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.0.answer(answer);
+    }
+
+    fn alert(&mut self, alert: &GenericAlert) -> bool {
+        self.0.alert(alert)
+    }
+
+    fn begin_session(&mut self) {
+        self.0.begin_session();
+    }
+
+    fn time_limit(&self) -> Option<Duration> {
+        Some(Duration::from_secs(60))
+    }
+}
+
+fn exec() -> Box<Brief> {
+    Box::new(Brief(SingleCommand::exec("./A/Operations/Go")))
+}
+
+/// The number and the report of each procedure that ended, and the session it ended in.
+fn ends(events: Vec<Event>) -> Vec<(u64, Report, String)> {
+    let ends = events.into_iter().filter_map(|event| match event.kind {
+        EventKind::ProcedureFinished { id, report, .. } => Some((id.get(), report, event.session)),
+        _ => None,
+    });
+    ends.collect()
+}
+
+/// An alert of the node, that repeats no Correlator.
+fn end_of_go(code: &str) -> String {
+    alert(3, code).replace(
+        "<Item>",
+        "<Item><Source><LocURI>./A/Operations/Go</LocURI></Source>",
+    )
+}
+
+#[test]
+fn a_procedure_that_waits_ends_when_its_time_is_over() {
+    let mut wire = Wire::new();
+    for _ in 0..2 {
+        wire.server.enqueue("dev1", exec()).unwrap();
+    }
+    assert_eq!(wire.server.next_expiry(), None, "nothing began");
+    wire.now = 10;
+    wire.open("");
+    wire.now = 20;
+    let accepted = [status(1, 0, "SyncHdr", 200), status(2, 4, "Exec", 202)].concat();
+    assert!(ends(wire.send(&accepted)).is_empty());
+    // The session is over, the time counts from the first command.
+    let minute = Duration::from_secs(70);
+    assert_eq!(wire.server.next_expiry(), Some(minute));
+    wire.now = 69;
+    assert!(ends(wire.server.expire(wire.time())).is_empty());
+    wire.now = 70;
+    let mut over = ends(wire.server.expire(wire.time()));
+    let (id, report, session) = over.pop().unwrap();
+    assert_eq!((id, over.len(), &*session), (1, 0, ""));
+    assert_eq!(report, Report::timed_out(Duration::from_secs(60)));
+    assert!(report.is_timed_out && !report.ok);
+    assert_eq!(report.status, Some(StatusCode::REQUEST_TIMEOUT));
+
+    // The next one waits for its turn without a limit, and its end is not that of the first.
+    wire.now = 1000;
+    wire.open("");
+    assert!(ends(wire.send(&accepted)).is_empty());
+    let events = wire.open(&end_of_go("500"));
+    assert_eq!(takers(&events), [None]);
+    assert!(ends(events).is_empty());
+    let events = wire.open(&end_of_go("200"));
+    assert_eq!(takers(&events), [Some(2)]);
+    let [(2, report, _)] = &ends(events)[..] else {
+        panic!("the second is not over");
+    };
+    assert!(report.ok);
+}
+
+#[test]
+fn in_a_session_the_time_ends_between_commands() {
+    let mut wire = Wire::new();
+    wire.server.enqueue("dev1", exec()).unwrap();
+    wire.open("");
+    // The Exec is under way: what comes of it counts.
+    wire.now = 60;
+    assert!(ends(wire.server.expire(wire.time())).is_empty());
+    let done = [status(1, 0, "SyncHdr", 200), status(2, 4, "Exec", 200)].concat();
+    let [(1, report, _)] = &ends(wire.send(&done))[..] else {
+        panic!("it is not over");
+    };
+    assert!(report.ok);
+
+    wire.server.enqueue("dev1", exec()).unwrap();
+    wire.open("");
+    wire.now += 60;
+    let accepted = [status(1, 0, "SyncHdr", 200), status(2, 4, "Exec", 202)].concat();
+    let [(2, report, session)] = &ends(wire.send(&accepted))[..] else {
+        panic!("it is not over");
+    };
+    assert!(report.is_timed_out);
+    assert_eq!(session, "2");
+}
+
+/// Without a limit of its own a procedure has that of the engine.
+#[test]
+fn every_procedure_has_a_time_limit() {
+    let mut wire = Wire::new();
+    let command = SingleCommand::exec("./A/Operations/Go");
+    wire.server.enqueue("dev1", Box::new(command)).unwrap();
+    wire.open("");
+    wire.send(&[status(1, 0, "SyncHdr", 200), status(2, 4, "Exec", 202)].concat());
+    // The session is forgotten first.
+    wire.now = 300;
+    assert!(ends(wire.server.expire(wire.time())).is_empty());
+    let week = Duration::from_secs(7 * 24 * 60 * 60);
+    assert_eq!(wire.server.next_expiry(), Some(week));
+    wire.now = week.as_secs();
+    let over = ends(wire.server.expire(wire.time()));
+    assert_eq!(over[0].1, Report::timed_out(week));
 }
 
 #[test]

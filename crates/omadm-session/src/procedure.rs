@@ -1,4 +1,4 @@
-use std::{any::Any, fmt::Debug};
+use std::{any::Any, fmt::Debug, time::Duration};
 
 use omadm_core::{Correlator, GenericAlert, StatusCode};
 use omadm_syncml::{Command, Item};
@@ -151,6 +151,18 @@ pub trait Procedure: Any + Debug + Send {
 
     /// A further session begins.
     fn begin_session(&mut self) {}
+
+    /// How long it may take from its first [`poll`](Self::poll) on: then the engine ends it by
+    /// [`time_out`](Self::time_out). Default: as long as the engine says.
+    fn time_limit(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Its time is over: it is asked for nothing more, and told nothing of what still comes. Its
+    /// report is [`Report::timed_out`] by default.
+    fn time_out(&mut self, limit: Duration) -> Report {
+        Report::timed_out(limit)
+    }
 }
 
 /// What a [`Procedure`] wants next.
@@ -180,6 +192,8 @@ pub struct Report {
     pub result: Option<String>,
     /// For people: what went wrong.
     pub detail: Option<String>,
+    /// Whether its time was over before it was; the status is 408 then.
+    pub is_timed_out: bool,
 }
 
 impl Report {
@@ -193,6 +207,18 @@ impl Report {
             children: None,
             result: None,
             detail: None,
+            is_timed_out: false,
+        }
+    }
+
+    /// The failure of what was not over within its [time limit](Procedure::time_limit): 408. What it
+    /// began may go on, and nothing is taken back.
+    #[must_use]
+    pub fn timed_out(limit: Duration) -> Self {
+        let detail = format!("not over within {} s", limit.as_secs());
+        Self {
+            is_timed_out: true,
+            ..Self::failure(Some(StatusCode::REQUEST_TIMEOUT), detail)
         }
     }
 

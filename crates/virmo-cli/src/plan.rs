@@ -19,6 +19,8 @@ pub(crate) struct Step {
     pub(crate) expect: Option<u16>,
     /// End the plan if this step fails.
     pub(crate) stop: bool,
+    /// How many seconds it may take.
+    pub(crate) within: Option<u64>,
 }
 
 /// What a step does.
@@ -38,6 +40,7 @@ pub(crate) enum Action {
     UserUnlock(UserUnlock),
     EnablePeripheral(Peripheral),
     DisablePeripheral(Peripheral),
+    Companion(Companion),
     DeleteImage(String),
     ApplyResources(BTreeMap<String, String>),
     AskUser(AskUser),
@@ -147,6 +150,88 @@ pub(crate) struct Peripheral {
     pub(crate) name: String,
 }
 
+/// What a companion object of a VM does, or one of the device.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Companion {
+    UpdateFirmware(Firmware),
+    DeliverSoftware(Package),
+    InstallSoftware(Package),
+    RemovePackage(Delivered),
+    ActivateSoftware(Component),
+    DeactivateSoftware(Component),
+    RemoveSoftware(Component),
+}
+
+/// Firmware of a VM, or of the device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Firmware {
+    #[serde(default)]
+    pub(crate) vm: Option<String>,
+    /// The object of a device; `./FUMO` without it.
+    #[serde(default)]
+    pub(crate) object: Option<String>,
+    pub(crate) uri: String,
+}
+
+/// A package for a VM, or for the device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Package {
+    #[serde(default)]
+    pub(crate) vm: Option<String>,
+    /// The object of a device; `./SCOMO` without it.
+    #[serde(default)]
+    pub(crate) object: Option<String>,
+    /// The name of the package's node.
+    pub(crate) package: String,
+    /// PkgID.
+    #[serde(default)]
+    pub(crate) id: Option<String>,
+    /// PkgURL.
+    #[serde(default)]
+    pub(crate) uri: Option<String>,
+    /// A file whose content is Data.
+    #[serde(default)]
+    pub(crate) file: Option<PathBuf>,
+    /// The content of that file.
+    #[serde(skip)]
+    pub(crate) content: Option<Vec<u8>>,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    pub(crate) params: Option<String>,
+    #[serde(default)]
+    pub(crate) environment: Option<String>,
+    #[serde(default)]
+    pub(crate) media_type: Option<String>,
+    /// Whether the components are to run.
+    #[serde(default)]
+    pub(crate) active: Option<bool>,
+}
+
+/// A package that is delivered to a VM, or to the device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Delivered {
+    #[serde(default)]
+    pub(crate) vm: Option<String>,
+    #[serde(default)]
+    pub(crate) object: Option<String>,
+    pub(crate) package: String,
+}
+
+/// What is installed in a VM, or on the device.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Component {
+    #[serde(default)]
+    pub(crate) vm: Option<String>,
+    #[serde(default)]
+    pub(crate) object: Option<String>,
+    pub(crate) component: String,
+}
+
 /// Whether the user of a VM may unlock it; in the draft.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -205,6 +290,7 @@ struct Row {
     expect: Option<u16>,
     #[serde(default)]
     stop: bool,
+    within: Option<u64>,
     deliver_image: Option<DeliverImage>,
     create_vm: Option<CreateVm>,
     suspend: Option<Vm>,
@@ -219,6 +305,13 @@ struct Row {
     user_unlock: Option<UserUnlock>,
     enable_peripheral: Option<Peripheral>,
     disable_peripheral: Option<Peripheral>,
+    update_firmware: Option<Firmware>,
+    deliver_software: Option<Package>,
+    install_software: Option<Package>,
+    remove_package: Option<Delivered>,
+    activate_software: Option<Component>,
+    deactivate_software: Option<Component>,
+    remove_software: Option<Component>,
     delete_image: Option<Image>,
     apply_resources: Option<BTreeMap<String, String>>,
     ask_user: Option<AskUser>,
@@ -300,11 +393,22 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Step>, PlanError> {
     let mut steps = parse(&fs::read_to_string(path).map_err(PlanError::Read)?)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     for Step { line, action, .. } in &mut steps {
-        if let Action::Raw(raw) = action {
-            load(raw, folder, *line)?;
+        match action {
+            Action::Raw(raw) => load(raw, folder, *line)?,
+            Action::Companion(Companion::DeliverSoftware(it) | Companion::InstallSoftware(it)) => {
+                if let Some(name) = &it.file {
+                    it.content = Some(content(folder, name, *line)?);
+                }
+            }
+            _ => {}
         }
     }
     Ok(steps)
+}
+
+fn content(folder: &Path, name: &Path, line: usize) -> Result<Vec<u8>, PlanError> {
+    let path = folder.join(name);
+    fs::read(&path).map_err(|error| PlanError::File { line, path, error })
 }
 
 /// Reads the files a command names.
@@ -312,10 +416,7 @@ fn load(raw: &mut Raw, folder: &Path, line: usize) -> Result<(), PlanError> {
     match raw {
         Raw::Add(leaf) | Raw::Replace(leaf) => {
             if let Some(name) = &leaf.value_file {
-                let path = folder.join(name);
-                let content = fs::read(&path);
-                leaf.content =
-                    Some(content.map_err(|error| PlanError::File { line, path, error })?);
+                leaf.content = Some(content(folder, name, line)?);
             }
             Ok(())
         }
@@ -390,6 +491,27 @@ fn step(row: Row, line: usize) -> Result<Step, PlanError> {
         row.user_unlock.map(Action::UserUnlock),
         row.enable_peripheral.map(Action::EnablePeripheral),
         row.disable_peripheral.map(Action::DisablePeripheral),
+        row.update_firmware
+            .map(Companion::UpdateFirmware)
+            .map(Action::Companion),
+        row.deliver_software
+            .map(Companion::DeliverSoftware)
+            .map(Action::Companion),
+        row.install_software
+            .map(Companion::InstallSoftware)
+            .map(Action::Companion),
+        row.remove_package
+            .map(Companion::RemovePackage)
+            .map(Action::Companion),
+        row.activate_software
+            .map(Companion::ActivateSoftware)
+            .map(Action::Companion),
+        row.deactivate_software
+            .map(Companion::DeactivateSoftware)
+            .map(Action::Companion),
+        row.remove_software
+            .map(Companion::RemoveSoftware)
+            .map(Action::Companion),
         row.delete_image.map(|row| Action::DeleteImage(row.node)),
         row.apply_resources.map(Action::ApplyResources),
         row.ask_user.map(Action::AskUser),
@@ -411,6 +533,7 @@ fn step(row: Row, line: usize) -> Result<Step, PlanError> {
             action,
             expect: row.expect,
             stop: row.stop,
+            within: row.within,
         }),
         (None, _) => Err(PlanError::Step { line, actions: 0 }),
         (Some(_), others) => Err(PlanError::Step {
@@ -436,6 +559,7 @@ create_vm = { node = "entvm", image = "entvm", running = true, description = "En
 suspend = { vm = "entvm" }
 expect = 405
 stop = true
+within = 60
 [[step]]
 delete_image = { node = "entvm" }
 [[step]]
@@ -456,7 +580,8 @@ ask_user = { vm = "entvm", kind = "confirm", text = "Add the access point?" }
                 line: 6,
                 action: Action::Suspend("entvm".into()),
                 expect: Some(405),
-                stop: true
+                stop: true,
+                within: Some(60)
             }
         );
         assert!(matches!(&steps[1].action, Action::CreateVm(vm) if vm.running == Some(true)));

@@ -28,6 +28,7 @@ use virmo::{
 
 use crate::plan::{self, Action, Input, Kind, Sha256, Step};
 
+mod companion;
 mod raw;
 
 /// A step of a plan, on its way through the engine.
@@ -39,6 +40,7 @@ pub(crate) struct Planned {
     pub(crate) skipped: bool,
     expect: Option<u16>,
     stop: bool,
+    within: Option<Duration>,
     course: Arc<Course>,
     inner: Box<dyn Procedure>,
 }
@@ -79,6 +81,7 @@ pub(crate) fn procedures(
                 skipped: false,
                 expect: step.expect,
                 stop: step.stop,
+                within: step.within.map(Duration::from_secs),
                 course: Arc::clone(&course),
                 inner,
             };
@@ -91,6 +94,27 @@ impl Planned {
     /// The step behind a procedure that was handed back.
     pub(crate) fn of(procedure: Box<dyn Procedure>) -> Option<Box<Self>> {
         (procedure as Box<dyn Any>).downcast().ok()
+    }
+
+    /// What the plan makes of a report.
+    fn judge(&self, mut report: Report) -> Report {
+        if let Some(expect) = self.expect {
+            let expected = report.status.is_some_and(|status| status.get() == expect);
+            // What a status of success hides stays a failure.
+            let success = report.status.is_some_and(|status| status.is_success());
+            report.ok = expected && (report.ok || !success);
+            if !expected {
+                let due = format!("expected {expect}");
+                report.detail = Some(match report.detail.take() {
+                    Some(detail) => format!("{due}: {detail}"),
+                    None => due,
+                });
+            }
+        }
+        if !report.ok && self.stop {
+            self.course.stopped.store(true, Ordering::SeqCst);
+        }
+        report
     }
 
     /// Notes that the step is over; whether the whole plan succeeded, if this was its last step.
@@ -110,25 +134,7 @@ impl Procedure for Planned {
             return Next::Done(Report::failure(None, "an earlier step ended the plan"));
         }
         match self.inner.poll(correlators) {
-            Next::Done(mut report) => {
-                if let Some(expect) = self.expect {
-                    let expected = report.status.is_some_and(|status| status.get() == expect);
-                    // What a status of success hides stays a failure.
-                    let success = report.status.is_some_and(|status| status.is_success());
-                    report.ok = expected && (report.ok || !success);
-                    if !expected {
-                        let due = format!("expected {expect}");
-                        report.detail = Some(match report.detail.take() {
-                            Some(detail) => format!("{due}: {detail}"),
-                            None => due,
-                        });
-                    }
-                }
-                if !report.ok && self.stop {
-                    self.course.stopped.store(true, Ordering::SeqCst);
-                }
-                Next::Done(report)
-            }
+            Next::Done(report) => Next::Done(self.judge(report)),
             next => next,
         }
     }
@@ -143,6 +149,15 @@ impl Procedure for Planned {
 
     fn begin_session(&mut self) {
         self.inner.begin_session();
+    }
+
+    fn time_limit(&self) -> Option<Duration> {
+        self.within.or_else(|| self.inner.time_limit())
+    }
+
+    fn time_out(&mut self, limit: Duration) -> Report {
+        let report = self.inner.time_out(limit);
+        self.judge(report)
     }
 }
 
@@ -316,6 +331,7 @@ fn procedure(
             }
         }
         Action::Raw(it) => raw::procedure(it)?,
+        Action::Companion(it) => companion::procedure(it, base, profile, policy)?,
     })
 }
 
@@ -599,6 +615,36 @@ mod tests {
                 "ask_user = { kind = 'confirm', text = '?', min_seconds = 3, max_seconds = 2 }",
                 "min_seconds = 3 is more than max_seconds = 2",
             ),
+            (
+                "update_firmware = { vm = 'a', object = './FUMO', uri = 'x' }",
+                "vm and object are one too many",
+            ),
+            (
+                "update_firmware = { object = '../a', uri = 'x' }",
+                "\"../a\": ",
+            ),
+            ("update_firmware = { uri = '' }", "firmware has a uri"),
+            (
+                "deliver_software = { package = 'a' }",
+                "a package has a uri or a file",
+            ),
+            (
+                "deliver_software = { package = 'a', uri = 'x', active = true }",
+                "active is for install_software",
+            ),
+            (
+                "install_software = { package = 'a', params = 'x' }",
+                "a package that is described has a uri or a file",
+            ),
+            (
+                "install_software = { package = 'a/b', uri = 'x' }",
+                "\"a/b\": ",
+            ),
+            (
+                "remove_package = { vm = 'a/b', package = 'a' }",
+                "\"a/b\": ",
+            ),
+            ("activate_software = { component = '' }", "\"\": "),
             ("sequence = []", "nothing in it"),
             ("atomic = [{ get = './a?prop=X' }]", "\"./a?prop=X\": "),
             (
@@ -629,7 +675,7 @@ mod tests {
         let plans = blocks.map(|block| block.split("```").next().unwrap());
         let plans: Vec<_> = plans.map(|plan| plan::parse(plan).unwrap()).collect();
         let lengths: Vec<_> = plans.iter().map(Vec::len).collect();
-        assert_eq!(lengths, [3, 10, 4, 12, 3]);
+        assert_eq!(lengths, [3, 10, 4, 10, 12, 3]);
         let profiles = [Profile::Draft].into_iter();
         let profiles = profiles.chain(std::iter::repeat(Profile::Approved));
         for (plan, profile) in plans.iter().zip(profiles) {

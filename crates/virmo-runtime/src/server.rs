@@ -2,7 +2,9 @@ use std::{
     collections::{BTreeSet, VecDeque},
     fmt, io,
     net::{SocketAddr, TcpListener},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread,
+    time::Duration,
 };
 
 use omadm_core::{Journal, MemoryJournal};
@@ -207,8 +209,8 @@ impl ServerBuilder {
     }
 
     /// Lets somebody hear of everything that happens; events come one at a time, in order, and
-    /// before the answer they belong to is sent. That a session fell silent is found out when the
-    /// next message comes, of whatever device.
+    /// before the answer they belong to is sent. That a session fell silent, or that the time of a
+    /// procedure is over, is found out within a second.
     pub fn observer(mut self, observer: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.observer = Box::new(observer);
         self
@@ -248,6 +250,10 @@ impl ServerBuilder {
         #[cfg(not(feature = "server-tls"))]
         let secure = false;
         let http = omadm_http::Server::start(listener, Arc::clone(&shared) as _, self.http)?;
+        let watched = Arc::downgrade(&shared);
+        thread::Builder::new()
+            .name("virmo-server-time".to_owned())
+            .spawn(move || watch(&watched))?;
         Ok(Server {
             http,
             secure,
@@ -259,6 +265,18 @@ impl ServerBuilder {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expire(&self) {
+        let now = self.clock.now();
+        let state = &mut *self.lock();
+        if state
+            .engine
+            .next_expiry()
+            .is_some_and(|next| next <= now.mono)
+        {
+            state.events.extend(state.engine.expire(now));
+        }
     }
 
     /// The answer to a message; what happened is in the state.
@@ -311,6 +329,21 @@ impl Shared {
             };
             (self.observer)(event);
         }
+    }
+}
+
+/// How often it is looked whose time is over.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Ends what is to end by the clock alone, for as long as there is a server.
+fn watch(shared: &Weak<Shared>) {
+    loop {
+        thread::sleep(TICK);
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        shared.expire();
+        shared.tell();
     }
 }
 

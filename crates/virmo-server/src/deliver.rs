@@ -7,6 +7,7 @@ use virmo_state::ImageState;
 
 use crate::{
     flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    place::below,
     read::Faults,
 };
 
@@ -107,7 +108,8 @@ impl DeliverImage {
 
     /// Only as the file with this SHA-256 digest, which is written to `Ext/SHA256` in small
     /// hexadecimal digits: a node of ours, so a device that does not take it gets no image. It stays
-    /// on the device, for later deliveries to the same place that bring none.
+    /// with that image: a later delivery of another file to the same place, that brings none, deletes
+    /// it.
     #[must_use]
     pub const fn with_digest(mut self, digest: [u8; 32]) -> Self {
         self.digest = Some(digest);
@@ -118,6 +120,11 @@ impl DeliverImage {
     #[must_use]
     pub const fn outcome(&self) -> Option<&DeliveredImage> {
         self.outcome.as_ref()
+    }
+
+    /// Where the digest is.
+    fn at_digest(&self) -> Uri {
+        below(&ImageNode::Ext.of(&self.image), &["SHA256"])
     }
 
     /// What is to be written: where, what, and whether it says which file it is.
@@ -135,8 +142,8 @@ impl DeliverImage {
             let write = Write::optional(ImageNode::Description.of(&self.image), text.as_str());
             wanted.push((write, text.clone(), false));
         }
-        let at = ImageNode::Ext.of(&self.image).child("SHA256").ok();
-        if let (Some(digest), Some(at)) = (&self.digest, at) {
+        if let Some(digest) = &self.digest {
+            let at = self.at_digest();
             let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
             wanted.push((Write::optional(at, digits.as_str()), digits, true));
         }
@@ -156,10 +163,13 @@ impl DeliverImage {
                 (Phase::Read, Stage::Join { node, check })
             }
             _ => {
+                // One that is not wanted is that of another file.
+                let stale = there.get(wanted.len()).filter(|digest| digest.is_success());
+                let stale = stale.map(|_| Write::delete(self.at_digest()));
                 let pairs = wanted.into_iter().zip(there);
                 let writes = pairs.filter(|((_, text, _), it)| it.text() != Some(text));
-                let writes = writes.map(|((write, ..), _)| write).collect();
-                (Phase::Run, Stage::Write(writes))
+                let writes = writes.map(|((write, ..), _)| write).chain(stale);
+                (Phase::Run, Stage::Write(writes.collect()))
             }
         }
     }
@@ -216,7 +226,9 @@ impl Script for DeliverImage {
                 [state] if state.is_success() => {
                     let state = Faults::default().image_state(state);
                     let wanted = self.wanted().into_iter();
-                    let nodes = wanted.map(|(write, ..)| write.uri).collect();
+                    let nodes = wanted.map(|(write, ..)| write.uri);
+                    let digest = self.digest.is_none().then(|| self.at_digest());
+                    let nodes = nodes.chain(digest).collect();
                     (Phase::Compare(state), Stage::Read(nodes))
                 }
                 [state] if state.status() != Some(StatusCode::NOT_FOUND) => {

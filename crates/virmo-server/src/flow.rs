@@ -1,5 +1,7 @@
 //! Drives a procedure stage by stage.
 
+use std::time::Duration;
+
 use omadm_core::{GenericAlert, StatusCode};
 use omadm_objects::ResultCode;
 use omadm_session::{
@@ -29,6 +31,10 @@ pub struct Policy {
     /// After how many sessions without any effect of an accepted Exec the device is asked again: it
     /// refuses what still goes on, and begins anew what it lost. Default: 10.
     pub patience: u32,
+    /// How long it may take by the clock, from its first command on; then it ends with 408, and what
+    /// it began may go on. Default: none, so that the engine's limit counts, which is 7 days for
+    /// `omadm-server`.
+    pub time_limit: Option<Duration>,
     /// Whether an earlier run of the server may have begun this: then an Exec that is refused with
     /// 405, without an effect so far, is waited for like one that was accepted. Default: no, it
     /// failed.
@@ -41,6 +47,7 @@ impl Default for Policy {
             retries: 3,
             max_sessions: 100,
             patience: 10,
+            time_limit: None,
             resumed: false,
         }
     }
@@ -729,6 +736,10 @@ macro_rules! procedure {
 
             fn begin_session(&mut self) {
                 self.flow.begin_session();
+            }
+
+            fn time_limit(&self) -> Option<std::time::Duration> {
+                self.flow.policy.time_limit
             }
         }
     };

@@ -18,7 +18,8 @@
 //! | what was there before, after 405, if [resumed](Policy::resumed) | it goes on already, and is waited for; executed again once |
 //! | anything else | it failed |
 //!
-//! The numbers are those of the [`Policy`].
+//! The numbers are those of the [`Policy`], which also bounds the time by the clock: a procedure that
+//! is not over then ends with 408, a report that [says so](omadm_session::Report::is_timed_out).
 //!
 //! A server that lost everything begins its procedures anew, in their order and
 //! [resumed](Policy::resumed). Each finds what was done:

@@ -2,7 +2,6 @@ use omadm_core::StatusCode;
 use omadm_objects::{DCMO, FUMO, LAWMO, ResultCode};
 use omadm_session::{Reply, Report};
 use omadm_tree::{Uri, UriError};
-use virmo_nodes::VmNode;
 
 use crate::{
     flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
@@ -159,7 +158,7 @@ impl Manage {
     ) -> Self {
         // A device has its own objects.
         let objects = match place {
-            Place::Vm(_) => objects,
+            Place::Vm(_) | Place::DraftVm(_) => objects,
             Place::Object(_) => Vec::new(),
         };
         Self {
@@ -228,11 +227,8 @@ impl Manage {
     /// The next of what has to be there before the operation.
     fn make(&mut self, made: usize) -> Next {
         self.phase = Phase::Make(made + 1);
-        match &self.place {
-            Place::Vm(vm) if made == 0 => {
-                return Next::Stage(Stage::Make(VmNode::DmTree.of(vm), None));
-            }
-            _ => {}
+        if let Some(dm_tree) = self.place.dm_tree().filter(|_| made == 0) {
+            return Next::Stage(Stage::Make(dm_tree, None));
         }
         if let Some((node, moid)) = self.objects.get(made.saturating_sub(1)) {
             return Next::Stage(Stage::Try(node.clone(), *moid));

@@ -1,9 +1,9 @@
 use omadm_core::StatusCode;
 use omadm_session::{Reply, Report};
 use omadm_tree::Uri;
-use virmo_nodes::VmNode;
+use virmo_nodes::{Profile, VmNode};
 
-use crate::flow::failure;
+use crate::{flow::failure, mounts::place};
 
 /// Where a companion object is: LAWMO, DCMO, FUMO or SCOMO.
 ///
@@ -22,6 +22,8 @@ pub enum Place {
     /// Below the `DMTree` of the machine at this address, where it is added if it is not there.
     /// [VirMO §11.2]
     Vm(Uri),
+    /// The same on a device of the [draft](crate::Profile::Draft), which has it at `Ext/DMTree`.
+    DraftVm(Uri),
     /// At this address, such as `./SCOMO` of a device: its root, which has to be there. For DCMO it is
     /// the node that the capabilities are below.
     Object(Uri),
@@ -36,28 +38,40 @@ impl From<Uri> for Place {
 impl Place {
     /// The root of the object with this name.
     pub(crate) fn object(&self, name: &str) -> Uri {
+        match (self, self.dm_tree()) {
+            (Self::Object(root), _) => root.clone(),
+            (Self::Vm(at) | Self::DraftVm(at), dm_tree) => {
+                below(dm_tree.as_ref().unwrap_or(at), &[name])
+            }
+        }
+    }
+
+    /// The `DMTree` of a machine.
+    pub(crate) fn dm_tree(&self) -> Option<Uri> {
+        self.node(VmNode::DmTree)
+    }
+
+    fn node(&self, node: VmNode) -> Option<Uri> {
         match self {
-            Self::Vm(vm) => below(&VmNode::DmTree.of(vm), &[name]),
-            Self::Object(root) => root.clone(),
+            Self::Vm(vm) => Some(place(Profile::Approved, vm, node)),
+            Self::DraftVm(vm) => Some(place(Profile::Draft, vm, node)),
+            Self::Object(_) => None,
         }
     }
 
     /// What has to be read before anything is made.
     pub(crate) fn looks(&self) -> Vec<Uri> {
-        match self {
-            // The Add of a DMTree could make a machine that is not there.
-            Self::Vm(vm) => vec![VmNode::State.of(vm)],
-            Self::Object(_) => Vec::new(),
-        }
+        // The Add of a DMTree could make a machine that is not there.
+        self.node(VmNode::State).into_iter().collect()
     }
 
     /// What was read behind that; the report of the failure if something is faulty rather than
     /// missing.
     pub(crate) fn read<'r>(&self, replies: &'r [Reply]) -> Result<&'r [Reply], Report> {
         let read = match (self, replies) {
-            (Self::Vm(_), [state, read @ ..]) if state.is_success() => read,
-            (Self::Vm(_), [state, ..]) => return Err(failure(state)),
-            _ => replies,
+            (Self::Object(_), _) | (_, []) => replies,
+            (_, [state, read @ ..]) if state.is_success() => read,
+            (_, [state, ..]) => return Err(failure(state)),
         };
         match read
             .iter()

@@ -2,7 +2,6 @@ use omadm_core::StatusCode;
 use omadm_objects::{ResultCode, SCOMO, ScomoBranch, ScomoOperation};
 use omadm_session::{Reply, Report, request::Leaf};
 use omadm_tree::{Uri, UriError};
-use virmo_nodes::VmNode;
 
 use crate::{
     flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
@@ -416,9 +415,9 @@ impl ManageSoftware {
     /// The next of what has to be there before the package.
     fn make(&mut self, made: usize) -> Next {
         self.phase = Phase::Make(made + 1);
-        let stage = match (&self.place, made) {
-            (Place::Vm(vm), 0) => Stage::Make(VmNode::DmTree.of(vm), None),
-            (Place::Vm(_), 1) => Stage::Try(self.root.clone(), Some(&SCOMO.moid)),
+        let stage = match (self.place.dm_tree(), made) {
+            (Some(dm_tree), 0) => Stage::Make(dm_tree, None),
+            (Some(_), 1) => Stage::Try(self.root.clone(), Some(&SCOMO.moid)),
             _ => {
                 self.phase = Phase::Clear;
                 let stale = self.stale.then(|| Write::delete(self.at.clone()));

@@ -319,8 +319,15 @@ impl Teller {
                 let Some(step) = Planned::of(procedure) else {
                     return;
                 };
-                if let Some(ok) = step.over(report.ok) {
-                    self.through().insert(device, ok);
+                match step.over(report.ok) {
+                    // Its time was over, and no session is to end.
+                    Some(ok) if session.is_empty() => {
+                        let _ = self.done.send(ok);
+                    }
+                    Some(ok) => {
+                        self.through().insert(device, ok);
+                    }
+                    None => {}
                 }
                 if !step.skipped {
                     self.output.event(&Event::Step {

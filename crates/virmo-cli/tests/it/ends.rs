@@ -3,6 +3,7 @@
 
 use std::{
     io::Write,
+    net::TcpListener,
     process::Output,
     sync::{Arc, Mutex},
 };
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use crate::{
     http::{self, answer, ask},
+    life::Place,
     peer::{self, Device, Element},
     program::{Background, complaint, events, lines, pick, virmo, virmo_with},
 };
@@ -508,4 +510,25 @@ fn serve_survives_whoever_does_not_speak_its_language() {
     assert!(told[0].ends_with("was answered with 400"), "{told:?}");
     assert!(told[10].starts_with("HTTP POST / from"), "{told:?}");
     server.kill();
+}
+
+/// A step whose time is over ends with 408, and the plan with it, though no device says anything.
+#[test]
+fn a_step_has_a_time_limit() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}/i.img", silent.local_addr().unwrap());
+    for (expect, code) in [("", Some(1)), ("expect = 408\n", Some(0))] {
+        let place = Place::new(&format!(
+            "[[step]]\ndeliver_image = {{ node = 'i', name = 'i', uri = '{uri}', \
+             media_type = 'application/x-disk' }}\nwithin = 1\n{expect}"
+        ));
+        let (server, url) = place.serve(&["--once"]);
+        let device = virmo(&["device", "--server", &url, "--once"]);
+        assert_eq!(device.status.code(), Some(0), "{device:?}");
+        let (ended, told) = server.end();
+        assert_eq!(ended, code, "{told:?}");
+        let steps = pick(&told, "step", &["ok", "status", "detail"]);
+        let ok = code == Some(0);
+        assert_eq!(steps, [format!("{ok} 408 not over within 1 s")]);
+    }
 }

@@ -35,12 +35,17 @@ get = "./VirMO/v/DMTree/Settings/volume"
 
 /// Runs a plan on a device whose state is in `place`, until it has nothing left to do.
 fn run(plan: &str, place: &TempDir, encoding: &str) -> Background {
+    run_in("approved", plan, place, encoding)
+}
+
+fn run_in(profile: &str, plan: &str, place: &TempDir, encoding: &str) -> Background {
     let path = |name: &str| place.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("plan.toml"), plan).unwrap();
     fs::create_dir(path("images")).unwrap();
     fs::write(path("images/i.img"), [7; 4096]).unwrap();
     let (file, images, state) = (path("plan.toml"), path("images"), path("s"));
-    let (server, url) = Background::serve(&["--plan", &file, "--images", &images]);
+    let (server, url) =
+        Background::serve(&["--plan", &file, "--images", &images, "--profile", profile]);
     let device = virmo(&[
         "device",
         "--server",
@@ -49,6 +54,8 @@ fn run(plan: &str, place: &TempDir, encoding: &str) -> Background {
         &state,
         "--encoding",
         encoding,
+        "--profile",
+        profile,
         "--until-idle",
     ]);
     assert_eq!(device.status.code(), Some(0), "{device:?}");
@@ -131,5 +138,112 @@ fn a_server_updates_installs_and_locks() {
         let found = virmo(&["tree", "--state", state.to_str().unwrap(), fumo]);
         let found = String::from_utf8(found.stdout).unwrap();
         assert_eq!(found.trim(), format!("{fumo} = 100"));
+    }
+}
+
+const STEPS: &str = r#"
+[[step]]
+deliver_image = { node = "i", name = "i", uri = "images/i.img", media_type = "application/x-disk" }
+[[step]]
+create_vm = { node = "v", image = "i", resources = "RAM=16777216&Storage=4194304&CPU=25&Network=25" }
+[[step]]
+update_firmware = { vm = "v", uri = "images/i.img" }
+[[step]]
+update_firmware = { vm = "v", uri = "images/i.img" }
+[[step]]
+deliver_software = { vm = "v", package = "mail", id = "com.example.mail", uri = "images/i.img" }
+[[step]]
+install_software = { vm = "v", package = "mail", active = false }
+[[step]]
+activate_software = { vm = "v", component = "com.example.mail" }
+[[step]]
+install_software = { vm = "v", package = "chat", id = "com.example.chat", file = "images/i.img" }
+[[step]]
+install_software = { vm = "v", package = "chat", id = "com.example.chat-2", uri = "images/i.img", params = "quiet" }
+[[step]]
+deactivate_software = { vm = "v", component = "com.example.mail" }
+[[step]]
+remove_software = { vm = "v", component = "com.example.mail" }
+[[step]]
+remove_software = { vm = "v", component = "com.example.mail" }
+[[step]]
+remove_package = { vm = "v", package = "mail" }
+[[step]]
+suspend = { vm = "v" }
+[[step]]
+activate_software = { vm = "v", component = "com.example.chat" }
+[[step]]
+remove_software = { vm = "v", component = "com.example.chat" }
+[[step]]
+remove_software = { component = "com.example.chat" }
+[[step]]
+update_firmware = { uri = "images/i.img" }
+"#;
+
+/// VR-037, VR-202, VR-219, VR-228: firmware and software of a VM, each by its step, in both profiles.
+#[test]
+fn a_server_manages_firmware_and_software_by_steps() {
+    for (encoding, profile) in [("xml", "approved"), ("wbxml", "approved"), ("xml", "draft")] {
+        let place = tempfile::tempdir().unwrap();
+        let mut server = run_in(profile, STEPS, &place, encoding);
+        let names = |names: &[&str]| json!(names);
+        let (mail, chat) = ("com.example.mail", "com.example.chat");
+        for (index, ok, status, value, children) in [
+            (2, true, 200, json!("100"), json!(null)),
+            (3, true, 200, json!("100"), json!(null)),
+            (4, true, 200, json!("10"), names(&[])),
+            (5, true, 200, json!("20"), names(&[mail])),
+            (6, true, 200, json!("20"), names(&[mail])),
+            (7, true, 200, json!("20"), names(&[chat, mail])),
+            (
+                8,
+                true,
+                200,
+                json!("20"),
+                names(&[chat, "com.example.chat-2", mail]),
+            ),
+            (
+                9,
+                true,
+                200,
+                json!("10"),
+                names(&[chat, "com.example.chat-2", mail]),
+            ),
+            (
+                10,
+                true,
+                200,
+                json!(null),
+                names(&[chat, "com.example.chat-2"]),
+            ),
+            (11, true, 404, json!(null), json!(null)),
+            (
+                12,
+                true,
+                200,
+                json!(null),
+                names(&[chat, "com.example.chat-2"]),
+            ),
+            (13, true, 200, json!(null), json!(null)),
+            // It is active; what the guest would have to do is refused.
+            (
+                14,
+                true,
+                200,
+                json!("20"),
+                names(&[chat, "com.example.chat-2"]),
+            ),
+            (15, false, 405, json!(null), json!(null)),
+            (16, true, 404, json!(null), json!(null)),
+            (17, false, 404, json!(null), json!(null)),
+        ] {
+            let step = server.wait_for(&[("event", json!("step")), ("index", json!(index))]);
+            let told = |name: &str| step.get(name).cloned().unwrap_or_default();
+            assert_eq!(
+                (told("ok"), told("status"), told("value"), told("children")),
+                (json!(ok), json!(status), value, children),
+                "{encoding} {profile}: {step}"
+            );
+        }
     }
 }

@@ -380,6 +380,26 @@ fn every_procedure_begun_anew_finds_what_was_done() {
     }
 }
 
+/// A digest is that of the file it came with: one delivered to the same place without it is not
+/// held to the old one.
+#[test]
+fn a_digest_goes_with_its_file() {
+    let at = "./VMImgMO/a/Ext/SHA256";
+    let mut device = Device::new(Style::Alerting);
+    assert!(device.run(&mut deliver().with_digest([0xAB; 32])).ok);
+    assert_eq!(device.value(at), Some(&*"ab".repeat(32)));
+    // The same file is there, and stays.
+    assert!(device.run(&mut deliver()).ok);
+    assert!(device.has(at));
+    device.set("./VMImgMO/a/State", "3");
+    let other = "https://images.example/b.img";
+    let mut other = DeliverImage::new(image("a"), "b", other, "application/octet-stream");
+    let report = device.run(&mut other);
+    assert!(report.ok, "{report:?}");
+    assert!(!device.has(at));
+    assert_eq!(device.executed, 2);
+}
+
 /// Begun anew, a change of resources takes back what an earlier run of the server wrote.
 #[test]
 fn a_failure_takes_back_what_an_earlier_run_wrote() {
@@ -464,7 +484,7 @@ fn a_lost_download_is_not_taken_for_the_failed_one_before_it() {
     for (fault, execs) in [(Fault::LostBefore, 2), (Fault::LostAfter, 1)] {
         let mut device = Device::new(Style::Silent).with_image("a");
         device.set("./VMImgMO/a/State", "3");
-        let mut device = device.with_fault(9, fault);
+        let mut device = device.with_fault(10, fault);
         let report = device.run(&mut deliver());
         assert_eq!((report.ok, report.status), (true, Some(StatusCode::OK)));
         let exec = |command: &&String| command.starts_with("Exec");
