@@ -709,7 +709,7 @@ fn a_change_that_a_restart_cuts_is_undone_in_the_guest() {
         bed.bench.start();
         assert_eq!(bed.bench.say([command]), None);
         let id = *bed.bench.jobs.keys().next_back().unwrap();
-        bed.bench.jobs.remove(&id).unwrap().run();
+        let _ = bed.bench.jobs.remove(&id).unwrap().run();
         let done = bed.guest(|guest| guest.value(&uri(at)).cloned());
         assert_ne!(done, before, "the guest did it");
         bed.restart();
