@@ -1,5 +1,6 @@
 use std::{
     error::Error,
+    fmt,
     io::{self, Read},
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -60,7 +61,9 @@ impl Default for ClientConfig {
 }
 
 /// One message to send.
-#[derive(Clone, Copy, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Post<'a> {
     /// The server's URI, or the last RespURI.
@@ -89,8 +92,16 @@ impl<'a> Post<'a> {
     }
 }
 
+impl fmt::Debug for Post<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Post({} bytes of {})", self.body.len(), self.encoding)
+    }
+}
+
 /// The message that came back.
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply {
     /// Its encoding, as its Content-Type says.
@@ -99,6 +110,12 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The value of `x-syncml-hmac`, if there is one.
     pub hmac: Option<String>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({} bytes of {})", self.body.len(), self.encoding)
+    }
 }
 
 /// Why no message came back.

@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use omadm_core::{JournalError, MemoryJournal, Now, StatusCode};
 use omadm_session::{
@@ -50,7 +50,9 @@ pub struct Server {
 }
 
 /// A message from a transport: [`Server::receive`].
-#[derive(Clone, Copy, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Request<'a> {
     /// The body.
@@ -93,6 +95,12 @@ impl<'a> Request<'a> {
     }
 }
 
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Request({} bytes of {})", self.body.len(), self.encoding)
+    }
+}
+
 /// A message that was received and waits for its answer: [`Server::respond`].
 #[derive(Debug)]
 #[must_use = "the device waits for its answer"]
@@ -110,7 +118,8 @@ impl Receipt {
 }
 
 /// The answer to a message.
-#[derive(Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
 #[non_exhaustive]
 pub struct Response {
     /// The body.
@@ -121,6 +130,17 @@ pub struct Response {
     pub hmac: Option<String>,
     /// What happened while it was written.
     pub events: Vec<Event>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Response({} bytes of {})",
+            self.body.len(),
+            self.encoding
+        )
+    }
 }
 
 impl Server {

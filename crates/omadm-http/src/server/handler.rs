@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use omadm_core::Secret;
 use omadm_syncml::{Encoding, encoding_of, media_type};
@@ -46,7 +46,9 @@ pub struct Refused<'a> {
 }
 
 /// A request.
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Incoming {
     /// Who sends it.
@@ -75,7 +77,9 @@ impl Incoming {
 }
 
 /// An answer.
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outgoing {
     /// The HTTP status.
@@ -86,6 +90,24 @@ pub struct Outgoing {
     pub hmac: Option<String>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { remote, target, .. } = self;
+        let (length, kind) = (self.body.len(), &self.content_type);
+        write!(
+            f,
+            "Incoming({length} bytes of {kind:?} for {target:?} from {remote})"
+        )
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (length, kind) = (self.body.len(), &self.content_type);
+        write!(f, "Outgoing({}, {length} bytes of {kind:?})", self.status)
+    }
 }
 
 impl Outgoing {

@@ -1,6 +1,7 @@
 //! The client: what it sends, what it takes back, how long it waits. [DM-HTTP]
 
 use std::{
+    io::Write,
     net::TcpListener,
     sync::{Arc, Mutex},
     thread,
@@ -223,6 +224,39 @@ fn silence_ends_at_the_time_out() {
         });
         assert_eq!((kind, requests), (TransportErrorKind::TimedOut, 1));
     }
+}
+
+/// A server that drips is within the time-out with each byte, and one that never ends sends all it
+/// is asked for: neither holds the client.
+#[test]
+fn an_answer_without_end_ends() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for (index, stream) in listener.incoming().flatten().enumerate() {
+            let mut stream = stream;
+            let (pause, piece) = match index % 2 {
+                0 => (Duration::from_millis(10), vec![b' '; 1]),
+                _ => (Duration::ZERO, vec![b' '; 1 << 16]),
+            };
+            let head = format!("{XML}content-length: 99999999999\r\n\r\n");
+            let mut sent = stream.write_all(head.as_bytes());
+            while sent.is_ok() {
+                thread::sleep(pause);
+                sent = stream.write_all(&piece);
+            }
+        }
+    });
+    let patience = |time| {
+        let transport = transport(|config| config.timeout = time);
+        post(&transport, &url).unwrap_err().kind()
+    };
+    assert_eq!(
+        patience(Duration::from_millis(300)),
+        TransportErrorKind::TimedOut
+    );
+    let endless = patience(Duration::from_secs(3600));
+    assert_eq!(endless, TransportErrorKind::TooLarge(1 << 20));
 }
 
 /// The time-out is an hour: the test ends because the exchange is cut short.

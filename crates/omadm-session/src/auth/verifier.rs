@@ -1,3 +1,5 @@
+use std::fmt;
+
 use omadm_core::{Secret, StatusCode};
 use omadm_syncml::{Chal, Cred};
 
@@ -40,7 +42,9 @@ pub struct Verifier {
 }
 
 /// What a message brings to prove its sender.
-#[derive(Clone, Copy, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Evidence<'m> {
     /// The credentials in its header.
@@ -53,6 +57,15 @@ pub struct Evidence<'m> {
     pub identity: Option<&'m TransportIdentity>,
     /// Whether the MAC may be the base64 of hexadecimal digits instead of octets.
     pub allow_hex_mac: bool,
+}
+
+impl fmt::Debug for Evidence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evidence")
+            .field("cred", &self.cred)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'m> Evidence<'m> {

@@ -34,11 +34,13 @@ mod interaction;
 #[cfg(feature = "libvirt")]
 mod libvirt;
 mod life;
+mod names;
 mod notify;
 mod profiles;
 mod questions;
 mod readme;
 mod restarts;
+mod secrets;
 mod tolerance;
 mod tools;
 mod usage;

@@ -1,5 +1,5 @@
 use std::{
-    io,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
@@ -90,7 +90,9 @@ impl Transport for HttpTransport {
 }
 
 /// The server's answer to one message.
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// `Debug` shows the size of the body alone: it may hold credentials.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply {
     /// The encoding its content type names.
@@ -102,6 +104,12 @@ pub struct Reply {
     /// Whom the transport has authenticated as the server, if it has; the one over HTTP does not
     /// say.
     pub identity: Option<TransportIdentity>,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reply({} bytes of {})", self.body.len(), self.encoding)
+    }
 }
 
 impl Reply {

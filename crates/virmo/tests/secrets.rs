@@ -1,0 +1,82 @@
+//! What holds a secret does not print it: every type of every crate that has one.
+#![cfg(all(feature = "device", feature = "server"))]
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+use std::fmt::Debug;
+
+use virmo::{
+    VmSpec,
+    dm::{
+        client::{Auth, Config, Received},
+        core::{Now, Secret},
+        http::{Outgoing, Post},
+        mo::{Account, AuthLevel, AuthType, Credential},
+        server,
+        session::{Evidence, Proof, Prover, Scheme, Verifier, bootstrap::Secrets},
+        syncml::{Cred, Encoding, Header, Message, Meta},
+    },
+    runtime::Reply,
+};
+
+const SECRET: &str = "0hBehave";
+const IN_BASE64: &str = "MGhCZWhhdmU=";
+
+/// Fails if the secret is in what it prints, as text, in base64 or as octets.
+fn is_silent(what: &impl Debug) {
+    for printed in [format!("{what:?}"), format!("{what:#?}")] {
+        let octets = printed.split_whitespace().collect::<String>();
+        for form in [SECRET, IN_BASE64, "48,104,66,101,104", "77,71,104,67,90,87"] {
+            assert!(!printed.contains(form), "{printed}");
+            assert!(!octets.contains(form), "{printed}");
+        }
+    }
+}
+
+#[test]
+fn no_type_prints_its_secret() {
+    is_silent(&Secret::from(SECRET));
+    let proof = || Proof::new(Scheme::Md5, "me", SECRET);
+    is_silent(&proof());
+    is_silent(&Auth::given(Some(proof()), Some(proof())));
+    let mut config = Config::new("dm.example".parse().unwrap(), "http://dm.example/");
+    config.auth = Auth::given(Some(proof()), Some(proof()));
+    is_silent(&config);
+    is_silent(&server::Account::new(Some(proof()), Some(proof())));
+    is_silent(&Prover::new([proof()]));
+    is_silent(&Verifier::new(Some(proof())));
+
+    let credential = Credential::new(AuthLevel::Client, AuthType::Basic, "me", SECRET);
+    is_silent(&credential);
+    let mut account = Account::new("dm.example".parse().unwrap(), "http://dm.example/");
+    account.credentials = vec![credential];
+    is_silent(&account);
+    is_silent(&account.object("./DMAcc/a".parse().unwrap()));
+    is_silent(&Secrets::new().with_network(SECRET).with_pin(SECRET));
+
+    let resources = "RAM=1&Storage=1&CPU=1&Network=1".parse().unwrap();
+    let mut spec = VmSpec::new("vm-1".parse().unwrap(), "/i", "a/b", resources);
+    spec.bootstrap = Some(Secret::from(SECRET));
+    is_silent(&spec);
+
+    // Messages have them in what they send, and show its size.
+    let cred = Cred::new(Meta::new().with_type("syncml:auth-basic"), IN_BASE64);
+    is_silent(&cred);
+    let mut message = Message::new(Header::new("1", 1, "a", "b"));
+    message.header.cred = Some(cred);
+    is_silent(&message);
+    let body = IN_BASE64.as_bytes();
+    is_silent(&Evidence::new(body, message.header.cred.as_ref()));
+    is_silent(&Received::new(body, Encoding::Xml));
+    is_silent(&Reply::new(Encoding::Xml, body.to_vec()));
+    is_silent(&Post::new("http://dm.example/", Encoding::Xml, body));
+    is_silent(&Outgoing::message(Encoding::Xml, body));
+    is_silent(&server::Request::new(body, Encoding::Xml, Now::default()));
+}
+
+/// The check finds what it looks for.
+#[test]
+fn what_prints_its_secret_is_found() {
+    for leak in [format!("x{SECRET}"), format!("{:#?}", IN_BASE64.as_bytes())] {
+        assert!(std::panic::catch_unwind(|| is_silent(&format_args!("{leak}"))).is_err());
+    }
+}
