@@ -1,13 +1,13 @@
 use omadm_core::{Format, StatusCode, UserAnswer, UserInteraction};
 use omadm_session::{Reply, Report, request::Leaf};
-use omadm_syncml::{Alert, CmdId, Command, Encoding, Limits, decode_command, encode_command};
+use omadm_syncml::{Alert, CmdId, Command, Encoding, encode_command};
 use omadm_tree::Uri;
 use virmo_nodes::VmNode;
 use virmo_state::VmState;
 
 use crate::{
     flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
-    read::Faults,
+    read::{Faults, command},
 };
 
 /// Asks the user of a machine. [VirMO §11.2.2]
@@ -95,8 +95,7 @@ impl AskVmUser {
         let Some(text) = reply.text().filter(|_| reply.is_success()) else {
             return Report::failure(done.status, reply.complaint());
         };
-        let decoded = decode_command(text.as_bytes(), Encoding::Xml, &Limits::default());
-        let Ok(Command::Status(status)) = decoded else {
+        let Some(Command::Status(status)) = command(text) else {
             let why = format!("{}: {text:?} is no Status", reply.uri());
             return Report::failure(done.status, why);
         };

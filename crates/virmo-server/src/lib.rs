@@ -82,11 +82,13 @@ pub use deliver::{DeliverImage, DeliveredImage};
 pub use flow::Policy;
 pub use manage::Manage;
 pub use mounts::{ImageReady, Mounts};
-pub use omadm_objects::ResultCode;
+pub use omadm_objects::{FumoState, LockState, ResultCode};
 pub use operate::Operate;
 pub use place::Place;
 pub use resources::ApplyResources;
-pub use snapshot::{ImageSnapshot, Snapshot, TakeSnapshot, VmSnapshot};
+pub use snapshot::{
+    ComponentState, ImageSnapshot, PackageState, Snapshot, TakeSnapshot, UiResult, VmSnapshot,
+};
 pub use software::{ManageSoftware, SoftwarePackage};
 pub use unlock::AllowUserUnlock;
 pub use virmo_nodes::Profile;

@@ -14,8 +14,9 @@ use omadm_session::Procedure;
 use omadm_tree::Uri;
 use virmo_params::{Bytes, DeviceResources, Percent, ResourceConfig};
 use virmo_server::{
-    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, ManageSoftware, Mounts, Operate,
-    Policy, ResultCode, SoftwarePackage, TakeSnapshot,
+    ApplyResources, AskVmUser, ComponentState, CreateVm, DeliverImage, FumoState, LockState,
+    Manage, ManageSoftware, Mounts, Operate, PackageState, Policy, ResultCode, SoftwarePackage,
+    TakeSnapshot,
 };
 use virmo_state::{ImageState, VmState};
 
@@ -61,6 +62,10 @@ type Case = (
 /// A yes to the question with the first id.
 const YES: &str = "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>1</CmdRef><Cmd>Alert</Cmd>\
                    <Data>200</Data></Status>";
+
+fn question() -> UserInteraction {
+    UserInteraction::new(Interaction::Confirm, "Add it?")
+}
 
 fn ask(interaction: Interaction) -> AskVmUser {
     AskVmUser::new(vm("v"), UserInteraction::new(interaction, "Add it?"))
@@ -1120,6 +1125,71 @@ fn a_snapshot_shows_everything() {
     assert_eq!(b.location.as_deref(), Some("/images/1"));
     assert_eq!(snapshot.images["a"].name, None);
     assert_eq!(snapshot.faults, ["./VirMO/w/State: \"9\" is not readable"]);
+}
+
+/// What the guest of a machine is told and tells is part of it, by types.
+#[test]
+fn a_snapshot_shows_what_is_below_dm_tree_and_what_the_user_said() {
+    let mut device = Device::new(Style::Synchronous).with_software("v", "10");
+    for procedure in [
+        Manage::lock(vm("v")),
+        Manage::disable(vm("v"), "camera").unwrap(),
+        Manage::update_firmware(vm("v"), "https://fw.example/2"),
+    ] {
+        assert!(device.run(&mut { procedure }).ok);
+    }
+    let mut device = device.with_user("w", YES);
+    assert!(device.run(&mut AskVmUser::new(vm("w"), question())).ok);
+    let broken = "./VirMO/v/DMTree/SCOMO/Inventory/Delivered/old/State";
+    for (state, told) in [("20", Some(PackageState::Installed)), ("x", None)] {
+        device.set(broken, state);
+        let mut take = TakeSnapshot::new(Mounts::default());
+        assert!(device.run(&mut take).ok);
+        let snapshot = take.outcome().unwrap();
+        let v = &snapshot.vms["v"];
+        assert_eq!(v.lock, Some(LockState::FullyLocked));
+        assert_eq!(v.firmware, Some(FumoState::UpdateSuccessfulNoData));
+        assert_eq!(v.peripherals.get("camera"), Some(&false));
+        assert_eq!(v.packages.get("old"), told.as_ref());
+        let components: Vec<_> = v.components.iter().collect();
+        assert_eq!(components, [(&"app".to_owned(), &ComponentState::Inactive)]);
+        assert_eq!((&v.question, &v.result), (&None, &None));
+        let w = &snapshot.vms["w"];
+        assert_eq!(w.question, Some(question()));
+        let result = w.result.as_ref().unwrap();
+        assert_eq!(result.status, StatusCode::OK);
+        assert_eq!(result.answer, Some(UserAnswer::Accepted));
+        assert_eq!((w.lock, w.firmware), (None, None));
+        let faults: Vec<_> = told
+            .is_none()
+            .then(|| format!("{broken}: \"x\" is not readable"))
+            .into_iter()
+            .collect();
+        assert_eq!(snapshot.faults, faults);
+    }
+}
+
+/// However much a device claims to have, only so much is asked for.
+#[test]
+fn a_snapshot_reads_so_many_components() {
+    let mut device = Device::new(Style::Synchronous).with_software("v", "10");
+    for number in 0..1100 {
+        device.set(
+            &format!("./VirMO/v/DMTree/SCOMO/Inventory/Deployed/c{number}/State"),
+            "20",
+        );
+        device.set(
+            &format!("./VirMO/v/DMTree/SCOMO/Inventory/Deployed/c{number}"),
+            "",
+        );
+    }
+    let mut take = TakeSnapshot::new(Mounts::default());
+    assert!(device.run(&mut take).ok);
+    let snapshot = take.outcome().unwrap();
+    let v = &snapshot.vms["v"];
+    assert_eq!(v.components.len() + v.packages.len(), 1000);
+    assert_eq!(snapshot.faults.len(), 102);
+    assert!(snapshot.faults[0].ends_with("one too many to be read"));
 }
 
 #[test]
