@@ -157,6 +157,7 @@ impl Client {
             }
             (Input::Deadline, mut phase) => {
                 self.notifications.wake(&mut core.device, now.mono);
+                core.device.resume(now);
                 while let Some(job) = core.device.overdue_job(now.mono) {
                     if let Some(result) = core.device.complete(job, JobEnd::TimedOut, now) {
                         phase = phase.completed(job, result, core, now);
@@ -195,10 +196,17 @@ impl Client {
         let session_wanted = self.session_wanted().filter(|_| !self.asked);
         let job = self.core.device.next_job_deadline();
         let notification = self.notifications.deadline();
-        [self.phase.deadline(), job, session_wanted, notification]
-            .into_iter()
-            .flatten()
-            .min()
+        let resume = self.core.device.next_resume();
+        [
+            self.phase.deadline(),
+            job,
+            session_wanted,
+            notification,
+            resume,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The management tree.

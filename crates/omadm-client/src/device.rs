@@ -37,6 +37,10 @@ struct Books {
     max_jobs: usize,
     next_job: u64,
     next_question: u64,
+    /// When objects take up what the journal could not keep, monotonic.
+    resume: Option<Duration>,
+    /// How often in a row the journal could not keep the end of a job.
+    unkept: u32,
     outputs: VecDeque<Output>,
 }
 
@@ -90,6 +94,8 @@ impl Device {
                 max_jobs: config.max_open_jobs,
                 next_job: 0,
                 next_question: 0,
+                resume: None,
+                unkept: 0,
                 outputs: VecDeque::new(),
             },
         };
@@ -166,12 +172,45 @@ impl Device {
             .registry
             .completed(job, end, &mut unit.tree, &mut unit.effects, now)
             .map_err(Failure::from);
-        let result = match unit.close(result) {
+        let result = unit.close(result);
+        self.note_kept(&result, now);
+        let result = match result {
             Ok(Some(result)) => result,
             Ok(None) => StatusCode::COMMAND_FAILED.into(),
             Err(failure) => failure.status().into(),
         };
         Some(result)
+    }
+
+    /// When objects take up what the journal could not keep, monotonic.
+    pub(crate) const fn next_resume(&self) -> Option<Duration> {
+        self.books.resume
+    }
+
+    /// Lets the objects take up what the journal could not keep, if the time has come.
+    pub(crate) fn resume(&mut self, now: Now) {
+        if self.books.resume.take_if(|due| *due <= now.mono).is_none() {
+            return;
+        }
+        let mut unit = self.begin(now);
+        let resumed = unit
+            .registry
+            .resume(&mut unit.tree, &mut unit.effects, now)
+            .map_err(Failure::from);
+        let resumed = unit.close(resumed);
+        self.note_kept(&resumed, now);
+    }
+
+    /// If the journal failed, what was to be kept is taken up later.
+    fn note_kept<T>(&mut self, result: &Result<T, Failure>, now: Now) {
+        let books = &mut self.books;
+        if let Err(Failure::Journal(_)) = result {
+            books.unkept = books.unkept.saturating_add(1);
+            let pause = books.alert_retry.pause(books.unkept);
+            books.resume = Some(now.mono.saturating_add(pause));
+        } else if books.resume.is_none() {
+            books.unkept = 0;
+        }
     }
 
     /// A job whose time is over.

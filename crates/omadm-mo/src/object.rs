@@ -101,6 +101,12 @@ pub trait ManagementObject: Send {
     /// The transaction this object took part in did not happen.
     fn rolled_back(&mut self) {}
 
+    /// The journal failed when the end of a job was to be kept, and is tried again now: takes up what
+    /// was left open, of this object's own or by [`rolled_back`](Self::rolled_back).
+    fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        let _ = cx;
+    }
+
     /// Executes a node. Must not block: what takes long becomes a job.
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer;
 

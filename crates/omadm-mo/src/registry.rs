@@ -257,6 +257,26 @@ impl Registry {
         self.settle(owner, tree, effects, now)
     }
 
+    /// Lets every object take up what the journal could not keep.
+    ///
+    /// # Errors
+    /// As for [`exec`](Self::exec).
+    pub fn resume(
+        &mut self,
+        tree: &mut Transaction<'_>,
+        effects: &mut Effects,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let objects: Vec<ObjectId> = self.objects.keys().copied().collect();
+        for object in objects {
+            self.hook(object, 0, tree, effects, now, |object, cx| {
+                object.resume(cx);
+            });
+            self.settle(object, tree, effects, now)?;
+        }
+        Ok(())
+    }
+
     /// Tells the object that put a command off for a job that the command is not begun anew.
     ///
     /// # Errors

@@ -459,6 +459,10 @@ impl ManagementObject for Fumo {
         self.ledger.rolled_back();
     }
 
+    fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        self.take_up(cx);
+    }
+
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         self.take_up(cx);
         let before = self.state(cx);

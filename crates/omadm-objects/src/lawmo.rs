@@ -357,6 +357,10 @@ impl ManagementObject for Lawmo {
         self.ledger.rolled_back();
     }
 
+    fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        self.take_up(cx);
+    }
+
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         self.take_up(cx);
         let operation = self.operation(request.uri);

@@ -26,7 +26,7 @@ const VERSION: u8 = 1;
 ///
 /// A record is there from the Exec until its end is reported. What it says is done again after a
 /// restart: as no Status can follow then, the result goes into an alert. So is what has ended without
-/// its end becoming durable, as soon as something else is asked for.
+/// its end becoming durable, as soon as something else is asked for or the engine says so.
 pub(crate) struct Ledger<T> {
     alert_type: &'static str,
     pub(crate) reporting: Reporting,

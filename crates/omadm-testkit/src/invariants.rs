@@ -221,7 +221,7 @@ impl Invariants {
             let whole = match state.as_deref() {
                 Some("0") => !has_file && location.is_none(),
                 // What is left of a failed download is there for the next one to go on with.
-                Some("3") => location.is_none() && facts.sink.location(&id).unwrap().is_none(),
+                Some("3") => location.is_none(),
                 Some("2") => {
                     let is_there = facts.sink.location(&id).unwrap();
                     let bytes = location.as_ref().and_then(|at| fs::read(at).ok());

@@ -407,6 +407,11 @@ impl ManagementObject for VirmoClient {
         self.book.rolled_back();
     }
 
+    fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        self.make_up(cx);
+        self.watch(cx);
+    }
+
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         // A watch that could not be kept is missing.
         self.watch(cx);

@@ -17,7 +17,8 @@ use virmo_state::{AccessOperation, VmId};
 use crate::{
     Event, GuestLink, Observer,
     intent::{
-        self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, Making, QuestionIntent, VmIntent,
+        self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, ImageWork, Making,
+        QuestionIntent, VmIntent,
     },
     record::{Reader, Writer},
 };
@@ -29,6 +30,9 @@ pub(crate) struct Ledger {
     pub(crate) vms: BTreeMap<VmId, VmTask>,
     /// Images with work under way: a download, or the removal of the files of one that is gone.
     pub(crate) images: BTreeMap<ImageId, ImageTask>,
+    /// Images whose job ended, and has to be done again: its end could not be kept, or files could
+    /// not be removed.
+    pub(crate) left_images: BTreeMap<ImageId, ImageIntent>,
     /// A change of resources under way, or one that still has to be taken back.
     pub(crate) apply: Option<ApplyTask>,
     /// VMs whose user is being asked.
@@ -73,6 +77,8 @@ pub(crate) struct VmTask {
     pub(crate) settling: bool,
     /// Whether the last run of the client left the intent.
     pub(crate) recovering: bool,
+    /// Whether it was tried before, and told to have failed.
+    pub(crate) again: bool,
     /// Tells the job that it was given up.
     pub(crate) given_up: Arc<AtomicBool>,
 }
@@ -95,6 +101,8 @@ pub(crate) struct ApplyTask {
     pub(crate) settling: bool,
     /// Whether the last run of the client left the intent.
     pub(crate) recovering: bool,
+    /// Whether it was tried before, and told to have failed.
+    pub(crate) again: bool,
     /// Tells the job that it was given up.
     pub(crate) given_up: Arc<AtomicBool>,
     pub(crate) intent: ApplyIntent,
@@ -318,11 +326,18 @@ impl Ledger {
     }
 
     /// A job ended, and what came of it is not kept: it holds nothing any more. What an intent
-    /// did is undone before the next one, a download can be asked for again.
+    /// did is undone before the next one or made up for before; a download
+    /// that nobody waits for can be asked for again.
     fn release(&mut self, job: JobId) {
         self.jobs.remove(&job);
         self.looks.retain(|_, look| *look != job);
         self.watch.take_if(|watch| *watch == job);
+        for task in self.images.values().filter(|task| task.job == job) {
+            if task.intent.work == ImageWork::Discard || task.intent.reply.accepted {
+                let intent = task.intent.clone();
+                self.left_images.insert(intent.image.clone(), intent);
+            }
+        }
         self.images.retain(|_, task| task.job != job);
         self.questions.retain(|_, task| task.job != job);
         self.guests.retain(|_, task| task.job != job);

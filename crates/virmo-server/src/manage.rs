@@ -67,6 +67,9 @@ struct Check {
 /// The values of `FUMO/State` while an update goes on. [FUMO]
 const UPDATING: &[&str] = &["30", "40", "50", "60"];
 
+/// Those of them in which a device may rest as well, with a package and nothing under way.
+const RESTING: [&str; 2] = ["40", "50"];
+
 impl Manage {
     /// Locks the machine at this address, or the device, by LAWMO.
     pub fn lock(place: impl Into<Place>) -> Self {
@@ -205,6 +208,8 @@ impl Manage {
         };
         let written = written.first().and_then(Reply::text);
         let is_ours = written == self.write.as_ref().map(|(_, value)| value.as_str());
+        // If something goes on all the same, the device refuses to begin, and is waited for.
+        let rests = leaf.text().is_some_and(|value| RESTING.contains(&value));
         match self.judge(leaf, Fate::Lost) {
             Judgement::Reached if is_ours => {
                 self.value = leaf.text().map(str::to_owned);
@@ -212,7 +217,7 @@ impl Manage {
                 report.value.clone_from(&self.value);
                 Next::Report(report)
             }
-            Judgement::Busy if is_ours => {
+            Judgement::Busy if is_ours && !rests => {
                 self.phase = Phase::Read;
                 Next::Stage(Stage::Join {
                     node: self.node.clone(),

@@ -108,6 +108,7 @@ impl VirmoClient {
             job: Some(job),
             settling: intent.failed,
             recovering: false,
+            again: false,
             given_up,
             intent,
         });
@@ -212,7 +213,7 @@ impl VirmoClient {
         if !task.intent.failed {
             self.reply_apply(&task.intent, status, cx);
         }
-        if let Some(failure) = &failure {
+        if let Some(failure) = failure.as_ref().filter(|_| !task.again) {
             self.tell_apply_failure(failure);
         }
         if task.recovering {

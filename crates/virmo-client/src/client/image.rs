@@ -172,6 +172,9 @@ impl VirmoClient {
     ) {
         intent.save(&mut cx.effects.batch);
         let ledger = self.book.write();
+        if intent.work == ImageWork::Download {
+            ledger.left_images.remove(&intent.image);
+        }
         ledger.jobs.insert(job, subject);
         let id = intent.image.clone();
         ledger.images.insert(
@@ -284,9 +287,10 @@ impl VirmoClient {
                 }
                 cx.effects.batch.remove(ORIGINS, id.as_str());
                 ImageIntent::forget(&mut cx.effects.batch, id);
+                self.book.write().left_images.remove(id);
                 StatusCode::OK
             }
-            // The files are removed at the next start; by then the Exec was answered.
+            // The files are removed later; by then the Exec was answered.
             Err(failure) => {
                 if let Some(task) = &task {
                     let left = ImageIntent {
@@ -294,7 +298,11 @@ impl VirmoClient {
                         ..task.intent.clone()
                     };
                     left.save(&mut cx.effects.batch);
-                    self.tell_image_failure(&left.node, id, failure.reason);
+                    let node = left.node.clone();
+                    let again = self.book.write().left_images.insert(id.clone(), left);
+                    if again.is_none() {
+                        self.tell_image_failure(&node, id, failure.reason);
+                    }
                 }
                 failure.status
             }

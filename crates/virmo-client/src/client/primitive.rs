@@ -287,7 +287,7 @@ impl VirmoClient {
         if !intent.failed {
             self.reply(&intent, status, cx);
         }
-        if recovery == Recovery::Open || !intent.failed && !status.is_success() {
+        if recovery == Recovery::Open && !task.again || !intent.failed && !status.is_success() {
             self.tell_failure(&intent, &failure.reason);
         }
         if task.recovering {

@@ -86,6 +86,51 @@ impl VirmoClient {
         Ok(())
     }
 
+    /// Takes up what could not be kept when it ended, or not undone. It was reported as failed, unless
+    /// its Exec got 202.
+    pub(super) fn make_up(&mut self, cx: &mut Context<'_, '_>) {
+        let ledger = self.book.read();
+        if ledger.is_applying() {
+            return;
+        }
+        let left = ledger.vms.values().filter(|task| task.job.is_none());
+        let left: Vec<_> = left.filter_map(|task| task.intent.clone()).collect();
+        let apply = ledger.apply.as_ref().map(|task| task.intent.clone());
+        let images = ledger.left_images.values();
+        let images: Vec<_> = images
+            .filter(|intent| !ledger.images.contains_key(&intent.image))
+            .cloned()
+            .collect();
+        for mut intent in left {
+            let vm = intent.vm.clone();
+            if !intent.reply.accepted && !std::mem::replace(&mut intent.failed, true) {
+                intent.save(&mut cx.effects.batch);
+            }
+            self.drive(intent, false, cx);
+            if let Some(task) = self.book.write().vms.get_mut(&vm) {
+                task.again = true;
+            }
+        }
+        if let Some(mut intent) = apply {
+            if !intent.reply.accepted && !std::mem::replace(&mut intent.failed, true) {
+                intent.save(&mut cx.effects.batch);
+            }
+            self.apply(intent, cx);
+            if let Some(task) = &mut self.book.write().apply {
+                task.again = true;
+            }
+        }
+        for mut intent in images {
+            let named = self
+                .roots
+                .images(cx.tree.tree())
+                .find(|view| view.id().as_ref() == Some(&intent.image))
+                .map(|view| view.name().to_owned());
+            intent.node = named.unwrap_or(intent.node);
+            self.recover_image(intent, cx);
+        }
+    }
+
     fn recover(&mut self, intent: VmIntent, cx: &mut Context<'_, '_>) {
         let vm = intent.vm.clone();
         self.drive(intent, false, cx);

@@ -65,6 +65,9 @@ impl VirmoClient {
             Ok(Some(listed)) => listed.map(states).map_err(Failure::from),
             Err(failure) => Err(failure),
         };
+        if listed.is_ok() {
+            self.make_up(cx);
+        }
         let ledger = self.book.read();
         if ledger.is_applying() {
             return Ok(StatusCode::OK);

@@ -81,6 +81,10 @@ impl ManagementObject for WhileRunning {
         self.object.accepted(job, cx);
     }
 
+    fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        self.object.resume(cx);
+    }
+
     fn given_up(&mut self, job: JobId, cx: &mut Context<'_, '_>) {
         self.object.given_up(job, cx);
     }

@@ -1,0 +1,62 @@
+use omadm_core::StatusCode;
+use omadm_mo::Reporting;
+use omadm_testkit::Trouble;
+
+use crate::{
+    scenarios::asked,
+    trial::{Tally, Trial, stride},
+};
+
+/// Each call fails before, amid or after its effect, fails from then on, or hangs. The server learns
+/// the truth, what was is kept, and the next attempt works.
+#[test]
+fn a_fault_of_any_call_keeps_what_was() {
+    let (stride, mut at) = (stride(23), 0);
+    let mut tally = Tally::default();
+    for scenario in asked() {
+        for reporting in [Reporting::Synchronous, Reporting::Asynchronous] {
+            let mut trial = Trial::new(scenario, reporting);
+            for call in 0..trial.calls {
+                for fault in Trouble::FAULTS {
+                    at += 1;
+                    if at % stride != 0 || !trial.run(&[(call, fault)]) {
+                        continue;
+                    }
+                    let context = trial.context();
+                    let told = told(&trial);
+                    if trial.world.points.is_broken() {
+                        trial.world.restart();
+                        trial.world.settle();
+                    } else if fault == Trouble::Hang {
+                        trial.world.release();
+                    }
+                    trial.world.recollect();
+                    trial.world.settle();
+                    let mut broken = trial.look();
+                    broken.extend(told);
+                    if !trial.is_before() && !trial.is_after() {
+                        broken.push(format!("now {:?}", trial.world.states()));
+                    }
+                    broken.extend(trial.again());
+                    tally.note(&context, broken);
+                }
+            }
+        }
+    }
+    tally.judge("faults", 1600 / stride);
+}
+
+/// What is wrong with what the server was told.
+fn told(trial: &Trial) -> Option<String> {
+    let failed = trial.world.reports.iter().find(|report| !report.ok)?;
+    let code = failed.status.map(StatusCode::get);
+    let fits = match code {
+        Some(500 | 510 | 420) => true,
+        // A journal that stays broken keeps no alert either.
+        Some(202) => trial.world.points.is_broken(),
+        // Codes of FUMO's own.
+        Some(400..=499) => trial.scenario.name == "update firmware",
+        _ => false,
+    };
+    (!fits).then(|| format!("told {:?}", trial.world.reports))
+}

@@ -1,0 +1,300 @@
+//! What a server has a device do: every primitive, and what is beside them.
+
+use std::collections::BTreeMap;
+
+use omadm_core::{Interaction, UserInteraction};
+use omadm_mo::Reporting;
+use omadm_server::SingleCommand;
+use omadm_session::{Procedure, request::Leaf};
+use omadm_tree::Uri;
+use virmo_client::Policy;
+use virmo_params::ResourceConfig;
+use virmo_server::{ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate};
+
+use crate::world::{MEDIA_TYPE, World, image_uri};
+
+pub(crate) type Programme = Vec<Box<dyn Procedure>>;
+
+/// Something a server wants, once it may be done.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// Before it.
+    setup: fn() -> Programme,
+    pub(crate) run: fn() -> Programme,
+    /// Back to where it may be done, after it was done.
+    pub(crate) undo: fn() -> Programme,
+    /// Whether the server learns the true end by its procedures, whatever happens; a single command
+    /// whose answer was lost is not one.
+    pub(crate) tells: bool,
+}
+
+fn vm(name: &str) -> Uri {
+    Mounts::default().vm(name).unwrap()
+}
+
+fn image(name: &str) -> Uri {
+    Mounts::default().image(name).unwrap()
+}
+
+fn config(text: &str) -> ResourceConfig {
+    text.parse().unwrap()
+}
+
+const SMALL: &str = "RAM=4096&Storage=4096&CPU=10&Network=10";
+
+fn deliver(name: &str) -> Box<dyn Procedure> {
+    let uri = image_uri(name);
+    Box::new(DeliverImage::new(image(name), name, uri, MEDIA_TYPE))
+}
+
+fn create(name: &str) -> Box<dyn Procedure> {
+    Box::new(CreateVm::new(vm(name), image("i")).with_resources(config(SMALL)))
+}
+
+fn create_off(name: &str) -> Box<dyn Procedure> {
+    let create = CreateVm::new(vm(name), image("i")).powered_off();
+    Box::new(create.with_resources(config(SMALL)))
+}
+
+fn operate(operate: fn(Uri) -> Operate) -> Box<dyn Procedure> {
+    Box::new(operate(vm("v")))
+}
+
+fn running() -> Programme {
+    vec![deliver("i"), create("v")]
+}
+
+fn suspended() -> Programme {
+    vec![deliver("i"), create("v"), operate(Operate::suspend)]
+}
+
+fn powered_off() -> Programme {
+    vec![deliver("i"), create_off("v")]
+}
+
+fn camera(enabled: bool) -> Programme {
+    let change = if enabled {
+        Manage::enable
+    } else {
+        Manage::disable
+    };
+    vec![Box::new(change(vm("v"), "camera").unwrap())]
+}
+
+/// The VMs of an ApplyChanges: what each has, and what it is to get.
+const APPLIED: [(&str, &str, &str); 3] = [
+    ("v", SMALL, "RAM=8192&Storage=8192&CPU=50&Network=50"),
+    ("w", SMALL, "RAM=2048&Storage=4096&CPU=5&Network=5"),
+    ("x", SMALL, "RAM=4096&Storage=8192&CPU=30&Network=20"),
+];
+
+/// What the VMs of an ApplyChanges have before it, and after it.
+pub(crate) fn applied() -> [BTreeMap<String, String>; 2] {
+    let by = |pick: fn(&(&str, &str, &str)) -> String| {
+        let all = APPLIED.iter().map(|it| (it.0.to_owned(), pick(it)));
+        all.collect()
+    };
+    [by(|it| it.1.to_owned()), by(|it| it.2.to_owned())]
+}
+
+fn apply(pick: fn(&(&'static str, &'static str, &'static str)) -> &'static str) -> Programme {
+    let configs = APPLIED.iter().map(|it| (it.0, config(pick(it))));
+    let apply = ApplyResources::new(&Mounts::default(), configs).unwrap();
+    vec![Box::new(apply)]
+}
+
+fn exec(at: &str) -> Box<dyn Procedure> {
+    Box::new(SingleCommand::exec(at))
+}
+
+fn delete(at: &str) -> Box<dyn Procedure> {
+    Box::new(SingleCommand::delete(at))
+}
+
+const SCOMO: &str = "./VirMO/v/DMTree/SCOMO";
+
+const ALL: &[Scenario] = &[
+    Scenario {
+        name: "download",
+        setup: Vec::new,
+        run: || vec![deliver("j")],
+        undo: || vec![Box::new(Operate::delete_image(image("j")))],
+        tells: true,
+    },
+    Scenario {
+        name: "create",
+        setup: || vec![deliver("i")],
+        run: || vec![create("v")],
+        undo: || vec![operate(Operate::delete)],
+        tells: true,
+    },
+    Scenario {
+        name: "create, powered off",
+        setup: || vec![deliver("i")],
+        run: || vec![create_off("v")],
+        undo: || vec![operate(Operate::delete)],
+        tells: true,
+    },
+    Scenario {
+        name: "suspend",
+        setup: running,
+        run: || vec![operate(Operate::suspend)],
+        undo: || vec![operate(Operate::resume)],
+        tells: true,
+    },
+    Scenario {
+        name: "resume",
+        setup: suspended,
+        run: || vec![operate(Operate::resume)],
+        undo: || vec![operate(Operate::suspend)],
+        tells: true,
+    },
+    Scenario {
+        name: "power on",
+        setup: powered_off,
+        run: || vec![operate(Operate::power_on)],
+        undo: || vec![operate(Operate::power_off)],
+        tells: true,
+    },
+    Scenario {
+        name: "power off",
+        setup: running,
+        run: || vec![operate(Operate::power_off)],
+        undo: || vec![operate(Operate::power_on)],
+        tells: true,
+    },
+    Scenario {
+        name: "delete, running",
+        setup: running,
+        run: || vec![operate(Operate::delete)],
+        undo: || vec![create("v")],
+        tells: true,
+    },
+    Scenario {
+        name: "delete, suspended",
+        setup: suspended,
+        run: || vec![operate(Operate::delete)],
+        undo: || vec![create("v"), operate(Operate::suspend)],
+        tells: true,
+    },
+    Scenario {
+        name: "delete, powered off",
+        setup: powered_off,
+        run: || vec![operate(Operate::delete)],
+        undo: || vec![create_off("v")],
+        tells: true,
+    },
+    Scenario {
+        name: "apply",
+        setup: || vec![deliver("i"), create("v"), create("w"), create_off("x")],
+        run: || apply(|it| it.2),
+        undo: || apply(|it| it.1),
+        tells: true,
+    },
+    Scenario {
+        name: "delete image",
+        setup: || vec![deliver("j")],
+        run: || vec![Box::new(Operate::delete_image(image("j")))],
+        undo: || vec![deliver("j")],
+        tells: true,
+    },
+    Scenario {
+        name: "delete image by its node",
+        setup: || vec![deliver("j")],
+        run: || vec![delete("./VMImgMO/j")],
+        undo: || vec![deliver("j")],
+        tells: false,
+    },
+    Scenario {
+        name: "delete a node",
+        setup: || vec![Box::new(SingleCommand::add_node("./VirMO/v", None))],
+        run: || vec![delete("./VirMO/v")],
+        undo: || vec![Box::new(SingleCommand::add_node("./VirMO/v", None))],
+        tells: false,
+    },
+    Scenario {
+        name: "ask the user",
+        setup: running,
+        run: || {
+            let asked = UserInteraction::new(Interaction::Confirm, "Add it?");
+            vec![Box::new(AskVmUser::new(vm("v"), asked))]
+        },
+        undo: Vec::new,
+        tells: true,
+    },
+    Scenario {
+        name: "lock",
+        setup: running,
+        run: || vec![Box::new(Manage::lock(vm("v")))],
+        undo: || vec![Box::new(Manage::unlock(vm("v")))],
+        tells: true,
+    },
+    Scenario {
+        name: "disable",
+        setup: running,
+        run: || camera(false),
+        undo: || camera(true),
+        tells: true,
+    },
+    Scenario {
+        name: "update firmware",
+        setup: running,
+        run: || vec![Box::new(Manage::update_firmware(vm("v"), &image_uri("p")))],
+        undo: || vec![delete("./VirMO/v/DMTree/FUMO")],
+        tells: true,
+    },
+    Scenario {
+        name: "install software",
+        setup: || {
+            let mut programme = running();
+            let add =
+                |at, moid| -> Box<dyn Procedure> { Box::new(SingleCommand::add_node(at, moid)) };
+            programme.push(add("./VirMO/v/DMTree", None));
+            programme.push(add(SCOMO, Some("urn:oma:mo:oma-scomo:1.0")));
+            programme.push(add("./VirMO/v/DMTree/SCOMO/Download/app", None));
+            let leaf = |name: &str, text: String| -> Box<dyn Procedure> {
+                let at = format!("{SCOMO}/Download/app/{name}");
+                Box::new(SingleCommand::replace(&at, Leaf::from(text)))
+            };
+            programme.push(leaf("PkgID", "app".to_owned()));
+            programme.push(leaf("PkgURL", image_uri("p")));
+            programme
+        },
+        run: || {
+            vec![exec(
+                "./VirMO/v/DMTree/SCOMO/Download/app/Operations/DownloadInstall",
+            )]
+        },
+        undo: Vec::new,
+        tells: false,
+    },
+];
+
+/// All of them, or those that `CRASH_SCENARIO` names in part.
+pub(crate) fn asked() -> impl Iterator<Item = &'static Scenario> {
+    let asked = std::env::var("CRASH_SCENARIO").unwrap_or_default();
+    ALL.iter().filter(move |it| it.name.contains(&asked))
+}
+
+/// How Execs are answered.
+pub(crate) fn policy(reporting: Reporting) -> Policy {
+    let mut policy = Policy::default();
+    policy.reporting = reporting;
+    policy.alert_type = Some("com.example.result".to_owned());
+    policy.downloads.checkpoint_bytes = 10;
+    policy.downloads.retry.retries = 1;
+    policy
+}
+
+impl Scenario {
+    /// A device on which it may be done.
+    pub(crate) fn world(&self, reporting: Reporting) -> World {
+        let mut world = World::new(policy(reporting));
+        world.run((self.setup)());
+        for report in &world.reports {
+            assert!(report.ok, "{}: {report:?}", self.name);
+        }
+        assert_eq!(world.violations(), [], "{}", self.name);
+        world
+    }
+}

@@ -1,0 +1,169 @@
+//! One scenario with something going wrong, and what is asked of it afterwards.
+
+use std::collections::BTreeMap;
+
+use omadm_mo::Reporting;
+use omadm_testkit::Trouble;
+
+use crate::{
+    scenarios::{Programme, Scenario, applied},
+    world::{Saved, World},
+};
+
+/// A scenario that is about to begin, again and again.
+pub(crate) struct Trial {
+    pub(crate) scenario: &'static Scenario,
+    pub(crate) world: World,
+    reporting: Reporting,
+    saved: Saved,
+    before: BTreeMap<String, String>,
+    after: BTreeMap<String, String>,
+    /// How many calls it takes when nothing goes wrong.
+    pub(crate) calls: usize,
+    /// Whether it came to an end.
+    ends: bool,
+}
+
+/// What came of all trials.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// How many there were.
+    pub(crate) points: usize,
+    pub(crate) broken: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn note(&mut self, context: &str, broken: Vec<String>) {
+        self.points += 1;
+        let broken = broken.into_iter();
+        self.broken
+            .extend(broken.map(|what| format!("{context}: {what}")));
+    }
+
+    /// # Panics
+    /// If a promise was broken.
+    pub(crate) fn judge(&self, what: &str, least: usize) {
+        println!(
+            "{what}: {} points, {} violations",
+            self.points,
+            self.broken.len()
+        );
+        assert!(self.broken.is_empty(), "{}", self.broken.join("\n"));
+        let all = std::env::var("CRASH_SCENARIO").is_err();
+        assert!(!all || self.points >= least, "only {} points", self.points);
+    }
+}
+
+/// Of how many points one is tried: 1 if all are asked for.
+pub(crate) fn stride(usual: usize) -> usize {
+    let asked = std::env::var("CRASH_STRIDE").ok();
+    asked.map_or(usual, |stride| stride.parse().unwrap())
+}
+
+impl Trial {
+    pub(crate) fn new(scenario: &'static Scenario, reporting: Reporting) -> Self {
+        let mut world = scenario.world(reporting);
+        let saved = world.save();
+        world.restore(&saved);
+        world.settle();
+        let (before, start) = (world.states(), world.points.calls());
+        world.run((scenario.run)());
+        let calls = world.points.calls() - start;
+        assert!(world.reports.iter().all(|it| it.ok), "{:?}", world.reports);
+        let after = world.states();
+        Self {
+            scenario,
+            world,
+            reporting,
+            saved,
+            before,
+            after,
+            calls,
+            ends: true,
+        }
+    }
+
+    /// Runs it with these troubles, by the number of the call; whether the first of them struck.
+    pub(crate) fn run(&mut self, troubles: &[(usize, Trouble)]) -> bool {
+        self.world.restore(&self.saved);
+        self.world.settle();
+        for (call, trouble) in troubles {
+            self.world.points.plan(*call, *trouble);
+        }
+        self.world.ask((self.scenario.run)());
+        let hangs = |(_, trouble): &(usize, Trouble)| *trouble == Trouble::Hang;
+        self.world.threads = troubles.iter().any(hangs);
+        let ends = self.world.try_settle();
+        if self.world.points.struck().is_empty() {
+            return false;
+        }
+        self.ends = ends || self.world.points.is_broken();
+        true
+    }
+
+    pub(crate) fn context(&self) -> String {
+        let struck = self.world.points.struck().join(", then ");
+        format!("{}, {:?}, {struck}", self.scenario.name, self.reporting)
+    }
+
+    /// What is wrong now that nothing is under way.
+    pub(crate) fn look(&mut self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.ends {
+            found.push(format!("it never ends: {:?}", self.world.state()));
+        }
+        let broken = self.world.violations();
+        found.extend(broken.iter().map(|it| format!("{it:?}")));
+        if self.scenario.name == "apply" {
+            let [before, after] = applied();
+            let broken = self.world.is_whole(&before, &after);
+            found.extend(broken.iter().map(|it| format!("{it:?}")));
+        }
+        found
+    }
+
+    /// Whether the server was told that all was done.
+    pub(crate) fn was_told_done(&self) -> bool {
+        self.world.reports.iter().all(|report| report.ok)
+    }
+
+    /// A node that stands for nothing yet does not count, nor that a download failed.
+    pub(crate) fn is_before(&self) -> bool {
+        let mut states = self.world.states();
+        let nothing = ["RAM=0&Storage=0&CPU=0&Network=0", "0", "3"];
+        states.retain(|leaf, value| {
+            self.before.contains_key(leaf) || !nothing.contains(&value.as_str())
+        });
+        states == self.before
+    }
+
+    pub(crate) fn is_after(&self) -> bool {
+        self.world.states() == self.after
+    }
+
+    /// What goes wrong at the next attempt, after what was done is undone.
+    pub(crate) fn again(&mut self) -> Vec<String> {
+        self.world.points.calm();
+        self.world.threads = false;
+        let mut found = Vec::new();
+        let mut attempt = |trial: &mut Self, what: &str, programme: Programme, tells: bool| {
+            trial.world.ask(programme);
+            trial.ends = trial.world.try_settle();
+            for report in &trial.world.reports {
+                if tells && !report.ok {
+                    found.push(format!("{what}: {report:?}"));
+                }
+            }
+            let look = trial.look().into_iter();
+            found.extend(look.map(|broken| format!("{what}: {broken}")));
+        };
+        if self.is_after() && !self.is_before() {
+            attempt(self, "back", (self.scenario.undo)(), true);
+        }
+        attempt(self, "again", (self.scenario.run)(), self.scenario.tells);
+        if !self.is_after() {
+            found.push(format!("again: {:?}", self.world.states()));
+        }
+        found
+    }
+}
