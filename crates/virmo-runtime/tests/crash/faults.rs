@@ -43,7 +43,7 @@ fn a_fault_of_any_call_keeps_what_was() {
             }
         }
     }
-    tally.judge("faults", 1600 / stride);
+    tally.judge("faults", 900 / stride);
 }
 
 /// What is wrong with what the server was told.

@@ -26,6 +26,8 @@ pub(crate) struct Scenario {
     /// Whether the server learns the true end by its procedures, whatever happens; a single command
     /// whose answer was lost is not one.
     pub(crate) tells: bool,
+    /// Whether a start ends it: a question is not asked again.
+    pub(crate) ends: bool,
 }
 
 fn vm(name: &str) -> Uri {
@@ -120,6 +122,7 @@ const ALL: &[Scenario] = &[
         run: || vec![deliver("j")],
         undo: || vec![Box::new(Operate::delete_image(image("j")))],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "create",
@@ -127,6 +130,7 @@ const ALL: &[Scenario] = &[
         run: || vec![create("v")],
         undo: || vec![operate(Operate::delete)],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "create, powered off",
@@ -134,6 +138,7 @@ const ALL: &[Scenario] = &[
         run: || vec![create_off("v")],
         undo: || vec![operate(Operate::delete)],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "suspend",
@@ -141,6 +146,7 @@ const ALL: &[Scenario] = &[
         run: || vec![operate(Operate::suspend)],
         undo: || vec![operate(Operate::resume)],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "resume",
@@ -148,6 +154,7 @@ const ALL: &[Scenario] = &[
         run: || vec![operate(Operate::resume)],
         undo: || vec![operate(Operate::suspend)],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "power on",
@@ -155,6 +162,7 @@ const ALL: &[Scenario] = &[
         run: || vec![operate(Operate::power_on)],
         undo: || vec![operate(Operate::power_off)],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "power off",
@@ -162,6 +170,7 @@ const ALL: &[Scenario] = &[
         run: || vec![operate(Operate::power_off)],
         undo: || vec![operate(Operate::power_on)],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "delete, running",
@@ -169,6 +178,7 @@ const ALL: &[Scenario] = &[
         run: || vec![operate(Operate::delete)],
         undo: || vec![create("v")],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "delete, suspended",
@@ -176,6 +186,7 @@ const ALL: &[Scenario] = &[
         run: || vec![operate(Operate::delete)],
         undo: || vec![create("v"), operate(Operate::suspend)],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "delete, powered off",
@@ -183,6 +194,7 @@ const ALL: &[Scenario] = &[
         run: || vec![operate(Operate::delete)],
         undo: || vec![create_off("v")],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "apply",
@@ -190,6 +202,7 @@ const ALL: &[Scenario] = &[
         run: || apply(|it| it.2),
         undo: || apply(|it| it.1),
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "delete image",
@@ -197,6 +210,7 @@ const ALL: &[Scenario] = &[
         run: || vec![Box::new(Operate::delete_image(image("j")))],
         undo: || vec![deliver("j")],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "delete image by its node",
@@ -204,6 +218,7 @@ const ALL: &[Scenario] = &[
         run: || vec![delete("./VMImgMO/j")],
         undo: || vec![deliver("j")],
         tells: false,
+        ends: false,
     },
     Scenario {
         name: "delete a node",
@@ -211,6 +226,7 @@ const ALL: &[Scenario] = &[
         run: || vec![delete("./VirMO/v")],
         undo: || vec![Box::new(SingleCommand::add_node("./VirMO/v", None))],
         tells: false,
+        ends: false,
     },
     Scenario {
         name: "ask the user",
@@ -221,6 +237,7 @@ const ALL: &[Scenario] = &[
         },
         undo: Vec::new,
         tells: true,
+        ends: true,
     },
     Scenario {
         name: "lock",
@@ -228,6 +245,7 @@ const ALL: &[Scenario] = &[
         run: || vec![Box::new(Manage::lock(vm("v")))],
         undo: || vec![Box::new(Manage::unlock(vm("v")))],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "disable",
@@ -235,6 +253,7 @@ const ALL: &[Scenario] = &[
         run: || camera(false),
         undo: || camera(true),
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "update firmware",
@@ -242,6 +261,7 @@ const ALL: &[Scenario] = &[
         run: || vec![Box::new(Manage::update_firmware(vm("v"), &image_uri("p")))],
         undo: || vec![delete("./VirMO/v/DMTree/FUMO")],
         tells: true,
+        ends: false,
     },
     Scenario {
         name: "install software",
@@ -267,6 +287,7 @@ const ALL: &[Scenario] = &[
         },
         undo: Vec::new,
         tells: false,
+        ends: false,
     },
 ];
 
