@@ -82,7 +82,7 @@ pub struct ServerConfig {
     pub max_connections: usize,
     /// How many of [`max_connections`](Self::max_connections) one address keeps when they run out;
     /// beyond, its connections without a request under way are closed, the oldest first. In IPv6 a
-    /// network of 64 bits is one address. Default 32.
+    /// network of 64 bits is one address. Default 32, and never more than half of them.
     pub share: usize,
     /// Handlers and file accesses at a time; default 16.
     pub workers: usize,

@@ -59,7 +59,7 @@ impl Service {
         Self {
             handler,
             slots: Arc::new(Semaphore::new(limit)),
-            crowd: Crowd::new(config.share),
+            crowd: Crowd::new(config.share.min(limit / 2)),
             config,
         }
     }

@@ -247,8 +247,8 @@ fn connections_that_send_no_head_give_way_when_connections_run_out() {
         release,
         ..
     } = bench(|config| {
+        // Half of them is the share.
         config.max_connections = 4;
-        config.share = 2;
         config.head_timeout = Duration::from_secs(3600);
     });
     let address = server.address();
