@@ -158,9 +158,10 @@ impl DcmoOperation {
 /// the Status is 202, and [`ALERT_DCMO`] follows: from the operation, with the result as an `int`,
 /// the Correlator of the Exec, and the mark `warning` for a failure.
 ///
-/// What was under way when the device went off is done again at the next start and told by the
-/// alert. So is, at the next Exec, what was answered with 202 and whose end could not be
-/// made durable. What differs from the tree is put into force before a server can look.
+/// What was under way when the device went off is done again at the next start, before a server can
+/// look, and told by the alert. So is, at the next Exec, what was answered with 202 and whose end
+/// could not be made durable. What differs from the tree is put into force before a server can look
+/// too.
 ///
 /// ```
 /// # use omadm_objects::{Capability, Failure, Switch};
@@ -387,7 +388,8 @@ impl Dcmo {
             Some((capability, operation)) => {
                 let work = self.work(&capability, operation, cx);
                 let task = Task::Operation(capability.clone(), operation);
-                self.ledger.begin(Some(report), &capability, task, work, cx);
+                let job = self.ledger.begin(Some(report), &capability, task, work, cx);
+                job.before_sessions = true;
             }
             None => {
                 self.ledger

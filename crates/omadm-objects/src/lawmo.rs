@@ -104,7 +104,8 @@ pub enum Wiped {
 ///
 /// What was under way when the device went off is done again at the next start and told by the
 /// alert. So is, at the next Exec, what was answered with 202 and whose end could not be
-/// made durable. The lock itself is put into force again before a server can look.
+/// made durable. The lock itself is put into force again, and one that was being changed is changed,
+/// before a server can look.
 pub struct Lawmo {
     root: Uri,
     locker: Arc<dyn Locker>,
@@ -308,7 +309,9 @@ impl Lawmo {
         match task {
             Ok(task) => {
                 let work = self.work(&task, cx);
-                self.ledger.begin(Some(report), &self.root, task, work, cx);
+                let is_lock = operation.is_some_and(LawmoOperation::is_of_lock);
+                let job = self.ledger.begin(Some(report), &self.root, task, work, cx);
+                job.before_sessions = is_lock;
             }
             Err(code) => {
                 self.ledger.report(Some(report), code, cx);
@@ -367,11 +370,7 @@ impl ManagementObject for Lawmo {
         let Some(operation) = operation.filter(|_| !self.ledger.is_busy(&self.root)) else {
             return StatusCode::COMMAND_NOT_ALLOWED.into();
         };
-        let locks = !matches!(
-            operation,
-            LawmoOperation::Wipe | LawmoOperation::FactoryReset
-        );
-        if locks && !self.locker.can_lock() {
+        if operation.is_of_lock() && !self.locker.can_lock() {
             return StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED.into();
         }
         match self.task(operation, cx) {

@@ -310,6 +310,8 @@ fn what_a_restart_interrupted_is_done_again_and_told() {
         bench.start();
         assert_eq!(bench.say([request::exec(&at(operation), None)]), None);
         let mut bench = self::bench(&bench.journal, &board, Reporting::Synchronous);
+        let mut jobs = bench.jobs.values();
+        assert!(jobs.all(|job| job.before_sessions), "{operation:?}");
         bench.finish_job();
         assert_eq!(board.takes(), [format!("Camera {}", operation.enables())]);
         assert_eq!(enabled(&bench), operation.enables().to_string());

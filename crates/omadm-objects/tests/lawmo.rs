@@ -375,6 +375,9 @@ fn what_a_restart_interrupted_is_done_again_and_told() {
         // Off before the job had a chance.
         let mut bench = self::bench(&bench.journal, &lock, Reporting::Synchronous);
         assert_eq!(bench.jobs.len(), 1);
+        // A server that looks finds State as the lock is.
+        let job = bench.jobs.first_key_value().unwrap().1;
+        assert_eq!(job.before_sessions, after != 0, "{operation:?}");
         bench.finish_job();
         assert_eq!(lock.takes(), [call]);
         assert_eq!(state(&bench), if after == 0 { 30 } else { after });

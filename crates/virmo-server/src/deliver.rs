@@ -19,6 +19,8 @@ use crate::{
 /// 3. Set Name, DownloadURI and MediaType, and the Description and the digest if there are any.
 /// 4. Exec `Operations/Download`, and wait for its end: the Status, or after 202 the Image Ready
 ///    Alert. A device says nothing of a failed download, so each further session reads State.
+///    Where another image was there before, State does not tell which one it is about: an Exec whose
+///    answer was lost is sent again, which a device that has done it refuses.
 /// 5. Read ImgID, State and DownloadedLocation.
 ///
 /// It succeeds when State is Downloaded, or on a device without State when the operation did; the
@@ -49,6 +51,8 @@ pub struct DeliverImage {
     media_type: String,
     description: Option<String>,
     digest: Option<[u8; 32]>,
+    /// Another image is there.
+    replaces: bool,
     phase: Phase,
     outcome: Option<DeliveredImage>,
     flow: Flow,
@@ -93,6 +97,7 @@ impl DeliverImage {
             media_type: media_type.into(),
             description: None,
             digest: None,
+            replaces: false,
             phase: Phase::Look,
             outcome: None,
             flow: Flow::default(),
@@ -151,7 +156,7 @@ impl DeliverImage {
     }
 
     /// What is left to do, with what was there before.
-    fn compare(&self, state: Option<ImageState>, there: &[Reply]) -> (Phase, Stage) {
+    fn compare(&mut self, state: Option<ImageState>, there: &[Reply]) -> (Phase, Stage) {
         let wanted = self.wanted();
         let mut pairs = wanted.iter().zip(there);
         let is_same = pairs.all(|((_, text, which), it)| !which || it.text() == Some(text));
@@ -166,6 +171,7 @@ impl DeliverImage {
                 // One that is not wanted is that of another file.
                 let stale = there.get(wanted.len()).filter(|digest| digest.is_success());
                 let stale = stale.map(|_| Write::delete(self.at_digest()));
+                self.replaces = state == Some(ImageState::Downloaded);
                 let pairs = wanted.into_iter().zip(there);
                 let writes = pairs.filter(|((_, text, _), it)| it.text() != Some(text));
                 let writes = writes.map(|((write, ..), _)| write).chain(stale);
@@ -260,9 +266,18 @@ impl Script for DeliverImage {
             Some(ImageState::NotDownloaded) if fate == Fate::Refused => Judgement::Failed,
             Some(ImageState::NotDownloaded) => Judgement::Untouched,
             Some(ImageState::Downloading) => Judgement::Busy,
+            // It may be the other one still: a device that has this one refuses to download it again.
+            Some(ImageState::Downloaded) if self.replaces && fate == Fate::Lost => {
+                Judgement::Untouched
+            }
+            Some(ImageState::Downloaded) if self.replaces && fate == Fate::Refused => {
+                Judgement::Failed
+            }
             Some(ImageState::Downloaded) => Judgement::Reached,
             // It may have failed earlier.
-            Some(ImageState::DownloadFailed) if fate == Fate::Lost => Judgement::Untouched,
+            Some(ImageState::DownloadFailed) if matches!(fate, Fate::Lost | Fate::Repeated) => {
+                Judgement::Untouched
+            }
             Some(ImageState::DownloadFailed) | None => Judgement::Failed,
         }
     }

@@ -58,6 +58,8 @@ impl Default for Policy {
 pub(crate) enum Fate {
     /// Its answer was lost.
     Lost,
+    /// Its answer was lost, and the device refused it another time: it goes on, or had its effect.
+    Repeated,
     /// It got 202.
     Accepted,
     /// The device refused it, for it is done already, goes on already, or cannot be now.
@@ -624,6 +626,7 @@ impl Flow {
                 let fate = match (run.refusal, accepted) {
                     (Some(_), _) => Fate::Refused,
                     (None, Some(_)) => Fate::Accepted,
+                    (None, None) if run.refused => Fate::Repeated,
                     (None, None) => Fate::Lost,
                 };
                 let judgement = script.judge_all(self.round.replies(), fate);

@@ -89,6 +89,11 @@ impl LawmoOperation {
             .find(|operation| operation.name() == name)
     }
 
+    /// Whether it locks or unlocks.
+    pub(super) const fn is_of_lock(self) -> bool {
+        !matches!(self, Self::FactoryReset | Self::Wipe)
+    }
+
     /// The result code of a failure.
     #[must_use]
     pub const fn failure(self, failure: Failure) -> ResultCode {

@@ -71,6 +71,8 @@ pub(crate) struct Device {
     pub(crate) keep_new_config: bool,
     /// What the users of machines answer.
     answer: String,
+    /// By image, where it came from.
+    origins: BTreeMap<String, String>,
     faults: Vec<(usize, Fault)>,
     /// After how many commands the server is gone.
     lost_after: Option<usize>,
@@ -98,6 +100,7 @@ impl Device {
             delay: 0,
             keep_new_config: false,
             answer: String::new(),
+            origins: BTreeMap::new(),
             faults: Vec::new(),
             later: None,
             lost_after: None,
@@ -117,6 +120,11 @@ impl Device {
         );
         device.set("./VirMO/Operations/ApplyChanges", "");
         device
+    }
+
+    /// The DownloadURI of the file an image is.
+    pub(crate) fn origin(&self, image: &str) -> Option<&str> {
+        self.origins.get(image).map(String::as_str)
     }
 
     /// With a downloaded image.
@@ -533,6 +541,10 @@ impl Device {
                 state.after(primitive).is_ok()
             }
             None if uri.ends_with("/ExecUICmd") => state == "2",
+            None if uri.ends_with("/Download") && state == "2" => {
+                let origin = self.value(&format!("{base}/DownloadURI"));
+                self.origins.get(base).map(String::as_str) != origin
+            }
             None if uri.ends_with("/Download") => state == "0" || state == "3",
             None => true,
         };
@@ -621,6 +633,8 @@ impl Device {
             (None, "Download") => {
                 self.set(&format!("{base}/State"), "2");
                 self.set(&format!("{base}/DownloadedLocation"), "/images/1");
+                let origin = self.value(&format!("{base}/DownloadURI")).unwrap();
+                self.origins.insert(base.to_owned(), origin.to_owned());
             }
             (Some(primitive), _) => {
                 let params = self.value(&format!("{base}/CreateParams"));

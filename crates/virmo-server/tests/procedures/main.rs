@@ -497,6 +497,50 @@ fn a_lost_download_is_not_taken_for_the_failed_one_before_it() {
     }
 }
 
+/// An image that is to be replaced: that it is still there when the answer of its download was lost
+/// does not mean that the other one came.
+#[test]
+fn a_lost_download_is_not_taken_for_the_image_before_it() {
+    for style in Style::ALL {
+        let mut whole = Device::new(style).with_image("a");
+        assert!(whole.run(&mut deliver()).ok);
+        for number in 0..whole.log.len() {
+            for (fault, delay) in [
+                (Fault::LostBefore, 0),
+                (Fault::LostAfter, 0),
+                (Fault::LostAfter, 3),
+            ] {
+                let device = Device::new(style).with_image("a");
+                let mut device = device.with_fault(number, fault);
+                device.delay = delay;
+                let report = device.run(&mut deliver());
+                let case = format!("{style:?}, {} {fault:?}", whole.log[number]);
+                assert_eq!(report.status, Some(StatusCode::OK), "{case}: {report:?}");
+                assert_eq!((report.ok, device.executed), (true, 1), "{case}");
+                let origin = device.origin("./VMImgMO/a");
+                assert_eq!(origin, Some("https://images.example/a.img"), "{case}");
+            }
+        }
+    }
+}
+
+/// A device that refuses to replace an image, one of which a machine is being made, has the other
+/// one still.
+#[test]
+fn a_refused_replacement_of_an_image_is_a_failure() {
+    let mut whole = Device::new(Style::Synchronous).with_image("a");
+    whole.run(&mut deliver());
+    let exec = |command: &String| command.starts_with("Exec");
+    let exec = whole.log.iter().position(exec).unwrap();
+    let device = Device::new(Style::Synchronous).with_image("a");
+    let mut device = device.with_fault(exec, Fault::Status(405));
+    let report = device.run(&mut deliver());
+    assert_eq!(
+        (report.ok, report.status),
+        (false, Some(StatusCode::COMMAND_NOT_ALLOWED))
+    );
+}
+
 #[test]
 fn sessions_lost_again_and_again_end_the_procedure() {
     for (name, procedure, device) in CASES {
