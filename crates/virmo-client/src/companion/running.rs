@@ -42,9 +42,11 @@ impl ManagementObject for WhileRunning {
     fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
         let others = cx.effects.jobs.len();
         let started = self.object.start(cx);
-        // A guest that says nothing keeps no server away.
-        for job in cx.effects.jobs.iter_mut().skip(others) {
-            job.before_sessions = false;
+        // A guest that says nothing keeps no server away; what needs no guest does.
+        if self.operations.is_empty() {
+            for job in cx.effects.jobs.iter_mut().skip(others) {
+                job.before_sessions = false;
+            }
         }
         started
     }

@@ -172,6 +172,27 @@ fn a_locked_vm_stays_locked_and_obeys_its_server() {
     assert_eq!(found, MachineState::Absent);
 }
 
+/// A server that looks finds State as the lock is, also where a restart cut a change of it: a back end
+/// with a lock needs no guest that may say nothing.
+#[test]
+fn the_lock_comes_before_sessions() {
+    let mut bed = Bed::managed();
+    assert_eq!(bed.lock("FullyLock"), StatusCode::OK);
+    let unlock = format!("{DM_TREE}/LAWMO/Operations/UnLock");
+    bed.device.begin(&unlock, None);
+    bed.device.boot();
+    let jobs = bed.device.jobs.iter();
+    let of_lock = jobs.filter(|job| job.label.contains("LAWMO"));
+    let of_lock: Vec<_> = of_lock
+        .map(|job| (job.label.clone(), job.before_sessions))
+        .collect();
+    let root = format!("{DM_TREE}/LAWMO");
+    assert_eq!(of_lock, [(root, true), (unlock, true)]);
+    bed.device.run_all();
+    assert_eq!(bed.lock_state().as_deref(), Some("30"));
+    assert!(!bed.is_locked());
+}
+
 /// A later VM of the same name starts with nothing of the earlier.
 #[test]
 fn a_tree_goes_with_its_vm() {
