@@ -1,14 +1,30 @@
 //! What the fuzz targets do with their bytes; each panics if something is wrong.
 //!
-//! ```sh
-//! RUSTC_BOOTSTRAP=1 cargo fuzz run message fuzz/corpus/message crates/omadm-syncml/tests/golden/* -- -max_total_time=10
-//! ```
-//!
-//! A finding goes to `regressions/TARGET/`, where `cargo test` replays it.
+//! `fuzz/smoke` runs them. A finding goes to `regressions/TARGET/`, where `cargo test` replays it.
 
 mod bootstrap;
 mod guest;
+mod hosts;
+mod operations;
 mod sessions;
+mod targets;
+mod words;
+
+// Tests of other crates, and what those do not show to anyone.
+#[expect(dead_code, reason = "more is needed there")]
+#[path = "../../crates/virmo-client/tests/it/bench.rs"]
+mod bench;
+#[expect(dead_code, reason = "more is needed there")]
+#[path = "../../crates/virmo-client/tests/it/device.rs"]
+mod device;
+#[allow(dead_code, reason = "more is needed there")]
+#[path = "../../crates/virmo-libvirt/src/xml.rs"]
+mod libvirt_xml;
+#[allow(dead_code, reason = "more is needed there")]
+#[path = "../../crates/virmo-qemu/src/qmp.rs"]
+mod qmp;
+#[path = "../../crates/virmo-client/tests/it/sequences.rs"]
+mod sequences;
 
 use omadm_download::Descriptor;
 use omadm_markup::{
@@ -24,7 +40,11 @@ use omadm_tree::Uri;
 
 pub use bootstrap::bootstrap;
 pub use guest::{guest, guest_talk};
+pub use hosts::{libvirt, qmp};
+pub use operations::vm_operations;
 pub use sessions::{device_session, server_session};
+pub use targets::FuzzTarget;
+pub use words::{acl, params, uri};
 
 /// Reads an XML document. What can be read can be written and read again, for people too, and an
 /// error is inside the document.

@@ -230,6 +230,16 @@ impl MemoryJournal {
     }
 }
 
+/// A journal of its own, with the same records.
+impl Clone for MemoryJournal {
+    fn clone(&self) -> Self {
+        let spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            spaces: Mutex::new(spaces.clone()),
+        }
+    }
+}
+
 impl Journal for MemoryJournal {
     fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
         let mut spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,7 +14,7 @@ pub struct MemorySink {
     files: Mutex<BTreeMap<DownloadKey, Files>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Files {
     partial: Option<Vec<u8>>,
     finished: Option<Vec<u8>>,
@@ -24,6 +24,16 @@ impl Files {
     fn size(&self) -> u64 {
         let size = |file: &Option<Vec<u8>>| file.as_ref().map_or(0, Vec::len);
         (size(&self.partial) + size(&self.finished)) as u64
+    }
+}
+
+/// A sink of its own, with the same files.
+impl Clone for MemorySink {
+    fn clone(&self) -> Self {
+        Self {
+            capacity: self.capacity,
+            files: Mutex::new(self.lock().clone()),
+        }
     }
 }
 

@@ -13,6 +13,7 @@
 //!   them crash, fail or hang: [`TroubledJournal`], [`TroubledSink`], [`TroubledHypervisor`].
 //! - [`VolatileMedium`] and [`VolatileSink`] lose what was not synced when the power goes.
 //! - [`Invariants`] is what must hold of a device whatever happened to it.
+//! - [`explore`](explore::explore) sees every [state](explore::State) a system can get into.
 //! - [`TestJournal`] fails when told to, and remembers everything.
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@
 )]
 
 pub mod ddf;
+pub mod explore;
 
 mod bench;
 mod clock;

@@ -528,6 +528,8 @@ impl fmt::Debug for VirmoClient {
         f.debug_struct("VirmoClient")
             .field("capabilities", &self.capabilities)
             .field("policy", &self.policy)
+            .field("ledger", self.book.read())
+            .field("left", &self.left)
             .finish_non_exhaustive()
     }
 }

@@ -58,8 +58,13 @@ struct Refusal {
 impl Qmp {
     /// Connects and waits for the greeting. `patience` is for each answer.
     pub(crate) fn connect(path: &Path, patience: Duration) -> Result<Self, QmpError> {
+        Self::over(UnixStream::connect(path)?, patience)
+    }
+
+    /// [`connect`](Self::connect) with a connection there is.
+    pub(crate) fn over(stream: UnixStream, patience: Duration) -> Result<Self, QmpError> {
         let mut qmp = Self {
-            stream: UnixStream::connect(path)?,
+            stream,
             buffer: Vec::new(),
             patience,
             next: 0,

@@ -39,6 +39,11 @@ impl Trip {
         *self.0.lock().unwrap() = Some(tick);
     }
 
+    /// Ticks until the crash.
+    pub(crate) fn left(&self) -> Option<u32> {
+        *self.0.lock().unwrap()
+    }
+
     /// Whether the crash is still to come.
     pub(crate) fn disarm(&self) -> bool {
         self.0.lock().unwrap().take().is_some()
@@ -137,8 +142,8 @@ struct Kept {
 }
 
 /// The machines: they outlive every client.
-#[derive(Default)]
-struct Machines {
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Machines {
     machines: BTreeMap<VmId, Kept>,
     /// What a failed create left behind.
     litter: BTreeSet<VmId>,
@@ -165,6 +170,8 @@ pub(crate) struct Bench {
     pub(crate) guarded: AtomicBool,
     /// Running machines keep the resources they have.
     pub(crate) rigid: AtomicBool,
+    /// A flaw: guests run on that are said to be suspended.
+    pub(crate) lazy: AtomicBool,
 }
 
 /// The test's end of a hanging call.
@@ -200,7 +207,22 @@ impl Bench {
             stubborn: AtomicBool::new(false),
             guarded: AtomicBool::new(false),
             rigid: AtomicBool::new(false),
+            lazy: AtomicBool::new(false),
         }
+    }
+
+    /// The machines as they are.
+    pub(crate) fn machines(&self) -> Machines {
+        self.machines.lock().unwrap().clone()
+    }
+
+    pub(crate) fn set_machines(&self, machines: Machines) {
+        *self.machines.lock().unwrap() = machines;
+    }
+
+    /// How many calls there were.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 
     /// Lets the call of this number, counted from the next one, go wrong.
@@ -472,6 +494,9 @@ impl Hypervisor for Bench {
     }
 
     fn suspend(&self, vm: &VmId) -> Result<Outcome, HypervisorError> {
+        if self.lazy.load(Ordering::SeqCst) {
+            return Ok(Outcome::Done);
+        }
         let running = |state: &MachineState| *state == MachineState::Running;
         self.change_state(
             Call::Suspend,
@@ -650,6 +675,9 @@ fn may_have(
     }
 }
 
+/// Whether a journal with a flaw loses this.
+pub(crate) type Leak = fn(&Operation) -> bool;
+
 /// A journal that remembers its batches, and fails or crashes on request.
 pub(crate) struct Recorder {
     pub(crate) kept: MemoryJournal,
@@ -657,6 +685,8 @@ pub(crate) struct Recorder {
     pub(crate) batches: Mutex<Vec<Batch>>,
     /// Commits until one fails; below 0 for never.
     pub(crate) fail_in: AtomicI64,
+    /// A flaw: what is not kept.
+    pub(crate) leaky: Mutex<Option<Leak>>,
 }
 
 impl Recorder {
@@ -666,6 +696,7 @@ impl Recorder {
             trip,
             batches: Mutex::default(),
             fail_in: AtomicI64::new(-1),
+            leaky: Mutex::default(),
         }
     }
 
@@ -702,7 +733,19 @@ impl Journal for Recorder {
         if self.fail_in.fetch_sub(1, Ordering::SeqCst) == 0 {
             return Err(JournalError::new(JournalErrorKind::Full, None));
         }
-        self.kept.commit(batch)?;
+        match *self.leaky.lock().unwrap() {
+            None => self.kept.commit(batch)?,
+            Some(is_lost) => {
+                let mut kept = Batch::new();
+                for operation in batch.operations().iter().filter(|it| !is_lost(it)) {
+                    match operation.clone() {
+                        Operation::Put { space, key, value } => kept.put(space, key, value),
+                        Operation::Remove { space, key } => kept.remove(space, key),
+                    };
+                }
+                self.kept.commit(&kept)?;
+            }
+        }
         self.batches.lock().unwrap().push(batch.clone());
         self.trip.tick();
         Ok(())

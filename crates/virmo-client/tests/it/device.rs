@@ -4,18 +4,21 @@
 use std::{
     cell::Cell,
     collections::{BTreeMap, VecDeque},
+    fmt::Write,
     sync::{Arc, Mutex},
 };
 
-use omadm_core::{Batch, Correlator, Format, GenericAlert, Journal, Now, Space, StatusCode};
-use omadm_download::{DownloadKey, Sink};
+use omadm_core::{
+    Batch, Correlator, Format, GenericAlert, Journal, MemoryJournal, Now, Space, StatusCode,
+};
+use omadm_download::{DownloadKey, MemorySink, Sink};
 use omadm_mo::{
-    Effects, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Layout, Refusal, Registry,
-    Reporting,
+    Context, Effects, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Layout,
+    ManagementObject, Mount, Refusal, Registry, Reporting,
 };
 use omadm_tree::{
-    AccessType, Acl, NewNode, Principal, Target, Transaction, Tree, TreeError, TreeLimits, Uri,
-    Value,
+    AccessType, Acl, Change, NewNode, Principal, Target, Transaction, Tree, TreeError, TreeLimits,
+    Uri, Value,
 };
 use virmo_client::{Event, Policy, Users, VirmoClient, VmUserInterface};
 use virmo_hypervisor::{Hypervisor, MachineState};
@@ -23,7 +26,7 @@ use virmo_nodes::{Profile, VirmoPath};
 use virmo_state::{VmId, VmState};
 
 use crate::bench::{
-    Bench, MEDIA_TYPE, NoWait, Recorder, Shelf, Store, Trip, in_job, quiet, surviving,
+    Bench, MEDIA_TYPE, Machines, NoWait, Recorder, Shelf, Store, Trip, in_job, quiet, surviving,
 };
 
 pub(crate) const IMAGE: &str = "http://images.example/entvm.img";
@@ -61,6 +64,66 @@ pub(crate) struct Device {
 struct Live {
     tree: Tree,
     registry: Registry,
+    client: Shared,
+}
+
+/// What outlives the process, of its own.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Disk {
+    pub(crate) journal: MemoryJournal,
+    pub(crate) machines: Machines,
+    pub(crate) files: MemorySink,
+}
+
+/// The client, mounted and still to be looked at.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<VirmoClient>>);
+
+impl ManagementObject for Shared {
+    fn mounts(&self) -> Vec<Mount> {
+        self.0.lock().unwrap().mounts()
+    }
+
+    fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        self.0.lock().unwrap().start(cx)
+    }
+
+    fn stage(
+        &mut self,
+        change: &Change,
+        by: &Principal,
+        cx: &mut Context<'_, '_>,
+    ) -> Result<(), Refusal> {
+        self.0.lock().unwrap().stage(change, by, cx)
+    }
+
+    fn validate(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        self.0.lock().unwrap().validate(cx)
+    }
+
+    fn committed(&mut self) {
+        self.0.lock().unwrap().committed();
+    }
+
+    fn rolled_back(&mut self) {
+        self.0.lock().unwrap().rolled_back();
+    }
+
+    fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
+        self.0.lock().unwrap().exec(request, cx)
+    }
+
+    fn accepted(&mut self, job: JobId, cx: &mut Context<'_, '_>) {
+        self.0.lock().unwrap().accepted(job, cx);
+    }
+
+    fn given_up(&mut self, job: JobId, cx: &mut Context<'_, '_>) {
+        self.0.lock().unwrap().given_up(job, cx);
+    }
+
+    fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
+        self.0.lock().unwrap().completed(job, end, cx)
+    }
 }
 
 /// What came of an Exec so far.
@@ -178,15 +241,27 @@ impl Device {
     }
 
     pub(crate) fn with_policy(policy: Policy) -> Self {
+        let mut device = Self::off(policy, Disk::default());
+        device.restart();
+        device
+    }
+
+    /// A device that was not started yet.
+    pub(crate) fn off(policy: Policy, disk: Disk) -> Self {
         quiet();
         let trip = Arc::<Trip>::default();
         let bench = Arc::new(Bench::new(Arc::clone(&trip)));
-        let store = Arc::new(Store::new(Arc::clone(&trip)));
-        let mut device = Self {
+        bench.set_machines(disk.machines);
+        let mut store = Store::new(Arc::clone(&trip));
+        store.kept = disk.files;
+        let store = Arc::new(store);
+        let mut journal = Recorder::new(Arc::clone(&trip));
+        journal.kept = disk.journal;
+        let device = Self {
             hypervisor: bench.clone(),
             bench,
             sink: store.clone(),
-            journal: Arc::new(Recorder::new(Arc::clone(&trip))),
+            journal: Arc::new(journal),
             shelf: Arc::default(),
             store,
             trip,
@@ -205,8 +280,41 @@ impl Device {
         device
             .shelf
             .put(IMAGE, b"0123456789abcdefghijklmnopqrstuvwxyz");
-        device.restart();
         device
+    }
+
+    /// What is there if the process ends now.
+    pub(crate) fn disk(&self) -> Disk {
+        Disk {
+            journal: self.journal.kept.clone(),
+            machines: self.bench.machines(),
+            files: self.store.kept.clone(),
+        }
+    }
+
+    /// Every node with its value, of the running tree or of the durable one.
+    pub(crate) fn dump(&self) -> String {
+        let loaded;
+        let tree = match &self.live {
+            Some(live) => &live.tree,
+            None => {
+                loaded = Tree::load(&*self.journal, self.limits, Acl::root_default()).unwrap();
+                &loaded
+            }
+        };
+        let mut dump = String::new();
+        let mut open = vec![tree.node(&Uri::root()).unwrap()];
+        while let Some(node) = open.pop() {
+            _ = writeln!(dump, "{}={:?}", node.uri(), node.octets());
+            open.extend(node.children());
+        }
+        dump
+    }
+
+    /// What the client knows that is not durable.
+    pub(crate) fn mind(&self) -> String {
+        let client = self.live.as_ref().map(|live| live.client.0.lock().unwrap());
+        client.map_or_else(String::new, |client| format!("{client:?}"))
     }
 
     /// Ends the process as it is.
@@ -238,10 +346,15 @@ impl Device {
         let client = builder.build().unwrap();
         self.users = Some(client.users());
         let mut registry = Registry::new();
-        registry.mount(Box::new(client)).unwrap();
+        let client = Shared(Arc::new(Mutex::new(client)));
+        registry.mount(Box::new(client.clone())).unwrap();
         let root_acl: Acl = "Add=*&Get=*&Replace=*&Delete=*&Exec=*".parse().unwrap();
         let tree = Tree::load(&*self.journal, self.limits, root_acl).unwrap();
-        self.live = Some(Live { tree, registry });
+        self.live = Some(Live {
+            tree,
+            registry,
+            client,
+        });
         self.transact(|registry, tree, effects| {
             registry
                 .start(tree, effects, Now::default())
