@@ -383,6 +383,28 @@ mod tests {
     }
 
     #[test]
+    fn selections_are_built_as_they_are_read() {
+        let named = [Property::Acl, Property::Name, Property::VerNo];
+        for (only, value, text) in [
+            (true, true, "+ACL+Name+VerNo+Value"),
+            (true, false, "+ACL+Name+VerNo"),
+            (false, true, "-ACL-Name-VerNo-Value"),
+        ] {
+            // Naming one twice says no more.
+            let twice = [named, named].concat();
+            for properties in [&named[..], &twice] {
+                let built = PropertySelection::naming(only, properties, value);
+                assert_eq!(built.to_string(), text);
+                assert_eq!(Some(built), PropertySelection::parse(text));
+            }
+        }
+        assert_eq!(
+            PropertySelection::naming(true, &[], false),
+            PropertySelection::ALL
+        );
+    }
+
+    #[test]
     fn the_length_limit_counts_the_suffix() {
         let limits = UriLimits::new(0, 12, 0);
         assert!(Target::parse_with("./A?prop=ACL", &limits).is_ok());

@@ -409,6 +409,42 @@ mod tests {
     }
 
     #[test]
+    fn dates_and_times_are_those_of_the_calendar() {
+        let days = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        for (month, days) in (1..).zip(days) {
+            for (day, good) in [(0, false), (1, true), (days, true), (days + 1, false)] {
+                for date in [
+                    format!("2024{month:02}{day:02}"),
+                    format!("2024-{month:02}-{day:02}"),
+                ] {
+                    assert_eq!(Value::date(&date).is_ok(), good, "{date}");
+                }
+            }
+        }
+        let leap = ["0000", "1600", "2000", "2004", "2023", "2100", "1900"];
+        let leaps = leap.map(|year| Value::date(&format!("{year}0229")).is_ok());
+        assert_eq!(leaps, [true, true, true, true, false, false, false]);
+        for bad in [
+            "20240001",
+            "20241301",
+            "2024-0101",
+            "202401-01",
+            "2024/01/01",
+            "+0240101",
+        ] {
+            assert!(Value::date(bad).is_err(), "{bad}");
+        }
+        for good in ["000000", "235960", "23:59:60", "120000Z", "12:00:00Z"] {
+            assert!(Value::time(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "240000", "006000", "000061", "12:0000", "1200:00", "12:00.00", "12000Z", "",
+        ] {
+            assert!(Value::time(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_formats_own_media_type_is_the_default() {
         let explicit = Value::new(Format::Chr, Some("text/plain"), "x").unwrap();
         assert_eq!(explicit, Value::chr("x"));

@@ -199,6 +199,17 @@ fn damage_is_found_and_named() {
     };
     assert_eq!(fault(twin), RecordFault::Twin);
     assert_eq!(fault(|records| records[0].1.push(0)), RecordFault::Length);
+    // Only the root has no name, and an interior node has no value.
+    let nameless = |records: &mut Vec<(Vec<u8>, Vec<u8>)>| {
+        assert_eq!(records[0].1.remove(21), b'P');
+        records[0].1[20] = 0;
+    };
+    assert_eq!(fault(nameless), RecordFault::Field);
+    let valued = |records: &mut Vec<(Vec<u8>, Vec<u8>)>| {
+        *records[0].1.last_mut().unwrap() = 1;
+        records[0].1.push(b'x');
+    };
+    assert_eq!(fault(valued), RecordFault::Field);
     // Record 1 is `./P/Id`, whose text is no int.
     assert_eq!(fault(|records| records[1].1[5] = 4), RecordFault::Field);
 }

@@ -392,6 +392,20 @@ fn permits_do_not_outlive_their_reason() {
         transaction.delete(&Garden, permit)
     });
     assert_eq!(result, Err(404));
+    // A permit for what was taken back permits nothing.
+    let mut permit = None;
+    let result = run(&mut garden, |transaction| {
+        transaction.set_acl(&uri("./M/a/Name"), "Replace=C".parse().unwrap())?;
+        let target = target("./M/a/Name");
+        permit =
+            Some(transaction.authorize(&Garden, &server("C"), AccessType::Replace, &target)?);
+        transaction.remove(&uri("./M/none"))
+    });
+    assert_eq!(result, Err(404));
+    let result = run(&mut garden, |transaction| {
+        transaction.replace(&Garden, permit.take().unwrap(), Value::chr("x"))
+    });
+    assert_eq!(result, Err(425));
     // A change elsewhere does no harm.
     let result = run(&mut garden, |transaction| {
         let permit =
