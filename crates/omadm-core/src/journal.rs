@@ -31,6 +31,11 @@ impl Space {
     /// Counters of identifiers that are never given out twice; any crate, under keys of its own.
     pub const IDS: Self = Self("ids");
 
+    /// What a server keeps of its devices; `omadm-server`.
+    pub const DEVICES: Self = Self("devices");
+    /// The reports of steps that are over, of each device; `omadm-server`.
+    pub const REPORTS: Self = Self("reports");
+
     /// A space of the caller's own.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {

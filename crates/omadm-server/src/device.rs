@@ -1,8 +1,4 @@
-use std::{
-    collections::VecDeque,
-    hash::{DefaultHasher, Hash, Hasher},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
 use omadm_core::{ClientEvent, Correlator, GenericAlert};
 use omadm_session::{
@@ -11,8 +7,9 @@ use omadm_session::{
 use omadm_syncml::Command;
 
 use crate::{
-    EventKind, ProcedureId,
+    EventKind, Place, ProcedureId,
     log::Log,
+    record,
     session::{Queued, Sent, Session},
 };
 
@@ -30,15 +27,18 @@ const REMEMBERED_NOTIFICATIONS: usize = 64;
 pub(crate) struct Device {
     jobs: VecDeque<Job>,
     /// Digests of alerts with a Correlator.
-    reported: VecDeque<u64>,
-    unconfirmed: Vec<News>,
+    pub(crate) reported: VecDeque<u64>,
+    pub(crate) unconfirmed: Vec<News>,
     /// The Execs whose procedures ended before their alerts came.
     abandoned: VecDeque<Execution>,
     pub(crate) last_seen: Duration,
     /// The SessionIDs of notifications that were not answered.
-    notified: VecDeque<u16>,
+    pub(crate) notified: VecDeque<u16>,
     /// The nonce that a session for a notification begins with.
     pub(crate) resync: Option<Nonce>,
+    pub(crate) place: Place,
+    /// The record of it that is durable, and the number of reports.
+    pub(crate) kept: (Vec<u8>, usize),
 }
 
 /// One Item of an alert that is reported once.
@@ -63,6 +63,8 @@ struct Job {
     began: Option<Duration>,
     /// Its Execs without an end.
     execs: Vec<(Tag, Execution)>,
+    /// Whether its place is kept.
+    is_step: bool,
 }
 
 impl Job {
@@ -108,12 +110,18 @@ impl Device {
             .is_some()
     }
 
-    pub(crate) fn enqueue(&mut self, id: ProcedureId, procedure: Box<dyn Procedure>) {
+    pub(crate) fn enqueue(
+        &mut self,
+        id: ProcedureId,
+        procedure: Box<dyn Procedure>,
+        is_step: bool,
+    ) {
         self.jobs.push_back(Job {
             id,
             procedure,
             began: None,
             execs: Vec::new(),
+            is_step,
         });
     }
 
@@ -138,6 +146,7 @@ impl Device {
             let is_over = job
                 .deadline(timeout)
                 .is_some_and(|deadline| deadline <= now);
+            self.place.begun |= job.is_step;
             match job.procedure.poll(correlators) {
                 Step::Done(report) => self.finish(report, log),
                 _ if is_over => {
@@ -174,6 +183,10 @@ impl Device {
         self.abandoned.extend(accepted);
         let excess = self.abandoned.len().saturating_sub(REMEMBERED_EXECS);
         self.abandoned.drain(..excess);
+        if job.is_step {
+            self.place.begun = false;
+            self.place.finished.push(report.clone());
+        }
         log.push(EventKind::ProcedureFinished {
             id: job.id,
             report,
@@ -260,9 +273,7 @@ impl Device {
             News::Alert(alert) => alert,
         };
         if alert.correlator.is_some() {
-            let mut digest = DefaultHasher::new();
-            alert.hash(&mut digest);
-            let digest = digest.finish();
+            let digest = record::digest(&alert);
             if self.reported.contains(&digest) {
                 return None;
             }
@@ -297,7 +308,11 @@ impl Device {
 
     /// Whether there is something that must not be forgotten.
     pub(crate) fn is_needed(&self) -> bool {
-        self.waiting() > 0 || self.resync.is_some() || !self.notified.is_empty()
+        self.waiting() > 0
+            || self.resync.is_some()
+            || !self.notified.is_empty()
+            || !self.place.finished.is_empty()
+            || self.place.begun
     }
 
     /// From now on every alert is a new one: the device brings again what it has to at once.

@@ -42,8 +42,9 @@ pub enum RespondError {
         /// Its MaxMsgSize.
         limit: usize,
     },
-    /// The nonces of the next message cannot be made durable; the session is gone.
-    #[error("the nonces cannot be kept: {0}")]
+    /// The nonces of the next message, or what is kept of the device, cannot be made durable; the
+    /// session is gone.
+    #[error("the session cannot be kept: {0}")]
     JournalFailed(JournalErrorKind),
     /// The session of the receipt is gone: it was aborted or forgotten in between.
     #[error("the session is gone")]

@@ -57,6 +57,14 @@ impl CommandGroup {
         }
     }
 
+    /// Takes into account that an earlier run of the server may have sent it, as if its session had
+    /// been lost: with an Exec in it, it fails without being sent.
+    #[must_use]
+    pub fn resumed(mut self) -> Self {
+        self.commands.iter_mut().for_each(Tracked::again);
+        self
+    }
+
     /// What came back for the group itself; none before it was sent.
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
@@ -97,7 +105,10 @@ impl CommandGroup {
 impl Procedure for CommandGroup {
     fn poll(&mut self, correlators: &mut Correlators) -> Step {
         let Some(own) = self.reply() else {
-            return self.start(correlators);
+            return match self.commands.iter().find_map(Tracked::unknown) {
+                Some(report) => Step::Done(report),
+                None => self.start(correlators),
+            };
         };
         let repeatable = self.commands.iter().all(Tracked::is_repeatable);
         if self.round.is_lost() && repeatable && self.lost < RETRIES {

@@ -40,6 +40,9 @@
 //! [`Config::max_object_size`]. A group of commands goes in one message or comes back as
 //! [`TooLarge`](omadm_session::Unanswered::TooLarge).
 //!
+//! A server that restarts goes on where it was with [`Server::keeping_devices`]: the place of each
+//! device among its [steps](Server::enqueue_step), alerts that were reported, notifications.
+//!
 //! How devices prove who they are, and the server to them, is said by their [`Account`]; the nonces
 //! that takes are kept by [`Server::with_nonces`]. [DM-Security]
 
@@ -51,6 +54,8 @@ mod error;
 mod event;
 mod group;
 mod log;
+mod place;
+mod record;
 mod server;
 mod session;
 mod single;
@@ -62,6 +67,7 @@ pub use config::{Account, Accounts, Compat, Config, Everyone};
 pub use error::{EnqueueError, ReceiveError, RespondError};
 pub use event::{DevInfo, Event, EventKind, ProcedureId, SessionEnd, Trigger, Violation};
 pub use group::CommandGroup;
-pub use server::{NotifyError, Receipt, Request, Response, Server};
+pub use place::Place;
+pub use server::{KeepError, NotifyError, Receipt, Request, Response, Server};
 pub use session::Session;
 pub use single::SingleCommand;

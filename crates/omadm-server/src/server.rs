@@ -8,7 +8,7 @@ use omadm_session::{
 use omadm_syncml::{CmdRef, Command, Encoding, Header, Message, Version, decode};
 
 use crate::{
-    Accounts, Config, DevInfo, EnqueueError, Event, EventKind, ProcedureId, ReceiveError,
+    Accounts, Config, DevInfo, EnqueueError, Event, EventKind, Place, ProcedureId, ReceiveError,
     RespondError, Session, SessionEnd, Trigger, Violation,
     answer::{Composer, Refusal, refusal},
     device::Device,
@@ -17,8 +17,11 @@ use crate::{
     turn::{Opening, Walk},
 };
 
+mod keep;
 mod notify;
 
+pub use keep::KeepError;
+use keep::Keeping;
 pub use notify::NotifyError;
 
 /// Names a session: the identifier of its device and its SessionID.
@@ -47,6 +50,10 @@ pub struct Server {
     correlators: Correlators,
     nonces: Nonces,
     procedures: u64,
+    /// Absent: devices are in memory only.
+    keeping: Option<Keeping>,
+    /// What happened in answers that could not be given.
+    untold: Vec<Event>,
 }
 
 /// A message from a transport: [`Server::receive`].
@@ -128,7 +135,8 @@ pub struct Response {
     pub encoding: Encoding,
     /// The value of the transport header `x-syncml-hmac`, if it is to have one. [DM-Security]
     pub hmac: Option<String>,
-    /// What happened while it was written.
+    /// What happened while it was written, after what happened in earlier answers that could not be
+    /// given, of whatever device.
     pub events: Vec<Event>,
 }
 
@@ -155,6 +163,8 @@ impl Server {
             devices: BTreeMap::new(),
             nonces: Nonces::new(Arc::new(MemoryJournal::new()), NoRandom),
             procedures: 0,
+            keeping: None,
+            untold: Vec::new(),
         }
     }
 
@@ -187,6 +197,55 @@ impl Server {
         device: &str,
         procedure: Box<dyn Procedure>,
     ) -> Result<ProcedureId, EnqueueError> {
+        self.push(device, procedure, false)
+    }
+
+    /// Puts a step at the end of a device's queue: a procedure whose place in the order of steps is
+    /// kept, so that a server that [keeps its devices](Self::keeping_devices) and restarts goes on
+    /// with the [next one](Place).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use omadm_core::{Journal, MemoryJournal};
+    /// use omadm_server::{Config, Everyone, Server, SingleCommand};
+    /// use omadm_session::{NoRandom, Nonces};
+    ///
+    /// /// An engine as at each start: `journal` is that of `omadm-store` where it is to last.
+    /// fn start(journal: Arc<dyn Journal>) -> Result<Server, Box<dyn std::error::Error>> {
+    ///     let nonces = Nonces::new(journal, NoRandom);
+    ///     let mut server = Server::new(Config::new("r1"), Everyone)
+    ///         .with_nonces(nonces)
+    ///         .keeping_devices()?;
+    ///     let over = server.place("urn:x:dev1").map_or(0, |place| place.finished.len());
+    ///     for uri in ["./DevDetail/SwV", "./DevDetail/FwV"].into_iter().skip(over) {
+    ///         server.enqueue_step("urn:x:dev1", Box::new(SingleCommand::get(uri)))?;
+    ///     }
+    ///     Ok(server)
+    /// }
+    ///
+    /// let server = start(Arc::new(MemoryJournal::new()))?;
+    /// assert_eq!(server.waiting("urn:x:dev1"), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EnqueueError`]
+    pub fn enqueue_step(
+        &mut self,
+        device: &str,
+        procedure: Box<dyn Procedure>,
+    ) -> Result<ProcedureId, EnqueueError> {
+        self.push(device, procedure, true)
+    }
+
+    fn push(
+        &mut self,
+        device: &str,
+        procedure: Box<dyn Procedure>,
+        is_step: bool,
+    ) -> Result<ProcedureId, EnqueueError> {
         if !self.make_room_for_device(device) {
             return Err(EnqueueError::TooManyDevices);
         }
@@ -196,8 +255,19 @@ impl Server {
         }
         self.procedures += 1;
         let id = ProcedureId(self.procedures);
-        device.enqueue(id, procedure);
+        device.enqueue(id, procedure, is_step);
         Ok(id)
+    }
+
+    /// How far a device has come with its steps; none if it is not known.
+    #[must_use]
+    pub fn place(&self, device: &str) -> Option<&Place> {
+        self.devices.get(device).map(|device| &device.place)
+    }
+
+    /// The identifiers of the devices that are known.
+    pub fn devices(&self) -> impl Iterator<Item = &str> {
+        self.devices.keys().map(String::as_str)
     }
 
     /// Takes in a message.
@@ -223,10 +293,10 @@ impl Server {
             hmac: None,
             events: Vec::new(),
         };
-        let answer = match self.place(&message, &key, request) {
-            Place::Repetition(response) => Some(response),
-            Place::Pending => None,
-            Place::Refused(reason) => {
+        let answer = match self.role(&message, &key, request) {
+            Role::Repetition(response) => Some(response),
+            Role::Pending => None,
+            Role::Refused(reason) => {
                 if let Reason::OutOfOrder { expected } = reason {
                     let found = header.msg_id;
                     let violation = Violation::MessageOutOfOrder { expected, found };
@@ -235,14 +305,14 @@ impl Server {
                 let body = self.refuse(&message, request, reason.into(), &mut log)?;
                 Some(answered(body))
             }
-            Place::New(session) => {
+            Role::New(session) => {
                 // Nothing begins with a device that not even the least of answers fits.
                 let mut unheard = Log::new(&key.0, &key.1);
                 self.refuse(&message, request, StatusCode::OK.into(), &mut unheard)?;
                 self.take(&message, key.clone(), request, *session, &mut log)?
                     .map(answered)
             }
-            Place::Next => match self.sessions.remove(&key) {
+            Role::Next => match self.sessions.remove(&key) {
                 Some(session) => self
                     .take(&message, key.clone(), request, session, &mut log)?
                     .map(answered),
@@ -279,26 +349,33 @@ impl Server {
                 log: &mut log,
             };
             let written = composer.compose(turn);
-            let kept = written.and_then(|()| match session.next_nonces() {
-                Some(next) => {
-                    // Before the answer: what was accepted once is not accepted again.
-                    self.nonces.store(&receipt.key.0, &next)?;
-                    session.nonces = next;
-                    Ok(())
+            let next = session.next_nonces();
+            // Before the answer: what was accepted once is not accepted again, and what was heard is
+            // not forgotten.
+            let kept = written.and_then(|()| Ok(self.keep(&receipt.key.0, next.as_ref())?));
+            let session = self.sessions.get_mut(&receipt.key);
+            let session = session.ok_or(RespondError::SessionGone)?;
+            match (kept, next) {
+                (Ok(()), Some(next)) => session.nonces = next,
+                (Ok(()), None) => {}
+                (Err(error), _) => {
+                    let device = self.devices.entry(receipt.key.0.clone()).or_default();
+                    device.lose(session);
+                    self.sessions.remove(&receipt.key);
+                    self.untold.extend(log.into_events());
+                    return Err(error);
                 }
-                None => Ok(()),
-            });
-            if let Err(error) = kept {
-                device.lose(session);
-                self.sessions.remove(&receipt.key);
-                return Err(error);
             }
         }
+        let session = self.sessions.get(&receipt.key);
+        let session = session.ok_or(RespondError::SessionGone)?;
+        let mut events = std::mem::take(&mut self.untold);
+        events.extend(log.into_events());
         Ok(Response {
             body: session.answer.clone(),
             encoding: session.encoding,
             hmac: session.hmac.clone(),
-            events: log.into_events(),
+            events,
         })
     }
 
@@ -334,6 +411,7 @@ impl Server {
             events.extend(log.into_events());
         }
         let timeout = self.config.procedure_timeout;
+        let mut ended = Vec::new();
         for (id, device) in &mut self.devices {
             let is_over = device
                 .deadline(timeout)
@@ -342,11 +420,22 @@ impl Server {
                 let mut log = Log::new(id, "");
                 device.run_out(now.mono, timeout, &mut log);
                 events.extend(log.into_events());
+                ended.push(id.clone());
             }
         }
+        for id in ended {
+            // What cannot be kept now is with the next exchange.
+            _ = self.keep(&id, None);
+        }
         let timeout = self.config.device_timeout;
-        self.devices
-            .retain(|_, device| device.is_needed() || !silent(device.last_seen, timeout));
+        let keeping = &mut self.keeping;
+        self.devices.retain(|id, device| {
+            let stays = device.is_needed() || !silent(device.last_seen, timeout);
+            if !stays {
+                Keeping::forget(keeping, id, device);
+            }
+            stays
+        });
         events
     }
 
@@ -375,15 +464,15 @@ impl Server {
     }
 
     /// Finds out what a message is to this engine.
-    fn place(&self, message: &Message<'_>, key: &Key, request: Request<'_>) -> Place {
+    fn role(&self, message: &Message<'_>, key: &Key, request: Request<'_>) -> Role {
         let header = &message.header;
         let any_dtd = self.config.compat.other_ver_dtd && header.ver_dtd.starts_with("1.");
         if header.ver_dtd != Header::VER_DTD && !any_dtd {
-            return Place::Refused(Reason::VerDtd);
+            return Role::Refused(Reason::VerDtd);
         }
         if Version::of(header).is_none_or(|version| version > self.config.version) {
             let highest = self.config.version;
-            return Place::Refused(Reason::VerProto { highest });
+            return Role::Refused(Reason::VerProto { highest });
         }
         let Some(session) = self.sessions.get(key) else {
             return self.begin(message);
@@ -394,8 +483,8 @@ impl Server {
         let repeated = session.identity.as_ref() == request.identity
             && (!exact || session.last == fingerprint(&request));
         match session.link.check(header) {
-            Incoming::Duplicate if repeated && session.turn.is_some() => Place::Pending,
-            Incoming::Duplicate if repeated => Place::Repetition(Response {
+            Incoming::Duplicate if repeated && session.turn.is_some() => Role::Pending,
+            Incoming::Duplicate if repeated => Role::Repetition(Response {
                 body: session.answer.clone(),
                 encoding: session.encoding,
                 hmac: session.hmac.clone(),
@@ -403,41 +492,41 @@ impl Server {
             }),
             _ if header.msg_id == 1 => self.begin(message),
             Incoming::New if session.phase == (Phase::Ended { resumable: false }) => {
-                Place::Refused(Reason::NoSession)
+                Role::Refused(Reason::NoSession)
             }
-            Incoming::New => Place::Next,
+            Incoming::New => Role::Next,
             Incoming::OutOfOrder { expected }
                 if header.msg_id > expected && self.config.compat.skipped_message_ids =>
             {
-                Place::Next
+                Role::Next
             }
-            Incoming::OutOfOrder { expected } => Place::Refused(Reason::OutOfOrder { expected }),
-            Incoming::Duplicate => Place::Refused(Reason::OutOfOrder {
+            Incoming::OutOfOrder { expected } => Role::Refused(Reason::OutOfOrder { expected }),
+            Incoming::Duplicate => Role::Refused(Reason::OutOfOrder {
                 expected: header.msg_id.saturating_add(1),
             }),
-            Incoming::OtherSession => Place::Refused(Reason::NoSession),
+            Incoming::OtherSession => Role::Refused(Reason::NoSession),
         }
     }
 
     /// A message that no session is known for.
-    fn begin(&self, message: &Message<'_>) -> Place {
+    fn begin(&self, message: &Message<'_>) -> Role {
         let header = &message.header;
         let again = header.msg_id == 2 && answers_refusal(message);
         let first = header.msg_id == 1 || again || self.config.compat.skipped_message_ids;
         let opening = Opening::of(message, self.config.compat).filter(|_| first);
         let Some(opening) = opening else {
-            return Place::Refused(Reason::NoSession);
+            return Role::Refused(Reason::NoSession);
         };
         let device: &str = &header.source.uri;
         let Some(account) = self.accounts.account(device) else {
-            return Place::Refused(Reason::UnknownDevice);
+            return Role::Refused(Reason::UnknownDevice);
         };
         let mut nonces = NoncePair::default();
         let mut resync = None;
         if account.has_nonces() {
             nonces = match self.nonces.load(device) {
                 Ok(nonces) => nonces,
-                Err(_) => return Place::Refused(Reason::NoNonces),
+                Err(_) => return Role::Refused(Reason::NoNonces),
             };
             if opening.trigger == Trigger::Server {
                 let device = self.devices.get(device);
@@ -445,7 +534,7 @@ impl Server {
             }
         }
         let session = Session::new(header, account, &self.config, nonces, resync);
-        Place::New(Box::new(session.after(again.into())))
+        Role::New(Box::new(session.after(again.into())))
     }
 
     /// Processes a message of a session; the body of the answer if it is refused.
@@ -700,7 +789,11 @@ impl Server {
             .filter(|(_, device)| device.waiting() == 0)
             .min_by_key(|(_, device)| (device.is_needed(), device.last_seen))
             .map(|(id, _)| id.clone());
-        victim.is_some_and(|id| self.devices.remove(&id).is_some())
+        let Some((id, device)) = victim.and_then(|id| self.devices.remove_entry(&id)) else {
+            return false;
+        };
+        Keeping::forget(&mut self.keeping, &id, &device);
+        true
     }
 }
 
@@ -713,7 +806,7 @@ fn is_in_session(sessions: &BTreeMap<Key, Session>, device: &str) -> bool {
 }
 
 /// What a message is to the engine.
-enum Place {
+enum Role {
     /// The last message again.
     Repetition(Response),
     /// The last message again, while its answer is not written yet.

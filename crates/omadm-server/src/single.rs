@@ -16,7 +16,8 @@ pub(crate) const RETRIES: u32 = 3;
 /// a report of failure with status 202, and an alert that comes after all is one nobody waits for.
 ///
 /// When the session is lost, Add, Copy, Delete, Get and Replace are sent again; an Exec is not, because
-/// it may have been executed.
+/// it may have been executed. What is sent again succeeds where nothing is left to do: an Add with
+/// the status 418, a Delete with 404.
 ///
 /// ```
 /// use omadm_server::{Config, Everyone, Server, SingleCommand};
@@ -123,6 +124,14 @@ impl SingleCommand {
         self
     }
 
+    /// Takes into account that an earlier run of the server may have sent it, as if its session had
+    /// been lost: an Exec fails without being sent.
+    #[must_use]
+    pub const fn resumed(mut self) -> Self {
+        self.command.again();
+        self
+    }
+
     /// What came back; none before the command was sent.
     #[must_use]
     pub fn reply(&self) -> Option<&Reply> {
@@ -137,10 +146,14 @@ impl SingleCommand {
 impl Procedure for SingleCommand {
     fn poll(&mut self, correlators: &mut Correlators) -> Step {
         let Some(reply) = self.round.replies().first() else {
-            return self.round.send([self.command.start(correlators)]);
+            return match self.command.unknown() {
+                Some(report) => Step::Done(report),
+                None => self.round.send([self.command.start(correlators)]),
+            };
         };
         if self.round.is_lost() && self.command.is_repeatable() && self.lost < RETRIES {
             self.lost += 1;
+            self.command.again();
             return self.round.send_again();
         }
         self.command.report(reply).map_or(Step::Wait, Step::Done)

@@ -9,6 +9,8 @@ pub(crate) struct Tracked {
     execution: Option<Execution>,
     sessions: u32,
     max_sessions: u32,
+    /// Whether it was sent before, and the answer lost.
+    again: bool,
 }
 
 impl Tracked {
@@ -19,7 +21,24 @@ impl Tracked {
             execution: None,
             sessions: 0,
             max_sessions,
+            again: false,
         }
+    }
+
+    /// From now on what it was to do may be done already.
+    pub(crate) const fn again(&mut self) {
+        self.again = true;
+    }
+
+    /// The report of an Exec that was sent before, and is not sent twice.
+    pub(crate) fn unknown(&self) -> Option<Report> {
+        let Command::Exec(exec) = &self.command else {
+            return None;
+        };
+        let target = exec.items.first().and_then(|item| item.target.as_ref());
+        let uri = target.map_or("", |target| &*target.uri);
+        let detail = format!("Exec {uri}: begun before the server restarted, the outcome is lost");
+        self.again.then(|| Report::failure(None, detail))
     }
 
     pub(crate) const fn set_max_sessions(&mut self, max_sessions: u32) {
@@ -63,8 +82,24 @@ impl Tracked {
                 let detail = format!("Exec {uri}: no alert in {sessions} further sessions");
                 Some(Report::failure(Some(StatusCode::ACCEPTED), detail))
             }
-            Some(Progress::Started) | None => Some(answered(reply)),
+            Some(Progress::Started) | None => {
+                let mut report = answered(reply);
+                if self.again && self.is_done(reply) {
+                    (report.ok, report.detail) = (true, None);
+                }
+                Some(report)
+            }
         }
+    }
+
+    /// Whether the device refused it for there is nothing left to do.
+    fn is_done(&self, reply: &Reply) -> bool {
+        let done = match self.command {
+            Command::Add(_) => StatusCode::ALREADY_EXISTS,
+            Command::Delete(_) => StatusCode::NOT_FOUND,
+            _ => return false,
+        };
+        reply.status() == Some(done)
     }
 
     /// Takes in an alert; whether it is about this command.

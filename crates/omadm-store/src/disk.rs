@@ -1,4 +1,8 @@
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{DirBuilder, File},
+    io,
+    path::Path,
+};
 
 /// What an I/O error says about the medium.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,6 +22,19 @@ pub(crate) fn trouble(error: &io::Error) -> Trouble {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Trouble::Damaged,
         _ => Trouble::Other,
     }
+}
+
+/// Makes a directory for what is nobody else's business, and those above it that are missing: on
+/// Unix only its owner can enter it. One that is there already is left as it is.
+///
+/// # Errors
+/// An [`io::Error`] if it cannot be made.
+pub fn create_private_directory(directory: impl AsRef<Path>) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
 }
 
 /// Makes the names in a directory durable, where the system has a call for that.

@@ -73,7 +73,7 @@ impl Pair {
         let (engine, lamp) = build(client.clone(), objects, &journal, clock);
         Self {
             client: engine,
-            server: Server::new(server, accounts).with_nonces(nonces(&server_journal)),
+            server: engine_on(&server_journal, server, accounts),
             server_journal,
             wire,
             hex_macs: false,
@@ -182,7 +182,7 @@ impl Pair {
         config: omadm_server::Config,
         accounts: impl Accounts + 'static,
     ) {
-        self.server = Server::new(config, accounts).with_nonces(nonces(&self.server_journal));
+        self.server = engine_on(&self.server_journal, config, accounts);
     }
 
     /// One thing happens: a message is carried, or a job ends, or somebody answers, or time passes.
@@ -264,8 +264,14 @@ impl Pair {
     }
 }
 
-fn nonces(journal: &TestJournal) -> Nonces {
-    Nonces::new(Arc::new(journal.clone()), journal.random())
+fn engine_on(
+    journal: &TestJournal,
+    config: omadm_server::Config,
+    accounts: impl Accounts + 'static,
+) -> Server {
+    let nonces = Nonces::new(Arc::new(journal.clone()), journal.random());
+    let server = Server::new(config, accounts).with_nonces(nonces);
+    server.keeping_devices().unwrap()
 }
 
 fn build(

@@ -234,8 +234,8 @@ pub(crate) struct Serve {
     /// listens at]
     #[arg(long, value_name = "URL", value_parser = http_url)]
     pub(crate) public_url: Option<String>,
-    /// Keep sessions and plans in this folder
-    #[arg(long, value_name = "DIR", hide = true)]
+    /// Keep in this folder where each device is in the plan, and go on there after a restart
+    #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Which VirMO: the approved one or the earlier draft
     #[arg(long, value_enum, default_value = "approved")]

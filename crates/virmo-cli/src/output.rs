@@ -138,6 +138,18 @@ pub(crate) enum Event {
         #[serde(skip)]
         label: String,
     },
+    /// Where a device is in its plan, as an earlier run of the server left it.
+    Resumed {
+        device: String,
+        /// The index of the step that is next.
+        next: usize,
+        /// Whether that one was begun.
+        begun: bool,
+        /// The steps that are over; each was told when it was, unless the server was killed there.
+        steps: Vec<Finished>,
+        /// The alerts of the last exchange, likewise.
+        alerts: Vec<LateAlert>,
+    },
     /// A device was asked to prove who it is.
     Challenge {
         device: String,
@@ -149,6 +161,30 @@ pub(crate) enum Event {
     Error {
         message: String,
     },
+}
+
+/// A step that an earlier run of the server finished.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Finished {
+    pub(crate) index: usize,
+    pub(crate) ok: bool,
+    pub(crate) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) children: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) detail: Option<String>,
+}
+
+/// An alert that an earlier run of the server took in.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct LateAlert {
+    #[serde(rename = "type")]
+    pub(crate) alert_type: String,
+    pub(crate) source: Option<String>,
 }
 
 /// The device a server tells of.
@@ -354,6 +390,20 @@ impl fmt::Display for Event {
                     write!(f, "  ({})", short(detail, TOLD))?;
                 }
                 f.write_str(&origin(device))
+            }
+            Self::Resumed {
+                device,
+                next,
+                steps,
+                ..
+            } => {
+                let failed = steps.iter().filter(|step| !step.ok).count();
+                let device = short(device, NAMED);
+                write!(f, "{device} goes on with step {next}")?;
+                match failed {
+                    0 => Ok(()),
+                    failed => write!(f, ", {failed} before it failed"),
+                }
             }
             Self::Challenge { device } => {
                 write!(f, "{} is asked to prove who it is", short(device, NAMED))

@@ -14,7 +14,7 @@ use virmo::{
     dm::{
         core::{EchoType, GenericAlert, InputType, Interaction, UserInteraction},
         download::{DownloadUri, InvalidUriKind},
-        server::AskUser,
+        server::{AskUser, Place},
         session::{Answer, Correlators, Procedure, Report, Step as Next},
     },
     nodes::Profile,
@@ -41,6 +41,8 @@ pub(crate) struct Planned {
     expect: Option<u16>,
     stop: bool,
     within: Option<Duration>,
+    /// An earlier run of the server began it.
+    resumed: bool,
     course: Arc<Course>,
     inner: Box<dyn Procedure>,
 }
@@ -55,24 +57,28 @@ struct Course {
     stopped: AtomicBool,
 }
 
-/// The procedures of a plan for one device.
+/// The procedures of what is left of a plan for one device.
 ///
-/// With a policy that says that they are [resumed](Policy::resumed), what an earlier run of the
-/// server began is found and not done twice; commands as they stand in the plan are sent again.
+/// What an earlier run of the server began is found and not done twice.
 pub(crate) fn procedures(
     plan: &[Step],
     base: &str,
     profile: Profile,
-    policy: Policy,
+    place: &Place,
 ) -> Result<Vec<Box<dyn Procedure>>, String> {
+    let over = place.finished.len();
+    let (failed, stopped) = so_far(plan, place);
     let course = Arc::new(Course {
-        left: AtomicUsize::new(plan.len()),
-        failed: AtomicBool::new(false),
-        stopped: AtomicBool::new(false),
+        left: AtomicUsize::new(plan.len().saturating_sub(over)),
+        failed: AtomicBool::new(failed),
+        stopped: AtomicBool::new(stopped),
     });
     plan.iter()
         .enumerate()
+        .skip(over)
         .map(|(index, step)| {
+            let mut policy = Policy::default();
+            policy.resumed = place.begun && index == over;
             let (label, inner) = procedure(&step.action, base, profile, policy)
                 .map_err(|why| format!("line {}: {why}", step.line))?;
             let planned = Planned {
@@ -82,12 +88,29 @@ pub(crate) fn procedures(
                 expect: step.expect,
                 stop: step.stop,
                 within: step.within.map(Duration::from_secs),
+                resumed: policy.resumed,
                 course: Arc::clone(&course),
                 inner,
             };
             Ok(Box::new(planned) as Box<dyn Procedure>)
         })
         .collect()
+}
+
+/// Whether a step failed so far, and whether one ended the plan.
+fn so_far(plan: &[Step], place: &Place) -> (bool, bool) {
+    let over = plan.iter().zip(&place.finished);
+    let mut failures = over.filter(|(_, report)| !report.ok).peekable();
+    (
+        failures.peek().is_some(),
+        failures.any(|(step, _)| step.stop),
+    )
+}
+
+/// Whether a plan succeeded; none if it is not over.
+pub(crate) fn outcome(plan: &[Step], place: &Place) -> Option<bool> {
+    let (failed, _) = so_far(plan, place);
+    (place.finished.len() >= plan.len()).then_some(!failed)
 }
 
 impl Planned {
@@ -99,7 +122,9 @@ impl Planned {
     /// What the plan makes of a report.
     fn judge(&self, mut report: Report) -> Report {
         if let Some(expect) = self.expect {
-            let expected = report.status.is_some_and(|status| status.get() == expect);
+            let mut expected = report.status.is_some_and(|status| status.get() == expect);
+            // Of what was done before, the status is that of doing it again.
+            expected |= self.resumed && report.ok && (200..300).contains(&expect);
             // What a status of success hides stays a failure.
             let success = report.status.is_some_and(|status| status.is_success());
             report.ok = expected && (report.ok || !success);
@@ -330,7 +355,7 @@ fn procedure(
                 ),
             }
         }
-        Action::Raw(it) => raw::procedure(it)?,
+        Action::Raw(it) => raw::procedure(it, policy.resumed)?,
         Action::Companion(it) => companion::procedure(it, base, profile, policy)?,
     })
 }
@@ -457,7 +482,7 @@ mod tests {
         let mut correlators = Correlators::new("t");
         let mut seen = Vec::new();
         for mut procedure in
-            procedures(&plan, "http://h", Profile::Approved, Policy::default()).unwrap()
+            procedures(&plan, "http://h", Profile::Approved, &Place::default()).unwrap()
         {
             let report = loop {
                 match procedure.poll(&mut correlators) {
@@ -504,7 +529,7 @@ mod tests {
                 "Exec ./a: 405 Command not allowed",
             ),
         ] {
-            let mut procedure = procedures(&plan, "http://h", Profile::Approved, Policy::default())
+            let mut procedure = procedures(&plan, "http://h", Profile::Approved, &Place::default())
                 .unwrap()
                 .remove(0);
             let mut correlators = Correlators::new("t");
@@ -536,7 +561,7 @@ mod tests {
                 &plan::parse(text).unwrap(),
                 "http://h",
                 Profile::Approved,
-                Policy::default(),
+                &Place::default(),
             )
             .unwrap_err()
         };
@@ -679,7 +704,7 @@ mod tests {
         let profiles = [Profile::Draft].into_iter();
         let profiles = profiles.chain(std::iter::repeat(Profile::Approved));
         for (plan, profile) in plans.iter().zip(profiles) {
-            procedures(plan, "http://h", profile, Policy::default()).unwrap();
+            procedures(plan, "http://h", profile, &Place::default()).unwrap();
         }
     }
 

@@ -24,7 +24,7 @@
 //!
 //! let (reports, told) = mpsc::channel();
 //! let server = Server::builder()
-//!     .programme(|_| vec![Box::new(SingleCommand::get("./VirMO/DeviceResources"))])
+//!     .programme(|_, _| vec![Box::new(SingleCommand::get("./VirMO/DeviceResources"))])
 //!     .observer(move |event| {
 //!         if let EventKind::ProcedureFinished { report, .. } = event.kind {
 //!             reports.send(report).unwrap();

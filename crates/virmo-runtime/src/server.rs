@@ -11,8 +11,8 @@ use omadm_core::{Journal, MemoryJournal};
 use omadm_http::{Files, Handler, Incoming, Outgoing, Refused, ServerConfig};
 use omadm_markup::Encoding;
 use omadm_server::{
-    Accounts, Config, EnqueueError, Event, EventKind, Everyone, NotifyError, ProcedureId, Request,
-    RespondError,
+    Accounts, Config, EnqueueError, Event, EventKind, Everyone, NotifyError, Place, ProcedureId,
+    Request, RespondError,
 };
 use omadm_session::{
     Nonces, Procedure, TransportIdentity,
@@ -25,8 +25,8 @@ use crate::{chain::chain, clock::Clocks, random};
 /// Where the server takes messages.
 const PATH: &str = "/dm";
 
-/// What a device goes through when it first comes: the program of a [`Server`].
-pub type Programme = Box<dyn FnMut(&str) -> Vec<Box<dyn Procedure>> + Send>;
+/// What a device goes through when it first comes, from where it is: the program of a [`Server`].
+pub type Programme = Box<dyn FnMut(&str, &Place) -> Vec<Box<dyn Procedure>> + Send>;
 
 /// A DM server over HTTP: the engine of `omadm-server` behind a listener, for any number of
 /// devices.
@@ -41,7 +41,7 @@ pub struct Server {
 pub struct ServerBuilder {
     config: Config,
     accounts: Box<dyn Accounts>,
-    journal: Arc<dyn Journal>,
+    journal: Option<Arc<dyn Journal>>,
     http: ServerConfig,
     only: Option<Encoding>,
     programme: Programme,
@@ -68,6 +68,8 @@ struct State {
     seen: Seen,
     /// What happened and was not told yet.
     events: VecDeque<Event>,
+    /// What happened in exchanges that could not be kept: told after the next that is.
+    unkept: Vec<Event>,
 }
 
 impl Server {
@@ -76,10 +78,10 @@ impl Server {
         ServerBuilder {
             config: Config::new(random::correlator_prefix()),
             accounts: Box::new(Everyone),
-            journal: Arc::new(MemoryJournal::new()),
+            journal: None,
             http: ServerConfig::default(),
             only: None,
-            programme: Box::new(|_| Vec::new()),
+            programme: Box::new(|_, _| Vec::new()),
             observer: Box::new(drop),
             refusals: Box::new(|_| {}),
         }
@@ -109,6 +111,15 @@ impl Server {
         procedure: Box<dyn Procedure>,
     ) -> Result<ProcedureId, EnqueueError> {
         self.shared.lock().engine.enqueue(device, procedure)
+    }
+
+    /// The devices that are known, with how far each is in the [programme](ServerBuilder::programme).
+    #[must_use]
+    pub fn places(&self) -> Vec<(String, Place)> {
+        let engine = &self.shared.lock().engine;
+        let place = |device: &str| engine.place(device).cloned().unwrap_or_default();
+        let devices = engine.devices();
+        devices.map(|it| (it.to_owned(), place(it))).collect()
     }
 
     /// Writes a notification, package 0, which asks a device for a session: octets to be sent
@@ -170,10 +181,12 @@ impl ServerBuilder {
         self
     }
 
-    /// Keeps the nonces of digests and MACs here. Default: in memory, so that the first session of
-    /// a device after a restart costs a challenge.
+    /// Keeps the nonces of digests and MACs here, and where devices are in the
+    /// [programme](Self::programme), which goes on after a restart
+    /// ([`keeping_devices`](omadm_server::Server::keeping_devices)). Default: in memory, so that a
+    /// restarted server begins anew and the first session of a device costs a challenge.
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
-        self.journal = journal;
+        self.journal = Some(journal);
         self
     }
 
@@ -196,13 +209,16 @@ impl ServerBuilder {
         self
     }
 
-    /// What each device goes through, once in the life of this server, asked for when its first
-    /// session begins. Of devices beyond
+    /// The steps each device goes through, once in the life of this server, asked for when its first
+    /// session begins: those that are left, given its [`Place`]. With a [journal](Self::journal)
+    /// the place tells of earlier lives too, and a step that was begun in one is made with the
+    /// policy for that: `Policy::resumed` of `virmo-server`,
+    /// [`resumed`](omadm_server::SingleCommand::resumed) of single commands. Of devices beyond
     /// [`Config::max_devices`](omadm_server::Config::max_devices) those that came long ago count
     /// as new.
     pub fn programme(
         mut self,
-        programme: impl FnMut(&str) -> Vec<Box<dyn Procedure>> + Send + 'static,
+        programme: impl FnMut(&str, &Place) -> Vec<Box<dyn Procedure>> + Send + 'static,
     ) -> Self {
         self.programme = Box::new(programme);
         self
@@ -226,15 +242,28 @@ impl ServerBuilder {
     /// Serves on a listener until the server is stopped or dropped.
     ///
     /// # Errors
-    /// An [`io::Error`] if the listener or a thread cannot be had.
+    /// An [`io::Error`] if the listener or a thread cannot be had, or what the journal keeps of
+    /// devices not be read.
     pub fn start(self, listener: TcpListener) -> io::Result<Server> {
         let limits = self.config.limits.clone();
+        let seen = Seen::new(self.config.max_devices);
+        let engine = omadm_server::Server::new(self.config, self.accounts);
+        let engine = match self.journal {
+            Some(journal) => engine
+                .with_nonces(Nonces::new(journal, random::octets))
+                .keeping_devices()
+                .map_err(io::Error::other)?,
+            None => {
+                let journal = Arc::new(MemoryJournal::new());
+                engine.with_nonces(Nonces::new(journal, random::octets))
+            }
+        };
         let state = State {
-            seen: Seen::new(self.config.max_devices),
-            engine: omadm_server::Server::new(self.config, self.accounts)
-                .with_nonces(Nonces::new(self.journal, random::octets)),
+            seen,
+            engine,
             programme: self.programme,
             events: VecDeque::new(),
+            unkept: Vec::new(),
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
@@ -296,16 +325,18 @@ impl Shared {
             if matches!(event.kind, EventKind::SessionStarted { .. })
                 && state.seen.is_new(&event.device)
             {
-                for procedure in (state.programme)(&event.device) {
+                let place = state.engine.place(&event.device).cloned();
+                for step in (state.programme)(&event.device, &place.unwrap_or_default()) {
                     // A queue that is full already is the caller's limit, and the procedures that
                     // fit are still worth running.
-                    let _ = state.engine.enqueue(&event.device, procedure);
+                    let _ = state.engine.enqueue_step(&event.device, step);
                 }
             }
-            state.events.push_back(event);
+            state.unkept.push(event);
         }
         match state.engine.respond(receipt) {
             Ok(response) => {
+                state.events.extend(state.unkept.drain(..));
                 state.events.extend(response.events);
                 let mut outgoing = Outgoing::message(response.encoding, response.body);
                 outgoing.hmac = response.hmac;

@@ -29,7 +29,7 @@
 //! let image = Mounts::default().image("work")?;
 //! let server = Server::builder()
 //!     .files(Files::new(folder.join("images")))
-//!     .programme(move |_device| -> Vec<Box<dyn Procedure>> {
+//!     .programme(move |_device, _place| -> Vec<Box<dyn Procedure>> {
 //!         let media_type = "application/octet-stream";
 //!         let deliver = DeliverImage::new(image.clone(), "android", &uri, media_type);
 //!         vec![Box::new(TakeSnapshot::new(Mounts::default())), Box::new(deliver)]
@@ -145,7 +145,7 @@ pub mod dm {
     #[cfg(feature = "server")]
     pub use omadm_server as server;
     pub use omadm_session as session;
-    #[cfg(feature = "device")]
+    #[cfg(any(feature = "device", feature = "server"))]
     pub use omadm_store as store;
     pub use omadm_syncml as syncml;
     pub use omadm_tree as tree;

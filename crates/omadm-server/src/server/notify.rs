@@ -25,8 +25,8 @@ pub enum NotifyError {
     /// [`Config::max_devices`](crate::Config::max_devices) are known.
     #[error("too many devices are known")]
     TooManyDevices,
-    /// The nonce of the device cannot be read.
-    #[error("the nonces cannot be read: {0}")]
+    /// The nonce of the device cannot be read, or the notification not be kept.
+    #[error("the journal failed: {0}")]
     JournalFailed(JournalErrorKind),
 }
 
@@ -96,8 +96,16 @@ impl Server {
             return Err(NotifyError::TooManyDevices);
         }
         let known = self.devices.entry(device.to_owned()).or_default();
+        let before = known.resync.take();
         known.notified(session_id);
         known.resync = nonce.filter(|_| by != ProvenBy::StoredNonce);
+        if let Err(error) = self.keep(device, None) {
+            if let Some(known) = self.devices.get_mut(device) {
+                known.answers(session_id);
+                known.resync = before;
+            }
+            return Err(NotifyError::JournalFailed(error.kind()));
+        }
         Ok(octets)
     }
 }

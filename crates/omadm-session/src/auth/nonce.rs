@@ -134,6 +134,11 @@ impl NoncePair {
         self
     }
 
+    /// Adds the record of a peer to a batch of the [journal](Nonces::journal) that keeps it.
+    pub fn put(&self, peer: &str, batch: &mut Batch) {
+        batch.put(Space::NONCES, peer, self.record());
+    }
+
     fn fields(&self) -> [Option<&Nonce>; 5] {
         let [of_issued, of_received] = &self.provisioned;
         let Self {
@@ -232,8 +237,15 @@ impl Nonces {
     /// A [`JournalError`]; nothing changed.
     pub fn store(&self, peer: &str, pair: &NoncePair) -> Result<(), JournalError> {
         let mut batch = Batch::new();
-        batch.put(Space::NONCES, peer, pair.record());
+        pair.put(peer, &mut batch);
         self.journal.commit(&batch)
+    }
+
+    /// Where they are kept: what has to become durable together with them goes there too, in one
+    /// batch with [`NoncePair::put`].
+    #[must_use]
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
     }
 
     /// What new nonces are made of.

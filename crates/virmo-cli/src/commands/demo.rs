@@ -14,11 +14,11 @@ use virmo::{
     dm::{
         client::{Auth, Config},
         markup::WbxmlOptions,
+        server::Place,
         session::Proof,
     },
     nodes::Profile,
     runtime::{Unattended, Until},
-    server::Policy,
 };
 use virmo_qemu::guest;
 
@@ -90,6 +90,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         public_url: None,
         identity: None,
         steps_only: true,
+        journal: None,
     };
     let (server, done) = serve::start(listener, steps, settings, &output)?;
     if args.json {
@@ -156,7 +157,7 @@ fn steps(args: &args::Demo) -> Result<Vec<Step>, Failure> {
         &steps,
         "http://127.0.0.1",
         Profile::Approved,
-        Policy::default(),
+        &Place::default(),
     ) {
         Ok(_) => Ok(steps),
         Err(why) => Err(wrong(&why)),

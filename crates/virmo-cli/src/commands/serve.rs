@@ -20,18 +20,18 @@ use virmo::{
         core::{Journal, MemoryJournal, StatusCode},
         http::Files,
         markup::{Encoding, WbxmlOptions},
-        server::{Account, Compat, Config, Event as ServerEvent, EventKind},
+        server::{Account, Compat, Config, Event as ServerEvent, EventKind, Place},
         session::{NoRandom, Nonces},
         syncml::Limits,
     },
     nodes::Profile,
     runtime::Server,
-    server::Policy,
 };
 
 use crate::{
     args,
     auth::{self, Proofs},
+    commands::device::chain,
     failure::Failure,
     output::{Event, Origin, Output},
     plan::{self, Action, Sha256, Step},
@@ -39,8 +39,9 @@ use crate::{
     tls::{self, Identity},
 };
 
+mod state;
+
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
-    refuse_unbuilt(args)?;
     let mut steps = match &args.plan {
         Some(path) => plan::read(path)
             .map_err(|error| Failure::usage(format_args!("--plan {}: {error}", path.display())))?,
@@ -54,6 +55,14 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     if args.once && steps.is_empty() {
         return Err(Failure::usage("--once needs a --plan with steps"));
     }
+    let journal = match &args.state {
+        Some(folder) => Some(state::open(
+            folder,
+            args.plan.as_deref(),
+            args.profile.into(),
+        )?),
+        None => None,
+    };
     let output = Arc::new(Output::new(args.json));
     let listener = TcpListener::bind(args.listen)
         .map_err(|error| Failure::work(format_args!("--listen {}: {error}", args.listen)))?;
@@ -67,7 +76,9 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         public_url: args.public_url.clone(),
         identity: tls::identity(args)?,
         steps_only: false,
+        journal,
     };
+    let plan = steps.clone();
     let lost =
         args.listen.ip().is_unspecified() && args.public_url.is_none() && is_relative(&steps);
     let (server, done) = start(listener, steps, settings, &output)?;
@@ -76,6 +87,18 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         output.say(
             "images of the plan are at that address, which other machines do not reach: give --public-url",
         );
+    }
+    let mut over = None;
+    for (device, place) in server.places() {
+        if let Some(event) = state::resumed(device, &place) {
+            output.event(&event);
+        }
+        over = over.or(steps::outcome(&plan, &place));
+    }
+    if args.once
+        && let Some(ok) = over
+    {
+        return if ok { Ok(()) } else { Err(Failure::Told) };
     }
     loop {
         // The server holds the other end for as long as it runs.
@@ -102,7 +125,7 @@ fn check(steps: &[Step], args: &args::Serve) -> Result<(), String> {
         }
     }
     let base = format!("http://{}", args.listen);
-    steps::procedures(steps, &base, args.profile.into(), Policy::default()).map(drop)
+    steps::procedures(steps, &base, args.profile.into(), &Place::default()).map(drop)
 }
 
 /// Gives the digests of files to the steps that want them.
@@ -175,6 +198,8 @@ pub(crate) struct Settings {
     pub(crate) identity: Option<Identity>,
     /// Tell of the steps and nothing else.
     pub(crate) steps_only: bool,
+    /// What is kept over restarts; nothing without.
+    pub(crate) journal: Option<Arc<dyn Journal>>,
 }
 
 /// A server that takes every device through the steps; the receiver hears of each device that has
@@ -203,7 +228,8 @@ pub(crate) fn start(
         config.compat = Compat::lenient();
         config.limits = Limits::lenient();
     }
-    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+    let journal = settings.journal;
+    let journal = journal.unwrap_or_else(|| Arc::new(MemoryJournal::new()));
     let mut builder = Server::builder()
         .config(config)
         .journal(Arc::clone(&journal));
@@ -231,8 +257,8 @@ pub(crate) fn start(
         journal,
     };
     let server = builder
-        .programme(move |_| {
-            steps::procedures(&steps, &base, profile, Policy::default()).unwrap_or_default()
+        .programme(move |_, place| {
+            steps::procedures(&steps, &base, profile, place).unwrap_or_default()
         })
         .observer(move |event| teller.tell(event))
         .refusals(move |request| {
@@ -244,7 +270,7 @@ pub(crate) fn start(
             })
         })
         .start(listener)
-        .map_err(Failure::work)?;
+        .map_err(|error| Failure::work(chain(&error)))?;
     Ok((server, done))
 }
 
@@ -425,12 +451,5 @@ impl Teller {
 
     fn error(&self, message: String) {
         self.output.event(&Event::Error { message });
-    }
-}
-
-fn refuse_unbuilt(args: &args::Serve) -> Result<(), Failure> {
-    match args.state {
-        Some(_) => Err(Failure::not_built("--state")),
-        None => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use virmo::dm::{
-    core::Format,
+    core::{Format, StatusCode},
     markup::Encoding,
     mo::tnds,
     server::{CommandGroup, SingleCommand},
@@ -16,22 +16,30 @@ use crate::{
     plan::{Leaf, Raw},
 };
 
-/// What a command is called, and how it is done.
-pub(super) fn procedure(raw: &Raw) -> Result<(String, Box<dyn Procedure>), String> {
+/// What a command is called, and how it is done; an earlier run of the server may have sent it.
+pub(super) fn procedure(raw: &Raw, resumed: bool) -> Result<(String, Box<dyn Procedure>), String> {
     let procedure: Box<dyn Procedure> = match raw {
         Raw::Atomic(group) => {
             let members = members(group)?;
             refuse_atomic(group)?;
-            Box::new(CommandGroup::atomic(members))
+            Box::new(resume(CommandGroup::atomic(members), resumed))
         }
-        Raw::Sequence(group) => Box::new(CommandGroup::sequence(members(group)?)),
+        Raw::Sequence(group) => {
+            let group = CommandGroup::sequence(members(group)?);
+            Box::new(resume(group, resumed))
+        }
         raw => Box::new(Single {
             command: command(raw)?,
             round: Round::default(),
             retries: 0,
+            again: resumed,
         }),
     };
     Ok((label(raw), procedure))
+}
+
+fn resume(group: CommandGroup, resumed: bool) -> CommandGroup {
+    if resumed { group.resumed() } else { group }
 }
 
 fn label(raw: &Raw) -> String {
@@ -174,25 +182,39 @@ fn fits(format: Format, media_type: Option<&str>, text: &str) -> Result<(), Stri
 const RETRIES: u32 = 3;
 
 /// One command. It is done with its Status, whatever an Exec has set off. It is sent again if its
-/// session was lost, except an Exec, which may have been executed.
+/// session was lost, except an Exec, which may have been executed; an Add or a Delete that did its
+/// work before is a success then.
 #[derive(Debug)]
 struct Single {
     command: Command<'static>,
     round: Round,
     retries: u32,
+    /// Whether it was sent before.
+    again: bool,
 }
 
 impl Procedure for Single {
     fn poll(&mut self, _: &mut Correlators) -> Next {
+        let repeatable = !matches!(self.command, Command::Exec(_));
         let Some(reply) = self.round.replies().first() else {
+            if self.again && !repeatable {
+                let why = "sent before the server was restarted, the outcome is lost";
+                return Next::Done(Report::failure(None, why));
+            }
             return self.round.send([self.command.clone()]);
         };
-        let repeatable = !matches!(self.command, Command::Exec(_));
         if self.round.is_lost() && repeatable && self.retries < RETRIES {
             self.retries += 1;
+            self.again = true;
             return self.round.send_again();
         }
-        let mut report = Report::new(reply.is_success(), reply.status());
+        let done = match self.command {
+            Command::Add(_) => Some(StatusCode::ALREADY_EXISTS),
+            Command::Delete(_) => Some(StatusCode::NOT_FOUND),
+            _ => None,
+        };
+        let is_done = self.again && done.is_some() && reply.status() == done;
+        let mut report = Report::new(reply.is_success() || is_done, reply.status());
         if let Some(list) = list(reply) {
             report.children = Some(list);
         } else if let Some(children) = reply.children() {
@@ -247,7 +269,10 @@ fn list(reply: &Reply) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use virmo::{dm::session::Unanswered, nodes::Profile, server::Policy};
+    use virmo::{
+        dm::{server::Place, session::Unanswered},
+        nodes::Profile,
+    };
 
     use super::*;
     use crate::{plan, steps::procedures};
@@ -258,7 +283,7 @@ mod tests {
         let mut correlators = Correlators::new("t");
         let mut sent = Vec::new();
         for mut procedure in
-            procedures(&plan, "http://h", Profile::Approved, Policy::default()).unwrap()
+            procedures(&plan, "http://h", Profile::Approved, &Place::default()).unwrap()
         {
             let mut times = 0;
             while let Next::Send(commands) = procedure.poll(&mut correlators) {

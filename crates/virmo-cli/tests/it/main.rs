@@ -40,6 +40,7 @@ mod profiles;
 mod questions;
 mod readme;
 mod restarts;
+mod resume;
 mod secrets;
 mod tolerance;
 mod tools;

@@ -159,10 +159,14 @@ impl Background {
         (self.child.wait().unwrap().code(), rest)
     }
 
-    /// Ends it in the middle of whatever it does.
-    pub fn kill(mut self) {
+    /// Ends it in the middle of whatever it does; the JSON lines it said in the meantime.
+    pub fn kill(mut self) -> Vec<Value> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        let whole = |line: String| serde_json::from_str(&line).ok();
+        std::iter::from_fn(|| self.line())
+            .filter_map(whole)
+            .collect()
     }
 }
 

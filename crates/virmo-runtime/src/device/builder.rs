@@ -349,7 +349,7 @@ impl Scratch {
     fn open(state: Option<&Path>, needed: bool) -> Result<Self, BuildError> {
         match state {
             Some(folder) => {
-                std::fs::create_dir_all(folder).map_err(BuildError::Folder)?;
+                omadm_store::create_private_directory(folder).map_err(BuildError::Folder)?;
                 Ok(Self::State(folder.to_owned()))
             }
             None if needed => Ok(Self::Temporary(TempDir::new().map_err(BuildError::Folder)?)),

@@ -61,7 +61,7 @@ impl DeviceState {
     /// # Errors
     /// A [`StateError`]
     pub fn open(folder: &Path) -> Result<Self, StateError> {
-        std::fs::create_dir_all(folder).map_err(StateError::Folder)?;
+        omadm_store::create_private_directory(folder).map_err(StateError::Folder)?;
         let journal = RedbJournal::open(folder.join("device.redb"))?;
         let tree = Tree::load(&journal, TreeLimits::default(), Acl::root_default())?;
         Ok(Self { journal, tree })

@@ -88,7 +88,7 @@ impl Bench {
         let (tell, told) = mpsc::channel();
         let server = Server::builder()
             .files(Files::new(self.images()))
-            .programme(move |device| programme(device, &images))
+            .programme(move |device, _| programme(device, &images))
             .observer(move |event| drop(tell.send(event)))
             .start(listener)
             .unwrap();

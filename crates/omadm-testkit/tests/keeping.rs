@@ -1,0 +1,217 @@
+//! A server that is killed at every point of its steps and goes on with what it kept.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code"
+)]
+
+use omadm_client::{Auth, Notice};
+use omadm_core::{Format, GenericAlert, JournalErrorKind, ServerId};
+use omadm_server::{Account, Config, EventKind, Everyone, NotifyError, SingleCommand};
+use omadm_session::{
+    Procedure, Proof, Scheme,
+    notification::{Notification, ProvenBy},
+    request::Leaf,
+};
+use omadm_testkit::{Bench, DEVICE_ID, Fault, Pair, SERVER_ID, Wire, again_over_wbxml};
+
+/// The steps of a device from one on; the first of them may have been begun.
+fn steps(from: usize, begun: bool) -> Vec<Box<dyn Procedure>> {
+    let int = |number: u8| Leaf::new(Format::Int, number.to_string());
+    let add = |name: &str| SingleCommand::add(&format!("./Lamp/Presets/{name}"), int(7));
+    let steps = [
+        SingleCommand::get("./Lamp/Name"),
+        SingleCommand::replace("./Lamp/Level", int(10)),
+        add("a"),
+        SingleCommand::copy("./Lamp/Level", "./Lamp/Presets/b"),
+        add("c"),
+        SingleCommand::delete("./Lamp/Presets/a"),
+        SingleCommand::replace("./Lamp/Name", "porch".into()),
+        SingleCommand::replace("./Lamp/Level", int(20)),
+        SingleCommand::get("./Lamp/Name"),
+        SingleCommand::delete("./Lamp/Presets/c"),
+    ];
+    let left = steps.into_iter().skip(from).enumerate();
+    left.map(|(place, step)| -> Box<dyn Procedure> {
+        match begun && place == 0 {
+            true => Box::new(step.resumed()),
+            false => Box::new(step),
+        }
+    })
+    .collect()
+}
+
+const STEPS: usize = 10;
+
+/// Enqueues what is left of the steps; how many are over.
+fn go_on(pair: &mut Pair) -> usize {
+    let place = pair.server.place(DEVICE_ID).cloned().unwrap_or_default();
+    let over = place.finished.len();
+    for step in steps(over, place.begun) {
+        pair.server.enqueue_step(DEVICE_ID, step).unwrap();
+    }
+    over
+}
+
+fn restart(pair: &mut Pair, life: u32) {
+    pair.restart_server(Config::new(format!("life{life}")), Everyone);
+}
+
+/// Whatever is open ends, and there is one more session.
+fn rest(pair: &mut Pair) {
+    while pair.client.in_session() {
+        pair.step();
+    }
+    pair.settle();
+    pair.session();
+}
+
+fn named(data: &str) -> Notice {
+    let mut alert = GenericAlert::new("org.example.news", Format::Chr);
+    alert.data = data.into();
+    alert.into()
+}
+
+/// What was told of the device's own news, in order.
+fn news(pair: &Pair) -> Vec<&str> {
+    let alerts = pair.told.iter().filter_map(|event| match event {
+        EventKind::Alert { alert, .. } => Some(&*alert.data),
+        _ => None,
+    });
+    alerts.collect()
+}
+
+/// Whether the request of an exchange is lost, or its answer, or neither, the server ends with it:
+/// each step is reported once, in order, as a success, and each alert once.
+#[test]
+fn a_server_killed_at_any_exchange_takes_every_step_once() {
+    let mut killed = 0;
+    for fault in [None, Some(Fault::LoseRequest), Some(Fault::LoseAnswer)] {
+        for kill in 0.. {
+            let mut pair = Pair::plain(Wire::new(fault.map(|fault| (kill, fault))));
+            pair.queue(named("one"));
+            go_on(&mut pair);
+            pair.open();
+            while pair.wire.exchanges() <= kill && pair.ended.is_empty() {
+                pair.step();
+            }
+            let over = pair.wire.exchanges() <= kill;
+            restart(&mut pair, 2);
+            pair.queue(named("two"));
+            let before = go_on(&mut pair);
+            assert_eq!(pair.reports.len(), before, "{fault:?} at {kill}");
+            for _ in 0..3 {
+                rest(&mut pair);
+            }
+            let place = pair.server.place(DEVICE_ID).unwrap();
+            assert_eq!(place.finished, pair.reports, "{fault:?} at {kill}");
+            assert_eq!(pair.reports.len(), STEPS, "{fault:?} at {kill}");
+            let failed = pair.reports.iter().find(|report| !report.ok);
+            assert_eq!(failed, None, "{fault:?} at {kill}");
+            assert_eq!(news(&pair), ["one", "two"], "{fault:?} at {kill}");
+            assert_eq!(pair.reports[8].value.as_deref(), Some("porch"));
+            killed += 1;
+            if over {
+                break;
+            }
+        }
+    }
+    assert!(killed > 6, "{killed} kills");
+    again_over_wbxml();
+}
+
+/// What an engine reported and could not be told is with the place of the device.
+#[test]
+fn the_last_news_are_with_the_place_and_others_are_not() {
+    let mut pair = Pair::plain(Wire::new([(0, Fault::LoseAnswer)]));
+    pair.queue(named("heard by nobody"));
+    pair.open();
+    pair.step();
+    restart(&mut pair, 2);
+    let place = pair.server.place(DEVICE_ID).unwrap();
+    assert_eq!(place.alerts[0].data, "heard by nobody");
+    rest(&mut pair);
+    rest(&mut pair);
+    assert_eq!(news(&pair), ["heard by nobody"]);
+    restart(&mut pair, 3);
+    assert_eq!(pair.server.place(DEVICE_ID).unwrap().alerts, []);
+}
+
+/// With digests in both directions, and all that is kept of a device: one batch an exchange.
+#[test]
+fn an_exchange_is_one_batch_at_most() {
+    let proof = |name: &str| Some(Proof::new(Scheme::Md5, name, "secret"));
+    let mut client = Bench::config();
+    client.auth = Auth::given(proof("device"), proof(SERVER_ID));
+    let account = Account::new(proof("device"), proof(SERVER_ID));
+    let mut pair = Pair::new(client, Config::new("c"), account, Wire::default());
+    pair.queue(named("one"));
+    go_on(&mut pair);
+    pair.open();
+    let mut most = 0;
+    while pair.ended.is_empty() {
+        let before = (pair.wire.exchanges(), pair.server_journal.commits());
+        pair.step();
+        let batches = pair.server_journal.commits() - before.1;
+        assert!(batches <= pair.wire.exchanges() - before.0);
+        most = most.max(batches);
+    }
+    assert_eq!(most, 1);
+}
+
+/// A full journal: the session is given up, what happened is told once there is room, and what is
+/// durable is what was told.
+#[test]
+fn what_cannot_be_kept_is_told_when_it_can() {
+    for failing in 0..12 {
+        let mut pair = Pair::plain(Wire::default());
+        go_on(&mut pair);
+        pair.server_journal
+            .fail_once(failing, JournalErrorKind::Full);
+        pair.session();
+        pair.server_journal.mend();
+        pair.settle();
+        pair.session();
+        assert_eq!(pair.reports.len(), STEPS, "commit {failing}");
+        restart(&mut pair, 2);
+        let place = pair.server.place(DEVICE_ID).unwrap();
+        assert_eq!(place.finished, pair.reports, "commit {failing}");
+    }
+}
+
+#[test]
+fn notifications_are_remembered() {
+    let mut pair = Pair::plain(Wire::default());
+    let account = || Account::new(None, Some(Proof::new(Scheme::Basic, "s", "secret")));
+    pair.restart_server(Config::new("a"), account());
+    let server: ServerId = "dm.example".parse().unwrap();
+    let notification = Notification::new(7, server).unwrap();
+    let notify = |pair: &mut Pair| {
+        let sent = pair
+            .server
+            .notify(DEVICE_ID, &notification, ProvenBy::StoredNonce);
+        sent.map(drop)
+    };
+    pair.server_journal.fail_once(0, JournalErrorKind::Full);
+    assert!(matches!(
+        notify(&mut pair),
+        Err(NotifyError::JournalFailed(JournalErrorKind::Full))
+    ));
+    notify(&mut pair).unwrap();
+    pair.restart_server(Config::new("b"), account());
+    assert_eq!(notify(&mut pair), Err(NotifyError::SessionIdInUse(7)));
+}
+
+#[test]
+fn other_steps_begin_at_the_first() {
+    let mut pair = Pair::plain(Wire::default());
+    go_on(&mut pair);
+    pair.session();
+    pair.server.clear_place(DEVICE_ID).unwrap();
+    restart(&mut pair, 2);
+    let place = pair.server.place(DEVICE_ID).cloned().unwrap_or_default();
+    assert_eq!(place.finished, []);
+    assert_eq!(pair.server_journal.records(omadm_core::Space::REPORTS), []);
+}

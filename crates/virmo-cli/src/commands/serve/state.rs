@@ -1,0 +1,106 @@
+//! The state folder of `virmo serve`: `server.redb`.
+
+use std::{fs, path::Path, sync::Arc};
+
+use sha2::{Digest, Sha256};
+use virmo::{
+    dm::{
+        core::{Batch, Journal, Space},
+        server::Place,
+        store::{OpenErrorKind, RedbJournal, create_private_directory},
+    },
+    nodes::Profile,
+};
+
+use crate::{
+    commands::device::chain,
+    failure::Failure,
+    output::{Event, Finished, LateAlert},
+};
+
+/// What is the program's own: under `plan`, a version and the digest of the plan the folder is for.
+const SPACE: Space = Space::new("virmo-serve");
+const PLAN: &[u8] = b"plan";
+const VERSION: u8 = 1;
+
+/// Opens the folder for a plan, with which it stays.
+pub(super) fn open(
+    folder: &Path,
+    plan: Option<&Path>,
+    profile: Profile,
+) -> Result<Arc<dyn Journal>, Failure> {
+    let shown = folder.display();
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::work(format_args!("--state {shown}: {why}"));
+    create_private_directory(folder).map_err(|error| failed(&error))?;
+    let journal = RedbJournal::open(folder.join("server.redb"));
+    let journal = journal.map_err(|error| match error.kind() {
+        OpenErrorKind::Locked => failed(&"a server runs on it"),
+        _ => failed(&chain(&error)),
+    })?;
+    let known = journal.read(SPACE, PLAN);
+    let known = known.map_err(|error| failed(&chain(&error)))?;
+    let record = [&[VERSION], &digest(plan, profile)?[..]].concat();
+    match known {
+        Some(known) if known.first() != Some(&VERSION) => {
+            return Err(failed(&"a later version of this program has written it"));
+        }
+        Some(known) if known != record => {
+            return Err(failed(
+                &"devices go through another plan or profile on it: give that one, or another folder",
+            ));
+        }
+        Some(_) => {}
+        None => {
+            let mut batch = Batch::new();
+            batch.put(SPACE, PLAN, record);
+            let kept = journal.commit(&batch);
+            kept.map_err(|error| failed(&chain(&error)))?;
+        }
+    }
+    Ok(Arc::new(journal))
+}
+
+/// The digest of a plan, whatever its comments and its layout, and of what it is done with.
+fn digest(plan: Option<&Path>, profile: Profile) -> Result<[u8; 32], Failure> {
+    let table = match plan {
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(Failure::work)?;
+            text.parse().map_err(Failure::work)?
+        }
+        None => toml::Table::new(),
+    };
+    let meant = serde_json::to_vec(&(profile.to_string(), table)).map_err(Failure::work)?;
+    Ok(Sha256::digest(meant).into())
+}
+
+/// Where a device is, if it began before.
+pub(super) fn resumed(device: String, place: &Place) -> Option<Event> {
+    if place.finished.is_empty() && !place.begun && place.alerts.is_empty() {
+        return None;
+    }
+    let steps = place.finished.iter().enumerate();
+    let alerts = place.alerts.iter();
+    Some(Event::Resumed {
+        device,
+        next: place.finished.len(),
+        begun: place.begun,
+        steps: steps
+            .map(|(index, report)| Finished {
+                index,
+                ok: report.ok,
+                status: report.status.map(|status| status.get()),
+                value: report.value.clone(),
+                children: report.children.clone(),
+                result: report.result.clone(),
+                detail: report.detail.clone(),
+            })
+            .collect(),
+        alerts: alerts
+            .map(|alert| LateAlert {
+                alert_type: alert.alert_type.clone(),
+                source: alert.source.clone(),
+            })
+            .collect(),
+    })
+}

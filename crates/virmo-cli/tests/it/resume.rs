@@ -1,0 +1,258 @@
+//! `serve --state` killed in the middle of a plan and started again, with a device that lives on.
+
+use std::{collections::BTreeMap, env, fs, path::Path, thread, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::program::{Background, complaint, pick, virmo};
+
+/// Fourteen steps: every kind, and two that undo earlier ones.
+const PLAN: &str = r#"
+[[step]]
+deliver_image = { node = "i", name = "image", uri = "/images/i.img", media_type = "application/octet-stream" }
+[[step]]
+create_vm = { node = "v", image = "i", running = true }
+[[step]]
+add = { uri = "./VirMO/v/Ext/a", value = "1" }
+[[step]]
+get = "./VirMO/v/State"
+[[step]]
+suspend = { vm = "v" }
+[[step]]
+resume = { vm = "v" }
+[[step]]
+power_off = { vm = "v" }
+[[step]]
+apply_resources = { v = "RAM=536870912&Storage=2147483648&CPU=20&Network=10" }
+[[step]]
+power_on = { vm = "v" }
+[[step]]
+delete = "./VirMO/v/Ext/a"
+[[step]]
+suspend = { vm = "v" }
+expect = 200
+[[step]]
+get = "./VirMO/v/State"
+[[step]]
+delete_vm = { vm = "v" }
+[[step]]
+delete_image = { node = "i" }
+"#;
+
+const STEPS: usize = 14;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(plan: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("images")).unwrap();
+        let image: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
+        fs::write(folder.path().join("images/i.img"), image).unwrap();
+        fs::write(folder.path().join("plan.toml"), plan).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn serve(&self, listen: &str, words: &[&str]) -> Background {
+        let (state, plan) = (self.path("server"), self.path("plan.toml"));
+        let images = self.path("images");
+        let fixed = [
+            "serve", "--listen", listen, "--state", &state, "--plan", &plan, "--images", &images,
+            "--once", "--json",
+        ];
+        Background::start(&[&fixed, words].concat())
+    }
+}
+
+/// Numbers that are the same in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005) | 1;
+        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+/// What servers told of one plan.
+#[derive(Default)]
+struct Told {
+    /// The steps told as they ended, and whether they succeeded.
+    steps: BTreeMap<u64, bool>,
+    /// The steps a later server knew of.
+    resumed: BTreeMap<u64, bool>,
+    alerts: Vec<String>,
+}
+
+impl Told {
+    fn hear(&mut self, event: &Value) {
+        let index = |step: &Value| step["index"].as_u64().unwrap();
+        match event["event"].as_str().unwrap() {
+            "step" => {
+                let again = self.steps.insert(index(event), event["ok"] == true);
+                assert_eq!(again, None, "told twice: {event}");
+            }
+            "resumed" => {
+                for step in event["steps"].as_array().unwrap() {
+                    self.resumed.insert(index(step), step["ok"] == true);
+                }
+            }
+            "alert" => self.alerts.push(event["type"].to_string()),
+            _ => {}
+        }
+    }
+}
+
+/// Kills one server after the other in the middle of the plan, at most so often; how often.
+fn kill_servers(seed: u64, most: usize) -> usize {
+    let mut random = Random(seed);
+    let folder = Folder::new(PLAN);
+    let mut told = Told::default();
+    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let listening = server.event().unwrap();
+    let url = listening["url"].as_str().unwrap().to_owned();
+    let address = url.trim_start_matches("http://").trim_end_matches("/dm");
+    let state = folder.path("device");
+    let device = [
+        "device",
+        "--server",
+        &url,
+        "--state",
+        &state,
+        "--json",
+        "--interval",
+        "1",
+    ];
+    let _device = Background::start(&device);
+    let mut kills = 0;
+    while kills < most {
+        let lines = random.below(9);
+        let heard: Vec<Value> = (0..lines).map_while(|_| server.event()).collect();
+        heard.iter().for_each(|event| told.hear(event));
+        if (heard.len() as u64) < lines {
+            break;
+        }
+        thread::sleep(Duration::from_millis(random.below(30)));
+        let left = server.kill();
+        left.iter().for_each(|event| told.hear(event));
+        kills += 1;
+        server = folder.serve(address, &[]);
+    }
+    let (code, left) = server.end();
+    left.iter().for_each(|event| told.hear(event));
+    assert_eq!(code, Some(0), "seed {seed}: {left:?}");
+    for index in 0..STEPS as u64 {
+        let (step, resumed) = (told.steps.get(&index), told.resumed.get(&index));
+        let ok = step.or(resumed).copied();
+        assert_eq!(ok, Some(true), "seed {seed}, step {index}");
+    }
+    let ready = told.alerts.iter().filter(|it| it.contains("imageready"));
+    assert!(ready.count() <= 1, "seed {seed}: {:?}", told.alerts);
+    kills
+}
+
+/// `RESUME_ROUNDS` sets the number of plans; each is cut off up to 12 times.
+#[test]
+fn a_plan_goes_on_where_its_server_was_killed() {
+    let rounds = env::var("RESUME_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
+    let kills: usize = (0..rounds).map(|round| kill_servers(round + 7, 12)).sum();
+    println!("{kills} kills in {rounds} plans of {STEPS} steps");
+    assert!(kills > 0);
+}
+
+#[test]
+fn a_folder_stays_with_its_plan_and_its_server() {
+    let plan = "[[step]]\nget = './DevInfo/DevId'\n";
+    let folder = Folder::new(plan);
+    let mut server = folder.serve("127.0.0.1:0", &[]);
+    assert_eq!(server.event().unwrap()["event"], "listening");
+    let words = |folder: &Folder| {
+        [
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--once",
+            "--json",
+            "--state",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([
+            folder.path("server"),
+            "--plan".into(),
+            folder.path("plan.toml"),
+        ])
+        .collect::<Vec<_>>()
+    };
+    let refused = |folder: &Folder, more: &[&str]| {
+        let words = words(folder);
+        let words: Vec<&str> = words
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
+        let output = virmo(&words);
+        assert_eq!(output.status.code(), Some(1));
+        complaint(&output)
+    };
+    let why = refused(&folder, &[]);
+    assert!(why.contains("a server runs on it"), "{why}");
+    drop(server.kill());
+
+    // A comment is no other plan, a step is.
+    let other = |plan: &str| fs::write(Path::new(&folder.path("plan.toml")), plan).unwrap();
+    other(&format!("# the same\n{plan}"));
+    let mut again = folder.serve("127.0.0.1:0", &[]);
+    assert_eq!(again.event().unwrap()["event"], "listening");
+    drop(again.kill());
+    other(&plan.replace("DevId", "Mod"));
+    let why = refused(&folder, &[]);
+    assert!(why.contains("another plan"), "{why}");
+    other(plan);
+    let why = refused(&folder, &["--profile", "draft"]);
+    assert!(why.contains("another plan or profile"), "{why}");
+
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+
+        let mode = |name: &str| {
+            fs::metadata(folder.path(name))
+                .unwrap()
+                .permissions()
+                .mode()
+        };
+        assert_eq!(mode("server") & 0o777, 0o700);
+        assert_eq!(mode("server/server.redb") & 0o777, 0o600);
+    }
+}
+
+/// The end of a plan is remembered: a server that is started again ends as the first one did.
+#[test]
+fn a_plan_that_is_over_is_not_begun_again() {
+    let folder = Folder::new("[[step]]\nget = './DevInfo/DevId'\n[[step]]\nget = './No'\n");
+    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let listening = server.event().unwrap();
+    let url = listening["url"].as_str().unwrap();
+    let device = virmo(&["device", "--server", url, "--once", "--json"]);
+    assert_eq!(device.status.code(), Some(0));
+    let (code, _) = server.end();
+    assert_eq!(code, Some(1));
+
+    let (code, told) = folder.serve("127.0.0.1:0", &[]).end();
+    assert_eq!(code, Some(1));
+    assert_eq!(pick(&told, "step", &["index"]), Vec::<String>::new());
+    let resumed = told
+        .iter()
+        .find(|event| event["event"] == "resumed")
+        .unwrap();
+    assert_eq!(resumed["next"], json!(2));
+    assert_eq!(resumed["steps"][0]["ok"], json!(true));
+    assert_eq!(resumed["steps"][1]["status"], json!(404));
+}
