@@ -1,0 +1,330 @@
+/* The journal: one file to which batches are appended. A batch that was cut by a crash is not there.
+ * And the files of images: KEY.part grows, KEY is whole. */
+#include "board.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* What stands before each batch in the file. */
+struct frame {
+  uint64_t len;
+  uint64_t sum;
+};
+
+struct buffer {
+  uint8_t *data;
+  size_t len, room;
+  bool failed;
+};
+
+static void put(struct buffer *to, const void *data, size_t len) {
+  if (to->failed || len == 0) return;
+  if (to->room - to->len < len) {
+    size_t room = (to->len + len) * 2;
+    uint8_t *data_now = realloc(to->data, room);
+    if (!data_now) {
+      to->failed = true;
+      return;
+    }
+    to->data = data_now;
+    to->room = room;
+  }
+  memcpy(to->data + to->len, data, len);
+  to->len += len;
+}
+
+static void put_run(struct buffer *to, const void *data, size_t len) {
+  uint64_t wide = len;
+  put(to, &wide, sizeof wide);
+  put(to, data, len);
+}
+
+/* Takes a run out of a batch; false at its end. */
+static bool take(const uint8_t **at, const uint8_t *end, const uint8_t **data, size_t *len) {
+  uint64_t wide;
+  if ((size_t)(end - *at) < sizeof wide) return false;
+  memcpy(&wide, *at, sizeof wide);
+  *at += sizeof wide;
+  if ((uint64_t)(end - *at) < wide) return false;
+  *data = *at;
+  *len = (size_t)wide;
+  *at += wide;
+  return true;
+}
+
+static uint64_t sum_of(const uint8_t *data, size_t len) {
+  uint64_t sum = 14695981039346656037u; /* FNV-1a */
+  for (size_t i = 0; i < len; i++) sum = (sum ^ data[i]) * 1099511628211u;
+  return sum;
+}
+
+/* Room for so many bytes and a NUL. */
+static void *room_for(size_t len) {
+  void *made = calloc(1, len + 1);
+  if (!made) abort();
+  return made;
+}
+
+static void *copy(const void *data, size_t len) {
+  return memcpy(room_for(len), data, len);
+}
+
+static void forget(struct record *record) {
+  free(record->space);
+  free(record->key);
+  free(record->value);
+  free(record);
+}
+
+/* Makes a batch that is safe in the file visible. */
+static void apply(struct board *board, const uint8_t *at, const uint8_t *end) {
+  const uint8_t *space, *key, *value;
+  size_t space_len, key_len, value_len;
+  while (take(&at, end, &space, &space_len) && take(&at, end, &key, &key_len) &&
+         take(&at, end, &value, &value_len)) {
+    struct record **place = &board->records;
+    for (; *place; place = &(*place)->next)
+      if (strlen((*place)->space) == space_len && !memcmp((*place)->space, space, space_len) &&
+          (*place)->key_len == key_len && !memcmp((*place)->key, key, key_len))
+        break;
+    if (*place) {
+      struct record *old = *place;
+      *place = old->next;
+      forget(old);
+    }
+    /* The first byte says whether there is a record. */
+    if (value_len == 0 || !value[0]) continue;
+    struct record *record = room_for(sizeof *record);
+    record->space = copy(space, space_len);
+    record->key = copy(key, key_len);
+    record->key_len = key_len;
+    record->value = copy(value + 1, value_len - 1);
+    record->value_len = value_len - 1;
+    record->next = board->records;
+    board->records = record;
+  }
+}
+
+static bool write_all(int file, const void *data, size_t len, off_t offset) {
+  const uint8_t *at = data;
+  while (len > 0) {
+    ssize_t written = pwrite(file, at, len, offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    at += written;
+    offset += written;
+    len -= (size_t)written;
+  }
+  return true;
+}
+
+bool store_open(struct board *board) {
+  char path[PATH_MAX_LEN];
+  snprintf(path, sizeof path, "%s/journal", board->folder);
+  board->records = NULL;
+  board->journal = open(path, O_RDWR | O_CREAT, 0600);
+  if (board->journal < 0) return false;
+  off_t size = lseek(board->journal, 0, SEEK_END), at = 0;
+  for (;;) {
+    struct frame frame;
+    if (pread(board->journal, &frame, sizeof frame, at) != (ssize_t)sizeof frame) break;
+    if (frame.len > (uint64_t)(size - at) - sizeof frame) break;
+    uint8_t *batch = room_for((size_t)frame.len);
+    ssize_t len = pread(board->journal, batch, (size_t)frame.len, at + (off_t)sizeof frame);
+    bool whole = len == (ssize_t)frame.len && sum_of(batch, (size_t)frame.len) == frame.sum;
+    if (whole) apply(board, batch, batch + frame.len);
+    free(batch);
+    if (!whole) break;
+    at += (off_t)(sizeof frame + frame.len);
+  }
+  return ftruncate(board->journal, at) == 0;
+}
+
+void store_close(struct board *board) {
+  while (board->records) {
+    struct record *record = board->records;
+    board->records = record->next;
+    forget(record);
+  }
+  close(board->journal);
+}
+
+static uint32_t journal_commit(void *user_data, const virmo_batch *batch) {
+  struct board *board = user_data;
+  struct buffer buffer = {0};
+  struct frame frame = {0, 0};
+  put(&buffer, &frame, sizeof frame);
+  for (size_t i = 0; i < virmo_batch_len(batch); i++) {
+    virmo_operation change;
+    if (virmo_batch_at(batch, i, &change) != VIRMO_STATUS_OK) return VIRMO_JOURNAL_RESULT_IO;
+    uint8_t is_put = change.is_put;
+    uint64_t len = change.value_len + 1;
+    put_run(&buffer, change.space, strlen(change.space));
+    put_run(&buffer, change.key, change.key_len);
+    put(&buffer, &len, sizeof len);
+    put(&buffer, &is_put, 1);
+    put(&buffer, change.value, change.value_len);
+  }
+  if (buffer.failed) {
+    free(buffer.data);
+    return VIRMO_JOURNAL_RESULT_IO;
+  }
+  uint8_t *body = buffer.data + sizeof frame;
+  frame.len = buffer.len - sizeof frame;
+  frame.sum = sum_of(body, (size_t)frame.len);
+  memcpy(buffer.data, &frame, sizeof frame);
+  off_t end = lseek(board->journal, 0, SEEK_END);
+  bool safe = end >= 0 && write_all(board->journal, buffer.data, buffer.len, end) &&
+              fsync(board->journal) == 0;
+  /* A part of it would be in the way of the next. */
+  if (safe)
+    apply(board, body, body + frame.len);
+  else if (end >= 0 && ftruncate(board->journal, end) != 0)
+    abort();
+  free(buffer.data);
+  return safe ? VIRMO_JOURNAL_RESULT_OK : VIRMO_JOURNAL_RESULT_IO;
+}
+
+static uint32_t journal_read(void *user_data, const char *space, const uint8_t *key, size_t key_len,
+                             virmo_writer *value) {
+  struct board *board = user_data;
+  for (struct record *it = board->records; it; it = it->next)
+    if (!strcmp(it->space, space) && it->key_len == key_len && !memcmp(it->key, key, key_len))
+      virmo_writer_set(value, it->value, it->value_len);
+  return VIRMO_JOURNAL_RESULT_OK;
+}
+
+static uint32_t journal_scan(void *user_data, const char *space, virmo_records *records) {
+  struct board *board = user_data;
+  for (struct record *it = board->records; it; it = it->next)
+    if (!strcmp(it->space, space))
+      virmo_records_add(records, it->key, it->key_len, it->value, it->value_len);
+  return VIRMO_JOURNAL_RESULT_OK;
+}
+
+static uint32_t problem(void) {
+  switch (errno) {
+    case ENOENT: return VIRMO_SINK_RESULT_MISSING;
+    case ENOSPC: return VIRMO_SINK_RESULT_NO_SPACE;
+    case EROFS: return VIRMO_SINK_RESULT_READ_ONLY;
+    default: return VIRMO_SINK_RESULT_IO;
+  }
+}
+
+static void path_of(struct board *board, char *path, const char *key, const char *end) {
+  snprintf(path, PATH_MAX_LEN, "%s/%s%s", board->folder, key, end);
+}
+
+static int part(void *user_data, const char *key, int how) {
+  char path[PATH_MAX_LEN];
+  path_of(user_data, path, key, ".part");
+  return open(path, how, 0600);
+}
+
+static uint32_t ended(int file, bool done) {
+  uint32_t result = done ? VIRMO_SINK_RESULT_OK : problem();
+  if (file >= 0) close(file);
+  return result;
+}
+
+static uint32_t sink_reserve(void *user_data, const char *key, uint64_t total) {
+  (void)total; /* A board with a nearly full medium would ask for room here. */
+  int file = part(user_data, key, O_RDWR | O_CREAT);
+  return ended(file, file >= 0);
+}
+
+static uint32_t sink_len(void *user_data, const char *key, uint64_t *len) {
+  int file = part(user_data, key, O_RDONLY);
+  off_t end = file < 0 ? -1 : lseek(file, 0, SEEK_END);
+  if (end >= 0) *len = (uint64_t)end;
+  return ended(file, end >= 0);
+}
+
+static uint32_t sink_write(void *user_data, const char *key, uint64_t offset, const uint8_t *bytes,
+                           size_t len) {
+  int file = part(user_data, key, O_WRONLY);
+  return ended(file, file >= 0 && write_all(file, bytes, len, (off_t)offset));
+}
+
+static uint32_t sink_read(void *user_data, const char *key, uint64_t offset, uint8_t *buffer,
+                          size_t len, size_t *read_len) {
+  int file = part(user_data, key, O_RDONLY);
+  ssize_t got = file < 0 ? -1 : pread(file, buffer, len, (off_t)offset);
+  if (got >= 0) *read_len = (size_t)got;
+  return ended(file, got >= 0);
+}
+
+static uint32_t sink_truncate(void *user_data, const char *key, uint64_t len) {
+  int file = part(user_data, key, O_RDWR);
+  off_t end = file < 0 ? -1 : lseek(file, 0, SEEK_END);
+  return ended(file, end >= 0 && ((uint64_t)end <= len || ftruncate(file, (off_t)len) == 0));
+}
+
+static uint32_t sink_sync(void *user_data, const char *key) {
+  int file = part(user_data, key, O_RDWR);
+  return ended(file, file >= 0 && fsync(file) == 0);
+}
+
+static uint32_t sink_location(void *user_data, const char *key, virmo_writer *path) {
+  char whole[PATH_MAX_LEN];
+  path_of(user_data, whole, key, ".img");
+  if (access(whole, R_OK) == 0) virmo_writer_set(path, (const uint8_t *)whole, strlen(whole));
+  return VIRMO_SINK_RESULT_OK;
+}
+
+static uint32_t sink_finish(void *user_data, const char *key, virmo_writer *path) {
+  char partial[PATH_MAX_LEN], whole[PATH_MAX_LEN];
+  path_of(user_data, partial, key, ".part");
+  path_of(user_data, whole, key, ".img");
+  if (rename(partial, whole) != 0 && errno != ENOENT) return problem();
+  if (access(whole, R_OK) != 0) return problem();
+  /* The name is as durable as the folder. */
+  int folder = open(((struct board *)user_data)->folder, O_RDONLY);
+  uint32_t result = ended(folder, folder >= 0 && fsync(folder) == 0);
+  virmo_writer_set(path, (const uint8_t *)whole, strlen(whole));
+  return result;
+}
+
+static uint32_t sink_discard(void *user_data, const char *key) {
+  const char *ends[] = {".part", ".img"};
+  for (int i = 0; i < 2; i++) {
+    char path[PATH_MAX_LEN];
+    path_of(user_data, path, key, ends[i]);
+    if (unlink(path) != 0 && errno != ENOENT) return problem();
+  }
+  return VIRMO_SINK_RESULT_OK;
+}
+
+static uint32_t sink_keys(void *user_data, virmo_keys *keys) {
+  DIR *folder = opendir(((struct board *)user_data)->folder);
+  if (!folder) return problem();
+  for (struct dirent *entry; (entry = readdir(folder));) {
+    char *end = strrchr(entry->d_name, '.');
+    if (!end || (strcmp(end, ".part") && strcmp(end, ".img"))) continue;
+    *end = 0;
+    virmo_keys_add(keys, entry->d_name);
+  }
+  closedir(folder);
+  return VIRMO_SINK_RESULT_OK;
+}
+
+void store_callbacks(virmo_callbacks *callbacks) {
+  callbacks->journal_commit = journal_commit;
+  callbacks->journal_read = journal_read;
+  callbacks->journal_scan = journal_scan;
+  callbacks->sink_reserve = sink_reserve;
+  callbacks->sink_len = sink_len;
+  callbacks->sink_write = sink_write;
+  callbacks->sink_read = sink_read;
+  callbacks->sink_truncate = sink_truncate;
+  callbacks->sink_sync = sink_sync;
+  callbacks->sink_finish = sink_finish;
+  callbacks->sink_location = sink_location;
+  callbacks->sink_discard = sink_discard;
+  callbacks->sink_keys = sink_keys;
+}

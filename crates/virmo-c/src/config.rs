@@ -1,0 +1,360 @@
+use std::{ffi::c_char, time::Duration};
+
+use omadm_client::{Auth, Config};
+use omadm_mo::{DevDetail, DevInfo};
+use omadm_session::{Proof, Scheme};
+use omadm_syncml::Encoding;
+use omadm_tree::TreeLimits;
+use virmo_client::{Policy, Profile};
+use virmo_hypervisor::Capabilities;
+
+use crate::{
+    handle::Handle,
+    hypervisor::virmo_capabilities,
+    status::{Failure, guard, virmo_status},
+    text::text,
+};
+
+/// What a device is to be. Made by `virmo_config_new`, used by `virmo_device_new`, freed by
+/// `virmo_config_free`. From any thread, one at a time.
+pub struct virmo_config(pub(crate) Handle<Settings>);
+
+pub(crate) struct Settings {
+    pub(crate) config: Config,
+    pub(crate) info: DevInfo,
+    pub(crate) detail: DevDetail,
+    pub(crate) policy: Policy,
+    pub(crate) profile: Profile,
+    pub(crate) limits: TreeLimits,
+    pub(crate) capabilities: Option<Capabilities>,
+}
+
+/// How an end proves who it is.
+#[repr(u32)]
+pub enum virmo_auth {
+    /// Name and password in the clear.
+    Basic = 0,
+    /// A digest of name, password and nonce.
+    Md5 = 1,
+    /// A digest of the message too, in the transport header x-syncml-hmac.
+    Mac = 2,
+}
+
+/// A number of the configuration.
+#[repr(u32)]
+pub enum virmo_number {
+    /// How messages are written: 0 in XML (default), 1 in WBXML.
+    Wbxml = 0,
+    /// Which text is followed: 0 the approved VirMO 1.0 (default), 1 its draft.
+    Draft = 1,
+    /// How often to look whether every machine still is what State says; 0 at the start only.
+    /// Default 5,000.
+    WatchMs = 2,
+    /// How long a primitive may take on the machine. Default 300,000.
+    PrimitiveMs = 3,
+    /// How long an Exec may keep the server waiting before it is answered with 202. Default 30,000.
+    ExecMs = 4,
+    /// How long a guest may take to end itself before it is forced; 0 forces it at once. Default
+    /// 20,000.
+    GracefulMs = 5,
+    /// How long one try to send a message may wait for its answer. Default 4,000.
+    AnswerMs = 6,
+    /// How long a message is tried to be sent, in all. Default 15,000.
+    TransportMs = 7,
+    /// The largest message the server may send, in bytes.
+    MaxMessageSize = 8,
+    /// The largest object the server may send, in bytes.
+    MaxObjectSize = 9,
+    /// The largest image, in bytes. Default 64 GiB.
+    MaxImageSize = 10,
+    /// How many images are downloaded at once. Default 4.
+    MaxDownloads = 11,
+    /// How many nodes the tree may have. Default 100,000.
+    MaxNodes = 12,
+    /// How many bytes the values of the tree may have, in all. Default 64 MiB.
+    MaxTreeBytes = 13,
+}
+
+/// A configuration for the server with this identifier at this address: null if an argument is
+/// wrong. What a server calls itself is what its access control lists say.
+///
+/// # Safety
+/// Both are null or NUL-terminated strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_new(
+    server_id: *const c_char,
+    server_url: *const c_char,
+) -> *mut virmo_config {
+    guard(std::ptr::null_mut(), || {
+        // SAFETY: the caller's promise.
+        let id = unsafe { text(server_id, "server_id") };
+        // SAFETY: the caller's promise.
+        let url = unsafe { text(server_url, "server_url") };
+        let (Ok(Ok(id)), Ok(url)) = (id.map(str::parse), url) else {
+            return std::ptr::null_mut();
+        };
+        let limits = TreeLimits::default();
+        let version = || env!("CARGO_PKG_VERSION").to_owned();
+        Box::into_raw(Box::new(virmo_config(Handle::new(Settings {
+            config: Config::new(id, url),
+            info: DevInfo {
+                dev_id: String::new(),
+                man: String::new(),
+                model: String::new(),
+                dmv: version(),
+                lang: "en".to_owned(),
+            },
+            detail: DevDetail {
+                dev_typ: "virtualization host".to_owned(),
+                oem: String::new(),
+                fwv: version(),
+                swv: version(),
+                hwv: version(),
+                lrg_obj: true,
+                uri: limits.uri,
+            },
+            policy: Policy::default(),
+            profile: Profile::default(),
+            limits,
+            capabilities: None,
+        }))))
+    })
+}
+
+/// # Safety
+/// `config` is null or alive.
+pub(crate) unsafe fn with(
+    config: *const virmo_config,
+    work: impl FnOnce(&mut Settings) -> Result<(), Failure>,
+) -> virmo_status {
+    let handle = match config.is_null() {
+        true => std::ptr::null(),
+        // SAFETY: not null, hence alive, as the caller promises.
+        false => unsafe { &raw const (*config).0 },
+    };
+    // SAFETY: null or alive.
+    unsafe { Handle::with(handle, work) }
+}
+
+/// What the device is: DevInfo and DevDetail. Needed; each is to have at least one character.
+///
+/// # Safety
+/// `config` is null or alive; the others are null or NUL-terminated strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_device(
+    config: *mut virmo_config,
+    device_id: *const c_char,
+    manufacturer: *const c_char,
+    model: *const c_char,
+    firmware_version: *const c_char,
+    language: *const c_char,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            let given = [
+                (device_id, "device_id"),
+                (manufacturer, "manufacturer"),
+                (model, "model"),
+                (firmware_version, "firmware_version"),
+                (language, "language"),
+            ];
+            let mut texts = Vec::new();
+            for (given, what) in given {
+                match text(given, what)? {
+                    "" => return Err(Failure::argument(format!("{what} is empty"))),
+                    text => texts.push(text.to_owned()),
+                }
+            }
+            let [dev_id, man, model, firmware, lang] =
+                <[String; 5]>::try_from(texts).unwrap_or_default();
+            settings.detail.oem.clone_from(&man);
+            settings.detail.fwv = firmware;
+            settings.info = DevInfo {
+                dev_id,
+                man,
+                model,
+                dmv: settings.info.dmv.clone(),
+                lang,
+            };
+            Ok(())
+        })
+    }
+}
+
+/// What the hypervisor can do, and what the device has. Needed.
+///
+/// # Safety
+/// `config` is null or alive; `capabilities` is null or can be read, as can its name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_capabilities(
+    config: *mut virmo_config,
+    capabilities: *const virmo_capabilities,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            let given = capabilities.as_ref();
+            let given = given.ok_or_else(|| Failure::argument("capabilities is null"))?;
+            settings.capabilities = Some(given.to_rust()?);
+            Ok(())
+        })
+    }
+}
+
+/// Sets a virmo_number.
+///
+/// # Safety
+/// `config` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_number(
+    config: *mut virmo_config,
+    number: u32,
+    value: u64,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe { with(config, |settings| settings.set(number, value)) }
+}
+
+/// What the device proves itself by, as a virmo_auth. Default: nothing.
+///
+/// # Safety
+/// `config` is null or alive; the others are null or NUL-terminated strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_client_auth(
+    config: *mut virmo_config,
+    auth: u32,
+    name: *const c_char,
+    password: *const c_char,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            let proof = proof(auth, name, password)?;
+            let (_, server) = given(&settings.config.auth);
+            settings.config.auth = Auth::given(Some(proof), server);
+            Ok(())
+        })
+    }
+}
+
+/// What the server has to prove itself by, as a virmo_auth; it signs notifications with the same
+/// password. Default: nothing, so the transport has to, and no notification is taken.
+///
+/// # Safety
+/// `config` is null or alive; the others are null or NUL-terminated strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_server_auth(
+    config: *mut virmo_config,
+    auth: u32,
+    name: *const c_char,
+    password: *const c_char,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            let proof = proof(auth, name, password)?;
+            let (client, _) = given(&settings.config.auth);
+            settings.config.auth = Auth::given(client, Some(proof));
+            Ok(())
+        })
+    }
+}
+
+/// Why the last call with this configuration failed that did, `virmo_device_new` included; in English,
+/// never null. Valid until the next call with it.
+///
+/// # Safety
+/// `config` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_error(config: *const virmo_config) -> *const c_char {
+    let handle = match config.is_null() {
+        true => std::ptr::null(),
+        // SAFETY: not null, hence alive, as the caller promises.
+        false => unsafe { &raw const (*config).0 },
+    };
+    // SAFETY: null or alive.
+    unsafe { Handle::error(handle) }
+}
+
+/// Frees a configuration; devices made from it stay. Null is allowed.
+///
+/// # Safety
+/// `config` is null or alive, and not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_free(config: *mut virmo_config) {
+    if config.is_null() {
+        return;
+    }
+    // SAFETY: made by `virmo_config_new`, and the caller does not use it again.
+    let config = unsafe { Box::from_raw(config) };
+    guard((), || drop(config));
+}
+
+impl Settings {
+    fn set(&mut self, number: u32, value: u64) -> Result<(), Failure> {
+        let too_large = |_| Failure::argument(format!("{value} is too large"));
+        let flag = || match value {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Failure::argument(format!("{value} is neither 0 nor 1"))),
+        };
+        let time = Duration::from_millis(value);
+        let some_time = Some(time).filter(|time| !time.is_zero());
+        match number {
+            0 => {
+                let wbxml = flag()?;
+                self.config.encoding = if wbxml {
+                    Encoding::Wbxml
+                } else {
+                    Encoding::Xml
+                };
+            }
+            1 => {
+                let draft = flag()?;
+                self.profile = if draft {
+                    Profile::Draft
+                } else {
+                    Profile::Approved
+                };
+            }
+            2 => self.policy.watch = some_time,
+            3 => self.policy.deadline = time,
+            4 => self.config.exec_limit = time,
+            5 => self.policy.graceful_power_off = some_time,
+            6 => self.config.answer_timeout = time,
+            7 => self.config.transport_window = time,
+            8 => self.config.max_message_size = value.try_into().map_err(too_large)?,
+            9 => self.config.max_object_size = value.try_into().map_err(too_large)?,
+            10 => self.policy.downloads.max_bytes = value,
+            11 => self.policy.max_downloads = value.try_into().map_err(too_large)?,
+            12 => self.limits.nodes = value.try_into().map_err(too_large)?,
+            13 => self.limits.total_bytes = value.try_into().map_err(too_large)?,
+            _ => return Err(Failure::argument(format!("{number} is no virmo_number"))),
+        }
+        Ok(())
+    }
+}
+
+fn given(auth: &Auth) -> (Option<Proof>, Option<Proof>) {
+    match auth {
+        Auth::Given { client, server } => (client.clone(), server.clone()),
+        _ => (None, None),
+    }
+}
+
+/// # Safety
+/// Both strings are null or NUL-terminated.
+unsafe fn proof(auth: u32, name: *const c_char, password: *const c_char) -> Result<Proof, Failure> {
+    let scheme = match auth {
+        0 => Scheme::Basic,
+        1 => Scheme::Md5,
+        2 => Scheme::Mac,
+        _ => return Err(Failure::argument(format!("{auth} is no virmo_auth"))),
+    };
+    // SAFETY: the caller's promise.
+    let name = unsafe { text(name, "name") }?;
+    // SAFETY: the caller's promise.
+    let password = unsafe { text(password, "password") }?;
+    Ok(Proof::new(scheme, name, password))
+}

@@ -1,0 +1,670 @@
+use std::{
+    collections::VecDeque,
+    ffi::{c_char, c_void},
+    ptr,
+    sync::Arc,
+};
+
+use omadm_client::{
+    ApiMisuse, Client, Event, Input, Notice, Output, QuestionId, Received, Start, StartError,
+    TransportFailure,
+};
+use omadm_core::{Format, GenericAlert, JournalError, Mark, Now};
+use omadm_mo::{Account, DevDetail, JobEnd, Registry};
+use omadm_session::NoRandom;
+use omadm_syncml::encoding_of;
+use omadm_tree::{Acl, LoadError, Tree, Uri, Value};
+use virmo_client::VirmoClient;
+
+use crate::{
+    callbacks::virmo_callbacks,
+    config::{Settings, virmo_config, with as with_config},
+    event::{tell_client, tell_virmo},
+    fetch::VendorFetch,
+    handle::Handle,
+    hypervisor::VendorHypervisor,
+    job::virmo_job,
+    journal::VendorJournal,
+    output::{Shelf, virmo_output},
+    question::{Shown, VendorInterface, answer_of},
+    sink::VendorSink,
+    status::{Failure, guard, virmo_status},
+    text::{optional_text, text, values},
+    time::{VendorClock, milliseconds, virmo_now},
+    vendor::{Vendor, call},
+};
+
+/// A device: its tree, its objects, the sessions with its server. It opens no connection, reads no
+/// clock and starts no thread.
+///
+/// From any thread, one at a time: a call while another is under way is VIRMO_STATUS_BUSY.
+pub struct virmo_device(Handle<Device>);
+
+struct Device {
+    client: Client,
+    vendor: Arc<Vendor>,
+    outputs: VecDeque<Output>,
+    /// What the program looks at.
+    shelf: Option<Shelf>,
+    /// The question that is open, by the number the program knows.
+    question: Option<(u64, QuestionId)>,
+    questions: u64,
+    /// The session that a notification asks for.
+    notified: Option<Start>,
+    next_session: u16,
+}
+
+/// News for the server: a Generic Alert.
+#[repr(C)]
+pub struct virmo_alert {
+    /// Its type: a URN or a reversed domain name.
+    pub alert_type: *const c_char,
+    /// The address of the node concerned; null for none.
+    pub source: *const c_char,
+    /// How important it is, as the specification says: `informational`, `warning`, `critical` …; null
+    /// for none.
+    pub mark: *const c_char,
+    /// The content.
+    pub data: *const c_char,
+}
+
+/// Makes a device, and takes up what the last run left open in the journal.
+///
+/// The configuration and the table are copied. `user_data` is handed to every callback; what it
+/// points to has to live until the device is freed and every job of it completed or freed, and to be
+/// safe to use from all threads that run jobs.
+///
+/// VIRMO_STATUS_ARGUMENT: something is missing, `virmo_config_error` says what.
+/// VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. VIRMO_STATUS_REFUSED: an object did
+/// not start. `device` is null then.
+///
+/// # Safety
+/// `config` is null or alive; `callbacks` is null or points to a table of `size` bytes, whose members
+/// are null or functions of their types; `device` is null or can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_new(
+    config: *mut virmo_config,
+    callbacks: *const virmo_callbacks,
+    user_data: *mut c_void,
+    now: virmo_now,
+    device: *mut *mut virmo_device,
+) -> virmo_status {
+    if device.is_null() {
+        return virmo_status::Argument;
+    }
+    // SAFETY: not null, and can be written as the caller promises.
+    unsafe { device.write(ptr::null_mut()) };
+    let make = |settings: &mut Settings| {
+        let capabilities = settings.capabilities.clone();
+        let capabilities = capabilities.ok_or_else(|| Failure::argument("no capabilities set"))?;
+        // SAFETY: the caller's promise.
+        let vendor = unsafe { Vendor::new(callbacks, user_data, capabilities) }?;
+        let made = Device::new(settings, vendor, now.into())?;
+        let made = Box::into_raw(Box::new(virmo_device(Handle::new(made))));
+        // SAFETY: not null, and can be written as the caller promises.
+        unsafe { device.write(made) };
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { with_config(config, make) }
+}
+
+/// Opens a session: the one a notification asks for, else one of the device's own.
+/// VIRMO_STATUS_MISUSE: one is open already.
+///
+/// # Safety
+/// `device` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_start(
+    device: *mut virmo_device,
+    now: virmo_now,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let start = device.notified.unwrap_or_else(|| {
+                let id = device.next_session;
+                device.next_session = id.wrapping_add(1).max(1);
+                Start::by_client(id)
+            });
+            device.feed(Input::Start(start), now)?;
+            device.notified = None;
+            Ok(())
+        })
+    }
+}
+
+/// The server's answer to the last message: its Content-Type, its body, and the header x-syncml-hmac
+/// (null if there is none). The bytes are not needed afterwards.
+/// VIRMO_STATUS_ARGUMENT: it is no message, by its Content-Type; what is awaited is still so.
+/// VIRMO_STATUS_MISUSE: no answer is awaited.
+///
+/// # Safety
+/// `device` is null or alive; `content_type` and `hmac` are null or NUL-terminated strings; `body`
+/// points to `body_len` bytes, or that is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_receive(
+    device: *mut virmo_device,
+    now: virmo_now,
+    content_type: *const c_char,
+    body: *const u8,
+    body_len: usize,
+    hmac: *const c_char,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let encoding = encoding_of(text(content_type, "content_type")?);
+            let encoding =
+                encoding.ok_or_else(|| Failure::argument("content_type is none of a message"))?;
+            let body = values(body, body_len, "body")?;
+            let hmac = optional_text(hmac, "hmac")?;
+            let received = Received::new(body, encoding).with_hmac(hmac);
+            device.feed(Input::Received(received), now)
+        })
+    }
+}
+
+/// The last message got no answer. `refused`: the transport answered, but not with a message; the
+/// session ends. Else the message is sent again.
+/// VIRMO_STATUS_MISUSE: no answer is awaited.
+///
+/// # Safety
+/// `device` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_transport_failed(
+    device: *mut virmo_device,
+    now: virmo_now,
+    refused: bool,
+) -> virmo_status {
+    let failure = match refused {
+        true => TransportFailure::Refused,
+        false => TransportFailure::Lost,
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            device.feed(Input::TransportFailed(failure), now)
+        })
+    }
+}
+
+/// A job ended; it is freed. One that was not run, or whose run panicked, counts as lost: what it was
+/// for has failed.
+/// VIRMO_STATUS_BUSY: it is being run. VIRMO_STATUS_MISUSE: it is a job of another device. It is not
+/// freed then.
+///
+/// # Safety
+/// `device` is null or alive; `job` is null or alive, and not used again if this succeeds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_complete(
+    device: *mut virmo_device,
+    now: virmo_now,
+    job: *mut virmo_job,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let whose = job
+                .as_ref()
+                .ok_or_else(|| Failure::argument("job is null"))?;
+            if !whose.handle.is_free() {
+                return Err(Failure::new(virmo_status::Busy, "the job is being run"));
+            }
+            if !Arc::ptr_eq(&whose.vendor, &device.vendor) {
+                return Err(Failure::new(
+                    virmo_status::Misuse,
+                    "a job of another device",
+                ));
+            }
+            let (job, end) = Box::from_raw(job).into_end();
+            device.feed(
+                Input::Completed {
+                    job,
+                    end: end.unwrap_or(JobEnd::Lost),
+                },
+                now,
+            )
+        })
+    }
+}
+
+/// The answer to a question, as `virmo_reply_set` takes it. Without effect when the question is over.
+/// VIRMO_STATUS_MISUSE: it does not fit the question, which stays open.
+///
+/// # Safety
+/// `device` is null or alive; `text` is null or a NUL-terminated string; `choices` points to
+/// `choice_count` numbers, or that is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_answer(
+    device: *mut virmo_device,
+    now: virmo_now,
+    question: u64,
+    answer: u32,
+    text: *const c_char,
+    choices: *const u32,
+    choice_count: usize,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let answer = answer_of(answer, text, choices, choice_count)?;
+            let Some((_, id)) = device.question.filter(|(number, _)| *number == question) else {
+                return Ok(());
+            };
+            device.feed(
+                Input::Answered {
+                    question: id,
+                    answer,
+                },
+                now,
+            )
+        })
+    }
+}
+
+/// A notification, package 0, as it came and from whomever: it is verified, and taken once. One that
+/// counts becomes VIRMO_OUTPUT_KIND_SESSION_WANTED.
+///
+/// # Safety
+/// `device` is null or alive; `bytes` points to `len` bytes, or `len` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_notify(
+    device: *mut virmo_device,
+    now: virmo_now,
+    bytes: *const u8,
+    len: usize,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let bytes = values(bytes, len, "bytes")?;
+            device.feed(Input::Notification(bytes), now)
+        })
+    }
+}
+
+/// Queues an alert: it is kept until the server has it.
+///
+/// # Safety
+/// `device` is null or alive; `alert` is null or can be read, as can its strings.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_queue_alert(
+    device: *mut virmo_device,
+    now: virmo_now,
+    alert: *const virmo_alert,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let given = alert
+                .as_ref()
+                .ok_or_else(|| Failure::argument("alert is null"))?;
+            let mut alert = GenericAlert::new(text(given.alert_type, "alert_type")?, Format::Chr);
+            alert.source = optional_text(given.source, "source")?.map(str::to_owned);
+            if let Some(mark) = optional_text(given.mark, "mark")? {
+                let mark = mark.parse::<Mark>();
+                alert.mark = Some(mark.map_err(|()| Failure::argument("mark is none"))?);
+            }
+            alert.data = text(given.data, "data")?.to_owned();
+            device.feed(Input::Queue(Notice::Alerts(vec![alert])), now)
+        })
+    }
+}
+
+/// The moment of `virmo_device_deadline` has come. Harmless when it has not.
+///
+/// # Safety
+/// `device` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_tick(
+    device: *mut virmo_device,
+    now: virmo_now,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe { with(device, |device| device.feed(Input::Deadline, now)) }
+}
+
+/// Ends the session as soon as it is the device's turn. Without effect when none is open.
+///
+/// # Safety
+/// `device` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_abort(
+    device: *mut virmo_device,
+    now: virmo_now,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe { with(device, |device| device.feed(Input::Abort, now)) }
+}
+
+/// The next thing to be done; `output` becomes null when there is nothing more. To be called after
+/// every call that takes a `virmo_now`, until there is nothing more. See `virmo_output`.
+///
+/// # Safety
+/// `device` is null or alive; `output` is null or can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_poll(
+    device: *mut virmo_device,
+    output: *mut *const virmo_output,
+) -> virmo_status {
+    if output.is_null() {
+        return virmo_status::Argument;
+    }
+    // SAFETY: not null, and can be written as the caller promises.
+    unsafe { output.write(ptr::null()) };
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            device.shelf = device.next();
+            if let Some(shelf) = &device.shelf {
+                output.write(&raw const *shelf.output);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// When to call `virmo_device_tick` if nothing else happens before: milliseconds on the clock of
+/// `virmo_now.mono_ms`, UINT64_MAX for never.
+///
+/// # Safety
+/// `device` is null or alive; `mono_ms` is null or can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_deadline(
+    device: *mut virmo_device,
+    mono_ms: *mut u64,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let to = mono_ms
+                .as_mut()
+                .ok_or_else(|| Failure::argument("mono_ms is null"))?;
+            // Not before the moment: a fraction of a millisecond counts as a whole one.
+            let deadline = device.client.deadline();
+            *to = deadline.map_or(u64::MAX, |it| {
+                milliseconds(it).saturating_add(u64::from(it.subsec_nanos() % 1_000_000 > 0))
+            });
+            Ok(())
+        })
+    }
+}
+
+/// Whether nothing is left to do: no session, no job that is no background job, no alert in the
+/// queue, no notification.
+///
+/// # Safety
+/// `device` is null or alive; `idle` is null or can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_is_idle(
+    device: *mut virmo_device,
+    idle: *mut bool,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let to = idle
+                .as_mut()
+                .ok_or_else(|| Failure::argument("idle is null"))?;
+            *to = device.client.is_idle();
+            Ok(())
+        })
+    }
+}
+
+/// Copies the value of a leaf into a buffer, and says how many bytes it has.
+/// VIRMO_STATUS_NOT_FOUND: there is no such leaf, or it has no value. VIRMO_STATUS_TOO_SMALL: the
+/// buffer is; `len` says what it takes, nothing is copied.
+///
+/// # Safety
+/// `device` is null or alive; `uri` is null or a NUL-terminated string; `buffer` can be written for
+/// `capacity` bytes, or that is 0; `len` is null or can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_read(
+    device: *mut virmo_device,
+    uri: *const c_char,
+    buffer: *mut u8,
+    capacity: usize,
+    len: *mut usize,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let len = len
+                .as_mut()
+                .ok_or_else(|| Failure::argument("len is null"))?;
+            let uri = Uri::parse(text(uri, "uri")?);
+            let uri = uri.map_err(|error| Failure::argument(error.to_string()))?;
+            let value = device
+                .client
+                .tree()
+                .node(&uri)
+                .and_then(|node| node.value());
+            let value =
+                value.ok_or_else(|| Failure::new(virmo_status::NotFound, "no such value"))?;
+            let octets = value.octets();
+            *len = octets.len();
+            if octets.len() > capacity || (buffer.is_null() && !octets.is_empty()) {
+                return Err(Failure::new(
+                    virmo_status::TooSmall,
+                    "the buffer is too small",
+                ));
+            }
+            if !octets.is_empty() {
+                ptr::copy_nonoverlapping(octets.as_ptr(), buffer, octets.len());
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Why the last call with this device failed that did; in English, never null. Valid until the next
+/// call with it.
+///
+/// # Safety
+/// `device` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_error(device: *const virmo_device) -> *const c_char {
+    // SAFETY: null or alive, as the caller promises.
+    unsafe { Handle::error(part(device)) }
+}
+
+/// Frees a device. What it promised the server is in the journal. Downloads and background jobs end
+/// soon; jobs stay the program's, to be freed. Null is allowed.
+/// VIRMO_STATUS_BUSY: a call is under way, as in a callback; it is not freed.
+///
+/// # Safety
+/// `device` is null or alive, and not used again if this succeeds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_free(device: *mut virmo_device) -> virmo_status {
+    // SAFETY: null or alive, as the caller promises.
+    match unsafe { device.as_ref() } {
+        None => return virmo_status::Ok,
+        Some(device) if !device.0.is_free() => return virmo_status::Busy,
+        Some(_) => {}
+    }
+    // SAFETY: made by `virmo_device_new`, and the caller does not use it again.
+    let device = unsafe { Box::from_raw(device) };
+    guard(virmo_status::Panic, || {
+        drop(device);
+        virmo_status::Ok
+    })
+}
+
+/// Null if there is no device.
+fn part(device: *const virmo_device) -> *const Handle<Device> {
+    match device.is_null() {
+        true => ptr::null(),
+        // SAFETY: not null, hence alive, as every caller promises.
+        false => unsafe { &raw const (*device).0 },
+    }
+}
+
+/// # Safety
+/// `device` is null or alive.
+unsafe fn with(
+    device: *const virmo_device,
+    work: impl FnOnce(&mut Device) -> Result<(), Failure>,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe { Handle::with(part(device), work) }
+}
+
+impl Device {
+    fn new(settings: &Settings, vendor: Arc<Vendor>, now: Now) -> Result<Self, Failure> {
+        if settings.info.dev_id.is_empty() {
+            return Err(Failure::argument("no device set"));
+        }
+        let config = settings.config.clone();
+        let journal = Arc::new(VendorJournal(Arc::clone(&vendor)));
+        let observer = Arc::clone(&vendor);
+        let mut virmo = VirmoClient::builder(
+            Arc::new(VendorHypervisor(Arc::clone(&vendor))),
+            Arc::new(VendorFetch(Arc::clone(&vendor))),
+            Arc::new(VendorSink(Arc::clone(&vendor))),
+            Arc::clone(&journal) as _,
+            Arc::new(VendorClock(Arc::clone(&vendor))),
+        )
+        .policy(settings.policy.clone())
+        .profile(settings.profile)
+        .observer(move |event| tell_virmo(&observer, &event));
+        if vendor.callbacks.vm_ask.is_some() {
+            virmo = virmo.user_interface(Arc::new(VendorInterface(Arc::clone(&vendor))));
+        }
+        let virmo = virmo.build().map_err(journal_failed)?;
+
+        let server = config.server_id.as_str();
+        let acl = format!("Add=*&Delete={server}&Exec={server}&Get=*&Replace={server}");
+        let acl: Acl = acl.parse().unwrap_or_default();
+        let tree = Tree::load(&*journal, settings.limits, acl);
+        let tree = tree.map_err(|error: LoadError| failed(virmo_status::Journal, &error))?;
+        let virmo_root = Uri::parse("./VirMO").map_err(refused)?;
+        if settings.profile.other_in(&tree, &virmo_root).is_some() {
+            let problem = "the machines in the journal are of the other profile";
+            return Err(Failure::new(virmo_status::Refused, problem));
+        }
+        let account = Account::new(config.server_id.clone(), config.server_url.clone());
+        let address = Uri::root().child(server).map_err(refused)?;
+        let address = address.join(&Uri::parse("AppAddr/1/Addr").map_err(refused)?);
+        let accounts = Account::objects([(server, &account)]).map_err(refused)?;
+        let accounts = accounts.with(address, Value::chr(&config.server_url));
+        let detail = DevDetail {
+            uri: settings.limits.uri,
+            ..settings.detail.clone()
+        };
+        let mut registry = Registry::new();
+        registry
+            .mount(Box::new(settings.info.clone().object()))
+            .map_err(refused)?;
+        registry.mount(Box::new(detail.object())).map_err(refused)?;
+        registry.mount(Box::new(accounts)).map_err(refused)?;
+        registry.mount(Box::new(virmo)).map_err(refused)?;
+        let random = Arc::clone(&vendor);
+        let client = Client::new(config, tree, registry, journal, now);
+        let client = client.map_err(|error| match &error {
+            StartError::Refused(_) | StartError::NoDevInfo(_) => {
+                failed(virmo_status::Refused, &error)
+            }
+            _ => failed(virmo_status::Journal, &error),
+        })?;
+        let mut device = Self {
+            next_session: 1,
+            client: client.with_random(move |octets: &mut [u8]| fill(&random, octets)),
+            vendor,
+            outputs: VecDeque::new(),
+            shelf: None,
+            question: None,
+            questions: 0,
+            notified: None,
+        };
+        // A SessionID that differs from those of the last runs.
+        let mut octets = [0; 2];
+        device.next_session = match fill(&device.vendor, &mut octets) {
+            Ok(()) => u16::from_be_bytes(octets).max(1),
+            Err(NoRandom) => u16::try_from(now.wall.as_secs() & 0xffff)
+                .unwrap_or(1)
+                .max(1),
+        };
+        device.drain();
+        Ok(device)
+    }
+
+    /// Takes in one thing that happened, and keeps what is to be done.
+    fn feed(&mut self, input: Input<'_>, now: virmo_now) -> Result<(), Failure> {
+        let fed = self.client.handle(input, now.into());
+        fed.map_err(|error: ApiMisuse| failed(virmo_status::Misuse, &error))?;
+        self.drain();
+        Ok(())
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.client.poll_output() {
+            self.outputs.push_back(output);
+        }
+    }
+
+    /// The next output that is the program's to carry out; events are told on the way.
+    fn next(&mut self) -> Option<Shelf> {
+        while let Some(output) = self.outputs.pop_front() {
+            return Some(match output {
+                Output::Send(request) => Shelf::send(request),
+                Output::Run(job) => {
+                    let job = virmo_job::new(job, Arc::clone(&self.vendor));
+                    Shelf::job(Box::into_raw(job))
+                }
+                Output::Ask(question) => {
+                    self.questions += 1;
+                    self.question = Some((self.questions, question.id));
+                    Shelf::ask(Shown::new(self.questions, &question.asked, None))
+                }
+                Output::Withdraw(id) => match self.question.take() {
+                    Some((number, open)) if open == id => Shelf::withdraw(number),
+                    open => {
+                        self.question = open;
+                        continue;
+                    }
+                },
+                Output::Ended(end) => Shelf::ended(&end),
+                Output::Event(Event::SessionWanted) => Shelf::session_wanted(),
+                Output::Event(Event::Notified(notified)) => {
+                    self.notified = Some(notified.start);
+                    Shelf::session_wanted()
+                }
+                Output::Event(event) => {
+                    tell_client(&self.vendor, &event);
+                    continue;
+                }
+                _ => continue,
+            });
+        }
+        None
+    }
+}
+
+fn fill(vendor: &Vendor, octets: &mut [u8]) -> Result<(), NoRandom> {
+    match call!(vendor, random, octets.as_mut_ptr(), octets.len()) {
+        Some(true) => Ok(()),
+        _ => Err(NoRandom),
+    }
+}
+
+/// An error with its causes.
+fn failed(status: virmo_status, error: &dyn std::error::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        message.push_str(": ");
+        message.push_str(&error.to_string());
+        cause = error.source();
+    }
+    Failure::new(status, message)
+}
+
+fn refused(error: impl std::error::Error) -> Failure {
+    failed(virmo_status::Refused, &error)
+}
+
+fn journal_failed(error: JournalError) -> Failure {
+    failed(virmo_status::Journal, &error)
+}

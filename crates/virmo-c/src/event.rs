@@ -1,0 +1,299 @@
+use std::{
+    ffi::{CString, c_char},
+    ptr,
+};
+
+use omadm_client::{Delivery, Event as Told};
+use omadm_core::GenericAlert;
+use virmo_client::{Event, Recovery};
+
+use crate::{
+    text::c_text,
+    vendor::{Vendor, call},
+};
+
+/// What an event tells. A later library may tell more: let go what is not known.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum virmo_event_kind {
+    /// A VM went to another State: `node`, `id`, `from`, `to`.
+    Vm = 0,
+    /// An image went to another State: `node`, `id`, `from`, `to`; `to` is -1 for one that is gone.
+    Image = 1,
+    /// A download moved on: `node`, `id`, `bytes`, `total`.
+    Download = 2,
+    /// A primitive failed: `node`, `id`, `name` of the primitive, `text`.
+    PrimitiveFailed = 3,
+    /// Work on an image failed: `node`, `id`, `text`.
+    ImageFailed = 4,
+    /// A VM has other resources: `node`, `id`, `text`.
+    Resources = 5,
+    /// ApplyChanges failed: `text`.
+    ChangesFailed = 6,
+    /// What the last run left open was brought to an end: `node`, `id`, `name` of the primitive (null
+    /// for ApplyChanges), `text` finished, undone or open.
+    Recovered = 7,
+    /// The machine of a VM cannot be told or used at the moment: `node`, `id`, `text`.
+    Unreachable = 8,
+    /// It can be told again: `node`, `id`.
+    Reachable = 9,
+    /// The hypervisor has a machine no node stands for: `id`.
+    UnknownMachine = 10,
+    /// The hypervisor has a machine of somebody else: `text` is its name.
+    ForeignMachine = 11,
+    /// A record in the journal could not be read and is left alone: `text` is its key.
+    DamagedRecord = 12,
+    /// Anything else about a VM or its guest: `node`, `id` and `text`, as far as there are.
+    Other = 13,
+    /// A command of the server got its status: `name`, `uri`, `status`.
+    Command = 14,
+    /// An alert is in the queue, durable: `name` is its type, `uri` its source, `text` its data.
+    AlertQueued = 15,
+    /// The server has an alert: as before.
+    AlertDelivered = 16,
+    /// The server refused an alert and will get it again: as before, and `status`.
+    AlertRefused = 17,
+    /// An alert was dropped: as before.
+    AlertDropped = 18,
+    /// A notification was dropped: `text` says why.
+    NotificationDropped = 19,
+    /// A job took too long and was given up; its end is still to be told.
+    JobTimedOut = 20,
+    /// The journal failed; what was to become durable did not happen: `text`.
+    JournalFailed = 21,
+}
+
+/// Something that happened, for logs and screens; nothing depends on it being heard. Texts that do
+/// not belong to it are null.
+#[repr(C)]
+pub struct virmo_event {
+    /// A virmo_event_kind.
+    pub kind: u32,
+    /// The name of the node below VirMO or VMImgMO.
+    pub node: *const c_char,
+    /// The VMID or ImgID.
+    pub id: *const c_char,
+    /// The name of a command or a primitive, the type of an alert.
+    pub name: *const c_char,
+    /// The address of a command, the source of an alert.
+    pub uri: *const c_char,
+    /// For people.
+    pub text: *const c_char,
+    /// The State until now; -1 if there is none.
+    pub from: i32,
+    /// The State from now on; -1 if there is none.
+    pub to: i32,
+    /// The status of OMA DM; 0 if there is none.
+    pub status: u32,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Bytes in all; UINT64_MAX if that is not known.
+    pub total: u64,
+}
+
+/// An event before it becomes one of C.
+struct Draft {
+    kind: virmo_event_kind,
+    texts: [Option<CString>; 5],
+    states: (i32, i32),
+    status: u32,
+    bytes: (u64, u64),
+}
+
+const NODE: usize = 0;
+const ID: usize = 1;
+const NAME: usize = 2;
+const URI: usize = 3;
+const TEXT: usize = 4;
+
+impl Draft {
+    fn new(kind: virmo_event_kind) -> Self {
+        Self {
+            kind,
+            texts: [const { None }; 5],
+            states: (-1, -1),
+            status: 0,
+            bytes: (0, u64::MAX),
+        }
+    }
+
+    fn with(mut self, what: usize, text: &str) -> Self {
+        if let Some(place) = self.texts.get_mut(what) {
+            *place = Some(c_text(text));
+        }
+        self
+    }
+
+    fn of(kind: virmo_event_kind, node: &str, id: &str) -> Self {
+        Self::new(kind).with(NODE, node).with(ID, id)
+    }
+
+    fn alert(kind: virmo_event_kind, alert: &GenericAlert) -> Self {
+        let draft = Self::new(kind).with(NAME, &alert.alert_type);
+        let draft = draft.with(TEXT, &alert.data);
+        match &alert.source {
+            Some(source) => draft.with(URI, source),
+            None => draft,
+        }
+    }
+
+    fn tell(&self, vendor: &Vendor) {
+        let at = |what: usize| {
+            let text = self.texts.get(what).and_then(Option::as_ref);
+            text.map_or(ptr::null(), |text| text.as_ptr())
+        };
+        let event = virmo_event {
+            kind: self.kind as u32,
+            node: at(NODE),
+            id: at(ID),
+            name: at(NAME),
+            uri: at(URI),
+            text: at(TEXT),
+            from: self.states.0,
+            to: self.states.1,
+            status: self.status,
+            bytes: self.bytes.0,
+            total: self.bytes.1,
+        };
+        call!(vendor, event, &raw const event);
+    }
+}
+
+/// Tells the vendor what happened to a VM or an image.
+pub(crate) fn tell_virmo(vendor: &Vendor, event: &Event) {
+    use virmo_event_kind as Kind;
+    if vendor.callbacks.event.is_none() {
+        return;
+    }
+    let draft = match event {
+        Event::Vm { node, vm, from, to } => {
+            let mut draft = Draft::of(Kind::Vm, node, vm.as_str());
+            draft.states = (from.value().into(), to.value().into());
+            draft
+        }
+        Event::Image {
+            node,
+            image,
+            from,
+            to,
+        } => {
+            let mut draft = Draft::of(Kind::Image, node, image.as_str());
+            draft.states = (from.value().into(), to.map_or(-1, |to| to.value().into()));
+            draft
+        }
+        Event::Download {
+            node,
+            image,
+            bytes,
+            total,
+        } => {
+            let mut draft = Draft::of(Kind::Download, node, image.as_str());
+            draft.bytes = (*bytes, total.unwrap_or(u64::MAX));
+            draft
+        }
+        Event::PrimitiveFailed {
+            node,
+            vm,
+            primitive,
+            reason,
+        } => Draft::of(Kind::PrimitiveFailed, node, vm.as_str())
+            .with(NAME, primitive.name())
+            .with(TEXT, reason),
+        Event::ImageFailed {
+            node,
+            image,
+            reason,
+        } => Draft::of(Kind::ImageFailed, node, image.as_str()).with(TEXT, reason),
+        Event::Resources { node, vm, config } => {
+            Draft::of(Kind::Resources, node, vm.as_str()).with(TEXT, &config.to_string())
+        }
+        Event::ChangesFailed { reason } => Draft::new(Kind::ChangesFailed).with(TEXT, reason),
+        Event::ChangesRecovered { outcome } => {
+            Draft::new(Kind::Recovered).with(TEXT, Recovery::as_str(*outcome))
+        }
+        Event::Recovered {
+            node,
+            vm,
+            primitive,
+            outcome,
+        } => Draft::of(Kind::Recovered, node, vm.as_str())
+            .with(NAME, primitive.name())
+            .with(TEXT, outcome.as_str()),
+        Event::Unreachable { node, vm, reason } => {
+            Draft::of(Kind::Unreachable, node, vm.as_str()).with(TEXT, reason)
+        }
+        Event::Reachable { node, vm } => Draft::of(Kind::Reachable, node, vm.as_str()),
+        Event::UnknownMachine { vm } => Draft::new(Kind::UnknownMachine).with(ID, vm.as_str()),
+        Event::ForeignMachine { name } => Draft::new(Kind::ForeignMachine).with(TEXT, name),
+        Event::DamagedRecord { key } => Draft::new(Kind::DamagedRecord).with(TEXT, key),
+        Event::Locked { node, vm, locked } => {
+            let text = if *locked { "locked" } else { "unlocked" };
+            Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, text)
+        }
+        Event::Sharing { node, vm, allowed } => {
+            let text = if *allowed {
+                "shares data"
+            } else {
+                "shares no data"
+            };
+            Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, text)
+        }
+        Event::Interaction { node, vm, status } => {
+            let mut draft =
+                Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, "the user was asked");
+            draft.status = status.get().into();
+            draft
+        }
+        Event::GuestHeard { node, vm } => {
+            Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, "the guest answers again")
+        }
+        Event::GuestSilent { node, vm, reason }
+        | Event::GuestNewsDropped { node, vm, reason }
+        | Event::AccessFailed {
+            node, vm, reason, ..
+        } => Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, reason),
+        _ => Draft::new(Kind::Other),
+    };
+    draft.tell(vendor);
+}
+
+/// Tells the vendor what the engine tells.
+pub(crate) fn tell_client(vendor: &Vendor, event: &Told) {
+    use virmo_event_kind as Kind;
+    if vendor.callbacks.event.is_none() {
+        return;
+    }
+    let draft = match event {
+        Told::Command { name, uri, status } => {
+            let mut draft = Draft::new(Kind::Command).with(NAME, name).with(URI, uri);
+            draft.status = status.get().into();
+            draft
+        }
+        Told::AlertQueued(alert) => Draft::alert(Kind::AlertQueued, alert),
+        Told::AlertDelivered(alert) => Draft::alert(Kind::AlertDelivered, alert),
+        Told::AlertRefused { alert, status, .. } => {
+            let mut draft = Draft::alert(Kind::AlertRefused, alert);
+            draft.status = status.map_or(0, |status| status.get().into());
+            draft
+        }
+        Told::AlertDropped { alert, .. } => Draft::alert(Kind::AlertDropped, alert),
+        Told::ClientEvent { event, delivery } => {
+            let kind = match delivery {
+                Delivery::Queued => Kind::AlertQueued,
+                Delivery::Delivered => Kind::AlertDelivered,
+                Delivery::Refused { .. } => Kind::AlertRefused,
+                _ => Kind::AlertDropped,
+            };
+            let draft = Draft::new(kind).with(NAME, &event.event_type);
+            draft.with(TEXT, &event.data)
+        }
+        Told::NotificationDropped(reason) => {
+            Draft::new(Kind::NotificationDropped).with(TEXT, &reason.to_string())
+        }
+        Told::JobTimedOut(_) => Draft::new(Kind::JobTimedOut),
+        Told::JournalFailed(kind) => Draft::new(Kind::JournalFailed).with(TEXT, &kind.to_string()),
+        // An output: see `virmo_device_poll`.
+        _ => return,
+    };
+    draft.tell(vendor);
+}

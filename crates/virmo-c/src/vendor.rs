@@ -1,0 +1,102 @@
+//! The firmware behind the callbacks.
+
+use std::{ffi::c_void, mem::MaybeUninit, ptr, sync::Arc};
+
+use virmo_hypervisor::Capabilities;
+
+use crate::{callbacks::virmo_callbacks, status::Failure};
+
+/// The callbacks of one device, for the device and its jobs.
+#[derive(Clone)]
+pub(crate) struct Vendor {
+    pub(crate) callbacks: virmo_callbacks,
+    pub(crate) user_data: *mut c_void,
+    pub(crate) capabilities: Capabilities,
+}
+
+// SAFETY: the table is plain data. `user_data` is only handed back to callbacks, which the caller of
+// `virmo_device_new` promises to be callable from the threads that run jobs.
+unsafe impl Send for Vendor {}
+// SAFETY: as above.
+unsafe impl Sync for Vendor {}
+
+/// Calls a callback of the table with `user_data` and these arguments; `None` if it is not set.
+macro_rules! call {
+    ($vendor:expr, $name:ident $(, $argument:expr)* $(,)?) => {{
+        let vendor: &$crate::vendor::Vendor = $vendor;
+        let user_data = vendor.user_data;
+        // SAFETY: a function of the type the table says, as `virmo_device_new` demands; what the
+        // pointers point to outlives the call.
+        vendor.callbacks.$name.map(|callback| unsafe { callback(user_data $(, $argument)*) })
+    }};
+}
+pub(crate) use call;
+
+impl Vendor {
+    /// Takes over the callbacks a program knows.
+    ///
+    /// # Safety
+    /// `callbacks` is null or points to a table of as many bytes as its `size` says.
+    pub(crate) unsafe fn new(
+        callbacks: *const virmo_callbacks,
+        user_data: *mut c_void,
+        capabilities: Capabilities,
+    ) -> Result<Arc<Self>, Failure> {
+        if callbacks.is_null() {
+            return Err(Failure::argument("callbacks is null"));
+        }
+        // SAFETY: not null, and `size` is its first member in every version.
+        let size = unsafe { ptr::read_unaligned(callbacks.cast::<usize>()) };
+        let known = size_of::<virmo_callbacks>();
+        if size < FIRST_VERSION {
+            let problem = format!("callbacks.size is {size}, not at least {FIRST_VERSION}");
+            return Err(Failure::argument(problem));
+        }
+        // Whole members.
+        let taken = size.min(known) / size_of::<usize>() * size_of::<usize>();
+        let mut table = MaybeUninit::<virmo_callbacks>::zeroed();
+        // SAFETY: `taken` is neither more than can be read nor more than can be written.
+        unsafe {
+            ptr::copy_nonoverlapping(
+                callbacks.cast::<u8>(),
+                table.as_mut_ptr().cast::<u8>(),
+                taken,
+            );
+        }
+        // SAFETY: zeros are a value of every member, as is what a program has set.
+        let callbacks = unsafe { table.assume_init() };
+        complete(&callbacks, &capabilities)?;
+        Ok(Arc::new(Self {
+            callbacks,
+            user_data,
+            capabilities,
+        }))
+    }
+}
+
+/// The size of the table in the first version of the library.
+const FIRST_VERSION: usize = 33 * size_of::<usize>();
+
+fn complete(table: &virmo_callbacks, capabilities: &Capabilities) -> Result<(), Failure> {
+    let needed = |name: &str, is_set: bool| match is_set {
+        true => Ok(()),
+        false => Err(Failure::argument(format!("callbacks.{name} is null"))),
+    };
+    macro_rules! needed {
+        ($($name:ident)*) => { $(needed(stringify!($name), table.$name.is_some())?;)* };
+    }
+    needed!(
+        clock_now clock_wait
+        journal_commit journal_read journal_scan
+        fetch
+        sink_reserve sink_len sink_write sink_read sink_truncate sink_sync sink_finish
+        sink_location sink_discard sink_keys
+        hypervisor_list hypervisor_observe hypervisor_create hypervisor_power_on
+        hypervisor_power_off hypervisor_delete hypervisor_prepare hypervisor_commit
+        hypervisor_undo
+    );
+    if capabilities.suspend {
+        needed!(hypervisor_suspend hypervisor_resume);
+    }
+    Ok(())
+}

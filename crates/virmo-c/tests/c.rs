@@ -1,0 +1,292 @@
+//! What a program in C sees: the example goes through the life of a machine under valgrind and under
+//! a sanitizer, misuse is an error, and a callback that fails or a process that ends at any callback
+//! leaves State true.
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "test code"
+)]
+
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use omadm_http::Files;
+use omadm_session::Procedure;
+use tempfile::TempDir;
+use virmo_runtime::Server;
+use virmo_server::{CreateVm, DeliverImage, Mounts, Operate};
+
+const CFLAGS: [&str; 6] = [
+    "-std=c99",
+    "-D_POSIX_C_SOURCE=200809L",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-g",
+];
+
+fn crate_folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The library beside this test, installed as a vendor installs it.
+fn installed() -> &'static TempDir {
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let test = env::current_exe().unwrap();
+        let library = test.with_file_name("libvirmo_c.so");
+        let mut install = Command::new(crate_folder().join("install"));
+        install.arg(folder.path()).env("LIBRARY", library);
+        assert_ok(&install.output().unwrap());
+        folder
+    })
+}
+
+/// What the pkg-config file says: by pkg-config, or read from the file where there is none.
+fn flags() -> Vec<String> {
+    let prefix = installed().path().to_str().unwrap();
+    let file = installed().path().join("lib/pkgconfig/virmo.pc");
+    let mut tool = Command::new("pkg-config");
+    tool.args(["--cflags", "--libs"]).arg(&file);
+    let text = match tool.output() {
+        Ok(output) => {
+            assert_ok(&output);
+            String::from_utf8(output.stdout).unwrap()
+        }
+        Err(_) => {
+            eprintln!("there is no pkg-config: its file is read instead");
+            let text = fs::read_to_string(&file).unwrap();
+            let value = |key| {
+                text.lines()
+                    .find_map(|line| line.strip_prefix(key))
+                    .unwrap()
+            };
+            format!("{} {}", value("Cflags: "), value("Libs: "))
+                .replace("${includedir}", &format!("{prefix}/include"))
+                .replace("${libdir}", &format!("{prefix}/lib"))
+        }
+    };
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Compiles a program of these files.
+fn compile(folder: &Path, name: &str, files: &[&str], more: &[&str]) -> PathBuf {
+    let program = folder.join(name);
+    let mut cc = Command::new("cc");
+    cc.current_dir(crate_folder()).args(CFLAGS).args(more);
+    cc.arg("-I").arg("examples/device").args(files);
+    cc.arg("-o").arg(&program).args(flags());
+    let library = installed().path().join("lib");
+    cc.arg(format!("-Wl,-rpath,{}", library.display()));
+    assert_ok(&cc.output().expect("a C compiler"));
+    program
+}
+
+const PARTS: [&str; 3] = [
+    "examples/device/http.c",
+    "examples/device/store.c",
+    "examples/device/toy.c",
+];
+
+fn with_parts(main: &str) -> Vec<&str> {
+    [main].into_iter().chain(PARTS).collect()
+}
+
+fn assert_ok(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{}\n{said}\n{complained}",
+        output.status
+    );
+}
+
+/// A server that takes each device through the life of a machine, to its end or until it runs.
+fn server(to_its_end: bool) -> (Server, TempDir) {
+    let images = tempfile::tempdir().unwrap();
+    fs::write(images.path().join("work.img"), vec![7; 100_000]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = Server::builder()
+        .files(Files::new(images.path()))
+        .programme(move |_, _| {
+            let mounts = Mounts::default();
+            let (image, vm) = (mounts.image("work").unwrap(), mounts.vm("work").unwrap());
+            let uri = format!("http://{address}/images/work.img");
+            let media_type = "application/octet-stream";
+            let deliver = DeliverImage::new(image.clone(), "work", uri, media_type);
+            let mut steps: Vec<Box<dyn Procedure>> = vec![
+                Box::new(deliver),
+                Box::new(CreateVm::new(vm.clone(), image.clone())),
+                Box::new(Operate::suspend(vm.clone())),
+                Box::new(Operate::resume(vm.clone())),
+            ];
+            if to_its_end {
+                steps.push(Box::new(Operate::delete(vm)));
+                steps.push(Box::new(Operate::delete_image(image)));
+            }
+            steps
+        })
+        .start(listener)
+        .unwrap();
+    (server, images)
+}
+
+const VALGRIND: [&str; 5] = [
+    "--quiet",
+    "--error-exitcode=99",
+    "--leak-check=full",
+    "--errors-for-leak-kinds=definite,indirect,possible",
+    "--child-silent-after-fork=yes",
+];
+
+fn valgrind(program: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command.args(VALGRIND).arg(program);
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn the_example_goes_through_the_life_of_a_machine_under_valgrind() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = with_parts("examples/device/device.c");
+    let program = compile(folder.path(), "device", &files, &[]);
+    let (server, _images) = server(true);
+    let state = tempfile::tempdir().unwrap();
+    let mut run = valgrind(&program);
+    let output = run.arg(server.url()).arg(state.path()).output();
+    let output = output.expect("valgrind");
+    assert_ok(&output);
+    let text = said(&output);
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("vm ") || line.starts_with("image "))
+        .collect();
+    let expected = [
+        "image work 0 -> 1",
+        "image work 1 -> 2",
+        "vm work 0 -> 2",
+        "vm work 2 -> 3",
+        "vm work 3 -> 2",
+        "vm work 2 -> 4",
+        "image work 2 -> -1",
+    ];
+    assert_eq!(lines, expected, "{text}");
+}
+
+#[test]
+fn the_example_is_clean_under_the_address_sanitizer() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = with_parts("examples/device/device.c");
+    let more = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    let program = compile(folder.path(), "device", &files, &more);
+    let (server, _images) = server(true);
+    let state = tempfile::tempdir().unwrap();
+    let mut run = Command::new(program);
+    assert_ok(&run.arg(server.url()).arg(state.path()).output().unwrap());
+}
+
+#[test]
+fn misuse_is_an_error_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(
+        folder.path(),
+        "misuse",
+        &with_parts("tests/c/misuse.c"),
+        &[],
+    );
+    let output = valgrind(&program).arg(folder.path()).output();
+    assert_ok(&output.expect("valgrind"));
+}
+
+/// One run of `faults.c`: its last lines, or `None` if the process ended on the way.
+struct Run {
+    calls: u32,
+    state: Option<String>,
+}
+
+fn run(program: &Path, url: &str, state: &Path, mode: &str, number: u32) -> Option<Run> {
+    let mut command = Command::new(program);
+    command
+        .arg(url)
+        .arg(state)
+        .args([mode, &number.to_string()]);
+    let output = command.output().unwrap();
+    if output.status.code() == Some(9) {
+        return None;
+    }
+    assert_ok(&output);
+    let text = said(&output);
+    let find = |key| text.lines().find_map(|line| line.strip_prefix(key));
+    let calls = find("calls ").unwrap().split(' ').next().unwrap();
+    Some(Run {
+        calls: calls.parse().unwrap(),
+        state: find("state ").map(str::to_owned),
+    })
+}
+
+/// What State may say of what the machine is; both as `faults.c` says them.
+fn is_true(state: &str) -> bool {
+    // No node, not created, off, running, suspended.
+    [
+        "- machine 0",
+        "0 machine 0",
+        "1 machine 1",
+        "2 machine 3",
+        "3 machine 4",
+    ]
+    .contains(&state)
+}
+
+/// Every callback in turn does not do its work, or is the last thing the process does. Whatever
+/// comes of it, the next run gets to its end, and State is true.
+fn every_callback(mode: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(
+        folder.path(),
+        "faults",
+        &with_parts("tests/c/faults.c"),
+        &[],
+    );
+    let whole = {
+        let (server, _images) = server(false);
+        let state = tempfile::tempdir().unwrap();
+        let run = run(&program, &server.url(), state.path(), "none", 0).unwrap();
+        assert_eq!(run.state.as_deref(), Some("2 machine 3"));
+        run.calls
+    };
+    assert!(whole >= 40, "only {whole} calls");
+    for number in 1..=whole {
+        let (server, _images) = server(false);
+        let state = tempfile::tempdir().unwrap();
+        run(&program, &server.url(), state.path(), mode, number);
+        let after = run(&program, &server.url(), state.path(), "none", 0).unwrap();
+        let state = after.state.expect("a device");
+        assert!(is_true(&state), "{mode} at call {number}: {state}");
+    }
+}
+
+#[test]
+fn a_callback_that_fails_leaves_state_true() {
+    every_callback("fail");
+}
+
+/// The end of the process before a call is its end after the one before.
+#[test]
+fn a_process_that_ends_at_a_callback_leaves_state_true() {
+    every_callback("end");
+}
