@@ -23,6 +23,7 @@ use omadm_tree::{
 /// ./M/<x>/Op/Run      required, Exec only
 /// ./M/<x>/Op/Extra    optional
 /// ./M/<x>/Doc         optional, one of two media types
+/// ./M/<x>/Ext         optional, urn:test:ext:1.0
 /// ./M/<x>/Ext/…       open
 /// ./K/n<x>            interior
 /// ./K/<x>             at least one, a leaf
@@ -31,6 +32,7 @@ use omadm_tree::{
 pub(crate) struct Garden;
 
 pub(crate) const M_TYPE: &str = "urn:test:m:1.0";
+pub(crate) const EXT_TYPE: &str = "urn:test:ext:1.0";
 
 const DOC_TYPES: &[Cow<'static, str>] =
     &[Cow::Borrowed("application/xml"), Cow::Borrowed("text/x")];
@@ -71,7 +73,7 @@ impl Schema for Garden {
             ["M", _, "Op", "Extra"] => Rule::leaf(AccessSet::ALL, FormatSet::of(&[Format::Chr])),
             ["M", _, "Doc"] => Rule::leaf(INSTANCE, FormatSet::of(&[Format::Chr, Format::Xml]))
                 .with_media_types(DOC_TYPES),
-            ["M", _, "Ext"] => Rule::interior(INSTANCE),
+            ["M", _, "Ext"] => Rule::interior(INSTANCE).with_node_type(EXT_TYPE),
             ["M", _, "Ext", ..] | ["X", ..] => Rule::open(AccessSet::ALL),
             ["K"] => Rule::interior(GET).permanent(),
             ["K", name] if name.starts_with('n') => Rule::interior(INSTANCE).placeholder(),

@@ -8,7 +8,7 @@ use omadm_tree::{
     UriLimits, Value,
 };
 
-use crate::garden::{Garden, M_TYPE, at, garden, run, server, target, uri};
+use crate::garden::{EXT_TYPE, Garden, M_TYPE, at, garden, run, server, target, uri};
 
 fn add(
     garden: &mut (MemoryJournal, Tree),
@@ -57,6 +57,28 @@ fn required_children_come_with_their_parent() {
     assert_eq!(children, ["Name", "Note", "Op", "State"]);
     assert!(node.child("Name").unwrap().is_unset());
     assert_eq!(node.child("Name").unwrap().ver_no(), 0);
+}
+
+/// The type the description gives is given again or left out.
+#[test]
+fn an_interior_node_has_the_type_of_its_description() {
+    for (given, expected) in [
+        (None, Ok(())),
+        (Some(""), Ok(())),
+        (Some(EXT_TYPE), Ok(())),
+        (Some(M_TYPE), Err((415, None))),
+    ] {
+        let mut garden = garden(TreeLimits::default());
+        let node_type = given.map(str::to_owned);
+        let new = NewNode::Interior { node_type };
+        let result = add(&mut garden, &server("A"), "./M/a/Ext", new);
+        assert_eq!(result.map(drop), expected, "{given:?}");
+        let node = garden.1.node(&uri("./M/a/Ext"));
+        assert_eq!(
+            node.map(|node| node.node_type() == EXT_TYPE),
+            expected.ok().map(|()| true)
+        );
+    }
 }
 
 /// An unset leaf takes one Add as setting it (200), then 418.
@@ -316,7 +338,7 @@ fn lists_leave_out_what_a_get_could_not_read() {
         shown,
         [
             ("./M/a".to_owned(), Format::Node, "", None),
-            ("./M/a/Ext".to_owned(), Format::Node, "", None),
+            ("./M/a/Ext".to_owned(), Format::Node, EXT_TYPE, None),
             (
                 "./M/a/Ext/x".to_owned(),
                 Format::Bin,
