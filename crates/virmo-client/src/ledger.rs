@@ -35,6 +35,8 @@ pub(crate) struct Ledger {
     pub(crate) left_images: BTreeMap<ImageId, ImageIntent>,
     /// A change of resources under way, or one that still has to be taken back.
     pub(crate) apply: Option<ApplyTask>,
+    /// Questions that are over, whose result could not be kept.
+    pub(crate) left_questions: BTreeMap<VmId, QuestionIntent>,
     /// VMs whose user is being asked.
     pub(crate) questions: BTreeMap<VmId, QuestionTask>,
     /// VMs whose machine is being looked at, by a job that holds nothing: what it finds counts
@@ -339,6 +341,9 @@ impl Ledger {
             }
         }
         self.images.retain(|_, task| task.job != job);
+        for (vm, task) in self.questions.iter().filter(|(_, task)| task.job == job) {
+            self.left_questions.insert(vm.clone(), task.intent.clone());
+        }
         self.questions.retain(|_, task| task.job != job);
         self.guests.retain(|_, task| task.job != job);
         self.heard.retain(|_, listening| *listening != job);

@@ -101,6 +101,13 @@ impl VirmoClient {
             .filter(|intent| !ledger.images.contains_key(&intent.image))
             .cloned()
             .collect();
+        // One that is asked again meanwhile has a record of its own.
+        let questions = std::mem::take(&mut self.book.write().left_questions);
+        for (vm, intent) in questions {
+            if !self.book.read().questions.contains_key(&vm) {
+                self.take_up_question(&intent, cx);
+            }
+        }
         for mut intent in left {
             let vm = intent.vm.clone();
             if !intent.reply.accepted && !std::mem::replace(&mut intent.failed, true) {

@@ -52,6 +52,8 @@ fn told(trial: &Trial) -> Option<String> {
     let code = failed.status.map(StatusCode::get);
     let fits = match code {
         Some(500 | 510 | 420) => true,
+        // A command that is no Exec, and has to wait too long.
+        Some(408) => true,
         // A journal that stays broken keeps no alert either.
         Some(202) => trial.world.points.is_broken(),
         // Codes of FUMO's own.

@@ -14,6 +14,7 @@
 
 mod crashes;
 mod faults;
+mod planted;
 mod scenarios;
 mod trial;
 mod world;

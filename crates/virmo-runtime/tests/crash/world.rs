@@ -233,6 +233,18 @@ impl World {
         self.restart();
     }
 
+    pub(crate) fn simulator(&self) -> &Simulator {
+        self.simulator.as_ref().expect("there is one")
+    }
+
+    pub(crate) const fn sink(&self) -> &VolatileSink {
+        &self.sink
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &*self.journal
+    }
+
     fn machines(&self) -> PathBuf {
         self.folder.path().join("machines")
     }
