@@ -8,13 +8,13 @@ use omadm_mo::Reporting;
 use omadm_testkit::{Invariants, Violation};
 use virmo_hypervisor::{Hypervisor, VmSpec};
 
-use crate::{scenarios::asked, world::World};
+use crate::{scenarios::named, world::World};
 
 const IMAGE_READY: &str = "urn:oma:at:oma-virmo:imageready:1.0";
 
 /// What is found on a device with a suspended VM after this was done behind its back.
 fn planted(plant: impl FnOnce(&mut World)) -> Vec<Violation> {
-    let scenario = asked().find(|it| it.name == "resume").unwrap();
+    let scenario = named("resume");
     let mut world = scenario.world(Reporting::Synchronous);
     plant(&mut world);
     world.violations()
@@ -33,7 +33,7 @@ fn record(space: Space, key: &'static str, value: Option<&'static str>) -> Batch
 fn each_broken_promise_is_found() {
     assert_eq!(planted(|_| {}), []);
     let id = || "vm-1".parse().unwrap();
-    let found = planted(|world| drop(world.simulator().resume(&id()).unwrap()));
+    let found = planted(|world| _ = world.simulator().resume(&id()).unwrap());
     assert!(matches!(&*found, [Violation::OtherState(..)]), "{found:?}");
 
     let found = planted(|world| {
@@ -91,7 +91,7 @@ fn each_broken_promise_is_found() {
 /// A VM whose node is gone takes its VMID along.
 #[test]
 fn an_identifier_that_comes_again_is_found() {
-    let scenario = asked().find(|it| it.name == "delete, powered off").unwrap();
+    let scenario = named("delete, powered off");
     let mut world = scenario.world(Reporting::Synchronous);
     let saved = world.save();
     world.run((scenario.run)());
@@ -106,7 +106,7 @@ fn an_identifier_that_comes_again_is_found() {
 
 #[test]
 fn a_change_that_is_made_in_part_is_found() {
-    let scenario = asked().find(|it| it.name == "resume").unwrap();
+    let scenario = named("resume");
     let world = scenario.world(Reporting::Synchronous);
     let all = |config: &str| BTreeMap::from([("v".to_owned(), config.to_owned())]);
     let found = world.is_whole(&all("before"), &all("after"));

@@ -297,6 +297,11 @@ pub(crate) fn asked() -> impl Iterator<Item = &'static Scenario> {
     ALL.iter().filter(move |it| it.name.contains(&asked))
 }
 
+/// One of them.
+pub(crate) fn named(name: &str) -> &'static Scenario {
+    ALL.iter().find(|it| it.name == name).unwrap()
+}
+
 /// How Execs are answered.
 pub(crate) fn policy(reporting: Reporting) -> Policy {
     let mut policy = Policy::default();
