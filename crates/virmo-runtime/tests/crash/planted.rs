@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs};
 
-use omadm_core::{Batch, Format, GenericAlert, Journal, Space};
+use omadm_core::{Batch, Format, GenericAlert, Space};
 use omadm_download::Sink;
 use omadm_mo::Reporting;
 use omadm_testkit::{Invariants, Violation};
