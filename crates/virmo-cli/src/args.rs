@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Ddf(Ddf),
     /// Print what a device's tree holds, while no device runs on the folder
     Tree(Tree),
+    /// Unlock a VM for its user, if its server allows that, while no device runs on the folder
+    Unlock(Unlock),
     /// Check parameters from standard input and print them as JSON
     Params(Params),
     /// Move users' images between machines over UVE-2 and UVE-5
@@ -102,6 +104,8 @@ pub(crate) struct Conformance {
     /// The encoding for --server
     #[arg(long, value_enum, default_value_t = Encoding::Xml, requires = "server")]
     pub(crate) encoding: Encoding,
+    #[command(flatten)]
+    pub(crate) auth: Auth,
     /// Print one JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
@@ -513,6 +517,15 @@ pub(crate) struct Tree {
     /// The node to begin with
     #[arg(default_value = ".")]
     pub(crate) uri: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Unlock {
+    /// The state folder of the device, which is of the draft profile
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// The name of the VM's node
+    pub(crate) node: String,
 }
 
 #[derive(Args)]

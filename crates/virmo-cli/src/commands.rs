@@ -11,4 +11,5 @@ pub(crate) mod notify;
 pub(crate) mod params;
 pub(crate) mod serve;
 pub(crate) mod tree;
+pub(crate) mod unlock;
 pub(crate) mod uve;

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Convert(args) => commands::convert::run(&args),
         Command::Ddf(args) => commands::ddf::run(&args),
         Command::Tree(args) => commands::tree::run(&args),
+        Command::Unlock(args) => commands::unlock::run(&args),
         Command::Params(args) => commands::params::run(&args),
         Command::Notify(args) => commands::notify::run(&args),
         Command::Bootstrap(args) => commands::bootstrap::run(&args),

@@ -4,8 +4,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use omadm_tree::Tree;
 use virmo_hypervisor::{ChangeHint, Hypervisor, HypervisorError, HypervisorErrorKind};
+use virmo_nodes::{Profile, VmNode};
 use virmo_state::VmId;
+
+use crate::nodes::Roots;
 
 /// What the user of a device may do to its VMs, for the program they see; from
 /// [`VirmoClient::users`](crate::VirmoClient::users).
@@ -45,6 +49,22 @@ pub enum UnlockError {
 }
 
 impl Users {
+    /// What the user may do while no client runs on the tree that a device left: nothing if that
+    /// is not of the draft. The next client finds out what was unlocked when it starts.
+    #[must_use]
+    pub fn of_tree(hypervisor: Arc<dyn Hypervisor>, tree: &Tree) -> Self {
+        let roots = Roots::new(Profile::Draft);
+        let board = Board::default();
+        if Profile::Draft.other_in(tree, &roots.virmo).is_none() {
+            board.allow(&allowed(&roots, tree));
+        }
+        Self {
+            hypervisor,
+            board: Arc::new(board),
+            hint: Arc::new(|| {}),
+        }
+    }
+
     /// The names `<x>` of the VMs whose user may unlock them.
     #[must_use]
     pub fn unlockable(&self) -> Vec<String> {
@@ -69,6 +89,14 @@ impl Users {
         (self.hint)();
         Ok(())
     }
+}
+
+/// The VMs whose user may unlock them, by the name `<x>` of their node.
+pub(crate) fn allowed(roots: &Roots, tree: &Tree) -> BTreeMap<String, VmId> {
+    let vms = roots.vms(tree);
+    let allowed = vms.filter(|vm| vm.text(VmNode::UserUnlock) == "true");
+    let named = allowed.filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)));
+    named.collect()
 }
 
 impl fmt::Debug for Users {

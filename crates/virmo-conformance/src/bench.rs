@@ -11,7 +11,7 @@ use virmo::{
     dm::{
         core::{AlertCode, Format, StatusCode},
         session::{
-            Packer, command_status, header_status,
+            Heard, Packer, Verdict, command_status, header_status,
             request::{self, Leaf},
         },
         syncml::{Alert, CmdId, CmdRef, Command, Encoding, Header, Item, Limits, Message, decode},
@@ -23,15 +23,19 @@ use virmo::{
 use crate::{
     Failed,
     device::{Device, Image, Inside},
+    proof::Guard,
     scenario::{Done, Verdicts},
 };
 
-/// How often something that takes time is asked for.
+/// How often something that takes time is asked for on a device without
+/// [patience](Device::patience).
 const TRIES: u32 = 400;
-/// The pause between two tries.
+/// The pause between two tries; on a device with patience each is twice as long as the one before.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long something is waited for, however long the device takes for each session.
-const LIMIT: Duration = Duration::from_secs(120);
+/// The longest of these.
+const LONGEST: Duration = Duration::from_secs(1);
+/// How often a command is sent that the device wants a proof for.
+const CHALLENGES: u32 = 3;
 
 /// What a device said to a command.
 #[derive(Clone, PartialEq, Debug)]
@@ -62,6 +66,11 @@ pub(crate) struct Talk {
     /// The alerts of type 1226 so far.
     alerts: VecDeque<Alert<'static>>,
     names: u32,
+    guard: Guard,
+    /// What became of the device's proof in the message that is open.
+    verdict: Option<Verdict>,
+    /// What the device said about ours in it.
+    heard: Option<Heard>,
 }
 
 /// A device on the bench: commands go there, answers come back, checks are written down.
@@ -170,6 +179,18 @@ impl<'d> Bench<'d> {
 
     /// One command and what came of it.
     pub(crate) fn one(&mut self, command: Command<'static>) -> Result<Answer, Failed> {
+        for _ in 0..CHALLENGES {
+            if let Some(answer) = self.once(command.clone())? {
+                return Ok(answer);
+            }
+        }
+        Err(Failed::new(
+            "the device challenges the judge again and again",
+        ))
+    }
+
+    /// One command and what came of it; none if the device wants a proof for it first.
+    fn once(&mut self, command: Command<'static>) -> Result<Option<Answer>, Failed> {
         let message = self.package()?;
         let mut ids = Vec::new();
         self.send(&message, [command], &mut ids)?;
@@ -183,6 +204,15 @@ impl<'d> Bench<'d> {
         };
         for _ in 0..TRIES {
             let message = self.package()?;
+            match self.talk.heard {
+                Some(Heard::Again) => return Ok(None),
+                Some(Heard::Violated) => {
+                    return Err(Failed::new(
+                        "the device took a MAC for the session, or sent no next nonce",
+                    ));
+                }
+                _ => {}
+            }
             for command in &message.commands {
                 match command {
                     Command::Status(status)
@@ -212,7 +242,7 @@ impl<'d> Bench<'d> {
         }
         match answer.status {
             0 => Err(Failed::new("a command got no Status")),
-            _ => Ok(answer),
+            _ => Ok(Some(answer)),
         }
     }
 
@@ -224,7 +254,6 @@ impl<'d> Bench<'d> {
             self.send(&message, [], &mut Vec::new())?;
             if last {
                 // What the device still has to say comes before the session is over.
-                self.talk.msg_id = 0;
                 break;
             }
         }
@@ -233,8 +262,8 @@ impl<'d> Bench<'d> {
 
     /// The Generic Alerts of this source, once there is one; none if none comes in a few sessions.
     pub(crate) fn alerts_from(&mut self, source: &str) -> Result<Vec<Alert<'static>>, Failed> {
-        let start = Instant::now();
-        for _ in 0..TRIES / 4 {
+        let mut polls = self.polls(TRIES / 4);
+        loop {
             let found: Vec<_> = self
                 .talk
                 .alerts
@@ -242,12 +271,21 @@ impl<'d> Bench<'d> {
                 .filter(|it| is_from(it, source))
                 .cloned()
                 .collect();
-            if !found.is_empty() || start.elapsed() > LIMIT {
+            if !found.is_empty() || !polls.go_on() {
                 return Ok(found);
             }
             self.next_session()?;
         }
-        Ok(Vec::new())
+    }
+
+    /// Waits for something on this device.
+    fn polls(&self, tries: u32) -> Polls {
+        Polls {
+            begun: Instant::now(),
+            patience: self.device.patience(),
+            tries,
+            pause: PAUSE,
+        }
     }
 
     /// The Generic Alerts of this source and type that came until now.
@@ -270,16 +308,14 @@ impl<'d> Bench<'d> {
         uri: &str,
         wanted: impl Fn(Option<&str>) -> bool,
     ) -> Result<Option<String>, Failed> {
-        let mut value = None;
-        let start = Instant::now();
-        for _ in 0..TRIES {
-            value = self.value(uri)?;
-            if wanted(value.as_deref()) || start.elapsed() > LIMIT {
-                break;
+        let mut polls = self.polls(TRIES);
+        loop {
+            let value = self.value(uri)?;
+            if wanted(value.as_deref()) || !polls.go_on() {
+                return Ok(value);
             }
-            thread::sleep(PAUSE);
+            polls.pause();
         }
-        Ok(value)
     }
 
     /// An Exec on a VM, waited for if it was only accepted; its status, and State after it.
@@ -294,18 +330,40 @@ impl<'d> Bench<'d> {
         Ok((status, after.as_deref().into()))
     }
 
-    /// The message of the device that waits for an answer.
+    /// The message of the device that waits for an answer: one that has proven who it is.
     fn package(&mut self) -> Result<Message<'static>, Failed> {
+        for _ in 0..CHALLENGES {
+            let message = self.message()?;
+            match self.talk.verdict {
+                Some(Verdict::Missing | Verdict::Wrong) => {
+                    self.send(&message, [], &mut Vec::new())?;
+                }
+                Some(Verdict::OtherScheme) => break,
+                _ => return Ok(message),
+            }
+        }
+        Err(Failed::new("the device does not prove who it is"))
+    }
+
+    /// The message of the device that waits for an answer, whoever sent it.
+    fn message(&mut self) -> Result<Message<'static>, Failed> {
         if let Some(message) = &self.talk.open {
             return Ok(message.clone());
         }
-        let (body, encoding) = self.device.receive()?;
-        let message = decode(&body, encoding, &Limits::lenient()).map_err(Failed::new)?;
+        let (packet, encoding) = self.device.receive()?;
+        let message = decode(&packet.body, encoding, &Limits::lenient()).map_err(Failed::new)?;
         let message = message.into_owned();
         if message.header.msg_id == 1 {
             self.talk.msg_id = 0;
+            self.talk.guard.begin(&self.device.proofs());
         }
         self.talk.encoding = Some(encoding);
+        let (verdict, heard) = self.talk.guard.check(&packet, &message)?;
+        (self.talk.verdict, self.talk.heard) = (Some(verdict), heard);
+        if !verdict.is_accepted() {
+            self.talk.open = Some(message.clone());
+            return Ok(message);
+        }
         for command in &message.commands {
             if let Command::Alert(alert) = command
                 && alert.code == Some(AlertCode::GENERIC)
@@ -327,23 +385,30 @@ impl<'d> Bench<'d> {
         let header = &message.header;
         let uri = header.source.uri.clone().into_owned();
         self.talk.msg_id += 1;
-        let reply = Header::new(
+        let mut reply = Header::new(
             header.session_id.clone(),
             self.talk.msg_id,
             uri,
             header.target.uri.clone().into_owned(),
         );
+        self.talk.guard.sign(&mut reply);
+        let code = self.talk.verdict.map_or(StatusCode::OK, Verdict::status);
+        let accepted = self.talk.verdict.is_none_or(Verdict::is_accepted);
         let encoding = self.talk.encoding.unwrap_or(Encoding::Xml);
         let mut body = Vec::new();
         let mut packer =
             Packer::new(&reply, encoding, usize::MAX, &mut body).map_err(Failed::new)?;
-        let heard = Command::Status(header_status(header, StatusCode::OK));
+        let mut heard = header_status(header, code);
+        heard.chal = self.talk.guard.chal().map(Box::new);
+        let heard = Command::Status(heard);
+        let of_commands = if accepted { StatusCode::OK } else { code };
         let asked = message.commands.iter().filter(|command| {
             !matches!(command, Command::Status(_) | Command::Results(_)) && !command.no_resp()
         });
-        let heard = [heard].into_iter().chain(asked.map(|command| {
-            Command::Status(command_status(header.msg_id, command, StatusCode::OK))
-        }));
+        let heard =
+            [heard].into_iter().chain(asked.map(|command| {
+                Command::Status(command_status(header.msg_id, command, of_commands))
+            }));
         for mut command in heard {
             packer.require(&mut command).map_err(Failed::new)?;
         }
@@ -357,7 +422,36 @@ impl<'d> Bench<'d> {
         }
         packer.finish(message.is_final);
         self.talk.open = None;
-        self.device.answer(body)
+        let packet = self.talk.guard.seal(body);
+        self.device.answer(packet)
+    }
+}
+
+/// The waiting for something that takes time.
+struct Polls {
+    begun: Instant,
+    patience: Option<Duration>,
+    /// How often it is still asked for, without patience.
+    tries: u32,
+    pause: Duration,
+}
+
+impl Polls {
+    /// Whether to ask once more.
+    fn go_on(&mut self) -> bool {
+        self.tries = self.tries.saturating_sub(1);
+        match self.patience {
+            Some(patience) => self.begun.elapsed() < patience,
+            None => self.tries > 0,
+        }
+    }
+
+    /// Waits before that.
+    fn pause(&mut self) {
+        thread::sleep(self.pause);
+        if self.patience.is_some() {
+            self.pause = self.pause.saturating_mul(2).min(LONGEST);
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! A device that is judged, and what is tried on it.
 
+use std::time::Duration;
+
 use virmo::dm::syncml::Encoding;
 use virmo::{VmId, VmState, nodes::Profile, params::ResourceConfig};
 
-use crate::Failed;
+use crate::{Failed, Packet, Proofs};
 
 mod draft;
 mod images;
@@ -68,16 +70,27 @@ pub trait Device {
     ///
     /// # Errors
     /// If none comes.
-    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed>;
+    fn receive(&mut self) -> Result<(Packet, Encoding), Failed>;
 
     /// The answer to that message.
     ///
     /// # Errors
     /// If the device does not wait for it any more.
-    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed>;
+    fn answer(&mut self, packet: Packet) -> Result<(), Failed>;
 
     /// Where the device finds this image.
     fn image(&self, image: Image) -> String;
+
+    /// What the device and its judge prove themselves by; nothing by default.
+    fn proofs(&self) -> Proofs {
+        Proofs::default()
+    }
+
+    /// How long something that takes time is waited for: a state that changes, an alert that comes.
+    /// None, the default, is a few hundred questions, for a device in this process.
+    fn patience(&self) -> Option<Duration> {
+        None
+    }
 
     /// The media type of [`Image::Whole`]; `application/octet-stream` by default.
     fn media_type(&self) -> &str {

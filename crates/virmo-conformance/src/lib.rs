@@ -22,6 +22,7 @@ mod bench;
 mod device;
 mod document;
 mod own;
+mod proof;
 mod row;
 mod rows;
 mod run;
@@ -32,6 +33,7 @@ mod uve;
 
 pub use device::{Begun, Device, ForeignDevice, Image, Inside, Machine, OurDevice};
 pub use document::{markdown, statement};
+pub use proof::{Packet, Proofs};
 pub use row::{Level, Outcome, Place, Proof, Row, Seed, UnknownSeed, rows};
 pub use run::Conformance;
 pub use scenario::Scenario;

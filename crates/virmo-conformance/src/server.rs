@@ -14,7 +14,7 @@ use virmo::{
 };
 
 use crate::{
-    Failed,
+    Failed, Packet, Proofs,
     device::{DEVICE_ID, Image},
     scenario::scenarios,
 };
@@ -42,7 +42,7 @@ pub trait Server {
     ///
     /// # Errors
     /// If there is none.
-    fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed>;
+    fn exchange(&mut self, packet: &Packet, encoding: Encoding) -> Result<Packet, Failed>;
 
     /// Whether it has done all it does to the device; none if only it knows.
     fn is_done(&self) -> Option<bool>;
@@ -50,6 +50,11 @@ pub trait Server {
     /// Its address, as the device knows it.
     fn url(&self) -> &str {
         "http://dm.example/dm"
+    }
+
+    /// What the server and the device that comes prove themselves by; nothing by default.
+    fn proofs(&self) -> Proofs {
+        Proofs::default()
     }
 
     /// Whether it has images of its own, which the device fetches by HTTP; no by default.
@@ -91,7 +96,7 @@ impl Server for OurServer {
         Ok(())
     }
 
-    fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed> {
+    fn exchange(&mut self, packet: &Packet, encoding: Encoding) -> Result<Packet, Failed> {
         self.mono += Duration::from_millis(1);
         let now = Now {
             mono: self.mono,
@@ -99,9 +104,9 @@ impl Server for OurServer {
         };
         let engine = self.engine.as_mut();
         let engine = engine.ok_or_else(|| Failed::new("the server is off"))?;
-        let receipt = engine.receive(Request::new(body, encoding, now));
+        let receipt = engine.receive(Request::new(&packet.body, encoding, now));
         let response = engine.respond(receipt.map_err(Failed::new)?);
-        Ok(response.map_err(Failed::new)?.body)
+        Ok(response.map_err(Failed::new)?.body.into())
     }
 
     fn is_done(&self) -> Option<bool> {

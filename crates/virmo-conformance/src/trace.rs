@@ -39,9 +39,9 @@ pub(crate) struct Trace {
 /// Where commands are in a trace: MsgID, CmdID, place.
 type Places = Vec<(u32, u32, usize)>;
 
-/// How many sessions without a command mean that a foreign server is done.
+/// How many sessions without anything new mean that a foreign server is done.
 const SILENT: u32 = 5;
-/// The pause after a session without a command.
+/// The pause after such a session.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many messages a server may take.
 const MESSAGES: usize = 2000;
@@ -52,7 +52,7 @@ pub(crate) fn of(
     encoding: Option<Encoding>,
     profile: Profile,
 ) -> Result<Trace, Failed> {
-    let mut device = OurDevice::new().with_server(server.url());
+    let mut device = OurDevice::new().with_server(server.url(), server.proofs());
     if server.has_images() {
         device = device.with_http_images();
     }
@@ -61,15 +61,35 @@ pub(crate) fn of(
     let mut trace = Trace::default();
     // Where the commands and alerts of the last messages are, by MsgID and CmdID.
     let (mut asked, mut told) = (Places::new(), Places::new());
-    let mut silent = 0;
+    // How many sessions brought nothing new, and where this one begins.
+    let (mut silent, mut session) = (0, None);
     // Whether a message of the device was taken, and how the last one was refused.
     let (mut met, mut refused) = (false, None);
     for _ in 0..MESSAGES {
-        let (body, encoding) = device.receive()?;
-        let message = read(&body, encoding)?;
+        let (packet, encoding) = device.receive()?;
+        let message = read(&packet.body, encoding)?;
         if message.header.msg_id == 1 {
             (asked, told) = (Places::new(), Places::new());
+            let quiet = session.is_some_and(|from| trace.only_asks_again(from));
+            session = Some(trace.sent.len());
+            silent = if quiet { silent + 1 } else { 0 };
+            if silent == SILENT && server.is_done().is_none() {
+                break;
+            }
+            if silent > 0 {
+                thread::sleep(PAUSE);
+            }
         }
+        // What was refused for want of proof comes once more.
+        if let Some((sent, status)) = header_status(&message)
+            && is_challenge(status)
+        {
+            if let Some((_, _, first)) = asked.iter().find(|(msg, ..)| *msg == sent) {
+                trace.sent.truncate(*first);
+            }
+            asked.retain(|(msg, ..)| *msg != sent);
+        }
+        let heard = trace.alerts.len();
         for command in &message.commands {
             let place = |msg: u32, cmd: Option<u32>| {
                 let found = asked.iter().find(|(m, c, _)| *m == msg && Some(*c) == cmd);
@@ -97,9 +117,13 @@ pub(crate) fn of(
                 _ => {}
             }
         }
-        let answer = server.exchange(&body, encoding)?;
-        let reply = read(&answer, encoding)?;
-        match header_status(&reply) {
+        let answer = server.exchange(&packet, encoding)?;
+        let reply = read(&answer.body, encoding)?;
+        let status = header_status(&reply).map(|(_, status)| status);
+        if status.is_some_and(is_challenge) {
+            trace.alerts.truncate(heard);
+        }
+        match status {
             Some(code) if code >= 300 => refused = Some(code),
             _ => met = true,
         }
@@ -134,35 +158,33 @@ pub(crate) fn of(
         }
         device.answer(answer)?;
         let idle = trace.sent.len() == before && reply.is_final && message.is_final;
-        if !idle {
-            silent = 0;
-            continue;
-        }
-        match server.is_done() {
-            Some(true) => return Ok(trace),
-            Some(false) => {}
-            None if silent == SILENT && met => return Ok(trace),
-            None if silent == SILENT => break,
-            None => {
-                silent += 1;
-                thread::sleep(PAUSE);
-            }
+        if idle && server.is_done() == Some(true) {
+            return Ok(trace);
         }
     }
-    Err(match refused {
-        Some(code) if !met => Failed::new(format_args!(
+    match refused {
+        _ if met && silent == SILENT => Ok(trace),
+        Some(code) if !met => Err(Failed::new(format_args!(
             "the server refuses the device: SyncHdr was answered with {code}"
-        )),
-        _ => Failed::new("the server comes to no end"),
+        ))),
+        _ => Err(Failed::new(format_args!(
+            "the server comes to no end in {MESSAGES} messages"
+        ))),
+    }
+}
+
+/// What a message says to the SyncHdr of the one before: the MsgID of that, and the status.
+fn header_status(message: &Message<'_>) -> Option<(u32, u16)> {
+    message.commands.iter().find_map(|command| match command {
+        Command::Status(status) if status.cmd_ref == CmdRef::Header => {
+            Some((status.msg_ref, status.code.get()))
+        }
+        _ => None,
     })
 }
 
-/// What a message says to the SyncHdr of the one before.
-fn header_status(message: &Message<'_>) -> Option<u16> {
-    message.commands.iter().find_map(|command| match command {
-        Command::Status(status) if status.cmd_ref == CmdRef::Header => Some(status.code.get()),
-        _ => None,
-    })
+const fn is_challenge(status: u16) -> bool {
+    matches!(status, 401 | 407)
 }
 
 fn read(body: &[u8], encoding: Encoding) -> Result<Message<'static>, Failed> {
@@ -183,6 +205,24 @@ fn number(reference: CmdRef) -> Option<u32> {
 }
 
 impl Trace {
+    /// Whether what was sent from a place on only asks for what was asked for before, and brought
+    /// what it brought then.
+    fn only_asks_again(&self, from: usize) -> bool {
+        let known = |at: usize| {
+            let before = self.asked_before(at).map(|sent| &sent.results);
+            before.is_some() && before == self.sent.get(at).map(|sent| &sent.results)
+        };
+        (from..self.sent.len()).all(known)
+    }
+
+    /// The Get before the one at a place of the same node, with nothing but Gets in between.
+    fn asked_before(&self, at: usize) -> Option<&Sent> {
+        let (before, from) = self.sent.split_at_checked(at)?;
+        let sent = from.first().filter(|sent| sent.name == "Get")?;
+        let mut gets = before.iter().rev().take_while(|it| it.name == "Get");
+        gets.find(|it| it.uri == sent.uri)
+    }
+
     /// The commands of this name whose URI is below `root` and ends so, with their places.
     pub(crate) fn all<'t>(
         &'t self,

@@ -7,7 +7,8 @@ use virmo::dm::{
 };
 use virmo::nodes::Profile;
 use virmo_conformance::{
-    Begun, Conformance, Device, Failed, Image, OurDevice, OurServer, Outcome, Seed, Server, rows,
+    Begun, Conformance, Device, Failed, Image, OurDevice, OurServer, Outcome, Packet, Seed, Server,
+    rows,
 };
 
 /// Our server, whose messages are changed on their way.
@@ -30,15 +31,15 @@ impl Server for Changed {
         self.server.begin(image, profile)
     }
 
-    fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed> {
-        let answer = self.server.exchange(body, encoding)?;
-        let mut message = decode(&answer, encoding, &Limits::lenient())
+    fn exchange(&mut self, packet: &Packet, encoding: Encoding) -> Result<Packet, Failed> {
+        let answer = self.server.exchange(packet, encoding)?;
+        let mut message = decode(&answer.body, encoding, &Limits::lenient())
             .unwrap()
             .into_owned();
         (self.change)(&mut message);
         let mut body = Vec::new();
         encode(&message, encoding, &mut body).unwrap();
-        Ok(body)
+        Ok(body.into())
     }
 
     fn is_done(&self) -> Option<bool> {
@@ -139,7 +140,7 @@ impl Device for Tired {
         self.device.begin(Some(Encoding::Xml), profile)
     }
 
-    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
+    fn receive(&mut self) -> Result<(Packet, Encoding), Failed> {
         self.messages = self.messages.saturating_sub(1);
         match self.messages {
             0 => Err(Failed("it sleeps".to_owned())),
@@ -147,8 +148,8 @@ impl Device for Tired {
         }
     }
 
-    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
-        self.device.answer(body)
+    fn answer(&mut self, packet: Packet) -> Result<(), Failed> {
+        self.device.answer(packet)
     }
 
     fn image(&self, image: Image) -> String {

@@ -9,9 +9,11 @@ use std::{
 
 use serde::Serialize;
 use virmo::nodes::Profile;
-use virmo_conformance::{Conformance, ForeignDevice, ForeignServer, Level, Outcome, Row, Seed};
+use virmo_conformance::{
+    Conformance, ForeignDevice, ForeignServer, Level, Outcome, Proofs, Row, Seed,
+};
 
-use crate::{args, failure::Failure, output::print};
+use crate::{args, auth, failure::Failure, output::print};
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -84,6 +86,13 @@ pub(crate) fn run(args: &args::Conformance) -> Result<(), Failure> {
         Some(number) => vec![number.parse().map_err(Failure::usage)?],
         None => Seed::ALL.to_vec(),
     };
+    let is_foreign = args.server.is_some() || args.listen.is_some();
+    if is_foreign && matches!(*seeds, [Seed::Uve]) {
+        return Err(Failure::usage(
+            "--seed 003: its rows are about monitors and applications of UVE, which neither a DM \
+             server nor a DM device shows; leave out --server and --listen",
+        ));
+    }
     // A foreign end follows one text; 004 is asked for by itself.
     let profile = match *seeds {
         [Seed::Draft] => Profile::Draft,
@@ -145,9 +154,17 @@ pub(crate) fn run(args: &args::Conformance) -> Result<(), Failure> {
 
 /// Whom this judges.
 fn subject(args: &args::Conformance, profile: Profile) -> Result<Conformance, Failure> {
+    let given = auth::read(&args.auth)?;
+    if given.is_some() && args.server.is_none() && args.listen.is_none() {
+        return Err(Failure::usage("--auth needs --server or --listen"));
+    }
+    let given = given.unwrap_or_default();
+    let proofs = Proofs::new(given.client, given.server);
     if let Some(url) = &args.server {
         let encoding = args.encoding.into();
-        let server = ForeignServer::new(url, encoding).with_profile(profile);
+        let server = ForeignServer::new(url, encoding)
+            .with_profile(profile)
+            .with_proofs(proofs);
         let mut subject = Conformance::of_server(server);
         let failed = |why| Failure::work(format_args!("--server {url}: {why}"));
         subject.meet(profile).map_err(failed)?;
@@ -163,7 +180,7 @@ fn subject(args: &args::Conformance, profile: Profile) -> Result<Conformance, Fa
         Some(image) => ForeignDevice::listen_with_image(listener, image, &args.media_type)
             .map_err(|error| Failure::work(format_args!("--image {}: {error}", image.display())))?,
     };
-    let device = device.with_profile(profile);
+    let device = device.with_profile(profile).with_proofs(proofs);
     tell(args.json, &Told::Listening { url: &device.url() })?;
     drop(writeln!(io::stderr(), "waiting for a device…"));
     let mut subject = Conformance::of_device(device);

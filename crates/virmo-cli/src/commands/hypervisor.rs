@@ -42,6 +42,15 @@ impl Backend {
         }
     }
 
+    /// The one that the machines of a device's folder are on.
+    pub(crate) fn of_folder(folder: &Path) -> Result<Self, Failure> {
+        let name = fs::read_to_string(folder.join(MARK));
+        Self::of(&name.map_err(|error| {
+            let state = folder.display();
+            Failure::work(format_args!("--state {state}: {MARK}: {error}"))
+        })?)
+    }
+
     #[cfg(feature = "libvirt")]
     fn of_libvirt(name: &str) -> Result<Self, Failure> {
         let uri = name.trim_start_matches("libvirt:");

@@ -1,5 +1,7 @@
 //! `virmo tree`.
 
+use std::path::Path;
+
 use virmo::dm::{
     store::{OpenErrorKind, RedbJournal},
     tree::{Acl, NodeRef, Tree, TreeLimits, Uri},
@@ -14,24 +16,7 @@ const SECRETS: [&str; 2] = ["AAuthSecret", "AAuthData"];
 pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
     let uri = Uri::parse(&args.uri)
         .map_err(|error| Failure::usage(format_args!("{}: {error}", args.uri)))?;
-    if args.state.is_file() {
-        let state = args.state.display();
-        return Err(Failure::work(format_args!("--state {state}: not a folder")));
-    }
-    let path = args.state.join("device.redb");
-    if !path.is_file() {
-        let state = args.state.display();
-        return Err(Failure::work(format_args!(
-            "--state {state}: no device was run on it"
-        )));
-    }
-    let journal = RedbJournal::open(&path).map_err(|error| match error.kind() {
-        OpenErrorKind::Locked => {
-            let state = args.state.display();
-            Failure::work(format_args!("--state {state}: a device runs on it"))
-        }
-        _ => Failure::work(chain(&error)),
-    })?;
+    let journal = open(&args.state)?;
     let tree = Tree::load(&journal, TreeLimits::default(), Acl::default())
         .map_err(|error| Failure::work(chain(&error)))?;
     let Some(start) = tree.node(&uri) else {
@@ -47,8 +32,28 @@ pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
     output::print(text.as_bytes())
 }
 
+/// What a device that does not run left in its folder.
+pub(super) fn open(folder: &Path) -> Result<RedbJournal, Failure> {
+    let state = folder.display();
+    if folder.is_file() {
+        return Err(Failure::work(format_args!("--state {state}: not a folder")));
+    }
+    let path = folder.join("device.redb");
+    if !path.is_file() {
+        return Err(Failure::work(format_args!(
+            "--state {state}: no device was run on it"
+        )));
+    }
+    RedbJournal::open(&path).map_err(|error| match error.kind() {
+        OpenErrorKind::Locked => {
+            Failure::work(format_args!("--state {state}: a device runs on it"))
+        }
+        _ => Failure::work(chain(&error)),
+    })
+}
+
 /// A text without what would end the line or steer the terminal.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -36,6 +36,20 @@ fn every_row_of_a_document_is_judged() {
     assert_eq!(wrong.status.code(), Some(2));
 }
 
+/// A foreign end shows nothing of UVE: that is said at once, not after waiting for one.
+#[test]
+fn no_foreign_end_is_judged_by_uve() {
+    for (flag, end) in [
+        ("--server", "http://127.0.0.1:9/"),
+        ("--listen", "127.0.0.1:0"),
+    ] {
+        let output = virmo(&["conformance", "--seed", "003", flag, end]);
+        assert_eq!(output.status.code(), Some(2));
+        let complaint = complaint(&output);
+        assert!(complaint.contains("--seed 003"), "{complaint}");
+    }
+}
+
 /// A server of ours that is judged as if it were a foreign one: what a plan does is proven, what
 /// it does not do cannot be seen.
 #[test]
@@ -113,6 +127,74 @@ fn a_device_is_judged_by_what_it_says() {
     ] {
         assert_eq!(result(&events, id), due, "{id}");
     }
+}
+
+/// [DM-Security]: a foreign end that wants proof gets it and gives it, by every scheme; one with
+/// another password is refused, and is told so once.
+#[test]
+fn foreign_ends_prove_who_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("i"), "an image").unwrap();
+    let plan = folder.path().join("plan.toml");
+    std::fs::write(
+        &plan,
+        "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'images/i', media_type = 'application/octet-stream' }\n",
+    )
+    .unwrap();
+    let (plan, images) = (plan.to_str().unwrap(), folder.path().to_str().unwrap());
+    for scheme in ["basic", "md5", "mac"] {
+        let [right, wrong] = ["PATH", "HOME"].map(|password| credentials(scheme, password));
+        let right: Vec<_> = right.iter().map(String::as_str).collect();
+        let wrong: Vec<_> = wrong.iter().map(String::as_str).collect();
+
+        let words = [&right[..], &["--plan", plan, "--images", images]].concat();
+        let (server, url) = Background::serve(&words);
+        let judge = ["conformance", "--server", &url, "--seed", "002"];
+        let refused = virmo(&[&judge[..], &wrong].concat());
+        assert_eq!(refused.status.code(), Some(1), "{scheme}");
+        assert!(
+            complaint(&refused).contains("refuses the device"),
+            "{scheme}"
+        );
+        let judged = virmo(&[&judge[..], &right, &["--json"]].concat());
+        drop(server);
+        assert_eq!(result(&events(&judged), "VR-180"), "proven", "{scheme}");
+
+        let judge = [
+            "conformance",
+            "--listen",
+            "127.0.0.1:0",
+            "--seed",
+            "000",
+            "--json",
+        ];
+        let mut judge = Background::start(&[&judge[..], &right].concat());
+        let listening = judge.event().unwrap();
+        let url = listening["url"].as_str().unwrap();
+        let device = ["device", "--server", url, "--interval", "1", "--json"];
+        let device = Background::start(&[&device[..], &right].concat());
+        let (_, events) = judge.end();
+        drop(device);
+        let row = |event: &&Value| event["event"] == "row" && event["result"] == "proven";
+        assert!(
+            events.iter().any(|event| row(&event)),
+            "{scheme}: {events:?}"
+        );
+    }
+    let ours = virmo(&["conformance", "--auth", "none"]);
+    assert_eq!(ours.status.code(), Some(2));
+}
+
+/// Names of both ends with the passwords in a variable that every program has.
+fn credentials(scheme: &str, variable: &str) -> Vec<String> {
+    let words = [
+        ["--auth", scheme],
+        ["--user", "client"],
+        ["--password-env", variable],
+        ["--server-user", "server"],
+        ["--server-password-env", variable],
+    ];
+    words.concat().into_iter().map(str::to_owned).collect()
 }
 
 /// A machine that boots what it gets: the image of --image, under its media type.

@@ -2,7 +2,7 @@
 
 use crate::{
     life::Place,
-    program::{complaint, events, leaf, pick, virmo},
+    program::{complaint, events, leaf, lines, pick, virmo},
 };
 
 const LIFE: &str = r#"
@@ -99,6 +99,55 @@ fn a_device_of_the_draft_goes_through_its_life() {
             "{said}"
         );
     }
+}
+
+/// DR-022: the user unlocks what the server allowed, while no device runs, and nothing else; the
+/// device tells the server when it runs again.
+#[test]
+fn the_user_of_a_device_unlocks_a_vm() {
+    let start = "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'images/i.img', media_type = 'application/x-disk' }\n";
+    let vm = |name: &str| {
+        format!(
+            "[[step]]\ncreate_vm = {{ node = '{name}', image = 'i' }}\n[[step]]\nlock = {{ vm = '{name}' }}\n"
+        )
+    };
+    let allow = "[[step]]\nuser_unlock = { vm = 'v', allowed = true }\n";
+    let place = Place::new(&[start, &vm("v"), &vm("w"), allow].concat());
+    let state = place.path("state");
+    let run = |place: &Place| {
+        let draft = ["--profile", "draft"];
+        let (server, url) = place.serve(&[&["--once"], &draft[..]].concat());
+        let words = [
+            "device",
+            "--server",
+            &url,
+            "--state",
+            &state,
+            "--until-idle",
+        ];
+        let device = virmo(&[&words[..], &draft].concat());
+        assert_eq!(device.status.code(), Some(0), "{device:?}");
+        server.end()
+    };
+    run(&place);
+    let unlock = |state: &str, vm: &str| virmo(&["unlock", "--state", state, vm]);
+    let refuse = |state: &str, vm: &str, why: &str| {
+        let refused = unlock(state, vm);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(complaint(&refused).contains(why), "{refused:?}");
+    };
+    refuse(&state, "w", "its server does not let its user unlock it");
+    refuse(&state, "x", "there is no such VM");
+    refuse(&place.path("other"), "v", "no device was run on it");
+    let done = unlock(&state, "v");
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert_eq!(lines(&done), ["v is unlocked"]);
+
+    let plan = "[[step]]\nget = './VirMO/v/Ext/Locked'\n[[step]]\nget = './VirMO/w/Ext/Locked'\n";
+    std::fs::write(place.path("plan.toml"), plan).unwrap();
+    let (code, told) = run(&place);
+    assert_eq!(code, Some(0), "{told:?}");
+    assert_eq!(pick(&told, "step", &["value"]), ["false", "true"]);
 }
 
 /// What one profile has no words for is said before a device comes.

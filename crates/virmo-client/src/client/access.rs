@@ -14,6 +14,7 @@ use crate::{
     intent::{AccessIntent, Reply},
     ledger::{AccessTask, Subject},
     nodes::set,
+    users,
 };
 
 /// Who gets at a machine, as the hypervisor has it; none where it cannot be told.
@@ -262,10 +263,7 @@ impl VirmoClient {
         if self.roots.profile != Profile::Draft {
             return;
         }
-        let vms = self.roots.vms(cx.tree.tree());
-        let allowed = vms.filter(|vm| vm.text(VmNode::UserUnlock) == "true");
-        let allowed = allowed.filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)));
-        self.book.write().users = allowed.collect();
+        self.book.write().users = users::allowed(&self.roots, cx.tree.tree());
     }
 }
 

@@ -24,26 +24,27 @@ use super::{
     ours::{IMAGE, MEDIA_TYPE, descriptor},
     wire::{Exchange, Wire},
 };
-use crate::Failed;
+use crate::{Failed, Packet, Proofs};
 
 /// Where it takes messages.
 const PATH: &str = "/dm";
 
 /// A foreign device, which comes to an address of ours by HTTP, and downloads images from there.
 ///
-/// It has to open a session whenever one has ended, within [`PATIENCE`](Self::PATIENCE), and to let
-/// the server in without credentials. Its objects are at `./VirMO` and `./VMImgMO`.
+/// It has to open a session whenever one has ended, within [`PATIENCE`](Self::PATIENCE). Its objects
+/// are at `./VirMO` and `./VMImgMO`.
 #[derive(Debug)]
 pub struct ForeignDevice {
     wire: Wire,
     server: Server,
     profile: Profile,
+    proofs: Proofs,
     media_type: String,
     _images: TempDir,
 }
 
 impl ForeignDevice {
-    /// How long the device may be silent.
+    /// How long the device may be silent, and how long what takes time is waited for.
     pub const PATIENCE: Duration = Duration::from_secs(120);
 
     /// Waits for the device here.
@@ -92,6 +93,7 @@ impl ForeignDevice {
             wire,
             server,
             profile: Profile::Approved,
+            proofs: Proofs::default(),
             media_type: media_type.to_owned(),
             _images: images,
         })
@@ -101,6 +103,13 @@ impl ForeignDevice {
     #[must_use]
     pub const fn with_profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// How the device and its judge prove themselves to each other; default not at all.
+    #[must_use]
+    pub fn with_proofs(mut self, proofs: Proofs) -> Self {
+        self.proofs = proofs;
         self
     }
 
@@ -130,12 +139,20 @@ impl Device for ForeignDevice {
         Ok(Begun::GoesOn)
     }
 
-    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
+    fn receive(&mut self) -> Result<(Packet, Encoding), Failed> {
         self.wire.receive()
     }
 
-    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
-        self.wire.answer(body)
+    fn answer(&mut self, packet: Packet) -> Result<(), Failed> {
+        self.wire.answer(packet)
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.proofs.clone()
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(Self::PATIENCE)
     }
 
     fn media_type(&self) -> &str {
@@ -165,7 +182,7 @@ impl Handler for Door {
         };
         let (answer, answered) = mpsc::channel();
         let exchange = Exchange {
-            body: request.body.clone(),
+            packet: Packet::from(request.body.clone()).with_hmac(request.hmac.clone()),
             encoding,
             answer,
         };
@@ -175,7 +192,11 @@ impl Handler for Door {
             .unwrap_or_else(PoisonError::into_inner)
             .send(exchange);
         match sent.ok().and_then(|()| answered.recv().ok()) {
-            Some(body) => Outgoing::message(encoding, body),
+            Some(packet) => {
+                let mut outgoing = Outgoing::message(encoding, packet.body);
+                outgoing.hmac = packet.hmac;
+                outgoing
+            }
             None => Outgoing::status(503),
         }
     }

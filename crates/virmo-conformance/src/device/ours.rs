@@ -15,7 +15,7 @@ use virmo::{
     Device as Runtime, DeviceBuilder, Simulator, Until, VmId,
     client::{Users, VmQuestion, VmUserInterface},
     dm::{
-        client::{Config, Request, TransportFailure},
+        client::{Auth, Config, Request, TransportFailure},
         core::{Journal, MemoryJournal, UserAnswer, UserInteraction},
         download::{
             Cancel, Content, Descriptor, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest,
@@ -33,7 +33,7 @@ use super::{
     Begun, Device, Image, Inside, Machine,
     wire::{Exchange, Wire},
 };
-use crate::Failed;
+use crate::{Failed, Packet, Proofs};
 
 /// The address of images of our device's.
 const IMAGES: &str = "http://images.example";
@@ -46,6 +46,7 @@ pub(crate) const DEVICE_ID: &str = "urn:example:conformance";
 pub struct OurDevice {
     hypervisor: Option<Box<WrapHypervisor>>,
     server: Option<String>,
+    proofs: Proofs,
     http_images: bool,
     gateway: Option<Arc<dyn EndDevices>>,
     profile: Profile,
@@ -73,9 +74,10 @@ impl OurDevice {
         self
     }
 
-    /// Managed by the server at this address.
-    pub(crate) fn with_server(mut self, url: &str) -> Self {
+    /// Managed by the server at this address, to which it proves itself so.
+    pub(crate) fn with_server(mut self, url: &str, proofs: Proofs) -> Self {
         self.server = Some(url.to_owned());
+        self.proofs = proofs;
         self
     }
 
@@ -122,7 +124,9 @@ impl OurDevice {
         };
         let (wire, outgoing) = Wire::new(Duration::from_secs(60));
         let url = self.server.as_deref().unwrap_or("http://dm.example/dm");
-        let mut builder = builder(hypervisor, config(url, encoding)?, DEVICE_ID);
+        let mut config = config(url, encoding)?;
+        config.auth = Auth::given(self.proofs.device.clone(), self.proofs.server.clone());
+        let mut builder = builder(hypervisor, config, DEVICE_ID);
         if let Some(behind) = &self.gateway {
             let root = "./Gateway".parse().map_err(Failed::new)?;
             let gateway = Gateway::new(root, Arc::clone(behind), Arc::clone(&journal));
@@ -207,12 +211,12 @@ impl Device for OurDevice {
         Ok(Begun::Anew)
     }
 
-    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
+    fn receive(&mut self) -> Result<(Packet, Encoding), Failed> {
         self.running()?.wire.receive()
     }
 
-    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
-        self.running()?.wire.answer(body)
+    fn answer(&mut self, packet: Packet) -> Result<(), Failed> {
+        self.running()?.wire.answer(packet)
     }
 
     fn image(&self, image: Image) -> String {
@@ -333,14 +337,16 @@ impl Transport for Road {
         let lost = || ExchangeError::from(TransportFailure::Refused);
         let (answer, answered) = mpsc::channel();
         let exchange = Exchange {
-            body: request.body.to_vec(),
+            packet: Packet::from(request.body.to_vec()).with_hmac(request.hmac.clone()),
             encoding: request.encoding,
             answer,
         };
         let road = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         road.send(exchange).map_err(|_| lost())?;
-        let body = answered.recv().map_err(|_| lost())?;
-        Ok(Reply::new(request.encoding, body))
+        let answer = answered.recv().map_err(|_| lost())?;
+        let mut reply = Reply::new(request.encoding, answer.body);
+        reply.hmac = answer.hmac;
+        Ok(reply)
     }
 }
 

@@ -5,14 +5,14 @@ use std::{
 
 use virmo::dm::syncml::Encoding;
 
-use crate::Failed;
+use crate::{Failed, Packet};
 
 /// One message of a device, and where its answer goes.
 #[derive(Debug)]
 pub(crate) struct Exchange {
-    pub(crate) body: Vec<u8>,
+    pub(crate) packet: Packet,
     pub(crate) encoding: Encoding,
-    pub(crate) answer: Sender<Vec<u8>>,
+    pub(crate) answer: Sender<Packet>,
 }
 
 /// The server's end of what a device says, wherever it comes from.
@@ -37,14 +37,14 @@ impl Wire {
         (wire, outgoing)
     }
 
-    pub(crate) fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
+    pub(crate) fn receive(&mut self) -> Result<(Packet, Encoding), Failed> {
         let exchange = self.incoming.recv_timeout(self.patience);
         self.silent = exchange.is_err();
         let exchange = exchange.map_err(|_| {
             let seconds = self.patience.as_secs();
             Failed::new(format_args!("nothing came from the device for {seconds} s"))
         })?;
-        let message = (exchange.body.clone(), exchange.encoding);
+        let message = (exchange.packet.clone(), exchange.encoding);
         self.open = Some(exchange);
         Ok(message)
     }
@@ -59,10 +59,10 @@ impl Wire {
         self.open = None;
     }
 
-    pub(crate) fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
+    pub(crate) fn answer(&mut self, packet: Packet) -> Result<(), Failed> {
         let exchange = self.open.take();
         exchange
-            .and_then(|exchange| exchange.answer.send(body).ok())
+            .and_then(|exchange| exchange.answer.send(packet).ok())
             .ok_or_else(|| Failed::new("the device waits for no answer"))
     }
 }

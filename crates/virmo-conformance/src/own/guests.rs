@@ -96,8 +96,8 @@ impl Guest {
     }
 
     fn hear(&mut self) -> Result<Message<'static>, Failed> {
-        let (body, encoding) = self.wire.receive()?;
-        let message = decode(&body, encoding, &Limits::lenient()).map_err(Failed::new)?;
+        let (packet, encoding) = self.wire.receive()?;
+        let message = decode(&packet.body, encoding, &Limits::lenient()).map_err(Failed::new)?;
         Ok(message.into_owned())
     }
 }
@@ -205,11 +205,11 @@ impl EndDevices for Behind {
         let folder = folder.map_err(|_| DeliveryError::Unreachable)?;
         let mut guest = Guest::start(folder, config).map_err(unreachable)?;
         while !server.is_over() {
-            let (body, encoding) = guest.wire.receive().map_err(unreachable)?;
-            let request = Request::new(&body, encoding, Now::default());
+            let (packet, encoding) = guest.wire.receive().map_err(unreachable)?;
+            let request = Request::new(&packet.body, encoding, Now::default());
             let answer = server.answer(request);
             let answer = answer.map_err(|_| DeliveryError::Unreachable)?;
-            guest.wire.answer(answer.body).map_err(unreachable)?;
+            guest.wire.answer(answer.body.into()).map_err(unreachable)?;
         }
         Ok(())
     }

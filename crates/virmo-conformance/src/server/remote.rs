@@ -8,17 +8,19 @@ use virmo::{
 };
 
 use super::Server;
-use crate::{Failed, device::Image};
+use crate::{Failed, Packet, Proofs, device::Image};
 
 /// A foreign server at an address, by HTTP: judged by what it does of itself to a device of ours
 /// that comes for the first time, `urn:example:conformance`.
 ///
-/// It is done when it sends no command in several sessions. Images are where it says.
+/// It is done when five sessions bring nothing new: it sends no command, or asks again for what it
+/// knows. Images are where it says.
 #[derive(Debug)]
 pub struct ForeignServer {
     url: String,
     encodings: Vec<Encoding>,
     profile: Profile,
+    proofs: Proofs,
     transport: HttpTransport,
 }
 
@@ -30,6 +32,7 @@ impl ForeignServer {
             url: url.into(),
             encodings: vec![encoding],
             profile: Profile::Approved,
+            proofs: Proofs::default(),
             transport: HttpTransport::new(ClientConfig::default()),
         }
     }
@@ -40,6 +43,13 @@ impl ForeignServer {
     #[must_use]
     pub const fn with_profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// How the server and the device that comes prove themselves to each other; default not at all.
+    #[must_use]
+    pub fn with_proofs(mut self, proofs: Proofs) -> Self {
+        self.proofs = proofs;
         self
     }
 }
@@ -61,17 +71,22 @@ impl Server for ForeignServer {
         &self.url
     }
 
-    fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed> {
-        let post = Post::new(&self.url, encoding, body);
+    fn exchange(&mut self, packet: &Packet, encoding: Encoding) -> Result<Packet, Failed> {
+        let mut post = Post::new(&self.url, encoding, &packet.body);
+        post.hmac = packet.hmac.as_deref();
         let reply = self
             .transport
             .post(&post, &Cancel::new())
             .map_err(Failed::new)?;
-        Ok(reply.body)
+        Ok(Packet::from(reply.body).with_hmac(reply.hmac))
     }
 
     fn is_done(&self) -> Option<bool> {
         None
+    }
+
+    fn proofs(&self) -> Proofs {
+        self.proofs.clone()
     }
 
     fn has_images(&self) -> bool {

@@ -3,7 +3,7 @@ use virmo::dm::{
     syncml::{Alert, Command, Data, Encoding, Item, Limits, Message, Results, decode, encode},
 };
 use virmo::nodes::Profile;
-use virmo_conformance::{Begun, Device, Failed, Image, Inside, OurDevice};
+use virmo_conformance::{Begun, Device, Failed, Image, Inside, OurDevice, Packet};
 
 /// A device that says something else than ours would.
 pub(crate) struct Flaw {
@@ -52,26 +52,26 @@ impl Device for Flawed {
         self.device.begin(encoding, profile)
     }
 
-    fn receive(&mut self) -> Result<(Vec<u8>, Encoding), Failed> {
-        let (body, encoding) = self.device.receive()?;
+    fn receive(&mut self) -> Result<(Packet, Encoding), Failed> {
+        let (packet, encoding) = self.device.receive()?;
         self.encoding = encoding;
-        let message = decode(&body, encoding, &Limits::lenient());
+        let message = decode(&packet.body, encoding, &Limits::lenient());
         let mut message = message.unwrap().into_owned();
         (self.flaw.flaw)(&mut message, &self.asked);
         let mut body = Vec::new();
         encode(&message, encoding, &mut body).unwrap();
-        Ok((body, encoding))
+        Ok((body.into(), encoding))
     }
 
-    fn answer(&mut self, body: Vec<u8>) -> Result<(), Failed> {
-        let message = decode(&body, self.encoding, &Limits::lenient()).unwrap();
+    fn answer(&mut self, packet: Packet) -> Result<(), Failed> {
+        let message = decode(&packet.body, self.encoding, &Limits::lenient()).unwrap();
         for command in &message.commands {
             if let Some(target) = command.items().first().and_then(|it| it.target.as_ref()) {
                 self.asked.name = command.name().to_owned();
                 self.asked.uri = target.uri.clone().into_owned();
             }
         }
-        self.device.answer(body)
+        self.device.answer(packet)
     }
 
     fn image(&self, image: Image) -> String {

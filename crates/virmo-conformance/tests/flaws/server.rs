@@ -5,7 +5,7 @@ use virmo::dm::{
     syncml::{Command, Data, Encoding, Limits, Message, decode, encode},
 };
 use virmo::nodes::Profile;
-use virmo_conformance::{Failed, Image, OurServer, Server};
+use virmo_conformance::{Failed, Image, OurServer, Packet, Server};
 
 pub(crate) struct Flaw {
     pub(crate) name: &'static str,
@@ -42,14 +42,14 @@ impl Server for Flawed {
         self.server.begin(image, profile)
     }
 
-    fn exchange(&mut self, body: &[u8], encoding: Encoding) -> Result<Vec<u8>, Failed> {
-        let answer = self.server.exchange(body, encoding)?;
-        let message = decode(&answer, encoding, &Limits::lenient());
+    fn exchange(&mut self, packet: &Packet, encoding: Encoding) -> Result<Packet, Failed> {
+        let answer = self.server.exchange(packet, encoding)?;
+        let message = decode(&answer.body, encoding, &Limits::lenient());
         let mut message = message.unwrap().into_owned();
         (self.flaw.flaw)(&mut message);
         let mut body = Vec::new();
         encode(&message, encoding, &mut body).unwrap();
-        Ok(body)
+        Ok(body.into())
     }
 
     fn is_done(&self) -> Option<bool> {
