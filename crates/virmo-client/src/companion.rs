@@ -1,7 +1,7 @@
 //! Companion objects that the device hosts and the guest of a VM carries out. [VirMO §11.2]
 //!
-//! The guest has the object at its own `./LAWMO`, `./FUMO` or `./SCOMO`: it is given what the
-//! operation needs, is told to Exec, and is asked for its status until it is done.
+//! The guest has the object where the device has it below DMTree, such as at its own `./LAWMO`: it is
+//! given what the operation needs, is told to Exec, and is asked for its status until it is done.
 
 mod firmware;
 mod locker;
@@ -41,6 +41,8 @@ pub(crate) fn tells_an_end(alert_type: &str) -> bool {
 pub(crate) struct Companion {
     pub(crate) link: Arc<GuestLink>,
     pub(crate) vm: VmId,
+    /// Where the object is in the guest.
+    pub(crate) root: Uri,
     pub(crate) clock: Arc<dyn Clock>,
     /// Thrown when the client goes.
     pub(crate) over: Cancel,
@@ -121,6 +123,13 @@ impl Trouble {
 }
 
 impl Companion {
+    /// An address of the object in the guest.
+    fn at(&self, names: &[&str]) -> Result<Uri, Trouble> {
+        let root = self.root.clone();
+        let uri = names.iter().try_fold(root, |uri, name| uri.child(name));
+        uri.map_err(|_| Trouble::Refused)
+    }
+
     fn call(&self, commands: Vec<Command>) -> Result<Reply, GuestError> {
         self.link
             .call_until(&self.vm, commands, self.within, &self.over)
@@ -251,12 +260,4 @@ impl Companion {
 fn result_code(answer: Answer) -> Option<ResultCode> {
     let code: u16 = forward::items(answer).first()?.parse().ok()?;
     Some(ResultCode::from(code))
-}
-
-/// An address of the guest.
-fn at(names: &[&str]) -> Result<Uri, Trouble> {
-    let uri = names
-        .iter()
-        .try_fold(Uri::root(), |uri, name| uri.child(name));
-    uri.map_err(|_| Trouble::Refused)
 }

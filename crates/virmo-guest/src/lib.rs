@@ -56,9 +56,9 @@
 //!
 //! # Objects the host has
 //!
-//! LAWMO, and FUMO and SCOMO where a server Adds them, are the host's: their states, result codes
-//! and alerts. What they are about is in the guest, so the host writes what an operation needs to
-//! the guest's own object, and then executes the operation:
+//! LAWMO, and FUMO and SCOMO where a server Adds them, are the host's, which knows them by their
+//! Type: their states, result codes and alerts. What they are about is in the guest, so the host writes what an operation needs to
+//! the guest's own object at the same place, such as `./FUMO`, and then executes the operation:
 //!
 //! | operation | given before | while at it | when done |
 //! |---|---|---|---|

@@ -17,18 +17,19 @@ use crate::{
     nodes::{VmView, deleted},
 };
 
-/// What the device does itself below the DMTree of a VM. The rest is the guest's.
+/// What the device does itself below the DMTree of a VM, as the Type of a root says. The rest is the
+/// guest's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Hosted {
-    /// `LAWMO`: the lock of the VM's input, and its data.
+    /// LAWMO, which comes with DMTree: the lock of the VM's input, and its data.
     Lock,
-    /// `FUMO`: a package for its guest.
+    /// FUMO: a package for its guest.
     Firmware,
-    /// `SCOMO`: what is installed in its guest.
+    /// SCOMO: what is installed in its guest.
     Software,
-    /// `DCMO`, where the peripherals are.
+    /// `DCMO`, which is no object, but where the peripherals are.
     Peripherals,
-    /// `DCMO/<x>`: a peripheral of the VM.
+    /// DCMO: the peripheral of the VM that it is named after.
     Peripheral,
 }
 
@@ -55,14 +56,13 @@ impl VirmoClient {
                 Some(Hosted::Peripheral) => self.add_peripheral(path.vm, &change.uri, cx),
                 Some(Hosted::Firmware) => self.add_firmware(path.vm, &change.uri, cx),
                 Some(Hosted::Software) => self.add_software(path.vm, &change.uri, cx),
-                Some(Hosted::Lock | Hosted::Peripherals) => Ok(()),
-                // An object of the device's without its Type.
-                None if self.is_of_guest(&path.below) => Err(REFUSED),
+                Some(Hosted::Peripherals) => Ok(()),
+                // A second one would contradict the first.
+                Some(Hosted::Lock) => Err(REFUSED),
                 None => self.stage_in_guest(path, change, by, cx),
             },
             ChangeKind::Deleted { .. } if path.below.is_root() => self.delete_dm_tree(path.vm, cx),
-            // What it was is not to be seen any more.
-            ChangeKind::Deleted { .. } if self.may_be_hosted(&path.below) => Ok(()),
+            ChangeKind::Deleted { .. } if self.is_of_peripherals(&path.below) => Ok(()),
             ChangeKind::Renamed { from } => {
                 let mut roots = cx.schema.mounts().iter().map(|mount| &mount.root);
                 match roots.any(|root| root.starts_with(from)) {
@@ -98,7 +98,7 @@ impl VirmoClient {
                 let uri = node.uri();
                 let below = uri.strip_prefix(&dm_tree);
                 match below.and_then(|below| self.hosted(&uri, &below, cx)) {
-                    Some(Hosted::Lock) => {
+                    Some(Hosted::Lock) if uri == self.lock_of(&name) => {
                         objects.push(self.lock(&name, uri, &vm, &*self.journal));
                     }
                     Some(Hosted::Firmware) => {
@@ -110,7 +110,9 @@ impl VirmoClient {
                     Some(Hosted::Peripheral) => {
                         objects.push(self.peripheral(&uri, &vm, &*self.journal));
                     }
-                    Some(Hosted::Peripherals) | None => open.extend(node.children()),
+                    Some(Hosted::Lock | Hosted::Peripherals) | None => {
+                        open.extend(node.children());
+                    }
                 }
             }
         }
@@ -123,31 +125,63 @@ impl VirmoClient {
     /// What the device does itself at a place below DMTree, as the Type of the node says.
     fn hosted(&self, uri: &Uri, below: &Uri, cx: &Context<'_, '_>) -> Option<Hosted> {
         let node_type = cx.tree.node(uri)?.node_type();
-        let names: Vec<&str> = below.segments().collect();
-        let switches = || self.hypervisor.peripherals().is_some();
-        let has_guest = || self.link.is_available();
-        match names.as_slice() {
-            ["LAWMO"] if node_type == LAWMO.moid => Some(Hosted::Lock),
-            ["FUMO"] if node_type == FUMO.moid && has_guest() => Some(Hosted::Firmware),
-            ["SCOMO"] if node_type == SCOMO.moid && has_guest() => Some(Hosted::Software),
-            ["DCMO"] if node_type.is_empty() && switches() => Some(Hosted::Peripherals),
-            ["DCMO", _] if node_type == DCMO.moid && switches() => Some(Hosted::Peripheral),
-            _ => None,
+        match node_type.is_empty() {
+            true => self.is_of_peripherals(below).then_some(Hosted::Peripherals),
+            false => self.hosted_as(node_type),
         }
     }
 
-    /// Whether a place below DMTree is in one the device keeps for what it does itself.
-    pub(super) fn may_be_hosted(&self, below: &Uri) -> bool {
-        match below.segments().next() {
-            Some("LAWMO") => true,
-            Some("DCMO") => self.hypervisor.peripherals().is_some(),
-            _ => self.is_of_guest(below),
-        }
+    /// What the device does itself where a root has this Type.
+    fn hosted_as(&self, node_type: &str) -> Option<Hosted> {
+        let has_guest = self.link.is_available();
+        let hosted = [
+            (&LAWMO, Hosted::Lock, true),
+            (&FUMO, Hosted::Firmware, has_guest),
+            (&SCOMO, Hosted::Software, has_guest),
+            (
+                &DCMO,
+                Hosted::Peripheral,
+                self.hypervisor.peripherals().is_some(),
+            ),
+        ];
+        let mut of_type = hosted.into_iter().filter(|(mo, ..)| mo.moid == node_type);
+        of_type.find_map(|(_, hosted, can)| can.then_some(hosted))
     }
 
-    /// Whether a place below DMTree is in an object the device keeps and the guest carries out.
-    fn is_of_guest(&self, below: &Uri) -> bool {
-        matches!(below.segments().next(), Some("FUMO" | "SCOMO")) && self.link.is_available()
+    /// Whether this is where peripherals are.
+    fn is_of_peripherals(&self, below: &Uri) -> bool {
+        let here = below.segments().eq(["DCMO"]);
+        here && self.hypervisor.peripherals().is_some()
+    }
+
+    /// Whether a guest may not say what is at a place below DMTree, lest it takes that of an object
+    /// of the device's: one of its Type, or one that a server may Add where guests have theirs,
+    /// whose values come without the Type of the root.
+    pub(super) fn may_be_hosted(
+        &self,
+        dm_tree: &Uri,
+        below: &Uri,
+        node_type: Option<&str>,
+        cx: &Context<'_, '_>,
+    ) -> bool {
+        let is_free = |name| {
+            let top = dm_tree.child(name).ok();
+            top.is_none_or(|top| cx.tree.node(&top).is_none())
+        };
+        let typed = node_type.is_some_and(|node_type| self.hosted_as(node_type).is_some());
+        typed
+            || match below.segments().next() {
+                Some("LAWMO") => true,
+                Some(name @ ("FUMO" | "SCOMO")) => self.link.is_available() && is_free(name),
+                Some("DCMO") => self.hypervisor.peripherals().is_some(),
+                _ => false,
+            }
+    }
+
+    /// `VirMO/<x>/DMTree/LAWMO`
+    fn lock_of(&self, node: &str) -> Uri {
+        let dm_tree = self.dm_tree(node);
+        dm_tree.child("LAWMO").unwrap_or(dm_tree)
     }
 
     fn machine(&self, vm: &VmId) -> VmMachine {
@@ -157,10 +191,14 @@ impl VirmoClient {
         }
     }
 
-    fn companion(&self, vm: &VmId) -> Companion {
+    /// The guest of a VM, for the object at this address.
+    fn companion(&self, node: &str, vm: &VmId, root: &Uri) -> Companion {
         Companion {
             link: Arc::clone(&self.link),
             vm: vm.clone(),
+            root: root
+                .strip_prefix(&self.dm_tree(node))
+                .unwrap_or_else(Uri::root),
             clock: Arc::clone(&self.clock),
             over: self.over.clone(),
             within: self.policy.guest_limit,
@@ -192,7 +230,7 @@ impl VirmoClient {
         let locker = VmLocker {
             hypervisor: Arc::clone(&self.hypervisor),
             vm: vm.clone(),
-            guest: self.companion(vm),
+            guest: self.companion(node, vm, &root),
         };
         let lawmo = Lawmo::new(root, Arc::new(locker), journal)?
             .without("LAWMOConfig")
@@ -214,13 +252,14 @@ impl VirmoClient {
     }
 
     fn firmware(&self, node: &str, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
-        let fumo = Fumo::new(root, Arc::new(self.companion(vm)), journal)?
-            .time_limit(self.guest_deadline());
+        let guest = Arc::new(self.companion(node, vm, &root));
+        let fumo = Fumo::new(root, guest, journal)?.time_limit(self.guest_deadline());
         Ok(self.of_guest(node, fumo))
     }
 
     fn software(&self, node: &str, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
-        let scomo = Scomo::new(root, Arc::new(self.companion(vm)), journal)?
+        let guest = Arc::new(self.companion(node, vm, &root));
+        let scomo = Scomo::new(root, guest, journal)?
             .time_limit(self.guest_deadline())
             .reporting(self.policy.reporting);
         Ok(self.of_guest(node, scomo))
@@ -247,7 +286,7 @@ impl VirmoClient {
         let vm = self.vm(node, cx);
         let vm = vm.filter(|vm| vm.state().is_created());
         let id = vm.and_then(|vm| vm.id()).ok_or(REFUSED)?;
-        let root = self.dm_tree(node).child("LAWMO").map_err(|_| FAILED)?;
+        let root = self.lock_of(node);
         // What the last VM of this name left open is not done to this one.
         let lock = self.lock(node, root, &id, &MemoryJournal::new());
         cx.effects.mount(lock.map_err(|_| FAILED)?);
@@ -280,8 +319,7 @@ impl VirmoClient {
 
     /// A VM that nobody could unlock any more would be lost.
     fn delete_dm_tree(&self, node: &str, cx: &Context<'_, '_>) -> Result<(), Refusal> {
-        let lock = self.dm_tree(node).child("LAWMO").ok();
-        let state = lock.and_then(|lock| lock.child("State").ok());
+        let state = self.lock_of(node).child("State").ok();
         let state = state.and_then(|state| deleted(cx, &state));
         match state.and_then(|state| state.parse().ok()) {
             Some(state) if LockState::from_value(state) != Some(LockState::Unlocked) => {
@@ -306,7 +344,16 @@ impl VirmoClient {
             .into_iter()
             .flat_map(|parent| parent.children())
             .filter(|other| other.name().eq_ignore_ascii_case(&name));
-        if alike.count() > 1 {
+        let mut elsewhere = cx.schema.mounts().iter().map(|mount| &mount.root);
+        let twice = elsewhere.any(|other| {
+            let its_type = cx.tree.node(other).map(|node| node.node_type());
+            other.starts_with(&self.dm_tree(node))
+                && other
+                    .name()
+                    .is_some_and(|it| it.eq_ignore_ascii_case(&name))
+                && its_type == Some(&*DCMO.moid)
+        });
+        if twice || alike.count() > 1 {
             return Err(Refusal(StatusCode::ALREADY_EXISTS));
         }
         let Some(answer) = self.put_off_for(root, cx) else {

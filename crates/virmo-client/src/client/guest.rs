@@ -366,8 +366,13 @@ fn told(output: Output) -> Option<Told> {
 fn in_step(dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> Vec<Command> {
     let mut commands = Vec::new();
     let mut open = vec![place.clone()];
+    let hosts = cx.schema.mounts().iter().map(|mount| &mount.root);
     while let Some(uri) = open.pop() {
         let at = dm_tree.join(&uri);
+        // What the device does itself is not the guest's to have.
+        if hosts.clone().any(|root| *root == at) {
+            continue;
+        }
         if let (Some(node), Some(found)) = (node_at(&at, cx), cx.tree.node(&at)) {
             open.extend(
                 found
@@ -377,7 +382,7 @@ fn in_step(dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> Vec<Command> {
             commands.push(Command::Add { uri, node });
         }
     }
-    if commands.is_empty() {
+    if commands.is_empty() && cx.tree.node(&dm_tree.join(place)).is_none() {
         let uri = place.clone();
         commands.push(Command::Delete { uri });
     }

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use omadm_mo::Context;
+use omadm_objects::{LAWMO, SCOMO};
 use omadm_tree::{NodeRef, Uri, Value};
 use virmo_guest::{Happening, Reply};
 use virmo_state::VmId;
@@ -57,12 +58,14 @@ impl VirmoClient {
                 cx.effects.told.push((vm.to_string(), alert));
                 Ok(())
             }
-            Happening::Changed { uri, value } if self.is_its_own(dm_tree, uri, cx) => {
+            Happening::Changed { uri, value } if self.is_its_own(dm_tree, uri, None, cx) => {
                 let uri = dm_tree.join(uri);
                 self.take_room(dm_tree, &uri, Some(value), room, cx)?;
                 Ok(cx.tree.set(cx.schema, &uri, value.clone())?)
             }
-            Happening::Appeared { uri, node_type } if self.is_its_own(dm_tree, uri, cx) => {
+            Happening::Appeared { uri, node_type }
+                if self.is_its_own(dm_tree, uri, node_type.as_deref(), cx) =>
+            {
                 let uri = dm_tree.join(uri);
                 self.take_room(dm_tree, &uri, None, room, cx)?;
                 Ok(match node_type {
@@ -70,7 +73,7 @@ impl VirmoClient {
                     None => cx.tree.add_interior(cx.schema, &uri),
                 }?)
             }
-            Happening::Vanished { uri } if self.is_its_own(dm_tree, uri, cx) => {
+            Happening::Vanished { uri } if self.is_its_own(dm_tree, uri, None, cx) => {
                 let uri = dm_tree.join(uri);
                 if cx.tree.node(&uri).is_some() {
                     cx.tree.remove(&uri)?;
@@ -125,16 +128,28 @@ impl VirmoClient {
 
     /// Whether a guest may say what is at a place: not where an object of the host is, above it, or
     /// where one may come, but for what such an object says of the guest.
-    fn is_its_own(&self, dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> bool {
+    fn is_its_own(
+        &self,
+        dm_tree: &Uri,
+        place: &Uri,
+        node_type: Option<&str>,
+        cx: &Context<'_, '_>,
+    ) -> bool {
         let at = dm_tree.join(place);
-        if is_told_of(place) && cx.schema.row(&at).is_some() {
-            return true;
+        let mounts = cx.schema.mounts().iter().map(|mount| &mount.root);
+        let mut mounts = mounts.filter(|root| root.starts_with(dm_tree));
+        let host = mounts.find(|root| root.starts_with(&at) || at.starts_with(root));
+        match host {
+            Some(root) => {
+                let object = cx.tree.node(root).map(|node| node.node_type());
+                let below = at.strip_prefix(root);
+                let told = object
+                    .zip(below)
+                    .is_some_and(|(it, at)| is_told_of(it, &at));
+                told && cx.schema.row(&at).is_some()
+            }
+            None => !place.is_root() && !self.may_be_hosted(dm_tree, place, node_type, cx),
         }
-        let mut mounts = cx.schema.mounts().iter().map(|mount| &mount.root);
-        let hosts = mounts.any(|root| {
-            root.starts_with(dm_tree) && (root.starts_with(&at) || at.starts_with(root))
-        });
-        !place.is_root() && !hosts && !self.may_be_hosted(place)
     }
 }
 
@@ -157,13 +172,13 @@ fn taken(top: NodeRef<'_>) -> Room {
     taken
 }
 
-/// Whether a node of an object the device hosts says what is in the guest: a component that is
-/// installed, or data that can be wiped.
-fn is_told_of(uri: &Uri) -> bool {
-    let names: Vec<&str> = uri.segments().collect();
+/// Whether a node below the root of an object the device hosts, which has this Type, says what is in
+/// the guest: a component that is installed, or data that can be wiped.
+fn is_told_of(node_type: &str, below: &Uri) -> bool {
+    let names: Vec<&str> = below.segments().collect();
     match names.as_slice() {
-        ["SCOMO", "Inventory", "Deployed", _, ..] => true,
-        ["LAWMO", "AvailableWipeList", _, below @ ..] => *below != ["ToBeWiped"],
+        ["Inventory", "Deployed", _, ..] => node_type == SCOMO.moid,
+        ["AvailableWipeList", _, below @ ..] => node_type == LAWMO.moid && *below != ["ToBeWiped"],
         _ => false,
     }
 }

@@ -2,9 +2,9 @@ use omadm_download::Cancel;
 use omadm_objects::{Firmware, FumoState, Package, ResultCode, Updated};
 use omadm_tree::Value;
 
-use super::{Companion, Ended, Step, Trouble, at};
+use super::{Companion, Ended, Step, Trouble};
 
-/// The guest downloads and updates by its own `./FUMO`. [FUMO]
+/// The guest downloads and updates by its own FUMO. [FUMO]
 impl Firmware for Companion {
     fn update(&self, package: &Package) -> Result<Updated, ResultCode> {
         let updated = self.update_guest(package);
@@ -25,10 +25,10 @@ impl Firmware for Companion {
 
 impl Companion {
     fn update_guest(&self, package: &Package) -> Result<Result<Updated, ResultCode>, Trouble> {
-        let status = at(&["FUMO", "State"])?;
+        let status = self.at(&["State"])?;
         let values = match package {
             Package::Data(octets) => {
-                let leaf = at(&["FUMO", "Update", "PkgData"])?;
+                let leaf = self.at(&["Update", "PkgData"])?;
                 vec![(leaf, Value::bin(octets.as_slice()))]
             }
             Package::Own => {
@@ -44,7 +44,7 @@ impl Companion {
             Package::File(_) => return Err(Trouble::NotOffered),
         };
         let step = Step {
-            node: at(&["FUMO", "Update"])?,
+            node: self.at(&["Update"])?,
             status,
             busy: "60",
             values,
@@ -60,10 +60,10 @@ impl Companion {
     }
 
     fn download_in_guest(&self, url: &str, cancel: &Cancel) -> Result<Ended, Trouble> {
-        let address = at(&["FUMO", "Download", "PkgURL"])?;
+        let address = self.at(&["Download", "PkgURL"])?;
         let step = Step {
-            node: at(&["FUMO", "Download"])?,
-            status: at(&["FUMO", "State"])?,
+            node: self.at(&["Download"])?,
+            status: self.at(&["State"])?,
             busy: "30",
             values: vec![(address.clone(), Value::chr(url))],
             same: Some((address, url)),

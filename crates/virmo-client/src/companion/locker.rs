@@ -5,7 +5,7 @@ use omadm_tree::Value;
 use virmo_hypervisor::Hypervisor;
 use virmo_state::VmId;
 
-use super::{Companion, Trouble, at};
+use super::{Companion, Trouble};
 
 /// The lock of a machine and the data in its disk: the hypervisor keeps its user out, or else its
 /// guest does; only the guest can wipe. [LAWMO]
@@ -18,9 +18,11 @@ pub(crate) struct VmLocker {
 impl VmLocker {
     /// Marks in the guest what is to be wiped, and nothing else; whether that is anything.
     fn mark(&self, items: &[String]) -> Result<bool, Trouble> {
-        let offered = self.guest.children(at(&["LAWMO", "AvailableWipeList"])?)?;
+        let offered = self
+            .guest
+            .children(self.guest.at(&["AvailableWipeList"])?)?;
         let mark = |name: &String| {
-            let leaf = at(&["LAWMO", "AvailableWipeList", name, "ToBeWiped"])?;
+            let leaf = self.guest.at(&["AvailableWipeList", name, "ToBeWiped"])?;
             Ok((leaf, Value::bool(items.contains(name))))
         };
         let marks: Result<Vec<_>, Trouble> = offered.iter().map(mark).collect();
@@ -29,7 +31,7 @@ impl VmLocker {
     }
 
     fn exec(&self, operation: LawmoOperation) -> Result<(), Failure> {
-        let uri = at(&["LAWMO", "Operations", operation.name()]);
+        let uri = self.guest.at(&["Operations", operation.name()]);
         let done = uri.and_then(|uri| self.guest.exec(uri));
         match done.map_err(failure)? {
             true => Ok(()),

@@ -3,9 +3,9 @@ use omadm_objects::{Component, Installation, Package, ResultCode, Software};
 use omadm_tree::{Uri, Value};
 use virmo_guest::Command;
 
-use super::{Companion, Ended, Step, Trouble, at};
+use super::{Companion, Ended, Step, Trouble};
 
-/// The guest does it by its own `./SCOMO`; a package is named by its PkgID there. [SCOMO]
+/// The guest does it by its own SCOMO; a package is named by its PkgID there. [SCOMO]
 impl Software for Companion {
     fn inventory(&self) -> Result<Vec<Component>, ResultCode> {
         self.components()
@@ -37,7 +37,8 @@ impl Software for Companion {
     }
 
     fn discard(&self, package_id: &str) -> Result<(), ResultCode> {
-        let gone = at(&["SCOMO", "Inventory", "Delivered", package_id])
+        let gone = self
+            .at(&["Inventory", "Delivered", package_id])
             .and_then(|uri| self.tell(vec![Command::Delete { uri }]));
         gone.map_err(|trouble| code(trouble, ResultCode::SCOMO_REMOVE_FAILED))
     }
@@ -59,13 +60,13 @@ const AT_ONCE: usize = 32;
 
 impl Companion {
     fn components(&self) -> Result<Vec<Component>, Trouble> {
-        let names = self.children(at(&["SCOMO", "Inventory", "Deployed"])?)?;
+        let names = self.children(self.at(&["Inventory", "Deployed"])?)?;
         let mut components = Vec::new();
         for names in names.chunks(AT_ONCE) {
             let mut leaves = Vec::new();
             for name in names {
                 for leaf in LEAVES {
-                    leaves.push(at(&["SCOMO", "Inventory", "Deployed", name, leaf])?);
+                    leaves.push(self.at(&["Inventory", "Deployed", name, leaf])?);
                 }
             }
             let mut texts = self
@@ -88,9 +89,9 @@ impl Companion {
     }
 
     fn download_package(&self, id: &str, url: &str, cancel: &Cancel) -> Result<(), Trouble> {
-        let package = |leaf: &str| at(&["SCOMO", "Download", id, leaf]);
+        let package = |leaf: &str| self.at(&["Download", id, leaf]);
         let step = Step {
-            node: at(&["SCOMO", "Download", id, "Operations", "Download"])?,
+            node: self.at(&["Download", id, "Operations", "Download"])?,
             status: package("Status")?,
             busy: "30",
             values: vec![
@@ -112,7 +113,7 @@ impl Companion {
         how: &Installation,
     ) -> Result<Vec<String>, Trouble> {
         let id = &*how.package_id;
-        let delivered = |leaf: &str| at(&["SCOMO", "Inventory", "Delivered", id, leaf]);
+        let delivered = |leaf: &str| self.at(&["Inventory", "Delivered", id, leaf]);
         let mut values = vec![(delivered("PkgID")?, Value::chr(id))];
         for (leaf, text) in [
             ("Name", &how.name),
@@ -137,7 +138,7 @@ impl Companion {
             false => "InstallInactive",
         };
         let step = Step {
-            node: at(&["SCOMO", "Inventory", "Delivered", id, "Operations", name])?,
+            node: self.at(&["Inventory", "Delivered", id, "Operations", name])?,
             status: delivered("Status")?,
             busy: "40",
             values,
@@ -165,7 +166,7 @@ impl Companion {
             };
         };
         let below = |names: &[&str]| -> Result<Uri, Trouble> {
-            at(&[&["SCOMO", "Inventory", "Deployed", &found.node], names].concat())
+            self.at(&[&["Inventory", "Deployed", &found.node], names].concat())
         };
         let step = Step {
             node: below(&["Operations", name])?,

@@ -313,17 +313,70 @@ fn objects_go_with_their_vm() {
     assert_eq!(bed.alerts(), []);
 }
 
+/// What the device hosts is known by the Type of its root, wherever a server Adds it and whatever it
+/// is called: the guest has it at the same place.
 #[test]
-fn objects_of_the_device_have_their_types() {
-    let mut bed = Bed::new();
+fn objects_are_known_by_their_type() {
+    let phone = below(DM_TREE, "Phone");
+    let (radio, apps) = (below(&phone, "Radio"), below(&phone, "Apps"));
+    let mut bed = with(add(&phone, None));
     let codes = bed.codes(vec![
-        add(DM_TREE, None),
-        add(FUMO, None),
-        object(SCOMO, "urn:oma:mo:oma-fumo:1.0"),
-        add(SCOMO, Some(Value::int(1))),
+        object(&radio, "urn:oma:mo:oma-fumo:1.0"),
+        object(&apps, "urn:oma:mo:oma-scomo:1.0"),
+        text(&below(&radio, "Download/PkgURL"), URL),
+        exec(&below(&radio, "Download")),
     ]);
-    assert_eq!(codes, [200, 405, 405, 405]);
-    assert!(!bed.has(FUMO) && !bed.has(SCOMO));
+    assert_eq!(codes, [200, 200, 200, 202]);
+    let given = bed.in_guest("./Phone/Radio/Download/PkgURL");
+    assert_eq!(given.as_deref(), Some(URL));
+    assert!(!bed.guest(|guest| guest.contains(&uri("./FUMO"))));
+    assert_eq!(bed.only_alert().source.as_deref(), Some(&*radio));
+
+    let tell = |bed: &mut Bed| {
+        bed.guest(|guest| {
+            guest.set(
+                &uri("./Phone/Apps/Inventory/Deployed/a/ID"),
+                Value::chr("a"),
+            );
+            guest.set(&uri("./Phone/Radio/State"), Value::int(90));
+            guest.set(&uri("./Phone/Number"), Value::int(7));
+        });
+        assert_eq!(bed.codes(vec![add(SETTINGS, None)]), [200]);
+        let value = |at: &str| bed.bench.value(&below(&phone, at));
+        let known = [
+            value("Apps/Inventory/Deployed/a/ID"),
+            value("Radio/State"),
+            value("Number"),
+        ];
+        known.map(Option::unwrap_or_default)
+    };
+    // This guest does nothing there.
+    assert_eq!(tell(&mut bed), ["a", "20", "7"]);
+    bed.restart();
+    assert_eq!(bed.codes(vec![exec(&below(&radio, "Download"))]), [202]);
+    let source = bed.only_alert().source;
+    assert_eq!(source.as_deref(), Some(&*radio));
+
+    assert_eq!(bed.codes(vec![delete(&phone)]), [200]);
+    assert!(!bed.has(&phone) && !bed.guest(|guest| guest.contains(&uri("./Phone"))));
+}
+
+/// A name says nothing: an object of another Type is the guest's. The lock of a VM is one.
+#[test]
+fn names_make_no_object_of_the_device() {
+    let mut bed = with(object(FUMO, "urn:x:mo:other:1.0"));
+    assert!(!bed.has(&below(FUMO, "State")));
+    assert!(bed.guest(|guest| guest.contains(&uri("./FUMO"))));
+    let second = below(DM_TREE, "Lock");
+    let codes = bed.codes(vec![
+        add(&below(FUMO, "State"), Some(Value::chr("its own"))),
+        object(&second, "urn:oma:mo:oma-lawmo:1.0"),
+    ]);
+    assert_eq!(codes, [200, 405]);
+    bed.guest(|guest| guest.set(&uri("./FUMO/State"), Value::chr("changed")));
+    assert_eq!(bed.codes(vec![add(SETTINGS, None)]), [200]);
+    assert_eq!(bed.state(), "changed");
+    assert!(!bed.has(&second));
 }
 
 /// VR-202, VR-219, VR-228: software is downloaded and installed by the guest, and Inventory/Deployed
