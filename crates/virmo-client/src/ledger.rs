@@ -46,12 +46,15 @@ pub(crate) struct Ledger {
     pub(crate) unreachable: BTreeSet<VmId>,
     /// VMs whose server was warned of that, in this run or an earlier one.
     pub(crate) warned: BTreeSet<VmId>,
-    /// What an earlier run promised about who gets at a VM, until its machine is observed.
+    /// What was promised about who gets at a VM and not kept, by an earlier run or for want of the
+    /// journal, until its machine is observed.
     pub(crate) cut: BTreeMap<VmId, AccessIntent>,
     /// The job that waits for the next look at all machines.
     pub(crate) watch: Option<JobId>,
     /// VMs whose guest is executing something.
     pub(crate) guests: BTreeMap<VmId, GuestTask>,
+    /// Execs in guests whose end could not be kept.
+    pub(crate) left_guests: BTreeMap<VmId, GuestIntent>,
     /// Jobs that ask guests for their news.
     pub(crate) heard: BTreeMap<VmId, JobId>,
     /// Below DMTree, where nobody knows whether the guest is as the tree has it.
@@ -341,14 +344,33 @@ impl Ledger {
             }
         }
         self.images.retain(|_, task| task.job != job);
-        for (vm, task) in self.questions.iter().filter(|(_, task)| task.job == job) {
-            self.left_questions.insert(vm.clone(), task.intent.clone());
-        }
+        let questions = self.questions.iter().filter(|(_, task)| task.job == job);
+        let open = questions.filter(|(_, task)| !task.concluded);
+        let open = open.map(|(vm, task)| (vm.clone(), task.intent.clone()));
+        self.left_questions.extend(open);
         self.questions.retain(|_, task| task.job != job);
+        let guests = self.guests.iter().filter(|(_, task)| task.job == job);
+        let open = guests.map(|(vm, task)| (vm.clone(), task.intent.clone()));
+        self.left_guests.extend(open);
         self.guests.retain(|_, task| task.job != job);
         self.heard.retain(|_, listening| *listening != job);
-        for task in self.vms.values_mut().filter(|task| task.job == Some(job)) {
-            (task.job, task.access) = (None, None);
+        for (vm, task) in self
+            .vms
+            .iter_mut()
+            .filter(|(_, task)| task.job == Some(job))
+        {
+            task.job = None;
+            if let Some(access) = task.access.take()
+                && let Some(operation) = access.operation.filter(|_| access.reply.accepted)
+            {
+                let (vm, reply) = (vm.clone(), access.reply);
+                let intent = AccessIntent {
+                    vm,
+                    operation,
+                    reply,
+                };
+                self.cut.insert(intent.vm.clone(), intent);
+            }
         }
         self.vms
             .retain(|_, task| task.job.is_some() || task.intent.is_some());

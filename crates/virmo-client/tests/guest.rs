@@ -390,6 +390,29 @@ fn an_exec_that_takes_long_is_answered_later() {
     );
 }
 
+/// The journal could not keep what came of an Exec that was answered with 202: it is reported as
+/// failed after a pause, without any command and any restart.
+#[test]
+fn an_exec_whose_end_is_not_kept_is_reported() {
+    let mut bed = Bed::managed();
+    bed.bench.start();
+    assert_eq!(bed.bench.say([exec(RING)]), None);
+    bed.bench.advance(Duration::from_secs(30));
+    bed.bench.read().unwrap();
+    bed.bench.say([]);
+    bed.bench.journal.fail_once(0, JournalErrorKind::Full);
+    bed.work();
+    let failed = |bed: &mut Bed| {
+        let alerts = bed.alerts().into_iter();
+        alerts.filter(|alert| alert.data == "500").count()
+    };
+    assert_eq!(failed(&mut bed), 0);
+    bed.bench.advance(Duration::from_secs(3600));
+    assert_eq!(failed(&mut bed), 1);
+    bed.restart();
+    assert_eq!(failed(&mut bed), 0);
+}
+
 /// A VM that cannot execute them takes no commands below its DMTree; what it has can be read.
 #[test]
 fn a_vm_that_does_not_run_is_only_read() {

@@ -167,6 +167,13 @@ impl VirmoClient {
         let Some(task) = task else {
             return StatusCode::COMMAND_FAILED;
         };
+        if timed_out
+            && let Some(held) = self.book.write().vms.get_mut(vm)
+            && let Some(open) = &mut held.access
+        {
+            // It is reported now.
+            open.reply.accepted = false;
+        }
         let outcome = output(end, |output| match output {
             Output::Access(access, changed) => Some((access, changed)),
             _ => None,

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use omadm_core::{Interaction, StatusCode, UserAnswer, UserInteraction};
 use omadm_download::{Cancel, Clock};
@@ -40,6 +40,9 @@ impl VirmoClient {
                 command.map_err(|NoCommand| Refusal(StatusCode::BAD_REQUEST))?;
             }
         }
+        if let Some(id) = vm.id() {
+            self.end_left(&id, cx);
+        }
         Ok(self.forget_result(node, cx)?)
     }
 
@@ -76,6 +79,7 @@ impl VirmoClient {
                 return Ok(StatusCode::OK.into());
             }
         };
+        self.end_left(&id, cx);
         self.forget_result(node, cx)
             .map_err(|error| error.status())?;
         let intent = QuestionIntent {
@@ -114,7 +118,13 @@ impl VirmoClient {
         let job = cx
             .effects
             .job(lane, format!("ExecUICmd {}", intent.node), work);
-        job.time_limit = Some(within);
+        // One that is to stay until then is not late.
+        let stays = shown_for(&asked).is_some_and(|shortest| shortest >= within);
+        job.time_limit = Some(if stays {
+            within.saturating_add(CLOSING)
+        } else {
+            within
+        });
         let job = job.id;
         let ledger = self.book.write();
         let vm = intent.vm.clone();
@@ -270,6 +280,15 @@ impl VirmoClient {
     }
 }
 
+/// What a text that stays until its time is over may take to go.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long a text has to stay: MINDT.
+fn shown_for(asked: &UserInteraction) -> Option<Duration> {
+    let display = asked.interaction == Interaction::Display;
+    asked.options.min_display.filter(|_| display)
+}
+
 /// Asks; a text that was shown stays for MINDT.
 fn show(
     interface: &dyn VmUserInterface,
@@ -279,9 +298,7 @@ fn show(
 ) -> Result<UserAnswer, HypervisorError> {
     let begun = clock.now();
     let answer = interface.ask(question, over)?;
-    if question.asked.interaction == Interaction::Display
-        && let Some(shortest) = question.asked.options.min_display
-    {
+    if let Some(shortest) = shown_for(question.asked) {
         let shown = clock.now().saturating_sub(begun);
         let left = shortest.min(question.within).saturating_sub(shown);
         clock.wait(left, over);

@@ -36,6 +36,7 @@ impl VirmoClient {
             argument: request.argument.map(<[u8]>::to_vec),
             correlator: request.correlator.cloned(),
         };
+        self.end_left(&vm, cx);
         let errand = Errand {
             executed: node_at(request.uri, cx),
             ..self.errand(&vm, vec![command], cx)

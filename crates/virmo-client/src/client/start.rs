@@ -5,7 +5,7 @@ use omadm_mo::{Context, JobEnd, JobId, Refusal};
 use omadm_tree::Value;
 use virmo_hypervisor::Machine;
 use virmo_nodes::{Profile, VirmoNode};
-use virmo_state::{ImageState, Primitive, VmState};
+use virmo_state::{ImageState, Primitive, VmId, VmState};
 
 use super::{Output, VirmoClient, output};
 use crate::{
@@ -90,6 +90,21 @@ impl VirmoClient {
     /// its Exec got 202.
     pub(super) fn make_up(&mut self, cx: &mut Context<'_, '_>) {
         let ledger = self.book.read();
+        let told = ledger
+            .left_questions
+            .keys()
+            .chain(ledger.left_guests.keys());
+        let (told, cut): (Vec<VmId>, Vec<VmId>) = (
+            told.cloned().collect(),
+            ledger.cut.keys().cloned().collect(),
+        );
+        for vm in told {
+            self.end_left(&vm, cx);
+        }
+        for vm in cut {
+            self.look_at_access(&vm, cx);
+        }
+        let ledger = self.book.read();
         if ledger.is_applying() {
             return;
         }
@@ -101,13 +116,6 @@ impl VirmoClient {
             .filter(|intent| !ledger.images.contains_key(&intent.image))
             .cloned()
             .collect();
-        // One that is asked again meanwhile has a record of its own.
-        let questions = std::mem::take(&mut self.book.write().left_questions);
-        for (vm, intent) in questions {
-            if !self.book.read().questions.contains_key(&vm) {
-                self.take_up_question(&intent, cx);
-            }
-        }
         for mut intent in left {
             let vm = intent.vm.clone();
             if !intent.reply.accepted && !std::mem::replace(&mut intent.failed, true) {
@@ -135,6 +143,17 @@ impl VirmoClient {
                 .map(|view| view.name().to_owned());
             intent.node = named.unwrap_or(intent.node);
             self.recover_image(intent, cx);
+        }
+    }
+
+    /// Reports what a guest or its user was asked, and whose end could not be kept: as after a restart,
+    /// nobody knows it any more.
+    pub(super) fn end_left(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
+        if let Some(intent) = self.book.write().left_questions.remove(vm) {
+            self.take_up_question(&intent, cx);
+        }
+        if let Some(intent) = self.book.write().left_guests.remove(vm) {
+            self.take_up_guest(&intent, cx);
         }
     }
 

@@ -1,6 +1,6 @@
 use omadm_core::StatusCode;
 use omadm_mo::{Context, Refusal};
-use omadm_tree::{Change, ChangeKind, Principal, Value};
+use omadm_tree::{Change, ChangeKind, Principal, Uri, Value};
 use virmo_nodes::{VmNode, VmPath};
 use virmo_params::{CreateParams, ParamsError, ParamsErrorKind, ResourceConfig};
 use virmo_state::{VmId, VmState};
@@ -47,6 +47,13 @@ impl VirmoClient {
             }
             (VmNode::CreateParams, _) if written => self.write_create_params(path.vm, cx),
             (VmNode::NewConfig, _) if written => self.write_new_config(path.vm, cx),
+            // Neither is a secret told under another name, nor kept for a leaf that is gone.
+            (VmNode::Ext, ChangeKind::Renamed { from })
+                if bootstrap::is_leaf(&path.below) || self.is_bootstrap(path.vm, from) =>
+            {
+                Err(REFUSED)
+            }
+            (VmNode::Ext, ChangeKind::PropertyChanged(_)) => Ok(()),
             (VmNode::Ext, _) if bootstrap::is_leaf(&path.below) => {
                 self.stage_bootstrap(path.vm, change, cx)
             }
@@ -80,6 +87,12 @@ impl VirmoClient {
             self.book.write().all_clear(id, &mut cx.effects.batch);
         }
         self.check_idle(id.as_ref())
+    }
+
+    /// Whether this is `VirMO/<x>/Ext/Bootstrap`.
+    fn is_bootstrap(&self, node: &str, uri: &Uri) -> bool {
+        let below = uri.strip_prefix(&self.roots.vm_node(node, VmNode::Ext));
+        below.is_some_and(|below| bootstrap::is_leaf(&below))
     }
 
     /// A bootstrap document for a client in the guest is taken out of the tree.

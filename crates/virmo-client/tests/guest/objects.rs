@@ -172,6 +172,23 @@ fn failures_tell_why() {
     );
 }
 
+/// The journal could not keep that an update was done: it is kept after a pause, without any command
+/// and any restart.
+#[test]
+fn an_end_that_is_not_kept_is_made_up_for() {
+    let mut bed = with_package();
+    bed.bench.start();
+    bed.bench.say([exec(&below(FUMO, "Update"))]);
+    bed.bench.say([]);
+    bed.bench.journal.fail_once(0, JournalErrorKind::Full);
+    bed.work();
+    assert_eq!((&*bed.state(), told(&mut bed)), ("60", Vec::new()));
+    bed.bench.advance(Duration::from_secs(3600));
+    bed.work();
+    assert_eq!(bed.state(), "100");
+    assert_eq!(told(&mut bed), said("update", "200"));
+}
+
 /// One that answers late, or is away for a while, is asked until it is done.
 #[test]
 fn a_guest_may_be_away_meanwhile() {

@@ -127,6 +127,31 @@ fn a_document_can_be_taken_back_until_create() {
     assert!(device.bench.bootstraps.lock().unwrap().is_empty());
 }
 
+/// What is changed of the leaf and not in it leaves its document as it is; it has no other name.
+#[test]
+fn a_property_takes_no_document_away() {
+    let wbxml = MediaType::MessageWbxml.as_str();
+    let octets = document(MediaType::MessageWbxml);
+    let mut device = Device::new();
+    device.provision("entvm", "");
+    assert_eq!(write(&mut device, wbxml, &octets), OK);
+    let title = Edit::Property(LEAF, "Title", "the account");
+    assert_eq!(device.command(title), OK);
+    assert_eq!(kept(&device), 1);
+    assert_ne!(device.rename(LEAF, "Elsewhere"), OK);
+    let other = "./VirMO/entvm/Ext/Other";
+    let edit = Edit::AddOctets(other, wbxml, &octets);
+    assert_eq!(device.command(edit), OK);
+    assert_eq!(device.delete(LEAF), OK);
+    assert_eq!(kept(&device), 0);
+    assert_ne!(device.rename(other, "Bootstrap"), OK);
+    assert_eq!(device.get(LEAF), None);
+    assert_eq!(write(&mut device, wbxml, &octets), OK);
+    device.bring("entvm", VmState::Running);
+    let there = device.bench.bootstraps.lock().unwrap();
+    assert!(there.contains_key(&device.id("entvm")));
+}
+
 /// A crash at any moment of a Create: the machine has its document, or the device still keeps it.
 #[test]
 fn a_crash_amid_create_loses_no_document() {

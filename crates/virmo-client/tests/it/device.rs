@@ -147,6 +147,8 @@ pub(crate) enum Edit<'a> {
     ReplaceBool(&'a str, bool),
     Replace(&'a str, &'a str),
     Rename(&'a str, &'a str),
+    /// A property of a node by its name, and what it is to be.
+    Property(&'a str, &'a str, &'a str),
     Delete(&'a str),
 }
 
@@ -226,6 +228,10 @@ impl Edit<'_> {
             Self::Rename(uri, name) => {
                 let permit = permit(tree, AccessType::Replace, &format!("{uri}?prop=Name"))?;
                 tree.replace_property(layout, permit, name)
+            }
+            Self::Property(uri, property, value) => {
+                let permit = permit(tree, AccessType::Replace, &format!("{uri}?prop={property}"))?;
+                tree.replace_property(layout, permit, value)
             }
             Self::Delete(uri) => {
                 let permit = permit(tree, AccessType::Delete, uri)?;

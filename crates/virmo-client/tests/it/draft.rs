@@ -296,6 +296,47 @@ fn an_accepted_lock_outlives_a_crash() {
     }
 }
 
+/// What was answered with 202 and could not be kept is done again when the journal works, and told
+/// once; what was reported as too late is not.
+#[test]
+fn an_accepted_lock_that_is_not_kept_is_done_again() {
+    for late in [false, true] {
+        let mut policy = Policy::default();
+        policy.alert_type = Some("com.example.result".to_owned());
+        let mut device = Device::with_policy(policy);
+        device.profile = Profile::Draft;
+        device.bench.guarded.store(true, Ordering::SeqCst);
+        device.restart();
+        device.provision("a", "");
+        device.bring("a", VmState::Running);
+        device.take_alerts();
+        let lock = node(AccessOperation::Lock);
+        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
+            panic!("it is done by a job");
+        };
+        device.accept(job);
+        let work = device.take(job);
+        let output = crate::bench::in_job(|| work.run());
+        let (end, status) = match late {
+            false => (JobEnd::Finished(output), StatusCode::OK),
+            true => {
+                device.complete(job, JobEnd::TimedOut);
+                (JobEnd::Late(output), StatusCode::COMMAND_FAILED)
+            }
+        };
+        device.journal.fail_in.store(0, Ordering::SeqCst);
+        device.complete(job, end);
+        device.look();
+        let told = final_alert(lock, Some("c1"), status);
+        assert_eq!(device.take_alerts(), [told]);
+        device.look();
+        device.restart();
+        assert_eq!(device.take_alerts(), [""; 0]);
+        assert_eq!(guards(&device, "a").0.as_deref(), Some("true"));
+        device.check();
+    }
+}
+
 /// After 202 the alert tells how it ended, once; what comes after that is kept and not told.
 #[test]
 fn an_accepted_lock_ends_in_an_alert() {

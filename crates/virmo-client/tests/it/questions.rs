@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex, atomic::Ordering, mpsc},
     time::Duration,
 };
 
@@ -327,6 +327,37 @@ fn an_accepted_question_ends_with_an_alert() {
     device.check();
 }
 
+/// An answer the journal could not keep is lost, as by a restart: the result says so and the alert comes
+/// with the next look, or before the next question; nothing waits for a restart.
+#[test]
+fn an_answer_that_is_not_kept_ends_its_question() {
+    for by_a_look in [true, false] {
+        let (mut device, _) = running([Ok(UserAnswer::Accepted), Ok(UserAnswer::Rejected)]);
+        assert_eq!(device.replace_markup(COMMAND, &alert(1101, &["", "?"])), OK);
+        let Answer::Pending(job, _) = device.begin(EXEC, Some("c1")) else {
+            panic!("nobody is asked");
+        };
+        device.accept(job);
+        device.journal.fail_in.store(0, Ordering::SeqCst);
+        device.run(job);
+        assert_eq!(device.take_alerts(), [""; 0]);
+        let failed = final_alert(EXEC, Some("c1"), FAILED);
+        if by_a_look {
+            device.look();
+            assert_eq!(device.get(RESULT), result(215, &[]));
+            assert_eq!(device.take_alerts(), [failed]);
+        } else {
+            assert_eq!(device.exec(EXEC), OK);
+            assert_eq!(device.get(RESULT), result(304, &[]));
+            assert_eq!(device.take_alerts(), [failed]);
+        }
+        device.look();
+        device.restart();
+        assert_eq!(device.take_alerts(), [""; 0]);
+        device.check();
+    }
+}
+
 /// A user who never answers: 408 when MAXDT or the limit has passed, and the question is taken
 /// back; the next one is asked when that has happened.
 #[test]
@@ -359,6 +390,33 @@ fn a_question_ends_in_time() {
         assert_eq!(device.exec(EXEC), OK);
         assert_eq!(device.get(RESULT), result(200, &[]));
         device.check();
+    }
+}
+
+/// A text that is to stay as long as it may take is not late when it has.
+#[test]
+fn a_text_that_stays_to_the_end_was_shown() {
+    for (code, options, limit) in [
+        (1100, "MINDT=60&amp;MAXDT=60", 61),
+        (1100, "MINDT=9999", 241),
+        (1100, "MINDT=10&amp;MAXDT=60", 60),
+        (1101, "MINDT=60&amp;MAXDT=60", 60),
+    ] {
+        let (mut device, _) = running([Ok(UserAnswer::Accepted)]);
+        let command = alert(code, &[options, "?"]);
+        assert_eq!(device.replace_markup(COMMAND, &command), OK);
+        let Answer::Pending(job, _) = device.begin(EXEC, None) else {
+            panic!("nobody is asked");
+        };
+        let work = device.take(job);
+        assert_eq!(
+            work.time_limit,
+            Some(Duration::from_secs(limit)),
+            "{options}"
+        );
+        let output = in_job(|| work.run());
+        device.complete(job, JobEnd::Finished(output));
+        assert_eq!(device.get(RESULT), result(200, &[]));
     }
 }
 
