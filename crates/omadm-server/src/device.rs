@@ -2,15 +2,16 @@ use std::{collections::VecDeque, time::Duration};
 
 use omadm_core::{ClientEvent, Correlator, GenericAlert};
 use omadm_session::{
-    Answer, Correlators, Execution, Nonce, Procedure, Progress, Report, Step, Tag, Unanswered,
+    Answer, Correlators, Execution, Nonce, Procedure, Progress, Report, Step, Tag, Tagged,
+    Unanswered,
 };
 use omadm_syncml::Command;
 
 use crate::{
-    EventKind, Place, ProcedureId,
+    EventKind, Place, ProcedureId, ProcedureProgress,
     log::Log,
     record,
-    session::{Queued, Sent, Session},
+    session::{Queued, Sent, Session, address},
 };
 
 /// How many alerts with a Correlator are remembered as reported.
@@ -62,10 +63,25 @@ struct Job {
     /// When it was first asked for commands.
     began: Option<Duration>,
     /// Its Execs without an end.
-    execs: Vec<(Tag, Execution)>,
+    execs: Vec<Exec>,
+    /// What it sent last, by name and address.
+    sent: Vec<(Tag, Named)>,
+    /// What it sent and has no answer to, for its session was lost.
+    lost: Vec<Named>,
     /// Whether its place is kept.
     is_step: bool,
 }
+
+#[derive(Debug)]
+struct Exec {
+    tag: Tag,
+    execution: Execution,
+    /// Whether it was told that its alert is waited for.
+    is_told: bool,
+}
+
+/// The name of a command and what it addresses.
+type Named = (String, String);
 
 impl Job {
     /// When its time is over; none before it began.
@@ -77,13 +93,56 @@ impl Job {
         self.procedure.time_limit().unwrap_or(timeout)
     }
 
-    /// Notes an Exec that is sent.
-    fn note(&mut self, tag: Tag, command: &Command<'_>) {
-        let Command::Exec(exec) = command else { return };
-        let target = exec.items.first().and_then(|item| item.target.as_ref());
-        if let (Some(target), Some(correlator)) = (target, &exec.correlator) {
-            let execution = Execution::new(&*target.uri, Correlator::new(&**correlator));
-            self.execs.push((tag, execution));
+    /// Notes what is sent; whether some of it was sent before in vain.
+    fn note(&mut self, commands: &[Tagged]) -> bool {
+        let mut again = false;
+        self.sent.clear();
+        for (tag, command) in commands.iter().flat_map(Tagged::flatten) {
+            let named = (command.name().to_owned(), address(command).to_owned());
+            if let Some(place) = self.lost.iter().position(|lost| *lost == named) {
+                self.lost.swap_remove(place);
+                again = true;
+            }
+            if let Command::Exec(exec) = command
+                && let Some(correlator) = &exec.correlator
+            {
+                let open = |exec: &Exec| {
+                    exec.execution.progress() == Progress::Accepted
+                        && exec.execution.uri() == named.1
+                };
+                again |= self.execs.iter().any(open);
+                let correlator = Correlator::new(&**correlator);
+                self.execs.push(Exec {
+                    tag,
+                    execution: Execution::new(named.1.as_str(), correlator),
+                    is_told: false,
+                });
+            }
+            self.sent.push((tag, named));
+        }
+        again
+    }
+
+    /// Notes what came back.
+    fn hear(&mut self, answer: &Answer) {
+        match answer {
+            Answer::Status { tag, code, .. } => {
+                let mut execs = self.execs.iter_mut();
+                if let Some(exec) = execs.rfind(|exec| exec.tag == *tag) {
+                    exec.execution.status(*code);
+                }
+            }
+            Answer::NotAnswered {
+                tag,
+                reason: Unanswered::SessionLost,
+                ..
+            } => {
+                let mut sent = self.sent.iter();
+                if let Some((_, named)) = sent.find(|(own, _)| own == tag) {
+                    self.lost.push(named.clone());
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -121,6 +180,8 @@ impl Device {
             procedure,
             began: None,
             execs: Vec::new(),
+            sent: Vec::new(),
+            lost: Vec::new(),
             is_step,
         });
     }
@@ -142,33 +203,59 @@ impl Device {
     ) -> bool {
         let now = self.last_seen;
         while let Some(job) = self.jobs.front_mut() {
+            let begins = job.began.is_none();
+            let resumes = job.is_step && begins && self.place.begun;
             job.began.get_or_insert(now);
             let is_over = job
                 .deadline(timeout)
                 .is_some_and(|deadline| deadline <= now);
             self.place.begun |= job.is_step;
-            match job.procedure.poll(correlators) {
-                Step::Done(report) => self.finish(report, log),
-                _ if is_over => {
-                    let limit = job.limit(timeout);
-                    let report = job.procedure.time_out(limit);
+            let polled = job.procedure.poll(correlators);
+            match polled {
+                Step::Done(report) => {
                     self.finish(report, log);
+                    continue;
                 }
-                Step::Wait => return false,
-                Step::Send(commands) => {
-                    for tagged in &commands {
-                        for (tag, command) in tagged.flatten() {
-                            job.note(tag, command);
+                _ if is_over => {
+                    self.time_out(timeout, log);
+                    continue;
+                }
+                Step::Wait | Step::Send(_) => {}
+            }
+            let (procedure, step) = (job.id, job.is_step.then_some(self.place.finished.len()));
+            let mut tell = |progress| {
+                log.push(EventKind::Progress {
+                    procedure,
+                    step,
+                    progress,
+                });
+            };
+            match (begins, resumes) {
+                (true, false) => tell(ProcedureProgress::Begun),
+                (true, true) => tell(ProcedureProgress::Resumed),
+                (false, _) => {}
+            }
+            let sent = match polled {
+                Step::Send(sent) if !sent.is_empty() => sent,
+                _ => {
+                    for exec in &mut job.execs {
+                        let accepted = exec.execution.progress() == Progress::Accepted;
+                        if accepted && !std::mem::replace(&mut exec.is_told, true) {
+                            let uri = exec.execution.uri().to_owned();
+                            tell(ProcedureProgress::Accepted { uri });
                         }
                     }
-                    let procedure = job.id;
-                    let queued = commands
-                        .into_iter()
-                        .map(|tagged| Queued { procedure, tagged });
-                    queue.extend(queued);
-                    return !queue.is_empty();
+                    return false;
                 }
-            }
+            };
+            let commands = sent.len();
+            tell(match job.note(&sent) {
+                true => ProcedureProgress::Retried { commands },
+                false => ProcedureProgress::Sent { commands },
+            });
+            let queued = sent.into_iter();
+            queue.extend(queued.map(|tagged| Queued { procedure, tagged }));
+            return true;
         }
         false
     }
@@ -178,7 +265,7 @@ impl Device {
         let Some(job) = self.jobs.pop_front() else {
             return;
         };
-        let execs = job.execs.into_iter().map(|(_, execution)| execution);
+        let execs = job.execs.into_iter().map(|exec| exec.execution);
         let accepted = execs.filter(|it| it.progress() == Progress::Accepted);
         self.abandoned.extend(accepted);
         let excess = self.abandoned.len().saturating_sub(REMEMBERED_EXECS);
@@ -204,22 +291,30 @@ impl Device {
         let is_over = self
             .deadline(timeout)
             .is_some_and(|deadline| deadline <= now);
-        if let Some(job) = self.jobs.front_mut().filter(|_| is_over) {
-            let limit = job.limit(timeout);
-            let report = job.procedure.time_out(limit);
-            self.finish(report, log);
+        if is_over {
+            self.time_out(timeout, log);
         }
+    }
+
+    /// Ends the procedure under way, whose time is over.
+    fn time_out(&mut self, timeout: Duration, log: &mut Log) {
+        let Some(job) = self.jobs.front_mut() else {
+            return;
+        };
+        let limit = job.limit(timeout);
+        log.push(EventKind::Progress {
+            procedure: job.id,
+            step: job.is_step.then_some(self.place.finished.len()),
+            progress: ProcedureProgress::TimedOut { limit },
+        });
+        let report = job.procedure.time_out(limit);
+        self.finish(report, log);
     }
 
     pub(crate) fn answer(&mut self, procedure: ProcedureId, answer: Answer) {
         // Only the first one has commands under way.
         if let Some(job) = self.jobs.front_mut().filter(|job| job.id == procedure) {
-            if let Answer::Status { tag, code, .. } = &answer {
-                let mut execs = job.execs.iter_mut();
-                if let Some((_, exec)) = execs.rfind(|(own, _)| own == tag) {
-                    exec.status(*code);
-                }
-            }
+            job.hear(&answer);
             job.procedure.answer(answer);
         }
     }
@@ -296,7 +391,7 @@ impl Device {
         let procedure = job.and_then(|job| {
             let own = job.procedure.alert(&alert);
             job.execs
-                .retain_mut(|(_, exec)| !(own && exec.alert(&alert)));
+                .retain_mut(|exec| !(own && exec.execution.alert(&alert)));
             own.then_some(job.id)
         });
         Some(EventKind::Alert { alert, procedure })

@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
 use omadm_core::{ClientEvent, GenericAlert, StatusCode};
 use omadm_session::{Procedure, Report};
@@ -75,6 +75,16 @@ pub enum EventKind {
     },
     /// One Item of a client event, alert 1224; reported once like an alert.
     ClientEvent(ClientEvent),
+    /// The procedure under way got on. One that ends without a command is told by its end alone.
+    Progress {
+        /// Which.
+        procedure: ProcedureId,
+        /// Its place among the [steps](crate::Server::enqueue_step) of the device, from 0 and
+        /// counted over restarts; none if it is not one of them.
+        step: Option<usize>,
+        /// What happened to it.
+        progress: ProcedureProgress,
+    },
     /// A procedure ended; the next one of the device starts.
     ProcedureFinished {
         /// Which.
@@ -86,6 +96,47 @@ pub enum EventKind {
     },
     /// The device broke the protocol; what is not said here went on.
     Violation(Violation),
+}
+
+/// How a procedure got on: [`EventKind::Progress`].
+///
+/// ```text
+/// Begun ───┐
+///          ├──> Sent, Accepted, Retried, in any number ──> ProcedureFinished
+/// Resumed ─┘                     └──> TimedOut ──────────────┘
+/// ```
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ProcedureProgress {
+    /// Its first commands follow.
+    Begun,
+    /// The same, of a step that an earlier engine [began](crate::Place::begun).
+    Resumed,
+    /// It has the next commands to send.
+    #[non_exhaustive]
+    Sent {
+        /// How many; a group is one.
+        commands: usize,
+    },
+    /// The same, where one of them was sent before: the answer was lost with its session, or an Exec
+    /// was accepted and had no effect since.
+    #[non_exhaustive]
+    Retried {
+        /// How many; a group is one.
+        commands: usize,
+    },
+    /// An Exec was answered with 202, and its alert is waited for.
+    #[non_exhaustive]
+    Accepted {
+        /// The executed node.
+        uri: String,
+    },
+    /// Its time is over, and so is it: the end with 408 follows.
+    #[non_exhaustive]
+    TimedOut {
+        /// How long it might take.
+        limit: Duration,
+    },
 }
 
 /// Who wanted a session.

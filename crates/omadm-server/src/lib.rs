@@ -65,7 +65,9 @@ mod turn;
 pub use ask::AskUser;
 pub use config::{Account, Accounts, Compat, Config, Everyone};
 pub use error::{EnqueueError, ReceiveError, RespondError};
-pub use event::{DevInfo, Event, EventKind, ProcedureId, SessionEnd, Trigger, Violation};
+pub use event::{
+    DevInfo, Event, EventKind, ProcedureId, ProcedureProgress, SessionEnd, Trigger, Violation,
+};
 pub use group::CommandGroup;
 pub use place::Place;
 pub use server::{KeepError, NotifyError, Receipt, Request, Response, Server};

@@ -228,17 +228,20 @@ impl Session {
 
 impl Sent {
     pub(crate) fn command(procedure: ProcedureId, tag: Tag, command: &Command<'_>) -> Self {
-        let target = command
-            .items()
-            .first()
-            .and_then(|item| item.target.as_ref());
         Self::Command {
             procedure,
             tag,
             name: Cow::Owned(command.name().to_owned()),
-            uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
+            uri: address(command).to_owned(),
         }
     }
+}
+
+/// The LocURI a command addresses; empty if it addresses none.
+pub(crate) fn address<'c>(command: &'c Command<'_>) -> &'c str {
+    let item = command.items().first();
+    let target = item.and_then(|item| item.target.as_ref());
+    target.map_or("", |target| &*target.uri)
 }
 
 impl Queued {

@@ -14,7 +14,9 @@ use std::{
 };
 
 use omadm_core::{GenericAlert, Now, StatusCode};
-use omadm_server::{Config, Event, EventKind, Everyone, Request, Server, SingleCommand};
+use omadm_server::{
+    Config, Event, EventKind, Everyone, ProcedureProgress, Request, Server, SingleCommand,
+};
 use omadm_session::{Answer, Correlators, Procedure, Report, Step, Tag, Tagged, request};
 use omadm_testkit::{encoding, to_wire};
 
@@ -248,6 +250,70 @@ fn ends(events: Vec<Event>) -> Vec<(u64, Report, String)> {
         _ => None,
     });
     ends.collect()
+}
+
+/// How procedures got on: the number of each and, of a step, its place.
+fn progress(events: &[Event]) -> Vec<(u64, Option<usize>, String)> {
+    let got_on = events.iter().filter_map(|event| match &event.kind {
+        EventKind::Progress {
+            procedure,
+            step,
+            progress,
+        } => {
+            let what = match progress {
+                ProcedureProgress::Begun => "begun".to_owned(),
+                ProcedureProgress::Resumed => "resumed".to_owned(),
+                ProcedureProgress::Sent { commands, .. } => format!("sent {commands}"),
+                ProcedureProgress::Retried { commands, .. } => format!("retried {commands}"),
+                ProcedureProgress::Accepted { uri, .. } => format!("accepted {uri}"),
+                ProcedureProgress::TimedOut { limit, .. } => format!("timed out {limit:?}"),
+                other => panic!("{other:?}"),
+            };
+            Some((procedure.get(), *step, what))
+        }
+        _ => None,
+    });
+    got_on.collect()
+}
+
+/// What an Exec goes through until it ends, and what is lost on its way.
+#[test]
+fn how_a_procedure_gets_on_is_told() {
+    let mut wire = Wire::new();
+    let told = |events: &[Event], number, step| {
+        let told = progress(events).into_iter().map(|(of, place, what)| {
+            assert_eq!((of, place), (number, step));
+            what
+        });
+        told.collect::<Vec<_>>()
+    };
+    let get = || Box::new(SingleCommand::get("./A"));
+    wire.server.enqueue("dev1", get()).unwrap();
+    wire.server.enqueue_step("dev1", get()).unwrap();
+    wire.server.enqueue_step("dev1", exec()).unwrap();
+    assert_eq!(told(&wire.open(""), 1, None), ["begun", "sent 1"]);
+    assert_eq!(told(&wire.open(""), 1, None), ["retried 1"]);
+    let answer = |name: &str, code| {
+        let status = status(2, 4, name, code);
+        [self::status(1, 0, "SyncHdr", 200), status].concat()
+    };
+    let events = wire.send(&answer("Get", 404));
+    assert_eq!(told(&events, 2, Some(0)), ["begun", "sent 1"]);
+    wire.open("");
+    let events = wire.send(&answer("Get", 404));
+    assert_eq!(told(&events, 3, Some(1)), ["begun", "sent 1"]);
+    wire.open("");
+    wire.server.enqueue_step("dev1", exec()).unwrap();
+    let events = wire.open("");
+    assert_eq!(told(&events, 4, Some(2)), ["begun", "sent 1"]);
+    let events = wire.send(&answer("Exec", 202));
+    let accepted = ["accepted ./A/Operations/Go"];
+    assert_eq!(told(&events, 4, Some(2)), accepted);
+    assert_eq!(progress(&wire.open("")), [], "it is told once");
+    wire.now += 60;
+    let events = wire.server.expire(wire.time());
+    assert_eq!(told(&events, 4, Some(2)), ["timed out 60s"]);
+    assert_eq!(ends(events).len(), 1);
 }
 
 /// An alert of the node, that repeats no Correlator.

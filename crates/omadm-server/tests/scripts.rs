@@ -161,6 +161,11 @@ fn told(events: &[Event]) -> String {
                 writeln!(lines, "{alert:?} for procedure {procedure:?}")
             }
             EventKind::ClientEvent(event) => writeln!(lines, "{event:?}"),
+            EventKind::Progress {
+                procedure,
+                progress,
+                ..
+            } => writeln!(lines, "procedure {}: {progress:?}", procedure.get()),
             EventKind::ProcedureFinished { id, report, .. } => {
                 writeln!(lines, "procedure {} finished: {report:?}", id.get())
             }

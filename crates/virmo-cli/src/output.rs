@@ -138,6 +138,13 @@ pub(crate) enum Event {
         #[serde(skip)]
         label: String,
     },
+    /// A step got on.
+    Progress {
+        device: Origin,
+        index: usize,
+        #[serde(flatten)]
+        what: Advance,
+    },
     /// Where a device is in its plan, as an earlier run of the server left it.
     Resumed {
         device: String,
@@ -161,6 +168,40 @@ pub(crate) enum Event {
     Error {
         message: String,
     },
+}
+
+/// How a step got on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub(crate) enum Advance {
+    Begun,
+    /// The same, after an earlier run of the server began it.
+    Resumed,
+    Sent {
+        commands: usize,
+    },
+    /// The same, after they were sent in vain.
+    Retried {
+        commands: usize,
+    },
+    /// With 202.
+    Accepted {
+        uri: String,
+    },
+    TimedOut {
+        seconds: u64,
+    },
+}
+
+impl Advance {
+    /// What a person is told of it, who sees the commands and the end of the step anyway.
+    const fn shown(&self) -> Option<&'static str> {
+        match self {
+            Self::Retried { .. } => Some("sent again"),
+            Self::Accepted { .. } => Some("accepted, waiting for the device"),
+            Self::Begun | Self::Resumed | Self::Sent { .. } | Self::TimedOut { .. } => None,
+        }
+    }
 }
 
 /// A step that an earlier run of the server finished.
@@ -217,9 +258,15 @@ fn short(text: &str, most: usize) -> Cow<'_, str> {
 
 /// For people: the device, where there is more than one.
 fn origin(device: &Option<Origin>) -> String {
-    match device {
-        Some(origin) if origin.of_several => format!("  [{}]", short(&origin.device, NAMED)),
-        _ => String::new(),
+    device.as_ref().map(Origin::shown).unwrap_or_default()
+}
+
+impl Origin {
+    fn shown(&self) -> String {
+        match self.of_several {
+            true => format!("  [{}]", short(&self.device, NAMED)),
+            false => String::new(),
+        }
     }
 }
 
@@ -391,6 +438,15 @@ impl fmt::Display for Event {
                 }
                 f.write_str(&origin(device))
             }
+            Self::Progress {
+                device,
+                index,
+                what,
+            } => {
+                let what = what.shown().unwrap_or_default();
+                write!(f, "step {index}: {what}")?;
+                f.write_str(&device.shown())
+            }
             Self::Resumed {
                 device,
                 next,
@@ -467,6 +523,7 @@ impl Output {
                 bytes,
                 total,
             } => screen.progress(image, *bytes, *total),
+            Event::Progress { what, .. } if what.shown().is_none() => {}
             Event::Error { .. } => {
                 screen.flush();
                 screen.line(&mut io::stderr(), event);
@@ -726,6 +783,48 @@ mod tests {
             r#"{"event":"step","index":3,"ok":false,"status":405,"device":"urn:x:1"}"#
         );
         assert_eq!(step.to_string(), "step 3 FAILED suspend entvm  status 405");
+        let progress = |what| Event::Progress {
+            device: Origin {
+                device: "urn:x:1".into(),
+                of_several: true,
+            },
+            index: 2,
+            what,
+        };
+        let uri = "./VMImgMO/a/Operations/Download".to_owned();
+        for (what, said, shown) in [
+            (Advance::Begun, r#""begun""#, None),
+            (Advance::Resumed, r#""resumed""#, None),
+            (
+                Advance::Sent { commands: 3 },
+                r#""sent","commands":3"#,
+                None,
+            ),
+            (
+                Advance::Retried { commands: 1 },
+                r#""retried","commands":1"#,
+                Some("step 2: sent again  [urn:x:1]"),
+            ),
+            (
+                Advance::Accepted { uri },
+                r#""accepted","uri":"./VMImgMO/a/Operations/Download""#,
+                Some("step 2: accepted, waiting for the device  [urn:x:1]"),
+            ),
+            (
+                Advance::TimedOut { seconds: 60 },
+                r#""timed_out","seconds":60"#,
+                None,
+            ),
+        ] {
+            assert_eq!(what.shown().is_some(), shown.is_some());
+            let event = progress(what);
+            let line =
+                format!(r#"{{"event":"progress","device":"urn:x:1","index":2,"what":{said}}}"#);
+            assert_eq!(json(&event), line);
+            if let Some(shown) = shown {
+                assert_eq!(event.to_string(), shown);
+            }
+        }
         let command = Event::Command {
             name: "Get".into(),
             uri: "./VirMO".into(),

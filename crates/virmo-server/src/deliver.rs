@@ -14,7 +14,9 @@ use crate::{
 /// Delivers a VM image to the device. [VirMO §10.1]
 ///
 /// 1. Read State: an image from the same DownloadURI, of the same MediaType, that is downloaded is not
-///    downloaded again, and a download that goes on is waited for.
+///    downloaded again, and a download that goes on is waited for. After a restart of the server
+///    ([`Policy::resumed`](crate::Policy::resumed)) the Exec is sent all the same: the one that is
+///    there may be older than its DownloadURI, and a device that has this one refuses it.
 /// 2. Add `VMImgMO/<x>`; that it is there already does not matter.
 /// 3. Set Name, DownloadURI and MediaType, and the Description and the digest if there are any.
 /// 4. Exec `Operations/Download`, and wait for its end: the Status, or after 202 the Image Ready
@@ -51,8 +53,7 @@ pub struct DeliverImage {
     media_type: String,
     description: Option<String>,
     digest: Option<[u8; 32]>,
-    /// Another image is there.
-    replaces: bool,
+    before: Before,
     phase: Phase,
     outcome: Option<DeliveredImage>,
     flow: Flow,
@@ -68,6 +69,17 @@ enum Phase {
     Run,
     Read,
     Report,
+}
+
+/// What was downloaded to the node before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Before {
+    Nothing,
+    /// Another image.
+    Other,
+    /// This one, or another one: an earlier run of the server may have written DownloadURI and not
+    /// come to the Exec, and no node tells which file it is.
+    Either,
 }
 
 /// What a device says about an image that was delivered to it.
@@ -97,7 +109,7 @@ impl DeliverImage {
             media_type: media_type.into(),
             description: None,
             digest: None,
-            replaces: false,
+            before: Before::Nothing,
             phase: Phase::Look,
             outcome: None,
             flow: Flow::default(),
@@ -161,17 +173,30 @@ impl DeliverImage {
         let mut pairs = wanted.iter().zip(there);
         let is_same = pairs.all(|((_, text, which), it)| !which || it.text() == Some(text));
         match state {
-            Some(ImageState::Downloaded) if is_same => (Phase::Report, self.read()),
+            Some(ImageState::Downloaded) if is_same && !self.flow.policy.resumed => {
+                (Phase::Report, self.read())
+            }
             Some(ImageState::Downloading) if is_same => {
                 let node = ImageNode::Download.of(&self.image);
                 let check = vec![ImageNode::State.of(&self.image)];
-                (Phase::Read, Stage::Join { node, check })
+                let next = match self.flow.policy.resumed {
+                    true => {
+                        self.before = Before::Either;
+                        Phase::Run
+                    }
+                    false => Phase::Read,
+                };
+                (next, Stage::Join { node, check })
             }
             _ => {
                 // One that is not wanted is that of another file.
                 let stale = there.get(wanted.len()).filter(|digest| digest.is_success());
                 let stale = stale.map(|_| Write::delete(self.at_digest()));
-                self.replaces = state == Some(ImageState::Downloaded);
+                self.before = match state {
+                    Some(ImageState::Downloaded) if is_same => Before::Either,
+                    Some(ImageState::Downloaded) => Before::Other,
+                    _ => Before::Nothing,
+                };
                 let pairs = wanted.into_iter().zip(there);
                 let writes = pairs.filter(|((_, text, _), it)| it.text() != Some(text));
                 let writes = writes.map(|((write, ..), _)| write).chain(stale);
@@ -209,8 +234,11 @@ impl DeliverImage {
                     && done.status.is_some_and(|status| status.is_success())
             }
         };
-        // Without an Exec it was there already.
-        let status = done.status.or(Some(StatusCode::OK));
+        // Without an Exec, or with one that was refused for it, it was there already.
+        let status = match self.before {
+            Before::Either if is_downloaded => Some(StatusCode::OK),
+            _ => done.status.or(Some(StatusCode::OK)),
+        };
         let mut report = Report::new(is_downloaded, status);
         if !report.ok {
             report.detail = Some(match image.state {
@@ -267,10 +295,14 @@ impl Script for DeliverImage {
             Some(ImageState::NotDownloaded) => Judgement::Untouched,
             Some(ImageState::Downloading) => Judgement::Busy,
             // It may be the other one still: a device that has this one refuses to download it again.
-            Some(ImageState::Downloaded) if self.replaces && fate == Fate::Lost => {
+            Some(ImageState::Downloaded)
+                if self.before != Before::Nothing && fate == Fate::Lost =>
+            {
                 Judgement::Untouched
             }
-            Some(ImageState::Downloaded) if self.replaces && fate == Fate::Refused => {
+            Some(ImageState::Downloaded)
+                if self.before == Before::Other && fate == Fate::Refused =>
+            {
                 Judgement::Failed
             }
             Some(ImageState::Downloaded) => Judgement::Reached,

@@ -20,7 +20,9 @@ use virmo::{
         core::{Journal, MemoryJournal, StatusCode},
         http::Files,
         markup::{Encoding, WbxmlOptions},
-        server::{Account, Compat, Config, Event as ServerEvent, EventKind, Place},
+        server::{
+            Account, Compat, Config, Event as ServerEvent, EventKind, Place, ProcedureProgress,
+        },
         session::{NoRandom, Nonces},
         syncml::Limits,
     },
@@ -33,7 +35,7 @@ use crate::{
     auth::{self, Proofs},
     commands::device::chain,
     failure::Failure,
-    output::{Event, Origin, Output},
+    output::{Advance, Event, Origin, Output},
     plan::{self, Action, Sha256, Step},
     steps::{self, Planned},
     tls::{self, Identity},
@@ -316,6 +318,21 @@ fn described(files: Files, base: &str, output: Option<Arc<Output>>) -> Result<Fi
     }))
 }
 
+/// How a step got on, in the words of the program.
+fn advance(progress: ProcedureProgress) -> Option<Advance> {
+    Some(match progress {
+        ProcedureProgress::Begun => Advance::Begun,
+        ProcedureProgress::Resumed => Advance::Resumed,
+        ProcedureProgress::Sent { commands, .. } => Advance::Sent { commands },
+        ProcedureProgress::Retried { commands, .. } => Advance::Retried { commands },
+        ProcedureProgress::Accepted { uri, .. } => Advance::Accepted { uri },
+        ProcedureProgress::TimedOut { limit, .. } => Advance::TimedOut {
+            seconds: limit.as_secs(),
+        },
+        _ => return None,
+    })
+}
+
 /// Tells what happens on a server.
 struct Teller {
     output: Arc<Output>,
@@ -364,7 +381,7 @@ impl Teller {
                         children: report.children,
                         result: report.result,
                         detail: report.detail,
-                        device: origin,
+                        device: Some(origin),
                         label: step.label,
                     });
                 }
@@ -412,19 +429,32 @@ impl Teller {
                 name: name.into_owned(),
                 uri,
                 status: status.get(),
-                device: origin,
+                device: Some(origin),
             }),
             EventKind::Alert { alert, .. } => self.output.event(&Event::Alert {
                 alert_type: alert.alert_type,
                 source: alert.source,
                 delivered: None,
-                device: origin,
+                device: Some(origin),
             }),
+            EventKind::Progress {
+                step: Some(index),
+                progress,
+                ..
+            } => {
+                if let Some(what) = advance(progress) {
+                    self.output.event(&Event::Progress {
+                        device: origin,
+                        index,
+                        what,
+                    });
+                }
+            }
             _ => {}
         }
     }
 
-    fn origin(&self, device: &str) -> Option<Origin> {
+    fn origin(&self, device: &str) -> Origin {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         let first = &mut *first;
         let known = first.get_or_insert_with(|| Origin {
@@ -432,10 +462,10 @@ impl Teller {
             of_several: false,
         });
         known.of_several |= known.device != device;
-        Some(Origin {
+        Origin {
             device: device.to_owned(),
             of_several: known.of_several,
-        })
+        }
     }
 
     /// What a notification to a device is signed with, if a nonce is.

@@ -87,6 +87,8 @@ struct Told {
     steps: BTreeMap<u64, bool>,
     /// The steps a later server knew of.
     resumed: BTreeMap<u64, bool>,
+    /// The step that goes on in this run of the server, if an earlier one began it.
+    goes_on: Option<u64>,
     alerts: Vec<String>,
 }
 
@@ -98,7 +100,17 @@ impl Told {
                 let again = self.steps.insert(index(event), event["ok"] == true);
                 assert_eq!(again, None, "told twice: {event}");
             }
+            "listening" => self.goes_on = None,
+            "progress" => {
+                let index = index(event);
+                let goes_on = (self.goes_on == Some(index)).then_some("resumed");
+                if let what @ ("begun" | "resumed") = event["what"].as_str().unwrap() {
+                    assert_eq!(what, goes_on.unwrap_or("begun"), "{event}");
+                }
+                assert!(!self.steps.contains_key(&index), "over already: {event}");
+            }
             "resumed" => {
+                self.goes_on = event["next"].as_u64().filter(|_| event["begun"] == true);
                 for step in event["steps"].as_array().unwrap() {
                     self.resumed.insert(index(step), step["ok"] == true);
                 }

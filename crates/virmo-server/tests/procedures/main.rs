@@ -524,6 +524,44 @@ fn a_lost_download_is_not_taken_for_the_image_before_it() {
     }
 }
 
+/// The server is gone after any command of a replacement, and begins anew: the image before it is
+/// not taken for the one that was asked for, though DownloadURI says so already.
+#[test]
+fn a_replacement_begun_anew_is_not_taken_for_the_image_before_it() {
+    for style in Style::ALL {
+        let mut whole = Device::new(style).with_image("a");
+        assert!(whole.run(&mut deliver()).ok);
+        for commands in 0..=whole.log.len() {
+            for (delay, fault) in [
+                (0, None),
+                (3, None),
+                (0, Some(Fault::LostBefore)),
+                (0, Some(Fault::LostAfter)),
+            ] {
+                for number in 0..10 {
+                    let mut device = Device::new(style).with_image("a");
+                    device.delay = delay;
+                    device.run_until_lost(&mut deliver(), commands);
+                    if let Some(fault) = fault {
+                        let lost = device.log.len() + number;
+                        device = device.with_fault(lost, fault);
+                    }
+                    let mut policy = Policy::default();
+                    policy.resumed = true;
+                    let mut deliver = deliver().with_policy(policy);
+                    let report = device.run(&mut deliver);
+                    let case = format!("{style:?} {commands} {delay} {fault:?} {number}");
+                    assert_eq!(report.status, Some(StatusCode::OK), "{case}: {report:?}");
+                    assert!(report.ok, "{case}: {report:?}");
+                    assert_eq!(device.executed, 1, "{case}: {:?}", device.log);
+                    let origin = device.origin("./VMImgMO/a");
+                    assert_eq!(origin, Some("https://images.example/a.img"), "{case}");
+                }
+            }
+        }
+    }
+}
+
 /// A device that refuses to replace an image, one of which a machine is being made, has the other
 /// one still.
 #[test]
