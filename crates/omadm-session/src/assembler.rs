@@ -352,6 +352,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_is_told() {
+        let mut assembler = begun();
+        assert_eq!(assembler.held(), 3);
+        assert_eq!(assembler.take(&replace("de", true, None)), ACCEPTED);
+        assert_eq!(assembler.held(), 5);
+        assembler.discard();
+        assert_eq!(assembler.held(), 0);
+    }
+
+    #[test]
     fn the_whole_has_the_words_of_the_first_chunk_and_the_id_of_the_last() {
         let id = |n| CmdId::new(n).unwrap();
         let mut exec = Exec::new([item("abc", true, None)]).with_correlator("c");

@@ -97,12 +97,6 @@ impl TransportIdentity {
     pub fn new(octets: impl Into<Vec<u8>>) -> Self {
         Self(octets.into())
     }
-
-    /// The octets.
-    #[must_use]
-    pub fn as_octets(&self) -> &[u8] {
-        &self.0
-    }
 }
 
 pub(super) fn hash(parts: &[&[u8]]) -> Secret {
