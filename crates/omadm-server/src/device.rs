@@ -271,8 +271,7 @@ impl Device {
         let excess = self.abandoned.len().saturating_sub(REMEMBERED_EXECS);
         self.abandoned.drain(..excess);
         if job.is_step {
-            self.place.begun = false;
-            self.place.finished.push(report.clone());
+            self.place.finish(&report);
         }
         log.push(EventKind::ProcedureFinished {
             id: job.id,

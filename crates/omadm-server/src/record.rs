@@ -8,10 +8,7 @@
 use omadm_core::{Batch, ClientEvent, Correlator, Format, GenericAlert, Mark, Space, StatusCode};
 use omadm_session::{Nonce, Report};
 
-use crate::{
-    Place,
-    device::{Device, News},
-};
+use crate::device::{Device, News};
 
 /// The version of both records.
 const VERSION: u8 = 1;
@@ -19,6 +16,9 @@ const ABSENT: u32 = u32::MAX;
 
 const ALERT: u8 = 0;
 const EVENT: u8 = 1;
+
+/// How a step ended whose time was over; others failed, 0, or succeeded, 1.
+const TIMED_OUT: u8 = 2;
 
 /// The record of a device: version; whether its next step was begun; the digests of alerts, the
 /// identifiers of sessions and the news, each after their number; the nonce of resynchronisation.
@@ -87,17 +87,17 @@ pub(crate) fn device(record: &[u8]) -> Option<Device> {
 
 /// Adds the report of a step.
 pub(crate) fn put_report(device: &str, place: usize, report: &Report, batch: &mut Batch) {
-    let mut record = vec![VERSION, u8::from(report.ok)];
+    let end = match (report.is_timed_out, report.ok) {
+        (true, _) => TIMED_OUT,
+        (false, ok) => u8::from(ok),
+    };
+    let mut record = vec![VERSION, end];
     let status = report.status.map_or(0, StatusCode::get);
     record.extend(status.to_be_bytes());
     for optional in [&report.value, &report.result, &report.detail] {
-        let text = optional.as_deref().map(str::as_bytes);
-        let fitting = text.filter(|text| text.len() <= Place::LONGEST_TEXT);
-        bytes(&mut record, fitting);
+        bytes(&mut record, optional.as_deref().map(str::as_bytes));
     }
-    let children = report.children.as_ref();
-    let length = |names: &&Vec<String>| names.iter().map(String::len).sum::<usize>();
-    match children.filter(|names| length(names) <= Place::LONGEST_TEXT) {
+    match &report.children {
         Some(names) => {
             count(&mut record, names.len());
             for name in names {
@@ -136,9 +136,13 @@ pub(crate) fn report(record: &[u8]) -> Option<Report> {
     if rest.byte()? != VERSION {
         return None;
     }
-    let ok = rest.flag()?;
+    let (ok, is_timed_out) = match rest.byte()? {
+        TIMED_OUT => (false, true),
+        end => (flag(end)?, false),
+    };
     let status = u16::from_be_bytes(rest.array()?);
     let mut report = Report::new(ok, (status != 0).then_some(status.into()));
+    report.is_timed_out = is_timed_out;
     report.value = rest.text()?;
     report.result = rest.text()?;
     report.detail = rest.text()?;
@@ -200,6 +204,14 @@ fn bytes(record: &mut Vec<u8>, octets: Option<&[u8]>) {
     record.extend(octets.unwrap_or_default());
 }
 
+fn flag(byte: u8) -> Option<bool> {
+    match byte {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
 /// What is left of a record.
 struct Reader<'r>(&'r [u8]);
 
@@ -216,11 +228,7 @@ impl<'r> Reader<'r> {
     }
 
     fn flag(&mut self) -> Option<bool> {
-        match self.byte()? {
-            0 => Some(false),
-            1 => Some(true),
-            _ => None,
-        }
+        flag(self.byte()?)
     }
 
     fn number(&mut self) -> Option<u32> {
@@ -360,10 +368,13 @@ mod tests {
             status in prop::option::of(100u16..600),
             texts in prop::array::uniform3(prop::option::of(".{0,20}")),
             children in prop::option::of(prop::collection::vec(".{0,5}", 0..4)),
+            is_timed_out in any::<bool>(),
         ) -> Report {
+            let ok = ok && !is_timed_out;
             let mut report = Report::new(ok, status.map(StatusCode::from));
             [report.value, report.result, report.detail] = texts;
             report.children = children;
+            report.is_timed_out = is_timed_out;
             report
         }
     }
@@ -384,19 +395,6 @@ mod tests {
         fn no_record_does_harm(record in prop::collection::vec(any::<u8>(), 0..100)) {
             let after = |version: u8| [&[version], &record[..]].concat();
             _ = (device(&after(VERSION)), report(&after(VERSION)), of_report_key(&record));
-        }
-
-        #[test]
-        fn long_texts_are_left_out(length in 0..2 * Place::LONGEST_TEXT) {
-            let mut ended = Report::success(StatusCode::OK);
-            ended.value = Some("x".repeat(length));
-            let mut batch = Batch::new();
-            put_report("dev", 0, &ended, &mut batch);
-            let omadm_core::Operation::Put { value, .. } = &batch.operations()[0] else {
-                panic!("{batch:?}");
-            };
-            let kept = report(value).unwrap().value.is_some();
-            prop_assert_eq!(kept, length <= Place::LONGEST_TEXT);
         }
     }
 }
