@@ -84,16 +84,21 @@ impl Crowd {
         })
     }
 
-    /// Asks one connection to leave that has no request under way, if its source has the most of
-    /// all and more than its share: the oldest.
+    /// Asks one connection to leave that has no request under way, and whose source has more than
+    /// its share: the oldest of the source that has most of all such.
     pub(super) fn make_room(&self) {
         let mut seats = self.seats();
-        let mut counts = BTreeMap::<Source, usize>::new();
+        let mut counts = BTreeMap::<Source, (usize, bool)>::new();
         for taken in seats.taken.values().filter(|taken| !taken.leaving) {
-            *counts.entry(taken.source).or_default() += 1;
+            let (count, has_idle) = counts.entry(taken.source).or_default();
+            *count += 1;
+            *has_idle |= taken.busy == 0;
         }
-        let most = counts.into_iter().max_by_key(|(_, count)| *count);
-        let Some((source, _)) = most.filter(|(_, count)| *count > self.share) else {
+        let most = counts
+            .into_iter()
+            .filter(|(_, (count, has_idle))| *has_idle && *count > self.share)
+            .max_by_key(|(_, (count, _))| *count);
+        let Some((source, _)) = most else {
             return;
         };
         let idle = |taken: &&mut Taken| taken.source == source && taken.busy == 0 && !taken.leaving;
@@ -176,5 +181,19 @@ mod tests {
         assert_eq!(leaving(), [0, 1, 2]);
         drop((many, few, more));
         assert!(crowd.seats().taken.is_empty());
+    }
+
+    #[test]
+    fn who_is_busy_keeps_no_other_from_giving_way() {
+        let crowd = Crowd::new(2);
+        let seat = |address: &str| crowd.seat(format!("{address}:1").parse().unwrap());
+        let most: Vec<_> = (0..5).map(|_| seat("192.0.2.1")).collect();
+        let busy: Vec<_> = most.iter().map(Seat::busy).collect();
+        let many: Vec<_> = (0..3).map(|_| seat("192.0.2.2")).collect();
+        crowd.make_room();
+        let leaving = |seat: &Arc<Seat>| crowd.seats().taken[&seat.number].leaving;
+        assert!(leaving(&many[0]));
+        assert!(!most.iter().chain(&many[1..]).any(leaving));
+        drop(busy);
     }
 }
