@@ -23,6 +23,9 @@ const REMEMBERED_EXECS: usize = 64;
 /// How many notifications without an answer are remembered.
 const REMEMBERED_NOTIFICATIONS: usize = 64;
 
+/// How many Items of alerts are remembered that a device may bring again.
+const REMEMBERED_NEWS: usize = 1000;
+
 /// What outlives the sessions of a device.
 #[derive(Debug, Default)]
 pub(crate) struct Device {
@@ -347,7 +350,10 @@ impl Device {
         for queued in session.queue.drain(..) {
             self.unsent(&queued, Unanswered::SessionLost);
         }
-        self.unconfirmed = std::mem::take(&mut session.unconfirmed);
+        // A device whose first package was cut brings the rest of it again, too.
+        self.unconfirmed.append(&mut session.unconfirmed);
+        let excess = self.unconfirmed.len().saturating_sub(REMEMBERED_NEWS);
+        self.unconfirmed.drain(..excess);
     }
 
     /// Hands an alert or a client event on, unless it was before.
