@@ -406,6 +406,10 @@ impl Device {
         self.jobs.len()
     }
 
+    pub(crate) fn waiting_steps(&self) -> usize {
+        self.jobs.iter().filter(|job| job.is_step).count()
+    }
+
     /// Whether there is something that must not be forgotten.
     pub(crate) fn is_needed(&self) -> bool {
         self.waiting() > 0

@@ -3,7 +3,7 @@ use omadm_syncml::{DecodeError, EncodeError};
 
 /// Why a message was not taken in; nothing happened. [DM-HTTP]
 ///
-/// Over HTTP this is the status 400.
+/// Over HTTP this is the status 400, and 500 for [`ReceiveError::JournalFailed`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -26,6 +26,15 @@ pub enum ReceiveError {
     /// No answer can be written, because something it must repeat does not go into the encoding.
     #[error("the message cannot be answered")]
     Unanswerable(#[from] EncodeError),
+    /// What happened before cannot be made durable.
+    #[error("the journal failed: {0}")]
+    JournalFailed(JournalErrorKind),
+}
+
+impl From<JournalError> for ReceiveError {
+    fn from(error: JournalError) -> Self {
+        Self::JournalFailed(error.kind())
+    }
 }
 
 /// Why there is no answer to a message.

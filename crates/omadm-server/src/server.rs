@@ -270,7 +270,8 @@ impl Server {
         self.devices.keys().map(String::as_str)
     }
 
-    /// Takes in a message.
+    /// Takes in a message. A server that [keeps its devices](Self::keeping_devices) has made durable
+    /// then what happened in earlier answers that could not be given.
     ///
     /// # Errors
     ///
@@ -285,6 +286,8 @@ impl Server {
         if names.iter().any(|name| name.len() > self.config.max_name) {
             return Err(ReceiveError::NameTooLong);
         }
+        // Nothing piles up behind what cannot be kept.
+        self.catch_up()?;
         let key = (header.source.uri.to_string(), header.session_id.to_string());
         let mut log = Log::new(&key.0, &key.1);
         let answered = |body| Response {
@@ -362,6 +365,7 @@ impl Server {
                     let device = self.devices.entry(receipt.key.0.clone()).or_default();
                     device.lose(session);
                     self.sessions.remove(&receipt.key);
+                    self.note_changed(&receipt.key.0);
                     self.untold.extend(log.into_events());
                     return Err(error);
                 }
@@ -456,6 +460,12 @@ impl Server {
     #[must_use]
     pub fn waiting(&self, device: &str) -> usize {
         self.devices.get(device).map_or(0, Device::waiting)
+    }
+
+    /// How many of them are [steps](Self::enqueue_step).
+    #[must_use]
+    pub fn waiting_steps(&self, device: &str) -> usize {
+        self.devices.get(device).map_or(0, Device::waiting_steps)
     }
 
     /// The sessions that are known, those that ended and may still be asked to repeat included.

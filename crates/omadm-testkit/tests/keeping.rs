@@ -181,6 +181,29 @@ fn what_cannot_be_kept_is_told_when_it_can() {
     }
 }
 
+/// What happened in one exchange waits, and no other is begun.
+#[test]
+fn nothing_piles_up_while_the_journal_fails() {
+    let mut pair = Pair::plain(Wire::default());
+    pair.queue(named("one"));
+    go_on(&mut pair);
+    pair.server_journal.fail_for_good(JournalErrorKind::Full);
+    for _ in 0..5 {
+        pair.session();
+    }
+    let began = |pair: &Pair| {
+        let told = pair.told.iter();
+        told.filter(|it| matches!(it, EventKind::SessionStarted { .. }))
+            .count()
+    };
+    assert_eq!(began(&pair), 1);
+    pair.server_journal.mend();
+    pair.settle();
+    pair.session();
+    assert_eq!(news(&pair), ["one"]);
+    assert_eq!(pair.reports.len(), STEPS);
+}
+
 #[test]
 fn notifications_are_remembered() {
     let mut pair = Pair::plain(Wire::default());

@@ -12,7 +12,7 @@ use omadm_http::{Files, Handler, Incoming, Outgoing, Refused, ServerConfig};
 use omadm_markup::Encoding;
 use omadm_server::{
     Accounts, Config, EnqueueError, Event, EventKind, Everyone, NotifyError, Place, ProcedureId,
-    Request, RespondError,
+    ReceiveError, Request, RespondError,
 };
 use omadm_session::{
     Nonces, Procedure, TransportIdentity,
@@ -68,7 +68,7 @@ struct State {
     seen: Seen,
     /// What happened and was not told yet.
     events: VecDeque<Event>,
-    /// What happened in exchanges that could not be kept: told after the next that is.
+    /// What happened in exchanges that could not be kept: told when it is.
     unkept: Vec<Event>,
 }
 
@@ -214,8 +214,8 @@ impl ServerBuilder {
     /// the place tells of earlier lives too, and a step that was begun in one is made with the
     /// policy for that: `Policy::resumed` of `virmo-server`,
     /// [`resumed`](omadm_server::SingleCommand::resumed) of single commands. Of devices beyond
-    /// [`Config::max_devices`](omadm_server::Config::max_devices) those that came long ago count
-    /// as new.
+    /// [`Config::max_devices`](omadm_server::Config::max_devices) those that came long ago, and
+    /// went through their steps, count as new.
     pub fn programme(
         mut self,
         programme: impl FnMut(&str, &Place) -> Vec<Box<dyn Procedure>> + Send + 'static,
@@ -319,11 +319,18 @@ impl Shared {
         state.events.extend(state.engine.expire(now));
         let mut receipt = match state.engine.receive(request) {
             Ok(receipt) => receipt,
+            Err(error @ ReceiveError::JournalFailed(_)) => {
+                return Outgoing::refusal(500, &chain(&error));
+            }
             Err(error) => return Outgoing::refusal(400, &chain(&error)),
         };
+        // What happened before is durable now.
+        state.events.extend(state.unkept.drain(..));
         for event in receipt.take_events() {
             if matches!(event.kind, EventKind::SessionStarted { .. })
                 && state.seen.is_new(&event.device)
+                // One that came long ago may not be through yet.
+                && state.engine.waiting_steps(&event.device) == 0
             {
                 let place = state.engine.place(&event.device).cloned();
                 for step in (state.programme)(&event.device, &place.unwrap_or_default()) {

@@ -49,6 +49,7 @@ impl Server {
     /// were reported, so that none is again; which notifications it did not answer; its nonces.
     /// What an exchange changes is one batch, made durable before its answer is written: a server
     /// that is killed at any moment and starts again knows everything it ever confirmed to a device.
+    /// While the journal fails no message is taken in.
     ///
     /// Procedures, and sessions, are not kept. The steps that are not over are enqueued again, the
     /// first of them for the second time if it was [begun](Place::begun). A session that was open
@@ -110,7 +111,8 @@ impl Server {
         record::remove(device, known.kept.1, &mut batch);
         let kept = std::mem::take(&mut known.kept);
         let place = std::mem::take(&mut known.place);
-        let cleared = self.keep_with(batch, device);
+        self.note_changed(device);
+        let cleared = self.commit(batch);
         if cleared.is_err()
             && let Some(known) = self.devices.get_mut(device)
         {
@@ -129,18 +131,34 @@ impl Server {
         if let Some(nonces) = nonces {
             nonces.put(device, &mut batch);
         }
-        self.keep_with(batch, device)
+        self.note_changed(device);
+        self.commit(batch)
     }
 
-    /// The same, after what is in the batch.
-    fn keep_with(&mut self, mut batch: Batch, device: &str) -> Result<(), JournalError> {
+    /// Notes that an exchange with a device changed something that is not durable yet.
+    pub(super) fn note_changed(&mut self, device: &str) {
+        if let Some(keeping) = &mut self.keeping {
+            keeping.changed.insert(device.to_owned());
+        }
+    }
+
+    /// Makes durable what could not be before.
+    pub(super) fn catch_up(&mut self) -> Result<(), JournalError> {
+        let changed = self.keeping.as_ref().map(|keeping| &keeping.changed);
+        match changed.is_none_or(BTreeSet::is_empty) {
+            true => Ok(()),
+            false => self.commit(Batch::new()),
+        }
+    }
+
+    /// Makes durable what is in the batch, and what changed.
+    fn commit(&mut self, mut batch: Batch) -> Result<(), JournalError> {
         let Some(keeping) = &mut self.keeping else {
             return match batch.is_empty() {
                 true => Ok(()),
                 false => self.nonces.journal().commit(&batch),
             };
         };
-        keeping.changed.insert(device.to_owned());
         for (id, reports) in &keeping.forgotten {
             record::remove(id, *reports, &mut batch);
         }

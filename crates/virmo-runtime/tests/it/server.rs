@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -13,12 +13,13 @@ use std::{
 };
 
 use omadm_client::Auth;
-use omadm_server::{Account, EventKind, NotifyError};
+use omadm_core::JournalErrorKind;
+use omadm_server::{Account, Config, EventKind, NotifyError, SingleCommand};
 use omadm_session::{
     Proof, Scheme,
     notification::{Notification, ProvenBy},
 };
-use omadm_testkit::{DEVICE_ID, SERVER_ID};
+use omadm_testkit::{DEVICE_ID, SERVER_ID, TestJournal};
 use virmo_runtime::{Server, Until, session_id};
 
 use crate::bench::{Bench, PATIENCE, config};
@@ -63,6 +64,88 @@ fn a_notification_of_the_server_opens_the_session_it_asks_for() {
     worker.join().unwrap().unwrap();
 }
 
+/// The whole answer to a first message of a device that takes messages of this size.
+fn first_message(server: &Server, device: &str, session: &str, size: u32) -> String {
+    let leaves = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|leaf| {
+        format!(
+            "<Item><Source><LocURI>./DevInfo/{leaf}</LocURI></Source><Data>{device}</Data></Item>"
+        )
+    });
+    let body = format!(
+        "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
+         <SessionID>{session}</SessionID><MsgID>1</MsgID><Target><LocURI>x</LocURI></Target>\
+         <Source><LocURI>{device}</LocURI></Source>\
+         <Meta><MaxMsgSize xmlns='syncml:metinf'>{size}</MaxMsgSize></Meta></SyncHdr><SyncBody>\
+         <Alert><CmdID>1</CmdID><Data>1201</Data></Alert>\
+         <Replace><CmdID>2</CmdID>{}</Replace><Final/></SyncBody></SyncML>",
+        leaves.concat()
+    );
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let media_type = "application/vnd.syncml.dm+xml";
+    let length = body.len();
+    write!(
+        stream,
+        "POST /dm HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// However many others come, steps that are under way are not begun a second time.
+#[test]
+fn the_programme_is_not_asked_for_again_while_a_device_is_in_it() {
+    let (ask, asked) = mpsc::channel();
+    let mut config = Config::new("c");
+    config.max_devices = 2;
+    let server = Server::builder()
+        .config(config)
+        .programme(move |device, _| {
+            ask.send(device.to_owned()).unwrap();
+            match device {
+                "slow" => vec![Box::new(SingleCommand::get("./DevDetail/SwV"))],
+                _ => Vec::new(),
+            }
+        })
+        .start(TcpListener::bind("127.0.0.1:0").unwrap())
+        .unwrap();
+    for (session, device) in ["slow", "b", "c", "slow"].into_iter().enumerate() {
+        let answer = first_message(&server, device, &session.to_string(), 9000);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert_eq!(answer.contains("<Get>"), device == "slow", "{answer}");
+    }
+    server.stop();
+    let asked: Vec<_> = asked.iter().collect();
+    assert_eq!(asked, ["slow", "b", "c"]);
+}
+
+/// Nothing is told before it is durable, whatever else is asked meanwhile.
+#[test]
+fn what_cannot_be_kept_is_told_later() {
+    let journal = TestJournal::default();
+    let (tell, told) = mpsc::channel();
+    let server = Server::builder()
+        .journal(Arc::new(journal.clone()))
+        .observer(move |event| drop(tell.send(event.device)))
+        .start(TcpListener::bind("127.0.0.1:0").unwrap())
+        .unwrap();
+    journal.fail_for_good(JournalErrorKind::Full);
+    for device in ["a", "b", "a"] {
+        let answer = first_message(&server, device, "1", 9000);
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    }
+    assert_eq!(told.try_iter().count(), 0);
+    journal.mend();
+    let answer = first_message(&server, "b", "1", 9000);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let mut devices: Vec<_> = told.try_iter().collect();
+    devices.sort();
+    devices.dedup();
+    assert_eq!(devices, ["a", "b"]);
+}
+
 /// A device that takes less than the least answer, or less than what an answer has to hold, is told
 /// so by HTTP.
 #[test]
@@ -72,34 +155,7 @@ fn a_message_size_that_no_answer_fits_into_is_refused() {
         .observer(move |event| drop(tell.send(event)))
         .start(TcpListener::bind("127.0.0.1:0").unwrap())
         .unwrap();
-    let answer = |size: u32| {
-        let leaves = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|leaf| {
-            format!(
-                "<Item><Source><LocURI>./DevInfo/{leaf}</LocURI></Source><Data>{DEVICE_ID}</Data></Item>"
-            )
-        });
-        let body = format!(
-            "<SyncML xmlns='SYNCML:SYNCML1.2'><SyncHdr><VerDTD>1.2</VerDTD><VerProto>DM/1.2</VerProto>\
-             <SessionID>1</SessionID><MsgID>1</MsgID><Target><LocURI>x</LocURI></Target>\
-             <Source><LocURI>{DEVICE_ID}</LocURI></Source>\
-             <Meta><MaxMsgSize xmlns='syncml:metinf'>{size}</MaxMsgSize></Meta></SyncHdr><SyncBody>\
-             <Alert><CmdID>1</CmdID><Data>1201</Data></Alert>\
-             <Replace><CmdID>2</CmdID>{}</Replace><Final/></SyncBody></SyncML>",
-            leaves.concat()
-        );
-        let mut stream = TcpStream::connect(server.address()).unwrap();
-        let media_type = "application/vnd.syncml.dm+xml";
-        let length = body.len();
-        write!(
-            stream,
-            "POST /dm HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
+    let answer = |size| first_message(&server, DEVICE_ID, "1", size);
     let (mut least, mut whole) = (0, 0);
     for size in (1..=1000).step_by(37) {
         let answer = answer(size);
