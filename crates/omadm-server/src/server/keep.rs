@@ -52,7 +52,7 @@ impl Server {
     /// While the journal fails no message is taken in.
     ///
     /// Procedures, and sessions, are not kept. The steps that are not over are enqueued again, the
-    /// first of them for the second time if it was [begun](Place::begun). A session that was open
+    /// first of them for the second time if it was [begun](crate::Place::begun). A session that was open
     /// is refused, and its device begins another one.
     ///
     /// # Errors
