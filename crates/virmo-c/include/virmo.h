@@ -396,7 +396,7 @@ typedef uint32_t virmo_machine_state;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-// A number of the configuration.
+// A number of the configuration. 0 is refused where nothing is said of it.
 enum virmo_number
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : uint32_t
@@ -539,6 +539,9 @@ typedef struct virmo_job virmo_job;
 // Takes the keys of a sink from a callback.
 typedef struct virmo_keys virmo_keys;
 
+// Takes what one machine is from a callback.
+typedef struct virmo_machine virmo_machine;
+
 // Takes machines from a callback.
 typedef struct virmo_machines virmo_machines;
 
@@ -569,7 +572,7 @@ typedef struct virmo_resources {
   const char *text;
 } virmo_resources;
 
-// What a machine is found to be.
+// What a machine is found to be. Zero it, then set what is known.
 typedef struct virmo_observed {
   // A virmo_machine_state.
   uint32_t state;
@@ -581,7 +584,7 @@ typedef struct virmo_observed {
   const char *reason;
 } virmo_observed;
 
-// What the hypervisor can do, and what the device has for machines.
+// What the hypervisor can do, and what the device has for machines. Zero it, then set what is so.
 typedef struct virmo_capabilities {
   // The hypervisor's name, for events.
   const char *name;
@@ -684,7 +687,7 @@ typedef struct virmo_question {
   uint32_t interaction;
   // What to show.
   const char *text;
-  // The choices, numbered from 1.
+  // The choices, numbered from 1; null for none.
   const char *const *choices;
   // How many choices.
   size_t choice_count;
@@ -712,8 +715,11 @@ typedef struct virmo_question {
 // null for an older program, and an older library does not look at it.
 //
 // Each callback gets the `user_data` of `virmo_device_new` first. What else it gets may be used
-// until it returns, and no longer. No callback may throw or `longjmp`, nor use the device it is
-// called for (that is VIRMO_STATUS_BUSY). A result that is none of its enumeration means failure.
+// until it returns, and no longer, and from its thread alone. No callback may throw or `longjmp`,
+// nor use the device or the job it is called for (that is VIRMO_STATUS_BUSY). A result that is none
+// of its enumeration means failure, and so does anything handed over that was refused by
+// VIRMO_STATUS_ARGUMENT, whatever the callback returns; but foreign machines and keys of a sink that
+// are refused are left out.
 //
 // Jobs call those marked (job), on the threads `virmo_job_run` is called on, several at a time if
 // several threads run jobs; calls on the device call those marked (device). Such as are marked with
@@ -797,12 +803,11 @@ typedef struct virmo_callbacks {
   uint32_t (*hypervisor_list)(void *user_data,
                               struct virmo_machines *machines,
                               struct virmo_writer *reason);
-  // (job) What a machine is at this moment; one that is not there is no failure. `observed` comes
-  // as absent, its resources unknown; the texts it is made to point to have to live until the next
-  // callback on this thread.
+  // (job) Hands what a machine is at this moment to `machine`; not at all if it is not there, which
+  // is no failure.
   uint32_t (*hypervisor_observe)(void *user_data,
                                  const char *vm,
-                                 struct virmo_observed *observed,
+                                 struct virmo_machine *machine,
                                  struct virmo_writer *reason);
   // (job) Makes the machine, and leaves it off. The image is copied: it may be deleted later.
   // After a failure the machine is absent.
@@ -855,8 +860,8 @@ typedef struct virmo_callbacks {
                      const struct virmo_cancel *cancel,
                      struct virmo_reply *reply);
   // (job) Sends one message to the guest of a machine, waits `within_ms` for the answer, of at
-  // most `max_reply` bytes, and hands it to `reply`. Looks at `cancel` four times a second. Returns a virmo_hypervisor_result. Optional:
-  // without it no guest can be managed from here.
+  // most `max_reply` bytes, and hands it to `reply`. Looks at `cancel` four times a second. Returns
+  // a virmo_hypervisor_result. Optional: without it no guest can be managed from here.
   uint32_t (*guest_exchange)(void *user_data,
                              const char *vm,
                              const uint8_t *message,
@@ -876,7 +881,7 @@ typedef struct virmo_now {
   uint64_t mono_ms;
 } virmo_now;
 
-// News for the server: a Generic Alert.
+// News for the server: a Generic Alert. Zero it, then set what there is.
 typedef struct virmo_alert {
   // Its type: a URN or a reversed domain name.
   const char *alert_type;
@@ -965,12 +970,14 @@ typedef struct virmo_operation {
 extern "C" {
 #endif // __cplusplus
 
-// Hands bytes over; a later call replaces an earlier one. A path and a reason are UTF-8 without a
-// NUL at the end.
+// Hands bytes over; a later call replaces an earlier one. A path and a reason are UTF-8, without the
+// NUL at the end: `strlen`, not `sizeof`.
 //
 // # Safety
 // `writer` is that of the callback under way; `data` points to `len` bytes, or `len` is 0.
-virmo_status virmo_writer_set(struct virmo_writer *writer, const uint8_t *data, size_t len);
+virmo_status virmo_writer_set(struct virmo_writer *writer,
+                              const uint8_t *data,
+                              size_t len);
 
 // Adds a key.
 //
@@ -988,6 +995,13 @@ virmo_status virmo_machines_add(struct virmo_machines *machines,
                                 const char *name,
                                 bool owned,
                                 const struct virmo_observed *observed);
+
+// Tells what a machine is; a later call replaces an earlier one.
+//
+// # Safety
+// `machine` is that of the callback under way; `observed` and what it points to can be read.
+virmo_status virmo_machine_set(struct virmo_machine *machine,
+                               const struct virmo_observed *observed);
 
 // Hands the answer over: a virmo_answer, with a text or with the numbers of choices where it is one
 // of those.
@@ -1059,10 +1073,11 @@ virmo_status virmo_config_set_server_auth(struct virmo_config *config,
 const char *virmo_config_error(const struct virmo_config *config);
 
 // Frees a configuration; devices made from it stay. Null is allowed.
+// VIRMO_STATUS_BUSY: a call is under way, as in a callback of `virmo_device_new`; it is not freed.
 //
 // # Safety
-// `config` is null or alive, and not used again.
-void virmo_config_free(struct virmo_config *config);
+// `config` is null or alive, and not used again if this succeeds.
+virmo_status virmo_config_free(struct virmo_config *config);
 
 // Makes a device, and takes up what the last run left open in the journal.
 //
@@ -1117,8 +1132,8 @@ virmo_status virmo_device_transport_failed(struct virmo_device *device,
 
 // A job ended; it is freed. One that was not run, or whose run panicked, counts as lost: what it was
 // for has failed.
-// VIRMO_STATUS_BUSY: it is being run. VIRMO_STATUS_MISUSE: it is a job of another device. It is not
-// freed then.
+// VIRMO_STATUS_BUSY: it is being run. VIRMO_STATUS_MISUSE: it is a job of another device. After these
+// and every other failure it is not freed.
 //
 // # Safety
 // `device` is null or alive; `job` is null or alive, and not used again if this succeeds.
@@ -1185,7 +1200,7 @@ virmo_status virmo_device_poll(struct virmo_device *device, const struct virmo_o
 virmo_status virmo_device_deadline(struct virmo_device *device, uint64_t *mono_ms);
 
 // Whether nothing is left to do: no session, no job that is no background job, no alert in the
-// queue, no notification.
+// queue, no notification whose session was not opened, nothing to be polled.
 //
 // # Safety
 // `device` is null or alive; `idle` is null or can be written.
@@ -1254,8 +1269,9 @@ const char *virmo_job_lane(const struct virmo_job *job);
 // `job` is null or a live job.
 const char *virmo_job_label(const struct virmo_job *job);
 
-// Whether a job waits for news rather than working, and ends only when the device is freed. There is
-// none if VIRMO_NUMBER_WATCH_MS is 0, so that a program may run every job on its only thread.
+// Whether a job waits for news rather than working. It takes a thread of its own for as long as
+// VIRMO_NUMBER_WATCH_MS says, or until the device is freed, is completed as every other, and comes
+// again. There is none if that number is 0, so that a program may run every job on its only thread.
 //
 // # Safety
 // `job` is null or a live job.

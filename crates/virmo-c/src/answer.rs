@@ -3,22 +3,49 @@
 use std::ffi::c_char;
 
 use omadm_core::UserAnswer;
-use virmo_hypervisor::{Listed, Machine};
+use virmo_hypervisor::{Listed, Machine, Observed};
 
 use crate::{
     hypervisor::virmo_observed,
     question::answer_of,
-    status::{guard, virmo_status},
+    status::{Failure, guard, virmo_status},
     text::{text, values},
 };
 
 /// Takes one run of bytes from a callback: a record, a path, a reason.
 #[derive(Default)]
-pub struct virmo_writer(pub(crate) Option<Vec<u8>>);
+pub struct virmo_writer {
+    bytes: Option<Vec<u8>>,
+    refused: bool,
+}
+
+/// What a callback handed over was refused, or is not what it has to be.
+#[derive(Debug)]
+pub(crate) struct Refused;
 
 impl virmo_writer {
-    pub(crate) fn text(self) -> Option<String> {
-        Some(String::from_utf8_lossy(&self.0?).into_owned())
+    /// For people.
+    pub(crate) fn reason(self) -> Option<String> {
+        Some(String::from_utf8_lossy(&self.bytes?).into_owned())
+    }
+
+    pub(crate) fn bytes(self) -> Result<Option<Vec<u8>>, Refused> {
+        match self.refused {
+            true => Err(Refused),
+            false => Ok(self.bytes),
+        }
+    }
+
+    /// A text that goes back to callbacks as it is.
+    pub(crate) fn path(self) -> Result<Option<String>, Refused> {
+        let Some(bytes) = self.bytes()? else {
+            return Ok(None);
+        };
+        let path = String::from_utf8(bytes).map_err(|_| Refused)?;
+        match path.is_empty() || path.contains('\0') {
+            true => Err(Refused),
+            false => Ok(Some(path)),
+        }
     }
 }
 
@@ -28,14 +55,22 @@ pub struct virmo_keys(pub(crate) Vec<String>);
 
 /// Takes machines from a callback.
 #[derive(Default)]
-pub struct virmo_machines(pub(crate) Vec<Listed>);
+pub struct virmo_machines {
+    pub(crate) listed: Vec<Listed>,
+    /// One of the device's own machines was refused.
+    pub(crate) refused: bool,
+}
+
+/// Takes what one machine is from a callback.
+#[derive(Default)]
+pub struct virmo_machine(pub(crate) Option<Result<Observed, Failure>>);
 
 /// Takes the answer of a person from a callback.
 #[derive(Default)]
 pub struct virmo_reply(pub(crate) Option<UserAnswer>);
 
-/// Hands bytes over; a later call replaces an earlier one. A path and a reason are UTF-8 without a
-/// NUL at the end.
+/// Hands bytes over; a later call replaces an earlier one. A path and a reason are UTF-8, without the
+/// NUL at the end: `strlen`, not `sizeof`.
 ///
 /// # Safety
 /// `writer` is that of the callback under way; `data` points to `len` bytes, or `len` is 0.
@@ -52,10 +87,14 @@ pub unsafe extern "C" fn virmo_writer_set(
         let data = unsafe { values(data, len, "data") };
         match (writer, data) {
             (Some(writer), Ok(data)) => {
-                writer.0 = Some(data.to_vec());
+                writer.bytes = Some(data.to_vec());
                 virmo_status::Ok
             }
-            _ => virmo_status::Argument,
+            (Some(writer), Err(_)) => {
+                writer.refused = true;
+                virmo_status::Argument
+            }
+            (None, _) => virmo_status::Argument,
         }
     })
 }
@@ -101,7 +140,11 @@ pub unsafe extern "C" fn virmo_machines_add(
         let name = unsafe { text(name, "name") };
         // SAFETY: the caller's promise.
         let observed = unsafe { observed.as_ref() };
-        let (Some(machines), Ok(name), Some(observed)) = (machines, name, observed) else {
+        let Some(machines) = machines else {
+            return virmo_status::Argument;
+        };
+        let (Ok(name), Some(observed)) = (name, observed) else {
+            machines.refused |= owned;
             return virmo_status::Argument;
         };
         let machine = match owned {
@@ -111,11 +154,43 @@ pub unsafe extern "C" fn virmo_machines_add(
         // SAFETY: the caller's promise.
         match (machine, unsafe { observed.to_rust() }) {
             (Ok(machine), Ok(observed)) => {
-                machines.0.push(Listed::new(machine, observed));
+                machines.listed.push(Listed::new(machine, observed));
                 virmo_status::Ok
             }
-            _ => virmo_status::Argument,
+            _ => {
+                machines.refused |= owned;
+                virmo_status::Argument
+            }
         }
+    })
+}
+
+/// Tells what a machine is; a later call replaces an earlier one.
+///
+/// # Safety
+/// `machine` is that of the callback under way; `observed` and what it points to can be read.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_machine_set(
+    machine: *mut virmo_machine,
+    observed: *const virmo_observed,
+) -> virmo_status {
+    guard(virmo_status::Panic, || {
+        // SAFETY: null, or that of the callback under way, which nothing else uses.
+        let Some(machine) = (unsafe { machine.as_mut() }) else {
+            return virmo_status::Argument;
+        };
+        // SAFETY: the caller's promise.
+        let told = match unsafe { observed.as_ref() } {
+            // SAFETY: the caller's promise.
+            Some(observed) => unsafe { observed.to_rust() },
+            None => Err(Failure::argument("observed is null")),
+        };
+        let status = match &told {
+            Ok(_) => virmo_status::Ok,
+            Err(failure) => failure.status,
+        };
+        machine.0 = Some(told);
+        status
     })
 }
 

@@ -1,10 +1,10 @@
 use std::ffi::{c_char, c_void};
 
 use crate::{
-    answer::{virmo_keys, virmo_machines, virmo_reply, virmo_writer},
+    answer::{virmo_keys, virmo_machine, virmo_machines, virmo_reply, virmo_writer},
     event::virmo_event,
     fetch::{virmo_fetch_request, virmo_receiver},
-    hypervisor::{virmo_observed, virmo_prepared, virmo_resources, virmo_vm_spec},
+    hypervisor::{virmo_prepared, virmo_resources, virmo_vm_spec},
     journal::{virmo_batch, virmo_records},
     question::virmo_question,
     time::virmo_cancel,
@@ -16,8 +16,11 @@ use crate::{
 /// null for an older program, and an older library does not look at it.
 ///
 /// Each callback gets the `user_data` of `virmo_device_new` first. What else it gets may be used
-/// until it returns, and no longer. No callback may throw or `longjmp`, nor use the device it is
-/// called for (that is VIRMO_STATUS_BUSY). A result that is none of its enumeration means failure.
+/// until it returns, and no longer, and from its thread alone. No callback may throw or `longjmp`,
+/// nor use the device or the job it is called for (that is VIRMO_STATUS_BUSY). A result that is none
+/// of its enumeration means failure, and so does anything handed over that was refused by
+/// VIRMO_STATUS_ARGUMENT, whatever the callback returns; but foreign machines and keys of a sink that
+/// are refused are left out.
 ///
 /// Jobs call those marked (job), on the threads `virmo_job_run` is called on, several at a time if
 /// several threads run jobs; calls on the device call those marked (device). Such as are marked with
@@ -164,14 +167,13 @@ pub struct virmo_callbacks {
             reason: *mut virmo_writer,
         ) -> u32,
     >,
-    /// (job) What a machine is at this moment; one that is not there is no failure. `observed` comes
-    /// as absent, its resources unknown; the texts it is made to point to have to live until the next
-    /// callback on this thread.
+    /// (job) Hands what a machine is at this moment to `machine`; not at all if it is not there, which
+    /// is no failure.
     pub hypervisor_observe: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,
             vm: *const c_char,
-            observed: *mut virmo_observed,
+            machine: *mut virmo_machine,
             reason: *mut virmo_writer,
         ) -> u32,
     >,
@@ -273,8 +275,8 @@ pub struct virmo_callbacks {
         ) -> u32,
     >,
     /// (job) Sends one message to the guest of a machine, waits `within_ms` for the answer, of at
-    /// most `max_reply` bytes, and hands it to `reply`. Looks at `cancel` four times a second. Returns a virmo_hypervisor_result. Optional:
-    /// without it no guest can be managed from here.
+    /// most `max_reply` bytes, and hands it to `reply`. Looks at `cancel` four times a second. Returns
+    /// a virmo_hypervisor_result. Optional: without it no guest can be managed from here.
     pub guest_exchange: Option<
         unsafe extern "C" fn(
             user_data: *mut c_void,

@@ -40,7 +40,7 @@ pub enum virmo_auth {
     Mac = 2,
 }
 
-/// A number of the configuration.
+/// A number of the configuration. 0 is refused where nothing is said of it.
 #[repr(u32)]
 pub enum virmo_number {
     /// How messages are written: 0 in XML (default), 1 in WBXML.
@@ -278,21 +278,31 @@ pub unsafe extern "C" fn virmo_config_error(config: *const virmo_config) -> *con
 }
 
 /// Frees a configuration; devices made from it stay. Null is allowed.
+/// VIRMO_STATUS_BUSY: a call is under way, as in a callback of `virmo_device_new`; it is not freed.
 ///
 /// # Safety
-/// `config` is null or alive, and not used again.
+/// `config` is null or alive, and not used again if this succeeds.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn virmo_config_free(config: *mut virmo_config) {
-    if config.is_null() {
-        return;
+pub unsafe extern "C" fn virmo_config_free(config: *mut virmo_config) -> virmo_status {
+    // SAFETY: null or alive, as the caller promises.
+    match unsafe { config.as_ref() } {
+        None => return virmo_status::Ok,
+        Some(config) if !config.0.is_free() => return virmo_status::Busy,
+        Some(_) => {}
     }
     // SAFETY: made by `virmo_config_new`, and the caller does not use it again.
     let config = unsafe { Box::from_raw(config) };
-    guard((), || drop(config));
+    guard(virmo_status::Panic, || {
+        drop(config);
+        virmo_status::Ok
+    })
 }
 
 impl Settings {
     fn set(&mut self, number: u32, value: u64) -> Result<(), Failure> {
+        if value == 0 && !matches!(number, 0..=2 | 5) {
+            return Err(Failure::argument("0 leaves nothing"));
+        }
         let too_large = |_| Failure::argument(format!("{value} is too large"));
         let flag = || match value {
             0 => Ok(false),

@@ -23,7 +23,7 @@ use crate::{
     fetch::VendorFetch,
     handle::Handle,
     hypervisor::VendorHypervisor,
-    job::virmo_job,
+    job::{Task, virmo_job},
     journal::VendorJournal,
     output::{Shelf, virmo_output},
     question::{Shown, VendorInterface, answer_of},
@@ -38,7 +38,18 @@ use crate::{
 /// clock and starts no thread.
 ///
 /// From any thread, one at a time: a call while another is under way is VIRMO_STATUS_BUSY.
-pub struct virmo_device(Handle<Device>);
+pub struct virmo_device {
+    handle: Handle<Device>,
+    vendor: Arc<Vendor>,
+}
+
+/// Any thread may use or free what C holds.
+const _: () = {
+    const fn is_send<T: Send>() {}
+    is_send::<Device>();
+    is_send::<Settings>();
+    is_send::<Task>();
+};
 
 struct Device {
     client: Client,
@@ -46,15 +57,16 @@ struct Device {
     outputs: VecDeque<Output>,
     /// What the program looks at.
     shelf: Option<Shelf>,
-    /// The question that is open, by the number the program knows.
-    question: Option<(u64, QuestionId)>,
-    questions: u64,
+    /// The questions that are open, by the numbers the program knows: one of the session, one of a
+    /// notification.
+    questions: Vec<(u64, QuestionId)>,
+    asked: u64,
     /// The session that a notification asks for.
     notified: Option<Start>,
     next_session: u16,
 }
 
-/// News for the server: a Generic Alert.
+/// News for the server: a Generic Alert. Zero it, then set what there is.
 #[repr(C)]
 pub struct virmo_alert {
     /// Its type: a URN or a reversed domain name.
@@ -99,8 +111,9 @@ pub unsafe extern "C" fn virmo_device_new(
         let capabilities = capabilities.ok_or_else(|| Failure::argument("no capabilities set"))?;
         // SAFETY: the caller's promise.
         let vendor = unsafe { Vendor::new(callbacks, user_data, capabilities) }?;
-        let made = Device::new(settings, vendor, now.into())?;
-        let made = Box::into_raw(Box::new(virmo_device(Handle::new(made))));
+        let made = Device::new(settings, Arc::clone(&vendor), now.into())?;
+        let handle = Handle::new(made);
+        let made = Box::into_raw(Box::new(virmo_device { handle, vendor }));
         // SAFETY: not null, and can be written as the caller promises.
         unsafe { device.write(made) };
         Ok(())
@@ -191,8 +204,8 @@ pub unsafe extern "C" fn virmo_device_transport_failed(
 
 /// A job ended; it is freed. One that was not run, or whose run panicked, counts as lost: what it was
 /// for has failed.
-/// VIRMO_STATUS_BUSY: it is being run. VIRMO_STATUS_MISUSE: it is a job of another device. It is not
-/// freed then.
+/// VIRMO_STATUS_BUSY: it is being run. VIRMO_STATUS_MISUSE: it is a job of another device. After these
+/// and every other failure it is not freed.
 ///
 /// # Safety
 /// `device` is null or alive; `job` is null or alive, and not used again if this succeeds.
@@ -217,14 +230,16 @@ pub unsafe extern "C" fn virmo_device_complete(
                     "a job of another device",
                 ));
             }
-            let (job, end) = Box::from_raw(job).into_end();
+            let (id, end) = whose.take_end();
             device.feed(
                 Input::Completed {
-                    job,
+                    job: id,
                     end: end.unwrap_or(JobEnd::Lost),
                 },
                 now,
-            )
+            )?;
+            drop(Box::from_raw(job));
+            Ok(())
         })
     }
 }
@@ -249,7 +264,8 @@ pub unsafe extern "C" fn virmo_device_answer(
     unsafe {
         with(device, |device| {
             let answer = answer_of(answer, text, choices, choice_count)?;
-            let Some((_, id)) = device.question.filter(|(number, _)| *number == question) else {
+            let mut open = device.questions.iter();
+            let Some(&(_, id)) = open.find(|(number, _)| *number == question) else {
                 return Ok(());
             };
             device.feed(
@@ -258,7 +274,9 @@ pub unsafe extern "C" fn virmo_device_answer(
                     answer,
                 },
                 now,
-            )
+            )?;
+            device.questions.retain(|(number, _)| *number != question);
+            Ok(())
         })
     }
 }
@@ -378,21 +396,21 @@ pub unsafe extern "C" fn virmo_device_deadline(
     // SAFETY: the caller's promise.
     unsafe {
         with(device, |device| {
-            let to = mono_ms
-                .as_mut()
-                .ok_or_else(|| Failure::argument("mono_ms is null"))?;
+            if mono_ms.is_null() {
+                return Err(Failure::argument("mono_ms is null"));
+            }
             // Not before the moment: a fraction of a millisecond counts as a whole one.
             let deadline = device.client.deadline();
-            *to = deadline.map_or(u64::MAX, |it| {
+            mono_ms.write(deadline.map_or(u64::MAX, |it| {
                 milliseconds(it).saturating_add(u64::from(it.subsec_nanos() % 1_000_000 > 0))
-            });
+            }));
             Ok(())
         })
     }
 }
 
 /// Whether nothing is left to do: no session, no job that is no background job, no alert in the
-/// queue, no notification.
+/// queue, no notification whose session was not opened, nothing to be polled.
 ///
 /// # Safety
 /// `device` is null or alive; `idle` is null or can be written.
@@ -404,10 +422,11 @@ pub unsafe extern "C" fn virmo_device_is_idle(
     // SAFETY: the caller's promise.
     unsafe {
         with(device, |device| {
-            let to = idle
-                .as_mut()
-                .ok_or_else(|| Failure::argument("idle is null"))?;
-            *to = device.client.is_idle();
+            if idle.is_null() {
+                return Err(Failure::argument("idle is null"));
+            }
+            let nothing_said = device.outputs.is_empty() && device.notified.is_none();
+            idle.write(device.client.is_idle() && nothing_said);
             Ok(())
         })
     }
@@ -431,9 +450,9 @@ pub unsafe extern "C" fn virmo_device_read(
     // SAFETY: the caller's promise.
     unsafe {
         with(device, |device| {
-            let len = len
-                .as_mut()
-                .ok_or_else(|| Failure::argument("len is null"))?;
+            if len.is_null() {
+                return Err(Failure::argument("len is null"));
+            }
             let uri = Uri::parse(text(uri, "uri")?);
             let uri = uri.map_err(|error| Failure::argument(error.to_string()))?;
             let value = device
@@ -444,7 +463,7 @@ pub unsafe extern "C" fn virmo_device_read(
             let value =
                 value.ok_or_else(|| Failure::new(virmo_status::NotFound, "no such value"))?;
             let octets = value.octets();
-            *len = octets.len();
+            len.write(octets.len());
             if octets.len() > capacity || (buffer.is_null() && !octets.is_empty()) {
                 return Err(Failure::new(
                     virmo_status::TooSmall,
@@ -481,7 +500,9 @@ pub unsafe extern "C" fn virmo_device_free(device: *mut virmo_device) -> virmo_s
     // SAFETY: null or alive, as the caller promises.
     match unsafe { device.as_ref() } {
         None => return virmo_status::Ok,
-        Some(device) if !device.0.is_free() => return virmo_status::Busy,
+        Some(device) if device.vendor.is_calling() || !device.handle.is_free() => {
+            return virmo_status::Busy;
+        }
         Some(_) => {}
     }
     // SAFETY: made by `virmo_device_new`, and the caller does not use it again.
@@ -497,7 +518,7 @@ fn part(device: *const virmo_device) -> *const Handle<Device> {
     match device.is_null() {
         true => ptr::null(),
         // SAFETY: not null, hence alive, as every caller promises.
-        false => unsafe { &raw const (*device).0 },
+        false => unsafe { &raw const (*device).handle },
     }
 }
 
@@ -507,6 +528,10 @@ unsafe fn with(
     device: *const virmo_device,
     work: impl FnOnce(&mut Device) -> Result<(), Failure>,
 ) -> virmo_status {
+    // SAFETY: null or alive, as the caller promises.
+    if unsafe { device.as_ref() }.is_some_and(|device| device.vendor.is_calling()) {
+        return virmo_status::Busy;
+    }
     // SAFETY: the caller's promise.
     unsafe { Handle::with(part(device), work) }
 }
@@ -574,8 +599,8 @@ impl Device {
             vendor,
             outputs: VecDeque::new(),
             shelf: None,
-            question: None,
-            questions: 0,
+            questions: Vec::new(),
+            asked: 0,
             notified: None,
         };
         // A SessionID that differs from those of the last runs.
@@ -614,17 +639,15 @@ impl Device {
                     Shelf::job(Box::into_raw(job))
                 }
                 Output::Ask(question) => {
-                    self.questions += 1;
-                    self.question = Some((self.questions, question.id));
-                    Shelf::ask(Shown::new(self.questions, &question.asked, None))
+                    self.asked += 1;
+                    self.questions.push((self.asked, question.id));
+                    Shelf::ask(Shown::new(self.asked, &question.asked, None))
                 }
-                Output::Withdraw(id) => match self.question.take() {
-                    Some((number, open)) if open == id => Shelf::withdraw(number),
-                    open => {
-                        self.question = open;
-                        continue;
-                    }
-                },
+                Output::Withdraw(id) => {
+                    let at = self.questions.iter().position(|(_, open)| *open == id);
+                    let Some(at) = at else { continue };
+                    Shelf::withdraw(self.questions.swap_remove(at).0)
+                }
                 Output::Ended(end) => Shelf::ended(&end),
                 Output::Event(Event::SessionWanted) => Shelf::session_wanted(),
                 Output::Event(Event::Notified(notified)) => {

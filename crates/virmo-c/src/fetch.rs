@@ -1,4 +1,13 @@
-use std::{ffi::c_char, ops::ControlFlow, ptr, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    cell::Cell,
+    ffi::c_char,
+    ops::ControlFlow,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    ptr,
+    sync::Arc,
+    time::Duration,
+};
 
 use omadm_download::{
     Cancel, Content, DownloadUri, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest,
@@ -88,8 +97,12 @@ pub struct virmo_fetch_head {
 pub struct virmo_receiver {
     /// That of the request; its lifetime ends with the callback, as this does.
     receiver: *mut (dyn Receiver + 'static),
+    /// A call of the receiver is under way: what that calls back may not call it again.
+    busy: Cell<bool>,
     /// The status of a refusal, and how long to wait.
-    status: (u16, Option<Duration>),
+    status: Cell<(u16, Option<Duration>)>,
+    /// What goes on when the callback has returned.
+    panic: Cell<Option<Box<dyn Any + Send>>>,
 }
 
 /// Tells the head of an answer, once and before any byte. False: end the request.
@@ -162,10 +175,12 @@ pub unsafe extern "C" fn virmo_receiver_status(
     status: u16,
     retry_after_ms: u64,
 ) {
-    // SAFETY: null, or that of the callback under way, which nothing else uses.
-    if let Some(receiver) = unsafe { receiver.as_mut() } {
+    // SAFETY: null, or that of the callback under way.
+    if let Some(receiver) = unsafe { receiver.as_ref() } {
         let wait = Some(retry_after_ms).filter(|wait| *wait != u64::MAX);
-        receiver.status = (status, wait.map(Duration::from_millis));
+        receiver
+            .status
+            .set((status, wait.map(Duration::from_millis)));
     }
 }
 
@@ -175,13 +190,27 @@ unsafe fn feed(
     receiver: *mut virmo_receiver,
     feed: impl FnOnce(&mut dyn Receiver) -> ControlFlow<()>,
 ) -> bool {
-    // SAFETY: null, or that of the callback under way, which nothing else uses.
-    let Some(receiver) = (unsafe { receiver.as_mut() }) else {
+    // SAFETY: null, or that of the callback under way.
+    let Some(receiver) = (unsafe { receiver.as_ref() }) else {
         return false;
     };
-    // SAFETY: `VendorFetch` holds on to it while the callback is under way.
-    let receiver = unsafe { &mut *receiver.receiver };
-    feed(receiver).is_continue()
+    if receiver.busy.replace(true) {
+        return false;
+    }
+    // SAFETY: `VendorFetch` holds on to it while the callback is under way, and nothing else uses it:
+    // this is the only call.
+    let to = unsafe { &mut *receiver.receiver };
+    match catch_unwind(AssertUnwindSafe(|| feed(to))) {
+        Ok(flow) => {
+            receiver.busy.set(false);
+            flow.is_continue()
+        }
+        // It stays busy: whatever it is now, nobody is to use it.
+        Err(panic) => {
+            receiver.panic.set(Some(panic));
+            false
+        }
+    }
 }
 
 /// The vendor's way to files.
@@ -212,10 +241,15 @@ impl Fetch for VendorFetch {
         };
         let mut taken = virmo_receiver {
             receiver,
-            status: (0, None),
+            busy: Cell::new(false),
+            status: Cell::new((0, None)),
+            panic: Cell::new(None),
         };
         let code = call!(&self.0, fetch, &raw const asked, &raw mut taken);
-        ending(code, taken.status)
+        if let Some(panic) = taken.panic.take() {
+            resume_unwind(panic);
+        }
+        ending(code, taken.status.get())
     }
 
     fn report(&self, uri: &DownloadUri, line: &str, cancel: &Cancel) -> Result<(), FetchError> {

@@ -75,9 +75,9 @@ impl<T> Handle<T> {
         !matches!(self.0.try_lock(), Err(TryLockError::WouldBlock))
     }
 
-    /// What the handle holds; `None` after a panic.
-    pub(crate) fn into_inner(self) -> Option<T> {
-        Some(self.0.into_inner().ok()?.value)
+    /// Looks at what a handle that is free holds; `None` after a panic.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&mut T) -> R) -> Option<R> {
+        Some(look(&mut self.0.try_lock().ok()?.value))
     }
 }
 
@@ -124,7 +124,7 @@ mod tests {
         };
         assert_eq!(outer, virmo_status::Ok);
         assert!(handle.is_free());
-        assert_eq!(handle.into_inner(), Some(2));
+        assert_eq!(handle.look(|value| *value), Some(2));
     }
 
     #[test]

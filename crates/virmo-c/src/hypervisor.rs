@@ -14,7 +14,7 @@ use virmo_params::{Bytes, Percent, ResourceConfig};
 use virmo_state::VmId;
 
 use crate::{
-    answer::{virmo_machines, virmo_writer},
+    answer::{virmo_machine, virmo_machines, virmo_writer},
     status::Failure,
     text::{c_text, optional_text, text},
     time::{milliseconds, virmo_cancel},
@@ -102,7 +102,7 @@ pub enum virmo_effect {
     Recorded = 2,
 }
 
-/// What the hypervisor can do, and what the device has for machines.
+/// What the hypervisor can do, and what the device has for machines. Zero it, then set what is so.
 #[repr(C)]
 pub struct virmo_capabilities {
     /// The hypervisor's name, for events.
@@ -162,7 +162,7 @@ pub struct virmo_vm_spec {
     pub bootstrap_len: usize,
 }
 
-/// What a machine is found to be.
+/// What a machine is found to be. Zero it, then set what is known.
 #[repr(C)]
 pub struct virmo_observed {
     /// A virmo_machine_state.
@@ -189,14 +189,6 @@ pub struct virmo_prepared {
 }
 
 impl virmo_resources {
-    const NONE: Self = Self {
-        ram: 0,
-        storage: 0,
-        cpu: 0,
-        network: 0,
-        text: ptr::null(),
-    };
-
     fn new(config: &ResourceConfig, text: &CString) -> Self {
         Self {
             ram: config.ram.get(),
@@ -319,7 +311,10 @@ impl Hypervisor for VendorHypervisor {
         let (mut machines, mut reason) = <(virmo_machines, virmo_writer)>::default();
         let (to, why) = (&raw mut machines, &raw mut reason);
         match call!(&self.0, hypervisor_list, to, why) {
-            Some(0 | 1) => Ok(machines.0),
+            Some(0 | 1) if machines.refused => {
+                Err(HypervisorError::new(Kind::Backend).because("a machine was refused"))
+            }
+            Some(0 | 1) => Ok(machines.listed),
             code => Err(error(failure(code.unwrap_or(NOT_SUPPORTED)), reason)),
         }
     }
@@ -327,18 +322,12 @@ impl Hypervisor for VendorHypervisor {
     fn observe(&self, id: &VmId) -> Result<Observed> {
         let vm = c_text(id.as_str());
         let mut reason = virmo_writer::default();
-        let mut observed = virmo_observed {
-            state: 0,
-            has_resources: false,
-            resources: virmo_resources::NONE,
-            reason: ptr::null(),
-        };
-        let (to, why) = (&raw mut observed, &raw mut reason);
+        let mut machine = virmo_machine::default();
+        let (to, why) = (&raw mut machine, &raw mut reason);
         match call!(&self.0, hypervisor_observe, vm.as_ptr(), to, why) {
             Some(0 | 1) => {
-                // SAFETY: the vendor's strings, which live until the next callback on this thread.
-                let observed = unsafe { observed.to_rust() };
-                observed.map_err(|it| HypervisorError::new(Kind::Backend).because(it.message))
+                let told = machine.0.unwrap_or(Ok(MachineState::Absent.into()));
+                told.map_err(|it| HypervisorError::new(Kind::Backend).because(it.message))
             }
             code => Err(error(failure(code.unwrap_or(NOT_SUPPORTED)), reason)),
         }
@@ -408,18 +397,23 @@ impl Hypervisor for VendorHypervisor {
         self.simple(id, |it, vm, why| {
             call!(it, hypervisor_prepare, vm, &raw const want, to, why)
         })?;
-        Ok(Prepared::new(|resource| {
-            let effect = match resource {
-                Resource::Ram => prepared.ram,
-                Resource::Storage => prepared.storage,
-                Resource::Cpu => prepared.cpu,
-                Resource::Network => prepared.network,
+        let effect =
+            |effect: u32| match effect {
+                0 => Ok(Effect::Unchanged),
+                1 => Ok(Effect::Live),
+                2 => Ok(Effect::Recorded),
+                _ => Err(HypervisorError::new(Kind::Backend)
+                    .because(format!("{effect} is no virmo_effect"))),
             };
-            match effect {
-                0 => Effect::Unchanged,
-                1 => Effect::Live,
-                _ => Effect::Recorded,
-            }
+        let ram = effect(prepared.ram)?;
+        let storage = effect(prepared.storage)?;
+        let cpu = effect(prepared.cpu)?;
+        let network = effect(prepared.network)?;
+        Ok(Prepared::new(|resource| match resource {
+            Resource::Ram => ram,
+            Resource::Storage => storage,
+            Resource::Cpu => cpu,
+            Resource::Network => network,
         }))
     }
 
@@ -473,7 +467,8 @@ impl GuestChannel for VendorHypervisor {
                 why
             )
         })?;
-        let reply = reply.0.filter(|reply| reply.len() <= max_reply);
+        let reply = reply.bytes().ok().flatten();
+        let reply = reply.filter(|reply| reply.len() <= max_reply);
         reply.ok_or_else(|| HypervisorError::new(Kind::Backend).because("no answer that fits"))
     }
 }
@@ -504,7 +499,7 @@ pub(crate) fn failure(code: u32) -> Kind {
 
 fn error(kind: Kind, reason: virmo_writer) -> HypervisorError {
     let error = HypervisorError::new(kind);
-    match reason.text() {
+    match reason.reason() {
         Some(reason) => error.because(reason),
         None => error,
     }

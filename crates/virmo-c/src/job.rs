@@ -9,7 +9,7 @@ use crate::{
     handle::Handle,
     status::{Failure, virmo_status},
     text::c_text,
-    vendor::Vendor,
+    vendor::{self, Vendor},
 };
 
 /// Work that blocks, to be run on a thread where that is no harm.
@@ -44,8 +44,8 @@ impl virmo_job {
     }
 
     /// Which job, and how it ended; `None` if it was not run, or panicked.
-    pub(crate) fn into_end(self) -> (JobId, Option<JobEnd>) {
-        (self.id, self.handle.into_inner().and_then(|task| task.end))
+    pub(crate) fn take_end(&self) -> (JobId, Option<JobEnd>) {
+        (self.id, self.handle.look(|task| task.end.take()).flatten())
     }
 
     /// Null if there is no job.
@@ -79,8 +79,9 @@ pub unsafe extern "C" fn virmo_job_label(job: *const virmo_job) -> *const c_char
     unsafe { job.as_ref() }.map_or(c"".as_ptr(), |job| job.label.as_ptr())
 }
 
-/// Whether a job waits for news rather than working, and ends only when the device is freed. There is
-/// none if VIRMO_NUMBER_WATCH_MS is 0, so that a program may run every job on its only thread.
+/// Whether a job waits for news rather than working. It takes a thread of its own for as long as
+/// VIRMO_NUMBER_WATCH_MS says, or until the device is freed, is completed as every other, and comes
+/// again. There is none if that number is 0, so that a program may run every job on its only thread.
 ///
 /// # Safety
 /// `job` is null or a live job.
@@ -102,11 +103,12 @@ pub unsafe extern "C" fn virmo_job_run(job: *mut virmo_job) -> virmo_status {
     // SAFETY: null or alive, as the caller promises.
     unsafe {
         Handle::with(virmo_job::part(job), |task| {
-            let job = task
+            let work = task
                 .job
                 .take()
                 .ok_or_else(|| Failure::new(virmo_status::Misuse, "the job was run before"))?;
-            task.end = Some(JobEnd::Finished(job.run()));
+            let vendor = Arc::as_ptr(&(&*job).vendor);
+            task.end = Some(JobEnd::Finished(vendor::calling(vendor, || work.run())));
             Ok(())
         })
     }

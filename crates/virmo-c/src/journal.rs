@@ -8,7 +8,7 @@ use std::{
 use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Operation, Space};
 
 use crate::{
-    answer::virmo_writer,
+    answer::{Refused, virmo_writer},
     status::{guard, virmo_status},
     text::{c_text, values},
     vendor::{Vendor, call},
@@ -51,7 +51,10 @@ pub struct virmo_operation {
 
 /// Takes the records of a space from a callback.
 #[derive(Default)]
-pub struct virmo_records(BTreeMap<Vec<u8>, Vec<u8>>);
+pub struct virmo_records {
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    refused: bool,
+}
 
 /// How many changes a batch has.
 ///
@@ -119,10 +122,14 @@ pub unsafe extern "C" fn virmo_records_add(
         let value = unsafe { values(value, value_len, "value") };
         match (records, key, value) {
             (Some(records), Ok(key), Ok(value)) => {
-                records.0.insert(key.to_vec(), value.to_vec());
+                records.records.insert(key.to_vec(), value.to_vec());
                 virmo_status::Ok
             }
-            _ => virmo_status::Argument,
+            (Some(records), ..) => {
+                records.refused = true;
+                virmo_status::Argument
+            }
+            (None, ..) => virmo_status::Argument,
         }
     })
 }
@@ -151,7 +158,7 @@ impl Journal for VendorJournal {
             key.len(),
             &raw mut value,
         ))?;
-        Ok(value.0)
+        value.bytes().map_err(|Refused| refused())
     }
 
     fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
@@ -164,7 +171,10 @@ impl Journal for VendorJournal {
             space.as_ptr(),
             &raw mut records
         ))?;
-        for (key, value) in &records.0 {
+        if records.refused {
+            return Err(refused());
+        }
+        for (key, value) in &records.records {
             visit(key, value);
         }
         Ok(())
@@ -175,6 +185,11 @@ fn space(operation: &Operation) -> CString {
     match operation {
         Operation::Put { space, .. } | Operation::Remove { space, .. } => c_text(space.name()),
     }
+}
+
+/// A record that was refused is not one that is not there.
+fn refused() -> JournalError {
+    JournalError::new(JournalErrorKind::Io, None)
 }
 
 fn result(code: Option<u32>) -> Result<(), JournalError> {

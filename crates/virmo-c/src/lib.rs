@@ -16,7 +16,8 @@
 //!   can be told from outside is checked: null where something has to be, texts that are not UTF-8,
 //!   numbers that are none of their enumeration are [`virmo_status::Argument`].
 //! - Nothing keeps a pointer it is given, but `user_data`, which goes back to callbacks as it is.
-//! - No panic gets out: [`virmo_status::Panic`], and the handle can only be freed from then on.
+//! - No panic gets out: [`virmo_status::Panic`], and the handle can only be freed from then on. Its
+//!   message goes to stderr. Memory that cannot be had ends the process.
 //! - A handle is used by one call at a time; a second one is [`virmo_status::Busy`]. Functions without
 //!   a status read what never changes.
 //!
@@ -46,6 +47,8 @@ mod handle;
 mod hypervisor;
 mod job;
 mod journal;
+#[cfg(test)]
+mod lies;
 mod output;
 mod question;
 mod sink;
@@ -55,8 +58,8 @@ mod time;
 mod vendor;
 
 pub use answer::{
-    virmo_keys, virmo_keys_add, virmo_machines, virmo_machines_add, virmo_reply, virmo_reply_set,
-    virmo_writer, virmo_writer_set,
+    virmo_keys, virmo_keys_add, virmo_machine, virmo_machine_set, virmo_machines,
+    virmo_machines_add, virmo_reply, virmo_reply_set, virmo_writer, virmo_writer_set,
 };
 pub use callbacks::virmo_callbacks;
 pub use config::{

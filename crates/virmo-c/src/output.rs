@@ -87,6 +87,9 @@ pub(crate) struct Shelf {
     pub(crate) output: Box<virmo_output>,
 }
 
+// SAFETY: the pointers are to what the shelf owns itself, and to a job, which is `Send`.
+unsafe impl Send for Shelf {}
+
 impl Shelf {
     fn new(kind: virmo_output_kind) -> Self {
         Self {

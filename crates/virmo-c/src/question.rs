@@ -80,7 +80,7 @@ pub struct virmo_question {
     pub interaction: u32,
     /// What to show.
     pub text: *const c_char,
-    /// The choices, numbered from 1.
+    /// The choices, numbered from 1; null for none.
     pub choices: *const *const c_char,
     /// How many choices.
     pub choice_count: usize,
@@ -132,7 +132,10 @@ impl Shown {
             id,
             interaction,
             text: keep(&asked.text),
-            choices: choices.as_ptr(),
+            choices: match choices.is_empty() {
+                true => ptr::null(),
+                false => choices.as_ptr(),
+            },
             choice_count: choices.len(),
             default_response: options
                 .default_response

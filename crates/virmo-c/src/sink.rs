@@ -3,7 +3,7 @@ use std::{ffi::CString, sync::Arc};
 use omadm_download::{DownloadKey, Sink, SinkError, SinkErrorKind};
 
 use crate::{
-    answer::{virmo_keys, virmo_writer},
+    answer::{Refused, virmo_keys, virmo_writer},
     text::c_text,
     vendor::{Vendor, call},
 };
@@ -84,13 +84,16 @@ impl Sink for VendorSink {
     fn finish(&self, key: &DownloadKey) -> Result<String, SinkError> {
         let (key, mut path) = (name(key), virmo_writer::default());
         result(call!(&self.0, sink_finish, key.as_ptr(), &raw mut path))?;
-        path.text().ok_or_else(|| SinkErrorKind::Io.into())
+        match path.path() {
+            Ok(Some(path)) => Ok(path),
+            Ok(None) | Err(Refused) => Err(SinkErrorKind::Io.into()),
+        }
     }
 
     fn location(&self, key: &DownloadKey) -> Result<Option<String>, SinkError> {
         let (key, mut path) = (name(key), virmo_writer::default());
         result(call!(&self.0, sink_location, key.as_ptr(), &raw mut path))?;
-        Ok(path.text())
+        path.path().map_err(|Refused| SinkErrorKind::Io.into())
     }
 
     fn discard(&self, key: &DownloadKey) -> Result<(), SinkError> {

@@ -1,6 +1,6 @@
 //! The firmware behind the callbacks.
 
-use std::{ffi::c_void, mem::MaybeUninit, ptr, sync::Arc};
+use std::{cell::Cell, ffi::c_void, mem::MaybeUninit, ptr, sync::Arc};
 
 use virmo_hypervisor::Capabilities;
 
@@ -20,6 +20,23 @@ unsafe impl Send for Vendor {}
 // SAFETY: as above.
 unsafe impl Sync for Vendor {}
 
+thread_local! {
+    /// Whose job runs on this thread.
+    static CALLING: Cell<*const Vendor> = const { Cell::new(ptr::null()) };
+}
+
+/// Runs a job of this vendor: its callbacks may not use the device.
+pub(crate) fn calling<T>(vendor: *const Vendor, run: impl FnOnce() -> T) -> T {
+    struct Before(*const Vendor);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            CALLING.set(self.0);
+        }
+    }
+    let _before = Before(CALLING.replace(vendor));
+    run()
+}
+
 /// Calls a callback of the table with `user_data` and these arguments; `None` if it is not set.
 macro_rules! call {
     ($vendor:expr, $name:ident $(, $argument:expr)* $(,)?) => {{
@@ -33,6 +50,11 @@ macro_rules! call {
 pub(crate) use call;
 
 impl Vendor {
+    /// Whether this thread runs a job of the device, so that a callback is what calls.
+    pub(crate) fn is_calling(&self) -> bool {
+        ptr::eq(CALLING.get(), self)
+    }
+
     /// Takes over the callbacks a program knows.
     ///
     /// # Safety
@@ -76,6 +98,10 @@ impl Vendor {
 
 /// The size of the table in the first version of the library.
 const FIRST_VERSION: usize = 33 * size_of::<usize>();
+const _: () = assert!(
+    FIRST_VERSION <= size_of::<virmo_callbacks>(),
+    "members are added, never taken away"
+);
 
 fn complete(table: &virmo_callbacks, capabilities: &Capabilities) -> Result<(), Failure> {
     let needed = |name: &str, is_set: bool| match is_set {

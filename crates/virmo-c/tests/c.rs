@@ -7,22 +7,31 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::indexing_slicing,
     reason = "test code"
 )]
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Command, Output},
-    sync::OnceLock,
+    process::{Command, Output, Stdio},
+    sync::{Arc, Mutex, OnceLock},
 };
 
+use omadm_core::{EchoType, Interaction, UserInteraction};
 use omadm_http::Files;
-use omadm_session::Procedure;
+use omadm_server::{Account, AskUser, EventKind};
+use omadm_session::{
+    Procedure, Proof, Scheme,
+    notification::{Notification, ProvenBy, UiMode},
+};
 use tempfile::TempDir;
 use virmo_runtime::Server;
-use virmo_server::{CreateVm, DeliverImage, Mounts, Operate};
+use virmo_server::{ApplyResources, AskVmUser, CreateVm, DeliverImage, Mounts, Operate};
 
 const CFLAGS: [&str; 6] = [
     "-std=c99",
@@ -35,6 +44,24 @@ const CFLAGS: [&str; 6] = [
 
 fn crate_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn programs_ask_for_the_versions_that_are_compatible() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = with_parts("examples/device/device.c");
+    let program = compile(folder.path(), "device", &files, &[]);
+    let output = Command::new("readelf").arg("-d").arg(program).output();
+    let output = output.expect("binutils, which come with the C compiler");
+    assert_ok(&output);
+    let version = env!("CARGO_PKG_VERSION");
+    let (compatible, _) = version.rsplit_once('.').unwrap();
+    let name = format!("[libvirmo_c.so.{compatible}]");
+    assert!(said(&output).contains(&name), "{}", said(&output));
+    for name in ["", &format!(".{compatible}"), &format!(".{version}")] {
+        let library = format!("lib/libvirmo_c.so{name}");
+        assert!(installed().path().join(&library).exists(), "{library}");
+    }
 }
 
 /// The library beside this test, installed as a vendor installs it.
@@ -217,6 +244,118 @@ fn misuse_is_an_error_and_nothing_else() {
     );
     let output = valgrind(&program).arg(folder.path()).output();
     assert_ok(&output.unwrap());
+}
+
+/// What the procedures of `people.c` come to.
+type Said = Arc<Mutex<Vec<String>>>;
+
+/// A server that proves itself, asks the person at the device and the user of its VM, and changes
+/// what the VM has.
+fn asking_server() -> (Server, TempDir, Said) {
+    let images = tempfile::tempdir().unwrap();
+    fs::write(images.path().join("work.img"), vec![7; 10_000]).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let said = Said::default();
+    let heard = Arc::clone(&said);
+    let proof = Proof::new(Scheme::Md5, "virmo-server", "secret");
+    let server = Server::builder()
+        .files(Files::new(images.path()))
+        .accounts(Account::new(None, Some(proof)))
+        .observer(move |event| {
+            let line = match event.kind {
+                EventKind::ProcedureFinished { report, .. } => format!("{report:?}"),
+                EventKind::NotificationAnswered { session_id } => format!("answered {session_id}"),
+                _ => return,
+            };
+            heard.lock().unwrap().push(line);
+        })
+        .programme(move |_, _| {
+            let mounts = Mounts::default();
+            let (image, vm) = (mounts.image("work").unwrap(), mounts.vm("work").unwrap());
+            let uri = format!("http://{address}/images/work.img");
+            let choices = vec!["red".to_owned(), "green".to_owned()];
+            let choice = UserInteraction::new(Interaction::SingleChoice(choices), "colour?");
+            let mut pin = UserInteraction::new(Interaction::TextInput, "PIN?");
+            pin.options.echo = EchoType::Password;
+            pin.options.max_length = Some(4);
+            let more = "RAM=2097152&Storage=2097152&CPU=20&Network=20";
+            let more = ApplyResources::new(&mounts, [("work", more.parse().unwrap())]).unwrap();
+            let steps: Vec<Box<dyn Procedure>> = vec![
+                Box::new(AskUser::new(choice)),
+                Box::new(DeliverImage::new(
+                    image.clone(),
+                    "work",
+                    uri,
+                    "application/octet-stream",
+                )),
+                Box::new(CreateVm::new(vm.clone(), image)),
+                Box::new(AskVmUser::new(vm, pin)),
+                Box::new(more),
+            ];
+            steps
+        })
+        .start(listener)
+        .unwrap();
+    (server, images, said)
+}
+
+#[test]
+fn threads_people_and_notifications_under_valgrind() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = with_parts("tests/c/people.c");
+    let program = compile(folder.path(), "people", &files, &["-pthread"]);
+    let (server, _images, said) = asking_server();
+    let state = tempfile::tempdir().unwrap();
+    let mut run = valgrind(&program);
+    run.arg(server.url()).arg(state.path());
+    let mut run = run
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let mut to_idle = || {
+        let lines = lines.by_ref().map(Result::unwrap);
+        lines.take_while(|line| line != "idle").collect::<Vec<_>>()
+    };
+    let first = to_idle();
+    assert!(first.contains(&"asked colour?".to_owned()), "{first:#?}");
+    assert!(first.contains(&"vm work 0 -> 2".to_owned()), "{first:#?}");
+    let said_first = said.lock().unwrap().clone();
+    assert_eq!(said_first.len(), 5, "{said_first:#?}");
+    assert!(
+        said_first.iter().all(|line| line.contains("ok: true")),
+        "{said_first:#?}"
+    );
+    assert!(said_first[0].contains("\"2\""), "{said_first:#?}");
+    assert!(said_first[3].contains("\"1234\""), "{said_first:#?}");
+    assert!(
+        first.iter().any(|line| line.starts_with("event 5 work")),
+        "{first:#?}"
+    );
+
+    let mut notification = Notification::new(7, "virmo-server".parse().unwrap()).unwrap();
+    notification.ui_mode = UiMode::UserInteraction;
+    let octets = server.notify("urn:example:c", &notification, ProvenBy::StoredNonce);
+    let octets = octets.unwrap().iter().fold(String::new(), |mut text, it| {
+        write!(text, "{it:02x}").unwrap();
+        text
+    });
+    let mut input = run.stdin.take().unwrap();
+    // The second time it is no news.
+    for (answered, expected) in [(true, 1), (false, 1)] {
+        writeln!(input, "{octets}").unwrap();
+        let told = to_idle();
+        let asked = told.iter().any(|line| line.starts_with("asked "));
+        assert_eq!(asked, answered, "{told:#?}");
+        let said = said.lock().unwrap();
+        let answers = said.iter().filter(|line| *line == "answered 7").count();
+        assert_eq!(answers, expected, "{told:#?}");
+    }
+    drop(input);
+    let rest: Vec<_> = lines.map(Result::unwrap).collect();
+    assert!(run.wait().unwrap().success(), "{rest:#?}");
 }
 
 /// One run of `faults.c`: its last lines, or `None` if the process ended on the way.

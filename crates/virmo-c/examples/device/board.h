@@ -26,7 +26,13 @@ void store_close(struct board *board);
 void store_callbacks(virmo_callbacks *callbacks);
 
 /* toy.c: a hypervisor whose machines are files that say what they are. */
+struct machine {
+  unsigned state; /* virmo_machine_state */
+  char resources[256];
+};
 bool toy_open(struct board *board);
+/* False if there is no such machine. */
+bool toy_load(void *user_data, const char *vm, struct machine *machine);
 void toy_callbacks(virmo_callbacks *callbacks);
 
 /* http.c: messages and files, over HTTP/1.1 without TLS. */

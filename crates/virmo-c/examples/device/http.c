@@ -174,7 +174,7 @@ void http_post(const virmo_request *request, struct reply *reply) {
 
 static uint32_t fetch(void *user_data, const virmo_fetch_request *request,
                       virmo_receiver *receiver) {
-  static uint8_t buffer[16384];
+  uint8_t buffer[16384];
   char headers[1024], range[512] = "";
   struct answer answer;
   (void)user_data;

@@ -9,19 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-struct machine {
-  unsigned state; /* virmo_machine_state */
-  char resources[256];
-};
-
 bool toy_open(struct board *board) { return access(board->folder, W_OK) == 0; }
 
 static void path_of(void *user_data, char *path, const char *vm, const char *end) {
   snprintf(path, PATH_MAX_LEN, "%s/%s%s", ((struct board *)user_data)->folder, vm, end);
 }
 
-/* False if there is no such machine. */
-static bool load(void *user_data, const char *vm, struct machine *machine) {
+bool toy_load(void *user_data, const char *vm, struct machine *machine) {
   char path[PATH_MAX_LEN];
   path_of(user_data, path, vm, ".vm");
   FILE *file = fopen(path, "r");
@@ -49,35 +43,43 @@ static uint32_t save(void *user_data, const char *vm, const struct machine *mach
 /* From one state to another; anything else is refused. */
 static uint32_t change(void *user_data, const char *vm, unsigned from, unsigned to) {
   struct machine machine;
-  if (!load(user_data, vm, &machine)) return VIRMO_HYPERVISOR_RESULT_NOT_FOUND;
+  if (!toy_load(user_data, vm, &machine)) return VIRMO_HYPERVISOR_RESULT_NOT_FOUND;
   if (machine.state == to) return VIRMO_HYPERVISOR_RESULT_ALREADY_DONE;
   if (machine.state != from) return VIRMO_HYPERVISOR_RESULT_INVALID_STATE;
   machine.state = to;
   return save(user_data, vm, &machine);
 }
 
-static uint32_t observe(void *user_data, const char *vm, virmo_observed *observed,
-                        virmo_writer *reason) {
-  /* The texts have to live until the next callback on this thread; the example has one thread. */
-  static struct machine machine;
+/* What a machine is as a virmo_observed, which points into `machine`. */
+static bool look(void *user_data, const char *vm, struct machine *machine,
+                 virmo_observed *observed) {
+  memset(observed, 0, sizeof *observed);
+  if (!toy_load(user_data, vm, machine)) return false;
+  observed->state = machine->state;
+  observed->has_resources = true;
+  observed->resources.text = machine->resources;
+  return true;
+}
+
+static uint32_t observe(void *user_data, const char *vm, virmo_machine *to, virmo_writer *reason) {
+  struct machine machine;
+  virmo_observed observed;
   (void)reason;
-  if (load(user_data, vm, &machine)) {
-    observed->state = machine.state;
-    observed->has_resources = true;
-    observed->resources.text = machine.resources;
-  }
+  if (look(user_data, vm, &machine, &observed)) virmo_machine_set(to, &observed);
   return VIRMO_HYPERVISOR_RESULT_DONE;
 }
 
 static uint32_t list(void *user_data, virmo_machines *machines, virmo_writer *reason) {
+  (void)reason;
   DIR *folder = opendir(((struct board *)user_data)->folder);
   if (!folder) return VIRMO_HYPERVISOR_RESULT_FAILED;
   for (struct dirent *entry; (entry = readdir(folder));) {
     char *end = strrchr(entry->d_name, '.');
     if (!end || strcmp(end, ".vm")) continue;
     *end = 0;
-    virmo_observed observed = {0};
-    observe(user_data, entry->d_name, &observed, reason);
+    struct machine machine;
+    virmo_observed observed;
+    look(user_data, entry->d_name, &machine, &observed);
     virmo_machines_add(machines, entry->d_name, true, &observed);
   }
   closedir(folder);
@@ -86,7 +88,7 @@ static uint32_t list(void *user_data, virmo_machines *machines, virmo_writer *re
 
 static uint32_t create(void *user_data, const virmo_vm_spec *spec, virmo_writer *reason) {
   struct machine machine;
-  if (load(user_data, spec->vm, &machine))
+  if (toy_load(user_data, spec->vm, &machine))
     return machine.state == VIRMO_MACHINE_STATE_OFF ? VIRMO_HYPERVISOR_RESULT_ALREADY_DONE
                                                     : VIRMO_HYPERVISOR_RESULT_INVALID_STATE;
   if (access(spec->image, R_OK) != 0) {
@@ -134,7 +136,7 @@ static uint32_t prepare(void *user_data, const char *vm, const virmo_resources *
                         virmo_prepared *prepared, virmo_writer *reason) {
   struct machine machine;
   (void)reason;
-  if (!load(user_data, vm, &machine)) return VIRMO_HYPERVISOR_RESULT_NOT_FOUND;
+  if (!toy_load(user_data, vm, &machine)) return VIRMO_HYPERVISOR_RESULT_NOT_FOUND;
   if (strcmp(machine.resources, want->text))
     prepared->ram = prepared->storage = prepared->cpu = prepared->network = VIRMO_EFFECT_LIVE;
   return VIRMO_HYPERVISOR_RESULT_DONE;
@@ -144,7 +146,7 @@ static uint32_t set_resources(void *user_data, const char *vm, const virmo_resou
                               virmo_writer *reason) {
   struct machine machine;
   (void)reason;
-  if (!load(user_data, vm, &machine)) return VIRMO_HYPERVISOR_RESULT_NOT_FOUND;
+  if (!toy_load(user_data, vm, &machine)) return VIRMO_HYPERVISOR_RESULT_NOT_FOUND;
   if (!strcmp(machine.resources, want->text)) return VIRMO_HYPERVISOR_RESULT_ALREADY_DONE;
   snprintf(machine.resources, sizeof machine.resources, "%s", want->text);
   return save(user_data, vm, &machine);

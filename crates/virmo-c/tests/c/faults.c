@@ -72,8 +72,8 @@ HOOK(sink_location, SINK, (void *u, const char *k, virmo_writer *w), u, k, w)
 HOOK(sink_discard, SINK, (void *u, const char *k), u, k)
 HOOK(sink_keys, SINK, (void *u, virmo_keys *k), u, k)
 HOOK(hypervisor_list, MACHINE, (void *u, virmo_machines *m, virmo_writer *w), u, m, w)
-HOOK(hypervisor_observe, MACHINE, (void *u, const char *v, virmo_observed *o, virmo_writer *w), u, v,
-     o, w)
+HOOK(hypervisor_observe, MACHINE, (void *u, const char *v, virmo_machine *m, virmo_writer *w), u, v,
+     m, w)
 HOOK(hypervisor_create, MACHINE, (void *u, const virmo_vm_spec *s, virmo_writer *w), u, s, w)
 HOOK(hypervisor_power_on, MACHINE, (void *u, const char *v, virmo_writer *w), u, v, w)
 HOOK(hypervisor_power_off, MACHINE, (void *u, const char *v, uint64_t g, virmo_writer *w), u, v, g,
@@ -124,12 +124,12 @@ int main(int count, char **words) {
   virmo_status status = virmo_device_new(config, &callbacks, &board, now(), &device);
   if (status == VIRMO_STATUS_OK) {
     char state[64], vm[65];
-    virmo_observed observed = {0};
+    struct machine machine;
     status = run(&board, device);
     value(device, "./VirMO/work/State", state, sizeof state);
     value(device, "./VirMO/work/VMID", vm, sizeof vm);
-    if (real.hypervisor_observe(&board, vm, &observed, NULL)) return 2;
-    printf("state %s machine %u\n", state, (unsigned)observed.state);
+    toy_load(&board, vm, &machine);
+    printf("state %s machine %u\n", state, machine.state);
     if (virmo_device_free(device) != VIRMO_STATUS_OK) return 2;
   }
   virmo_config_free(config);

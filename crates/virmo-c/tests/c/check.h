@@ -1,0 +1,11 @@
+/* What has to be so, or the test fails. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CHECK(condition)                                             \
+  do {                                                               \
+    if (!(condition)) {                                              \
+      fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+      exit(1);                                                       \
+    }                                                                \
+  } while (0)
