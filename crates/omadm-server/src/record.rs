@@ -17,9 +17,6 @@ const ABSENT: u32 = u32::MAX;
 const ALERT: u8 = 0;
 const EVENT: u8 = 1;
 
-/// How a step ended whose time was over; others failed, 0, or succeeded, 1.
-const TIMED_OUT: u8 = 2;
-
 /// The record of a device: version; whether its next step was begun; the digests of alerts, the
 /// identifiers of sessions and the news, each after their number; the nonce of resynchronisation.
 pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News>) -> Vec<u8> {
@@ -85,12 +82,10 @@ pub(crate) fn device(record: &[u8]) -> Option<Device> {
     rest.0.is_empty().then_some(device)
 }
 
-/// Adds the report of a step.
+/// Adds the report of a step: version; whether it succeeded, and 2 more if its time was over, as
+/// one may expect that; status, 0 for none; value, result, detail; the children after their number.
 pub(crate) fn put_report(device: &str, place: usize, report: &Report, batch: &mut Batch) {
-    let end = match (report.is_timed_out, report.ok) {
-        (true, _) => TIMED_OUT,
-        (false, ok) => u8::from(ok),
-    };
+    let end = u8::from(report.ok) | u8::from(report.is_timed_out) << 1;
     let mut record = vec![VERSION, end];
     let status = report.status.map_or(0, StatusCode::get);
     record.extend(status.to_be_bytes());
@@ -136,10 +131,8 @@ pub(crate) fn report(record: &[u8]) -> Option<Report> {
     if rest.byte()? != VERSION {
         return None;
     }
-    let (ok, is_timed_out) = match rest.byte()? {
-        TIMED_OUT => (false, true),
-        end => (flag(end)?, false),
-    };
+    let end = rest.byte()?;
+    let (ok, is_timed_out) = (flag(end & 1)?, flag(end >> 1)?);
     let status = u16::from_be_bytes(rest.array()?);
     let mut report = Report::new(ok, (status != 0).then_some(status.into()));
     report.is_timed_out = is_timed_out;
@@ -370,7 +363,6 @@ mod tests {
             children in prop::option::of(prop::collection::vec(".{0,5}", 0..4)),
             is_timed_out in any::<bool>(),
         ) -> Report {
-            let ok = ok && !is_timed_out;
             let mut report = Report::new(ok, status.map(StatusCode::from));
             [report.value, report.result, report.detail] = texts;
             report.children = children;
