@@ -398,7 +398,8 @@ impl Server {
     }
 
     /// Forgets sessions and devices that were silent for too long, and ends the procedures whose time
-    /// is over. That of a device in a session ends when the device has answered what is under way.
+    /// is over. That of a device in a session ends when the device has answered what is under way;
+    /// one whose end the journal cannot keep now is told of with a later answer.
     pub fn expire(&mut self, now: Now) -> Vec<Event> {
         let silent = |last_seen: Duration, timeout| last_seen.saturating_add(timeout) <= now.mono;
         let idle = self.config.idle_timeout;
@@ -423,13 +424,15 @@ impl Server {
             if is_over && !is_in_session(&self.sessions, id) {
                 let mut log = Log::new(id, "");
                 device.run_out(now.mono, timeout, &mut log);
-                events.extend(log.into_events());
-                ended.push(id.clone());
+                ended.push((id.clone(), log));
             }
         }
-        for id in ended {
-            // What cannot be kept now is with the next exchange.
-            _ = self.keep(&id, None);
+        for (id, log) in ended {
+            // What cannot be kept now is with the next exchange, and told then.
+            match self.keep(&id, None) {
+                Ok(()) => events.extend(log.into_events()),
+                Err(_) => self.untold.extend(log.into_events()),
+            }
         }
         let timeout = self.config.device_timeout;
         let keeping = &mut self.keeping;

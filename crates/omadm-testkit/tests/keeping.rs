@@ -8,7 +8,7 @@
 )]
 
 use omadm_client::{Auth, Notice};
-use omadm_core::{Format, GenericAlert, JournalErrorKind, ServerId};
+use omadm_core::{Format, GenericAlert, JournalErrorKind, Now, ServerId};
 use omadm_server::{Account, Config, EventKind, Everyone, NotifyError, SingleCommand};
 use omadm_session::{
     Procedure, Proof, Scheme,
@@ -202,6 +202,30 @@ fn nothing_piles_up_while_the_journal_fails() {
     pair.session();
     assert_eq!(news(&pair), ["one"]);
     assert_eq!(pair.reports.len(), STEPS);
+}
+
+/// The end of a step whose time is over, too, is told when it is durable.
+#[test]
+fn an_end_by_the_clock_is_told_when_it_can_be_kept() {
+    let mut pair = Pair::plain(Wire::default());
+    let step = SingleCommand::get("./Lamp/Name");
+    pair.server.enqueue_step(DEVICE_ID, Box::new(step)).unwrap();
+    pair.open();
+    pair.step();
+    pair.server_journal.fail_for_good(JournalErrorKind::Full);
+    let mut now = Now::default();
+    now.mono = Config::new("a").procedure_timeout * 2;
+    let events = pair.server.expire(now);
+    let ended = |kind: &EventKind| matches!(kind, EventKind::ProcedureFinished { .. });
+    assert_eq!(pair.server.waiting(DEVICE_ID), 0);
+    assert!(!events.iter().any(|event| ended(&event.kind)));
+    pair.server_journal.mend();
+    rest(&mut pair);
+    let told: Vec<_> = pair.reports.iter().map(|it| it.is_timed_out).collect();
+    assert_eq!(told, [true]);
+    restart(&mut pair, 2);
+    let place = pair.server.place(DEVICE_ID).unwrap();
+    assert_eq!(place.finished, pair.reports);
 }
 
 #[test]
