@@ -1,4 +1,8 @@
-use std::{fmt, fs, io, path::Path, sync::Arc};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use omadm_core::{Batch, Journal, JournalError, Space};
 
@@ -38,7 +42,23 @@ impl RedbJournal {
     /// An [`OpenError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        Self::open_file(path).map_err(|failure| OpenError::new(Some(path), failure))
+        let opened = Self::open_file(path, false);
+        let opened = opened.map(|(journal, _)| journal);
+        opened.map_err(|failure| OpenError::new(Some(path), failure))
+    }
+
+    /// [`open`](Self::open), for who can go on without what was kept: a
+    /// [damaged](OpenErrorKind::Corrupt) file is renamed, and a new journal is made in its place.
+    ///
+    /// Returns what the damaged file is called now: its name with `.damaged-1` behind it, or the
+    /// next number that is free. It is never deleted. A file that a later version has written, that
+    /// somebody has open or that cannot be read is no damaged one.
+    ///
+    /// # Errors
+    /// An [`OpenError`].
+    pub fn open_or_set_aside(path: impl AsRef<Path>) -> Result<(Self, Option<PathBuf>), OpenError> {
+        let path = path.as_ref();
+        Self::open_file(path, true).map_err(|failure| OpenError::new(Some(path), failure))
     }
 
     /// Opens the journal on a medium; makes one if the medium is empty.
@@ -59,11 +79,24 @@ impl RedbJournal {
         Ok(Self { engine })
     }
 
-    fn open_file(path: &Path) -> Result<Self, Failure> {
+    /// The journal, and where a damaged file went that was in its place.
+    fn open_file(path: &Path, sets_aside: bool) -> Result<(Self, Option<PathBuf>), Failure> {
+        let mut aside = None;
         loop {
             if let Some(file) = JournalFile::open(path)? {
-                let engine = Engine::open(Arc::new(file))?;
-                return Ok(Self { engine });
+                let file = Arc::new(file);
+                match Engine::open(Arc::clone(&file) as Arc<dyn Medium>) {
+                    Ok(engine) => return Ok((Self { engine }, aside)),
+                    Err(failure) if sets_aside && aside.is_none() && error::is_damage(&failure) => {
+                        // Another process may have done so meanwhile: this one has the lock of
+                        // what it opened only.
+                        if file.is_at(path).map_err(Failure::Io)? {
+                            aside = Some(set_aside(path).map_err(Failure::Io)?);
+                        }
+                        continue;
+                    }
+                    Err(failure) => return Err(failure),
+                }
             }
             // The file is made under another name, so that a kill leaves a whole journal or none.
             let mut new = path.as_os_str().to_owned();
@@ -75,9 +108,24 @@ impl RedbJournal {
             let engine = Engine::create(Arc::new(file))?;
             fs::rename(&new, path).map_err(Failure::Io)?;
             sync_parent(path).map_err(Failure::Io)?;
-            return Ok(Self { engine });
+            return Ok((Self { engine }, aside));
         }
     }
+}
+
+/// Renames a file; what it is called now.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    for number in 1..=u16::MAX {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".damaged-{number}"));
+        let name = PathBuf::from(name);
+        if !fs::exists(&name)? {
+            fs::rename(path, &name)?;
+            sync_parent(path)?;
+            return Ok(name);
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {

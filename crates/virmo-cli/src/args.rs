@@ -209,6 +209,10 @@ pub(crate) struct Device {
     /// Whether CPU shares add up to at most 100 or exactly 100
     #[arg(long, value_enum, default_value = "at-most")]
     pub(crate) cpu_policy: CpuPolicy,
+    /// What becomes of machines of this device that no node names, as after its state was lost: told,
+    /// or given a node
+    #[arg(long, value_enum, default_value = "report")]
+    pub(crate) unknown_machines: UnknownMachines,
     /// Who answers what the server asks: a person at the terminal, always yes, or always no; with
     /// guest the guest of a VM asks its user itself, and the rest is as without the flag [default:
     /// ask at a terminal, else reject]
@@ -576,6 +580,12 @@ impl From<Profile> for virmo::nodes::Profile {
 pub(crate) enum CpuPolicy {
     AtMost,
     Exactly,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnknownMachines {
+    Report,
+    Adopt,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -53,6 +53,10 @@ impl DeviceTeller {
 
     pub(crate) fn tell(&self, event: &DeviceEvent) {
         match event {
+            DeviceEvent::JournalSetAside { file } => self.error(format!(
+                "the journal of this device is damaged and set aside as {}; its tree begins anew",
+                file.display()
+            )),
             DeviceEvent::SessionStarted { id } => {
                 *lock(&self.broken) = None;
                 self.output.say(format_args!("session {id:X} begins"));
@@ -257,6 +261,11 @@ impl DeviceTeller {
             Virmo::UnknownMachine { vm } => {
                 self.error(format!(
                     "machine {vm} is ours, but no node stands for it; left alone"
+                ));
+            }
+            Virmo::Adopted { node, vm } => {
+                self.output.say(format_args!(
+                    "       machine {vm} had no node; it is VM {node} now"
                 ));
             }
             Virmo::ForeignMachine { name } => {

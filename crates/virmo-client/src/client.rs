@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod access;
+mod adopt;
 mod apply;
 mod ask;
 mod dm_tree;
@@ -56,7 +57,8 @@ mod watch;
 ///
 /// [`start`](ManagementObject::start) asks for one job per VM, one per image that was
 /// being downloaded, and one that lists the machines. They bring to an end what the last run left
-/// open, find out whether State is still true, and report machines no node stands for. A VM
+/// open, find out whether State is still true, and report or
+/// [adopt](crate::UnknownMachines) machines no node stands for. A VM
 /// refuses work until its job is done, so all but the downloads come
 /// [before sessions](omadm_mo::Job::before_sessions).
 ///
@@ -72,7 +74,9 @@ mod watch;
 /// A VMID or ImgID is given out once: the counters are durable with the nodes, and one that cannot
 /// be read keeps the client from starting. Where the journal is older than what is here, as after
 /// a backup was restored, the counters catch up with the nodes, the files of images and the
-/// machines of the hypervisor; only what is gone from all of these may be given out again.
+/// machines of the hypervisor; only what is gone from all of these may be given out again. Where
+/// neither the journal nor the hypervisor says what is taken, the Add of a VM is answered with 500
+/// until the hypervisor lists its machines.
 ///
 /// # Jobs
 ///
@@ -234,6 +238,10 @@ impl VirmoClient {
             Subject::Observe(vm) => self.observe_ended(&vm, job, end, cx),
             Subject::Look(vm) => self.look_ended(&vm, job, end, cx),
             Subject::Watch => self.watch_ended(job, end, cx),
+            Subject::Adopt(vm) => {
+                self.adopt_ended(&vm, job, end, cx);
+                Ok(StatusCode::OK)
+            }
             Subject::Inventory => {
                 self.list_ended(job, end, cx);
                 Ok(StatusCode::OK)
@@ -479,6 +487,7 @@ impl ManagementObject for VirmoClient {
             Some(
                 Subject::Observe(_)
                 | Subject::Look(_)
+                | Subject::Adopt(_)
                 | Subject::Watch
                 | Subject::Listen(_)
                 | Subject::Inventory,

@@ -158,6 +158,14 @@ pub enum Event {
         /// The machine.
         vm: VmId,
     },
+    /// A machine with our mark that no node stood for has one now, by
+    /// [`UnknownMachines::Adopt`](crate::UnknownMachines::Adopt).
+    Adopted {
+        /// The node.
+        node: String,
+        /// The machine.
+        vm: VmId,
+    },
     /// The hypervisor has a machine of somebody else. It is left alone.
     ForeignMachine {
         /// The name the hypervisor knows it by.

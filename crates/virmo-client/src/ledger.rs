@@ -65,6 +65,10 @@ pub(crate) struct Ledger {
     pub(crate) jobs: BTreeMap<JobId, Subject>,
     /// The VMs whose user may unlock them, by node.
     pub(crate) users: BTreeMap<String, VmId>,
+    /// Whether the journal says how far identifiers of VMs were counted.
+    has_counted: bool,
+    /// Whether the hypervisor does not say which machines there are.
+    is_blind: bool,
     next_vm: u64,
     next_image: u64,
     run: u64,
@@ -149,6 +153,8 @@ pub(crate) enum Subject {
     Observe(VmId),
     /// The same, while others may begin something on the VM.
     Look(VmId),
+    /// Finding out what a machine is that no node names.
+    Adopt(VmId),
     /// Waiting, and then looking which machines are not what they should be.
     Watch,
     /// Finding out who gets at the machine of a VM, maybe after a change.
@@ -201,11 +207,35 @@ impl Ledger {
         Ok(Self {
             warned,
             doubts,
+            has_counted: journal.read(Space::IDS, Self::VM_KEY.as_bytes())?.is_some(),
             next_vm: counter(Self::VM_KEY)?,
             next_image: counter(Self::IMAGE_KEY)?,
             run: counter(Self::RUN_KEY)?,
             ..Self::default()
         })
+    }
+
+    /// Whether nobody knows which identifiers of VMs are taken.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.is_blind && !self.has_counted
+    }
+
+    /// The hypervisor did not say which machines there are.
+    pub(crate) const fn not_listed(&mut self) {
+        self.is_blind = true;
+    }
+
+    /// These are all machines with our mark: their identifiers were given out, whatever the counter
+    /// says.
+    pub(crate) fn are_all<'v>(
+        &mut self,
+        machines: impl IntoIterator<Item = &'v VmId>,
+        batch: &mut Batch,
+    ) {
+        self.is_blind = false;
+        for vm in machines {
+            self.is_taken_vm(vm, batch);
+        }
     }
 
     /// An identifier that was never given out; `batch` has to become durable with it.

@@ -171,7 +171,7 @@ pub use client::{Builder, VirmoClient};
 pub use event::{Event, Observer, Recovery};
 pub use guest::{GuestError, GuestLink};
 pub use interaction::{VmQuestion, VmUserInterface};
-pub use policy::Policy;
+pub use policy::{Policy, UnknownMachines};
 pub use resources::CpuPolicy;
 pub use users::{UnlockError, Users};
 pub use virmo_nodes::Profile;

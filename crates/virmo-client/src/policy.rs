@@ -83,6 +83,33 @@ pub struct Policy {
     /// Like [`state_alert_type`](Self::state_alert_type), with the Mark `warning`; once until the
     /// machine can be reached again, whatever restarts.
     pub unreachable_alert_type: Option<String>,
+    /// What becomes of a machine with our mark that no node names, as after the journal was lost;
+    /// default [`UnknownMachines::Report`].
+    pub unknown_machines: UnknownMachines,
+    /// The type of the Generic Alert that tells of a machine that no node names and that is not
+    /// adopted; default none: such an alert is not sent.
+    ///
+    /// A type of the vendor's own, such as `Reversed-Domain-Name: com.example.virmo.unknown`. The
+    /// alert carries `./VirMO` as Source, Format `chr`, the machine's VMID as Data and the Mark
+    /// `warning`; once for each machine, whatever restarts.
+    pub unknown_alert_type: Option<String>,
+}
+
+/// What becomes of a machine with our mark that no node names. It is never deleted, its VMID is not
+/// given out again, and a machine without our mark is left alone whatever is said here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnknownMachines {
+    /// [`Event::UnknownMachine`](crate::Event::UnknownMachine) and an alert tell of it; nothing else
+    /// happens.
+    #[default]
+    Report,
+    /// It gets a node at the start: `VirMO/<x>` under its VMID, with `-2`, `-3` and so on behind it
+    /// where a node has that name. VMID, State and CurrentConfig say what is observed;
+    /// CreateParams and Description are empty, as nobody knows the image it was made from. From
+    /// then on it is a VM like others; [`Event::Adopted`](crate::Event::Adopted) tells.
+    ///
+    /// One that is in no state of the specification, or does not fit the tree, is reported.
+    Adopt,
 }
 
 impl Default for Policy {
@@ -109,6 +136,8 @@ impl Default for Policy {
             alert_type: None,
             state_alert_type: None,
             unreachable_alert_type: None,
+            unknown_machines: UnknownMachines::default(),
+            unknown_alert_type: None,
         }
     }
 }

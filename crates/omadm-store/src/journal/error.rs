@@ -103,6 +103,11 @@ impl From<Failure> for JournalError {
     }
 }
 
+/// Whether it is of no use trying again, now or with a later version.
+pub(super) fn is_damage(failure: &Failure) -> bool {
+    !matches!(failure, Failure::Newer(_)) && kind_of(failure) == JournalErrorKind::Corrupt
+}
+
 fn kind_of(failure: &Failure) -> JournalErrorKind {
     let trouble = match failure {
         Failure::Io(error) => disk::trouble(error),

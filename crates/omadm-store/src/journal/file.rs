@@ -1,5 +1,5 @@
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
     io,
     path::Path,
 };
@@ -10,7 +10,13 @@ use super::{engine::Failure, medium::Medium};
 
 /// The locked file of a journal. The lock lasts as long as this value.
 #[derive(Debug)]
-pub(super) struct JournalFile(FileBackend);
+pub(super) struct JournalFile {
+    backend: FileBackend,
+    identity: Option<Identity>,
+}
+
+/// Which file it is, where the system can tell.
+type Identity = (u64, u64);
 
 impl JournalFile {
     /// Opens and locks the file; `None` if there is none.
@@ -31,7 +37,18 @@ impl JournalFile {
     }
 
     fn of(file: File) -> Result<Self, Failure> {
-        Ok(Self(FileBackend::new(file)?))
+        let identity = identity(&file.metadata().map_err(Failure::Io)?);
+        let backend = FileBackend::new(file)?;
+        Ok(Self { backend, identity })
+    }
+
+    /// Whether it is the file of this name.
+    pub(super) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        match fs::metadata(path) {
+            Ok(found) => Ok(identity(&found) == self.identity),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -41,6 +58,17 @@ fn lock(file: File) -> Result<File, Failure> {
         Err(TryLockError::WouldBlock) => Err(Failure::Locked),
         Err(TryLockError::Error(error)) => Err(Failure::Io(error)),
     }
+}
+
+#[cfg(unix)]
+fn identity(file: &Metadata) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt;
+    Some((file.dev(), file.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) -> Option<Identity> {
+    None
 }
 
 fn options() -> OpenOptions {
@@ -53,22 +81,22 @@ fn options() -> OpenOptions {
 
 impl Medium for JournalFile {
     fn len(&self) -> io::Result<u64> {
-        self.0.len()
+        self.backend.len()
     }
 
     fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, bytes)
+        self.backend.read(offset, bytes)
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write(offset, bytes)
+        self.backend.write(offset, bytes)
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.backend.set_len(length)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.backend.sync_data()
     }
 }

@@ -217,6 +217,38 @@ fn what_is_no_journal_is_left_alone() {
     assert_eq!(error.path(), Some(path.as_path()));
 }
 
+/// A damaged file is renamed, and every one of them stays as it was.
+#[test]
+fn a_damaged_file_is_set_aside() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("j");
+    let (journal, aside) = RedbJournal::open_or_set_aside(&path).unwrap();
+    assert_eq!(aside, None);
+    put(&journal, Space::IDS, "x", "1");
+    drop(journal);
+    let (journal, aside) = RedbJournal::open_or_set_aside(&path).unwrap();
+    assert_eq!((aside, records(&journal, Space::IDS).len()), (None, 1));
+    drop(journal);
+
+    let whole = fs::read(&path).unwrap();
+    let cut = whole[..whole.len() / 2].to_vec();
+    let torn: Vec<u8> = whole.iter().map(|byte| byte ^ 0x55).collect();
+    for (number, content) in [cut, torn, Vec::new()].into_iter().enumerate() {
+        fs::write(&path, &content).unwrap();
+        let (journal, aside) = RedbJournal::open_or_set_aside(&path).unwrap();
+        let name = directory.path().join(format!("j.damaged-{}", number + 1));
+        assert_eq!(aside.as_ref(), Some(&name));
+        assert_eq!(fs::read(&name).unwrap(), content);
+        assert_eq!(records(&journal, Space::IDS), []);
+        put(&journal, Space::IDS, "y", "2");
+        let again = RedbJournal::open_or_set_aside(&path);
+        assert_eq!(again.unwrap_err().kind(), OpenErrorKind::Locked);
+        drop(journal);
+        let (journal, aside) = RedbJournal::open_or_set_aside(&path).unwrap();
+        assert_eq!((aside, records(&journal, Space::IDS).len()), (None, 1));
+    }
+}
+
 #[test]
 fn a_missing_directory_is_an_error() {
     let directory = TempDir::new().unwrap();

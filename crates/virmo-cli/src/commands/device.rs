@@ -9,7 +9,7 @@ use std::{
 use tempfile::TempDir;
 use virmo::{
     Hypervisor,
-    client::{CpuPolicy, GuestLink, Policy},
+    client::{CpuPolicy, GuestLink, Policy, UnknownMachines},
     dm::{
         client::{Auth, Compat, Config},
         core::{Backoff, ServerId},
@@ -173,6 +173,9 @@ const STATE_ALERT: &str = "Reversed-Domain-Name: io.github.virmo.state";
 /// The type of the alert that tells of a machine that cannot be told.
 const UNREACHABLE_ALERT: &str = "Reversed-Domain-Name: io.github.virmo.unreachable";
 
+/// The type of the alert that tells of a machine that no node names.
+const UNKNOWN_ALERT: &str = "Reversed-Domain-Name: io.github.virmo.unknown";
+
 /// What devices of this program decide by themselves. Who watches one waits for a failed download
 /// as long as for a failed session.
 pub(crate) fn policy() -> Policy {
@@ -180,6 +183,7 @@ pub(crate) fn policy() -> Policy {
     policy.alert_type = Some(RESULT_ALERT.to_owned());
     policy.state_alert_type = Some(STATE_ALERT.to_owned());
     policy.unreachable_alert_type = Some(UNREACHABLE_ALERT.to_owned());
+    policy.unknown_alert_type = Some(UNKNOWN_ALERT.to_owned());
     policy.downloads.retry = Backoff {
         retries: 4,
         first: Duration::from_secs(1),
@@ -231,6 +235,10 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
     if !args.download_host.is_empty() {
         links.images.hosts = Some(args.download_host.iter().cloned().collect());
     }
+    policy.unknown_machines = match args.unknown_machines {
+        args::UnknownMachines::Report => UnknownMachines::Report,
+        args::UnknownMachines::Adopt => UnknownMachines::Adopt,
+    };
     policy.cpu = match args.cpu_policy {
         args::CpuPolicy::AtMost => CpuPolicy::AtMost,
         args::CpuPolicy::Exactly => CpuPolicy::Exactly,

@@ -57,13 +57,13 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     if args.once && steps.is_empty() {
         return Err(Failure::usage("--once needs a --plan with steps"));
     }
-    let journal = match &args.state {
-        Some(folder) => Some(state::open(
-            folder,
-            args.plan.as_deref(),
-            args.profile.into(),
-        )?),
-        None => None,
+    let (journal, begun_anew) = match &args.state {
+        Some(folder) => {
+            let (journal, begun_anew) =
+                state::open(folder, args.plan.as_deref(), args.profile.into())?;
+            (Some(journal), begun_anew)
+        }
+        None => (None, None),
     };
     let output = Arc::new(Output::new(args.json));
     let listener = TcpListener::bind(args.listen)
@@ -85,6 +85,9 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
         args.listen.ip().is_unspecified() && args.public_url.is_none() && is_relative(&steps);
     let (server, done) = start(listener, steps, settings, &output)?;
     output.event(&Event::Listening { url: server.url() });
+    if let Some(event) = begun_anew {
+        output.event(&event);
+    }
     if lost {
         output.say(
             "images of the plan are at that address, which other machines do not reach: give --public-url",

@@ -1,6 +1,6 @@
 //! `device --state` killed, crashed, failing and hanging; and started again.
 
-use std::{sync::mpsc, thread};
+use std::{fs, sync::mpsc, thread};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -554,4 +554,39 @@ fn a_plan_survives_a_kill_amid_every_operation() {
         background.wait_for(&[("event", json!("session"))]);
         background.kill();
     });
+}
+
+/// A damaged journal is kept under another name, and its machine is not lost: it is told to the
+/// server once and left alone, until the device may adopt it.
+#[test]
+fn a_damaged_journal_is_set_aside_and_its_machine_adopted() {
+    const UNKNOWN: &str = "Reversed-Domain-Name: io.github.virmo.unknown";
+    let server = Server::bind();
+    let device = with_vm(&server, &["Create", "Suspend"]);
+    let path = device.folder.path().join("device.redb");
+    let damaged = vec![0x55; 5000];
+    fs::write(&path, &damaged).unwrap();
+    let complaints = |told: &[Value]| {
+        let told = pick(told, "error", &["message"]).into_iter();
+        told.filter(|it| it.contains("set aside")).count()
+    };
+
+    let (answers, told) = serve(&device, &server, &[], vec![Vec::new()]);
+    assert_eq!(complaints(&told), 1, "{told:?}");
+    let aside = device.folder.path().join("device.redb.damaged-1");
+    assert_eq!(fs::read(aside).unwrap(), damaged);
+    let alert = (UNKNOWN.to_owned(), "./VirMO".to_owned());
+    assert_eq!(answers[0].alerts, [alert]);
+    assert_eq!(device.leaf("./VirMO/vm-1"), None);
+
+    let adopt = ["--unknown-machines", "adopt"];
+    let packages = vec![vec![exec("./VirMO/vm-1/Operations/Resume")]];
+    let (answers, told) = serve(&device, &server, &adopt, packages);
+    assert_eq!(complaints(&told), 0, "{told:?}");
+    assert!(
+        answers[0].status.values().all(|code| *code == 200),
+        "{answers:?}"
+    );
+    assert_eq!(device.leaf("./VirMO/vm-1/State").as_deref(), Some("2"));
+    assert_eq!(device.leaf("./VirMO/vm-1/VMID").as_deref(), Some("vm-1"));
 }

@@ -178,6 +178,26 @@ fn a_plan_goes_on_where_its_server_was_killed() {
     assert!(kills > 0);
 }
 
+/// A damaged journal is kept under another name, and every device begins the plan anew.
+#[test]
+fn a_damaged_journal_is_set_aside() {
+    let folder = Folder::new("[[step]]\nget = './DevInfo/DevId'\n");
+    fs::create_dir(folder.path("server")).unwrap();
+    fs::write(folder.path("server/server.redb"), "a diary").unwrap();
+    let mut server = folder.serve("127.0.0.1:0", &[]);
+    assert_eq!(server.event().unwrap()["event"], "listening");
+    let error = server.event().unwrap();
+    assert_eq!(error["event"], "error");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("server.redb.damaged-1") && message.contains("anew"),
+        "{message}"
+    );
+    let aside = fs::read(folder.path("server/server.redb.damaged-1"));
+    assert_eq!(aside.unwrap(), b"a diary");
+    server.kill();
+}
+
 #[test]
 fn a_folder_stays_with_its_plan_and_its_server() {
     let plan = "[[step]]\nget = './DevInfo/DevId'\n";

@@ -1,17 +1,13 @@
-use std::sync::Arc;
-
 use omadm_core::StatusCode;
-use omadm_mo::{Context, JobEnd, JobId, Refusal};
+use omadm_mo::{Context, Refusal};
 use omadm_tree::Value;
-use virmo_hypervisor::Machine;
 use virmo_nodes::{Profile, VirmoNode};
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
-use super::{Output, VirmoClient, output};
+use super::VirmoClient;
 use crate::{
     Event,
     intent::{ImageIntent, ImageWork, Reply, VmIntent},
-    ledger::Subject,
     nodes::{VmView, clear, set},
 };
 
@@ -247,49 +243,6 @@ impl VirmoClient {
                     self.recover(intent, cx);
                 }
             }
-        }
-    }
-}
-
-/// Which machines there are.
-impl VirmoClient {
-    fn list_machines(&mut self, cx: &mut Context<'_, '_>) {
-        let hypervisor = Arc::clone(&self.hypervisor);
-        let work = Box::new(move || Box::new(Output::Listed(hypervisor.list())) as _);
-        let job = cx.effects.job("machines", "List machines", work);
-        job.time_limit = Some(self.policy.deadline);
-        let job = job.id;
-        self.book.write().jobs.insert(job, Subject::Inventory);
-    }
-
-    /// Reports the machines that no node stands for. They are never touched.
-    pub(super) fn list_ended(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) {
-        if matches!(end, JobEnd::TimedOut) {
-            return;
-        }
-        self.book.ended(job);
-        let listed = output(end, |output| match output {
-            Output::Listed(listed) => Some(listed),
-            _ => None,
-        });
-        // Each VM was asked for on its own account, so nothing depends on the list.
-        let Ok(Ok(listed)) = listed else { return };
-        for machine in listed.into_iter().map(|listed| listed.machine) {
-            let event = match machine {
-                Machine::Foreign(name) => Event::ForeignMachine { name },
-                Machine::Owned(vm) => {
-                    self.book.write().is_taken_vm(&vm, &mut cx.effects.batch);
-                    let held = self.book.read().vms.contains_key(&vm);
-                    let created = |known: VmView<'_>| {
-                        known.id().as_ref() == Some(&vm) && known.state() != VmState::NotCreated
-                    };
-                    if held || self.roots.vms(cx.tree.tree()).any(created) {
-                        continue;
-                    }
-                    Event::UnknownMachine { vm }
-                }
-            };
-            self.book.tell(event);
         }
     }
 }

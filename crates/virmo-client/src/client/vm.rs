@@ -68,6 +68,10 @@ impl VirmoClient {
 
     /// [VirMO §10.2 step 2]
     fn add_vm(&mut self, node: &str, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        // The machine of an earlier life may have the identifier.
+        if self.book.read().is_lost() {
+            return Err(Refusal(StatusCode::COMMAND_FAILED));
+        }
         let id = self.book.write().new_vm(&mut cx.effects.batch);
         let id = id.ok_or(Refusal(StatusCode::DEVICE_FULL))?;
         let uri = VmNode::VmId.of(&self.roots.vm(node));

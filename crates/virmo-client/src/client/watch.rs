@@ -65,7 +65,9 @@ impl VirmoClient {
             Ok(Some(listed)) => listed.map(states).map_err(Failure::from),
             Err(failure) => Err(failure),
         };
-        if listed.is_ok() {
+        if let Ok(states) = &listed {
+            let batch = &mut cx.effects.batch;
+            self.book.write().are_all(states.keys(), batch);
             self.make_up(cx);
         }
         let ledger = self.book.read();
@@ -121,7 +123,7 @@ impl VirmoClient {
 
     /// The lane is that of the VM's primitives: what is found out is told before the end of a
     /// primitive that began later.
-    fn observation(
+    pub(super) fn observation(
         &mut self,
         node: &str,
         subject: Subject,
@@ -285,7 +287,7 @@ impl VirmoClient {
     }
 }
 
-fn observed(end: JobEnd) -> Result<Observed, Failure> {
+pub(super) fn observed(end: JobEnd) -> Result<Observed, Failure> {
     let observed = output(end, |output| match output {
         Output::Observed(observed) => Some(observed),
         _ => None,

@@ -1,12 +1,14 @@
+use std::sync::Arc;
+
 use omadm_core::{Space, StatusCode};
 use omadm_mo::JobEnd;
 use omadm_tree::Value;
-use virmo_client::{Event, Policy, Recovery};
+use virmo_client::{Event, Policy, Recovery, UnknownMachines};
 use virmo_hypervisor::MachineState;
 use virmo_state::VmState;
 
 use crate::{
-    bench::{MEDIA_TYPE, in_job},
+    bench::{MEDIA_TYPE, Recorder, in_job},
     device::{Answer, Device, IMAGE, final_alert, image_ready},
 };
 
@@ -312,6 +314,148 @@ pub(crate) fn unknown_machines_are_reported_and_left_alone() {
         device.bench.state(&"lost".parse().unwrap()),
         MachineState::Off { crashed: false }
     );
+}
+
+/// A device that lost its journal, with two machines: `vm-1` runs, `vm-2` is off.
+fn bereft(policy: Policy) -> Device {
+    let mut device = Device::with_policy(policy);
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    device.add_vm("b", "a", "");
+    device.bring("b", VmState::PoweredOff);
+    device.stop();
+    device.journal = Arc::new(Recorder::new(Arc::clone(&device.trip)));
+    device.bench.take_log();
+    device
+}
+
+fn adopting() -> Policy {
+    let mut policy = Policy::default();
+    policy.unknown_machines = UnknownMachines::Adopt;
+    policy.state_alert_type = Some("state".to_owned());
+    policy.unknown_alert_type = Some("unknown".to_owned());
+    policy
+}
+
+/// Machines of a lost journal get their nodes back, and are VMs like others; once.
+#[test]
+pub(crate) fn unknown_machines_are_adopted() {
+    let mut device = bereft(adopting());
+    device.boot();
+    device.run_all();
+    let adopted: Vec<_> = device.take_events();
+    let adopted = adopted.iter().filter_map(|event| match event {
+        Event::Adopted { node, vm } => Some((node.as_str(), vm.as_str())),
+        _ => None,
+    });
+    assert_eq!(
+        adopted.collect::<Vec<_>>(),
+        [("vm-1", "vm-1"), ("vm-2", "vm-2")]
+    );
+    assert_eq!(device.state("vm-1"), Some(VmState::Running));
+    assert_eq!(device.state("vm-2"), Some(VmState::PoweredOff));
+    let params = device.get("./VirMO/vm-1/CreateParams");
+    assert_eq!(params.unwrap_or_default(), "");
+    let alerts = device.take_alerts();
+    assert_eq!(alerts.len(), 2, "{alerts:?}");
+    assert!(alerts.iter().all(|alert| alert.contains("\"state\"")));
+    let log = device.bench.take_log();
+    assert!(
+        log.iter().all(|call| call.starts_with("Observe")),
+        "{log:?}"
+    );
+
+    // Nothing of this happens again, and what is new has an identifier of its own.
+    device.restart();
+    let is_adopted = |event: &Event| matches!(event, Event::Adopted { .. });
+    assert!(!device.take_events().iter().any(is_adopted));
+    device.provision("new", "");
+    assert_eq!(device.id("new").as_str(), "vm-3");
+    device.bring("new", VmState::Running);
+
+    assert_eq!(device.operate("vm-1", "Suspend"), StatusCode::OK);
+    assert_eq!(device.operate("vm-1", "Resume"), StatusCode::OK);
+    assert_eq!(device.operate("vm-2", "PowerOn"), StatusCode::OK);
+    assert_eq!(device.operate("vm-1", "Delete"), StatusCode::OK);
+    assert_eq!(device.get("./VirMO/vm-1"), None);
+    // Files of the images that nobody knows any more stay, as machines may need them.
+    for file in device.sink.keys().unwrap() {
+        if Some(file.as_str()) != device.get("./VMImgMO/new/ImgID").as_deref() {
+            in_job(|| device.sink.discard(&file)).unwrap();
+        }
+    }
+    device.check();
+}
+
+/// Without that the machines of a lost journal are told of once, and left alone; their identifiers
+/// are not given out again.
+#[test]
+pub(crate) fn unknown_machines_are_told_of_once() {
+    let mut policy = adopting();
+    policy.unknown_machines = UnknownMachines::Report;
+    let mut device = bereft(policy);
+    let before = device.bench.states();
+    device.restart();
+    let alerts = device.take_alerts();
+    assert_eq!(alerts.len(), 2, "{alerts:?}");
+    assert!(alerts[0].contains("\"unknown\"") && alerts[0].contains("vm-1"));
+    device.restart();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    assert_eq!(device.bench.states(), before);
+    device.provision("a", "");
+    device.take_alerts();
+    assert_eq!(device.id("a").as_str(), "vm-3");
+
+    // One that was gone, and is here again, is told again.
+    let first = "vm-1".parse().unwrap();
+    device.bench.change(&first, MachineState::Absent);
+    device.restart();
+    device.bench.plant("vm-1");
+    device.restart();
+    assert_eq!(device.take_alerts().len(), 1);
+}
+
+/// A machine in no state of the specification is told of, whatever the policy; one whose name is
+/// taken gets another; one that does not fit the tree leaves nothing behind.
+#[test]
+pub(crate) fn machines_that_cannot_be_adopted_are_told_of() {
+    let broken = || MachineState::Broken("no disk".to_owned());
+    let mut device = bereft(adopting());
+    let first = "vm-1".parse().unwrap();
+    device.bench.change(&first, broken());
+    device.restart();
+    assert_eq!(device.get("./VirMO/vm-1"), None);
+    assert_eq!(device.bench.state(&first), broken());
+    let unknown = Event::UnknownMachine { vm: first.clone() };
+    assert!(device.take_events().contains(&unknown));
+
+    assert_eq!(device.add("./VirMO/vm-1"), StatusCode::OK);
+    let limits = device.limits;
+    device.limits.nodes = device.size().0 + 1;
+    device.bench.change(&first, MachineState::Running);
+    device.restart();
+    assert!(device.take_events().contains(&unknown));
+    assert_eq!(device.get("./VirMO/vm-1-2"), None);
+    device.limits = limits;
+    device.restart();
+    assert_eq!(device.state("vm-1-2"), Some(VmState::Running));
+    assert_eq!(device.id("vm-1-2"), first);
+}
+
+/// While the hypervisor cannot say which machines there are, a device that knows of no VM gives no
+/// identifier out: the machine of an earlier life may have it.
+#[test]
+pub(crate) fn no_identifier_is_given_out_before_the_machines_are_listed() {
+    use std::sync::atomic::Ordering;
+    let mut device = bereft(adopting());
+    device.bench.unreachable.store(true, Ordering::SeqCst);
+    device.restart();
+    assert_eq!(device.add("./VirMO/new"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.get("./VirMO/new"), None);
+    device.bench.unreachable.store(false, Ordering::SeqCst);
+    device.look();
+    assert_eq!(device.add("./VirMO/new"), StatusCode::OK);
+    assert_eq!(device.id("new").as_str(), "vm-3");
 }
 
 /// A record that cannot be read is reported and left alone.

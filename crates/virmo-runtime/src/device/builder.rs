@@ -92,7 +92,9 @@ impl Device {
 
 impl DeviceBuilder {
     /// Keeps the tree in `device.redb` and images in `images/` of this folder, which is created if
-    /// need be. Without it, and without a [`journal`](Self::journal) and a [`sink`](Self::sink),
+    /// need be. A damaged `device.redb` is
+    /// [set aside](DeviceEvent::JournalSetAside), and the device begins with an empty tree; of its
+    /// machines [`Policy::unknown_machines`] decides. Without a folder, and without a [`journal`](Self::journal) and a [`sink`](Self::sink),
     /// nothing outlives the device.
     pub fn state(mut self, folder: impl Into<PathBuf>) -> Self {
         self.state = Some(folder.into());
@@ -192,7 +194,14 @@ impl DeviceBuilder {
         let scratch = Scratch::open(self.state.as_deref(), self.sink.is_none())?;
         let journal = match (self.journal, &self.state) {
             (Some(journal), _) => journal,
-            (None, Some(folder)) => Arc::new(RedbJournal::open(folder.join("device.redb"))?),
+            (None, Some(folder)) => {
+                let file = folder.join("device.redb");
+                let (journal, aside) = RedbJournal::open_or_set_aside(file)?;
+                if let Some(file) = aside {
+                    (self.observer)(&DeviceEvent::JournalSetAside { file });
+                }
+                Arc::new(journal)
+            }
             (None, None) => Arc::new(MemoryJournal::new()) as Arc<dyn Journal>,
         };
         let sink = match self.sink {

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use omadm_client::{SessionEnd, TransportFailure};
 
@@ -6,6 +6,13 @@ use omadm_client::{SessionEnd, TransportFailure};
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DeviceEvent {
+    /// The journal in the state folder is damaged, was renamed, and the device begins anew: with an
+    /// empty tree, with no alerts and with nothing under way. The hypervisor still has its
+    /// machines, and `images/` its files.
+    JournalSetAside {
+        /// What the damaged file is called now.
+        file: PathBuf,
+    },
     /// A session begins; after a start it may wait for recovery first.
     SessionStarted {
         /// Its SessionID.

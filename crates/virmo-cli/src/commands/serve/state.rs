@@ -23,21 +23,28 @@ const SPACE: Space = Space::new("virmo-serve");
 const PLAN: &[u8] = b"plan";
 const VERSION: u8 = 1;
 
-/// Opens the folder for a plan, with which it stays.
+/// Opens the folder for a plan, with which it stays. The event tells, if there is one, that nothing
+/// of what was kept can be read.
 pub(super) fn open(
     folder: &Path,
     plan: Option<&Path>,
     profile: Profile,
-) -> Result<Arc<dyn Journal>, Failure> {
+) -> Result<(Arc<dyn Journal>, Option<Event>), Failure> {
     let shown = folder.display();
     let failed =
         |why: &dyn std::fmt::Display| Failure::work(format_args!("--state {shown}: {why}"));
     create_private_directory(folder).map_err(|error| failed(&error))?;
-    let journal = RedbJournal::open(folder.join("server.redb"));
-    let journal = journal.map_err(|error| match error.kind() {
+    let journal = RedbJournal::open_or_set_aside(folder.join("server.redb"));
+    let (journal, aside) = journal.map_err(|error| match error.kind() {
         OpenErrorKind::Locked => failed(&"a server runs on it"),
         _ => failed(&chain(&error)),
     })?;
+    let begun_anew = aside.map(|file| Event::Error {
+        message: format!(
+            "--state {shown}: the journal is damaged and set aside as {}; every device begins the plan anew",
+            file.display()
+        ),
+    });
     let known = journal.read(SPACE, PLAN);
     let known = known.map_err(|error| failed(&chain(&error)))?;
     let record = [&[VERSION], &digest(plan, profile)?[..]].concat();
@@ -58,7 +65,7 @@ pub(super) fn open(
             kept.map_err(|error| failed(&chain(&error)))?;
         }
     }
-    Ok(Arc::new(journal))
+    Ok((Arc::new(journal), begun_anew))
 }
 
 /// The digest of a plan, whatever its comments and its layout, and of what it is done with.

@@ -1,0 +1,159 @@
+use std::{collections::BTreeSet, iter, sync::Arc};
+
+use omadm_core::{Format, GenericAlert, Mark};
+use omadm_mo::{Context, JobEnd, JobId};
+use omadm_tree::{TreeError, Value};
+use virmo_hypervisor::{Machine, MachineState, Observed};
+use virmo_nodes::VmNode;
+use virmo_state::{VmId, VmState};
+
+use super::{Output, VirmoClient, output, watch::observed};
+use crate::{
+    Event, UnknownMachines,
+    ledger::Subject,
+    nodes::{VmView, set},
+    table::Seen,
+};
+
+/// Which machines there are, and what becomes of those that no node names.
+impl VirmoClient {
+    pub(super) fn list_machines(&mut self, cx: &mut Context<'_, '_>) {
+        let hypervisor = Arc::clone(&self.hypervisor);
+        let work = Box::new(move || Box::new(Output::Listed(hypervisor.list())) as _);
+        let job = cx.effects.job("machines", "List machines", work);
+        job.time_limit = Some(self.policy.deadline);
+        let job = job.id;
+        self.book.write().jobs.insert(job, Subject::Inventory);
+    }
+
+    /// Reports the machines that no node stands for, or looks at them to adopt them.
+    pub(super) fn list_ended(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) {
+        if matches!(end, JobEnd::TimedOut) {
+            self.book.write().not_listed();
+            return;
+        }
+        self.book.ended(job);
+        let listed = output(end, |output| match output {
+            Output::Listed(listed) => Some(listed),
+            _ => None,
+        });
+        // Each VM was asked for on its own account, so nothing depends on the list.
+        let Ok(Ok(listed)) = listed else {
+            return self.book.write().not_listed();
+        };
+        let owned = listed.iter().filter_map(|listed| match &listed.machine {
+            Machine::Owned(vm) => Some(vm),
+            Machine::Foreign(_) => None,
+        });
+        let owned: BTreeSet<VmId> = owned.cloned().collect();
+        let batch = &mut cx.effects.batch;
+        self.book.write().are_all(&owned, batch);
+        self.forget_warnings(&owned, cx);
+        for machine in listed.into_iter().map(|listed| listed.machine) {
+            let vm = match machine {
+                Machine::Owned(vm) => vm,
+                Machine::Foreign(name) => {
+                    self.book.tell(Event::ForeignMachine { name });
+                    continue;
+                }
+            };
+            let held = self.book.read().vms.contains_key(&vm);
+            let created = |known: VmView<'_>| {
+                known.id().as_ref() == Some(&vm) && known.state() != VmState::NotCreated
+            };
+            if held || self.roots.vms(cx.tree.tree()).any(created) {
+                continue;
+            }
+            let has_node = self.node_of(&vm, cx).is_some();
+            match self.policy.unknown_machines {
+                UnknownMachines::Adopt if !has_node => {
+                    // The list may be outdated: what a job before this one deletes is gone then.
+                    let subject = Subject::Adopt(vm.clone());
+                    self.observation(vm.as_str(), subject, &vm, cx);
+                    if let Some(job) = cx.effects.jobs.last_mut() {
+                        job.before_sessions = true;
+                    }
+                }
+                _ => self.report_unknown(&vm, cx),
+            }
+        }
+    }
+
+    pub(super) fn adopt_ended(
+        &mut self,
+        vm: &VmId,
+        job: JobId,
+        end: JobEnd,
+        cx: &mut Context<'_, '_>,
+    ) {
+        if matches!(end, JobEnd::TimedOut) {
+            return;
+        }
+        self.book.ended(job);
+        if self.node_of(vm, cx).is_some() {
+            return;
+        }
+        match observed(end) {
+            Ok(observed) if observed.state == MachineState::Absent => {}
+            Ok(observed) if self.adopt(vm, &observed, cx) => {}
+            _ => self.report_unknown(vm, cx),
+        }
+    }
+
+    /// Makes the node of a machine; whether it has one now.
+    fn adopt(&mut self, vm: &VmId, observed: &Observed, cx: &mut Context<'_, '_>) -> bool {
+        let name = iter::once(vm.to_string())
+            .chain((2..=u16::MAX).map(|number| format!("{vm}-{number}")))
+            .find(|name| cx.tree.node(&self.roots.vm(name)).is_none());
+        let (Some(node), Some(state)) = (name, Seen::from(&observed.state).state()) else {
+            return false;
+        };
+        let mut make = || -> Result<(), TreeError> {
+            let uri = self.roots.vm(&node);
+            cx.tree.add_interior(cx.schema, &uri)?;
+            set(cx, &VmNode::VmId.of(&uri), Value::chr(vm.as_str()))?;
+            if let Some(resources) = &observed.resources {
+                let leaf = self.roots.vm_node(&node, VmNode::CurrentConfig);
+                set(cx, &leaf, Value::chr(resources.to_string()))?;
+            }
+            self.keep(&node, vm, state, None, cx)
+        };
+        if make().is_err() {
+            // What is there of it goes; if nothing is, there is nothing to remove.
+            let _ = cx.tree.remove(&self.roots.vm(&node));
+            return false;
+        }
+        self.book.write().all_clear(vm, &mut cx.effects.batch);
+        self.book.tell(Event::Adopted {
+            node: node.clone(),
+            vm: vm.clone(),
+        });
+        self.alert_state(&node, state, Mark::Informational, cx);
+        self.look_at_access(vm, cx);
+        true
+    }
+
+    fn report_unknown(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
+        self.book.tell(Event::UnknownMachine { vm: vm.clone() });
+        if let Some(alert_type) = &self.policy.unknown_alert_type
+            && self.book.write().warn(vm, &mut cx.effects.batch)
+        {
+            let mut alert = GenericAlert::new(alert_type, Format::Chr);
+            alert.source = Some(self.roots.virmo.to_string());
+            alert.mark = Some(Mark::Warning);
+            alert.data = vm.to_string();
+            cx.effects.alerts.push(alert);
+        }
+    }
+
+    /// Forgets that the server was warned of machines that are neither here nor in the tree.
+    fn forget_warnings(&mut self, here: &BTreeSet<VmId>, cx: &mut Context<'_, '_>) {
+        let warned = self.book.read().warned.iter();
+        let gone = warned.filter(|vm| !here.contains(*vm) && self.node_of(vm, cx).is_none());
+        let gone: Vec<_> = gone.cloned().collect();
+        for vm in gone {
+            let batch = &mut cx.effects.batch;
+            self.book.write().all_clear(&vm, batch);
+        }
+    }
+}
