@@ -35,7 +35,9 @@ pub(crate) struct Device {
     pub(crate) unconfirmed: Vec<News>,
     /// The Execs whose procedures ended before their alerts came.
     abandoned: VecDeque<Execution>,
-    pub(crate) last_seen: Duration,
+    /// When its last message came, by [`Now::mono`](omadm_core::Now::mono); or since when it is
+    /// known, if none came to this engine.
+    pub(crate) last_seen: Option<Duration>,
     /// The SessionIDs of notifications that were not answered.
     pub(crate) notified: VecDeque<u16>,
     /// The nonce that a session for a notification begins with.
@@ -204,7 +206,7 @@ impl Device {
         timeout: Duration,
         log: &mut Log,
     ) -> bool {
-        let now = self.last_seen;
+        let now = self.last_seen.unwrap_or_default();
         while let Some(job) = self.jobs.front_mut() {
             let begins = job.began.is_none();
             let resumes = job.is_step && begins && self.place.begun;

@@ -437,7 +437,8 @@ impl Server {
         let timeout = self.config.device_timeout;
         let keeping = &mut self.keeping;
         self.devices.retain(|id, device| {
-            let stays = device.is_needed() || !silent(device.last_seen, timeout);
+            let seen = *device.last_seen.get_or_insert(now.mono);
+            let stays = device.is_needed() || !silent(seen, timeout);
             if !stays {
                 Keeping::forget(keeping, id, device);
             }
@@ -627,7 +628,7 @@ impl Server {
             }
         }
         let device = self.devices.entry(key.0.clone()).or_default();
-        device.last_seen = request.now.mono;
+        device.last_seen = Some(request.now.mono);
         session.phase = Phase::Open;
         session.messages = session.messages.saturating_add(1);
         if session.messages > self.config.max_messages {

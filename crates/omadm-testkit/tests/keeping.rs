@@ -228,6 +228,21 @@ fn an_end_by_the_clock_is_told_when_it_can_be_kept() {
     assert_eq!(place.finished, pair.reports);
 }
 
+/// The clock of another run may have begun long before.
+#[test]
+fn the_silence_of_a_device_counts_from_the_start() {
+    let mut pair = Pair::plain(Wire::default());
+    pair.session();
+    restart(&mut pair, 2);
+    let timeout = Config::new("a").device_timeout;
+    for (mono, stays) in [(2, true), (3, false)] {
+        let mut now = Now::default();
+        now.mono = timeout * mono;
+        pair.server.expire(now);
+        assert_eq!(pair.server.place(DEVICE_ID).is_some(), stays);
+    }
+}
+
 #[test]
 fn notifications_are_remembered() {
     let mut pair = Pair::plain(Wire::default());
