@@ -12,7 +12,9 @@ use crate::{SingleCommand, single::RETRIES, tracked::Tracked};
 /// has the Status of the group, or, where that is a success, of the first command that failed.
 /// [`reports`](Self::reports) tells of each command by itself.
 ///
-/// When the session is lost, the group is sent again unless there is an Exec in it.
+/// When the session is lost, the group is sent again unless there is an Exec in it. An Atomic that
+/// is refused then for an Add whose node is there, or a Delete whose node is not, was executed
+/// before and is a success.
 ///
 /// ```
 /// use omadm_server::{CommandGroup, Config, Everyone, Server, SingleCommand};
@@ -90,6 +92,21 @@ impl CommandGroup {
         &self.reports
     }
 
+    /// What the device refused an Atomic for that was sent before, if that is that all of it is
+    /// done: one of its commands did its work then, so the others did.
+    fn done_before(&self) -> Option<StatusCode> {
+        let reports: Option<Vec<_>> = self.reports.iter().map(Option::as_ref).collect();
+        let mut refused = None;
+        for report in reports? {
+            match report.status {
+                Some(status) if status.is_success() || is_consequence(status) => {}
+                Some(status) if report.ok => refused = Some(status),
+                _ => return None,
+            }
+        }
+        refused
+    }
+
     fn start(&mut self, correlators: &mut Correlators) -> Step {
         let commands = self.commands.iter_mut();
         let commands: Vec<_> = commands.map(|command| command.start(correlators)).collect();
@@ -113,6 +130,7 @@ impl Procedure for CommandGroup {
         let repeatable = self.commands.iter().all(Tracked::is_repeatable);
         if self.round.is_lost() && repeatable && self.lost < RETRIES {
             self.lost += 1;
+            self.commands.iter_mut().for_each(Tracked::again);
             return self.round.send_again();
         }
         let mut report = Report::new(own.is_success(), own.status());
@@ -124,6 +142,14 @@ impl Procedure for CommandGroup {
         for ((command, report), reply) in open.zip(&replies) {
             if report.is_none() {
                 *report = command.report(reply);
+            }
+        }
+        if self.atomic
+            && let Some(status) = self.done_before()
+        {
+            report = Report::new(true, Some(status));
+            for report in self.reports.iter_mut().flatten() {
+                (report.ok, report.detail) = (true, None);
             }
         }
         let Some(reports) = self
@@ -231,6 +257,35 @@ mod tests {
         let (report, _) = ended(CommandGroup::atomic(pair()), &[406, 215, 215]);
         let detail = "Atomic: 406 Optional feature not supported";
         assert_eq!(report.detail.as_deref(), Some(detail));
+    }
+
+    /// The node of the Delete is gone because the Atomic was executed, its answer lost.
+    #[test]
+    fn an_atomic_that_was_done_before_is_a_success() {
+        let gone = Some(StatusCode::NOT_FOUND);
+        let (report, each) = ended(CommandGroup::atomic(pair()).resumed(), &[507, 216, 404]);
+        assert_eq!(report, Report::new(true, gone));
+        assert!(each.iter().all(|report| report.ok));
+
+        let mut group = CommandGroup::atomic(pair());
+        start(&mut group);
+        (0..3)
+            .for_each(|tag| group.answer(Answer::not_answered(Tag(tag), Unanswered::SessionLost)));
+        let Step::Send(sent) = group.poll(&mut Correlators::new("t")) else {
+            panic!("{group:?}");
+        };
+        let tags = sent.iter().flat_map(|tagged| tagged.flatten());
+        for ((tag, _), code) in tags.zip([507, 216, 404]) {
+            group.answer(Answer::status(tag, code.into()));
+        }
+        let step = group.poll(&mut Correlators::new("t"));
+        assert_eq!(step, Step::Done(Report::new(true, gone)));
+
+        // What failed for another reason did not happen.
+        for codes in [[507, 405, 215], [507, 216, 405], [406, 215, 215]] {
+            let (report, _) = ended(CommandGroup::atomic(pair()).resumed(), &codes);
+            assert!(!report.ok, "{codes:?}");
+        }
     }
 
     #[test]
