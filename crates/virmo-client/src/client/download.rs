@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use omadm_core::{Format, GenericAlert, Mark, StatusCode};
 use omadm_download::{
-    Cancel, Download, DownloadError, Environment, InvalidUri, InvalidUriKind, Progress,
+    Cancel, Download, DownloadError, Environment, InvalidUri, InvalidUriKind, Progress, Sink,
     SinkErrorKind,
 };
 use omadm_mo::{Context, JobEnd, JobId, Work};
@@ -151,7 +151,8 @@ impl VirmoClient {
                     });
                 }
             };
-            let result = download.run(&environment, &mut progress);
+            let result = make_room(&download, &*sink);
+            let result = result.and_then(|()| download.run(&environment, &mut progress));
             Box::new(Output::Download(result))
         })
     }
@@ -225,6 +226,16 @@ impl VirmoClient {
         let mut reader = Reader::new(ORIGIN_VERSION, &record);
         Ok(reader.as_mut().and_then(Reader::text) == Some(uri))
     }
+}
+
+/// Removes the file that is to be replaced, before anything of the new one is there: its node does
+/// not say any more where it is.
+fn make_room(download: &Download, sink: &dyn Sink) -> Result<(), DownloadError> {
+    let key = download.key();
+    if download.progress().received == 0 && sink.location(key)?.is_some() {
+        sink.discard(key)?;
+    }
+    Ok(())
 }
 
 impl From<DownloadError> for Failure {
