@@ -47,7 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const WRONG: [&str; 3] = ["no node stands for it", "cannot be read", "is lost"];
 
 impl Lane {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, draft: bool) -> Self {
         // A kill leaves what was written as it is, synced or not: half of them need no disk.
         let memory = Path::new("/dev/shm");
         let folder = match seed.is_multiple_of(2) && memory.is_dir() {
@@ -56,7 +56,7 @@ impl Lane {
         };
         let folder = folder.unwrap();
         let state = folder.path().canonicalize().unwrap().join("state");
-        let shared = Shared::new(World::new(seed, state, server::images()));
+        let shared = Shared::new(World::new(seed, state, server::images(), draft));
         let url = server::start(&shared);
         Self {
             shared,
@@ -68,8 +68,12 @@ impl Lane {
 
     fn spawn(&self, words: &[String]) -> (Child, Receiver<Value>) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_virmo"));
-        let state = self.shared.lock().state.clone();
+        let world = self.shared.lock();
+        let (state, draft) = (world.state.clone(), world.draft);
+        drop(world);
         command.args(["device", "--json", "--interval", "0.005", "--ui", "accept"]);
+        command.args(["--watch", "1"]);
+        command.args(["--profile", if draft { "draft" } else { "approved" }]);
         command.args(["--server", &self.url, "--device-id", DEVICE]);
         command.arg("--state").arg(state).args(words);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -139,7 +143,7 @@ impl Lane {
             words.extend(["--encoding", "wbxml"].map(str::to_owned));
         }
         let impatient = random.chance(15);
-        let mut hangs = false;
+        let (mut hangs, mut fails) = (false, false);
         if impatient {
             words.extend(["--op-timeout", "0.01"].map(str::to_owned));
         }
@@ -163,9 +167,11 @@ impl Lane {
             let mode = random.pick(&["fail", "fail", "crash", "hang"]).unwrap();
             words.extend(["--fault".to_owned(), format!("{operation}:{mode}")]);
             hangs = *mode == "hang";
+            // What recovery fails at stays open until the device looks at its machines again.
+            fails = *mode == "fail";
         }
         let mut world = self.shared.lock();
-        world.patient = impatient;
+        world.patient = impatient || fails;
         world.hangs = hangs;
         drop(world);
         words

@@ -88,7 +88,7 @@ fn what_is_done_to_the_folder_is_found() {
         ),
         (
             |state, vm, _| change(state, vm, "\"locked\": false", "\"locked\": true"),
-            "has LAWMO/State 30",
+            "says locked = false",
         ),
         (
             |state, _, image| fs::remove_file(state.join("images").join(image)).unwrap(),
@@ -116,7 +116,7 @@ fn what_is_done_to_the_folder_is_found() {
             "is None, not Vm",
         ),
     ];
-    let mut lane = Lane::new(4);
+    let mut lane = Lane::new(4, false);
     let [vm, image] = at_rest(&mut lane);
     let state = lane.shared.lock().state.clone();
     let kept = TempDir::new().unwrap();
@@ -145,6 +145,8 @@ fn vm(birth: u64, state: u8, config: &str) -> Vm {
         state,
         config: Some(config.parse().unwrap()),
         locked: false,
+        usb: true,
+        note: None,
     }
 }
 
@@ -157,7 +159,7 @@ fn seen(vms: [(&str, &str); 2]) -> Seen {
         id: id.to_owned(),
         state: "1".to_owned(),
         config: Some(config.to_owned()),
-        lock: None,
+        ..SeenVm::default()
     };
     let names = ["a".to_owned(), "b".to_owned()];
     Seen {
@@ -167,7 +169,7 @@ fn seen(vms: [(&str, &str); 2]) -> Seen {
 }
 
 fn world() -> World {
-    World::new(7, "/nowhere".into(), String::new())
+    World::new(7, "/nowhere".into(), String::new(), false)
 }
 
 /// The faults that are not those of the missing folder.

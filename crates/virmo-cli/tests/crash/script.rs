@@ -4,12 +4,14 @@ use virmo::{
     ApplyResources, CreateVm, DeliverImage, Mounts, Operate, Procedure,
     dm::{
         core::{Format, Interaction, StatusCode, UserInteraction},
-        server::SingleCommand,
+        server::{CommandGroup, SingleCommand},
         session::{Answer, Correlators, Report, Round, Step, request, request::Leaf},
         tree::Uri,
     },
+    nodes::Profile,
     params::{Bytes, Percent, ResourceConfig},
     server::{AskVmUser, Manage, Policy},
+    state::AccessOperation,
 };
 
 use crate::world::{Flight, Image, Objects, Vm, World};
@@ -38,7 +40,7 @@ pub fn next(world: &mut World) -> Option<Operation> {
             true => 1,
             false => 0,
         };
-        let operation = match first + world.random.below(20) {
+        let operation = match first + world.random.below(23) {
             0 => deliver(world),
             1..=2 => fetch(world),
             3 => deliver(world),
@@ -48,6 +50,8 @@ pub fn next(world: &mut World) -> Option<Operation> {
             15..=16 => manage(world),
             17 => ask(world),
             18 => delete(world),
+            20..=21 => note(world),
+            22 => switch(world),
             _ => add(world),
         };
         if operation.is_some() {
@@ -58,6 +62,13 @@ pub fn next(world: &mut World) -> Option<Operation> {
 
 fn mounts() -> Mounts {
     Mounts::default()
+}
+
+fn profile(world: &World) -> Profile {
+    match world.draft {
+        true => Profile::Draft,
+        false => Profile::Approved,
+    }
 }
 
 fn vm_at(name: &str) -> Uri {
@@ -222,12 +233,15 @@ fn create(world: &mut World) -> Option<Operation> {
         state: 0,
         config: None,
         locked: false,
+        usb: true,
+        note: before.as_ref().and_then(|vm| vm.note.clone()),
     };
     let mut stages = vec![before.clone()];
     if before.is_none() {
         stages.push(Some(vm.clone()));
     }
     let mut create = CreateVm::new(vm_at(name), image_at(&image));
+    create = create.in_profile(profile(world));
     vm.state = 2;
     if world.random.chance(30) {
         create = create.powered_off();
@@ -279,10 +293,16 @@ fn operate(world: &mut World) -> Option<Operation> {
     let mut flight = on_vm(format!("{label} {name}"), &name, stages);
     // The others have a point of no return.
     flight.firm = matches!(label, "suspend" | "power-on");
-    Some((Box::new(operate.with_policy(patient())), flight))
+    Some((
+        Box::new(operate.in_profile(profile(world)).with_policy(patient())),
+        flight,
+    ))
 }
 
 fn apply(world: &mut World) -> Option<Operation> {
+    if world.draft {
+        return None;
+    }
     let mut vms: Vec<_> = world.vms.iter().filter(|(_, vm)| vm.state != 0).collect();
     if vms.len() > 3 {
         vms.pop();
@@ -320,26 +340,79 @@ fn apply(world: &mut World) -> Option<Operation> {
     Some((Box::new(apply.with_policy(patient())), flight))
 }
 
+/// Locks or unlocks.
 fn manage(world: &mut World) -> Option<Operation> {
     let (name, vm) = some_vm(world)?;
-    let (label, manage) = match vm.locked {
-        true => ("unlock", Manage::unlock(vm_at(&name))),
-        false => ("lock", Manage::lock(vm_at(&name))),
+    let at = vm_at(&name);
+    let (label, operation) = match vm.locked {
+        true => ("unlock", AccessOperation::Unlock),
+        false => ("lock", AccessOperation::Lock),
+    };
+    let procedure: Box<dyn Procedure> = match (world.draft, vm.locked) {
+        (true, _) => Box::new(Operate::access(at, operation).with_policy(patient())),
+        (false, true) => Box::new(Manage::unlock(at).with_policy(patient())),
+        (false, false) => Box::new(Manage::lock(at).with_policy(patient())),
     };
     let changed = Vm {
         locked: !vm.locked,
         ..vm.clone()
     };
-    let flight = on_vm(
-        format!("{label} {name}"),
-        &name,
-        vec![Some(vm), Some(changed)],
-    );
-    Some((Box::new(manage.with_policy(patient())), flight))
+    let stages = vec![Some(vm), Some(changed)];
+    Some((procedure, on_vm(format!("{label} {name}"), &name, stages)))
+}
+
+/// Takes a peripheral away, or gives it back.
+fn switch(world: &mut World) -> Option<Operation> {
+    let (name, vm) = some_vm(world).filter(|_| !world.draft)?;
+    let at = vm_at(&name);
+    let switch = match vm.usb {
+        true => Manage::disable(at, "usb").unwrap(),
+        false => Manage::enable(at, "usb").unwrap(),
+    };
+    let changed = Vm {
+        usb: !vm.usb,
+        ..vm.clone()
+    };
+    let stages = vec![Some(vm), Some(changed)];
+    let flight = on_vm(format!("switch {name}"), &name, stages);
+    Some((Box::new(switch.with_policy(patient())), flight))
+}
+
+/// Adds, changes or deletes two leaves, both or neither.
+fn note(world: &mut World) -> Option<Operation> {
+    // A VM of the draft takes no nodes.
+    if world.draft {
+        return None;
+    }
+    let names: Vec<_> = world.vms.keys().cloned().collect();
+    let name = world.random.pick(&names)?.clone();
+    let vm = world.vms.get(&name)?.clone();
+    let leaves = ["one", "two"].map(|leaf| format!("./VirMO/{name}/Ext/{leaf}"));
+    let text = world.random.below(1_000_000).to_string();
+    let leaf = || Leaf::new(Format::Chr, text.clone());
+    let (members, note) = match &vm.note {
+        None => {
+            let add = |uri: &String| SingleCommand::add(uri, leaf());
+            (leaves.each_ref().map(add), Some(text.clone()))
+        }
+        Some(_) if world.random.chance(40) => (
+            leaves.each_ref().map(|uri| SingleCommand::delete(uri)),
+            None,
+        ),
+        Some(_) => {
+            let replace = |uri: &String| SingleCommand::replace(uri, leaf());
+            (leaves.each_ref().map(replace), Some(text.clone()))
+        }
+    };
+    let changed = Vm { note, ..vm.clone() };
+    let stages = vec![Some(vm), Some(changed)];
+    let mut flight = on_vm(format!("note {name}"), &name, stages);
+    flight.firm = true;
+    Some((Box::new(CommandGroup::atomic(members)), flight))
 }
 
 fn ask(world: &mut World) -> Option<Operation> {
-    let (name, vm) = some_vm(world).filter(|(_, vm)| vm.state == 2)?;
+    let (name, vm) = some_vm(world).filter(|(_, vm)| vm.state == 2 && !world.draft)?;
     let asked = UserInteraction::new(Interaction::Confirm, "Go on?");
     let ask = AskVmUser::new(vm_at(&name), asked).with_policy(patient());
     let flight = on_vm(format!("ask {name}"), &name, vec![Some(vm)]);
@@ -356,7 +429,7 @@ fn delete(world: &mut World) -> Option<Operation> {
     let name = world.random.pick(&names)?.clone();
     let vm = world.vms.get(&name)?.clone();
     let by_tree = world.random.chance(40);
-    Some(delete_vm(&name, vm, by_tree))
+    Some(delete_vm(&name, vm, by_tree, profile(world)))
 }
 
 fn delete_image(name: &str, image: Image) -> Operation {
@@ -370,12 +443,16 @@ fn delete_image(name: &str, image: Image) -> Operation {
 }
 
 /// By its operation, or by a Delete of its sub-tree.
-fn delete_vm(name: &str, vm: Vm, by_tree: bool) -> Operation {
+fn delete_vm(name: &str, vm: Vm, by_tree: bool, profile: Profile) -> Operation {
     let flight = on_vm(format!("delete {name}"), name, vec![Some(vm), None]);
     let at = vm_at(name);
     let delete: Box<dyn Procedure> = match by_tree {
         true => Box::new(SingleCommand::delete(&at.to_string())),
-        false => Box::new(Operate::delete(at).with_policy(patient())),
+        false => Box::new(
+            Operate::delete(at)
+                .in_profile(profile)
+                .with_policy(patient()),
+        ),
     };
     (delete, flight)
 }
@@ -391,6 +468,8 @@ fn add(world: &mut World) -> Option<Operation> {
         state: 0,
         config: None,
         locked: false,
+        usb: true,
+        note: None,
     };
     let flight = on_vm(format!("add {name}"), name, vec![None, Some(vm)]);
     let add = SingleCommand::add_node(&vm_at(name).to_string(), None);
@@ -400,7 +479,7 @@ fn add(world: &mut World) -> Option<Operation> {
 /// Deletes what is left.
 fn clear(world: &mut World) -> Option<Operation> {
     if let Some((name, vm)) = world.vms.first_key_value() {
-        return Some(delete_vm(name, vm.clone(), false));
+        return Some(delete_vm(name, vm.clone(), false, profile(world)));
     }
     if !world.missing_alerts().is_empty() {
         return None;

@@ -17,8 +17,12 @@ pub struct SeenVm {
     pub id: String,
     pub state: String,
     pub config: Option<String>,
-    /// What LAWMO says, if it is there.
-    pub lock: Option<String>,
+    /// Whether it is locked, if anything says so.
+    pub locked: Option<bool>,
+    /// Whether it has the peripheral `usb`, likewise.
+    pub usb: Option<bool>,
+    /// `Ext/one` and `Ext/two`.
+    pub notes: [Option<String>; 2],
 }
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -32,6 +36,8 @@ pub struct SeenImage {
 
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Seen {
+    /// In the draft profile.
+    pub draft: bool,
     pub vms: BTreeMap<String, SeenVm>,
     pub images: BTreeMap<String, SeenImage>,
     /// The hypervisor's own records.
@@ -41,6 +47,9 @@ pub struct Seen {
     /// The files of images, with which one it is or what is wrong.
     pub files: BTreeMap<String, Result<String, String>>,
 }
+
+/// What each VM of the draft has.
+const OF_DRAFT_VM: [&str; 4] = ["VMID", "State", "Operations", "Ext"];
 
 /// What each VM has; what only an Exec reaches is not shown.
 const OF_VM: [&str; 6] = [
@@ -63,7 +72,7 @@ const OF_IMAGE: [&str; 6] = [
 
 impl Seen {
     /// Sorts what the tree says, and looks into the folder.
-    pub fn of(tree: &Tree, state: &Path) -> Self {
+    pub fn of(tree: &Tree, state: &Path, draft: bool) -> Self {
         let names = |root: &str| -> BTreeSet<String> {
             let below = tree.keys().filter_map(|uri| uri.strip_prefix(root));
             below
@@ -72,7 +81,14 @@ impl Seen {
                 .collect()
         };
         let leaf = |uri: String| tree.get(&uri).cloned();
-        let mut seen = Self::default();
+        let mut seen = Self {
+            draft,
+            ..Self::default()
+        };
+        let (config, lock) = match draft {
+            true => ("Ext/CurrentConfig", "Ext/Locked"),
+            false => ("Resources/CurrentConfig", "DMTree/LAWMO/State"),
+        };
         for name in names("./VirMO/") {
             if ["DeviceResources", "Operations", "Ext"].contains(&&*name) {
                 continue;
@@ -81,8 +97,10 @@ impl Seen {
             let vm = SeenVm {
                 id: at("VMID").unwrap_or_default(),
                 state: at("State").unwrap_or_default(),
-                config: at("Resources/CurrentConfig").filter(|config| !config.is_empty()),
-                lock: at("DMTree/LAWMO/State"),
+                config: at(config).filter(|config| !config.is_empty()),
+                locked: at(lock).map(|lock| !["30", "false"].contains(&&*lock)),
+                usb: at("DMTree/DCMO/usb/Enabled").map(|usb| usb == "true"),
+                notes: [at("Ext/one"), at("Ext/two")],
             };
             seen.vms.insert(name, vm);
         }
@@ -123,7 +141,8 @@ impl Seen {
         let mut faults = Vec::new();
         for (name, vm) in &self.vms {
             self.vm_faults(name, vm, &mut faults);
-            missing(tree, &format!("./VirMO/{name}"), &OF_VM, &mut faults);
+            let nodes: &[&str] = if self.draft { &OF_DRAFT_VM } else { &OF_VM };
+            missing(tree, &format!("./VirMO/{name}"), nodes, &mut faults);
         }
         for (name, image) in &self.images {
             self.image_faults(name, image, state, &mut faults);
@@ -161,6 +180,10 @@ impl Seen {
         if id.is_empty() {
             faults.push(format!("VM {name} has no VMID"));
         }
+        if vm.notes[0] != vm.notes[1] {
+            let notes = &vm.notes;
+            faults.push(format!("VM {name} has half of an Atomic: {notes:?}"));
+        }
         let wanted = match &**state {
             "0" if machine.is_some() => {
                 return faults.push(format!("VM {name} has State 0, and there is machine {id}"));
@@ -196,10 +219,18 @@ impl Seen {
             ));
         }
         let locked = at("/own/locked").and_then(Value::as_bool);
-        let said = vm.lock.as_deref().unwrap_or("30");
-        if locked != Some(said != "30") {
+        let said = vm.locked.unwrap_or(false);
+        if locked != Some(said) {
             faults.push(format!(
-                "VM {name} has LAWMO/State {said}, machine {id} has locked = {locked:?}"
+                "VM {name} says locked = {said}, machine {id} has {locked:?}"
+            ));
+        }
+        let disabled = at("/own/disabled").and_then(Value::as_array);
+        let disabled = disabled.is_some_and(|it| it.contains(&"usb".into()));
+        if disabled == vm.usb.unwrap_or(true) {
+            let said = vm.usb;
+            faults.push(format!(
+                "VM {name} says usb = {said:?}, machine {id} has disabled = {disabled}"
             ));
         }
     }
@@ -215,7 +246,10 @@ impl Seen {
             "0" if file.is_some() || part => {
                 faults.push(format!("image {name} has State 0, and a file"));
             }
-            // What came so far stays, and what is to be replaced does until it is.
+            "3" if file.is_some() => {
+                faults.push(format!("image {name} has State 3, and a whole file"));
+            }
+            // What came so far stays, and what is to be replaced until the job begins.
             "0" | "1" | "3" => {}
             "2" => {
                 let path = state.join("images").join(id);

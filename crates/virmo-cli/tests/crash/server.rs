@@ -214,7 +214,7 @@ impl Endless {
             return None;
         };
         let mut world = self.shared.lock();
-        let seen = Seen::of(&tree, &world.state);
+        let seen = Seen::of(&tree, &world.state, world.draft);
         let faults = world.verify(&seen, &tree);
         if !faults.is_empty() && !world.hangs {
             let since = *look.since.get_or_insert_with(Instant::now);

@@ -28,6 +28,10 @@ pub struct Vm {
     pub state: u8,
     pub config: Option<ResourceConfig>,
     pub locked: bool,
+    /// It has the peripheral `usb`.
+    pub usb: bool,
+    /// What `Ext/one` and `Ext/two` say.
+    pub note: Option<String>,
 }
 
 /// An image as it should be.
@@ -169,6 +173,8 @@ pub struct World {
     pub state: PathBuf,
     /// Where images come from.
     pub site: String,
+    /// In the draft profile.
+    pub draft: bool,
     pub vms: BTreeMap<String, Vm>,
     pub images: BTreeMap<String, Image>,
     flight: Option<Flight>,
@@ -202,12 +208,13 @@ pub struct World {
 const MOST_KILLS: u32 = 150;
 
 impl World {
-    pub fn new(seed: u64, state: PathBuf, site: String) -> Self {
+    pub fn new(seed: u64, state: PathBuf, site: String, draft: bool) -> Self {
         Self {
             seed,
             random: Random(seed),
             state,
             site,
+            draft,
             vms: BTreeMap::new(),
             images: BTreeMap::new(),
             flight: None,
@@ -497,7 +504,9 @@ impl World {
                     .config
                     .as_deref()
                     .and_then(|config| config.parse().ok()),
-                locked: is_locked(found),
+                locked: found.locked.unwrap_or(false),
+                usb: found.usb.unwrap_or(true),
+                note: found.notes[0].clone(),
             };
             // An identifier stays, whichever stage comes next.
             for stage in &mut flight.vms {
@@ -576,10 +585,6 @@ impl World {
     }
 }
 
-fn is_locked(found: &SeenVm) -> bool {
-    found.lock.as_deref().is_some_and(|lock| lock != "30")
-}
-
 fn is_vm(wanted: Option<&Vm>, found: Option<&SeenVm>) -> bool {
     let (Some(wanted), Some(found)) = (wanted, found) else {
         return wanted.is_none() && found.is_none();
@@ -592,8 +597,10 @@ fn is_vm(wanted: Option<&Vm>, found: Option<&SeenVm>) -> bool {
     };
     wanted.id.as_ref().is_none_or(|id| *id == found.id)
         && wanted.state.to_string() == found.state
+        && found.notes.iter().all(|note| *note == wanted.note)
         && (wanted.state == 0
-            || wanted.locked == is_locked(found)
+            || wanted.locked == found.locked.unwrap_or(false)
+                && wanted.usb == found.usb.unwrap_or(true)
                 && wanted
                     .config
                     .as_ref()

@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// How long a process may take that is not to take for ever.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -21,7 +22,8 @@ pub fn virmo(args: &[&str]) -> Output {
 /// Runs the program to its end with variables in its environment and something on its standard
 /// input.
 pub fn virmo_with(args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Output {
-    let mut child = command(args, variables)
+    let folder = TempDir::new().unwrap();
+    let mut child = command(args, variables, &folder)
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -32,8 +34,10 @@ pub fn virmo_with(args: &[&str], variables: &[(&str, &str)], input: &[u8]) -> Ou
     child.wait_with_output().unwrap()
 }
 
-fn command(args: &[&str], variables: &[(&str, &str)]) -> Command {
+/// What the program leaves in temporary files when it is killed goes with the folder.
+fn command(args: &[&str], variables: &[(&str, &str)], folder: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_virmo"));
+    command.env("TMPDIR", folder.path());
     command.args(args).envs(variables.iter().copied());
     command.stdout(Stdio::piped());
     command
@@ -89,6 +93,8 @@ pub fn pick(events: &[Value], kind: &str, fields: &[&str]) -> Vec<String> {
 /// The program in the background; killed when dropped.
 pub struct Background {
     child: Child,
+    /// Where its temporary files are.
+    _folder: TempDir,
     /// Read by a thread, so that the program never waits for a reader.
     lines: Receiver<String>,
     _watchdog: Sender<()>,
@@ -100,7 +106,8 @@ impl Background {
     }
 
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = command(args, variables).spawn().unwrap();
+        let folder = TempDir::new().unwrap();
+        let mut child = command(args, variables, &folder).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -112,6 +119,7 @@ impl Background {
             lines,
             _watchdog: watch(&child),
             child,
+            _folder: folder,
         }
     }
 
@@ -138,6 +146,12 @@ impl Background {
     pub fn event(&mut self) -> Option<Value> {
         self.line()
             .map(|line| serde_json::from_str(&line).expect(&line))
+    }
+
+    /// The next JSON line, if one comes within this time; a line that was cut off is none.
+    pub fn event_within(&mut self, time: Duration) -> Option<Value> {
+        let line = self.lines.recv_timeout(time).ok()?;
+        serde_json::from_str(&line).ok()
     }
 
     /// The next JSON line that says this and that.
