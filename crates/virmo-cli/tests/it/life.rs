@@ -193,6 +193,8 @@ fn people_get_text() {
     while let Some(line) = server.line() {
         steps.extend(line.strip_prefix("step ").map(str::to_owned));
     }
+    let waits = |step: &String| step == "0: accepted, waiting for the device";
+    assert_eq!(steps.extract_if(.., |step| waits(step)).count(), 1);
     assert_eq!(steps.len(), 9);
     assert_eq!(steps[6], "6 ok     get ./VirMO/v/State  status 200  \"2\"");
 }

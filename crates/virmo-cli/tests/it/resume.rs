@@ -288,3 +288,31 @@ fn a_plan_that_is_over_is_not_begun_again() {
     assert_eq!(resumed["steps"][0]["ok"], json!(true));
     assert_eq!(resumed["steps"][1]["status"], json!(404));
 }
+
+/// How each step gets on is told between its commands and its end.
+#[test]
+fn how_steps_get_on_is_told() {
+    let plan = "[[step]]\ndeliver_image = { node = 'i', name = 'i', uri = '/images/i.img', \
+                media_type = 'application/octet-stream' }\n[[step]]\nget = './DevInfo/DevId'\n";
+    let folder = Folder::new(plan);
+    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let listening = server.event().unwrap();
+    let url = listening["url"].as_str().unwrap();
+    let device = virmo(&["device", "--server", url, "--until-idle", "--json"]);
+    assert_eq!(device.status.code(), Some(0));
+    let (code, told) = server.end();
+    assert_eq!(code, Some(0));
+    let told = pick(&told, "progress", &["index", "what", "commands", "uri"]);
+    let begin = [
+        "0 begun null null",
+        "0 sent 1 null",
+        "0 sent 1 null",
+        "0 sent 3 null",
+        "0 sent 1 null",
+        "0 accepted null ./VMImgMO/i/Operations/Download",
+    ];
+    assert_eq!(told[..begin.len()], begin);
+    let end = ["0 sent 3 null", "1 begun null null", "1 sent 1 null"];
+    assert!(told.ends_with(&end.map(str::to_owned)), "{told:?}");
+    assert!(!told.iter().any(|it| it.contains("retried")), "{told:?}");
+}

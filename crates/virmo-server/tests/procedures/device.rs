@@ -1,12 +1,62 @@
 //! A device at the level of answers: a few nodes, two ways to report, and faults on request.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, env};
 
 use omadm_core::{Correlator, Format, GenericAlert, Mark, StatusCode};
 use omadm_session::{Answer, Correlators, Procedure, Report, Step, Tagged, Unanswered};
 use omadm_syncml::{Command, Item, Meta};
 use virmo_params::CreateParams;
+use virmo_server::Profile;
 use virmo_state::{Primitive, VmState};
+
+/// The variable that says which text the devices of a run of the tests follow.
+pub(crate) const VARIABLE: &str = "TEST_PROFILE";
+
+/// The text the devices of this run follow.
+pub(crate) fn profile() -> Profile {
+    match env::var(VARIABLE).as_deref() {
+        Err(_) | Ok("approved") => Profile::Approved,
+        Ok("draft") => Profile::Draft,
+        Ok(other) => panic!("{VARIABLE} is {other:?}: approved or draft"),
+    }
+}
+
+/// What is elsewhere below a machine of the draft: the approved place, or that of other operations,
+/// and that of the draft.
+const MOVED: [(&str, &str); 8] = [
+    ("/CreateParams", "/Operations/CreateParams"),
+    ("/DMTree", "/Ext/DMTree"),
+    ("/Operations/Suspend", "/Ext/Suspend"),
+    ("/Operations/Resume", "/Ext/Resume"),
+    ("/Resources/CurrentConfig", "/Ext/CurrentConfig"),
+    ("/Resources/NewConfig", "/Ext/NewConfig"),
+    ("/Operations/AllowSharing", "/Ext/AllowSharing"),
+    ("/Operations/ProhibitSharing", "/Ext/ProhibitSharing"),
+];
+
+/// A text about approved nodes as it is in the profile of this run.
+pub(crate) fn spelled(approved: &str) -> String {
+    match profile() {
+        Profile::Approved => approved.to_owned(),
+        Profile::Draft => MOVED.iter().fold(approved.to_owned(), |text, (from, to)| {
+            text.replace(from, to)
+        }),
+    }
+}
+
+/// The approved address of a node, by the one it has in the profile of this run; none where that
+/// text has no such node.
+fn understood(uri: &str) -> Option<String> {
+    if profile() == Profile::Approved || !uri.starts_with("./VirMO/") {
+        return Some(uri.to_owned());
+    }
+    let moved = MOVED.iter().find(|(_, draft)| uri.contains(draft));
+    let approved = match moved {
+        Some((approved, draft)) => uri.replace(draft, approved),
+        None => uri.to_owned(),
+    };
+    (spelled(&approved) == uri).then_some(approved)
+}
 
 /// How an Exec is reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,14 +161,18 @@ impl Device {
             executed: 0,
             correlators: Correlators::new("t"),
         };
-        for node in ["./VirMO", "./VirMO/Operations", "./VMImgMO"] {
+        for node in ["./VirMO", "./VMImgMO"] {
             device.nodes.insert(node.to_owned(), None);
         }
-        device.set(
-            "./VirMO/DeviceResources",
-            "RAM=4294967296&Storage=34359738368",
-        );
-        device.set("./VirMO/Operations/ApplyChanges", "");
+        if profile() == Profile::Approved {
+            device.set(
+                "./VirMO/DeviceResources",
+                "RAM=4294967296&Storage=34359738368",
+            );
+            let operations = "./VirMO/Operations".to_owned();
+            device.nodes.insert(operations, None);
+            device.set("./VirMO/Operations/ApplyChanges", "");
+        }
         device
     }
 
@@ -283,7 +337,9 @@ impl Device {
                 let number = self.log.len();
                 let fault = self.faults.iter().find(|(at, _)| *at == number);
                 let fault = fault.map(|(_, fault)| *fault);
-                let uri = target(&command).to_owned();
+                let uri = understood(target(&command));
+                // No node has an address like this.
+                let uri = uri.unwrap_or_else(|| format!("./not{}", target(&command)));
                 self.log.push(format!("{} {uri}", command.name()));
                 match fault {
                     Some(Fault::Status(code)) => {
@@ -390,7 +446,7 @@ impl Device {
         let Some(node) = self.nodes.get(uri) else {
             return (StatusCode::NOT_FOUND, Vec::new());
         };
-        let item = Item::new().with_source(uri.to_owned());
+        let item = Item::new().with_source(spelled(uri));
         let item = match node {
             Some(value) => item.with_data(value.clone()),
             None => {
@@ -476,6 +532,10 @@ impl Device {
         self.nodes.insert(format!("{base}/Operations"), None);
         let owned: &[(&str, &str)] = if base.starts_with("./VirMO/") {
             self.nodes.insert(format!("{base}/Resources"), None);
+            if profile() == Profile::Draft {
+                self.set(&format!("{base}/Ext/Locked"), "false");
+                self.set(&format!("{base}/Ext/Sharing"), "true");
+            }
             &[
                 ("VMID", "vm-1"),
                 ("State", "0"),
@@ -546,6 +606,7 @@ impl Device {
                 self.origins.get(base).map(String::as_str) != origin
             }
             None if uri.ends_with("/Download") => state == "0" || state == "3",
+            None if uri.starts_with("./VirMO/") && !uri.ends_with("/Delete") => state != "0",
             None => true,
         };
         (!allowed).then_some(StatusCode::COMMAND_NOT_ALLOWED)
@@ -626,6 +687,10 @@ impl Device {
         match (primitive(uri), operation) {
             (Some(Primitive::Delete), _) => self.remove(base),
             (None, "Delete") => self.remove(base),
+            (None, "Lock") => self.set(&format!("{base}/Ext/Locked"), "true"),
+            (None, "Unlock") => self.set(&format!("{base}/Ext/Locked"), "false"),
+            (None, "ProhibitSharing") => self.set(&format!("{base}/Ext/Sharing"), "false"),
+            (None, "AllowSharing") => self.set(&format!("{base}/Ext/Sharing"), "true"),
             (None, "ExecUICmd") => {
                 let answer = self.answer.clone();
                 self.set(&format!("{base}/UI/Result"), &answer);
@@ -682,7 +747,7 @@ impl Device {
         } else {
             Mark::Critical
         });
-        alert.source = Some(uri.to_owned());
+        alert.source = Some(spelled(uri));
         alert.correlator = correlator
             .filter(|_| self.style != Style::Uncorrelated)
             .map(Correlator::new);
