@@ -1,5 +1,4 @@
-//! What the program can be asked for. Words that belong to a capability still to come are known
-//! here, not shown, and answered "not built yet", so that a script learns it from the exit code.
+//! What the program can be asked for.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -48,9 +47,8 @@ pub(crate) enum Command {
     Uve(Uve),
     /// Run the scenario of every requirement row of a document
     Conformance(Conformance),
-    /// Put simulated devices on a DM server
-    #[command(hide = true)]
-    Load(Rest),
+    /// Hold sessions of many simulated devices with a DM server, and measure
+    Load(Load),
 }
 
 impl Command {
@@ -63,6 +61,7 @@ impl Command {
             Self::Uve(Uve::Demo(args)) => args.json,
             Self::Conformance(args) => args.json,
             Self::Notify(args) => args.json,
+            Self::Load(args) => args.json,
             Self::Bootstrap(args) => match &args.action {
                 BootstrapAction::Write(args) => args.json,
                 BootstrapAction::Apply(args) => args.json,
@@ -72,11 +71,54 @@ impl Command {
     }
 }
 
-/// The words of a command that is still to come.
 #[derive(Args)]
-pub(crate) struct Rest {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    _words: Vec<String>,
+pub(crate) struct Load {
+    /// The address of the DM server
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: String,
+    /// How many devices there are
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) devices: u32,
+    /// How many sessions each device holds [default: 1]
+    #[arg(long, value_name = "M", conflicts_with = "seconds", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) sessions: Option<u32>,
+    /// Begin sessions for so many seconds, as many as go
+    #[arg(long, value_name = "SECS", value_parser = duration)]
+    pub(crate) seconds: Option<Duration>,
+    /// How many sessions are open at once, at most
+    #[arg(long, value_name = "C", default_value = "32", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: u16,
+    /// What comes before the number of a device in its identifier: DevInfo/DevId
+    #[arg(long, value_name = "TEXT", default_value = "urn:virmo:load:")]
+    pub(crate) device_id_prefix: String,
+    /// The server's identity in ACLs, and the name of its account below ./DMAcc
+    #[arg(long, value_name = "ID", default_value = "virmo-server")]
+    pub(crate) server_id: String,
+    /// How the devices prove themselves [default: not at all]
+    #[arg(long = "auth", value_enum)]
+    pub(crate) scheme: Option<Scheme>,
+    /// The name of a device, {n} in it being its number
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// The environment variable that holds the password of all devices
+    #[arg(long, value_name = "VAR")]
+    pub(crate) password_env: Option<String>,
+    /// How messages are written
+    #[arg(long, value_enum, default_value = "xml")]
+    pub(crate) encoding: Encoding,
+    #[command(flatten)]
+    pub(crate) wbxml: Wbxml,
+    /// Devices without VirMO and VMImgMO
+    #[arg(long)]
+    pub(crate) without_virmo: bool,
+    /// Seconds until an answer is waited for no longer and the session has failed
+    #[arg(long, value_name = "SECS", value_parser = duration, default_value = "10")]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

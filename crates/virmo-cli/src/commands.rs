@@ -7,6 +7,7 @@ pub(crate) mod ddf;
 pub(crate) mod demo;
 pub(crate) mod device;
 pub(crate) mod hypervisor;
+pub(crate) mod load;
 pub(crate) mod notify;
 pub(crate) mod params;
 pub(crate) mod serve;

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Command::Bootstrap(args) => commands::bootstrap::run(&args),
         Command::Uve(args::Uve::Demo(args)) => commands::uve::run(&args),
         Command::Conformance(args) => commands::conformance::run(&args),
-        Command::Load(_) => Err(Failure::not_built("load")),
+        Command::Load(args) => commands::load::run(&args),
     };
     let Err(failure) = done else {
         return ExitCode::SUCCESS;

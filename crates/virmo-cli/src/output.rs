@@ -11,7 +11,10 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::{
+    commands::load::{Progress, Report},
+    failure::Failure,
+};
 
 /// Something that happened, in the words of the program's contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -165,6 +168,11 @@ pub(crate) enum Event {
     Retry {
         seconds: f64,
     },
+    /// How far a load has come.
+    #[serde(rename = "progress")]
+    LoadProgress(Progress),
+    /// What came of a load.
+    Load(Box<Report>),
     Error {
         message: String,
     },
@@ -464,6 +472,8 @@ impl fmt::Display for Event {
             Self::Challenge { device } => {
                 write!(f, "{} is asked to prove who it is", short(device, NAMED))
             }
+            Self::LoadProgress(progress) => progress.fmt(f),
+            Self::Load(report) => report.fmt(f),
             Self::Retry { seconds } => write!(f, "the next session begins in {seconds} s"),
             Self::Error { message } => write!(f, "error: {}", short(message, TOLD)),
         }

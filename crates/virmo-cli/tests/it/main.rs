@@ -34,6 +34,7 @@ mod interaction;
 #[cfg(feature = "libvirt")]
 mod libvirt;
 mod life;
+mod load;
 mod names;
 mod notify;
 mod profiles;

@@ -15,12 +15,6 @@ fn refused(words: &[&str]) -> String {
 }
 
 #[test]
-fn what_is_not_built_yet_says_so() {
-    let said = refused(&["load", "--server", "http://x/", "--devices", "3"]);
-    assert_eq!(said, "virmo: load: not built yet\n");
-}
-
-#[test]
 fn libvirt_is_built_in_or_said_to_be_missing() {
     let device = ["device", "--server", "http://127.0.0.1:1/"];
     let words = ["--hypervisor", "libvirt:test:///default"];
@@ -37,6 +31,7 @@ fn libvirt_is_built_in_or_said_to_be_missing() {
 fn a_wrong_word_is_named() {
     let device = ["device", "--server", "http://127.0.0.1:1/"];
     let serve = ["serve", "--listen", "127.0.0.1:0"];
+    let load = ["load", "--server", "http://127.0.0.1:1/"];
     let basic = ["--auth", "basic"];
     for (start, words, said) in [
         (&[][..], &[][..], "Usage"),
@@ -108,6 +103,14 @@ fn a_wrong_word_is_named() {
             "VIRMO_TEST_UNSET",
         ),
         (&["serve"], &[], "--listen"),
+        (&["load"], &[], "--server"),
+        (&load, &["--devices", "0"], "--devices"),
+        (&load, &["--concurrency", "0"], "--concurrency"),
+        (&load, &["--sessions", "2", "--seconds", "3"], "--seconds"),
+        (&load, &["--device-id-prefix", ""], "--device-id-prefix"),
+        (&load, &["--server-id", "a b"], "--server-id"),
+        (&load, &["--user", "u"], "--password-env"),
+        (&load, &["--auth", "md5"], "--auth md5 needs --user"),
         (&["serve", "--listen"], &["nowhere"], "nowhere"),
         (
             &serve,

@@ -1,0 +1,263 @@
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use super::histogram::{Histogram, Percentiles};
+
+/// How many kinds of failure are told apart; what comes beyond is one more.
+const MAX_REASONS: usize = 32;
+
+/// What is counted while a load goes on; threads share it.
+pub(super) struct Tally {
+    started: Instant,
+    counts: Mutex<Counts>,
+}
+
+struct Counts {
+    completed: u64,
+    failed: u64,
+    failures: Reasons,
+    requests: u64,
+    answers: u64,
+    errors: Reasons,
+    commands: u64,
+    sent: u64,
+    received: u64,
+    request_times: Histogram,
+    session_times: Histogram,
+}
+
+type Reasons = BTreeMap<String, u64>;
+
+/// How far a load has come.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Progress {
+    seconds: f64,
+    sessions: u64,
+    failed: u64,
+    requests: u64,
+    sessions_per_second: f64,
+}
+
+/// What came of a load.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Report {
+    devices: u32,
+    seconds: f64,
+    sessions: Sessions,
+    requests: Requests,
+    commands: u64,
+    bytes: Traffic,
+    sessions_per_second: f64,
+    requests_per_second: f64,
+    request_ms: Percentiles,
+    session_ms: Percentiles,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Sessions {
+    completed: u64,
+    failed: u64,
+    failures: Reasons,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Requests {
+    sent: u64,
+    answered: u64,
+    errors: Reasons,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Traffic {
+    sent: u64,
+    received: u64,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            counts: Mutex::new(Counts {
+                completed: 0,
+                failed: 0,
+                failures: Reasons::new(),
+                requests: 0,
+                answers: 0,
+                errors: Reasons::new(),
+                commands: 0,
+                sent: 0,
+                received: 0,
+                request_times: Histogram::new(),
+                session_times: Histogram::new(),
+            }),
+        }
+    }
+
+    /// A session is over.
+    pub(super) fn session(&self, took: Duration, failure: Option<String>) {
+        let mut counts = self.counts();
+        counts.session_times.record(took);
+        match failure {
+            None => counts.completed += 1,
+            Some(reason) => {
+                counts.failed += 1;
+                count(&mut counts.failures, &reason);
+            }
+        }
+    }
+
+    /// A message was sent, and an answer of so many bytes came, or none.
+    pub(super) fn request(&self, took: Duration, sent: usize, received: Result<usize, &str>) {
+        let mut counts = self.counts();
+        counts.request_times.record(took);
+        counts.requests += 1;
+        counts.sent += sent as u64;
+        match received {
+            Ok(bytes) => {
+                counts.answers += 1;
+                counts.received += bytes as u64;
+            }
+            Err(reason) => count(&mut counts.errors, reason),
+        }
+    }
+
+    /// A command of the server was carried out.
+    pub(super) fn command(&self) {
+        self.counts().commands += 1;
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let counts = self.counts();
+        let sessions = counts.completed + counts.failed;
+        Progress {
+            seconds: rounded(seconds),
+            sessions,
+            failed: counts.failed,
+            requests: counts.requests,
+            sessions_per_second: rounded(sessions as f64 / seconds),
+        }
+    }
+
+    pub(super) fn report(&self, devices: u32) -> Report {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let counts = self.counts();
+        let sessions = counts.completed + counts.failed;
+        Report {
+            devices,
+            seconds: rounded(seconds),
+            sessions: Sessions {
+                completed: counts.completed,
+                failed: counts.failed,
+                failures: counts.failures.clone(),
+            },
+            requests: Requests {
+                sent: counts.requests,
+                answered: counts.answers,
+                errors: counts.errors.clone(),
+            },
+            commands: counts.commands,
+            bytes: Traffic {
+                sent: counts.sent,
+                received: counts.received,
+            },
+            sessions_per_second: rounded(sessions as f64 / seconds),
+            requests_per_second: rounded(counts.requests as f64 / seconds),
+            request_ms: counts.request_times.percentiles(),
+            session_ms: counts.session_times.percentiles(),
+        }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn count(reasons: &mut Reasons, reason: &str) {
+    let known = reasons.len() < MAX_REASONS || reasons.contains_key(reason);
+    let reason = if known { reason } else { "others" };
+    *reasons.entry(reason.to_owned()).or_default() += 1;
+}
+
+/// To a thousandth.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+impl Progress {
+    pub(super) const fn sessions(&self) -> u64 {
+        self.sessions
+    }
+}
+
+impl Report {
+    /// Whether every session went to its end as it should, and there was one.
+    pub(super) const fn is_good(&self) -> bool {
+        self.sessions.failed == 0 && self.sessions.completed > 0
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            seconds,
+            sessions,
+            failed,
+            requests,
+            sessions_per_second,
+        } = self;
+        write!(
+            f,
+            "{seconds:.0} s  {sessions} sessions, {failed} failed, {requests} requests, {sessions_per_second:.1} sessions/s"
+        )
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sessions {
+            completed,
+            failed,
+            failures,
+        } = &self.sessions;
+        writeln!(f, "{} devices, {:.3} s", self.devices, self.seconds)?;
+        writeln!(
+            f,
+            "sessions  {completed} completed, {failed} failed, {:.1} per second",
+            self.sessions_per_second
+        )?;
+        reasons(f, failures)?;
+        let Requests {
+            sent,
+            answered,
+            errors,
+        } = &self.requests;
+        writeln!(
+            f,
+            "requests  {sent} sent, {answered} answered, {:.1} per second",
+            self.requests_per_second
+        )?;
+        reasons(f, errors)?;
+        writeln!(f, "commands  {}", self.commands)?;
+        let Traffic { sent, received } = &self.bytes;
+        writeln!(f, "bytes     {sent} sent, {received} received")?;
+        write!(f, "ms             p50       p90       p99       max")?;
+        for (name, times) in [("request", self.request_ms), ("session", self.session_ms)] {
+            let Percentiles { p50, p90, p99, max } = times;
+            write!(f, "\n{name:<8} {p50:>9.3} {p90:>9.3} {p99:>9.3} {max:>9.3}")?;
+        }
+        Ok(())
+    }
+}
+
+fn reasons(f: &mut fmt::Formatter<'_>, reasons: &Reasons) -> fmt::Result {
+    reasons
+        .iter()
+        .try_for_each(|(reason, count)| writeln!(f, "          {count}: {reason}"))
+}

@@ -1,0 +1,183 @@
+//! `virmo load`: many devices, few threads, one report.
+
+use std::{fs, net::TcpListener};
+
+use serde_json::{Value, json};
+
+use crate::program::{Background, events, lines, pick, virmo, virmo_with};
+
+/// Puts devices on a server; the exit code and what was told.
+fn load(url: &str, words: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
+    let output = virmo_with(
+        &[&["load", "--server", url, "--json"], words].concat(),
+        variables,
+        b"",
+    );
+    (output.status.code(), events(&output))
+}
+
+/// The report, the last that is told.
+fn report(told: &[Value]) -> &Value {
+    let report = told.last().unwrap();
+    assert_eq!(report["event"], "load", "{told:?}");
+    report
+}
+
+#[test]
+fn every_device_holds_its_sessions() {
+    let (_server, url) = Background::serve(&[]);
+    let words = ["--devices", "20", "--sessions", "3", "--concurrency", "4"];
+    for more in [&[][..], &["--encoding", "wbxml"], &["--without-virmo"]] {
+        let (code, told) = load(&url, &[&words[..], more].concat(), &[]);
+        let report = report(&told);
+        assert_eq!(code, Some(0), "{report}");
+        let sessions = json!({"completed": 60, "failed": 0, "failures": {}});
+        assert_eq!(report["sessions"], sessions);
+        assert_eq!(report["devices"], 20);
+        let requests = &report["requests"];
+        assert_eq!(requests["sent"], requests["answered"]);
+        assert!(requests["sent"].as_u64() >= Some(60), "{report}");
+        assert_eq!(requests["errors"], json!({}));
+        for direction in ["sent", "received"] {
+            assert!(report["bytes"][direction].as_u64() > Some(60 * 100));
+        }
+        for rate in ["sessions_per_second", "requests_per_second", "seconds"] {
+            assert!(report[rate].as_f64() > Some(0.0), "{report}");
+        }
+        for times in ["request_ms", "session_ms"] {
+            let of = |name: &str| report[times][name].as_f64().unwrap();
+            assert!(0.0 < of("p50") && of("p50") <= of("p90"), "{report}");
+            assert!(of("p90") <= of("p99") && of("p99") <= of("max"), "{report}");
+        }
+    }
+}
+
+/// Images come, machines live and end: devices do the work a plan gives them.
+#[test]
+fn devices_go_through_a_plan() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.toml");
+    fs::write(folder.path().join("vm.img"), vec![7; 100_000]).unwrap();
+    let steps = r#"
+        [[step]]
+        deliver_image = { node = "a", name = "a", uri = "/images/vm.img", media_type = "application/octet-stream" }
+        [[step]]
+        create_vm = { node = "a", image = "a", running = true }
+        [[step]]
+        suspend = { vm = "a" }
+        [[step]]
+        resume = { vm = "a" }
+        [[step]]
+        apply_resources = { a = "RAM=536870912&Storage=1073741824&CPU=60&Network=50" }
+        [[step]]
+        power_off = { vm = "a" }
+        [[step]]
+        delete_vm = { vm = "a" }
+        [[step]]
+        get = "./DevInfo/DevId"
+    "#;
+    fs::write(&plan, steps).unwrap();
+    let images = folder.path().to_str().unwrap();
+    let words = ["--plan", plan.to_str().unwrap(), "--images", images];
+    let (mut server, url) = Background::serve(&words);
+    let words = ["--devices", "5", "--sessions", "2", "--concurrency", "2"];
+    let (code, told) = load(&url, &words, &[]);
+    let report = report(&told);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(report["sessions"]["completed"], 10);
+    assert!(report["commands"].as_u64() >= Some(5 * 8), "{report}");
+    let mut ends = Vec::new();
+    while ends.len() < 5 {
+        let step = server.wait_for(&[("event", "step".into())]);
+        assert_eq!(step["ok"], true, "{step}");
+        if step["index"] == 7 {
+            ends.push(step["value"].as_str().unwrap().to_owned());
+        }
+    }
+    ends.sort();
+    let due: Vec<_> = (1..=5).map(|n| format!("urn:virmo:load:{n}")).collect();
+    assert_eq!(ends, due);
+}
+
+#[test]
+fn sessions_fail_by_their_reason() {
+    let proofs = ["--auth", "md5", "--user", "load-2", "--password-env", "PW"];
+    let variables = [("PW", "right")];
+    let (_server, url) = Background::serve_with(&proofs, &variables);
+    let patterned = [
+        "--auth",
+        "md5",
+        "--user",
+        "load-{n}",
+        "--password-env",
+        "PW",
+    ];
+    let words = [&patterned[..], &["--devices", "3"]].concat();
+
+    let (code, told) = load(&url, &words, &variables);
+    let sessions = &report(&told)["sessions"];
+    assert_eq!(code, Some(1), "{sessions}");
+    // The server knows one name only.
+    let reason = "the server does not accept the credentials";
+    let due = json!({"completed": 1, "failed": 2, "failures": {reason: 2}});
+    assert_eq!(*sessions, due);
+
+    let (code, told) = load(&url, &words, &[("PW", "wrong")]);
+    assert_eq!(code, Some(1));
+    let sessions = &report(&told)["sessions"];
+    assert_eq!(sessions["failures"], json!({reason: 3}));
+}
+
+#[test]
+fn a_server_that_is_not_there_fails_every_session() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let url = format!("http://{}/dm", address.unwrap());
+    let (code, told) = load(&url, &["--devices", "7"], &[]);
+    assert_eq!(code, Some(1));
+    let report = report(&told);
+    let failures = json!({"the server cannot be reached": 7});
+    assert_eq!(report["sessions"]["failures"], failures);
+    assert_eq!(report["requests"]["errors"], failures);
+    assert_eq!(report["requests"]["answered"], 0);
+
+    let (_server, url) = Background::serve(&[]);
+    let (code, told) = load(&format!("{url}x"), &["--devices", "2"], &[]);
+    assert_eq!(code, Some(1));
+    let failures = json!({"the server answered with status 404": 2});
+    assert_eq!(told.last().unwrap()["sessions"]["failures"], failures);
+}
+
+#[test]
+fn a_load_of_so_many_seconds_tells_how_far_it_is() {
+    let (_server, url) = Background::serve(&[]);
+    let words = ["--devices", "3", "--seconds", "1.5"];
+    let (code, told) = load(&url, &words, &[]);
+    assert_eq!(code, Some(0), "{told:?}");
+    let fields = ["failed", "sessions", "requests", "seconds"];
+    let progress = pick(&told, "progress", &fields);
+    assert!(!progress.is_empty(), "{told:?}");
+    for line in &progress {
+        assert!(line.starts_with("0 ") && !line.contains("null"), "{line}");
+    }
+    assert_eq!(told.len(), progress.len() + 1);
+    assert!(report(&told)["sessions"]["completed"].as_u64() > Some(0));
+}
+
+#[test]
+fn people_get_a_table() {
+    let (_server, url) = Background::serve(&[]);
+    let output = virmo(&["load", "--server", &url, "--devices", "2"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let told = lines(&output);
+    assert!(told[0].starts_with("2 devices, "), "{told:?}");
+    assert!(told[1].starts_with("sessions  2 completed, 0 failed, "));
+    let words = |line: &str| line.split_whitespace().count();
+    assert_eq!(
+        told[told.len() - 3..]
+            .iter()
+            .map(|it| words(it))
+            .collect::<Vec<_>>(),
+        [5; 3]
+    );
+}
