@@ -1,0 +1,121 @@
+//! Rounds of ours and the anchor by turns, and the table of their ratios.
+//!
+//! What is measured is the processor's time of the thread: waiting for a busy machine does not
+//! count, though what others do to the caches does.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// How many rounds a row has.
+const ROUNDS: usize = 9;
+
+/// How long one side of a round takes, about.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// What a row has to reach.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// So many times the speed of the anchor, or more.
+    Speed(f64),
+    /// So many times the time of the anchor, or less.
+    Time(f64),
+}
+
+/// Prints rows as they come.
+pub struct Table {
+    wanted: Option<String>,
+}
+
+impl Table {
+    pub fn new(wanted: Option<String>) -> Self {
+        println!("| what | anchor | must reach | min | median | max | ours | |");
+        println!("|---|---|---|---|---|---|---|---|");
+        Self { wanted }
+    }
+
+    /// Measures a row.
+    pub fn row(
+        &mut self,
+        what: &str,
+        anchor_name: &str,
+        target: Target,
+        mut ours: impl FnMut(),
+        mut anchor: impl FnMut(),
+    ) {
+        if !self.wants(what) {
+            return;
+        }
+        let (our_turns, anchor_turns) = (turns(&mut ours), turns(&mut anchor));
+        let mut ratios = Vec::new();
+        let mut best = f64::MAX;
+        for round in 0..ROUNDS {
+            // Neither side is always first.
+            let (our_time, anchor_time) = if round % 2 == 0 {
+                let our_time = time(&mut ours, our_turns);
+                (our_time, time(&mut anchor, anchor_turns))
+            } else {
+                let anchor_time = time(&mut anchor, anchor_turns);
+                (time(&mut ours, our_turns), anchor_time)
+            };
+            best = best.min(our_time);
+            ratios.push(match target {
+                Target::Speed(_) => anchor_time / our_time,
+                Target::Time(_) => our_time / anchor_time,
+            });
+        }
+        ratios.sort_by(f64::total_cmp);
+        let (min, median, max) = (ratios[0], ratios[ROUNDS / 2], ratios[ROUNDS - 1]);
+        let (due, is_met) = match target {
+            Target::Speed(due) => (format!("≥ {due}×"), median >= due),
+            Target::Time(due) => (format!("≤ {due}× time"), median <= due),
+        };
+        let verdict = if is_met { "met" } else { "missed" };
+        println!(
+            "| {what} | {anchor_name} | {due} | {min:.2} | {median:.2} | {max:.2} | {:.2} µs | {verdict} |",
+            best * 1e6
+        );
+    }
+
+    /// A row that is a count.
+    pub fn count(&mut self, what: &str, due: u64, count: u64) {
+        if !self.wants(what) {
+            return;
+        }
+        let verdict = if count <= due { "met" } else { "missed" };
+        println!("| {what} | count | ≤ {due} | | {count} | | | {verdict} |");
+    }
+
+    fn wants(&self, what: &str) -> bool {
+        self.wanted
+            .as_ref()
+            .is_none_or(|it| what.contains(it.as_str()))
+    }
+}
+
+/// How often it has to run to fill a slice.
+fn turns(act: &mut impl FnMut()) -> u32 {
+    let mut turns = 1;
+    loop {
+        let took = time(act, turns) * f64::from(turns);
+        if took >= SLICE.as_secs_f64() || turns >= 1 << 24 {
+            return turns;
+        }
+        turns *= 2;
+    }
+}
+
+/// Seconds of the processor for one turn.
+fn time(act: &mut impl FnMut(), turns: u32) -> f64 {
+    let started = now();
+    for _ in 0..turns {
+        act();
+    }
+    (now() - started) / f64::from(turns)
+}
+
+/// Seconds of the processor that this thread had.
+fn now() -> f64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
+}

@@ -1,0 +1,6 @@
+//! What is measured.
+
+pub mod allocations;
+pub mod params;
+pub mod wbxml;
+pub mod xml;
