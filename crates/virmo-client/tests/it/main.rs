@@ -24,5 +24,6 @@ mod resources;
 mod restarts;
 mod sequences;
 mod simulator;
+mod stored;
 mod watch;
 mod writes;
