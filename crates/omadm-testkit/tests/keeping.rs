@@ -7,6 +7,8 @@
     reason = "test code"
 )]
 
+use std::time::Duration;
+
 use omadm_client::{Auth, Notice};
 use omadm_core::{Format, GenericAlert, JournalErrorKind, Now, ServerId};
 use omadm_server::{Account, Config, EventKind, Everyone, NotifyError, SingleCommand};
@@ -66,6 +68,13 @@ fn rest(pair: &mut Pair) {
     }
     pair.settle();
     pair.session();
+}
+
+fn at(mono: Duration) -> Now {
+    Now {
+        mono,
+        ..Now::default()
+    }
 }
 
 fn named(data: &str) -> Notice {
@@ -213,9 +222,9 @@ fn an_end_by_the_clock_is_told_when_it_can_be_kept() {
     pair.open();
     pair.step();
     pair.server_journal.fail_for_good(JournalErrorKind::Full);
-    let mut now = Now::default();
-    now.mono = Config::new("a").procedure_timeout * 2;
-    let events = pair.server.expire(now);
+    let events = pair
+        .server
+        .expire(at(Config::new("a").procedure_timeout * 2));
     let ended = |kind: &EventKind| matches!(kind, EventKind::ProcedureFinished { .. });
     assert_eq!(pair.server.waiting(DEVICE_ID), 0);
     assert!(!events.iter().any(|event| ended(&event.kind)));
@@ -236,9 +245,7 @@ fn the_silence_of_a_device_counts_from_the_start() {
     restart(&mut pair, 2);
     let timeout = Config::new("a").device_timeout;
     for (mono, stays) in [(2, true), (3, false)] {
-        let mut now = Now::default();
-        now.mono = timeout * mono;
-        pair.server.expire(now);
+        pair.server.expire(at(timeout * mono));
         assert_eq!(pair.server.place(DEVICE_ID).is_some(), stays);
     }
 }
