@@ -133,7 +133,7 @@ pub struct UiResult {
     pub answer: Option<UserAnswer>,
 }
 
-/// State of a package below `Inventory/Delivered`. [SCOMO]
+/// State of a package below `Inventory/Delivered`. \[SCOMO\]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum PackageState {
     /// 10: it is there.
@@ -152,7 +152,7 @@ impl PackageState {
     }
 }
 
-/// State of a component below `Inventory/Deployed`. [SCOMO]
+/// State of a component below `Inventory/Deployed`. \[SCOMO\]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum ComponentState {
     /// 10: it is installed and does not run.

@@ -76,7 +76,7 @@ enum Phase {
     Report,
 }
 
-/// A package of software, as a server knows it. [SCOMO]
+/// A package of software, as a server knows it. \[SCOMO\]
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SoftwarePackage {
     node: String,
