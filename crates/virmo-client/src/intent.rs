@@ -1,3 +1,5 @@
+use std::fmt;
+
 use omadm_core::{Batch, Correlator, Journal, JournalError, Space};
 use virmo_params::{CreateParams, ImageId, ResourceConfig};
 use virmo_state::{Primitive, VmId, VmState};
@@ -47,13 +49,25 @@ pub(crate) struct Reply {
 }
 
 /// What a VM is made from, as it was when Create was asked for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Making {
     pub(crate) params: CreateParams,
     pub(crate) location: String,
     pub(crate) media_type: String,
     pub(crate) description: String,
     pub(crate) resources: ResourceConfig,
+}
+
+/// A vendor's pairs are not shown: they may be for the guest, as a first password is.
+impl fmt::Debug for Making {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Making")
+            .field("image", &self.params.image)
+            .field("running", &self.params.running)
+            .field("location", &self.location)
+            .field("media_type", &self.media_type)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Work on an image under way.

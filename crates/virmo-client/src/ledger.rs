@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -126,7 +127,7 @@ pub(crate) struct ImageTask {
 }
 
 /// A question to the user of a VM.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct QuestionTask {
     pub(crate) job: JobId,
     pub(crate) intent: QuestionIntent,
@@ -135,6 +136,17 @@ pub(crate) struct QuestionTask {
     pub(crate) over: Cancel,
     /// Whether its result is known, and nothing but the end of its job is waited for.
     pub(crate) concluded: bool,
+}
+
+/// What is asked is not shown: its default answer may be a password.
+impl fmt::Debug for QuestionTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuestionTask")
+            .field("job", &self.job)
+            .field("intent", &self.intent)
+            .field("concluded", &self.concluded)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An Exec in a guest.

@@ -312,6 +312,24 @@ fn a_result_belongs_to_its_command() {
     assert_eq!(device.replace_markup(COMMAND, EXAMPLE), OK);
 }
 
+/// What is under way can be shown, but not a default answer, nor a vendor's parameters.
+#[test]
+fn nobody_sees_what_may_be_a_secret() {
+    let (mut device, _) = running([Ok(UserAnswer::Accepted)]);
+    let command = alert(1102, &["DR=secret&amp;ET=P", "secret?"]);
+    assert_eq!(device.replace_markup(COMMAND, &command), OK);
+    let Answer::Pending(asking, _) = device.begin(EXEC, None) else {
+        panic!("nobody is asked");
+    };
+    device.add_vm("second", "entvm", "&x-first=secret");
+    let Answer::Pending(..) = device.begin("./VirMO/second/Operations/Create", None) else {
+        panic!("it is not created");
+    };
+    let shown = device.mind();
+    assert!(shown.contains(&format!("{asking:?}")) && shown.contains("Making"));
+    assert!(!shown.contains("secret"), "{shown}");
+}
+
 /// VR-245: 202, and an alert with the outcome.
 #[test]
 fn an_accepted_question_ends_with_an_alert() {
