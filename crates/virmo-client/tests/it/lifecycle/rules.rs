@@ -1,0 +1,90 @@
+//! What must hold.
+
+use std::collections::BTreeSet;
+
+use omadm_core::Space;
+use virmo_state::VmState;
+
+use super::{Rig, Wrong, leaf};
+
+impl Rig {
+    /// Where nothing is under way, everything is as it may be, and stays so.
+    pub(super) fn rest(&mut self) -> Result<(), Wrong> {
+        let open = self.device.journal.count(Space::INTENTS);
+        if !self.is_up || !self.flights.0.is_empty() || open > 0 {
+            return Ok(());
+        }
+        for vm in self.world.vms {
+            let state = self.vm(vm);
+            let may = self.told.vms.entry(vm).or_default();
+            claim!(may.contains(&state), "{vm} is {state:?}, not of {may:?}");
+            let machine = state.map(|_| self.device.machine(vm));
+            let is_true = machine.is_none_or(|it| it.vm_state() == state);
+            if is_true {
+                *may = [state].into();
+                self.told.ended.remove(vm);
+            }
+        }
+        let image = self.image();
+        let may = &mut self.told.image;
+        claim!(
+            may.contains(&image),
+            "the image is {image:?}, not of {may:?}"
+        );
+        *may = [image].into();
+        self.whole_or_not()?;
+        self.told.change.clear();
+        self.told.changed = None;
+        let (least, most) = self.told.alerts;
+        let alerts = self.alerts().len();
+        claim!(
+            (least..=most).contains(&alerts),
+            "{alerts} alerts, not {least} to {most}"
+        );
+        self.told.alerts = (alerts, alerts);
+        Ok(())
+    }
+
+    pub(super) fn whole_or_not(&self) -> Result<(), Wrong> {
+        let mut done = BTreeSet::new();
+        for (vm, (id, before, wanted)) in &self.told.change {
+            if self.device.get(&leaf(vm, "VMID")).as_ref() != Some(id) || before == wanted {
+                continue;
+            }
+            let current = self.device.get(&leaf(vm, "Resources/CurrentConfig"));
+            let current = current.unwrap_or_default();
+            if !self.vm(vm).is_some_and(VmState::is_created) {
+                continue;
+            }
+            claim!(
+                current == *before || current == *wanted,
+                "{vm} has {current}"
+            );
+            done.insert(current == *wanted);
+        }
+        claim!(done.len() < 2, "a change in part");
+        let said = self.told.changed;
+        claim!(
+            said.is_none_or(|it| !done.contains(&!it)),
+            "a change is not what was said: {said:?}"
+        );
+        Ok(())
+    }
+
+    /// The process ends here and starts again: all is in order then.
+    pub(super) fn recover(&mut self) -> Result<(), Wrong> {
+        self.kill();
+        self.device.restart();
+        self.is_up = true;
+        self.device.check();
+        self.rest()?;
+        let alerts = self.alerts();
+        let ready = |alert: &String| alert.contains("imageready");
+        let is_ready = self.image().as_deref() == Some("2");
+        claim!(
+            !is_ready || alerts.iter().any(ready),
+            "nobody is told of the image"
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,317 @@
+//! What can happen, and what it does.
+
+use std::collections::BTreeSet;
+
+use omadm_core::StatusCode;
+use omadm_mo::{JobEnd, JobId, Reporting};
+use omadm_testkit::explore::digest;
+use virmo_hypervisor::MachineState;
+use virmo_state::VmState;
+
+use super::{Asked, OPERATIONS, Rig, Step, Wrong, leaf};
+use crate::{
+    bench::{Fault, MEDIA_TYPE, surviving},
+    device::{Answer, IMAGE},
+    sequences::primitive,
+};
+
+impl Rig {
+    /// What can happen now; crashes aside.
+    pub(super) fn steps(&self, troubles: u8) -> Vec<Step> {
+        if !self.is_up {
+            return vec![Step::Start];
+        }
+        let mut steps = Vec::new();
+        for vm in self.world.vms {
+            match self.vm(vm) {
+                None if self.world.nodes => {
+                    steps.extend([true, false].map(|running| Step::AddVm(vm, running)));
+                }
+                None => {}
+                Some(state) => {
+                    let running = self.told.running.get(vm).copied().unwrap_or(true);
+                    let may = |it: &&str| state.after(primitive(it, running)).is_ok();
+                    let mut operations = OPERATIONS.to_vec();
+                    operations.retain(|it| self.world.primitives && may(it));
+                    let operations = operations.into_iter();
+                    steps.extend(operations.map(|operation| Step::Exec(vm, operation)));
+                    if self.world.nodes && state == VmState::NotCreated {
+                        steps.push(Step::DeleteNode(vm));
+                    }
+                }
+            }
+            let runs = |vm: &str| self.device.machine(vm) == MachineState::Running;
+            if troubles > 0 && self.vm(vm).is_some() && runs(vm) {
+                steps.push(Step::End(vm));
+            }
+        }
+        if self.world.images {
+            match self.image() {
+                None => steps.push(Step::AddImage),
+                Some(_) => steps.extend([Step::Download, Step::DeleteImage]),
+            }
+        }
+        if self.world.resources {
+            steps.push(Step::Apply);
+        }
+        for (at, flight) in self.flights.0.iter().enumerate() {
+            let older = self.flights.0.iter().take(at);
+            let is_first = older
+                .filter(|older| older.lane == flight.lane)
+                .all(|older| older.work.is_none());
+            if flight.work.is_some() && is_first {
+                steps.push(Step::Work(at));
+            }
+            if flight.output.is_some() {
+                steps.push(Step::Report(at));
+            }
+            if self.waiting.contains(&flight.id) {
+                steps.push(Step::Accept(at));
+            }
+            if troubles > 0 && !flight.timed_out {
+                steps.push(Step::TimeOut(at));
+                if flight.work.is_some() {
+                    steps.push(Step::Lose(at));
+                }
+            }
+        }
+        if self.device.watch.is_some() && !self.told.ended.is_empty() {
+            steps.push(Step::Look);
+        }
+        if troubles > 0 {
+            steps.push(Step::Kill);
+        }
+        steps
+    }
+
+    /// The Exec behind a job was answered.
+    pub(super) fn answered(&mut self, job: JobId, status: StatusCode) -> Result<(), Wrong> {
+        self.waiting.remove(&job);
+        match self.asked.remove(&job) {
+            None => {}
+            Some(Asked::Vm {
+                vm,
+                from,
+                to,
+                operation,
+            }) => {
+                let gone = |state| (state != VmState::Deleted).then_some(state);
+                let no_return = matches!(operation, "Resume" | "PowerOff" | "Delete");
+                let mut may = BTreeSet::from([gone(match status.is_success() {
+                    true => to,
+                    false => from,
+                })]);
+                if !status.is_success() && no_return {
+                    may.insert(gone(to));
+                }
+                if self.told.ended.contains(vm) {
+                    may.insert(Some(VmState::PoweredOff));
+                }
+                self.told.vms.insert(vm, may);
+            }
+            Some(Asked::Download) if status.is_success() => {
+                claim!(self.image().as_deref() == Some("2"), "delivered, but not");
+                self.told.image = [Some("2".to_owned())].into();
+            }
+            Some(Asked::Download) => {}
+            Some(Asked::Apply) => self.told.changed = Some(status.is_success()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn perform(&mut self, step: &Step) -> Result<(), Wrong> {
+        match step {
+            Step::AddVm(vm, running) => {
+                self.told.running.insert(vm, *running);
+                self.told
+                    .vms
+                    .insert(vm, [None, Some(VmState::NotCreated)].into());
+                claim!(
+                    self.device.add(&format!("./VirMO/{vm}")) == StatusCode::OK,
+                    "no {vm}"
+                );
+                self.told.vms.insert(vm, [Some(VmState::NotCreated)].into());
+                let id = self.device.get(&leaf(vm, "VMID")).unwrap();
+                claim!(self.told.ids.insert(id.clone()), "{id} is given out twice");
+                if let Some(image) = self.device.get("./VMImgMO/a/ImgID") {
+                    self.device.add_leaf(
+                        &leaf(vm, "CreateParams"),
+                        &format!("ImgID={image}&Running={running}"),
+                    );
+                }
+            }
+            Step::DeleteNode(vm) => {
+                let before = self.told.vms.get(vm).cloned().unwrap_or_default();
+                self.told.vms.entry(vm).or_default().insert(None);
+                match self.device.delete(&format!("./VirMO/{vm}")) {
+                    StatusCode::OK => _ = self.told.vms.insert(vm, [None].into()),
+                    _ => _ = self.told.vms.insert(vm, before),
+                }
+            }
+            Step::Exec(vm, operation) => self.exec(vm, operation),
+            Step::AddImage => {
+                self.told.image = [None, Some("0".to_owned())].into();
+                claim!(self.device.add("./VMImgMO/a") == StatusCode::OK, "no image");
+                self.told.image = [Some("0".to_owned())].into();
+                let id = self.device.get("./VMImgMO/a/ImgID").unwrap();
+                claim!(self.told.ids.insert(id.clone()), "{id} is given out twice");
+                self.device.add_leaf("./VMImgMO/a/DownloadURI", IMAGE);
+                self.device.add_leaf("./VMImgMO/a/MediaType", MEDIA_TYPE);
+            }
+            Step::Download => {
+                let before = (self.told.image.clone(), self.told.alerts);
+                self.told
+                    .image
+                    .extend(["2", "3"].map(|state| Some(state.to_owned())));
+                self.told.alerts.1 += 1;
+                match self.device.begin("./VMImgMO/a/Operations/Download", None) {
+                    Answer::Pending(job, Reporting::Asynchronous) => {
+                        self.told.alerts.0 += 1;
+                        self.asked.insert(job, Asked::Download);
+                    }
+                    Answer::Pending(..) => return Err("a download is answered late".to_owned()),
+                    Answer::Done(_) => (self.told.image, self.told.alerts) = before,
+                }
+            }
+            Step::DeleteImage => {
+                let before = self.told.image.clone();
+                self.told.image.insert(None);
+                match self.device.delete("./VMImgMO/a") {
+                    StatusCode::OK => self.told.image = [None].into(),
+                    _ => self.told.image = before,
+                }
+            }
+            Step::Apply => {
+                let before = (self.told.change.clone(), self.told.changed);
+                self.told.changed = None;
+                for vm in self.world.vms {
+                    let read =
+                        |name: &str| self.device.get(&leaf(vm, name)).filter(|it| !it.is_empty());
+                    let wanted = read("Resources/NewConfig");
+                    let created = self.vm(vm).is_some_and(VmState::is_created);
+                    if let (Some(wanted), true) = (wanted, created) {
+                        let current = read("Resources/CurrentConfig").unwrap();
+                        let id = read("VMID").unwrap();
+                        self.told.change.insert(vm, (id, current, wanted));
+                    }
+                }
+                match self.device.begin("./VirMO/Operations/ApplyChanges", None) {
+                    Answer::Pending(job, _) => {
+                        self.asked.insert(job, Asked::Apply);
+                        self.waiting.insert(job);
+                    }
+                    Answer::Done(_) => (self.told.change, self.told.changed) = before,
+                }
+            }
+            Step::Work(at) => self.work(*at, None),
+            Step::WorkWith(at, call, fault) => self.work(*at, Some((*call, *fault))),
+            Step::Report(at) => {
+                let flight = self.flights.0.remove(*at);
+                let output = flight.output.unwrap();
+                let end = match flight.timed_out {
+                    true => JobEnd::Late(output),
+                    false => JobEnd::Finished(output),
+                };
+                let status = self.device.complete(flight.id, end);
+                if !flight.timed_out {
+                    self.answered(flight.id, status)?;
+                }
+            }
+            Step::Accept(at) => {
+                let job = self.flights.0[*at].id;
+                self.told.alerts.1 += 1;
+                self.device.accept(job);
+                self.told.alerts.0 += 1;
+                self.waiting.remove(&job);
+            }
+            Step::TimeOut(at) => {
+                let flight = &mut self.flights.0[*at];
+                flight.timed_out = true;
+                let job = flight.id;
+                self.device.complete(job, JobEnd::TimedOut);
+                if !matches!(self.asked.get(&job), Some(Asked::Download)) {
+                    self.answered(job, StatusCode::COMMAND_FAILED)?;
+                } else {
+                    // A download has as long as it takes.
+                    self.flights.0[*at].timed_out = false;
+                }
+            }
+            Step::Lose(at) => {
+                let flight = self.flights.0.remove(*at);
+                self.device.complete(flight.id, JobEnd::Lost);
+                self.answered(flight.id, StatusCode::COMMAND_FAILED)?;
+            }
+            Step::End(vm) => {
+                let id = self.device.id(vm);
+                self.device
+                    .bench
+                    .change(&id, MachineState::Off { crashed: true });
+                self.told.ended.insert(vm);
+                self.told
+                    .vms
+                    .entry(vm)
+                    .or_default()
+                    .insert(Some(VmState::PoweredOff));
+            }
+            Step::Look => self.device.look_only(),
+            Step::Start => {
+                self.device.boot();
+                self.is_up = true;
+            }
+            Step::Kill => self.kill(),
+            Step::KillIn(step, at) => {
+                self.device.trip.arm(*at);
+                let done = surviving(|| self.perform(step));
+                self.device.trip.disarm();
+                claim!(done.is_none(), "no call {at} in {step:?}");
+                self.kill();
+            }
+        }
+        self.flights.board(&mut self.device);
+        self.rest()
+    }
+
+    pub(super) fn exec(&mut self, vm: &'static str, operation: &'static str) {
+        let from = self.vm(vm).expect("it is there");
+        let running = self.told.running.get(vm).copied().unwrap_or(true);
+        let to = from
+            .after(primitive(operation, running))
+            .expect("it applies");
+        let before = self.told.vms.get(vm).cloned().unwrap_or_default();
+        let gone = |state| (state != VmState::Deleted).then_some(state);
+        self.told
+            .vms
+            .entry(vm)
+            .or_default()
+            .extend([gone(from), gone(to)]);
+        match self
+            .device
+            .begin(&leaf(vm, &format!("Operations/{operation}")), None)
+        {
+            Answer::Pending(job, _) => {
+                let asked = Asked::Vm {
+                    vm,
+                    from,
+                    to,
+                    operation,
+                };
+                self.asked.insert(job, asked);
+                self.waiting.insert(job);
+            }
+            Answer::Done(_) => _ = self.told.vms.insert(vm, before),
+        }
+    }
+
+    pub(super) fn work(&mut self, at: usize, wrong: Option<(usize, Fault)>) {
+        let flight = &self.flights.0[at];
+        // What comes back is not to be looked at, but it depends on nothing else.
+        let from = digest(&format!("{:?}", self.device.bench.machines()));
+        let how = format!("{wrong:?} {} {from}", flight.timed_out);
+        self.done.insert(flight.id, how);
+        if let Some((call, fault)) = wrong {
+            self.device.bench.fault(call, fault);
+        }
+        self.flights.work(at);
+        self.device.bench.no_faults();
+    }
+}
