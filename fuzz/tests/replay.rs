@@ -4,23 +4,19 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use virmo_fuzz::FuzzTarget;
 
-/// Seeds of up to so many octets are damaged too.
-const DAMAGED: usize = 5000;
+/// At how many places a seed is cut, and damaged, at most.
+const PLACES: usize = 400;
 
-/// Each seed as it is; cut and damaged at each `step`th octet.
+/// Each seed as it is; cut and damaged at each `step`th octet, or at fewer if it is long.
 fn replay(name: &str) {
     let target = FuzzTarget::named(name).expect("there is such a target");
     for whole in target.seeds() {
         (target.run)(&whole);
-        if whole.len() > DAMAGED {
-            continue;
-        }
-        for len in (0..whole.len()).step_by(target.step) {
-            (target.run)(&whole[..len]);
-        }
-        for at in (0..whole.len()).step_by(target.step) {
+        let step = target.step.max(whole.len().div_ceil(PLACES));
+        for (nth, at) in (0..whole.len()).step_by(step).enumerate() {
+            (target.run)(&whole[..at]);
             let mut damaged = whole.clone();
-            for octet in [b"<>&\"'/ x"[at % 8], whole[at] ^ 1 << (at % 8)] {
+            for octet in [b"<>&\"'/ x"[nth % 8], whole[at] ^ 1 << (nth % 8)] {
                 damaged[at] = octet;
                 (target.run)(&damaged);
             }
