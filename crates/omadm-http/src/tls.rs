@@ -1,5 +1,10 @@
 use std::fmt;
 
+use rustls::{
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
 use crate::InvalidPem;
@@ -27,9 +32,10 @@ impl Tls {
     /// in the other.
     ///
     /// # Errors
-    /// [`InvalidPem`] if there is no certificate or no key.
+    /// [`InvalidPem`] if there is no certificate or no key, or if they do not belong together.
     pub fn with_identity(mut self, chain: &[u8], key: &[u8]) -> Result<Self, InvalidPem> {
         let chain = certificates(chain)?;
+        check(&chain, key)?;
         let key = PrivateKey::from_pem(key).map_err(|_| InvalidPem::NoKey)?;
         self.identity = Some(ClientCert::new_with_certs(&chain, key));
         Ok(self)
@@ -51,6 +57,18 @@ impl fmt::Debug for Tls {
             .field("identity", &self.identity.is_some())
             .finish()
     }
+}
+
+/// Whether a chain can be used with a key; ureq panics at the first connection where it cannot.
+fn check(chain: &[Certificate<'static>], key: &[u8]) -> Result<(), InvalidPem> {
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| InvalidPem::NoKey)?;
+    let chain = chain
+        .iter()
+        .map(|certificate| CertificateDer::from(certificate.der().to_vec()))
+        .collect();
+    CertifiedKey::from_der(chain, key, &ring::default_provider())
+        .map(drop)
+        .map_err(|_| InvalidPem::Unusable)
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, InvalidPem> {

@@ -173,6 +173,8 @@ fn pem_is_checked_when_it_is_read() {
     );
     let identity = Tls::default().with_identity(CLIENT.0, CLIENT.0);
     assert_eq!(identity.unwrap_err(), InvalidPem::NoKey);
+    let identity = Tls::default().with_identity(CLIENT.0, SERVER.1);
+    assert_eq!(identity.unwrap_err(), InvalidPem::Unusable);
     let secret = trusting(AUTHORITY)
         .with_identity(CLIENT.0, CLIENT.1)
         .unwrap();

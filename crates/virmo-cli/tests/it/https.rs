@@ -176,6 +176,25 @@ fn a_server_lets_in_only_whom_its_authority_vouches_for() {
     assert_eq!(sessions, ["completed"]);
 }
 
+/// The key of another certificate is told at the start, before anything is connected to.
+#[test]
+fn a_certificate_with_the_key_of_another_is_refused_at_the_start() {
+    let (chain, key) = (certificate("client.pem"), certificate("server.key"));
+    let nobody = "https://127.0.0.1:9/dm";
+    for words in [
+        &["device", "--server", nobody, "--once"][..],
+        &["load", "--server", nobody],
+        &["notify", "--to", nobody, "--password-env", "SERVER"],
+    ] {
+        let words = [words, &["--cert", &chain, "--key", &key]].concat();
+        let output = virmo_with(&words, &[("SERVER", "srvpwd")], b"");
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
+        let said = complaint(&output);
+        let why = format!("--cert {chain}: the certificate cannot be used with the key");
+        assert!(said.contains(&why), "{words:?}: {said}");
+    }
+}
+
 /// A gateway that takes notifications over https.
 #[test]
 fn a_notification_goes_to_whom_it_can_trust() {
