@@ -164,6 +164,11 @@ pub(crate) enum Event {
     Challenge {
         device: String,
     },
+    /// A device went on with a session that is over, or of the server before a restart.
+    UnknownSession {
+        device: String,
+        id: String,
+    },
     /// A session failed; the next one begins after this pause at the latest.
     Retry {
         seconds: f64,
@@ -472,6 +477,13 @@ impl fmt::Display for Event {
             Self::Challenge { device } => {
                 write!(f, "{} is asked to prove who it is", short(device, NAMED))
             }
+            Self::UnknownSession { device, id } => write!(
+                f,
+                "{} goes on with session {}, which is over, or of this server before it was started \
+                 again: it is told so, and begins another",
+                short(device, NAMED),
+                short(id, NAMED)
+            ),
             Self::LoadProgress(progress) => progress.fmt(f),
             Self::Load(report) => report.fmt(f),
             Self::Retry { seconds } => write!(f, "the next session begins in {seconds} s"),
@@ -739,6 +751,10 @@ mod tests {
             },
             Event::Challenge {
                 device: long.clone(),
+            },
+            Event::UnknownSession {
+                device: long.clone(),
+                id: long.clone(),
             },
             Event::Bootstrapped {
                 accounts: vec![long.clone()],

@@ -409,6 +409,12 @@ impl Teller {
             EventKind::Refused(StatusCode::AUTHENTICATION_REQUIRED) => {
                 self.output.event(&Event::Challenge { device });
             }
+            EventKind::Refused(StatusCode::NOT_FOUND) => {
+                self.output.event(&Event::UnknownSession {
+                    device,
+                    id: session,
+                });
+            }
             EventKind::Refused(status) => {
                 self.error(format!(
                     "a message of {device} was not processed: {status:?}"

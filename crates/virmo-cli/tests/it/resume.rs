@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, env, fs, path::Path, thread, time::Duration};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{Background, complaint, pick, virmo};
+use crate::{
+    peer,
+    program::{Background, complaint, pick, virmo},
+};
 
 /// Fourteen steps: every kind, and two that undo earlier ones.
 const PLAN: &str = r#"
@@ -287,6 +290,41 @@ fn a_plan_that_is_over_is_not_begun_again() {
     assert_eq!(resumed["next"], json!(2));
     assert_eq!(resumed["steps"][0]["ok"], json!(true));
     assert_eq!(resumed["steps"][1]["status"], json!(404));
+}
+
+/// A device that goes on with the session it had with the server before: told in its own words, and
+/// no error.
+#[test]
+fn a_session_from_before_the_restart_is_told() {
+    let folder = Folder::new("[[step]]\nget = './DevInfo/DevId'\n");
+    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let listening = server.event().unwrap();
+    let url = listening["url"].as_str().unwrap();
+    let address = url.trim_start_matches("http://").trim_end_matches("/dm");
+    let info = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|leaf| {
+        let uri = format!("<LocURI>./DevInfo/{leaf}</LocURI>");
+        format!("<Item><Source>{uri}</Source><Data>d</Data></Item>")
+    });
+    let package = [
+        "<Alert>{id}<Data>1201</Data></Alert>".to_owned(),
+        format!("<Replace>{{id}}{}</Replace>", info.concat()),
+    ];
+    let send = |id, body: &[String]| {
+        let message = peer::message("7", id, [url, "d"], body, true);
+        peer::post(url, &message, false).1
+    };
+    assert!(send(1, &package).contains("<Get>"));
+    server.kill();
+    let mut server = folder.serve(address, &[]);
+    server.wait_for(&[("event", json!("listening"))]);
+    let answer = send(2, &[peer::status(1, "0", "SyncHdr", 200)]);
+    assert!(answer.contains("<Data>404</Data>"), "{answer}");
+    let device = virmo(&["device", "--server", url, "--device-id", "d", "--once"]);
+    assert_eq!(device.status.code(), Some(0), "{device:?}");
+    let (code, told) = server.end();
+    assert_eq!(code, Some(0), "{told:?}");
+    assert_eq!(pick(&told, "unknown_session", &["device", "id"]), ["d 7"]);
+    assert_eq!(pick(&told, "error", &["message"]), [""; 0]);
 }
 
 /// How each step gets on is told between its commands and its end.
