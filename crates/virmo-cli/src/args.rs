@@ -570,7 +570,7 @@ pub(crate) struct Unlock {
     /// The state folder of the device, which is of the draft profile
     #[arg(long, value_name = "DIR")]
     pub(crate) state: PathBuf,
-    /// The name of the VM's node
+    /// The VM's node, by its name or as ./VirMO/NAME; its server has to have set Ext/UserUnlock there
     pub(crate) node: String,
 }
 

@@ -139,15 +139,37 @@ fn the_user_of_a_device_unlocks_a_vm() {
     refuse(&state, "w", "its server does not let its user unlock it");
     refuse(&state, "x", "there is no such VM");
     refuse(&place.path("other"), "v", "no device was run on it");
-    let done = unlock(&state, "v");
-    assert_eq!(done.status.code(), Some(0), "{done:?}");
-    assert_eq!(lines(&done), ["v is unlocked"]);
+    for name in ["v", "./VirMO/v"] {
+        let done = unlock(&state, name);
+        assert_eq!(done.status.code(), Some(0), "{done:?}");
+        assert_eq!(lines(&done), ["v is unlocked"]);
+    }
+    let help = virmo(&["unlock", "--help"]);
+    assert!(lines(&help).concat().contains("Ext/UserUnlock"));
 
     let plan = "[[step]]\nget = './VirMO/v/Ext/Locked'\n[[step]]\nget = './VirMO/w/Ext/Locked'\n";
     std::fs::write(place.path("plan.toml"), plan).unwrap();
     let (code, told) = run(&place);
     assert_eq!(code, Some(0), "{told:?}");
     assert_eq!(pick(&told, "step", &["value"]), ["false", "true"]);
+}
+
+/// Nobody unlocks anything in the approved profile, whatever a node is called.
+#[test]
+fn there_is_nothing_to_unlock_in_the_approved_profile() {
+    let place = Place::new(
+        "[[step]]\nadd = { uri = './VirMO/v', format = 'node' }\n\
+         [[step]]\nreplace = { uri = './VirMO/v/CreateParams', value = 'ImgID=i' }\n",
+    );
+    let state = place.path("state");
+    let (server, url) = place.serve(&["--once"]);
+    let device = virmo(&["device", "--server", &url, "--state", &state, "--once"]);
+    assert_eq!(device.status.code(), Some(0), "{device:?}");
+    server.end();
+    let refused = virmo(&["unlock", "--state", &state, "v"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let why = complaint(&refused);
+    assert!(why.contains("of the approved profile"), "{why}");
 }
 
 /// What one profile has no words for is said before a device comes.

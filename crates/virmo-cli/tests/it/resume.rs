@@ -240,6 +240,19 @@ fn a_folder_stays_with_its_plan_and_its_server() {
     assert!(why.contains("a server runs on it"), "{why}");
     drop(server.kill());
 
+    let file = folder.path("plan.toml");
+    let why = complaint(&virmo(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--state",
+        &file,
+    ]));
+    assert!(
+        why.contains(&format!("--state {file}: not a folder")),
+        "{why}"
+    );
+
     // A comment is no other plan, a step is.
     let other = |plan: &str| fs::write(Path::new(&folder.path("plan.toml")), plan).unwrap();
     other(&format!("# the same\n{plan}"));

@@ -33,6 +33,9 @@ pub(super) fn open(
     let shown = folder.display();
     let failed =
         |why: &dyn std::fmt::Display| Failure::work(format_args!("--state {shown}: {why}"));
+    if folder.is_file() {
+        return Err(failed(&"not a folder"));
+    }
     create_private_directory(folder).map_err(|error| failed(&error))?;
     let journal = RedbJournal::open_or_set_aside(folder.join("server.redb"));
     let (journal, aside) = journal.map_err(|error| match error.kind() {
