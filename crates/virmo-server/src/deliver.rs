@@ -6,7 +6,7 @@ use virmo_params::ImageId;
 use virmo_state::ImageState;
 
 use crate::{
-    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    flow::{Change, Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     place::below,
     read::Faults,
 };
@@ -24,6 +24,9 @@ use crate::{
 ///    Where another image was there before, State does not tell which one it is about: an Exec whose
 ///    answer was lost is sent again, which a device that has done it refuses.
 /// 5. Read ImgID, State and DownloadedLocation.
+///
+/// What failed where another image is there leaves the DownloadURI and MediaType of that, or an empty
+/// DownloadURI where the end is not known: State alone does not say which of them it is about.
 ///
 /// It succeeds when State is Downloaded, or on a device without State when the operation did; the
 /// report's status is that of the Exec.
@@ -54,6 +57,8 @@ pub struct DeliverImage {
     description: Option<String>,
     digest: Option<[u8; 32]>,
     before: Before,
+    /// What was written over what tells of another image.
+    changes: Vec<Change>,
     phase: Phase,
     outcome: Option<DeliveredImage>,
     flow: Flow,
@@ -110,6 +115,7 @@ impl DeliverImage {
             description: None,
             digest: None,
             before: Before::Nothing,
+            changes: Vec::new(),
             phase: Phase::Look,
             outcome: None,
             flow: Flow::default(),
@@ -198,8 +204,17 @@ impl DeliverImage {
                     _ => Before::Nothing,
                 };
                 let pairs = wanted.into_iter().zip(there);
-                let writes = pairs.filter(|((_, text, _), it)| it.text() != Some(text));
-                let writes = writes.map(|((write, ..), _)| write).chain(stale);
+                let pairs = pairs.filter(|((_, text, _), it)| it.text() != Some(text));
+                let mut writes = Vec::new();
+                for ((write, text, which), it) in pairs {
+                    let is_known = it.is_success() || it.status() == Some(StatusCode::NOT_FOUND);
+                    if which && is_known && self.before == Before::Other {
+                        let made = Change::leaf(write.uri.clone(), text, it.text());
+                        self.changes.push(made);
+                    }
+                    writes.push(write);
+                }
+                let writes = writes.into_iter().chain(stale);
                 (Phase::Run, Stage::Write(writes.collect()))
             }
         }
@@ -282,7 +297,10 @@ impl Script for DeliverImage {
                 };
                 (Phase::Read, run)
             }
-            Phase::Read => (Phase::Report, self.read()),
+            Phase::Read => {
+                self.changes.clear();
+                (Phase::Report, self.read())
+            }
             Phase::Report => return Next::Report(self.report(done)),
         };
         self.phase = phase;
@@ -312,6 +330,14 @@ impl Script for DeliverImage {
             }
             Some(ImageState::DownloadFailed) | None => Judgement::Failed,
         }
+    }
+
+    fn changes(&self, open: bool) -> Vec<Change> {
+        if !open || self.changes.is_empty() {
+            return self.changes.clone();
+        }
+        let uri = ImageNode::DownloadUri.of(&self.image);
+        vec![Change::leaf(uri, self.uri.clone(), Some(""))]
     }
 }
 

@@ -4,7 +4,7 @@ use omadm_session::{Reply, Report};
 use omadm_tree::{Uri, UriError};
 
 use crate::{
-    flow::{Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
+    flow::{Change, Done, Fate, Flow, Judgement, Next, Script, Stage, Write, failure, procedure},
     place::{Place, below},
 };
 
@@ -40,6 +40,8 @@ pub struct Manage {
     write: Option<(Uri, String)>,
     node: Uri,
     check: Check,
+    /// What looked before the Exec as if it had been done, or were going on, with another value set.
+    stale: Option<Stale>,
     phase: Phase,
     value: Option<String>,
     flow: Flow,
@@ -62,6 +64,15 @@ struct Check {
     reached: &'static [&'static str],
     busy: &'static [&'static str],
     failed: &'static [&'static str],
+}
+
+/// What an operation with another value set left: that it is there says nothing of the next one.
+#[derive(Clone, PartialEq, Debug)]
+struct Stale {
+    /// What the operation changes.
+    value: String,
+    /// The other value.
+    written: Option<String>,
 }
 
 /// The values of `FUMO/State` while an update goes on. [FUMO]
@@ -131,7 +142,13 @@ impl Manage {
     }
 
     /// Updates the firmware of the machine at this address, or of the device, from a package at this
-    /// URL, by FUMO. An update from the same URL that succeeded is not done again.
+    /// URL, by FUMO. An update from the same URL that succeeded is not done again. One that failed
+    /// after an update from another URL leaves that URL, or an empty one where the end is not known:
+    /// State alone does not say which of them succeeded. For the same reason an Exec whose answer was
+    /// lost is then sent again.
+    ///
+    /// After a restart of the server ([`Policy::resumed`](crate::Policy::resumed)) State counts as that
+    /// of this URL once it is written.
     pub fn update_firmware(place: impl Into<Place>, url: &str) -> Self {
         let place = place.into();
         let object = place.object("FUMO");
@@ -170,6 +187,7 @@ impl Manage {
             write,
             node,
             check,
+            stale: None,
             phase: Phase::Look,
             value: None,
             flow: Flow::default(),
@@ -224,8 +242,18 @@ impl Manage {
                     check: vec![self.check.leaf.clone()],
                 })
             }
-            _ if leaf.is_success() => self.make(self.objects.len() + 1),
-            _ => self.make(0),
+            judgement => {
+                let is_stale = judgement == Judgement::Reached || (rests && !is_ours);
+                let stale = leaf.text().filter(|_| is_stale);
+                self.stale = stale.map(|value| Stale {
+                    value: value.to_owned(),
+                    written: written.map(str::to_owned),
+                });
+                self.make(match leaf.is_success() {
+                    true => self.objects.len() + 1,
+                    false => 0,
+                })
+            }
         }
     }
 
@@ -281,6 +309,7 @@ impl Script for Manage {
                 Next::Stage(self.run())
             }
             Phase::Read => {
+                self.stale = None;
                 self.phase = Phase::Report;
                 Next::Stage(Stage::Read(vec![self.check.leaf.clone()]))
             }
@@ -289,7 +318,10 @@ impl Script for Manage {
     }
 
     fn judge(&self, check: &Reply, fate: Fate) -> Judgement {
+        let is_stale = |value: &str| self.stale.as_ref().is_some_and(|it| it.value == value);
         match check.text() {
+            Some(value) if is_stale(value) && fate == Fate::Refused => Judgement::Failed,
+            Some(value) if is_stale(value) && fate != Fate::Accepted => Judgement::Untouched,
             Some(value) if self.check.reached.contains(&value) => Judgement::Reached,
             Some(value) if self.check.busy.contains(&value) => Judgement::Busy,
             // It may have failed earlier.
@@ -299,6 +331,15 @@ impl Script for Manage {
             Some(_) => Judgement::Untouched,
             None => Judgement::Failed,
         }
+    }
+
+    fn changes(&self, open: bool) -> Vec<Change> {
+        let written = self.write.iter().zip(&self.stale);
+        let changes = written.map(|((uri, made), stale)| {
+            let before = stale.written.as_deref().filter(|_| !open);
+            Change::leaf(uri.clone(), made.clone(), before.or(Some("")))
+        });
+        changes.collect()
     }
 }
 

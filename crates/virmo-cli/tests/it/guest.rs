@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{Background, virmo};
@@ -245,5 +245,63 @@ fn a_server_manages_firmware_and_software_by_steps() {
                 "{encoding} {profile}: {step}"
             );
         }
+    }
+}
+
+/// Whether a step succeeded, and its status.
+fn outcome(server: &mut Background, index: u32) -> (Value, Value) {
+    let step = server.wait_for(&[("event", json!("step")), ("index", json!(index))]);
+    (step["ok"].clone(), step["status"].clone())
+}
+
+/// An update that is refused, as the VM is off, is none later either: the next one is executed.
+#[test]
+fn a_refused_update_is_made_later() {
+    let start = STEPS
+        .split_inclusive("[[step]]")
+        .take(4)
+        .collect::<String>();
+    let plan = format!(
+        "{start}\npower_off = {{ vm = 'v' }}\n\
+         [[step]]\nupdate_firmware = {{ vm = 'v', uri = 'images/2.img' }}\n\
+         [[step]]\npower_on = {{ vm = 'v' }}\n\
+         [[step]]\nupdate_firmware = {{ vm = 'v', uri = 'images/2.img' }}\n"
+    );
+    for profile in ["approved", "draft"] {
+        let place = tempfile::tempdir().unwrap();
+        let mut server = run_in(profile, &plan, &place, "xml");
+        assert_eq!(
+            outcome(&mut server, 2),
+            (json!(true), json!(200)),
+            "{profile}"
+        );
+        assert_eq!(
+            outcome(&mut server, 4),
+            (json!(false), json!(405)),
+            "{profile}"
+        );
+        assert_eq!(
+            outcome(&mut server, 5),
+            (json!(true), json!(200)),
+            "{profile}"
+        );
+        let begun = [
+            ("event", json!("progress")),
+            ("index", json!(6)),
+            ("what", json!("accepted")),
+        ];
+        let begun = server.wait_for(&begun);
+        assert!(
+            begun["uri"]
+                .as_str()
+                .unwrap()
+                .ends_with("DownloadAndUpdate"),
+            "{begun}"
+        );
+        assert_eq!(
+            outcome(&mut server, 6),
+            (json!(true), json!(200)),
+            "{profile}"
+        );
     }
 }

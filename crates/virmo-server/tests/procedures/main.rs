@@ -702,6 +702,51 @@ fn a_refused_replacement_of_an_image_is_a_failure() {
     );
 }
 
+/// A replacement that failed leaves the DownloadURI of the image that is there, and a later one is
+/// made; one without a known end leaves none.
+#[test]
+fn a_failed_replacement_is_not_taken_for_a_delivery_later() {
+    let at = "./VMImgMO/a/DownloadURI";
+    let new = "https://images.example/b.img";
+    let media_type = "application/octet-stream";
+    let replace = || DeliverImage::new(image("a"), "b", new, media_type);
+    let before = || {
+        let mut device = Device::new(Style::Synchronous);
+        assert!(device.run(&mut deliver()).ok);
+        device
+    };
+    let mut whole = before();
+    let done = whole.log.len();
+    assert!(whole.run(&mut replace()).ok);
+    let is_exec = |it: &String| it.starts_with("Exec");
+    let exec = done + whole.log[done..].iter().position(is_exec).unwrap();
+    let refusals = [405, 500].map(|code| vec![(exec, Fault::Status(code))]);
+    // The Exec is lost each time.
+    let lost = (0..4).map(|time| (exec + 2 * time, Fault::LostBefore));
+    let faults = [lost.collect()].into_iter().chain(refusals);
+    for faults in faults {
+        let left = match faults.len() {
+            1 => "https://images.example/a.img",
+            _ => "",
+        };
+        let mut device = faults.iter().fold(before(), |device, (number, fault)| {
+            device.with_fault(*number, *fault)
+        });
+        let report = device.run(&mut replace());
+        let case = format!("{faults:?}: {report:?} {:?}", device.log);
+        assert!(!report.ok, "{case}");
+        assert_eq!(device.value(at), Some(left), "{case}");
+        assert!(!report.detail.unwrap().contains("taken back"), "{case}");
+        let report = device.run(&mut replace());
+        assert_eq!(
+            (report.ok, device.executed),
+            (true, 2),
+            "{case}: {report:?}"
+        );
+        assert_eq!(device.origin("./VMImgMO/a"), Some(new), "{case}");
+    }
+}
+
 #[test]
 fn sessions_lost_again_and_again_end_the_procedure() {
     for (name, procedure, device) in cases() {
@@ -1606,5 +1651,90 @@ fn an_update_is_made_once_for_each_package() {
         assert!(report.ok, "{state} {url}: {report:?}");
         let seen = (device.executed, device.sessions);
         assert_eq!(seen, (executed, sessions), "{state} {url}");
+    }
+}
+
+/// What an update from another URL left is not taken for the success of one that was refused or lost,
+/// neither at once nor later.
+#[test]
+fn a_refused_update_is_not_taken_for_the_one_before_it() {
+    let update = |url: &str| Manage::update_firmware(place("v"), url);
+    let url = "./VirMO/v/DMTree/FUMO/DownloadAndUpdate/PkgURL";
+    for style in Style::ALL {
+        let before = || {
+            let mut device = Device::new(style).with_vm("v", VmState::Running);
+            assert!(device.run(&mut update("old")).ok);
+            device
+        };
+        let mut whole = before();
+        let done = whole.log.len();
+        assert!(whole.run(&mut update("new")).ok);
+        let is_exec = |it: &String| it.starts_with("Exec");
+        let exec = done + whole.log[done..].iter().position(is_exec).unwrap();
+        for (code, state) in [(405, "100"), (404, "90"), (500, "100"), (405, "50")] {
+            let mut device = before().with_fault(exec, Fault::Status(code));
+            device.set("./VirMO/v/DMTree/FUMO/State", state);
+            let report = device.run(&mut update("new"));
+            let case = format!("{style:?} {code} {state}: {report:?}");
+            assert_eq!(
+                (report.ok, report.status),
+                (false, Some(code.into())),
+                "{case}"
+            );
+            assert!(!report.detail.unwrap().contains("taken back"), "{case}");
+            assert_eq!(device.value(url), Some("old"), "{case}");
+            assert_eq!(device.executed, 1, "{case}");
+            let report = device.run(&mut update("new"));
+            assert_eq!((report.ok, device.executed), (true, 2), "{case} {report:?}");
+            assert_eq!(device.value(url), Some("new"));
+        }
+        for number in done..whole.log.len() {
+            let mut device = before().with_fault(number, Fault::LostBefore);
+            let report = device.run(&mut update("new"));
+            let case = format!("{style:?} {}: {report:?}", whole.log[number]);
+            assert_eq!((report.ok, device.executed), (true, 2), "{case}");
+        }
+        // The Exec is lost each time.
+        let mut device = (0..4).fold(before(), |device, time| {
+            device.with_fault(exec + 2 * time, Fault::LostBefore)
+        });
+        let report = device.run(&mut update("new"));
+        assert!(!report.ok, "{style:?}: {report:?}");
+        assert_eq!(device.value(url), Some(""), "{style:?}: {report:?}");
+        assert!(device.run(&mut update("new")).ok);
+        assert_eq!(device.executed, 2, "{style:?}");
+    }
+}
+
+/// A package whose replacement was refused is not taken for the replacement later.
+#[test]
+fn a_refused_installation_is_made_later() {
+    let package = |url: &str| SoftwarePackage::at_url("mail", "com.example.mail", url);
+    let install = |url: &str| ManageSoftware::install(place("v"), package(url)).unwrap();
+    for style in Style::ALL {
+        let before = || {
+            let mut device = Device::new(style).with_vm("v", VmState::Running);
+            assert!(device.run(&mut install("old")).ok);
+            device
+        };
+        let mut whole = before();
+        let done = whole.log.len();
+        assert!(whole.run(&mut install("new")).ok);
+        // Each command of the second one that is not a question.
+        for number in done..whole.log.len() {
+            if whole.log[number].starts_with("Get") {
+                continue;
+            }
+            let mut device = before().with_fault(number, Fault::Status(425));
+            let report = device.run(&mut install("new"));
+            let case = format!("{style:?} {}: {report:?}", whole.log[number]);
+            assert_eq!(
+                (report.ok, report.status),
+                (false, Some(425.into())),
+                "{case}"
+            );
+            let report = device.run(&mut install("new"));
+            assert_eq!((report.ok, device.executed), (true, 2), "{case} {report:?}");
+        }
     }
 }
