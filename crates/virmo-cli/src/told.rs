@@ -27,6 +27,8 @@ use crate::{
 /// Tells what happens on a device.
 pub(crate) struct DeviceTeller {
     output: Arc<Output>,
+    /// Where the device keeps what it knows.
+    state: String,
     /// What was last said of each download, in hundredths.
     downloads: Mutex<BTreeMap<String, u64>>,
     /// Why the link broke last in this session.
@@ -36,9 +38,10 @@ pub(crate) struct DeviceTeller {
 }
 
 impl DeviceTeller {
-    pub(crate) fn new(output: Arc<Output>) -> Self {
+    pub(crate) fn new(output: Arc<Output>, state: String) -> Self {
         Self {
             output,
+            state,
             downloads: Mutex::default(),
             broken: Mutex::default(),
             counts: None,
@@ -132,7 +135,7 @@ impl DeviceTeller {
                 reason: Some(reason.to_string()),
             }),
             Client::JobTimedOut(_) => self.error("an operation did not end in time".to_owned()),
-            Client::JournalFailed(kind) => self.error(kind.to_string()),
+            Client::JournalFailed(kind) => self.error(format!("{}: {kind}", self.state)),
             _ => {}
         }
     }

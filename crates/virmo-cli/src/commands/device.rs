@@ -98,7 +98,8 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
         dmv: env!("CARGO_PKG_VERSION").to_owned(),
         lang: "en".to_owned(),
     };
-    let mut teller = DeviceTeller::new(Arc::clone(output));
+    let state = format!("--state {}", folder.display());
+    let mut teller = DeviceTeller::new(Arc::clone(output), state.clone());
     if settings.counts {
         teller = teller.with_counts(folder.clone());
     }
@@ -128,6 +129,11 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
             BuildError::Profile(other) => Failure::work(format_args!(
                 "the machines in --state are of the {other} profile: start with --profile {other}, or with another folder"
             )),
+            BuildError::Folder(_)
+            | BuildError::Open(_)
+            | BuildError::Journal(_)
+            | BuildError::Sink(_)
+            | BuildError::Tree(_) => Failure::work(format_args!("{state}: {}", chain(&error))),
             error => Failure::work(chain(&error)),
         })?;
     Ok(Running {

@@ -91,9 +91,12 @@ impl Backend {
         faults: &[Fault],
     ) -> Result<Arc<dyn Hypervisor>, Failure> {
         let name = self.to_string();
+        let failed = |why: &dyn fmt::Display| {
+            Failure::work(format_args!("--state {}: {why}", folder.display()))
+        };
         let known = match fs::read_to_string(folder.join(MARK)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            known => Some(known.map_err(Failure::work)?),
+            known => Some(known.map_err(|error| failed(&error))?),
         };
         if let Some(other) = known.as_deref().filter(|known| *known != name) {
             return Err(Failure::work(format_args!(
@@ -102,7 +105,7 @@ impl Backend {
         }
         let hypervisor = self.open_unmarked(folder, faults)?;
         if known.is_none() {
-            mark(folder, &name).map_err(Failure::work)?;
+            mark(folder, &name).map_err(|error| failed(&error))?;
         }
         Ok(hypervisor)
     }
@@ -116,10 +119,11 @@ impl Backend {
             Self::Simulator => {
                 let builder = Simulator::builder(folder.join("machines"));
                 let builder = faults.iter().fold(builder, |it, fault| it.fault(*fault));
-                let simulator = builder.open();
-                Ok(Arc::new(
-                    simulator.map_err(|error| Failure::work(chain(&error)))?,
-                ))
+                let simulator = builder.open().map_err(|error| {
+                    let state = folder.display();
+                    Failure::work(format_args!("--state {state}: {}", chain(&error)))
+                })?;
+                Ok(Arc::new(simulator))
             }
             _ if !faults.is_empty() => Err(Failure::usage(
                 "--fault: machines fail by request on the simulator only; download works with all",

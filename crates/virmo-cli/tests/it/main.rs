@@ -26,6 +26,8 @@ mod described;
 mod dm_tree;
 mod ends;
 mod foreign;
+#[cfg(target_os = "linux")]
+mod full;
 mod guest;
 mod guests;
 #[cfg(feature = "tls")]
