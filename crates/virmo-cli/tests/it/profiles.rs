@@ -39,6 +39,9 @@ get = "./VirMO/v/Ext/CurrentConfig"
 [[step]]
 get = "./VirMO/v/Resources"
 expect = 404
+[[step]]
+user_unlock = { vm = "novm", allowed = true }
+expect = 404
 "#;
 
 /// DR-007 to DR-022 over HTTP, in both encodings.
@@ -65,9 +68,11 @@ fn a_device_of_the_draft_goes_through_its_life() {
         let (code, told) = server.end();
         assert_eq!(code, Some(0), "{told:?}");
         let steps = pick(&told, "step", &["ok", "status"]);
-        let (missing, done) = steps.split_last().unwrap();
-        assert_eq!(missing, "true 404");
+        let (done, missing) = steps.split_at(15);
+        assert_eq!(missing, ["true 404"; 2]);
         assert_eq!(done, ["true 200"; 15]);
+        assert_eq!(leaf(&state, "./VirMO/novm"), None);
+        assert_eq!(leaf(&state, "./VirMO/novm/Ext/UserUnlock"), None);
         let values = pick(&told, "step", &["value"]);
         assert_eq!(values[2], "ImgID=img-1&Running=true");
         assert_eq!(values[4], "2", "Lock keeps State");

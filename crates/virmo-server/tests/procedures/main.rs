@@ -16,9 +16,9 @@ use omadm_session::Procedure;
 use omadm_tree::Uri;
 use virmo_params::{Bytes, DeviceResources, Percent, ResourceConfig};
 use virmo_server::{
-    ApplyResources, AskVmUser, ComponentState, CreateVm, DeliverImage, FumoState, LockState,
-    Manage, ManageSoftware, Mounts, Operate, PackageState, Place, Policy, Profile, ResultCode,
-    SoftwarePackage, TakeSnapshot,
+    AllowUserUnlock, ApplyResources, AskVmUser, ComponentState, CreateVm, DeliverImage, FumoState,
+    LockState, Manage, ManageSoftware, Mounts, Operate, PackageState, Place, Policy, Profile,
+    ResultCode, SoftwarePackage, TakeSnapshot,
 };
 use virmo_state::{AccessOperation, ImageState, VmState};
 
@@ -1737,4 +1737,13 @@ fn a_refused_installation_is_made_later() {
             assert_eq!((report.ok, device.executed), (true, 2), "{case} {report:?}");
         }
     }
+}
+
+/// No machine comes of a word about one that is not there.
+#[test]
+fn the_user_of_an_unknown_machine_may_nothing() {
+    let mut device = Device::new(Style::Synchronous);
+    let report = device.run(&mut AllowUserUnlock::new(&vm("novm"), true));
+    assert_eq!((report.ok, report.status), (false, Some(404.into())));
+    assert_eq!(device.log, ["Get ./VirMO/novm/State"]);
 }
