@@ -25,6 +25,9 @@ use crate::{chain::chain, clock::Clocks, random};
 /// Where the server takes messages.
 const PATH: &str = "/dm";
 
+/// Who hears of handshakes that failed.
+type Handshakes = Box<dyn Fn(SocketAddr, &io::Error) + Send + Sync>;
+
 /// What a device goes through when it first comes, from where it is: the program of a [`Server`].
 pub type Programme = Box<dyn FnMut(&str, &Place) -> Vec<Box<dyn Procedure>> + Send>;
 
@@ -47,6 +50,7 @@ pub struct ServerBuilder {
     programme: Programme,
     observer: Box<dyn Fn(Event) + Send + Sync>,
     refusals: Box<dyn Fn(&Refused<'_>) + Send + Sync>,
+    handshakes: Handshakes,
 }
 
 struct Shared {
@@ -59,6 +63,7 @@ struct Shared {
     only: Option<Encoding>,
     observer: Box<dyn Fn(Event) + Send + Sync>,
     refusals: Box<dyn Fn(&Refused<'_>) + Send + Sync>,
+    handshakes: Handshakes,
 }
 
 struct State {
@@ -84,6 +89,7 @@ impl Server {
             programme: Box::new(|_, _| Vec::new()),
             observer: Box::new(drop),
             refusals: Box::new(|_| {}),
+            handshakes: Box::new(|_, _| {}),
         }
     }
 
@@ -239,6 +245,16 @@ impl ServerBuilder {
         self
     }
 
+    /// Lets somebody hear of connections over `https` that came to no request:
+    /// [`Handler::handshake_failed`].
+    pub fn failed_handshakes(
+        mut self,
+        observer: impl Fn(SocketAddr, &io::Error) + Send + Sync + 'static,
+    ) -> Self {
+        self.handshakes = Box::new(observer);
+        self
+    }
+
     /// Serves on a listener until the server is stopped or dropped.
     ///
     /// # Errors
@@ -273,6 +289,7 @@ impl ServerBuilder {
             only: self.only,
             observer: self.observer,
             refusals: self.refusals,
+            handshakes: self.handshakes,
         });
         #[cfg(feature = "server-tls")]
         let secure = self.http.tls.is_some();
@@ -392,6 +409,10 @@ impl Handler for Shared {
 
     fn refused(&self, request: &Refused<'_>) {
         (self.refusals)(request);
+    }
+
+    fn handshake_failed(&self, remote: SocketAddr, error: &io::Error) {
+        (self.handshakes)(remote, error);
     }
 
     fn accepts(&self, content_type: &str) -> bool {

@@ -89,17 +89,20 @@ impl Service {
         #[cfg(feature = "server-tls")]
         if let Some(tls) = &self.config.tls {
             let handshake = timeout(self.config.head_timeout, tls.acceptor().accept(stream));
-            // Who cannot shake hands cannot be told either.
-            if let Some(Ok(Ok(stream))) = unless(seat.wanted(), handshake).await {
-                let (_, tls) = stream.get_ref();
-                let certificate = tls.peer_certificates().and_then(<[_]>::first);
-                let certificate = certificate.map(|certificate| Arc::from(certificate.as_ref()));
-                let peer = Peer {
-                    remote,
-                    certificate,
-                };
-                self.serve(stream, peer, seat, running).await;
-            }
+            let stream = match unless(seat.wanted(), handshake).await {
+                Some(Ok(Ok(stream))) => stream,
+                // Who cannot shake hands cannot be told either.
+                Some(Ok(Err(error))) => return self.handler.handshake_failed(remote, &error),
+                Some(Err(_)) | None => return,
+            };
+            let (_, tls) = stream.get_ref();
+            let certificate = tls.peer_certificates().and_then(<[_]>::first);
+            let certificate = certificate.map(|certificate| Arc::from(certificate.as_ref()));
+            let peer = Peer {
+                remote,
+                certificate,
+            };
+            self.serve(stream, peer, seat, running).await;
             return;
         }
         let certificate = None;

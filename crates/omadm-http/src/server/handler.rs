@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr};
+use std::{fmt, io, net::SocketAddr};
 
 use omadm_core::Secret;
 use omadm_syncml::{Encoding, encoding_of, media_type};
@@ -28,6 +28,13 @@ pub trait Handler: Send + Sync + 'static {
     /// the server itself did so. What is no HTTP at all is not heard of.
     fn refused(&self, request: &Refused<'_>) {
         let _ = request;
+    }
+
+    /// Hears of a connection over `https` that ended before a request, for there was no TLS: a
+    /// certificate that either end does not accept, another protocol, a peer that went away. One
+    /// that dawdles until its time is over is not heard of. Anybody can cause as many as they like.
+    fn handshake_failed(&self, remote: SocketAddr, error: &io::Error) {
+        let _ = (remote, error);
     }
 }
 

@@ -1,6 +1,12 @@
 //! Both ends over TLS: whom they trust, and that nothing falls back to plain HTTP.
 
-use std::{fs, net::TcpListener, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    net::{SocketAddr, TcpListener},
+    ops::ControlFlow,
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use omadm_download::{Cancel, Ending, Fetch, FetchErrorKind, FetchRequest, Receiver, ResponseHead};
 use omadm_http::{
@@ -182,6 +188,46 @@ fn pem_is_checked_when_it_is_read() {
         format!("{secret:?}"),
         "Tls { own_authorities: true, identity: true }"
     );
+}
+
+/// Hears of handshakes that failed.
+struct Ear(mpsc::Sender<(SocketAddr, String)>);
+
+impl Handler for Ear {
+    fn handle(&self, _: &Incoming) -> Outgoing {
+        Outgoing::status(500)
+    }
+
+    fn handshake_failed(&self, remote: SocketAddr, error: &io::Error) {
+        self.0.send((remote, error.to_string())).unwrap();
+    }
+}
+
+/// A client that shows nothing, one that does not trust the server, and one without TLS.
+#[test]
+fn a_handler_hears_of_handshakes_that_fail() {
+    let mut config = ServerConfig::default();
+    config.tls = Some(ServerTls::with_client_authorities(SERVER.0, SERVER.1, AUTHORITY).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (tell, told) = mpsc::channel();
+    let server = Server::start(listener, Arc::new(Ear(tell)), config).unwrap();
+    let url = format!("https://{}/", server.address());
+    let heard = |why: &str| {
+        let (remote, error) = told.recv().unwrap();
+        assert!(remote.ip().is_loopback());
+        assert!(error.contains(why), "{error}");
+    };
+    assert!(post(&url, trusting(AUTHORITY)).is_err());
+    heard("peer sent no certificates");
+    assert!(post(&url, trusting(STRANGER)).is_err());
+    heard("handshake eof");
+    drop(raw(server.address(), "POST / HTTP/1.1\r\n\r\n"));
+    heard("corrupt message");
+    let client = trusting(AUTHORITY)
+        .with_identity(CLIENT.0, CLIENT.1)
+        .unwrap();
+    assert_eq!(post(&url, client), Err(TransportErrorKind::Status(500)));
+    assert_eq!(told.try_recv().ok(), None);
 }
 
 /// Answers with the certificate of whoever asks.

@@ -11,6 +11,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{self, Sender},
     },
+    time::Instant,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -41,7 +42,10 @@ use crate::{
     tls::{self, Identity},
 };
 
+mod handshakes;
 mod state;
+
+use handshakes::Handshakes;
 
 pub(crate) fn run(args: &args::Serve) -> Result<(), Failure> {
     let mut steps = match &args.plan {
@@ -253,6 +257,7 @@ pub(crate) fn start(
     }
     let (sender, done) = mpsc::channel();
     let told = Arc::clone(output);
+    let (heard, handshakes) = (Arc::clone(output), Mutex::new(Handshakes::default()));
     let teller = Teller {
         output: Arc::clone(output),
         steps_only: settings.steps_only,
@@ -273,6 +278,12 @@ pub(crate) fn start(
                     request.method, request.target, request.remote, request.status
                 ),
             })
+        })
+        .failed_handshakes(move |remote, error| {
+            let mut handshakes = handshakes.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(message) = handshakes.failed(Instant::now(), remote, error) {
+                heard.event(&Event::Error { message });
+            }
         })
         .start(listener)
         .map_err(|error| Failure::work(chain(&error)))?;

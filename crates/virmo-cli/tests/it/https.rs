@@ -170,6 +170,16 @@ fn a_server_lets_in_only_whom_its_authority_vouches_for() {
     assert_eq!(device.status.code(), Some(0), "{}", complaint(&device));
     let (code, told) = server.end();
     assert_eq!(code, Some(0), "{told:?}");
+    // At least the first of those who were refused, in the server's own words.
+    let errors = pick(&told, "error", &["message"]);
+    assert!(
+        errors[0].starts_with("no TLS with 127.0.0.1:"),
+        "{errors:?}"
+    );
+    assert!(
+        errors[0].ends_with(": peer sent no certificates"),
+        "{errors:?}"
+    );
     // Of nobody else.
     let mut sessions = pick(&told, "session", &["result"]);
     sessions.dedup();
