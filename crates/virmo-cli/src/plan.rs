@@ -350,6 +350,10 @@ pub(crate) enum PlanError {
         line: usize,
         expect: u16,
     },
+    /// A time that is over at once.
+    Within {
+        line: usize,
+    },
     /// A step that does not say one thing to do.
     Step {
         line: usize,
@@ -373,6 +377,9 @@ impl fmt::Display for PlanError {
                     f,
                     "line {line}: expect = {expect}: a status is from 100 to 599"
                 )
+            }
+            Self::Within { line } => {
+                write!(f, "line {line}: within = 0: a step takes a second at least")
             }
             Self::Step { line, actions: 0 } => write!(f, "line {line}: the step does nothing"),
             Self::Step { line, actions } => {
@@ -474,6 +481,9 @@ fn plain(message: &str) -> String {
 fn step(row: Row, line: usize) -> Result<Step, PlanError> {
     if let Some(expect) = row.expect.filter(|expect| !(100..600).contains(expect)) {
         return Err(PlanError::Expect { line, expect });
+    }
+    if row.within == Some(0) {
+        return Err(PlanError::Within { line });
     }
     let vm = |make: fn(String) -> Action| move |row: Vm| make(row.vm);
     let mut actions: Vec<Action> = [
@@ -665,6 +675,11 @@ ask_user = { vm = "entvm", kind = "confirm", text = "Add the access point?" }
             let why = (!is_status).then_some(why);
             assert_eq!(plan.err().map(|error| error.to_string()), why);
         }
+        assert_eq!(
+            error("\n[[step]]\nget = '.'\nwithin = 0\n"),
+            "line 2: within = 0: a step takes a second at least"
+        );
+        assert!(parse("[[step]]\nget = '.'\nwithin = 1\n").is_ok());
         for (step, wanted) in [
             ("replace = './a'", "expected a table { ... }"),
             ("suspend = 'a'", "expected a table { ... }"),

@@ -145,7 +145,10 @@ fn measure(steps: &mut [Step], images: Option<&Path>) -> Result<(), String> {
         };
         if let (Some(folder), Some(name)) = (images, steps::own_image(&it.uri)) {
             let path = folder.join(name);
-            let wrong = |why: &dyn Display| format!("line {line}: {}: {why}", path.display());
+            let wrong = |why: &dyn Display| {
+                let uri = &it.uri;
+                format!("line {line}: uri = {uri:?}: {}: {why}", path.display())
+            };
             let file = fs::metadata(&path).map_err(|error| wrong(&error))?;
             if !file.is_file() {
                 return Err(wrong(&"not a file"));

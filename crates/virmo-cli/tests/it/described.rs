@@ -286,7 +286,7 @@ fn an_image_that_is_missing_is_named_with_its_line() {
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("line 1: ") && said.contains("none.img"),
+        said.contains("line 1: uri = \"/images/none.img\": "),
         "{said}"
     );
 }
