@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use omadm_core::{JournalError, MemoryJournal, Now, StatusCode};
 use omadm_session::{
@@ -606,6 +611,12 @@ impl Server {
                 return self.refuse(message, request, refused, log).map(Some);
             }
         }
+        // Whoever proves nothing does not push a known device aside either.
+        if opening && reason.is_none() && !self.make_room_for_device(&key.0) {
+            return self
+                .refuse(message, request, Reason::Full.into(), log)
+                .map(Some);
+        }
         session.last = fingerprint(&request);
         session.link.receive(header);
         session.last_seen = request.now.mono;
@@ -769,9 +780,6 @@ impl Server {
     /// Sessions in which nothing was proven yet give way: any of the device's own, and others if
     /// there are too many; then those that ended.
     fn make_room_for_session(&mut self, device: &str) -> bool {
-        if !self.make_room_for_device(device) {
-            return false;
-        }
         let opening = |session: &Session| session.phase == Phase::Opening;
         for key in self.keys_of(device) {
             if self.sessions.get(&key).is_some_and(opening) {
@@ -792,15 +800,20 @@ impl Server {
         self.sessions.len() < self.config.max_sessions
     }
 
-    /// Makes room for a device; whether there is.
+    /// Makes room for a device; whether there is. One that is in a session does not give way.
     fn make_room_for_device(&mut self, device: &str) -> bool {
         if self.devices.contains_key(device) || self.devices.len() < self.config.max_devices {
             return true;
         }
+        let open = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.is_open());
+        let busy: BTreeSet<&str> = open.map(|((id, _), _)| id.as_str()).collect();
         let victim = self
             .devices
             .iter()
-            .filter(|(_, device)| device.waiting() == 0)
+            .filter(|(id, device)| device.waiting() == 0 && !busy.contains(id.as_str()))
             .min_by_key(|(_, device)| (device.is_needed(), device.last_seen))
             .map(|(id, _)| id.clone());
         let Some((id, device)) = victim.and_then(|id| self.devices.remove_entry(&id)) else {

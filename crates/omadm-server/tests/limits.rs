@@ -159,6 +159,37 @@ fn a_notified_device_is_kept() {
     assert!(!notify(&mut server, "dev1"), "dev2 is forgotten first");
 }
 
+/// Nobody has to prove anything to send a first message.
+#[test]
+fn who_proves_nothing_does_not_push_a_known_device_aside() {
+    let mut config = Config::new("t");
+    config.max_devices = 1;
+    let [device, own] = ["Bruce2", "dm.example"].map(|name| Proof::new(Scheme::Basic, name, "x"));
+    let mut server = Server::new(config, Account::new(Some(device), Some(own)));
+    let notification = Notification::new(0xAB, "dm.example".parse().unwrap()).unwrap();
+    let told = server.notify("dev1", &notification, ProvenBy::StoredNonce);
+    assert!(told.is_ok());
+    let body = package_1("dev2", 1);
+    let receipt = server.receive(Request::new(&body, encoding(), at(1)));
+    let answer = from_wire(&server.respond(receipt.unwrap()).unwrap().body);
+    assert!(answer.contains("<Data>407</Data>"), "{answer}");
+    assert_eq!(server.devices().collect::<Vec<_>>(), ["dev1"]);
+}
+
+#[test]
+fn a_device_in_a_session_does_not_make_room_for_another() {
+    let mut config = Config::new("t");
+    config.max_devices = 1;
+    let mut server = Server::new(config, Everyone);
+    let text = from_wire(&package_1("dev1", 1));
+    let cut = to_wire(&text.replace("<Final/>", "").replace("<Final></Final>", ""));
+    let receipt = server.receive(Request::new(&cut, encoding(), at(1)));
+    server.respond(receipt.unwrap()).unwrap();
+    assert_eq!(open(&mut server, "dev2", 1, at(2)), FULL);
+    server.expire(at(1000));
+    assert_eq!(open(&mut server, "dev2", 1, at(1000)), OK);
+}
+
 #[test]
 fn silent_sessions_are_forgotten_when_they_are_due() {
     let mut config = Config::new("t");
