@@ -25,6 +25,7 @@
 
 pub mod ddf;
 pub mod explore;
+pub mod pages;
 
 mod bench;
 mod clock;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use omadm_core::StatusCode;
+use omadm_testkit::pages::table;
 
 const COMMANDS: [&str; 12] = [
     "Add", "Alert", "Atomic", "Copy", "Delete", "Exec", "Get", "Replace", "Results", "Sequence",
@@ -19,16 +20,6 @@ const AGAIN: &str = concat!("again_over_", "wbxml()");
 
 fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/commands.md")
-}
-
-/// The rows of the table behind a heading, each as its cells.
-fn table<'p>(page: &'p str, heading: &str) -> Vec<Vec<&'p str>> {
-    let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
-    let rows = rest.lines().skip_while(|line| !line.starts_with('|'));
-    rows.take_while(|line| line.starts_with('|'))
-        .skip(2)
-        .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
-        .collect()
 }
 
 /// The links of a cell: name and file.
@@ -107,7 +98,7 @@ fn constant(code: StatusCode) -> String {
 #[test]
 fn every_command_is_shown_at_both_ends_in_both_encodings() {
     let page = fs::read_to_string(page()).unwrap();
-    let rows = table(&page, "Commands");
+    let rows = table(&page, "Commands").unwrap();
     let names: Vec<_> = rows
         .iter()
         .map(|row| row.first().copied().unwrap())
@@ -132,7 +123,7 @@ fn every_command_is_shown_at_both_ends_in_both_encodings() {
 fn every_status_code_is_given_by_an_end_or_never() {
     let page = fs::read_to_string(page()).unwrap();
     let mut found = Vec::new();
-    for row in table(&page, "Status codes") {
+    for row in table(&page, "Status codes").unwrap() {
         let [code, meaning, client, server] = row[..] else {
             panic!("{row:?}");
         };
@@ -146,7 +137,7 @@ fn every_status_code_is_given_by_an_end_or_never() {
         }
         found.push(status);
     }
-    for row in table(&page, "Understood, never given") {
+    for row in table(&page, "Understood, never given").unwrap() {
         let [code, meaning, why] = row[..] else {
             panic!("{row:?}");
         };

@@ -8,18 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use omadm_testkit::pages::table;
+
 fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/threat-model.md")
-}
-
-/// The rows of the table behind a heading, each as its cells.
-fn table<'p>(page: &'p str, heading: &str) -> Vec<Vec<&'p str>> {
-    let (_, rest) = page.split_once(&format!("\n## {heading}\n")).unwrap();
-    let rows = rest.lines().skip_while(|line| !line.starts_with('|'));
-    rows.take_while(|line| line.starts_with('|'))
-        .skip(2)
-        .map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
-        .collect()
 }
 
 /// What is wrong with a cell that names tests, if anything is.
@@ -50,11 +42,12 @@ fn check(cell: &str) -> Result<(), String> {
 fn every_threat_has_a_defence_that_a_test_shows() {
     let page = fs::read_to_string(page()).unwrap();
     let actors: BTreeSet<_> = table(&page, "Actors")
+        .unwrap()
         .iter()
         .filter_map(|row| row.first().map(|name| name.trim_start_matches("the ")))
         .collect();
     let mut with_threats = BTreeSet::new();
-    for row in table(&page, "Threats") {
+    for row in table(&page, "Threats").unwrap() {
         let [actor, threat, defence, tests] = row[..] else {
             panic!("{row:?}");
         };

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     http::ask,
+    life::Place,
     program::{Background, complaint, events, lines, virmo},
 };
 
@@ -87,18 +88,14 @@ fn a_server_is_judged_by_what_it_does() {
     }
 }
 
+const DELIVERY: &str = "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'images/i.img', \
+                        media_type = 'application/octet-stream' }\n";
+
 /// The rows of 004 are judged by what a server does that follows the draft.
 #[test]
 fn a_server_is_judged_in_the_draft() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("i"), "an image").unwrap();
-    let plan = folder.path().join("plan.toml");
-    std::fs::write(
-        &plan,
-        "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'images/i', media_type = 'application/octet-stream' }\n",
-    )
-    .unwrap();
-    let (plan, images) = (plan.to_str().unwrap(), folder.path().to_str().unwrap());
+    let place = Place::new(DELIVERY);
+    let (plan, images) = (&place.path("plan.toml"), &place.path("images"));
     let words = ["--profile", "draft", "--plan", plan, "--images", images];
     let (server, url) = Background::serve(&words);
     let output = virmo(&["conformance", "--server", &url, "--seed", "004", "--json"]);
@@ -133,15 +130,8 @@ fn a_device_is_judged_by_what_it_says() {
 /// another password is refused, and is told so once.
 #[test]
 fn foreign_ends_prove_who_they_are() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("i"), "an image").unwrap();
-    let plan = folder.path().join("plan.toml");
-    std::fs::write(
-        &plan,
-        "[[step]]\ndeliver_image = { node = 'i', name = 'n', uri = 'images/i', media_type = 'application/octet-stream' }\n",
-    )
-    .unwrap();
-    let (plan, images) = (plan.to_str().unwrap(), folder.path().to_str().unwrap());
+    let place = Place::new(DELIVERY);
+    let (plan, images) = (&place.path("plan.toml"), &place.path("images"));
     for scheme in ["basic", "md5", "mac"] {
         let [right, wrong] = ["PATH", "HOME"].map(|password| credentials(scheme, password));
         let right: Vec<_> = right.iter().map(String::as_str).collect();

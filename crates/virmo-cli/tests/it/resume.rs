@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, env, fs, path::Path, thread, time::Duration};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::{
+    life::Place,
     peer,
     program::{Background, complaint, pick, virmo},
 };
@@ -45,31 +45,15 @@ delete_image = { node = "i" }
 
 const STEPS: usize = 14;
 
-struct Folder(TempDir);
-
-impl Folder {
-    fn new(plan: &str) -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::create_dir(folder.path().join("images")).unwrap();
-        let image: Vec<u8> = (0..200_000u32).map(|n| (n % 251) as u8).collect();
-        fs::write(folder.path().join("images/i.img"), image).unwrap();
-        fs::write(folder.path().join("plan.toml"), plan).unwrap();
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn serve(&self, listen: &str, words: &[&str]) -> Background {
-        let (state, plan) = (self.path("server"), self.path("plan.toml"));
-        let images = self.path("images");
-        let fixed = [
-            "serve", "--listen", listen, "--state", &state, "--plan", &plan, "--images", &images,
-            "--once", "--json",
-        ];
-        Background::start(&[&fixed, words].concat())
-    }
+/// The server of a place, which keeps what it knows.
+fn serve(place: &Place, listen: &str, words: &[&str]) -> Background {
+    let (state, plan) = (place.path("server"), place.path("plan.toml"));
+    let images = place.path("images");
+    let fixed = [
+        "serve", "--listen", listen, "--state", &state, "--plan", &plan, "--images", &images,
+        "--once", "--json",
+    ];
+    Background::start(&[&fixed, words].concat())
 }
 
 /// Numbers that are the same in every run.
@@ -127,9 +111,9 @@ impl Told {
 /// Kills one server after the other in the middle of the plan, at most so often; how often.
 fn kill_servers(seed: u64, most: usize) -> usize {
     let mut random = Random(seed);
-    let folder = Folder::new(PLAN);
+    let folder = Place::new(PLAN);
     let mut told = Told::default();
-    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let mut server = serve(&folder, "127.0.0.1:0", &[]);
     let listening = server.event().unwrap();
     let url = listening["url"].as_str().unwrap().to_owned();
     let address = url.trim_start_matches("http://").trim_end_matches("/dm");
@@ -157,7 +141,7 @@ fn kill_servers(seed: u64, most: usize) -> usize {
         let left = server.kill();
         left.iter().for_each(|event| told.hear(event));
         kills += 1;
-        server = folder.serve(address, &[]);
+        server = serve(&folder, address, &[]);
     }
     let (code, left) = server.end();
     left.iter().for_each(|event| told.hear(event));
@@ -184,10 +168,10 @@ fn a_plan_goes_on_where_its_server_was_killed() {
 /// A damaged journal is kept under another name, and every device begins the plan anew.
 #[test]
 fn a_damaged_journal_is_set_aside() {
-    let folder = Folder::new("[[step]]\nget = './DevInfo/DevId'\n");
+    let folder = Place::new("[[step]]\nget = './DevInfo/DevId'\n");
     fs::create_dir(folder.path("server")).unwrap();
     fs::write(folder.path("server/server.redb"), "a diary").unwrap();
-    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let mut server = serve(&folder, "127.0.0.1:0", &[]);
     assert_eq!(server.event().unwrap()["event"], "listening");
     let error = server.event().unwrap();
     assert_eq!(error["event"], "error");
@@ -204,10 +188,10 @@ fn a_damaged_journal_is_set_aside() {
 #[test]
 fn a_folder_stays_with_its_plan_and_its_server() {
     let plan = "[[step]]\nget = './DevInfo/DevId'\n";
-    let folder = Folder::new(plan);
-    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let folder = Place::new(plan);
+    let mut server = serve(&folder, "127.0.0.1:0", &[]);
     assert_eq!(server.event().unwrap()["event"], "listening");
-    let words = |folder: &Folder| {
+    let words = |folder: &Place| {
         [
             "serve",
             "--listen",
@@ -225,7 +209,7 @@ fn a_folder_stays_with_its_plan_and_its_server() {
         ])
         .collect::<Vec<_>>()
     };
-    let refused = |folder: &Folder, more: &[&str]| {
+    let refused = |folder: &Place, more: &[&str]| {
         let words = words(folder);
         let words: Vec<&str> = words
             .iter()
@@ -256,7 +240,7 @@ fn a_folder_stays_with_its_plan_and_its_server() {
     // A comment is no other plan, a step is.
     let other = |plan: &str| fs::write(Path::new(&folder.path("plan.toml")), plan).unwrap();
     other(&format!("# the same\n{plan}"));
-    let mut again = folder.serve("127.0.0.1:0", &[]);
+    let mut again = serve(&folder, "127.0.0.1:0", &[]);
     assert_eq!(again.event().unwrap()["event"], "listening");
     drop(again.kill());
     other(&plan.replace("DevId", "Mod"));
@@ -284,8 +268,8 @@ fn a_folder_stays_with_its_plan_and_its_server() {
 /// The end of a plan is remembered: a server that is started again ends as the first one did.
 #[test]
 fn a_plan_that_is_over_is_not_begun_again() {
-    let folder = Folder::new("[[step]]\nget = './DevInfo/DevId'\n[[step]]\nget = './No'\n");
-    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let folder = Place::new("[[step]]\nget = './DevInfo/DevId'\n[[step]]\nget = './No'\n");
+    let mut server = serve(&folder, "127.0.0.1:0", &[]);
     let listening = server.event().unwrap();
     let url = listening["url"].as_str().unwrap();
     let device = virmo(&["device", "--server", url, "--once", "--json"]);
@@ -293,7 +277,7 @@ fn a_plan_that_is_over_is_not_begun_again() {
     let (code, _) = server.end();
     assert_eq!(code, Some(1));
 
-    let (code, told) = folder.serve("127.0.0.1:0", &[]).end();
+    let (code, told) = serve(&folder, "127.0.0.1:0", &[]).end();
     assert_eq!(code, Some(1));
     assert_eq!(pick(&told, "step", &["index"]), Vec::<String>::new());
     let resumed = told
@@ -309,8 +293,8 @@ fn a_plan_that_is_over_is_not_begun_again() {
 /// no error.
 #[test]
 fn a_session_from_before_the_restart_is_told() {
-    let folder = Folder::new("[[step]]\nget = './DevInfo/DevId'\n");
-    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let folder = Place::new("[[step]]\nget = './DevInfo/DevId'\n");
+    let mut server = serve(&folder, "127.0.0.1:0", &[]);
     let listening = server.event().unwrap();
     let url = listening["url"].as_str().unwrap();
     let address = url.trim_start_matches("http://").trim_end_matches("/dm");
@@ -328,7 +312,7 @@ fn a_session_from_before_the_restart_is_told() {
     };
     assert!(send(1, &package).contains("<Get>"));
     server.kill();
-    let mut server = folder.serve(address, &[]);
+    let mut server = serve(&folder, address, &[]);
     server.wait_for(&[("event", json!("listening"))]);
     let answer = send(2, &[peer::status(1, "0", "SyncHdr", 200)]);
     assert!(answer.contains("<Data>404</Data>"), "{answer}");
@@ -345,8 +329,8 @@ fn a_session_from_before_the_restart_is_told() {
 fn how_steps_get_on_is_told() {
     let plan = "[[step]]\ndeliver_image = { node = 'i', name = 'i', uri = '/images/i.img', \
                 media_type = 'application/octet-stream' }\n[[step]]\nget = './DevInfo/DevId'\n";
-    let folder = Folder::new(plan);
-    let mut server = folder.serve("127.0.0.1:0", &[]);
+    let folder = Place::new(plan);
+    let mut server = serve(&folder, "127.0.0.1:0", &[]);
     let listening = server.event().unwrap();
     let url = listening["url"].as_str().unwrap();
     let device = virmo(&["device", "--server", url, "--until-idle", "--json"]);
