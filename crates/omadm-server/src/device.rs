@@ -11,6 +11,7 @@ use crate::{
     EventKind, Place, ProcedureId, ProcedureProgress,
     log::Log,
     record,
+    server::Filed,
     session::{Queued, Sent, Session, address},
 };
 
@@ -45,6 +46,7 @@ pub(crate) struct Device {
     pub(crate) place: Place,
     /// The record of it that is durable, and the number of reports.
     pub(crate) kept: (Vec<u8>, usize),
+    pub(crate) filed: Filed,
 }
 
 /// One Item of an alert that is reported once.

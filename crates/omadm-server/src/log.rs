@@ -1,26 +1,32 @@
-use crate::{Event, EventKind};
+use std::sync::Arc;
+
+use crate::{Event, EventKind, session::Key};
 
 /// Gathers the events of one call.
 #[derive(Debug)]
 pub(crate) struct Log {
-    device: String,
-    session: String,
+    key: Key,
     events: Vec<Event>,
 }
 
 impl Log {
-    pub(crate) fn new(device: &str, session: &str) -> Self {
+    /// Of a session.
+    pub(crate) const fn new(key: Key) -> Self {
         Self {
-            device: device.to_owned(),
-            session: session.to_owned(),
+            key,
             events: Vec::new(),
         }
     }
 
+    /// Of a device in no session.
+    pub(crate) fn of_device(device: Arc<str>) -> Self {
+        Self::new(Key::new(device, Arc::default()))
+    }
+
     pub(crate) fn push(&mut self, kind: EventKind) {
         self.events.push(Event {
-            device: self.device.clone(),
-            session: self.session.clone(),
+            device: self.key.device.to_string(),
+            session: self.key.session.to_string(),
             kind,
         });
     }
@@ -28,7 +34,7 @@ impl Log {
     /// Something that happened in another session of the device.
     pub(crate) fn push_in(&mut self, session: &str, kind: EventKind) {
         self.events.push(Event {
-            device: self.device.clone(),
+            device: self.key.device.to_string(),
             session: session.to_owned(),
             kind,
         });

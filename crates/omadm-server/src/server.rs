@@ -1,9 +1,4 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use omadm_core::{JournalError, MemoryJournal, Now, StatusCode};
 use omadm_session::{
@@ -18,19 +13,21 @@ use crate::{
     answer::{Composer, Refusal, refusal},
     device::Device,
     log::Log,
-    session::{Phase, Turn, fingerprint},
+    session::{Key, Phase, Turn, fingerprint},
     turn::{Opening, Walk},
 };
 
+mod devices;
 mod keep;
 mod notify;
+mod sessions;
 
+use devices::Devices;
+pub(crate) use devices::Filed;
 pub use keep::KeepError;
 use keep::Keeping;
 pub use notify::NotifyError;
-
-/// Names a session: the identifier of its device and its SessionID.
-type Key = (String, String);
+use sessions::Sessions;
 
 /// The DM server engine: sessions with any number of devices, a queue of procedures for each.
 ///
@@ -50,8 +47,8 @@ type Key = (String, String);
 pub struct Server {
     config: Config,
     accounts: Box<dyn Accounts>,
-    sessions: BTreeMap<Key, Session>,
-    devices: BTreeMap<String, Device>,
+    sessions: Sessions,
+    devices: Devices,
     correlators: Correlators,
     nonces: Nonces,
     procedures: u64,
@@ -164,8 +161,8 @@ impl Server {
             correlators: Correlators::new(config.correlator_prefix.clone()),
             config,
             accounts: Box::new(accounts),
-            sessions: BTreeMap::new(),
-            devices: BTreeMap::new(),
+            sessions: Sessions::default(),
+            devices: Devices::default(),
             nonces: Nonces::new(Arc::new(MemoryJournal::new()), NoRandom),
             procedures: 0,
             keeping: None,
@@ -254,14 +251,18 @@ impl Server {
         if !self.make_room_for_device(device) {
             return Err(EnqueueError::TooManyDevices);
         }
-        let device = self.devices.entry(device.to_owned()).or_default();
-        if device.waiting() >= self.config.max_procedures {
-            return Err(EnqueueError::QueueFull);
+        let name = Arc::from(device);
+        let device = self.devices.get_or_insert(&name);
+        let room = device.waiting() < self.config.max_procedures;
+        if room {
+            self.procedures += 1;
+            device.enqueue(ProcedureId(self.procedures), procedure, is_step);
         }
-        self.procedures += 1;
-        let id = ProcedureId(self.procedures);
-        device.enqueue(id, procedure, is_step);
-        Ok(id)
+        self.file(&name);
+        match room {
+            true => Ok(ProcedureId(self.procedures)),
+            false => Err(EnqueueError::QueueFull),
+        }
     }
 
     /// How far a device has come with its steps; none if it is not known.
@@ -272,7 +273,7 @@ impl Server {
 
     /// The identifiers of the devices that are known.
     pub fn devices(&self) -> impl Iterator<Item = &str> {
-        self.devices.keys().map(String::as_str)
+        self.devices.names().map(|name| &**name)
     }
 
     /// Takes in a message. A server that [keeps its devices](Self::keeping_devices) has made durable
@@ -293,8 +294,8 @@ impl Server {
         }
         // Nothing piles up behind what cannot be kept.
         self.catch_up()?;
-        let key = (header.source.uri.to_string(), header.session_id.to_string());
-        let mut log = Log::new(&key.0, &key.1);
+        let key = Key::new((*header.source.uri).into(), (*header.session_id).into());
+        let mut log = Log::new(key.clone());
         let answered = |body| Response {
             body,
             encoding: request.encoding,
@@ -315,9 +316,9 @@ impl Server {
             }
             Role::New(session) => {
                 // Nothing begins with a device that not even the least of answers fits.
-                let mut unheard = Log::new(&key.0, &key.1);
+                let mut unheard = Log::new(key.clone());
                 self.refuse(&message, request, StatusCode::OK.into(), &mut unheard)?;
-                self.take(&message, key.clone(), request, *session, &mut log)?
+                self.take(&message, key.clone(), request, session, &mut log)?
                     .map(answered)
             }
             Role::Next => match self.sessions.remove(&key) {
@@ -344,15 +345,15 @@ impl Server {
         if let Some(response) = receipt.answer {
             return Ok(response);
         }
-        let session = self.sessions.get_mut(&receipt.key);
-        let session = session.ok_or(RespondError::SessionGone)?;
-        let mut log = Log::new(&receipt.key.0, &receipt.key.1);
+        let key = receipt.key;
+        let session = self.sessions.remove(&key);
+        let mut session = session.ok_or(RespondError::SessionGone)?;
+        let mut log = Log::new(key.clone());
         if let Some(turn) = session.turn.take() {
-            let device = self.devices.entry(receipt.key.0.clone()).or_default();
             let composer = Composer {
                 config: &self.config,
-                session,
-                device,
+                session: &mut session,
+                device: self.devices.get_or_insert(&key.device),
                 correlators: &mut self.correlators,
                 log: &mut log,
             };
@@ -360,43 +361,43 @@ impl Server {
             let next = session.next_nonces();
             // Before the answer: what was accepted once is not accepted again, and what was heard is
             // not forgotten.
-            let kept = written.and_then(|()| Ok(self.keep(&receipt.key.0, next.as_ref())?));
-            let session = self.sessions.get_mut(&receipt.key);
-            let session = session.ok_or(RespondError::SessionGone)?;
-            match (kept, next) {
-                (Ok(()), Some(next)) => session.nonces = next,
-                (Ok(()), None) => {}
-                (Err(error), _) => {
-                    let device = self.devices.entry(receipt.key.0.clone()).or_default();
-                    device.lose(session);
-                    self.sessions.remove(&receipt.key);
-                    self.note_changed(&receipt.key.0);
-                    self.untold.extend(log.into_events());
-                    return Err(error);
-                }
+            let kept = written.and_then(|()| {
+                let news = &session.unconfirmed;
+                Ok(self.keep_with(&key.device, news, next.as_ref())?)
+            });
+            if let Err(error) = kept {
+                self.devices.get_or_insert(&key.device).lose(&mut session);
+                self.note_changed(&key.device);
+                self.file(&key.device);
+                self.untold.extend(log.into_events());
+                return Err(error);
             }
+            session.nonces = next.unwrap_or(session.nonces);
         }
-        let session = self.sessions.get(&receipt.key);
-        let session = session.ok_or(RespondError::SessionGone)?;
         let mut events = std::mem::take(&mut self.untold);
         events.extend(log.into_events());
-        Ok(Response {
+        let response = Response {
             body: session.answer.clone(),
             encoding: session.encoding,
             hmac: session.hmac.clone(),
             events,
-        })
+        };
+        self.sessions.insert(key.clone(), session);
+        self.file(&key.device);
+        Ok(response)
     }
 
     /// Aborts the open session of a device with the next answer: Alert 1223. Whether there is one.
     /// [DM-Protocol]
     pub fn abort(&mut self, device: &str) -> bool {
         let mut any = false;
-        for key in self.keys_of(device) {
-            let session = self.sessions.get_mut(&key);
-            if let Some(session) = session.filter(|session| session.is_open()) {
-                session.abort = true;
-                any = true;
+        for key in self.keys_of(&device.into()) {
+            if let Some(mut session) = self.sessions.remove(&key) {
+                if session.is_open() {
+                    session.abort = true;
+                    any = true;
+                }
+                self.sessions.insert(key, session);
             }
         }
         any
@@ -405,50 +406,50 @@ impl Server {
     /// Forgets sessions and devices that were silent for too long, and ends the procedures whose time
     /// is over. That of a device in a session ends when the device has answered what is under way;
     /// one whose end the journal cannot keep now is told of with a later answer.
+    ///
+    /// It costs by what is over, not by how many devices there are.
     pub fn expire(&mut self, now: Now) -> Vec<Event> {
-        let silent = |last_seen: Duration, timeout| last_seen.saturating_add(timeout) <= now.mono;
-        let idle = self.config.idle_timeout;
-        let gone: Vec<Key> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| silent(session.last_seen, idle))
-            .map(|(key, _)| key.clone())
-            .collect();
         let mut events = Vec::new();
-        for key in gone {
-            let mut log = Log::new(&key.0, &key.1);
+        while let Some((_, key)) = self
+            .sessions
+            .most_silent()
+            .filter(|(last_seen, _)| last_seen.saturating_add(self.config.idle_timeout) <= now.mono)
+        {
+            let key = key.clone();
+            let mut log = Log::new(key.clone());
             self.drop_session(&key, SessionEnd::TimedOut, &mut log);
+            self.file(&key.device);
             events.extend(log.into_events());
         }
         let timeout = self.config.procedure_timeout;
-        let mut ended = Vec::new();
-        for (id, device) in &mut self.devices {
-            let is_over = device
-                .deadline(timeout)
-                .is_some_and(|deadline| deadline <= now.mono);
-            if is_over && !is_in_session(&self.sessions, id) {
-                let mut log = Log::new(id, "");
+        let is_over = |(deadline, _): &&(Duration, _)| *deadline <= now.mono;
+        while let Some((_, name)) = self.devices.first_deadline().filter(is_over) {
+            let name = Arc::clone(name);
+            let mut log = Log::of_device(Arc::clone(&name));
+            if let Some(device) = self.devices.get_mut(&name) {
                 device.run_out(now.mono, timeout, &mut log);
-                ended.push((id.clone(), log));
             }
-        }
-        for (id, log) in ended {
+            self.file(&name);
             // What cannot be kept now is with the next exchange, and told then.
-            match self.keep(&id, None) {
+            match self.keep(&name, None) {
                 Ok(()) => events.extend(log.into_events()),
                 Err(_) => self.untold.extend(log.into_events()),
             }
         }
         let timeout = self.config.device_timeout;
-        let keeping = &mut self.keeping;
-        self.devices.retain(|id, device| {
-            let seen = *device.last_seen.get_or_insert(now.mono);
-            let stays = device.is_needed() || !silent(seen, timeout);
-            if !stays {
-                Keeping::forget(keeping, id, device);
+        while let Some((last_seen, name)) = self.devices.most_idle() {
+            let name = Arc::clone(name);
+            match last_seen {
+                None => {
+                    if let Some(device) = self.devices.get_mut(&name) {
+                        device.last_seen = Some(now.mono);
+                    }
+                    self.file(&name);
+                }
+                Some(seen) if seen.saturating_add(timeout) <= now.mono => self.forget(&name),
+                Some(_) => break,
             }
-            stays
-        });
+        }
         events
     }
 
@@ -456,13 +457,10 @@ impl Server {
     /// devices are forgotten by the way.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Duration> {
-        let sessions = self.sessions.values().map(|session| session.last_seen);
-        let sessions = sessions.map(|seen| seen.saturating_add(self.config.idle_timeout));
-        let procedures = self.devices.iter().filter_map(|(id, device)| {
-            let deadline = device.deadline(self.config.procedure_timeout)?;
-            (!is_in_session(&self.sessions, id)).then_some(deadline)
-        });
-        sessions.chain(procedures).min()
+        let session = self.sessions.most_silent();
+        let session = session.map(|(seen, _)| seen.saturating_add(self.config.idle_timeout));
+        let procedure = self.devices.first_deadline().map(|(deadline, _)| *deadline);
+        session.into_iter().chain(procedure).min()
     }
 
     /// How many procedures of a device are not finished.
@@ -479,7 +477,7 @@ impl Server {
 
     /// The sessions that are known, those that ended and may still be asked to repeat included.
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
-        self.sessions.values()
+        self.sessions.iter()
     }
 
     /// Finds out what a message is to this engine.
@@ -562,7 +560,7 @@ impl Server {
         message: &Message<'_>,
         key: Key,
         request: Request<'_>,
-        mut session: Session,
+        mut session: Box<Session>,
         log: &mut Log,
     ) -> Result<Option<Vec<u8>>, ReceiveError> {
         let header = &message.header;
@@ -604,7 +602,7 @@ impl Server {
                     chal: session.verifier.chal().cloned(),
                     ..reason.into()
                 }),
-                _ if !self.make_room_for_session(&key.0) => Some(Reason::Full.into()),
+                _ if !self.make_room_for_session(&key.device) => Some(Reason::Full.into()),
                 _ => None,
             };
             if let Some(refused) = refused {
@@ -612,7 +610,7 @@ impl Server {
             }
         }
         // Whoever proves nothing does not push a known device aside either.
-        if opening && reason.is_none() && !self.make_room_for_device(&key.0) {
+        if opening && reason.is_none() && !self.make_room_for_device(&key.device) {
             return self
                 .refuse(message, request, Reason::Full.into(), log)
                 .map(Some);
@@ -633,12 +631,12 @@ impl Server {
         }
 
         if opening {
-            self.supersede(&key.0, log);
-            if let Some(device) = self.devices.get_mut(&key.0) {
+            self.supersede(&key.device, log);
+            if let Some(device) = self.devices.get_mut(&key.device) {
                 device.resync = None;
             }
         }
-        let device = self.devices.entry(key.0.clone()).or_default();
+        let device = self.devices.get_or_insert(&key.device);
         device.last_seen = Some(request.now.mono);
         session.phase = Phase::Open;
         session.messages = session.messages.saturating_add(1);
@@ -649,15 +647,15 @@ impl Server {
         if let Some(Opening { trigger, dev_info }) = opened {
             device.begin_session();
             log.push(EventKind::SessionStarted { trigger, dev_info });
-            let session_id = u16::from_str_radix(&key.1, 16).unwrap_or_default();
+            let session_id = u16::from_str_radix(&key.session, 16).unwrap_or_default();
             if trigger == Trigger::Server && device.answers(session_id) {
                 log.push(EventKind::NotificationAnswered { session_id });
             }
         }
         let has_more = |command: &Command<'_>| command.items().iter().any(|item| item.more_data);
         if message.commands.iter().any(has_more) {
-            let others = self.sessions.values().map(|it| it.assembler.held());
-            let room = self.config.max_unfinished.saturating_sub(others.sum());
+            let others = self.sessions.held();
+            let room = self.config.max_unfinished.saturating_sub(others);
             session.assembler.set_room(room);
         }
         let is_final = Walk {
@@ -678,7 +676,8 @@ impl Server {
             },
             complete: is_final || session.mid_package,
         });
-        self.sessions.insert(key, session);
+        self.sessions.insert(key.clone(), session);
+        self.file(&key.device);
         Ok(None)
     }
 
@@ -716,7 +715,7 @@ impl Server {
     }
 
     /// Ends all sessions of the device.
-    fn supersede(&mut self, device: &str, log: &mut Log) {
+    fn supersede(&mut self, device: &Arc<str>, log: &mut Log) {
         for key in self.keys_of(device) {
             self.drop_session(&key, SessionEnd::Superseded, log);
         }
@@ -724,10 +723,10 @@ impl Server {
 
     fn drop_session(&mut self, key: &Key, end: SessionEnd, log: &mut Log) {
         let session = self.sessions.remove(key);
-        if let Some(mut session) = session.filter(Session::is_open) {
-            let device = self.devices.entry(key.0.clone()).or_default();
+        if let Some(mut session) = session.filter(|session| session.is_open()) {
+            let device = self.devices.get_or_insert(&key.device);
             device.lose(&mut session);
-            log.push_in(&key.1, EventKind::SessionEnded(end));
+            log.push_in(&key.session, EventKind::SessionEnded(end));
         }
     }
 
@@ -766,12 +765,10 @@ impl Server {
         )
     }
 
-    fn keys_of(&self, device: &str) -> Vec<Key> {
+    fn keys_of(&self, device: &Arc<str>) -> Vec<Key> {
         self.sessions
-            .range((device.to_owned(), String::new())..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.0 == device)
-            .cloned()
+            .of(device)
+            .map(|(key, _)| key.clone())
             .collect()
     }
 
@@ -779,57 +776,45 @@ impl Server {
     ///
     /// Sessions in which nothing was proven yet give way: any of the device's own, and others if
     /// there are too many; then those that ended.
-    fn make_room_for_session(&mut self, device: &str) -> bool {
+    fn make_room_for_session(&mut self, device: &Arc<str>) -> bool {
         let opening = |session: &Session| session.phase == Phase::Opening;
         for key in self.keys_of(device) {
             if self.sessions.get(&key).is_some_and(opening) {
                 self.sessions.remove(&key);
             }
         }
-        if self.sessions.len() >= self.config.max_sessions {
-            let victim = self
-                .sessions
-                .iter()
-                .filter(|(_, session)| !session.is_open())
-                .min_by_key(|(_, session)| (!opening(session), session.last_seen))
-                .map(|(key, _)| key.clone());
-            if let Some(key) = victim {
-                self.sessions.remove(&key);
-            }
+        if self.sessions.len() >= self.config.max_sessions
+            && let Some(key) = self.sessions.least_needed().cloned()
+        {
+            self.sessions.remove(&key);
         }
         self.sessions.len() < self.config.max_sessions
     }
 
     /// Makes room for a device; whether there is. One that is in a session does not give way.
     fn make_room_for_device(&mut self, device: &str) -> bool {
-        if self.devices.contains_key(device) || self.devices.len() < self.config.max_devices {
+        if self.devices.get(device).is_some() || self.devices.len() < self.config.max_devices {
             return true;
         }
-        let open = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.is_open());
-        let busy: BTreeSet<&str> = open.map(|((id, _), _)| id.as_str()).collect();
-        let victim = self
-            .devices
-            .iter()
-            .filter(|(id, device)| device.waiting() == 0 && !busy.contains(id.as_str()))
-            .min_by_key(|(_, device)| (device.is_needed(), device.last_seen))
-            .map(|(id, _)| id.clone());
-        let Some((id, device)) = victim.and_then(|id| self.devices.remove_entry(&id)) else {
+        let Some(name) = self.devices.least_needed().cloned() else {
             return false;
         };
-        Keeping::forget(&mut self.keeping, &id, &device);
+        self.forget(&name);
         true
     }
-}
 
-/// Whether a device has an open session.
-fn is_in_session(sessions: &BTreeMap<Key, Session>, device: &str) -> bool {
-    sessions
-        .range((device.to_owned(), String::new())..)
-        .take_while(|(key, _)| key.0 == device)
-        .any(|(_, session)| session.is_open())
+    fn forget(&mut self, name: &str) {
+        if let Some((name, device)) = self.devices.remove(name) {
+            Keeping::forget(&mut self.keeping, &name, &device);
+        }
+    }
+
+    /// Notes that a device or its sessions changed.
+    fn file(&mut self, device: &Arc<str>) {
+        let is_in_session = self.sessions.is_open(device);
+        let timeout = self.config.procedure_timeout;
+        self.devices.file(device, is_in_session, timeout);
+    }
 }
 
 /// What a message is to the engine.

@@ -2,6 +2,7 @@ use std::{
     borrow::Cow,
     collections::VecDeque,
     hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,6 +13,19 @@ use omadm_session::{
 use omadm_syncml::{CmdId, Command, Encoding, Header, Status, Version};
 
 use crate::{Account, Config, ProcedureId, Request, device::News};
+
+/// Names a session: the identifier of its device and its SessionID.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Key {
+    pub(crate) device: Arc<str>,
+    pub(crate) session: Arc<str>,
+}
+
+impl Key {
+    pub(crate) const fn new(device: Arc<str>, session: Arc<str>) -> Self {
+        Self { device, session }
+    }
+}
 
 /// A session with one device, as a value: everything that has to outlive the answer to a message.
 ///

@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use omadm_core::Now;
 use omadm_server::{
@@ -10,7 +16,7 @@ use omadm_server::{
     Server, SingleCommand,
 };
 use omadm_session::{
-    Proof, Scheme,
+    Answer, Correlators, Procedure, Proof, Scheme, Step,
     notification::{Notification, ProvenBy},
 };
 use omadm_syncml::{Encoding, Limits, PublicId, WbxmlVersion, decode, encode};
@@ -210,6 +216,42 @@ fn silent_sessions_are_forgotten_when_they_are_due() {
     assert!(server.expire(at(80)).is_empty());
     assert_eq!(server.sessions().count(), 0);
     assert_eq!(server.waiting("dev1"), 1);
+}
+
+/// Counts how often anybody wants to know when its time is over.
+#[derive(Debug)]
+struct Watched(Arc<AtomicUsize>);
+
+impl Procedure for Watched {
+    fn poll(&mut self, _: &mut Correlators) -> Step {
+        Step::Wait
+    }
+
+    fn answer(&mut self, _: Answer) {}
+
+    fn time_limit(&self) -> Option<Duration> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+}
+
+/// A message costs what it does however many devices wait for theirs.
+#[test]
+fn a_message_of_one_device_looks_at_no_other() {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let mut server = Server::new(Config::new("t"), Everyone);
+    let name = |number: u32| format!("dev{number}");
+    for number in 0..200 {
+        let watched = Box::new(Watched(Arc::clone(&looks)));
+        server.enqueue(&name(number), watched).unwrap();
+        assert_eq!(open(&mut server, &name(number), 1, at(1)), OK);
+    }
+    looks.store(0, Ordering::Relaxed);
+    assert!(server.expire(at(2)).is_empty());
+    assert!(server.next_expiry().is_some());
+    assert_eq!(open(&mut server, &name(7), 2, at(2)), OK);
+    let looks = looks.load(Ordering::Relaxed);
+    assert!(looks < 20, "{looks}");
 }
 
 #[test]

@@ -1,10 +1,16 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use omadm_core::{Batch, JournalError, Space};
 use omadm_session::NoncePair;
 
 use super::Server;
-use crate::{device::Device, record};
+use crate::{
+    device::{Device, News},
+    record,
+};
 
 /// Why the devices a server kept cannot be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -25,18 +31,18 @@ pub enum KeepError {
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     /// Devices that changed.
-    changed: BTreeSet<String>,
+    changed: BTreeSet<Arc<str>>,
     /// Devices that were forgotten, and how many reports of each are there.
-    forgotten: BTreeMap<String, usize>,
+    forgotten: BTreeMap<Arc<str>, usize>,
 }
 
 impl Keeping {
-    pub(super) fn forget(keeping: &mut Option<Self>, id: &str, device: &Device) {
+    pub(super) fn forget(keeping: &mut Option<Self>, id: &Arc<str>, device: &Device) {
         let (record, reports) = &device.kept;
         if let Some(keeping) = keeping
             && !record.is_empty()
         {
-            keeping.forgotten.insert(id.to_owned(), *reports);
+            keeping.forgotten.insert(Arc::clone(id), *reports);
         }
     }
 }
@@ -92,7 +98,11 @@ impl Server {
         if let Some(device) = unreadable {
             return Err(KeepError::Unreadable { device });
         }
-        self.devices.extend(devices);
+        for (name, device) in devices {
+            let name = Arc::from(name);
+            self.devices.insert(Arc::clone(&name), device);
+            self.file(&name);
+        }
         self.keeping = Some(Keeping::default());
         Ok(self)
     }
@@ -111,20 +121,32 @@ impl Server {
         record::remove(device, known.kept.1, &mut batch);
         let kept = std::mem::take(&mut known.kept);
         let place = std::mem::take(&mut known.place);
-        self.note_changed(device);
-        let cleared = self.commit(batch);
+        let device = Arc::from(device);
+        self.note_changed(&device);
+        let cleared = self.commit(batch, None);
         if cleared.is_err()
-            && let Some(known) = self.devices.get_mut(device)
+            && let Some(known) = self.devices.get_mut(&device)
         {
             (known.kept, known.place) = (kept, place);
         }
+        self.file(&device);
         cleared
     }
 
     /// Makes durable what an exchange with a device changed.
     pub(super) fn keep(
         &mut self,
-        device: &str,
+        device: &Arc<str>,
+        nonces: Option<&NoncePair>,
+    ) -> Result<(), JournalError> {
+        self.keep_with(device, &[], nonces)
+    }
+
+    /// The same, with the news of a session of it that is taken out.
+    pub(super) fn keep_with(
+        &mut self,
+        device: &Arc<str>,
+        news: &[News],
         nonces: Option<&NoncePair>,
     ) -> Result<(), JournalError> {
         let mut batch = Batch::new();
@@ -132,13 +154,13 @@ impl Server {
             nonces.put(device, &mut batch);
         }
         self.note_changed(device);
-        self.commit(batch)
+        self.commit(batch, Some((device, news)))
     }
 
     /// Notes that an exchange with a device changed something that is not durable yet.
-    pub(super) fn note_changed(&mut self, device: &str) {
+    pub(super) fn note_changed(&mut self, device: &Arc<str>) {
         if let Some(keeping) = &mut self.keeping {
-            keeping.changed.insert(device.to_owned());
+            keeping.changed.insert(Arc::clone(device));
         }
     }
 
@@ -147,12 +169,17 @@ impl Server {
         let changed = self.keeping.as_ref().map(|keeping| &keeping.changed);
         match changed.is_none_or(BTreeSet::is_empty) {
             true => Ok(()),
-            false => self.commit(Batch::new()),
+            false => self.commit(Batch::new(), None),
         }
     }
 
-    /// Makes durable what is in the batch, and what changed.
-    fn commit(&mut self, mut batch: Batch) -> Result<(), JournalError> {
+    /// Makes durable what is in the batch, and what changed; `taken_out` are news of sessions that
+    /// are not among the others now.
+    fn commit(
+        &mut self,
+        mut batch: Batch,
+        taken_out: Option<(&Arc<str>, &[News])>,
+    ) -> Result<(), JournalError> {
         let Some(keeping) = &mut self.keeping else {
             return match batch.is_empty() {
                 true => Ok(()),
@@ -167,19 +194,19 @@ impl Server {
             let Some(device) = self.devices.get(id) else {
                 continue;
             };
-            let open = (id.clone(), String::new());
-            let sessions = self.sessions.range(open..);
-            let sessions = sessions.take_while(|(key, _)| key.0 == *id);
+            let sessions = self.sessions.of(id);
             let news = sessions.flat_map(|(_, session)| &session.unconfirmed);
+            let taken_out = taken_out.filter(|(device, _)| *device == id);
+            let news = news.chain(taken_out.into_iter().flat_map(|(_, news)| news));
             let record = record::of_device(device, device.unconfirmed.iter().chain(news));
             let finished = &device.place.finished;
             for (place, report) in finished.iter().enumerate().skip(device.kept.1) {
                 record::put_report(id, place, report, &mut batch);
             }
             if record != device.kept.0 {
-                batch.put(Space::DEVICES, id.as_str(), record.as_slice());
+                batch.put(Space::DEVICES, &**id, record.as_slice());
             }
-            written.push((id.clone(), record, finished.len()));
+            written.push((Arc::clone(id), record, finished.len()));
         }
         if !batch.is_empty() {
             self.nonces.journal().commit(&batch)?;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use omadm_core::JournalErrorKind;
 use omadm_session::{
     Nonce,
@@ -5,6 +7,7 @@ use omadm_session::{
 };
 
 use super::Server;
+use crate::session::Key;
 
 /// Why there is no notification for a device.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -77,8 +80,9 @@ impl Server {
             .ok_or(NotifyError::NoAccount)?;
         let proof = account.server.ok_or(NotifyError::NoPassword)?;
         let known = self.devices.get(device);
-        let session = (device.to_owned(), format!("{session_id:X}"));
-        if self.sessions.contains_key(&session) || known.is_some_and(|it| it.awaits(session_id)) {
+        let name = Arc::from(device);
+        let session = Key::new(Arc::clone(&name), format!("{session_id:X}").into());
+        if self.sessions.get(&session).is_some() || known.is_some_and(|it| it.awaits(session_id)) {
             return Err(NotifyError::SessionIdInUse(session_id));
         }
         let nonce = match by {
@@ -95,17 +99,21 @@ impl Server {
         if !self.make_room_for_device(device) {
             return Err(NotifyError::TooManyDevices);
         }
-        let known = self.devices.entry(device.to_owned()).or_default();
+        let known = self.devices.get_or_insert(&name);
         let before = known.resync.take();
         known.notified(session_id);
         known.resync = nonce.filter(|_| by != ProvenBy::StoredNonce);
-        if let Err(error) = self.keep(device, None) {
-            if let Some(known) = self.devices.get_mut(device) {
-                known.answers(session_id);
-                known.resync = before;
-            }
-            return Err(NotifyError::JournalFailed(error.kind()));
+        let kept = self.keep(&name, None);
+        if kept.is_err()
+            && let Some(known) = self.devices.get_mut(device)
+        {
+            known.answers(session_id);
+            known.resync = before;
         }
-        Ok(octets)
+        self.file(&name);
+        match kept {
+            Ok(()) => Ok(octets),
+            Err(error) => Err(NotifyError::JournalFailed(error.kind())),
+        }
     }
 }

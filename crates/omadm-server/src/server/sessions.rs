@@ -1,0 +1,93 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    Session,
+    session::{Key, Phase},
+};
+
+/// The sessions of all devices, found by name and by when their last message came.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    by_key: BTreeMap<Key, Box<Session>>,
+    /// Those that did not open yet.
+    opening: Order,
+    ended: Order,
+    open: Order,
+    /// What they keep of objects that come in chunks, in bytes.
+    held: u64,
+}
+
+/// Sessions by when their last message came.
+type Order = BTreeSet<(Duration, Key)>;
+
+impl Sessions {
+    pub(super) fn insert(&mut self, key: Key, session: Box<Session>) {
+        self.held = self.held.saturating_add(session.assembler.held());
+        let seen = (session.last_seen, key.clone());
+        self.order_of(session.phase).insert(seen);
+        self.by_key.insert(key, session);
+    }
+
+    /// Takes a session out: what is looked for in it may only change outside.
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Box<Session>> {
+        let (key, session) = self.by_key.remove_entry(key)?;
+        self.held = self.held.saturating_sub(session.assembler.held());
+        let seen = (session.last_seen, key);
+        self.order_of(session.phase).remove(&seen);
+        Some(session)
+    }
+
+    fn order_of(&mut self, phase: Phase) -> &mut Order {
+        match phase {
+            Phase::Opening => &mut self.opening,
+            Phase::Open => &mut self.open,
+            Phase::Ended { .. } => &mut self.ended,
+        }
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Session> {
+        self.by_key.get(key).map(|session| &**session)
+    }
+
+    /// The sessions of one device.
+    pub(super) fn of(&self, device: &Arc<str>) -> impl Iterator<Item = (&Key, &Session)> {
+        let first = Key::new(Arc::clone(device), Arc::default());
+        let sessions = self.by_key.range(first..);
+        let sessions = sessions.map(|(key, session)| (key, &**session));
+        sessions.take_while(|(key, _)| key.device == *device)
+    }
+
+    /// Whether a device has an open session.
+    pub(super) fn is_open(&self, device: &Arc<str>) -> bool {
+        self.of(device).any(|(_, session)| session.is_open())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.by_key.values().map(|session| &**session)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// What they keep of objects that come in chunks, in bytes.
+    pub(super) const fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// The one that gives way to others: in which nothing was proven yet, then which ended.
+    pub(super) fn least_needed(&self) -> Option<&Key> {
+        let first = self.opening.first().or_else(|| self.ended.first());
+        first.map(|(_, key)| key)
+    }
+
+    /// The one that is silent for longest, and since when.
+    pub(super) fn most_silent(&self) -> Option<&(Duration, Key)> {
+        let orders = [&self.opening, &self.ended, &self.open];
+        orders.into_iter().filter_map(BTreeSet::first).min()
+    }
+}
