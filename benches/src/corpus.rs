@@ -3,12 +3,20 @@
 use std::fmt::Write;
 
 use omadm_syncml::{Encoding, Limits, decode, encode};
+use quick_xml::{Reader, events::Event};
 
 /// A message in both encodings.
 pub struct Sample {
     pub name: &'static str,
     pub xml: Vec<u8>,
     pub wbxml: Vec<u8>,
+}
+
+/// What a writer is told.
+pub enum Told {
+    Start(String),
+    Text(String),
+    End(String),
 }
 
 /// Limits that the greatest of the messages keeps.
@@ -33,6 +41,39 @@ pub fn samples() -> Vec<Sample> {
     ]
     .map(|(name, body)| sample(name, &body))
     .into()
+}
+
+/// The events of a document; attributes, of which there is a handful, are left out.
+pub fn told(xml: &[u8]) -> Vec<Told> {
+    let mut told = Vec::new();
+    let mut reader = Reader::from_str(std::str::from_utf8(xml).expect("valid"));
+    let add = |told: &mut Vec<Told>, more: &str| match told.last_mut() {
+        Some(Told::Text(text)) => text.push_str(more),
+        _ => told.push(Told::Text(more.to_owned())),
+    };
+    let name = |octets: &str| octets.to_owned();
+    loop {
+        match reader.read_event().expect("valid") {
+            Event::Start(start) => told.push(Told::Start(name(start.name().as_ref()))),
+            Event::Empty(empty) => {
+                told.push(Told::Start(name(empty.name().as_ref())));
+                told.push(Told::End(name(empty.name().as_ref())));
+            }
+            Event::End(end) => told.push(Told::End(name(end.name().as_ref()))),
+            Event::Text(text) => add(&mut told, &text),
+            Event::GeneralRef(reference) => add(
+                &mut told,
+                match &*reference {
+                    "lt" => "<",
+                    "gt" => ">",
+                    "amp" => "&",
+                    other => panic!("{other}"),
+                },
+            ),
+            Event::Eof => return told,
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 fn sample(name: &'static str, body: &str) -> Sample {

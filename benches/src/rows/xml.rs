@@ -9,16 +9,9 @@ use quick_xml::{
 };
 
 use crate::{
-    corpus::{limits, samples},
+    corpus::{Told, limits, samples, told},
     rounds::{Table, Target},
 };
-
-/// What a writer is told.
-enum Told {
-    Start(String),
-    Text(String),
-    End(String),
-}
 
 pub fn run(table: &mut Table) {
     let limits = limits();
@@ -39,7 +32,7 @@ pub fn run(table: &mut Table) {
     }
     for sample in samples() {
         let message = decode(&sample.xml, Encoding::Xml, &limits).expect("valid");
-        let told = told(std::str::from_utf8(&sample.xml).expect("valid"));
+        let told = told(&sample.xml);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         let due = match sample.name.contains("escaped") {
             true => 1.0,
@@ -70,38 +63,5 @@ pub fn run(table: &mut Table) {
                 black_box(&theirs);
             },
         );
-    }
-}
-
-/// The events of a document; attributes, of which there is a handful, are left out.
-fn told(text: &str) -> Vec<Told> {
-    let mut told = Vec::new();
-    let mut reader = Reader::from_str(text);
-    let add = |told: &mut Vec<Told>, more: &str| match told.last_mut() {
-        Some(Told::Text(text)) => text.push_str(more),
-        _ => told.push(Told::Text(more.to_owned())),
-    };
-    let name = |octets: &str| octets.to_owned();
-    loop {
-        match reader.read_event().expect("valid") {
-            Event::Start(start) => told.push(Told::Start(name(start.name().as_ref()))),
-            Event::Empty(empty) => {
-                told.push(Told::Start(name(empty.name().as_ref())));
-                told.push(Told::End(name(empty.name().as_ref())));
-            }
-            Event::End(end) => told.push(Told::End(name(end.name().as_ref()))),
-            Event::Text(text) => add(&mut told, &text),
-            Event::GeneralRef(reference) => add(
-                &mut told,
-                match &*reference {
-                    "lt" => "<",
-                    "gt" => ">",
-                    "amp" => "&",
-                    other => panic!("{other}"),
-                },
-            ),
-            Event::Eof => return told,
-            other => panic!("{other:?}"),
-        }
     }
 }
