@@ -3,18 +3,19 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use virmo_hypervisor::{Hypervisor, HypervisorError, HypervisorErrorKind};
+use virmo_hypervisor::{HypervisorError, HypervisorErrorKind};
 use virmo_params::ResourceConfig;
 
 use crate::{
     drive::Failure,
     intent::{ApplyIntent, ResourceChange},
+    machines::Machines,
 };
 
 /// Brings one change of resources over many machines to its end, whole or not at all; what a job
 /// runs.
 pub(crate) struct Applier {
-    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) machines: Arc<Machines>,
     /// Thrown when the job was given up: its failure is reported.
     pub(crate) given_up: Arc<AtomicBool>,
 }
@@ -34,6 +35,8 @@ impl Applier {
     /// Makes the change of an intent everywhere; if that fails anywhere, or its failure was
     /// reported before, takes it back everywhere. What an earlier change still owes comes first.
     pub(crate) fn run(&self, intent: &ApplyIntent) -> (Applied, Option<Failure>) {
+        let vms = intent.owed.iter().chain(&intent.changes);
+        let _held = self.machines.hold(vms.map(|change| &change.vm));
         if let Err(failure) = self.undo(&intent.owed) {
             return (Applied::Owed, Some(failure));
         }
@@ -52,19 +55,20 @@ impl Applier {
     }
 
     fn apply(&self, changes: &[ResourceChange]) -> Result<(), Failure> {
+        let hypervisor = &self.machines.hypervisor;
         // Where one machine gives what another takes, the giving comes first.
         for change in changes {
             let common = smaller(&change.before, &change.want);
             self.go_on()?;
-            self.hypervisor.prepare(&change.vm, &common)?;
+            hypervisor.prepare(&change.vm, &common)?;
         }
         for change in changes {
             self.go_on()?;
-            self.hypervisor.prepare(&change.vm, &change.want)?;
+            hypervisor.prepare(&change.vm, &change.want)?;
         }
         for change in changes {
             self.go_on()?;
-            self.hypervisor.commit(&change.vm, &change.want)?;
+            hypervisor.commit(&change.vm, &change.want)?;
         }
         Ok(())
     }
@@ -72,9 +76,10 @@ impl Applier {
     /// Tries every machine, whatever becomes of one; one that is gone owes nothing.
     fn undo(&self, changes: &[ResourceChange]) -> Result<(), Failure> {
         let gone = |error: &HypervisorError| *error.kind() == HypervisorErrorKind::NotFound;
+        let hypervisor = &self.machines.hypervisor;
         let mut result = Ok(());
         for change in changes.iter().rev() {
-            match self.hypervisor.undo(&change.vm, &change.before) {
+            match hypervisor.undo(&change.vm, &change.before) {
                 Err(error) if !gone(&error) => result = result.and(Err(error.into())),
                 _ => {}
             }

@@ -19,6 +19,7 @@ use crate::{
     gate::Gate,
     intent::{Intents, Reply},
     ledger::{Book, Ledger, Subject},
+    machines::Machines,
     nodes::Roots,
     users::Board,
     waker::Waker,
@@ -85,6 +86,7 @@ mod watch;
 /// go on at the next start.
 pub struct VirmoClient {
     hypervisor: Arc<dyn Hypervisor>,
+    machines: Arc<Machines>,
     fetch: Arc<dyn Fetch>,
     sink: Arc<dyn Sink>,
     journal: Arc<dyn Journal>,
@@ -179,7 +181,7 @@ impl VirmoClient {
     #[must_use]
     pub fn users(&self) -> Users {
         Users {
-            hypervisor: Arc::clone(&self.hypervisor),
+            machines: Arc::clone(&self.machines),
             board: Arc::clone(&self.users),
             hint: self.waker.hint(),
         }
@@ -346,6 +348,7 @@ impl Builder {
             forwarding: Vec::new(),
             put_off: BTreeMap::new(),
             capabilities: self.hypervisor.capabilities(),
+            machines: Machines::new(Arc::clone(&self.hypervisor)),
             hypervisor: self.hypervisor,
             fetch: self.fetch,
             sink: self.sink,

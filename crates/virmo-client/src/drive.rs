@@ -9,19 +9,20 @@ use std::{
 use omadm_core::{Journal, StatusCode};
 use omadm_tree::TreeError;
 use virmo_hypervisor::{
-    Erase, Hypervisor, HypervisorError, HypervisorErrorKind, MachineState, PowerOff, VmSpec,
+    Erase, HypervisorError, HypervisorErrorKind, MachineState, PowerOff, VmSpec,
 };
 use virmo_state::{Primitive, VmId, VmState};
 
 use crate::{
     bootstrap,
     intent::{Making, VmIntent},
+    machines::Machines,
     table::{Direction, Next, Seen, Step, next},
 };
 
 /// Brings primitives to their end on the machine itself; what a job runs.
 pub(crate) struct Driver {
-    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) machines: Arc<Machines>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) graceful: Option<Duration>,
     pub(crate) erase: Erase,
@@ -58,6 +59,7 @@ impl Driver {
     /// Brings an intent to its end. A `fresh` one was never worked on: the machine is taken to be
     /// what the tree says, as every call finds out if it is not.
     pub(crate) fn run(&self, intent: &VmIntent, fresh: bool) -> Outcome {
+        let _held = self.machines.hold([&intent.vm]);
         if let Some(owed) = intent.owed
             && intent.primitive != Primitive::Delete
         {
@@ -79,7 +81,8 @@ impl Driver {
 
     /// What the machine is.
     pub(crate) fn observe(&self, vm: &VmId) -> Result<MachineState, HypervisorError> {
-        self.hypervisor.observe(vm).map(|observed| observed.state)
+        let observed = self.machines.hypervisor.observe(vm);
+        observed.map(|observed| observed.state)
     }
 
     /// Follows the table from what the machine is seen as, or from what it is observed to be.
@@ -146,7 +149,7 @@ impl Driver {
         direction: Direction,
         intent: &VmIntent,
     ) -> Result<(), HypervisorError> {
-        let (hypervisor, vm) = (&self.hypervisor, &intent.vm);
+        let (hypervisor, vm) = (&self.machines.hypervisor, &intent.vm);
         match step {
             Step::Create => match &intent.making {
                 Some(making) => {

@@ -159,6 +159,7 @@ mod guest;
 mod intent;
 mod interaction;
 mod ledger;
+mod machines;
 mod nodes;
 mod policy;
 mod record;

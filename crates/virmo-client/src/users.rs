@@ -9,7 +9,7 @@ use virmo_hypervisor::{ChangeHint, Hypervisor, HypervisorError, HypervisorErrorK
 use virmo_nodes::{Profile, VmNode};
 use virmo_state::VmId;
 
-use crate::nodes::Roots;
+use crate::{machines::Machines, nodes::Roots};
 
 /// What the user of a device may do to its VMs, for the program they see; from
 /// [`VirmoClient::users`](crate::VirmoClient::users).
@@ -19,7 +19,7 @@ use crate::nodes::Roots;
 /// follows as State does, see [`Policy::watch`](crate::Policy::watch).
 #[derive(Clone)]
 pub struct Users {
-    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) machines: Arc<Machines>,
     pub(crate) board: Arc<Board>,
     pub(crate) hint: ChangeHint,
 }
@@ -59,7 +59,7 @@ impl Users {
             board.allow(&allowed(&roots, tree));
         }
         Self {
-            hypervisor,
+            machines: Machines::new(hypervisor),
             board: Arc::new(board),
             hint: Arc::new(|| {}),
         }
@@ -80,8 +80,12 @@ impl Users {
         let vm = self.board.lock().allowed.get(node).cloned();
         let vm = vm.ok_or(UnlockError::NotAuthorized)?;
         let missing = || HypervisorError::new(HypervisorErrorKind::NotSupported);
-        let input = self.hypervisor.input_lock().ok_or_else(missing)?;
-        input.set_locked(&vm, false)?;
+        let hypervisor = &self.machines.hypervisor;
+        let input = hypervisor.input_lock().ok_or_else(missing)?;
+        {
+            let _held = self.machines.hold([&vm]);
+            input.set_locked(&vm, false)?;
+        }
         let unlocked = &mut self.board.lock().unlocked;
         if !unlocked.contains(&vm) {
             unlocked.push(vm);

@@ -218,11 +218,7 @@ impl Endless {
         let faults = world.verify(&seen, &tree);
         if !faults.is_empty() && !world.hangs {
             let since = *look.since.get_or_insert_with(Instant::now);
-            // A change of resources that could not be finished is, when the device looks at its machines.
-            let prepared = faults
-                .iter()
-                .all(|fault| fault.contains(" has /prepared = "));
-            if (world.patient || prepared) && since.elapsed() < PATIENCE {
+            if world.patient && since.elapsed() < PATIENCE {
                 drop(world);
                 thread::sleep(Duration::from_millis(20));
                 return Some(look.send());

@@ -121,11 +121,12 @@ impl VirmoClient {
     /// Asks for the job that changes who gets at a machine, if that is wanted, and finds out who
     /// does.
     fn ask_for_access(&mut self, id: VmId, task: AccessTask, cx: &mut Context<'_, '_>) -> JobId {
-        let (hypervisor, vm, operation) =
-            (Arc::clone(&self.hypervisor), id.clone(), task.operation);
+        let (machines, vm, operation) = (Arc::clone(&self.machines), id.clone(), task.operation);
         let work = Box::new(move || {
-            let changed = operation.map_or(Ok(()), |it| change(&*hypervisor, &vm, it));
-            Box::new(Output::Access(look(&*hypervisor, &vm), changed)) as _
+            let hypervisor = &*machines.hypervisor;
+            let _held = machines.hold([&vm]);
+            let changed = operation.map_or(Ok(()), |it| change(hypervisor, &vm, it));
+            Box::new(Output::Access(look(hypervisor, &vm), changed)) as _
         });
         let what = task.operation.map_or("Observe", AccessOperation::name);
         let job = cx

@@ -30,14 +30,15 @@ impl VirmoClient {
     ) -> Result<ExecAnswer, StatusCode> {
         let changes = self.wanted(cx)?;
         let ledger = self.book.read();
-        let held = |change: &ResourceChange| ledger.vms.contains_key(&change.vm);
-        if ledger.is_applying() || changes.iter().any(held) {
-            return Err(StatusCode::COMMAND_NOT_ALLOWED);
-        }
         let left = ledger.apply.as_ref();
         let owed = left
             .map(|task| [&*task.intent.changes, &*task.intent.owed].concat())
             .unwrap_or_default();
+        let held = |change: &ResourceChange| ledger.vms.contains_key(&change.vm);
+        let busy = |change: &ResourceChange| ledger.is_busy(&change.vm);
+        if ledger.is_applying() || changes.iter().any(held) || owed.iter().any(busy) {
+            return Err(StatusCode::COMMAND_NOT_ALLOWED);
+        }
         let intent = ApplyIntent {
             changes,
             owed,
@@ -90,7 +91,7 @@ impl VirmoClient {
     pub(super) fn apply(&mut self, intent: ApplyIntent, cx: &mut Context<'_, '_>) -> JobId {
         let given_up = Arc::new(AtomicBool::new(false));
         let applier = Applier {
-            hypervisor: Arc::clone(&self.hypervisor),
+            machines: Arc::clone(&self.machines),
             given_up: Arc::clone(&given_up),
         };
         let asked = intent.clone();

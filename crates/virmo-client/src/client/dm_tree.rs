@@ -14,6 +14,7 @@ use super::{Output, VirmoClient, primitive::lane, vm::REFUSED};
 use crate::{
     companion::{Companion, VmLocker, WhileRunning},
     drive,
+    machines::Machines,
     nodes::{VmView, deleted},
 };
 
@@ -186,7 +187,7 @@ impl VirmoClient {
 
     fn machine(&self, vm: &VmId) -> VmMachine {
         VmMachine {
-            hypervisor: Arc::clone(&self.hypervisor),
+            machines: Arc::clone(&self.machines),
             vm: vm.clone(),
         }
     }
@@ -228,7 +229,7 @@ impl VirmoClient {
 
     fn lock(&self, node: &str, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
         let locker = VmLocker {
-            hypervisor: Arc::clone(&self.hypervisor),
+            machines: Arc::clone(&self.machines),
             vm: vm.clone(),
             guest: self.companion(node, vm, &root),
         };
@@ -411,7 +412,7 @@ fn peripheral(
 
 /// A machine, as the objects below its DMTree see it.
 struct VmMachine {
-    hypervisor: Arc<dyn Hypervisor>,
+    machines: Arc<Machines>,
     vm: VmId,
 }
 
@@ -429,9 +430,11 @@ impl Switch for VmPeripheral {
     }
 
     fn switch(&self, name: &str, enabled: bool, _: bool) -> Result<(), Failure> {
-        let VmMachine { hypervisor, vm } = &self.machine;
-        let peripherals = hypervisor.peripherals().ok_or(Failure::Client)?;
-        let found = peripheral(&**hypervisor, vm, name).map_err(|_| Failure::Failed)?;
+        let VmMachine { machines, vm } = &self.machine;
+        let peripherals = machines.hypervisor.peripherals();
+        let peripherals = peripherals.ok_or(Failure::Client)?;
+        let _held = machines.hold([vm]);
+        let found = peripheral(&*machines.hypervisor, vm, name).map_err(|_| Failure::Failed)?;
         let found = found.ok_or(Failure::Client)?;
         let switched = peripherals.set_enabled(vm, &found.name, enabled);
         switched.map(drop).map_err(|_| Failure::Failed)

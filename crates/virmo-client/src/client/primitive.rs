@@ -123,7 +123,7 @@ impl VirmoClient {
     ) -> JobId {
         let given_up = Arc::new(AtomicBool::new(false));
         let driver = Driver {
-            hypervisor: Arc::clone(&self.hypervisor),
+            machines: Arc::clone(&self.machines),
             journal: Arc::clone(&self.journal),
             graceful: self.policy.graceful_power_off,
             erase: self.policy.erase,

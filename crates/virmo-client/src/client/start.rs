@@ -7,7 +7,7 @@ use virmo_state::{ImageState, Primitive, VmId, VmState};
 use super::VirmoClient;
 use crate::{
     Event,
-    intent::{ImageIntent, ImageWork, Reply, VmIntent},
+    intent::{ImageIntent, ImageWork, Reply, ResourceChange, VmIntent},
     nodes::{VmView, clear, set},
 };
 
@@ -106,7 +106,9 @@ impl VirmoClient {
         }
         let left = ledger.vms.values().filter(|task| task.job.is_none());
         let left: Vec<_> = left.filter_map(|task| task.intent.clone()).collect();
+        let busy = |change: &ResourceChange| ledger.is_busy(&change.vm);
         let apply = ledger.apply.as_ref().map(|task| task.intent.clone());
+        let apply = apply.filter(|it| !it.owed.iter().chain(&it.changes).any(busy));
         let images = ledger.left_images.values();
         let images: Vec<_> = images
             .filter(|intent| !ledger.images.contains_key(&intent.image))

@@ -2,15 +2,15 @@ use std::sync::Arc;
 
 use omadm_objects::{Failure, LawmoOperation, LockState, Locker, ResultCode, WipeItem, Wiped};
 use omadm_tree::Value;
-use virmo_hypervisor::Hypervisor;
 use virmo_state::VmId;
 
 use super::{Companion, Trouble};
+use crate::machines::Machines;
 
 /// The lock of a machine and the data in its disk: the hypervisor keeps its user out, or else its
 /// guest does; only the guest can wipe. [LAWMO]
 pub(crate) struct VmLocker {
-    pub(crate) hypervisor: Arc<dyn Hypervisor>,
+    pub(crate) machines: Arc<Machines>,
     pub(crate) vm: VmId,
     pub(crate) guest: Companion,
 }
@@ -44,11 +44,12 @@ impl VmLocker {
 /// Fully and partially locked are the same to a machine: nothing of its user's gets in.
 impl Locker for VmLocker {
     fn can_lock(&self) -> bool {
-        self.hypervisor.input_lock().is_some() || self.guest.link.is_available()
+        self.machines.hypervisor.input_lock().is_some() || self.guest.link.is_available()
     }
 
     fn lock(&self, state: LockState, _: bool) -> Result<(), Failure> {
-        if let Some(input_lock) = self.hypervisor.input_lock() {
+        if let Some(input_lock) = self.machines.hypervisor.input_lock() {
+            let _held = self.machines.hold([&self.vm]);
             let locked = input_lock.set_locked(&self.vm, state != LockState::Unlocked);
             return locked.map(drop).map_err(|_| Failure::Failed);
         }

@@ -25,8 +25,8 @@ use omadm_testkit::{DEVICE_ID, SERVER_ID, SERVER_URL, Script, encoding};
 use tempfile::TempDir;
 use virmo_client::Event as VirmoEvent;
 use virmo_hypervisor::{
-    Capabilities, Erase, Hypervisor, HypervisorError, Listed, Observed, Outcome, PowerOff,
-    Prepared, VmSpec,
+    Capabilities, Erase, Hypervisor, HypervisorError, InputLock, Listed, Observed, Outcome,
+    PowerOff, Prepared, VmSpec,
 };
 use virmo_params::ResourceConfig;
 use virmo_runtime::{Device, DeviceBuilder, DeviceEvent, ExchangeError, Reply, Server, Transport};
@@ -268,6 +268,21 @@ impl Hypervisor for Hooked {
 
     fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError> {
         self.before("undo", id.as_str()).undo(id, before)
+    }
+
+    fn input_lock(&self) -> Option<&dyn InputLock> {
+        Some(self)
+    }
+}
+
+impl InputLock for Hooked {
+    fn set_locked(&self, id: &VmId, locked: bool) -> Result<Outcome, HypervisorError> {
+        self.before("set_locked", id.as_str())
+            .set_locked(id, locked)
+    }
+
+    fn is_locked(&self, id: &VmId) -> Result<bool, HypervisorError> {
+        self.simulator.is_locked(id)
     }
 }
 

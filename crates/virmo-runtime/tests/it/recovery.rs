@@ -1,7 +1,11 @@
 //! A device that is started again: what it left, and what comes first.
 
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -233,4 +237,77 @@ fn a_primitive_that_was_cut_is_finished() {
         device.client().tree().node(&state).unwrap().text(),
         Some("3")
     );
+}
+
+/// A change of resources that was cut is finished, though what was locked is locked again meanwhile:
+/// one call at a time changes a machine.
+#[test]
+fn a_change_of_resources_that_was_cut_waits_for_the_lock() {
+    let bench = with_vm();
+    let (mut gate, wait) = Gate::new();
+    bench.hook(move |call, _| {
+        if call == "commit" {
+            _ = wait.lock().unwrap().recv();
+        }
+    });
+    let config = "RAM=4194304&Storage=16777216&CPU=10&Network=10";
+    let mut turns = vec![
+        vec![
+            request::add_node("./VirMO/v/DMTree", None),
+            request::exec("./VirMO/v/DMTree/LAWMO/Operations/FullyLock", None),
+        ],
+        vec![
+            request::add("./VirMO/v/Resources/NewConfig", config.into()),
+            request::exec("./VirMO/Operations/ApplyChanges", None),
+        ],
+    ]
+    .into_iter();
+    let link = Played::new(move |_| Ok(turns.next().unwrap_or_default()));
+    let mut impatient = played();
+    impatient.exec_limit = Duration::from_millis(200);
+    let (builder, events) = bench.device(impatient);
+    let mut device = builder.transport(link).build().unwrap();
+    device.run(Until::SessionEnds).unwrap();
+    let told: Vec<_> = events.try_iter().collect();
+    let apply = "./VirMO/Operations/ApplyChanges".to_owned();
+    assert!(statuses(&told).contains(&(apply, 202)), "{told:?}");
+    drop(device);
+    let log = Log::default();
+    let (noted, locking) = (Arc::clone(&log), AtomicBool::new(false));
+    bench.hook(move |call, _| match call {
+        "set_locked" => {
+            locking.store(true, Ordering::SeqCst);
+            // Time enough for a change that does not wait.
+            thread::sleep(Duration::from_millis(50));
+            locking.store(false, Ordering::SeqCst);
+            note(&noted, call);
+        }
+        "prepare" | "commit" | "undo" => {
+            // Time enough for a lock that does not wait.
+            thread::sleep(Duration::from_millis(10));
+            let meanwhile = locking.load(Ordering::SeqCst);
+            note(&noted, if meanwhile { "meanwhile" } else { call });
+        }
+        _ => {}
+    });
+    gate.open();
+
+    let link = Played::new(|_| Ok(Vec::new()));
+    let (mut device, events) = loop {
+        let (builder, events) = bench.device(played());
+        match builder.transport(link.clone()).build() {
+            Ok(device) => break (device, events),
+            Err(error) => assert!(error.to_string().contains("opened"), "{error}"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    device.run(Until::Idle).unwrap();
+    let recovered = events.try_iter().find_map(|event| match event {
+        DeviceEvent::Virmo(VirmoEvent::ChangesRecovered { outcome }) => Some(outcome),
+        _ => None,
+    });
+    assert_eq!(recovered, Some(Recovery::Finished));
+    let mut log = log.lock().unwrap().clone();
+    log.sort();
+    assert_eq!(log, ["commit", "prepare", "prepare", "set_locked"]);
 }
