@@ -9,6 +9,7 @@
 
 mod allocations;
 mod corpus;
+mod forest;
 mod rounds;
 mod rows;
 
@@ -23,4 +24,5 @@ fn main() {
     rows::wbxml::run(&mut table);
     rows::params::run(&mut table);
     rows::allocations::run(&mut table);
+    rows::tree::run(&mut table);
 }

@@ -1,7 +1,7 @@
 //! Rounds of ours and the anchor by turns, and the table of their ratios.
 //!
-//! What is measured is the processor's time of the thread: waiting for a busy machine does not
-//! count, though what others do to the caches does.
+//! Where nothing else is said, what is measured is the processor's time of the thread: waiting for
+//! a busy machine does not count, though what others do to the caches does.
 
 use std::time::Duration;
 
@@ -47,16 +47,37 @@ impl Table {
             return;
         }
         let (our_turns, anchor_turns) = (turns(&mut ours), turns(&mut anchor));
+        self.rounds(
+            what,
+            anchor_name,
+            target,
+            || time(&mut ours, our_turns),
+            || time(&mut anchor, anchor_turns),
+        );
+    }
+
+    /// A row each side of which says itself how many seconds one turn took.
+    pub fn rounds(
+        &mut self,
+        what: &str,
+        anchor_name: &str,
+        target: Target,
+        mut ours: impl FnMut() -> f64,
+        mut anchor: impl FnMut() -> f64,
+    ) {
+        if !self.wants(what) {
+            return;
+        }
         let mut ratios = Vec::new();
         let mut best = f64::MAX;
         for round in 0..ROUNDS {
             // Neither side is always first.
             let (our_time, anchor_time) = if round % 2 == 0 {
-                let our_time = time(&mut ours, our_turns);
-                (our_time, time(&mut anchor, anchor_turns))
+                let our_time = ours();
+                (our_time, anchor())
             } else {
-                let anchor_time = time(&mut anchor, anchor_turns);
-                (time(&mut ours, our_turns), anchor_time)
+                let anchor_time = anchor();
+                (ours(), anchor_time)
             };
             best = best.min(our_time);
             ratios.push(match target {
@@ -70,7 +91,7 @@ impl Table {
             Target::Speed(due) => (format!("≥ {due}×"), median >= due),
             Target::Time(due) => (format!("≤ {due}× time"), median <= due),
         };
-        let verdict = if is_met { "met" } else { "missed" };
+        let verdict = verdict(is_met);
         println!(
             "| {what} | {anchor_name} | {due} | {min:.2} | {median:.2} | {max:.2} | {:.2} µs | {verdict} |",
             best * 1e6
@@ -82,15 +103,32 @@ impl Table {
         if !self.wants(what) {
             return;
         }
-        let verdict = if count <= due { "met" } else { "missed" };
+        let verdict = verdict(count <= due);
         println!("| {what} | count | ≤ {due} | | {count} | | | {verdict} |");
     }
 
-    fn wants(&self, what: &str) -> bool {
+    /// A row that compares bytes, which are the same each time.
+    pub fn bytes(&mut self, what: &str, anchor_name: &str, due: f64, ours: f64, anchor: f64) {
+        if !self.wants(what) {
+            return;
+        }
+        let ratio = ours / anchor;
+        let verdict = verdict(ratio <= due);
+        println!(
+            "| {what} | {anchor_name}, {anchor:.1} | ≤ {due}× | | {ratio:.2} | | {ours:.1} bytes | {verdict} |"
+        );
+    }
+
+    /// Whether a row is asked for.
+    pub fn wants(&self, what: &str) -> bool {
         self.wanted
             .as_ref()
             .is_none_or(|it| what.contains(it.as_str()))
     }
+}
+
+fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "missed" }
 }
 
 /// How often it has to run to fill a slice.
@@ -107,15 +145,15 @@ fn turns(act: &mut impl FnMut()) -> u32 {
 
 /// Seconds of the processor for one turn.
 fn time(act: &mut impl FnMut(), turns: u32) -> f64 {
-    let started = now();
+    let started = now(ClockId::ThreadCPUTime);
     for _ in 0..turns {
         act();
     }
-    (now() - started) / f64::from(turns)
+    (now(ClockId::ThreadCPUTime) - started) / f64::from(turns)
 }
 
-/// Seconds of the processor that this thread had.
-fn now() -> f64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
+/// Seconds that a clock shows.
+pub fn now(clock: ClockId) -> f64 {
+    let now = clock_gettime(clock);
     now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }

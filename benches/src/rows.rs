@@ -2,5 +2,6 @@
 
 pub mod allocations;
 pub mod params;
+pub mod tree;
 pub mod wbxml;
 pub mod xml;

@@ -72,12 +72,14 @@ mod acl;
 mod arbitrary;
 mod error;
 mod index;
+mod names;
 mod node;
 mod octets;
 mod record;
 #[cfg(feature = "proptest")]
 pub mod reference;
 mod schema;
+mod slab;
 mod store;
 mod target;
 mod transaction;

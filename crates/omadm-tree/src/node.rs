@@ -49,7 +49,7 @@ impl<'t> NodeRef<'t> {
         if self.id == ROOT {
             return None;
         }
-        Self::new(self.tree, self.node.parent)
+        Self::new(self.tree, self.node.parent())
     }
 
     /// The children, in order of their names (octet by octet).

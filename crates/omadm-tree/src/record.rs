@@ -100,7 +100,7 @@ fn encode(node: &Node) -> Vec<u8> {
         Body::Leaf(octets) => octets.as_slice(),
     };
     let mut record = vec![VERSION];
-    record.extend(node.parent.to_be_bytes());
+    record.extend(node.parent().to_be_bytes());
     record.push(format_code(node.props.format));
     record.push(node.props.unset.into());
     record.extend(node.props.ver_no.to_be_bytes());
@@ -159,7 +159,7 @@ fn decode_node(id: NodeId, record: &[u8]) -> Result<Node, RecordFault> {
     if !is_root && (id == ROOT || uri::check_name(name).is_err()) {
         return Err(RecordFault::Field);
     }
-    let mut props = Props::new(format, stamp);
+    let mut props = Props::new(parent, format, stamp);
     props.ver_no = ver_no;
     props.unset = match unset {
         0 => false,
@@ -170,14 +170,13 @@ fn decode_node(id: NodeId, record: &[u8]) -> Result<Node, RecordFault> {
     props.set_title(title);
     props.set_node_type((!node_type.is_empty()).then(|| node_type.into()));
     let body = match format {
-        Format::Node if value.is_empty() => Body::Interior(Vec::new()),
+        Format::Node if value.is_empty() => Body::Interior(Box::default()),
         _ => match Value::new(format, None, value) {
             Ok(value) => Body::Leaf(value.octets),
             Err(_) => return Err(RecordFault::Field),
         },
     };
     Ok(Node {
-        parent,
         name: name.into(),
         props,
         body,

@@ -4,9 +4,11 @@ use omadm_core::Format;
 
 use crate::{
     Acl, Uri,
-    index::Index,
+    index::{self, Index},
+    names::Names,
     octets::Octets,
     record::{MAX_SLOTS, RecordFault},
+    slab::Slab,
 };
 
 /// The place of a node in the slab, and the key of its durable record.
@@ -14,23 +16,25 @@ pub(crate) type NodeId = u32;
 
 pub(crate) const ROOT: NodeId = 0;
 
-/// A node. Short values are in place, what few nodes have is behind one pointer.
+/// A node. Short values are in place, what few nodes have is behind one pointer, and a name is shared
+/// by all nodes that have it.
 pub(crate) struct Node {
-    pub(crate) parent: NodeId,
-    pub(crate) name: Box<str>,
+    pub(crate) name: Arc<str>,
     pub(crate) props: Props,
     pub(crate) body: Body,
 }
 
 pub(crate) enum Body {
     /// The children, sorted by name.
-    Interior(Vec<NodeId>),
+    Interior(Box<[NodeId]>),
     Leaf(Octets),
 }
 
-/// What changes about a node besides its name and its children.
+/// What a node has besides its name, its value and its children. All but the parent may change;
+/// the parent is here because there is room for it.
 #[derive(Clone)]
 pub(crate) struct Props {
+    pub(crate) parent: NodeId,
     /// Seconds since 1970.
     pub(crate) stamp: u64,
     pub(crate) ver_no: u16,
@@ -50,8 +54,9 @@ struct Extras {
 static NO_ACL: Acl = Acl::new();
 
 impl Props {
-    pub(crate) const fn new(format: Format, stamp: u64) -> Self {
+    pub(crate) const fn new(parent: NodeId, format: Format, stamp: u64) -> Self {
         Self {
+            parent,
             stamp,
             ver_no: 0,
             format,
@@ -92,13 +97,16 @@ impl Props {
 }
 
 impl Node {
-    pub(crate) const fn interior(parent: NodeId, name: Box<str>, stamp: u64) -> Self {
+    pub(crate) fn interior(parent: NodeId, name: Arc<str>, stamp: u64) -> Self {
         Self {
-            parent,
             name,
-            props: Props::new(Format::Node, stamp),
-            body: Body::Interior(Vec::new()),
+            props: Props::new(parent, Format::Node, stamp),
+            body: Body::Interior(Box::default()),
         }
+    }
+
+    pub(crate) const fn parent(&self) -> NodeId {
+        self.props.parent
     }
 
     pub(crate) fn children(&self) -> &[NodeId] {
@@ -112,6 +120,11 @@ impl Node {
         matches!(self.body, Body::Interior(_))
     }
 
+    /// What the index knows it by.
+    fn hash(&self) -> u32 {
+        index::hash(self.parent(), &self.name)
+    }
+
     fn bytes(&self) -> usize {
         match &self.body {
             Body::Interior(_) => 0,
@@ -122,8 +135,9 @@ impl Node {
 
 /// The nodes in a slab. A step ([`Step`]) changes it, and yields the step that takes it back.
 pub(crate) struct Store {
-    slots: Vec<Option<Node>>,
+    slots: Slab,
     index: Index,
+    names: Names,
     /// Slots that are empty and may be used.
     free: Vec<NodeId>,
     live: usize,
@@ -141,7 +155,7 @@ pub(crate) enum Step {
     /// Take out a subtree again.
     Redelete(Vec<NodeId>),
     /// Swap the name.
-    Rename(NodeId, Box<str>),
+    Rename(NodeId, Arc<str>),
     /// Swap the properties and, for a leaf, the value.
     Change(NodeId, Props, Option<Octets>),
 }
@@ -162,14 +176,17 @@ impl Step {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        let root = Node::interior(ROOT, "".into(), 0);
-        Self {
-            slots: vec![Some(root)],
+        let mut store = Self {
+            slots: Slab::default(),
             index: Index::default(),
+            names: Names::default(),
             free: Vec::new(),
-            live: 1,
+            live: 0,
             bytes: 0,
-        }
+        };
+        store.slots.push();
+        store.put(ROOT, Node::interior(ROOT, "".into(), 0));
+        store
     }
 
     /// Fills a new store with the nodes of a stored tree.
@@ -177,23 +194,29 @@ impl Store {
         &mut self,
         nodes: Vec<(NodeId, Node)>,
     ) -> Result<(), (NodeId, RecordFault)> {
-        let ids: Vec<NodeId> = nodes.iter().map(|(id, _)| *id).collect();
-        if let Some(last) = ids.iter().max() {
-            self.slots.resize_with((*last as usize + 1).max(1), || None);
+        let last = nodes.iter().map(|(id, _)| *id).max();
+        while last.is_some_and(|last| self.slots.len() <= last as usize) {
+            self.slots.push();
         }
+        self.index = Index::with_room(nodes.len());
+        let mut families = Vec::with_capacity(nodes.len());
         for (id, node) in nodes {
+            if id != ROOT {
+                families.push((node.parent(), id));
+            }
             self.take(id);
             self.put(id, node);
         }
-        for id in ids.into_iter().filter(|id| *id != ROOT) {
-            let parent = self.get(id).map_or(ROOT, |node| node.parent);
-            match self.get_mut(parent).map(|node| &mut node.body) {
-                Some(Body::Interior(children)) => children.push(id),
-                _ => return Err((id, RecordFault::Parent)),
+        families.sort_unstable();
+        for family in families.chunk_by(|(one, _), (other, _)| one == other) {
+            let Some((parent, first)) = family.first() else {
+                continue;
+            };
+            let children = self.in_order(family.iter().map(|(_, id)| *id).collect())?;
+            match self.get_mut(*parent).map(|node| &mut node.body) {
+                Some(Body::Interior(place)) => *place = children,
+                _ => return Err((*first, RecordFault::Parent)),
             }
-        }
-        for at in 0..self.slots.len() {
-            self.sort_children(at)?;
         }
         // Nodes that are each other's ancestors hang together, but not on the root.
         let mut reached = vec![false; self.slots.len()];
@@ -202,8 +225,8 @@ impl Store {
                 *mark = true;
             }
         }
-        for (id, (slot, reached)) in (0..).zip(self.slots.iter().zip(reached)) {
-            match (slot, reached) {
+        for ((id, node), reached) in self.slots.iter().zip(reached) {
+            match (node, reached) {
                 (Some(_), false) => return Err((id, RecordFault::Parent)),
                 (None, _) => self.free.push(id),
                 (Some(_), true) => {}
@@ -218,7 +241,7 @@ impl Store {
     }
 
     /// Whether one more slot may be used.
-    pub(crate) const fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         !self.free.is_empty() || self.slots.len() < MAX_SLOTS as usize
     }
 
@@ -228,25 +251,25 @@ impl Store {
     }
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
-        self.slots.get(id as usize)?.as_ref()
+        self.slots.get(id)
     }
 
     fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
-        self.slots.get_mut(id as usize)?.as_mut()
+        self.slots.get_mut(id)
     }
 
     pub(crate) fn find(&self, uri: &Uri) -> Option<NodeId> {
-        uri.segments()
-            .try_fold(ROOT, |id, name| self.child(id, name))
+        uri.names().try_fold(ROOT, |id, name| self.child(id, name))
     }
 
     pub(crate) fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
-        if let Some(id) = self.index.guess(parent, name)
-            && let Some(node) = self.get(id)
-            && node.parent == parent
-            && *node.name == *name
-        {
-            return Some(id);
+        for id in self.index.guesses(index::hash(parent, name)) {
+            if let Some(node) = self.get(id)
+                && node.parent() == parent
+                && *node.name == *name
+            {
+                return Some(id);
+            }
         }
         let children = self.get(parent)?.children();
         let at = self.place(children, name).ok()?;
@@ -260,7 +283,7 @@ impl Store {
             && let Some(node) = self.get(next)
         {
             names.push(&*node.name);
-            next = node.parent;
+            next = node.parent();
         }
         names.reverse();
         Uri::root().child_unchecked(&names.join("/"))
@@ -278,13 +301,13 @@ impl Store {
         })
     }
 
-    /// Adds a node below `node.parent`, which has to be interior and without a child of that name;
+    /// Adds a node below its parent, which has to be interior and without a child of that name;
     /// there has to be [room](Self::has_room).
     pub(crate) fn add(&mut self, node: Node) -> (NodeId, Step) {
         let id = match self.free.pop() {
             Some(id) => id,
             None => {
-                self.slots.push(None);
+                self.slots.push();
                 // `has_room` keeps the number of slots far below 2^32.
                 NodeId::try_from(self.slots.len() - 1).unwrap_or(NodeId::MAX)
             }
@@ -341,10 +364,11 @@ impl Store {
             }
             Step::Rename(id, mut name) => {
                 self.unlink(id);
-                if let Some(node) = self.slots.get_mut(id as usize).and_then(Option::as_mut) {
-                    self.index.remove(node.parent, &node.name, id);
+                name = self.names.share(name);
+                if let Some(node) = self.slots.get_mut(id) {
+                    self.index.remove(node.hash(), id);
                     std::mem::swap(&mut node.name, &mut name);
-                    self.index.insert(node.parent, &node.name, id);
+                    self.index.insert(node.hash(), id);
                 }
                 self.link(id);
                 Step::Rename(id, name)
@@ -365,29 +389,21 @@ impl Store {
         }
     }
 
-    fn sort_children(&mut self, at: usize) -> Result<(), (NodeId, RecordFault)> {
-        let Some(Body::Interior(children)) = self
-            .slots
-            .get_mut(at)
-            .and_then(Option::as_mut)
-            .map(|node| &mut node.body)
-        else {
-            return Ok(());
-        };
-        let mut children = std::mem::take(children);
+    /// Children in the order of their names, no two of them called the same.
+    fn in_order(
+        &self,
+        mut children: Box<[NodeId]>,
+    ) -> Result<Box<[NodeId]>, (NodeId, RecordFault)> {
         let name = |id: &NodeId| self.get(*id).map_or("", |node| &*node.name);
         children.sort_unstable_by(|a, b| name(a).cmp(name(b)));
         let twin = children.windows(2).find_map(|pair| match pair {
             [a, b] if name(a) == name(b) => Some(*b),
             _ => None,
         });
-        if let Some(twin) = twin {
-            return Err((twin, RecordFault::Twin));
+        match twin {
+            Some(twin) => Err((twin, RecordFault::Twin)),
+            None => Ok(children),
         }
-        if let Some(Some(node)) = self.slots.get_mut(at) {
-            node.body = Body::Interior(children);
-        }
-        Ok(())
     }
 
     /// Where a child of that name is, or belongs.
@@ -398,19 +414,31 @@ impl Store {
         })
     }
 
-    fn put(&mut self, id: NodeId, node: Node) {
-        if let Some(slot) = self.slots.get_mut(id as usize) {
+    /// Fills an empty slot.
+    fn put(&mut self, id: NodeId, mut node: Node) {
+        if let Some(slot) = self.slots.place(id) {
             self.live += 1;
-            self.index.insert(node.parent, &node.name, id);
             self.bytes += node.bytes();
+            let hash = node.hash();
+            node.name = self.names.share(node.name);
             *slot = Some(node);
+            if self.index.is_full() {
+                self.index = Index::with_room(self.live);
+                for (id, node) in self.slots.iter() {
+                    if let Some(node) = node {
+                        self.index.insert(node.hash(), id);
+                    }
+                }
+            } else {
+                self.index.insert(hash, id);
+            }
         }
     }
 
     fn take(&mut self, id: NodeId) -> Option<Node> {
-        let node = self.slots.get_mut(id as usize)?.take()?;
+        let node = self.slots.place(id)?.take()?;
         self.live -= 1;
-        self.index.remove(node.parent, &node.name, id);
+        self.index.remove(node.hash(), id);
         self.bytes -= node.bytes();
         Some(node)
     }
@@ -419,6 +447,7 @@ impl Store {
     fn link(&mut self, id: NodeId) {
         self.with_siblings(id, |place, children| {
             if let Err(at) = place {
+                children.reserve_exact(1);
                 children.insert(at, id);
             }
         });
@@ -439,7 +468,7 @@ impl Store {
         change: impl FnOnce(Result<usize, usize>, &mut Vec<NodeId>),
     ) {
         let Some(node) = self.get(id) else { return };
-        let parent = node.parent;
+        let parent = node.parent();
         let Some(siblings) = self.get(parent) else {
             return;
         };
@@ -449,7 +478,19 @@ impl Store {
             ..
         }) = self.get_mut(parent)
         {
-            change(place, children);
+            let mut list = std::mem::take(children).into_vec();
+            change(place, &mut list);
+            *children = list.into();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_a_line_of_cache() {
+        assert_eq!(size_of::<Option<Node>>(), 64);
     }
 }

@@ -139,7 +139,7 @@ impl Tree {
             if next == ROOT {
                 break;
             }
-            next = node.parent;
+            next = node.parent();
         }
         &self.root_acl
     }

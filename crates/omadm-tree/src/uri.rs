@@ -237,6 +237,18 @@ impl Uri {
         self.path.split('/').filter(|segment| !segment.is_empty())
     }
 
+    /// The [`segments`](Self::segments) from the root down only, for who is in a hurry: they are too
+    /// short for a search by words.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let mut rest = &*self.path;
+        std::iter::from_fn(move || {
+            let end = rest.bytes().position(|byte| byte == b'/');
+            let (name, more) = rest.split_at_checked(end.unwrap_or(rest.len()))?;
+            rest = more.get(1..).unwrap_or_default();
+            (!name.is_empty()).then_some(name)
+        })
+    }
+
     /// The decoded name of the node; the root has none.
     #[must_use]
     pub fn name(&self) -> Option<&str> {

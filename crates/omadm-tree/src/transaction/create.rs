@@ -147,11 +147,10 @@ impl Transaction<'_> {
             }
             NewNode::Leaf(value) => {
                 let value = self.fit_value(rule, uri, value, 0)?;
-                let mut props = Props::new(value.format, stamp);
+                let mut props = Props::new(parent, value.format, stamp);
                 props.unset = unset;
                 props.set_node_type(value.media_type);
                 Node {
-                    parent,
                     name,
                     props,
                     body: Body::Leaf(value.octets),

@@ -1,0 +1,73 @@
+//! Nodes found and listed, and the memory they take, beside a map of whole paths.
+
+use std::hint::black_box;
+
+use omadm_tree::Uri;
+
+use crate::{
+    allocations,
+    forest::{self, children, shuffled},
+    rounds::{Table, Target},
+};
+
+pub fn run(table: &mut Table) {
+    let plan = forest::plan(10_000);
+    let (tree, map) = (forest::tree(&plan), forest::map(&plan));
+    let uri = |path: &str| Uri::parse(path).expect("an address");
+    let wanted: Vec<(Uri, &str)> = shuffled(plan.len())
+        .into_iter()
+        .map(|at| (uri(&plan[at].path), &*plan[at].path))
+        .collect();
+    table.row(
+        "tree, get each of 10,000 nodes",
+        "BTreeMap of paths",
+        Target::Time(1.1),
+        || {
+            for (uri, _) in black_box(&wanted) {
+                black_box(tree.node(uri).expect("planned").octets());
+            }
+        },
+        || {
+            for (_, path) in black_box(&wanted) {
+                black_box(&*map.get(*path).expect("planned").value);
+            }
+        },
+    );
+    let interior: Vec<(Uri, &str)> = plan
+        .iter()
+        .filter(|planned| planned.value.is_none())
+        .map(|planned| (uri(&planned.path), &*planned.path))
+        .collect();
+    table.row(
+        "tree, list the children of each of 10,000 nodes",
+        "BTreeMap of paths",
+        Target::Time(0.25),
+        || {
+            for (uri, _) in black_box(&interior) {
+                for child in tree.node(uri).expect("planned").children() {
+                    black_box(child.name());
+                }
+            }
+        },
+        || {
+            for (_, path) in black_box(&interior) {
+                children(&map, path).for_each(|name| {
+                    black_box(name);
+                });
+            }
+        },
+    );
+    drop((tree, map));
+    let what = "tree, bytes a node, 1,000,000 nodes";
+    if table.wants(what) {
+        let plan = forest::plan(1_000_000);
+        let (tree, ours) = allocations::held(|| forest::tree(&plan));
+        assert_eq!(tree.node_count(), plan.len() + 1);
+        drop(tree);
+        let (map, theirs) = allocations::held(|| forest::map(&plan));
+        assert_eq!(map.len(), plan.len());
+        drop(map);
+        let each = |bytes: u64| bytes as f64 / plan.len() as f64;
+        table.bytes(what, "BTreeMap of paths", 0.75, each(ours), each(theirs));
+    }
+}

@@ -1,0 +1,68 @@
+use crate::store::{Node, NodeId};
+
+/// Places for nodes, in blocks: they never move, and no more than a block is empty at the end.
+#[derive(Default)]
+pub(crate) struct Slab {
+    blocks: Vec<Vec<Option<Node>>>,
+}
+
+const BLOCK: usize = 256;
+
+impl Slab {
+    /// The number of places.
+    pub(crate) fn len(&self) -> usize {
+        let last = self.blocks.last().map_or(0, Vec::len);
+        self.blocks.len().saturating_sub(1) * BLOCK + last
+    }
+
+    pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
+        let id = id as usize;
+        self.blocks.get(id / BLOCK)?.get(id % BLOCK)?.as_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
+        self.place(id)?.as_mut()
+    }
+
+    /// The place, empty or not.
+    pub(crate) fn place(&mut self, id: NodeId) -> Option<&mut Option<Node>> {
+        let id = id as usize;
+        self.blocks.get_mut(id / BLOCK)?.get_mut(id % BLOCK)
+    }
+
+    /// Appends an empty place.
+    pub(crate) fn push(&mut self) {
+        match self.blocks.last_mut() {
+            Some(last) if last.len() < BLOCK => last.push(None),
+            _ => self.blocks.push(vec![None]),
+        }
+    }
+
+    /// Every place, with its number.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, Option<&Node>)> {
+        (0..).zip(self.blocks.iter().flatten().map(Option::as_ref))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_numbered_over_all_blocks() {
+        let mut slab = Slab::default();
+        assert!(slab.place(0).is_none());
+        for id in 0..1000 {
+            assert_eq!(slab.len(), id as usize);
+            slab.push();
+            *slab.place(id).unwrap() = Some(Node::interior(id, "".into(), 0));
+        }
+        *slab.place(700).unwrap() = None;
+        assert!(slab.get(700).is_none() && slab.get_mut(700).is_none());
+        assert!(slab.get(1000).is_none() && slab.place(1000).is_none());
+        for (id, node) in slab.iter().filter(|(id, _)| *id != 700) {
+            assert_eq!(node.unwrap().parent(), id);
+        }
+        assert_eq!(slab.iter().count(), 1000);
+    }
+}
