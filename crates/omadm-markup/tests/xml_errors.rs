@@ -186,6 +186,12 @@ fn characters_and_references_are_legal() {
         (b"<a\xFF/>", 2),
         (b"<a><!-- \xFF --></a>", 8),
         (b"<a>\xED\xA0\x80</a>", 3),
+        (b"<a>x<!-- c -->\xFF", 14),
+        (b"<a>&\xFF;</a>", 4),
+        // What is not UTF-8 ends the document before it can be found to be cut.
+        (b"<a>\xFF", 3),
+        (b"<a\xFF", 2),
+        (b"<a><!-- \xFF", 8),
     ] {
         let kind = Kind::NotUtf8;
         assert_eq!(

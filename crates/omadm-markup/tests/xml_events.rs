@@ -228,6 +228,31 @@ fn plain_text_and_names_are_borrowed() {
 }
 
 #[test]
+fn end_tags_with_white_space_end_their_elements() {
+    let xml = "<a><b>x</b\n><b></b ><b>y<!----></b\t></a >";
+    let reader = || {
+        let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+        reader.next_event().unwrap();
+        reader
+    };
+    let [mut texts, mut contents] = [reader(), reader()];
+    for expected in ["x", "", "y"] {
+        assert_eq!(texts.child().unwrap().map(|it| it.as_str()), Some("b"));
+        assert_eq!(texts.text().unwrap(), expected);
+        assert_eq!(contents.child().unwrap().map(|it| it.as_str()), Some("b"));
+        let content = match expected {
+            "" => Content::Empty,
+            text => Content::Text(text.into()),
+        };
+        assert_eq!(contents.content().unwrap(), content);
+    }
+    for mut reader in [texts, contents] {
+        assert_eq!(reader.child(), Ok(None));
+        assert_eq!(reader.next_event(), Ok(None));
+    }
+}
+
+#[test]
 fn elements_are_taken_or_skipped_at_once() {
     let xml = "<Item xmlns='SYNCML:SYNCML1.2'><Data> a </Data><Data/><Data y='1'> <x>1\n<y/></x> </Data><Meta><Type>t</Type></Meta><Final/></Item>";
     let meta = xml.find("<Meta").unwrap();

@@ -1,33 +1,31 @@
 use std::borrow::Cow;
 
-use quick_xml::{
-    Error, Reader,
-    errors::{IllFormedError, SyntaxError},
-    events::Event as Token,
-};
-
 use crate::{
     Content, Event, Fragment, Limits, Name, Namespace, ReadError, ReadErrorKind, Vocabulary, chars,
 };
 
 mod attributes;
 mod prolog;
+mod tokens;
 
 use super::namespaces::{Binding, Namespaces, Scope};
 use attributes::Attributes;
+use tokens::{Tag, Token, Tokens};
 
 type Result<T> = core::result::Result<T, ReadError>;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// How deep messages usually are.
+const USUAL_DEPTH: usize = 16;
+
 /// The XML side of [`crate::Reader`].
 #[derive(Debug)]
 pub(crate) struct XmlReader<'a> {
     /// The document without a byte order mark.
-    input: &'a [u8],
+    tokens: Tokens<'a>,
     /// The length of the byte order mark.
     base: usize,
-    tokens: Reader<&'a [u8]>,
     limits: Limits,
     carriage_returns: bool,
     /// Whether this is the inside of an element, not a document with a prolog and one root.
@@ -35,7 +33,8 @@ pub(crate) struct XmlReader<'a> {
     place: Place,
     /// Where the last event begins, without `base`.
     event_start: usize,
-    depth: usize,
+    /// The names of the open elements, as they stand in their tags.
+    open: Vec<&'a str>,
     elements: usize,
     /// How much names and fragments took over from declarations, so that repeating it is not free.
     referred: usize,
@@ -67,7 +66,6 @@ impl<'a> XmlReader<'a> {
             Some(rest) => (rest, BOM.len()),
             None => (document, 0),
         };
-        // The tokenizer would skip a second mark without counting it.
         if input.starts_with(BOM) {
             return Err(ReadError::new(ReadErrorKind::ContentOutsideRoot, base));
         }
@@ -77,18 +75,15 @@ impl<'a> XmlReader<'a> {
         {
             return Err(ReadError::new(ReadErrorKind::InvalidCharacter, base + at));
         }
-        let mut tokens = Reader::from_reader(input);
-        tokens.config_mut().check_comments = false;
         Ok(Self {
-            input,
+            tokens: Tokens::new(input),
             base,
-            tokens,
             limits: limits.clone(),
             carriage_returns: survey.carriage_return,
             inside: false,
             place: Place::BeforeDoctype,
             event_start: 0,
-            depth: 0,
+            open: Vec::with_capacity(USUAL_DEPTH),
             elements: 0,
             referred: 0,
             attributes: Vec::new(),
@@ -113,8 +108,8 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Where the tag ends that was read last.
-    pub(crate) fn end_offset(&self) -> usize {
-        self.position() + self.base
+    pub(crate) const fn end_offset(&self) -> usize {
+        self.tokens.at() + self.base
     }
 
     /// What names mean outside the root.
@@ -123,7 +118,7 @@ impl<'a> XmlReader<'a> {
     }
 
     pub(crate) const fn depth(&self) -> usize {
-        self.depth
+        self.open.len()
     }
 
     pub(crate) fn next_event(&mut self) -> Result<Option<Event<'a>>> {
@@ -145,21 +140,16 @@ impl<'a> XmlReader<'a> {
             return Ok(None);
         }
         loop {
-            let at = self.position();
+            let at = self.tokens.at();
             // Short ways for the two tokens that nearly all are.
-            let event = match self.tokens.read_event() {
-                Ok(Token::Start(tag)) => {
-                    let name_len = tag.name().as_ref().len();
-                    return self.start(at, 1, name_len).map(Some);
-                }
-                Ok(Token::End(_)) => {
-                    self.end(at);
-                    return Ok(None);
-                }
-                Ok(token) => self.event(at, token)?,
-                Err(error) => return Err(self.token_error(&error, at)),
-            };
-            match event {
+            if let Some(name) = self.tokens.plain_start() {
+                return self.start(at, name, "").map(Some);
+            }
+            if self.plain_end() {
+                return Ok(None);
+            }
+            let (at, token) = self.token()?;
+            match self.event(at, token)? {
                 Some(Event::Start(name)) => return Ok(Some(name)),
                 Some(Event::Text(text)) if !text.trim_ascii().is_empty() => {
                     return self.fail(ReadErrorKind::UnexpectedText, self.event_start);
@@ -191,12 +181,13 @@ impl<'a> XmlReader<'a> {
 
     /// All up to the end of the innermost element.
     pub(crate) fn content(&mut self) -> Result<Content<'a>> {
-        let (start, outside) = (self.position(), self.depth.saturating_sub(1));
+        let (start, outside) = (self.tokens.at(), self.open.len().saturating_sub(1));
         let scope = self.namespaces.mark();
         let (mut content, mut event) = match self.plain_text()? {
             (text, None) if text.is_empty() => return Ok(Content::Empty),
             (text, None) => return Ok(Content::Text(text)),
-            (_, Some(event)) => (Content::Empty, event),
+            (text, Some(event)) if text.is_empty() => (Content::Empty, event),
+            (text, Some(event)) => (Content::Text(text), event),
         };
         loop {
             match event {
@@ -207,23 +198,23 @@ impl<'a> XmlReader<'a> {
             }
             event = self.next_event()?;
         }
-        while self.depth > outside {
+        while self.open.len() > outside {
             self.skip()?;
         }
-        let source = self.input.get(start..self.event_start).unwrap_or_default();
+        let source = self.tokens.text().get(start..self.event_start);
+        let source = source.unwrap_or_default().trim_ascii().as_bytes();
         let scope = self.namespaces.scope(scope);
         self.refer(scope.weight(), start)?;
-        let source = Cow::Borrowed(source.trim_ascii());
         Ok(Content::Fragment(Fragment::new(
-            source,
+            Cow::Borrowed(source),
             super::Scope::Xml(scope),
         )))
     }
 
     /// Everything up to the end of the innermost element.
     pub(crate) fn skip(&mut self) -> Result<()> {
-        let outside = self.depth.saturating_sub(1);
-        while self.depth > outside {
+        let outside = self.open.len().saturating_sub(1);
+        while self.open.len() > outside {
             if self.next_event()?.is_none() {
                 break;
             }
@@ -239,30 +230,20 @@ impl<'a> XmlReader<'a> {
         if self.finish_tag() {
             return Ok((nothing, None));
         }
-        let at = self.position();
-        match self.tokens.read_event() {
-            Ok(Token::Text(text)) if self.rest().starts_with(b"</") => {
-                let text = self.lines(text.into_inner());
-                if text.len() > self.limits.max_text {
-                    return self.fail(ReadErrorKind::TextTooLarge, at);
-                }
-                let at = self.position();
-                match self.tokens.read_event() {
-                    Ok(Token::End(_)) => {
-                        self.end(at);
-                        Ok((text, None))
-                    }
-                    Ok(token) => Ok((text, Some(self.event(at, token)?))),
-                    Err(error) => Err(self.token_error(&error, at)),
-                }
-            }
-            Ok(Token::End(_)) => {
-                self.end(at);
-                Ok((nothing, None))
-            }
-            Ok(token) => Ok((nothing, Some(self.event(at, token)?))),
-            Err(error) => Err(self.token_error(&error, at)),
+        let at = self.tokens.at();
+        let Some(text) = self.tokens.plain_text() else {
+            let (at, token) = self.token()?;
+            return Ok((nothing, Some(self.event(at, token)?)));
+        };
+        let text = self.lines(text);
+        if text.len() > self.limits.max_text {
+            return self.fail(ReadErrorKind::TextTooLarge, at);
         }
+        if self.plain_end() {
+            return Ok((text, None));
+        }
+        let (at, token) = self.token()?;
+        Ok((text, Some(self.event(at, token)?)))
     }
 
     /// Drops the attributes of the tag just read; whether it was an end tag as well.
@@ -279,11 +260,25 @@ impl<'a> XmlReader<'a> {
     }
 
     fn token(&mut self) -> Result<(usize, Token<'a>)> {
-        let at = self.position();
-        match self.tokens.read_event() {
+        let at = self.tokens.at();
+        match self.tokens.next() {
             Ok(token) => Ok((at, token)),
-            Err(error) => Err(self.token_error(&error, at)),
+            Err(error) => Err(self.shift(error, 0)),
         }
+    }
+
+    /// Takes the end tag of the innermost element, if it is next and has nothing else in it.
+    #[inline]
+    fn plain_end(&mut self) -> bool {
+        let at = self.tokens.at();
+        let is_next = self
+            .open
+            .last()
+            .is_some_and(|name| self.tokens.plain_end(name));
+        if is_next {
+            self.end(at);
+        }
+        is_next
     }
 
     /// The event that begins with `token`, which begins at `at`.
@@ -291,22 +286,22 @@ impl<'a> XmlReader<'a> {
         let mut run = Run::default();
         loop {
             match token {
-                Token::Start(tag) => {
-                    let name_len = tag.name().as_ref().len();
-                    return Ok(Some(Event::Start(self.start(at, 1, name_len)?)));
+                Token::Start(Tag { name, rest }) => {
+                    return Ok(Some(Event::Start(self.start(at, name, rest)?)));
                 }
-                Token::End(_) => {
+                Token::End(name) => {
+                    if self.open.last() != Some(&name) {
+                        return self.fail(ReadErrorKind::MismatchedTag, at);
+                    }
                     self.end(at);
                     return Ok(Some(Event::End));
                 }
-                Token::Empty(tag) => {
-                    let name_len = tag.name().as_ref().len();
-                    let name = self.start(at, 2, name_len)?;
+                Token::Empty(Tag { name, rest }) => {
+                    let name = self.start(at, name, rest)?;
                     self.end_due = true;
                     return Ok(Some(Event::Start(name)));
                 }
                 Token::Text(text) => {
-                    let text = text.into_inner();
                     let blank = text
                         .bytes()
                         .take_while(|&byte| chars::is_space(byte))
@@ -317,14 +312,14 @@ impl<'a> XmlReader<'a> {
                     }
                     run.push(at, self.lines(text));
                 }
-                Token::CData(section) => {
+                Token::Section(section) => {
                     self.expect_content(at)?;
                     run.solid = true;
-                    run.push(at, self.lines(section.into_inner()));
+                    run.push(at, self.lines(section));
                 }
-                Token::GeneralRef(name) => {
+                Token::Reference(name) => {
                     self.expect_content(at)?;
-                    let c = match chars::reference(&name) {
+                    let c = match chars::reference(name) {
                         Some(Some(c)) => c,
                         Some(None) => return self.fail(ReadErrorKind::InvalidReference, at),
                         None => return self.fail(ReadErrorKind::UndefinedEntity, at),
@@ -340,17 +335,17 @@ impl<'a> XmlReader<'a> {
                         return self.fail(ReadErrorKind::Comment, at + "<!--".len() + offset);
                     }
                 }
-                Token::PI(_) => {}
-                Token::Decl(_) => self.declaration(at)?,
-                Token::DocType(_) => self.doctype(at)?,
+                Token::Instruction => {}
+                Token::Declaration => self.declaration(at)?,
+                Token::Doctype => self.doctype(at)?,
                 Token::Eof => {
-                    if self.depth > 0
+                    if !self.open.is_empty()
                         || matches!(self.place, Place::BeforeDoctype | Place::BeforeRoot)
                     {
-                        return self.fail(ReadErrorKind::UnexpectedEnd, self.input.len());
+                        return self.fail(ReadErrorKind::UnexpectedEnd, self.tokens.at());
                     }
                     if run.text.is_empty() {
-                        self.event_start = self.input.len();
+                        self.event_start = self.tokens.at();
                         return Ok(None);
                     }
                 }
@@ -370,10 +365,11 @@ impl<'a> XmlReader<'a> {
         if run.text.len() > self.limits.max_text {
             return self.fail(ReadErrorKind::TextTooLarge, run.start);
         }
-        let ends = match self.rest() {
-            [b'<', b'/', ..] | [] => true,
+        let ends = match self.tokens.rest().as_bytes() {
+            [b'<', b'/', ..] => true,
             [b'<', b'!' | b'?', ..] => return Ok(None),
             [b'<', ..] => false,
+            [] if self.tokens.is_whole() => true,
             _ => return Ok(None),
         };
         let run = std::mem::take(run);
@@ -384,10 +380,10 @@ impl<'a> XmlReader<'a> {
         Ok(None)
     }
 
-    /// Begins the element whose tag was just read: from `at` on, `closing` bytes after its content.
+    /// Begins the element whose tag was just read and begins at `at`.
     #[inline]
-    fn start(&mut self, at: usize, closing: usize, name_len: usize) -> Result<Name<'a>> {
-        if self.depth == 0 {
+    fn start(&mut self, at: usize, name: &'a str, rest: &'a str) -> Result<Name<'a>> {
+        if self.open.is_empty() {
             if self.place == Place::AfterRoot {
                 return self.fail(ReadErrorKind::ContentOutsideRoot, at);
             }
@@ -397,22 +393,20 @@ impl<'a> XmlReader<'a> {
         if self.elements > self.limits.max_elements {
             return self.fail(ReadErrorKind::TooManyElements, at);
         }
-        self.depth += 1;
-        if self.depth > self.limits.max_depth {
+        if self.open.len() >= self.limits.max_depth {
             return self.fail(ReadErrorKind::TooDeep, at);
         }
-        let content = self.input.get(at + 1..self.position() - closing);
-        let content = content.unwrap_or_default();
-        let (name, rest) = content.split_at_checked(name_len).unwrap_or_default();
+        self.open.push(name);
         match rest {
-            [] => {}
+            "" => {}
             // By far the most frequent declaration.
-            b" xmlns=\"syncml:metinf\"" => {
-                self.namespaces.set_default(self.depth, Vocabulary::MetInf);
+            " xmlns=\"syncml:metinf\"" => {
+                self.namespaces
+                    .set_default(self.open.len(), Vocabulary::MetInf);
             }
             rest if rest.trim_ascii_start().is_empty() => {}
             _ if name.is_empty() => {}
-            rest => self.declare(at + 1 + name_len, rest)?,
+            rest => self.declare(at + 1 + name.len(), rest)?,
         }
         let name = self.element_name(name, at + 1)?;
         self.event_start = at;
@@ -424,19 +418,19 @@ impl<'a> XmlReader<'a> {
     #[inline]
     fn end(&mut self, at: usize) {
         self.event_start = at;
-        self.namespaces.leave(self.depth);
-        self.depth = self.depth.saturating_sub(1);
-        if self.depth == 0 && !self.inside {
+        self.namespaces.leave(self.open.len());
+        self.open.pop();
+        if self.open.is_empty() && !self.inside {
             self.place = Place::AfterRoot;
         }
         self.fresh = false;
     }
 
     /// Reads the attributes of a tag: binds its namespaces, keeps the others.
-    fn declare(&mut self, at: usize, rest: &'a [u8]) -> Result<()> {
+    fn declare(&mut self, at: usize, rest: &'a str) -> Result<()> {
         let mut plain = Vec::new();
         let mut count = 0;
-        for attribute in Attributes::new(rest) {
+        for attribute in Attributes::new(rest.as_bytes()) {
             let attribute = attribute.map_err(|error| self.shift(error, at))?;
             count += 1;
             if count > self.limits.max_attributes {
@@ -462,7 +456,7 @@ impl<'a> XmlReader<'a> {
             }
             let namespace = Namespace::from_uri(attribute.value);
             let max = self.limits.max_attributes;
-            let kind = match self.namespaces.bind(self.depth, local, namespace, max) {
+            let kind = match self.namespaces.bind(self.open.len(), local, namespace, max) {
                 Binding::Done => continue,
                 Binding::Duplicate => ReadErrorKind::DuplicateAttribute,
                 Binding::TooMany => ReadErrorKind::TooManyAttributes,
@@ -501,16 +495,14 @@ impl<'a> XmlReader<'a> {
     }
 
     #[inline]
-    fn element_name(&mut self, name: &'a [u8], at: usize) -> Result<Name<'a>> {
-        if self.depth == 1 && !self.inside && !name.contains(&b':') {
-            self.namespaces.set_root(name);
+    fn element_name(&mut self, name: &'a str, at: usize) -> Result<Name<'a>> {
+        if self.open.len() == 1 && !self.inside && !name.contains(':') {
+            self.namespaces.set_root(name.as_bytes());
         }
-        if let Some(tag) = self.namespaces.tag(self.namespaces.default(), name) {
+        let namespace = self.namespaces.default();
+        if let Some(tag) = self.namespaces.tag(namespace, name.as_bytes()) {
             return Ok(Name::Known(tag));
         }
-        let Ok(name) = str::from_utf8(name) else {
-            return self.fail(ReadErrorKind::NotUtf8, at);
-        };
         let (namespace, local) = match name.split_once(':') {
             None => (self.namespaces.default(), name),
             Some(("xmlns", _)) => return self.fail(ReadErrorKind::InvalidName, at),
@@ -540,11 +532,11 @@ impl<'a> XmlReader<'a> {
 
     /// Line ends as XML wants them. [XML §2.11]
     #[inline]
-    fn lines(&self, text: Cow<'a, str>) -> Cow<'a, str> {
+    fn lines(&self, text: &'a str) -> Cow<'a, str> {
         if self.carriage_returns && text.contains('\r') {
             Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
         } else {
-            text
+            Cow::Borrowed(text)
         }
     }
 
@@ -553,37 +545,6 @@ impl<'a> XmlReader<'a> {
             Place::Content => Ok(()),
             _ => self.fail(ReadErrorKind::ContentOutsideRoot, at),
         }
-    }
-
-    fn rest(&self) -> &'a [u8] {
-        self.input.get(self.position()..).unwrap_or_default()
-    }
-
-    fn position(&self) -> usize {
-        usize::try_from(self.tokens.buffer_position()).unwrap_or(usize::MAX)
-    }
-
-    #[cold]
-    fn token_error(&mut self, error: &Error, at: usize) -> ReadError {
-        use ReadErrorKind as Kind;
-        let (kind, at) = match error {
-            Error::IllFormed(IllFormedError::UnclosedReference) => (Kind::InvalidReference, at),
-            Error::IllFormed(IllFormedError::MissingDoctypeName) => (Kind::InternalSubset, at),
-            Error::IllFormed(_) => (Kind::MismatchedTag, at),
-            Error::Syntax(SyntaxError::InvalidBangMarkup) if at + 2 < self.input.len() => {
-                (Kind::InvalidMarkup, at)
-            }
-            // The tokenizer calls markup unclosed as well if it only looks like a section.
-            Error::Syntax(_) if (at + 1..self.input.len()).contains(&self.position()) => {
-                (Kind::InvalidMarkup, at)
-            }
-            Error::Syntax(_) => (Kind::UnexpectedEnd, self.input.len()),
-            _ => match str::from_utf8(self.input) {
-                Err(error) => (Kind::NotUtf8, error.valid_up_to()),
-                Ok(_) => (Kind::InvalidMarkup, at),
-            },
-        };
-        ReadError::new(kind, at + self.base)
     }
 
     fn shift(&self, error: ReadError, at: usize) -> ReadError {

@@ -9,10 +9,8 @@ impl XmlReader<'_> {
         if at > 0 || self.inside {
             return self.fail(ReadErrorKind::Declaration, at);
         }
-        let declaration = self
-            .input
-            .get(at + "<?xml".len()..self.position() - "?>".len());
-        let mut attributes = Attributes::new(declaration.unwrap_or_default());
+        let declaration = self.tag(at + "<?xml".len(), "?>");
+        let mut attributes = Attributes::new(declaration.as_bytes());
         let mut next = || attributes.next().transpose().ok().flatten();
         let Some(version) = next() else {
             return self.fail(ReadErrorKind::Declaration, at);
@@ -36,8 +34,7 @@ impl XmlReader<'_> {
             return self.fail(ReadErrorKind::InvalidMarkup, at);
         }
         self.place = Place::BeforeRoot;
-        let declaration = self.input.get(at + "<!DOCTYPE".len()..self.position() - 1);
-        let declaration = str::from_utf8(declaration.unwrap_or_default()).unwrap_or_default();
+        let declaration = self.tag(at + "<!DOCTYPE".len(), ">");
         if !declares_nothing(declaration) {
             return self.fail(ReadErrorKind::InternalSubset, at);
         }
@@ -45,6 +42,12 @@ impl XmlReader<'_> {
             return self.fail(ReadErrorKind::Doctype, at);
         }
         Ok(())
+    }
+
+    /// What was just read, from `from` on and without its end.
+    fn tag(&self, from: usize, end: &str) -> &str {
+        let to = self.tokens.at().saturating_sub(end.len());
+        self.tokens.text().get(from..to).unwrap_or_default()
     }
 }
 

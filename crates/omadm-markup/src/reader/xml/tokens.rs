@@ -1,0 +1,249 @@
+//! Splits a document into tags, text and the rest. [XML §2.4]
+
+use memchr::{memchr2, memchr3};
+use quick_xml::{
+    Error, Reader,
+    errors::{IllFormedError, SyntaxError},
+    events::Event,
+};
+
+use crate::{ReadError, ReadErrorKind, chars};
+
+type Result<T> = core::result::Result<T, ReadError>;
+
+/// A piece of a document, without what marks it as such.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Token<'a> {
+    Start(Tag<'a>),
+    /// A start tag that is an end tag as well.
+    Empty(Tag<'a>),
+    /// An end tag: what is in it, without the white space at its end.
+    End(&'a str),
+    /// Text without a reference, never empty.
+    Text(&'a str),
+    /// What is in a CDATA section.
+    Section(&'a str),
+    /// What is between `&` and `;`.
+    Reference(&'a str),
+    Comment(&'a str),
+    Instruction,
+    Declaration,
+    Doctype,
+    Eof,
+}
+
+/// A start tag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tag<'a> {
+    /// What is there up to the first white space.
+    pub(super) name: &'a str,
+    /// The white space and the attributes.
+    pub(super) rest: &'a str,
+}
+
+/// Tells tags, text and references apart; quick-xml reads all that begins with `<!` or `<?`.
+#[derive(Debug)]
+pub(super) struct Tokens<'a> {
+    /// The document, as far as it is UTF-8.
+    text: &'a str,
+    /// Whether that is all of it.
+    whole: bool,
+    at: usize,
+}
+
+impl<'a> Tokens<'a> {
+    pub(super) fn new(document: &'a [u8]) -> Self {
+        let (text, whole) = match str::from_utf8(document) {
+            Ok(text) => (text, true),
+            Err(error) => {
+                let valid = document.get(..error.valid_up_to()).unwrap_or_default();
+                (str::from_utf8(valid).unwrap_or_default(), false)
+            }
+        };
+        Self { text, whole, at: 0 }
+    }
+
+    /// The document, as far as it is UTF-8.
+    pub(super) const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Whether that is all of it.
+    pub(super) const fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Where the next token begins.
+    #[inline]
+    pub(super) const fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What is not yet read.
+    #[inline]
+    pub(super) fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// Takes a start tag of nothing but a name, if it is next and the name is a simple one.
+    #[inline]
+    pub(super) fn plain_start(&mut self) -> Option<&'a str> {
+        let name = self.rest().strip_prefix('<')?;
+        // All that ends a name or may not be in one comes before the letters, but so do the digits.
+        let len = name.bytes().position(|octet| octet < b'A')?;
+        let (name, after) = name.split_at_checked(len)?;
+        if name.is_empty() || !after.starts_with('>') {
+            return None;
+        }
+        self.at += len + 2;
+        Some(name)
+    }
+
+    /// Takes the end tag of an element of that name, if it is next and written without white space.
+    #[inline]
+    pub(super) fn plain_end(&mut self, name: &str) -> bool {
+        let rest = self.rest().strip_prefix("</");
+        let after = rest.and_then(|rest| rest.strip_prefix(name));
+        let is_next = after.is_some_and(|after| after.starts_with('>'));
+        if is_next {
+            self.at += name.len() + 3;
+        }
+        is_next
+    }
+
+    /// Takes text, perhaps none, up to the next tag or instruction, if there is no reference in it.
+    #[inline]
+    pub(super) fn plain_text(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        let len = memchr2(b'<', b'&', rest.as_bytes())?;
+        let (text, after) = rest.split_at_checked(len)?;
+        if !after.starts_with("</") {
+            return None;
+        }
+        self.at += len;
+        Some(text)
+    }
+
+    /// The next token; after an error it is still the same. Offsets of errors are those of `text`.
+    pub(super) fn next(&mut self) -> Result<Token<'a>> {
+        let rest = self.rest();
+        match rest.as_bytes() {
+            [] if self.whole => Ok(Token::Eof),
+            [b'<', b'!' | b'?', ..] => self.rare(),
+            [b'<', end, ..] => {
+                let ends = *end == b'/';
+                let len = tag_len(rest).ok_or(self.too_short())?;
+                let inner = rest.get(1 + usize::from(ends)..len - 1).unwrap_or_default();
+                self.at += len;
+                Ok(if ends {
+                    Token::End(inner.trim_end_matches(is_space))
+                } else if let Some(inner) = inner.strip_suffix('/') {
+                    Token::Empty(tag(inner))
+                } else {
+                    Token::Start(tag(inner))
+                })
+            }
+            [b'&', name @ ..] => {
+                let len = memchr3(b';', b'&', b'<', name);
+                let len = len.filter(|&len| name.get(len) == Some(&b';'));
+                let Some(len) = len else {
+                    let kind = ReadErrorKind::InvalidReference;
+                    return Err(match memchr2(b'&', b'<', name) {
+                        None if !self.whole => self.too_short(),
+                        _ => ReadError::new(kind, self.at),
+                    });
+                };
+                self.at += len + 2;
+                Ok(Token::Reference(rest.get(1..=len).unwrap_or_default()))
+            }
+            [] | [b'<'] => Err(self.too_short()),
+            octets => {
+                let Some(len) = self.text_len(octets) else {
+                    return Err(self.too_short());
+                };
+                self.at += len;
+                Ok(Token::Text(rest.get(..len).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// How long the text is that is next, if it is known where it ends.
+    fn text_len(&self, octets: &[u8]) -> Option<usize> {
+        memchr2(b'<', b'&', octets).or_else(|| self.whole.then_some(octets.len()))
+    }
+
+    /// Comments, sections, instructions and declarations.
+    #[cold]
+    fn rare(&mut self) -> Result<Token<'a>> {
+        let rest = self.rest();
+        let mut reader = Reader::from_str(rest);
+        reader.config_mut().check_comments = false;
+        let event = reader.read_event();
+        let len = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+        let inner = |before: usize, after: usize| {
+            let range = before..len.saturating_sub(after);
+            rest.get(range).unwrap_or_default()
+        };
+        let token = match event {
+            Ok(Event::Comment(_)) => Token::Comment(inner("<!--".len(), "-->".len())),
+            Ok(Event::CData(_)) => Token::Section(inner("<![CDATA[".len(), "]]>".len())),
+            Ok(Event::PI(_)) => Token::Instruction,
+            Ok(Event::Decl(_)) => Token::Declaration,
+            Ok(Event::DocType(_)) => Token::Doctype,
+            Ok(_) => return Err(ReadError::new(ReadErrorKind::InvalidMarkup, self.at)),
+            Err(error) => return Err(self.refused(&error, len)),
+        };
+        self.at += len;
+        Ok(token)
+    }
+
+    /// What is wrong with markup of which quick-xml has read `len` bytes.
+    fn refused(&self, error: &Error, len: usize) -> ReadError {
+        let rest = self.rest().len();
+        let kind = match error {
+            Error::IllFormed(IllFormedError::MissingDoctypeName) => ReadErrorKind::InternalSubset,
+            Error::Syntax(SyntaxError::InvalidBangMarkup) if rest > 2 => {
+                ReadErrorKind::InvalidMarkup
+            }
+            // Markup that only looks like a section is called unclosed as well.
+            Error::Syntax(_) if !(1..rest).contains(&len) => return self.too_short(),
+            _ => ReadErrorKind::InvalidMarkup,
+        };
+        ReadError::new(kind, self.at)
+    }
+
+    /// The end came too early.
+    #[cold]
+    fn too_short(&self) -> ReadError {
+        let kind = match self.whole {
+            true => ReadErrorKind::UnexpectedEnd,
+            false => ReadErrorKind::NotUtf8,
+        };
+        ReadError::new(kind, self.text.len())
+    }
+}
+
+/// How long the tag is that a text begins with; `>` may be in quotes.
+fn tag_len(text: &str) -> Option<usize> {
+    let mut octets = text.bytes().enumerate();
+    loop {
+        match octets.next()? {
+            (at, b'>') => return Some(at + 1),
+            (_, quote @ (b'"' | b'\'')) => {
+                octets.find(|&(_, octet)| octet == quote)?;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A start tag by what is in it.
+fn tag(inner: &str) -> Tag<'_> {
+    let name = inner.find(is_space).unwrap_or(inner.len());
+    let (name, rest) = inner.split_at_checked(name).unwrap_or_default();
+    Tag { name, rest }
+}
+
+fn is_space(c: char) -> bool {
+    u8::try_from(c).is_ok_and(chars::is_space)
+}
