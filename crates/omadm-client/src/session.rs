@@ -413,7 +413,7 @@ impl Session {
         }
         let status = header_status(header, verdict.status());
         Some(match self.verifier.chal() {
-            Some(chal) => status.with_chal(chal.clone()),
+            Some(chal) => status.with_chal(chal),
             None => status,
         })
     }

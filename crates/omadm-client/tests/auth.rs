@@ -305,7 +305,7 @@ fn an_account_has_credentials_for_what_is_asked_for() {
     assert_eq!(verdict, Ok(Verdict::Missing));
     let challenge = |status: Status<'static>| {
         let code = StatusCode::AUTHENTICATION_REQUIRED;
-        coded(status, code).with_chal(wanted.chal().unwrap().clone())
+        coded(status, code).with_chal(wanted.chal().unwrap())
     };
     let mut prover = Prover::new([server(Scheme::Md5)]).with_nonce(nonce(b"server"));
     let again = say(&mut bench, &mut prover, challenge, vec![]).unwrap();
@@ -339,7 +339,7 @@ fn changed_credentials_apply_from_the_next_session() {
     assert_eq!(answer.header.cred, None, "this session goes on as it began");
     let mut asks = Verifier::new(Some(client(Scheme::Md5)));
     asks.check(&Evidence::new(&[], None), &mut seven).unwrap();
-    let next = asks.chal().unwrap().clone();
+    let next = asks.chal().unwrap();
     say(
         &mut bench,
         &mut prover,
@@ -443,7 +443,7 @@ proptest! {
                             Ok(())
                         };
                         verifier.check(&Evidence::new(&[], None), &mut fill).unwrap();
-                        status.with_chal(verifier.chal().unwrap().clone())
+                        status.with_chal(verifier.chal().unwrap())
                     }
                     None => status,
                 }

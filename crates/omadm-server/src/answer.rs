@@ -11,7 +11,7 @@ use crate::{
     Config, EventKind, ReceiveError, RespondError, SessionEnd,
     device::{Device, News},
     log::Log,
-    session::{Phase, Queued, Sending, Sent, Session, Turn, Unproven},
+    session::{Phase, Queued, Sending, Sent, Session, Turn},
 };
 
 /// What an Alert without Items takes at most, in bytes of either encoding.
@@ -92,7 +92,6 @@ pub(crate) struct Composer<'t> {
 impl Composer<'_> {
     pub(crate) fn compose(mut self, turn: Turn) -> Result<(), RespondError> {
         let mut header = self.session.next_header();
-        self.session.unproven = Unproven::default();
         header.resp_uri = self.config.resp_uri.clone().map(Into::into);
         let mut body = Vec::new();
         let limit = self.session.link.max_message_size();
@@ -152,8 +151,9 @@ impl Composer<'_> {
             return Err(RespondError::NoRoom { limit });
         }
         let hmac = self.session.prover.mac(&body);
-        self.session.hmac = hmac.map(|hmac| hmac.to_string());
-        self.session.answer = body;
+        self.session.hmac = hmac.map(|hmac| hmac.to_string().into());
+        self.session.answer = body.into();
+        self.session.compact();
         Ok(())
     }
 
@@ -166,9 +166,6 @@ impl Composer<'_> {
                 Fit::Full => break,
                 Fit::Packed(id) => {
                     packed += 1;
-                    if self.session.prover.may_be_challenged() {
-                        self.session.unproven.statuses.push(status.clone());
-                    }
                     if matches!(status, Command::Alert(_)) {
                         self.session.ledger.sent(msg_id, id, Sent::Alert);
                     }
@@ -198,9 +195,6 @@ impl Composer<'_> {
                 }
                 match packer.push(&mut queued.tagged.command) {
                     Ok(Fit::Packed(_)) => {
-                        if self.session.prover.may_be_challenged() {
-                            self.session.unproven.commands.push(queued.clone());
-                        }
                         for (id, sent) in queued.sent() {
                             self.session.ledger.sent(msg_id, id, sent);
                         }
@@ -262,18 +256,11 @@ impl Composer<'_> {
         let Queued { procedure, tagged } = queued;
         match LargeObject::new(tagged.command.clone()) {
             Some(object) => {
-                if self.session.prover.may_be_challenged() {
-                    let queued = Queued {
-                        procedure,
-                        tagged: tagged.clone(),
-                    };
-                    self.session.unproven.commands.push(queued);
-                }
-                let sending = Sending {
+                let sending = Box::new(Sending {
                     procedure,
                     tag: tagged.tag,
                     object,
-                };
+                });
                 self.chunk(packer, msg_id, sending)
             }
             None => {
@@ -285,11 +272,15 @@ impl Composer<'_> {
     }
 
     /// Packs the next chunk.
-    fn chunk(&mut self, packer: &mut Packer<'_>, msg_id: u32, mut sending: Sending) -> Packed {
+    fn chunk(&mut self, packer: &mut Packer<'_>, msg_id: u32, mut sending: Box<Sending>) -> Packed {
         let (procedure, tag) = (sending.procedure, sending.tag);
+        let goes_on = sending.object.is_begun();
         let reason = match packer.push_chunk(&mut sending.object) {
             Ok(Fit::Packed(id)) if sending.object.is_complete() => {
-                let sent = Sent::command(procedure, tag, sending.object.command());
+                let mut sent = Sent::command(procedure, tag, sending.object.command());
+                if let Sent::Command { is_rest, .. } = &mut sent {
+                    *is_rest = goes_on;
+                }
                 self.session.ledger.sent(msg_id, id, sent);
                 return Packed::Some;
             }

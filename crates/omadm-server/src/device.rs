@@ -30,7 +30,7 @@ const REMEMBERED_NEWS: usize = 1000;
 /// What outlives the sessions of a device.
 #[derive(Debug, Default)]
 pub(crate) struct Device {
-    jobs: VecDeque<Job>,
+    jobs: VecDeque<Box<Job>>,
     /// Digests of alerts with a Correlator.
     pub(crate) reported: VecDeque<u64>,
     pub(crate) unconfirmed: Vec<News>,
@@ -44,8 +44,8 @@ pub(crate) struct Device {
     /// The nonce that a session for a notification begins with.
     pub(crate) resync: Option<Nonce>,
     pub(crate) place: Place,
-    /// The record of it that is durable, and the number of reports.
-    pub(crate) kept: (Vec<u8>, usize),
+    /// The digest of the record of it that is durable, if one is, and the number of reports.
+    pub(crate) kept: (Option<u64>, usize),
     pub(crate) filed: Filed,
 }
 
@@ -88,7 +88,7 @@ struct Exec {
 }
 
 /// The name of a command and what it addresses.
-type Named = (String, String);
+type Named = (Box<str>, Box<str>);
 
 impl Job {
     /// When its time is over; none before it began.
@@ -103,9 +103,10 @@ impl Job {
     /// Notes what is sent; whether some of it was sent before in vain.
     fn note(&mut self, commands: &[Tagged]) -> bool {
         let mut again = false;
-        self.sent.clear();
+        let count = commands.iter().map(|tagged| tagged.flatten().count());
+        self.sent = Vec::with_capacity(count.sum());
         for (tag, command) in commands.iter().flat_map(Tagged::flatten) {
-            let named = (command.name().to_owned(), address(command).to_owned());
+            let named: Named = (command.name().into(), address(command).into());
             if let Some(place) = self.lost.iter().position(|lost| *lost == named) {
                 self.lost.swap_remove(place);
                 again = true;
@@ -115,13 +116,13 @@ impl Job {
             {
                 let open = |exec: &Exec| {
                     exec.execution.progress() == Progress::Accepted
-                        && exec.execution.uri() == named.1
+                        && exec.execution.uri() == &*named.1
                 };
                 again |= self.execs.iter().any(open);
                 let correlator = Correlator::new(&**correlator);
                 self.execs.push(Exec {
                     tag,
-                    execution: Execution::new(named.1.as_str(), correlator),
+                    execution: Execution::new(&*named.1, correlator),
                     is_told: false,
                 });
             }
@@ -182,7 +183,7 @@ impl Device {
         procedure: Box<dyn Procedure>,
         is_step: bool,
     ) {
-        self.jobs.push_back(Job {
+        self.jobs.push_back(Box::new(Job {
             id,
             procedure,
             began: None,
@@ -190,7 +191,7 @@ impl Device {
             sent: Vec::new(),
             lost: Vec::new(),
             is_step,
-        });
+        }));
     }
 
     pub(crate) fn begin_session(&mut self) {
@@ -377,7 +378,7 @@ impl Device {
             News::Alert(alert) => alert,
         };
         if alert.correlator.is_some() {
-            let digest = record::digest(&alert);
+            let digest = record::digest_of_alert(&alert);
             if self.reported.contains(&digest) {
                 return None;
             }

@@ -147,10 +147,15 @@ pub(crate) fn report(record: &[u8]) -> Option<Report> {
     rest.0.is_empty().then_some(report)
 }
 
-/// Tells an alert from others, in every build: FNV-1a of its record.
-pub(crate) fn digest(alert: &GenericAlert) -> u64 {
+/// Tells an alert from others, in every build.
+pub(crate) fn digest_of_alert(alert: &GenericAlert) -> u64 {
     let mut record = Vec::new();
     alert_into(alert, &mut record);
+    digest(&record)
+}
+
+/// Tells a record from others, in every build: FNV-1a.
+pub(crate) fn digest(record: &[u8]) -> u64 {
     record.iter().fold(0xCBF2_9CE4_8422_2325, |digest, byte| {
         (digest ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
     })
@@ -352,7 +357,7 @@ mod tests {
     #[test]
     fn alerts_have_the_same_digest_in_every_build() {
         let alert = GenericAlert::new("t", Format::Chr);
-        assert_eq!(digest(&alert), 8_694_354_759_208_612_776);
+        assert_eq!(digest_of_alert(&alert), 8_694_354_759_208_612_776);
     }
 
     prop_compose! {

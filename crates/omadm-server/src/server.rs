@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use omadm_core::{JournalError, MemoryJournal, Now, StatusCode};
 use omadm_session::{
-    ASSUMED_MESSAGE_SIZE, Correlators, Evidence, Incoming, NoRandom, Nonce, NoncePair, Nonces,
-    Procedure, Scheme, TransportIdentity, Verdict, header_status,
+    ASSUMED_MESSAGE_SIZE, Correlators, Evidence, Incoming, NoRandom, Nonce, Nonces, Procedure,
+    Scheme, TransportIdentity, Verdict, header_status,
 };
 use omadm_syncml::{CmdRef, Command, Encoding, Header, Message, Version, decode};
 
@@ -357,13 +357,13 @@ impl Server {
                 correlators: &mut self.correlators,
                 log: &mut log,
             };
-            let written = composer.compose(turn);
+            let written = composer.compose(*turn);
             let next = session.next_nonces();
             // Before the answer: what was accepted once is not accepted again, and what was heard is
             // not forgotten.
             let kept = written.and_then(|()| {
                 let news = &session.unconfirmed;
-                Ok(self.keep_with(&key.device, news, next.as_ref())?)
+                Ok(self.keep_with(&key.device, news, next.as_deref())?)
             });
             if let Err(error) = kept {
                 self.devices.get_or_insert(&key.device).lose(&mut session);
@@ -372,14 +372,14 @@ impl Server {
                 self.untold.extend(log.into_events());
                 return Err(error);
             }
-            session.nonces = next.unwrap_or(session.nonces);
+            session.nonces = next.or(session.nonces);
         }
         let mut events = std::mem::take(&mut self.untold);
         events.extend(log.into_events());
         let response = Response {
-            body: session.answer.clone(),
+            body: session.answer.to_vec(),
             encoding: session.encoding,
-            hmac: session.hmac.clone(),
+            hmac: session.hmac.as_deref().map(str::to_owned),
             events,
         };
         self.sessions.insert(key.clone(), session);
@@ -502,9 +502,9 @@ impl Server {
         match session.link.check(header) {
             Incoming::Duplicate if repeated && session.turn.is_some() => Role::Pending,
             Incoming::Duplicate if repeated => Role::Repetition(Response {
-                body: session.answer.clone(),
+                body: session.answer.to_vec(),
                 encoding: session.encoding,
-                hmac: session.hmac.clone(),
+                hmac: session.hmac.as_deref().map(str::to_owned),
                 events: Vec::new(),
             }),
             _ if header.msg_id == 1 => self.begin(message),
@@ -538,11 +538,11 @@ impl Server {
         let Some(account) = self.accounts.account(device) else {
             return Role::Refused(Reason::UnknownDevice);
         };
-        let mut nonces = NoncePair::default();
+        let mut nonces = None;
         let mut resync = None;
         if account.has_nonces() {
             nonces = match self.nonces.load(device) {
-                Ok(nonces) => nonces,
+                Ok(nonces) => Some(Box::new(nonces)),
                 Err(_) => return Role::Refused(Reason::NoNonces),
             };
             if opening.trigger == Trigger::Server {
@@ -579,7 +579,7 @@ impl Server {
             self.sessions.insert(key, session);
             let refused = match verdict {
                 Ok(verdict) => Refusal {
-                    chal: verifier.chal().cloned(),
+                    chal: verifier.chal(),
                     ..verdict.status().into()
                 },
                 Err(NoRandom) => Reason::NoNonces.into(),
@@ -599,7 +599,7 @@ impl Server {
             let taken = self.sessions.get(&key).is_some_and(Session::is_open);
             let refused = match reason {
                 Some(reason) if taken => Some(Refusal {
-                    chal: session.verifier.chal().cloned(),
+                    chal: session.verifier.chal(),
                     ..reason.into()
                 }),
                 _ if !self.make_room_for_session(&key.device) => Some(Reason::Full.into()),
@@ -618,7 +618,7 @@ impl Server {
         session.last = fingerprint(&request);
         session.link.receive(header);
         session.last_seen = request.now.mono;
-        session.encoding = request.encoding;
+        let said_in = std::mem::replace(&mut session.encoding, request.encoding);
         session.identity = request.identity.cloned();
         // The Status of some may wait for room yet.
         if session.outbox.is_empty() {
@@ -665,17 +665,18 @@ impl Server {
             log,
             opening,
             refused: false,
+            said_in,
         }
         .message(message);
         let verdict = verdict.unwrap_or(Verdict::NotWanted);
         let status = header_status(header, verdict.status());
-        session.turn = Some(Turn {
+        session.turn = Some(Box::new(Turn {
             status: match session.verifier.chal() {
-                Some(chal) => status.with_chal(chal.clone()),
+                Some(chal) => status.with_chal(chal),
                 None => status,
             },
             complete: is_final || session.mid_package,
-        });
+        }));
         self.sessions.insert(key.clone(), session);
         self.file(&key.device);
         Ok(None)
@@ -695,7 +696,7 @@ impl Server {
     ) -> Result<Vec<u8>, ReceiveError> {
         let mut refused = Refusal::from(reason);
         if let Reason::Unproven(verdict) = reason {
-            refused.chal = session.verifier.chal().cloned();
+            refused.chal = session.verifier.chal();
             let failures = session.verifier.failures();
             if verdict == Verdict::OtherScheme || failures >= self.config.max_attempts {
                 session.phase = Phase::Ended { resumable: false };
@@ -710,8 +711,9 @@ impl Server {
             session.encoding.with(self.config.wbxml),
             limit,
             refused,
-        )?;
-        Ok(session.answer.clone())
+        )?
+        .into();
+        Ok(session.answer.to_vec())
     }
 
     /// Ends all sessions of the device.

@@ -1,5 +1,4 @@
 use std::{
-    borrow::Cow,
     collections::VecDeque,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
@@ -44,8 +43,8 @@ pub struct Session {
     pub(crate) link: Link,
     pub(crate) verifier: Verifier,
     pub(crate) prover: Prover,
-    /// The nonces of the next session, as they are durable.
-    pub(crate) nonces: NoncePair,
+    /// The nonces of the next session, as they are durable; none where no proof has any.
+    pub(crate) nonces: Option<Box<NoncePair>>,
     pub(crate) phase: Phase,
     /// When the last message came, by [`Now::mono`](omadm_core::Now::mono).
     pub(crate) last_seen: Duration,
@@ -60,7 +59,7 @@ pub struct Session {
     /// Commands that are not sent yet.
     pub(crate) queue: VecDeque<Queued>,
     /// The command of which chunks were sent, and others not.
-    pub(crate) sending: Option<Sending>,
+    pub(crate) sending: Option<Box<Sending>>,
     /// The large object of which chunks came, and others not.
     pub(crate) assembler: Assembler,
     /// Whose Results did not come whole so far, and why they are missing if they never do.
@@ -74,13 +73,11 @@ pub struct Session {
     pub(crate) cramped: bool,
     /// Whether the session is to be aborted with the next answer.
     pub(crate) abort: bool,
-    pub(crate) turn: Option<Turn>,
-    /// What was in the last message and is said again if the device does not believe who the
-    /// server is.
-    pub(crate) unproven: Unproven,
-    pub(crate) answer: Vec<u8>,
+    pub(crate) turn: Option<Box<Turn>>,
+    /// The last message, for a device that did not get it, or does not believe who the server is.
+    pub(crate) answer: Box<[u8]>,
     /// The transport header `x-syncml-hmac` of the answer.
-    pub(crate) hmac: Option<String>,
+    pub(crate) hmac: Option<Box<str>>,
     pub(crate) encoding: Encoding,
     /// Whom the transport authenticated as the sender of the last message.
     pub(crate) identity: Option<TransportIdentity>,
@@ -107,13 +104,6 @@ pub(crate) struct Turn {
     pub(crate) complete: bool,
 }
 
-/// What a message holds that may have to be said again: [`Session::unproven`].
-#[derive(Clone, PartialEq, Debug, Default)]
-pub(crate) struct Unproven {
-    pub(crate) statuses: Vec<Command<'static>>,
-    pub(crate) commands: Vec<Queued>,
-}
-
 /// What was sent under a CmdID.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Sent {
@@ -126,8 +116,10 @@ pub(crate) enum Sent {
     Command {
         procedure: ProcedureId,
         tag: Tag,
-        name: Cow<'static, str>,
-        uri: String,
+        name: Box<str>,
+        uri: Box<str>,
+        /// Whether chunks of it were sent in messages before.
+        is_rest: bool,
     },
 }
 
@@ -151,11 +143,14 @@ impl Session {
         header: &Header<'_>,
         account: Account,
         config: &Config,
-        nonces: NoncePair,
+        nonces: Option<Box<NoncePair>>,
         resync: Option<Nonce>,
     ) -> Self {
-        let received = resync.clone().or_else(|| nonces.received.clone());
-        let expected = nonces.issued.iter().cloned().chain(resync);
+        let known = nonces.as_deref();
+        let received = known.and_then(|it| it.received.clone());
+        let received = resync.clone().or(received);
+        let issued = known.and_then(|it| it.issued.clone());
+        let expected = issued.into_iter().chain(resync);
         let link = Link::new(
             header.session_id.as_ref(),
             header.target.clone().into_owned(),
@@ -186,8 +181,7 @@ impl Session {
             cramped: false,
             abort: false,
             turn: None,
-            unproven: Unproven::default(),
-            answer: Vec::new(),
+            answer: Box::default(),
             hmac: None,
             encoding: Encoding::Xml,
             identity: None,
@@ -203,8 +197,9 @@ impl Session {
     }
 
     /// What both ends prove themselves with next, if that is to be made durable.
-    pub(crate) fn next_nonces(&self) -> Option<NoncePair> {
-        let mut next = self.nonces.clone();
+    pub(crate) fn next_nonces(&self) -> Option<Box<NoncePair>> {
+        let before = self.nonces.as_ref()?;
+        let mut next = before.clone();
         if let Some(issued) = self.verifier.next_nonce() {
             next.issued = Some(issued.clone());
         }
@@ -212,13 +207,19 @@ impl Session {
             next.notification = Some(heard.clone());
         }
         next.received = self.prover.nonce().cloned();
-        Some(next).filter(|next| *next != self.nonces)
+        Some(next).filter(|next| next != before)
     }
 
     /// The same after this many messages of the engine.
     pub(crate) fn after(mut self, sent: u32) -> Self {
         self.link = self.link.with_sent(sent);
         self
+    }
+
+    /// Gives back the room of what it held before the next message comes.
+    pub(crate) fn compact(&mut self) {
+        self.queue.shrink_to_fit();
+        self.unconfirmed.shrink_to_fit();
     }
 
     /// The identifier of the device: the LocURI of its Source.
@@ -245,8 +246,9 @@ impl Sent {
         Self::Command {
             procedure,
             tag,
-            name: Cow::Owned(command.name().to_owned()),
-            uri: address(command).to_owned(),
+            name: command.name().into(),
+            uri: address(command).into(),
+            is_rest: false,
         }
     }
 }

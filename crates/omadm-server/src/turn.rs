@@ -3,16 +3,17 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use omadm_core::{AlertCode, Format, StatusCode};
-use omadm_session::{Answer, Heard, Stopped, Tag, Taken, Unanswered, command_status};
+use omadm_session::{Answer, Heard, Stopped, Tag, Tagged, Taken, Unanswered, command_status};
 use omadm_syncml::{
-    Alert, CmdId, CmdRef, Command, Data, Item, Message, NodeCommand, Results, Status,
+    Alert, CmdId, CmdRef, Command, Data, Encoding, Item, Limits, Message, NodeCommand, Results,
+    Status, decode,
 };
 
 use crate::{
     Compat, Config, DevInfo, EventKind, ProcedureId, SessionEnd, Trigger, Violation,
     device::{Device, News},
     log::Log,
-    session::{Phase, Sending, Sent, Session, Unproven},
+    session::{Phase, Queued, Sending, Sent, Session},
 };
 
 /// The root of what a device says about itself.
@@ -28,6 +29,8 @@ pub(crate) struct Walk<'t> {
     pub(crate) opening: bool,
     /// Whether the device refused the last message of the server, and may get it again.
     pub(crate) refused: bool,
+    /// The encoding of the last message of the server.
+    pub(crate) said_in: Encoding,
 }
 
 /// What a first message has to hold.
@@ -219,14 +222,15 @@ impl Walk<'_> {
                 tag,
                 name,
                 uri,
+                ..
             }) => {
                 let items = status.items.iter().cloned().map(Item::into_owned).collect();
                 let answer = Answer::status_with(*tag, status.code, items);
                 self.device.answer(*procedure, answer);
                 self.log.push(EventKind::Command {
                     procedure: *procedure,
-                    name: name.clone(),
-                    uri: uri.clone(),
+                    name: name.to_string().into(),
+                    uri: uri.to_string(),
                     status: status.code,
                 });
             }
@@ -240,7 +244,7 @@ impl Walk<'_> {
 
     /// Ends the large object under way if that is what the device wants.
     fn stop(&mut self, command: &Command<'_>) {
-        let stops = |sending: &mut Sending| sending.object.stopped_by(command).is_some();
+        let stops = |sending: &mut Box<Sending>| sending.object.stopped_by(command).is_some();
         let Some(sending) = self.session.sending.take_if(stops) else {
             return;
         };
@@ -248,7 +252,7 @@ impl Walk<'_> {
             procedure,
             tag,
             object,
-        } = sending;
+        } = *sending;
         match object.stopped_by(command) {
             Some(Stopped::Refused(code)) => {
                 self.device.answer(procedure, Answer::status(tag, code));
@@ -257,8 +261,8 @@ impl Walk<'_> {
                 {
                     self.log.push(EventKind::Command {
                         procedure,
-                        name,
-                        uri,
+                        name: name.into_string().into(),
+                        uri: uri.into(),
                         status: code,
                     });
                 }
@@ -307,27 +311,69 @@ impl Walk<'_> {
     /// The device processed nothing of the last message, and a new proof goes with the next one.
     fn say_again(&mut self) {
         self.refused = true;
-        let lost = self.session.ledger.lose();
-        let Unproven { statuses, commands } = std::mem::take(&mut self.session.unproven);
-        // An object that began in this message begins anew; of any other a chunk is lost.
-        let again = |procedure, tag| {
-            let mut commands = commands.iter().filter(|it| it.procedure == procedure);
-            commands.any(|it| it.tagged.flatten().any(|(own, _)| own == tag))
-        };
+        let msg_id = self.session.link.last_sent();
+        let last = std::mem::take(&mut self.session.answer);
+        // What the engine wrote it also reads; otherwise all of it is lost.
+        let last = decode(&last, self.said_in, &Limits::default());
+        let mut again = Vec::new();
+        for command in last.into_iter().flat_map(|last| last.commands) {
+            let is_answer = match &command {
+                Command::Status(status) if status.cmd_ref == CmdRef::Header => continue,
+                Command::Status(_) => true,
+                Command::Alert(alert) => alert.code == Some(AlertCode::NO_END_OF_DATA),
+                _ => false,
+            };
+            match is_answer {
+                true => self.session.outbox.push([command.into_owned()]),
+                false => again.extend(self.queued_again(msg_id, command)),
+            }
+        }
         let sending = self.session.sending.take();
-        let lost = lost.into_iter().filter_map(|sent| match sent {
+        let sending = sending.map(|sending| (sending.procedure, sending.tag));
+        let lost = self.session.ledger.lose().into_iter();
+        let lost = lost.filter_map(|sent| match sent {
             Sent::Command { procedure, tag, .. } => Some((procedure, tag)),
             Sent::Alert | Sent::Chunk | Sent::Proof => None,
         });
-        for (procedure, tag) in lost.chain(sending.map(|it| (it.procedure, it.tag))) {
-            if !again(procedure, tag) {
-                let answer = Answer::not_answered(tag, Unanswered::Incomplete);
-                self.device.answer(procedure, answer);
-            }
+        for (procedure, tag) in lost.chain(sending) {
+            let answer = Answer::not_answered(tag, Unanswered::Incomplete);
+            self.device.answer(procedure, answer);
         }
-        self.session.outbox.push(statuses);
-        for queued in commands.into_iter().rev() {
+        for queued in again.into_iter().rev() {
             self.session.queue.push_front(queued);
+        }
+    }
+
+    /// A command of the last message as it was queued, and no longer as one that is sent. An object
+    /// that began in that message begins anew; of any other a chunk is lost.
+    fn queued_again(&mut self, msg_id: u32, command: Command<'_>) -> Option<Queued> {
+        let ledger = &mut self.session.ledger;
+        let id = command.cmd_id()?;
+        match ledger.remove(msg_id, id)? {
+            Sent::Command {
+                procedure,
+                tag,
+                is_rest: false,
+                ..
+            } => {
+                let tagged = Tagged::new(tag, command.into_owned());
+                for (_, inside) in tagged.flatten() {
+                    inside.cmd_id().and_then(|id| ledger.remove(msg_id, id));
+                }
+                Some(Queued { procedure, tagged })
+            }
+            Sent::Chunk if command.items().iter().any(|item| item.meta.size.is_some()) => {
+                let sending = self.session.sending.take()?;
+                let tagged = Tagged::new(sending.tag, sending.object.into_command());
+                Some(Queued {
+                    procedure: sending.procedure,
+                    tagged,
+                })
+            }
+            other => {
+                ledger.sent(msg_id, id, other);
+                None
+            }
         }
     }
 

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
-use omadm_core::{MemoryJournal, Now, StatusCode};
-use omadm_server::{Account, Config, EventKind, Request, Server, SingleCommand};
+use omadm_core::{Interaction, MemoryJournal, Now, StatusCode, UserInteraction};
+use omadm_server::{
+    Account, AskUser, CommandGroup, Config, EventKind, Request, Server, SingleCommand,
+};
 use omadm_session::{
-    NoRandom, Nonce, NoncePair, Nonces, Proof, Prover, Report, Scheme, TransportIdentity,
+    NoRandom, Nonce, NoncePair, Nonces, Procedure, Proof, Prover, Report, Scheme, TransportIdentity,
 };
 use omadm_syncml::{Chal, CmdRef, Command, Limits, decode};
 use omadm_testkit::{again_over_wbxml, encoding, to_wire};
@@ -201,16 +203,25 @@ fn a_repetition_is_for_whom_the_answer_was() {
     assert_eq!(told[1].finished, 1);
 }
 
-/// A session of a device that challenges the server's message `at`, while a value of this length goes
-/// out in chunks: what of the value it got, and how the procedure ended.
-fn challenged(length: usize, at: u32) -> (usize, Report) {
-    let proof = proof(Scheme::Md5);
+/// A server that proves itself to the device from the first message on.
+fn known() -> Server {
     let journal = std::sync::Arc::new(MemoryJournal::new());
     let nonces = Nonces::new(journal, NoRandom);
     let stored = NoncePair::default().provisioned(None, Nonce::new("stored").ok());
     nonces.store(DEVICE, &stored).unwrap();
-    let mut server = Server::new(Config::new("t"), Account::new(None, Some(proof)));
-    server = server.with_nonces(nonces);
+    let account = Account::new(None, Some(proof(Scheme::Md5)));
+    Server::new(Config::new("t"), account).with_nonces(nonces)
+}
+
+/// A challenge with another nonce.
+const CHAL: &str = "<Chal><Meta><Format xmlns=\"syncml:metinf\">b64</Format>\
+    <Type xmlns=\"syncml:metinf\">syncml:auth-md5</Type>\
+    <NextNonce xmlns=\"syncml:metinf\">ZnJlc2g=</NextNonce></Meta></Chal>";
+
+/// A session of a device that challenges the server's message `at`, while a value of this length goes
+/// out in chunks: what of the value it got, and how the procedure ended.
+fn challenged(length: usize, at: u32) -> (usize, Report) {
+    let mut server = known();
     let replace = SingleCommand::replace("./A", "v".repeat(length).into());
     server.enqueue(DEVICE, Box::new(replace)).unwrap();
 
@@ -237,11 +248,8 @@ fn challenged(length: usize, at: u32) -> (usize, Report) {
                  {chal}<Data>{code}</Data></Status>"
             )
         };
-        let refused = "<Chal><Meta><Format xmlns=\"syncml:metinf\">b64</Format>\
-            <Type xmlns=\"syncml:metinf\">syncml:auth-md5</Type>\
-            <NextNonce xmlns=\"syncml:metinf\">ZnJlc2g=</NextNonce></Meta></Chal>";
         body = match id {
-            _ if id == at => header(401, refused),
+            _ if id == at => header(401, CHAL),
             // A device that does not say what it thinks of the proof.
             _ if id < at => String::new(),
             _ => header(212, ""),
@@ -286,6 +294,56 @@ fn an_object_whose_later_chunk_was_challenged_is_given_up() {
             (false, Some(detail)),
             "{length}"
         );
+    }
+}
+
+/// What the device did not process comes again, whatever it is, and is answered to whom it is of.
+#[test]
+fn what_was_challenged_is_said_again() {
+    let tree = "<MgmtTree><VerDTD>1.2</VerDTD><Node><NodeName>A</NodeName>\
+        <RTProperties><Format><node></node></Format></RTProperties></Node></MgmtTree>";
+    let pair = || [SingleCommand::get("./A"), SingleCommand::delete("./B")];
+    let asked = UserInteraction::new(Interaction::Confirm, "Go on?");
+    let procedures: [Box<dyn Procedure>; 5] = [
+        Box::new(SingleCommand::replace("./A", "ä <&> b".into())),
+        Box::new(SingleCommand::add_tree("./A", tree)),
+        Box::new(SingleCommand::exec("./A")),
+        Box::new(CommandGroup::sequence(pair())),
+        Box::new(AskUser::new(asked)),
+    ];
+    for procedure in procedures {
+        let mut server = known();
+        server.enqueue(DEVICE, procedure).unwrap();
+        let first = message(1, "", &package_1());
+        let first = exchange(&mut server, request(&first, None));
+        let header = |id: u32, chal, code| {
+            format!(
+                "<Status><CmdID>1</CmdID><MsgRef>{id}</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd>\
+                 {chal}<Data>{code}</Data></Status>"
+            )
+        };
+        let refused = message(2, "", &header(1, CHAL, 401));
+        let again = exchange(&mut server, request(&refused, None));
+        let [first, again] = [&first.body, &again.body]
+            .map(|body| decode(body, encoding(), &Limits::default()).unwrap());
+        let said = |commands: &[Command<'_>]| -> Vec<Command<'static>> {
+            let said = commands.iter().cloned().map(Command::into_owned);
+            said.skip(1).collect()
+        };
+        assert_eq!(said(&first.commands), said(&again.commands));
+        let last = again.commands.last().unwrap();
+        let wanted: Vec<_> = last.flatten().collect();
+        let statuses = wanted.iter().map(|command| {
+            let (id, name) = (command.cmd_id().unwrap().get(), command.name());
+            format!(
+                "<Status><CmdID>{}</CmdID><MsgRef>2</MsgRef><CmdRef>{id}</CmdRef><Cmd>{name}</Cmd>\
+                 <Data>404</Data></Status>",
+                id + 10
+            )
+        });
+        let answer = header(2, "", 212) + &statuses.collect::<String>();
+        let ended = exchange(&mut server, request(&message(3, "", &answer), None));
+        assert_eq!(ended.finished, 1, "{last:?}");
     }
 }
 

@@ -38,9 +38,9 @@ pub struct Assembler {
     limit: u64,
     /// What may be kept now.
     room: u64,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
     /// The object that was broken off in this message.
-    broken: Option<Key>,
+    broken: Option<Box<Key>>,
 }
 
 /// What a command is to an [`Assembler`].
@@ -112,10 +112,10 @@ impl Assembler {
             if open.key == key && others.is_empty() && !restarted {
                 return self.go_on(open, command, last);
             }
-            self.broken = Some(open.key);
+            self.broken = Some(Box::new(open.key));
         }
         let chunked = command.items().iter().any(|item| item.more_data);
-        if self.broken.as_ref() == Some(&key) && size.is_none() {
+        if self.broken.as_deref() == Some(&key) && size.is_none() {
             // Nobody knows what it is the rest of.
             return Taken::Answered(StatusCode::SIZE_MISMATCH);
         }
@@ -136,13 +136,13 @@ impl Assembler {
         if size > self.limit {
             return Taken::Answered(StatusCode::REQUEST_ENTITY_TOO_LARGE);
         }
-        let open = Open {
+        let open = Box::new(Open {
             key,
             command: stripped(command),
             size,
             octets: Vec::new(),
             text: true,
-        };
+        });
         self.go_on(open, command, last)
     }
 
@@ -153,7 +153,7 @@ impl Assembler {
         if is_final {
             self.break_off();
         }
-        let Key { target, source, .. } = self.broken.take()?;
+        let Key { target, source, .. } = *self.broken.take()?;
         let mut item = Item::new();
         item.target = target.map(Into::into);
         item.source = source.map(Into::into);
@@ -171,7 +171,7 @@ impl Assembler {
     /// [taken](Assembler::take).
     pub fn break_off(&mut self) {
         if let Some(open) = self.open.take() {
-            self.broken = Some(open.key);
+            self.broken = Some(Box::new(open.key));
         }
     }
 
@@ -202,7 +202,7 @@ impl Assembler {
     }
 
     /// Takes in one more chunk.
-    fn go_on(&mut self, mut open: Open, command: &Command<'_>, item: &Item<'_>) -> Taken {
+    fn go_on(&mut self, mut open: Box<Open>, command: &Command<'_>, item: &Item<'_>) -> Taken {
         let chunk: Cow<'_, [u8]> = match &item.data {
             None => Cow::Borrowed(&[]),
             Some(Data::Text(text)) => Cow::Borrowed(text.as_bytes()),

@@ -129,6 +129,20 @@ impl LargeObject {
         &self.command
     }
 
+    /// The command with all of its Data, of which nothing was sent: an embedded document as the text
+    /// or the octets it is sent as.
+    #[must_use]
+    pub fn into_command(self) -> Command<'static> {
+        let mut command = self.command;
+        if let Some(item) = command.items_mut().and_then(|items| items.first_mut()) {
+            item.data = Some(match self.content {
+                Content::Text { text, .. } => text.into(),
+                Content::Octets(octets) => octets.into(),
+            });
+        }
+        command
+    }
+
     /// Whether a command of the peer ends the object before its last chunk: a Status that refuses
     /// the chunk sent last, or Alert 1225. Nothing else does: a peer may ask for the next chunk by
     /// Status 213, by Alert 1222 or by both. [DM-Protocol §6]
@@ -239,6 +253,15 @@ mod tests {
 
     fn text(text: &str) -> LargeObject {
         LargeObject::new(request::add("./A", text.into())).unwrap()
+    }
+
+    #[test]
+    fn an_object_is_its_command_again() {
+        let octets = request::replace("./A", Leaf::new(Format::Bin, vec![0xC3; 5]));
+        for command in [request::add("./A", "äb".into()), octets] {
+            let object = LargeObject::new(command.clone()).unwrap();
+            assert_eq!(object.into_command(), command);
+        }
     }
 
     #[test]

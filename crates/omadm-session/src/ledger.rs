@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use omadm_syncml::{CmdId, CmdRef, Results, Status};
 
 /// What this end sent and still waits for, found by (MsgRef, CmdRef). [DM-RepPro]
@@ -22,11 +20,13 @@ use omadm_syncml::{CmdId, CmdRef, Results, Status};
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ledger<T> {
-    entries: BTreeMap<(u32, CmdId), Entry<T>>,
+    /// In the order of message and command.
+    entries: Vec<Entry<T>>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Entry<T> {
+    key: (u32, CmdId),
     tag: T,
     answered: bool,
     /// Results are to come, or came.
@@ -50,18 +50,53 @@ impl<T> Ledger<T> {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            entries: BTreeMap::new(),
+            entries: Vec::new(),
         }
     }
 
     /// Notes a command that was sent in the message `msg_id`.
     pub fn sent(&mut self, msg_id: u32, cmd_id: CmdId, tag: T) {
         let entry = Entry {
+            key: (msg_id, cmd_id),
             tag,
             answered: false,
             results: None,
         };
-        self.entries.insert((msg_id, cmd_id), entry);
+        if self.entries.len() == self.entries.capacity() {
+            // What is open at a time is mostly one command.
+            self.entries.reserve_exact(1 + self.entries.len() / 2);
+        }
+        match self.place(entry.key) {
+            Ok(place) => {
+                if let Some(known) = self.entries.get_mut(place) {
+                    *known = entry;
+                }
+            }
+            Err(place) => self.entries.insert(place, entry),
+        }
+    }
+
+    /// Forgets a command, which the peer did not process and is to get again.
+    pub fn remove(&mut self, msg_id: u32, cmd_id: CmdId) -> Option<T> {
+        let place = self.place((msg_id, cmd_id)).ok()?;
+        Some(self.entries.remove(place).tag)
+    }
+
+    /// Where an entry is, or is to be.
+    fn place(&self, key: (u32, CmdId)) -> Result<usize, usize> {
+        match self.entries.last() {
+            Some(last) if last.key < key => Err(self.entries.len()),
+            _ => self.entries.binary_search_by_key(&key, |entry| entry.key),
+        }
+    }
+
+    fn get(&self, key: (u32, CmdId)) -> Option<&Entry<T>> {
+        self.entries.get(self.place(key).ok()?)
+    }
+
+    fn get_mut(&mut self, key: (u32, CmdId)) -> Option<&mut Entry<T>> {
+        let place = self.place(key).ok()?;
+        self.entries.get_mut(place)
     }
 
     /// The command a Status answers, which counts as answered from now on; none if its reference
@@ -70,7 +105,7 @@ impl<T> Ledger<T> {
         let CmdRef::Command(id) = status.cmd_ref else {
             return None;
         };
-        let entry = self.entries.get_mut(&(status.msg_ref, id))?;
+        let entry = self.get_mut((status.msg_ref, id))?;
         entry.answered = true;
         if status.cmd == "Get" && status.code.is_success() {
             entry.results.get_or_insert(Due::Awaited);
@@ -84,14 +119,14 @@ impl<T> Ledger<T> {
         let CmdRef::Command(id) = status.cmd_ref else {
             return None;
         };
-        let entry = self.entries.get(&(status.msg_ref, id))?;
+        let entry = self.get((status.msg_ref, id))?;
         Some(&entry.tag)
     }
 
     /// Notes that the Results of a command are known, the last chunk of them included.
     pub fn settle(&mut self, results: &Results<'_>) {
         if let Some(key) = self.results_key(results)
-            && let Some(entry) = self.entries.get_mut(&key)
+            && let Some(entry) = self.get_mut(key)
         {
             entry.results = Some(Due::Settled);
         }
@@ -101,7 +136,7 @@ impl<T> Ledger<T> {
     /// reference is wrong. An absent MsgRef means the last message that holds the command.
     #[must_use]
     pub fn results(&self, results: &Results<'_>) -> Option<(&T, bool)> {
-        let entry = self.entries.get(&self.results_key(results)?)?;
+        let entry = self.get(self.results_key(results)?)?;
         Some((&entry.tag, entry.answered))
     }
 
@@ -111,14 +146,17 @@ impl<T> Ledger<T> {
         };
         match results.msg_ref {
             Some(msg_ref) => Some((msg_ref, id)),
-            None => self.entries.keys().rev().find(|key| key.1 == id).copied(),
+            None => {
+                let mut keys = self.entries.iter().map(|entry| entry.key).rev();
+                keys.find(|key| key.1 == id)
+            }
         }
     }
 
     /// Forgets everything; returns what got no Status, in the order it was sent.
     pub fn close(&mut self) -> Vec<T> {
         std::mem::take(&mut self.entries)
-            .into_values()
+            .into_iter()
             .filter(|entry| !entry.answered)
             .map(|entry| entry.tag)
             .collect()
@@ -128,7 +166,7 @@ impl<T> Ledger<T> {
     /// order it was sent.
     pub fn lose(&mut self) -> Vec<T> {
         std::mem::take(&mut self.entries)
-            .into_values()
+            .into_iter()
             .filter(|entry| !entry.answered || entry.results == Some(Due::Awaited))
             .map(|entry| entry.tag)
             .collect()
@@ -137,10 +175,7 @@ impl<T> Ledger<T> {
     /// How many commands wait for their Status.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.entries
-            .values()
-            .filter(|entry| !entry.answered)
-            .count()
+        self.entries.iter().filter(|entry| !entry.answered).count()
     }
 }
 
@@ -169,6 +204,9 @@ mod tests {
             "one Status for each Item"
         );
         assert_eq!(ledger.waiting(), 2);
+        assert_eq!(ledger.remove(2, id(1)), Some("c"));
+        assert_eq!(ledger.remove(2, id(1)), None);
+        ledger.sent(2, id(1), "c");
         assert_eq!(ledger.close(), ["a", "c"]);
         assert_eq!(ledger.status(&status), None);
     }

@@ -121,6 +121,9 @@ impl Outbox {
             self.slots.pop_front();
             self.first = self.first.saturating_add(1);
         }
+        if self.slots.is_empty() {
+            self.slots = VecDeque::new();
+        }
     }
 }
 

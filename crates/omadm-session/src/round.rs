@@ -52,8 +52,10 @@ impl Round {
     /// Forgets the last round and yields the commands of the next one.
     pub fn send(&mut self, commands: impl IntoIterator<Item = Command<'static>>) -> Step {
         self.first = self.first.wrapping_add(self.count());
-        self.replies.clear();
-        let mut tagged = Vec::new();
+        let commands: Vec<_> = commands.into_iter().collect();
+        let count = commands.iter().map(|command| command.flatten().count());
+        self.replies = Vec::with_capacity(count.sum());
+        let mut tagged = Vec::with_capacity(commands.len());
         for command in commands {
             let tag = Tag(self.first.wrapping_add(self.count()));
             self.replies

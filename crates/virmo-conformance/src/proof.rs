@@ -102,7 +102,7 @@ impl Guard {
 
     /// The challenge, or the next nonce, that goes with the Status of the header.
     pub(crate) fn chal(&self) -> Option<Chal<'static>> {
-        self.session.as_ref()?.0.chal().cloned()
+        self.session.as_ref()?.0.chal()
     }
 
     /// Puts our proof into a header.

@@ -12,7 +12,7 @@ use crate::device::Device;
 /// Whoever changes a device, or opens or ends a session of it, [files](Self::file) it again.
 #[derive(Debug, Default)]
 pub(super) struct Devices {
-    by_name: BTreeMap<Arc<str>, Device>,
+    by_name: BTreeMap<Arc<str>, Box<Device>>,
     /// Those that give way at once.
     idle: Order,
     /// Those that give way for lack of idle ones: something is to be remembered of them.
@@ -34,22 +34,22 @@ pub(crate) struct Filed {
 
 impl Devices {
     pub(super) fn get(&self, name: &str) -> Option<&Device> {
-        self.by_name.get(name)
+        self.by_name.get(name).map(|device| &**device)
     }
 
     pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Device> {
-        self.by_name.get_mut(name)
+        self.by_name.get_mut(name).map(|device| &mut **device)
     }
 
     pub(super) fn get_or_insert(&mut self, name: &Arc<str>) -> &mut Device {
         self.by_name.entry(Arc::clone(name)).or_default()
     }
 
-    pub(super) fn insert(&mut self, name: Arc<str>, device: Device) {
+    pub(super) fn insert(&mut self, name: Arc<str>, device: Box<Device>) {
         self.by_name.insert(name, device);
     }
 
-    pub(super) fn remove(&mut self, name: &str) -> Option<(Arc<str>, Device)> {
+    pub(super) fn remove(&mut self, name: &str) -> Option<(Arc<str>, Box<Device>)> {
         let (name, device) = self.by_name.remove_entry(name)?;
         self.take_out(&name, device.filed);
         Some((name, device))

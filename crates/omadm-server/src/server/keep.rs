@@ -40,7 +40,7 @@ impl Keeping {
     pub(super) fn forget(keeping: &mut Option<Self>, id: &Arc<str>, device: &Device) {
         let (record, reports) = &device.kept;
         if let Some(keeping) = keeping
-            && !record.is_empty()
+            && record.is_some()
         {
             keeping.forgotten.insert(Arc::clone(id), *reports);
         }
@@ -72,7 +72,7 @@ impl Server {
             let name = str::from_utf8(key).ok();
             match name.and_then(|name| Some((name.to_owned(), record::device(value)?))) {
                 Some((name, mut device)) => {
-                    device.kept.0 = value.to_vec();
+                    device.kept.0 = Some(record::digest(value));
                     devices.insert(name, device);
                 }
                 None => unreadable = Some(String::from_utf8_lossy(key).into_owned()),
@@ -100,7 +100,7 @@ impl Server {
         }
         for (name, device) in devices {
             let name = Arc::from(name);
-            self.devices.insert(Arc::clone(&name), device);
+            self.devices.insert(Arc::clone(&name), Box::new(device));
             self.file(&name);
         }
         self.keeping = Some(Keeping::default());
@@ -203,18 +203,19 @@ impl Server {
             for (place, report) in finished.iter().enumerate().skip(device.kept.1) {
                 record::put_report(id, place, report, &mut batch);
             }
-            if record != device.kept.0 {
-                batch.put(Space::DEVICES, &**id, record.as_slice());
+            let digest = Some(record::digest(&record));
+            if digest != device.kept.0 {
+                batch.put(Space::DEVICES, &**id, record);
             }
-            written.push((Arc::clone(id), record, finished.len()));
+            written.push((Arc::clone(id), digest, finished.len()));
         }
         if !batch.is_empty() {
             self.nonces.journal().commit(&batch)?;
         }
         *keeping = Keeping::default();
-        for (id, record, reports) in written {
+        for (id, digest, reports) in written {
             if let Some(device) = self.devices.get_mut(&id) {
-                device.kept = (record, reports);
+                device.kept = (digest, reports);
             }
         }
         Ok(())

@@ -33,9 +33,7 @@ pub struct Verifier {
     failures: u32,
     /// What the peer is told to prove itself with next, by the Status of the last message.
     next: Option<Nonce>,
-    /// What the Status of the last message carries.
-    chal: Option<Chal<'static>>,
-    /// The nonce in it.
+    /// The nonce that the Status of the last message carries.
     told: Option<Nonce>,
     /// The last nonce in a message that the peer answered.
     reached: Option<Nonce>,
@@ -153,7 +151,6 @@ impl Verifier {
             verified: false,
             failures: 0,
             next: None,
-            chal: None,
             told: None,
             reached: None,
         }
@@ -185,7 +182,6 @@ impl Verifier {
         evidence: &Evidence<'_>,
         random: &mut dyn Random,
     ) -> Result<Verdict, NoRandom> {
-        self.chal = None;
         // Who answers a message has it.
         if let Some(told) = self.told.take() {
             self.reached = Some(told);
@@ -208,12 +204,9 @@ impl Verifier {
         self.challenged |= !self.satisfied;
         if scheme.has_nonce() {
             let nonce = fresh(random).inspect_err(|_| self.satisfied = false)?;
-            self.chal = Some(nonce.chal(scheme));
             self.expected = vec![nonce.clone()];
             self.told = Some(nonce.clone());
             self.next = Some(nonce).filter(|_| self.satisfied);
-        } else if !self.satisfied {
-            self.chal = Some(Chal::new(scheme.meta()));
         }
         Ok(verdict)
     }
@@ -221,8 +214,15 @@ impl Verifier {
     /// What the Status of the last message carries: the challenge with 401 and 407, the next nonce
     /// with 200 and 212.
     #[must_use]
-    pub const fn chal(&self) -> Option<&Chal<'static>> {
-        self.chal.as_ref()
+    pub fn chal(&self) -> Option<Chal<'static>> {
+        let scheme = self.scheme()?;
+        match &self.told {
+            Some(nonce) => Some(nonce.chal(scheme)),
+            None => {
+                let refused = !self.satisfied && self.failures > 0 && !scheme.has_nonce();
+                refused.then(|| Chal::new(scheme.meta()))
+            }
+        }
     }
 
     /// The nonce that an accepted peer was told to prove itself with next; to be kept for the next
@@ -369,7 +369,7 @@ mod tests {
 
     /// What the next proof is to be made with, as the Status says.
     fn next(verifier: &Verifier) -> Vec<u8> {
-        let nonce = Nonce::of_chal(verifier.chal().unwrap());
+        let nonce = Nonce::of_chal(&verifier.chal().unwrap());
         nonce
             .map(|nonce| nonce.expose().to_vec())
             .unwrap_or_default()
@@ -412,7 +412,7 @@ mod tests {
                 let chal = verifier.chal();
                 let wants_chal = !accepted || wanted.has_nonce();
                 assert_eq!(
-                    chal.and_then(Scheme::of_challenge),
+                    chal.as_ref().and_then(Scheme::of_challenge),
                     wants_chal.then_some(wanted)
                 );
                 let has_nonce = chal.is_some_and(|chal| chal.meta.next_nonce.is_some());
