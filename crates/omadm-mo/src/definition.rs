@@ -286,6 +286,18 @@ impl NodeDefinition {
         Some(self.path.rsplit_once('/').map_or("", |(parent, _)| parent))
     }
 
+    /// Whether a path is that of its parent.
+    pub(crate) fn is_right_below(&self, path: &str) -> bool {
+        let below = match path {
+            "" => Some(&*self.path),
+            _ => {
+                let below = self.path.strip_prefix(path);
+                below.and_then(|below| below.strip_prefix('/'))
+            }
+        };
+        below.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    }
+
     /// Whether its name is given at run time.
     #[must_use]
     pub fn is_placeholder(&self) -> bool {
@@ -344,7 +356,7 @@ impl Definition {
     ) -> impl Iterator<Item = &'a NodeDefinition> + use<'a> {
         self.nodes
             .iter()
-            .filter(move |row| row.parent() == Some(path))
+            .filter(move |row| row.is_right_below(path))
     }
 
     /// The name of the DDF file without its ending: name and version, as in `VirMO-V1_0`.

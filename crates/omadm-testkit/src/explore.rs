@@ -4,12 +4,14 @@ use std::{
     collections::HashSet,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
+    num::NonZero,
+    panic, thread,
 };
 
 /// A state of a system, and all that can happen next.
-pub trait State: Sized {
+pub trait State: Sized + Send + Sync {
     /// Something that can happen.
-    type Step: fmt::Debug;
+    type Step: fmt::Debug + Send + Sync;
 
     /// What tells this state from all others, by [`digest`].
     fn key(&self) -> u128;
@@ -62,8 +64,11 @@ impl<S: fmt::Debug> fmt::Display for Explored<S> {
     }
 }
 
+/// How many states are gone on from at a time: what comes of them waits in memory to be compared.
+const BATCH: usize = 256;
+
 /// Sees every state within so many steps of the first ones, the nearest first, each once; stops at the
-/// first that is wrong.
+/// first that is wrong. What it sees does not depend on how many processors share the work.
 pub fn explore<S: State>(first: Vec<S>, depth: usize) -> Explored<S::Step> {
     let mut seen = HashSet::new();
     // How each state was come to: by a step, from another.
@@ -88,21 +93,34 @@ pub fn explore<S: State>(first: Vec<S>, depth: usize) -> Explored<S::Step> {
     }
     while !edge.is_empty() && explored.depth < depth {
         let mut beyond = Vec::new();
-        for (from, state) in edge {
-            for (step, after) in state.next() {
+        while !edge.is_empty() {
+            let batch: Vec<_> = edge.drain(..edge.len().min(BATCH)).collect();
+            let next = in_parallel(&batch, |(from, state)| (*from, state.next()));
+            let next = next
+                .into_iter()
+                .flat_map(|(from, next)| next.into_iter().map(move |step| (from, step)));
+            let (mut fresh, mut wrong) = (Vec::new(), None);
+            for (from, (step, after)) in next {
                 explored.steps += 1;
-                let what = match after {
-                    Ok(after) if !seen.insert(after.key()) => continue,
-                    Ok(after) => match after.check() {
-                        Ok(()) => {
-                            beyond.push((ways.len(), after));
-                            ways.push(Some((from, step)));
-                            continue;
-                        }
-                        Err(what) => what,
-                    },
-                    Err(what) => what,
-                };
+                match after {
+                    Ok(after) if !seen.insert(after.key()) => {}
+                    Ok(after) => fresh.push((from, step, after)),
+                    Err(what) => {
+                        wrong = Some((from, step, what));
+                        break;
+                    }
+                }
+            }
+            let checks = in_parallel(&fresh, |(.., state)| state.check());
+            for ((from, step, state), check) in fresh.into_iter().zip(checks) {
+                if let Err(what) = check {
+                    wrong = Some((from, step, what));
+                    break;
+                }
+                beyond.push((ways.len(), state));
+                ways.push(Some((from, step)));
+            }
+            if let Some((from, step, what)) = wrong {
                 explored.states = ways.len();
                 explored.depth += 1;
                 explored.violation = Some((way(&mut ways, from, step), what));
@@ -115,6 +133,23 @@ pub fn explore<S: State>(first: Vec<S>, depth: usize) -> Explored<S::Step> {
     explored.states = ways.len();
     explored.complete = edge.is_empty();
     explored
+}
+
+/// The same work on everything, by as many threads as there are processors.
+fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = items.len().div_ceil(threads).max(1);
+    let work = &work;
+    thread::scope(|scope| {
+        let shares = items.chunks(share);
+        let threads: Vec<_> = shares
+            .map(|share| scope.spawn(move || share.iter().map(work).collect::<Vec<_>>()))
+            .collect();
+        let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
+        results
+            .flat_map(|result| result.unwrap_or_else(|payload| panic::resume_unwind(payload)))
+            .collect()
+    })
 }
 
 /// The steps to a state, and one more.

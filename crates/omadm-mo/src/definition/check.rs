@@ -103,11 +103,12 @@ fn check_place(row: &NodeDefinition, before: &[NodeDefinition]) -> Result<(), De
     if !row.path.split('/').all(well_formed) {
         return Err(Kind::Path);
     }
-    let same_node = |other: &&NodeDefinition| {
-        let both_named_at_run_time = row.is_placeholder() && other.is_placeholder();
-        other.path == row.path || both_named_at_run_time && other.parent() == row.parent()
+    let is_placeholder = row.is_placeholder();
+    let same_node = |other: &NodeDefinition| {
+        let is_beside = is_placeholder && other.is_right_below(parent);
+        other.path == row.path || is_beside && other.is_placeholder()
     };
-    if before.iter().any(|other| same_node(&other)) {
+    if before.iter().any(same_node) {
         return Err(Kind::Duplicate);
     }
     let parent = before
@@ -118,7 +119,7 @@ fn check_place(row: &NodeDefinition, before: &[NodeDefinition]) -> Result<(), De
         return Err(Kind::Parent);
     }
     let permanent = |row: &NodeDefinition| row.scope == Scope::Permanent;
-    if permanent(row) && (!permanent(parent) || row.is_placeholder()) {
+    if permanent(row) && (!permanent(parent) || is_placeholder) {
         return Err(Kind::Scope);
     }
     Ok(())

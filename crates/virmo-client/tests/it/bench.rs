@@ -293,6 +293,12 @@ impl Bench {
         )
     }
 
+    /// Whether a machine is locked, where there is one.
+    pub(crate) fn locked(&self, vm: &VmId) -> Option<bool> {
+        let machines = self.machines.lock().unwrap();
+        machines.machines.get(vm).map(|kept| kept.locked)
+    }
+
     /// Every machine with its state.
     pub(crate) fn states(&self) -> BTreeMap<VmId, Option<VmState>> {
         let machines = self.machines.lock().unwrap();

@@ -289,6 +289,13 @@ impl Device {
         device
     }
 
+    /// A device that starts on what another one left.
+    pub(crate) fn on(disk: &Disk) -> Self {
+        let mut device = Self::off(Policy::default(), disk.clone());
+        device.restart();
+        device
+    }
+
     /// What is there if the process ends now.
     pub(crate) fn disk(&self) -> Disk {
         Disk {

@@ -14,6 +14,7 @@ use omadm_core::{Journal, Operation, Space};
 use omadm_mo::JobId;
 use omadm_testkit::explore::{Explored, explore};
 use virmo_client::Policy;
+use virmo_nodes::Profile;
 use virmo_state::VmState;
 
 use crate::{
@@ -49,9 +50,11 @@ enum Step {
     AddVm(&'static str, bool),
     DeleteNode(&'static str),
     Exec(&'static str, &'static str),
-    AddImage,
-    Download,
-    DeleteImage,
+    /// Lock a VM, or unlock it.
+    Lock(&'static str, bool),
+    AddImage(&'static str),
+    Download(&'static str),
+    DeleteImage(&'static str),
     Apply,
     /// A job is done; jobs by their place among those the client waits for.
     Work(usize),
@@ -83,12 +86,14 @@ struct World {
     vms: &'static [&'static str],
     /// Whether primitives are asked for.
     primitives: bool,
-    /// Whether the image comes and goes.
-    images: bool,
+    /// The images that come and go.
+    images: &'static [&'static str],
     /// Whether VMs come and go as nodes.
     nodes: bool,
     /// Whether resources change.
     resources: bool,
+    /// Whether VMs are locked and unlocked, as in the draft.
+    locks: bool,
     /// How many times something goes wrong on one way.
     troubles: u8,
     /// A flaw: what the journal does not keep.
@@ -101,16 +106,27 @@ impl World {
     const ONE: Self = Self {
         vms: &["a"],
         primitives: true,
-        images: false,
+        images: &[],
         nodes: true,
         resources: false,
+        locks: false,
         troubles: 2,
         leaky: None,
         lazy: false,
     };
     const IMAGE: Self = Self {
-        images: true,
+        images: &["a"],
         nodes: false,
+        ..Self::ONE
+    };
+    const IMAGES: Self = Self {
+        vms: &[],
+        images: &["a", "b"],
+        ..Self::ONE
+    };
+    const LOCKED: Self = Self {
+        nodes: false,
+        locks: true,
         ..Self::ONE
     };
     const TWO: Self = Self {
@@ -131,7 +147,8 @@ enum Asked {
         to: VmState,
         operation: &'static str,
     },
-    Download,
+    Lock(&'static str, bool),
+    Download(&'static str),
     Apply,
 }
 
@@ -145,8 +162,10 @@ struct Told {
     vms: BTreeMap<&'static str, BTreeSet<Option<VmState>>>,
     /// VMs whose guest ended itself since their State was true.
     ended: BTreeSet<&'static str>,
-    /// The same of the image, by its State.
-    image: BTreeSet<Option<String>>,
+    /// Whether the machine of each VM may be locked once nothing is under way.
+    locks: BTreeMap<&'static str, BTreeSet<bool>>,
+    /// What each image may be, by its State; none for no node.
+    images: BTreeMap<&'static str, BTreeSet<Option<String>>>,
     /// The least and the most alerts there may be.
     alerts: (usize, usize),
     /// By VM: the VMID, the configuration before a change and the one asked for.
@@ -187,7 +206,11 @@ const WANTED: &str = "RAM=1&Storage=1&CPU=50&Network=1";
 
 impl Rig {
     fn new(world: World, disk: Disk, told: Told) -> Self {
-        let device = Device::off(policy(), disk);
+        let mut device = Device::off(policy(), disk);
+        if world.locks {
+            device.profile = Profile::Draft;
+            device.bench.guarded.store(true, Ordering::SeqCst);
+        }
         *device.journal.leaky.lock().unwrap() = world.leaky;
         device.bench.lazy.store(world.lazy, Ordering::SeqCst);
         Self {
@@ -206,8 +229,8 @@ impl Rig {
         self.device.state(vm)
     }
 
-    fn image(&self) -> Option<String> {
-        self.device.get("./VMImgMO/a/State")
+    fn image(&self, image: &str) -> Option<String> {
+        self.device.get(&format!("./VMImgMO/{image}/State"))
     }
 
     fn alerts(&self) -> Vec<String> {
@@ -264,6 +287,18 @@ fn one_vm() {
 #[test]
 fn a_vm_and_its_image() {
     all_is_well("a VM and its image", World::IMAGE, 2);
+}
+
+/// Two images that come and go, and are downloaded at the same time.
+#[test]
+fn two_images() {
+    all_is_well("two images", World::IMAGES, 2);
+}
+
+/// One VM that is locked and unlocked meanwhile.
+#[test]
+fn a_locked_vm() {
+    all_is_well("a VM that is locked", World::LOCKED, 2);
 }
 
 /// Two VMs, whose primitives and whose change of resources get into each other's way.

@@ -242,16 +242,20 @@ pub(crate) fn what_cannot_be_taken_back_is_owed() {
 /// not begun.
 #[test]
 pub(crate) fn a_crash_at_any_moment_leaves_the_change_whole() {
-    'moments: for first in 0.. {
+    let mut device = device(Policy::default());
+    trade(&mut device);
+    let disk = device.disk();
+    for first in 0.. {
+        let mut device = Device::on(&disk);
+        device.trip.arm(first);
+        let crashed = device.crash_in(|device| _ = device.exec(APPLY));
+        if !crashed {
+            assert!(first > 12, "{first}");
+            break;
+        }
+        let left = device.disk();
         for again in 0.. {
-            let mut device = device(Policy::default());
-            trade(&mut device);
-            device.trip.arm(first);
-            let crashed = device.crash_in(|device| _ = device.exec(APPLY));
-            if !crashed {
-                assert!(first > 12, "{first}");
-                break 'moments;
-            }
+            let mut device = Device::off(Policy::default(), left.clone());
             device.trip.arm(again);
             let recovering = device.crash_in(Device::restart);
             device.trip.disarm();

@@ -62,16 +62,19 @@ fn recovered(device: &Device) -> Vec<Recovery> {
 pub(crate) fn a_crash_at_any_moment_is_recovered_from() {
     let mut moments = 0;
     for (state, operation, params, after) in CASES {
-        'moments: for first in 0.. {
+        let disk = device_in(state, params).disk();
+        for first in 0.. {
+            let mut device = Device::on(&disk);
+            let operate = |device: &mut Device| _ = device.operate("a", operation);
+            if !crashed(&mut device, first, operate) {
+                assert!(first > 3, "{operation} has {first} moments");
+                break;
+            }
+            let begun = device.journal.count(Space::INTENTS) > 0;
+            let before_intent = !begun && device.is_recorded("a", state);
+            let left = device.disk();
             for again in 0.. {
-                let mut device = device_in(state, params);
-                let operate = |device: &mut Device| _ = device.operate("a", operation);
-                if !crashed(&mut device, first, operate) {
-                    assert!(first > 3, "{operation} has {first} moments");
-                    break 'moments;
-                }
-                let begun = device.journal.count(Space::INTENTS) > 0;
-                let before_intent = !begun && device.is_recorded("a", state);
+                let mut device = Device::off(Policy::default(), left.clone());
                 let recovering = crashed(&mut device, again, Device::restart);
                 if recovering {
                     device.restart();
@@ -97,15 +100,17 @@ pub(crate) fn a_crash_at_any_moment_is_recovered_from() {
 #[test]
 pub(crate) fn a_crash_while_undoing_still_undoes() {
     for (state, operation, params, _) in CASES {
+        let mut device = device_in(state, params);
+        let uri = format!("./VirMO/a/Operations/{operation}");
+        let Answer::Pending(job, _) = device.begin(&uri, None) else {
+            panic!("refused");
+        };
+        let work = device.take(job);
+        in_job(|| work.run());
+        device.complete(job, JobEnd::TimedOut);
+        let left = device.disk();
         for tick in 0.. {
-            let mut device = device_in(state, params);
-            let uri = format!("./VirMO/a/Operations/{operation}");
-            let Answer::Pending(job, _) = device.begin(&uri, None) else {
-                panic!("refused");
-            };
-            let work = device.take(job);
-            in_job(|| work.run());
-            device.complete(job, JobEnd::TimedOut);
+            let mut device = Device::off(Policy::default(), left.clone());
             let cut = crashed(&mut device, tick, Device::restart);
             if cut {
                 device.restart();

@@ -9,11 +9,8 @@ use std::{
 use omadm_testkit::explore::State;
 use virmo_state::VmState;
 
-use super::{Rig, Step, Told, WANTED, World, Wrong, leaf, policy};
-use crate::{
-    bench::Fault,
-    device::{Device, Disk},
-};
+use super::{Rig, Step, Told, WANTED, World, Wrong, leaf};
+use crate::{bench::Fault, device::Disk};
 
 /// A state: the way to it from the last start of the process, and what was on the disk then.
 #[derive(Clone)]
@@ -31,8 +28,9 @@ pub(super) struct Life {
 impl Life {
     /// Where exploring begins: with the image, and every VM in the same state; or with nothing.
     pub(super) fn first(world: World, state: Option<VmState>) -> Self {
-        let mut device = Device::with_policy(policy());
         let mut told = Told::default();
+        let mut device = Rig::new(world, Disk::default(), Told::default()).device;
+        device.restart();
         if state.is_some() {
             device.deliver("a");
             told.ids.insert(device.get("./VMImgMO/a/ImgID").unwrap());
@@ -48,8 +46,12 @@ impl Life {
         }
         for vm in world.vms {
             told.vms.insert(vm, [device.state(vm)].into());
+            told.locks.insert(vm, [false].into());
         }
-        told.image = [device.get("./VMImgMO/a/State")].into();
+        for image in world.images {
+            let state = device.get(&format!("./VMImgMO/{image}/State"));
+            told.images.insert(image, [state].into());
+        }
         let mut rig = Rig::new(world, device.disk(), told);
         rig.told.alerts = (rig.alerts().len(), rig.alerts().len());
         let mut life = Self {

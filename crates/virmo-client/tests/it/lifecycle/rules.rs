@@ -24,14 +24,17 @@ impl Rig {
                 *may = [state].into();
                 self.told.ended.remove(vm);
             }
+            self.is_locked_as_told(vm, state)?;
         }
-        let image = self.image();
-        let may = &mut self.told.image;
-        claim!(
-            may.contains(&image),
-            "the image is {image:?}, not of {may:?}"
-        );
-        *may = [image].into();
+        for image in self.world.images {
+            let state = self.image(image);
+            let may = self.told.images.entry(image).or_default();
+            claim!(
+                may.contains(&state),
+                "image {image} is {state:?}, not of {may:?}"
+            );
+            *may = [state].into();
+        }
         self.whole_or_not()?;
         self.told.change.clear();
         self.told.changed = None;
@@ -42,6 +45,18 @@ impl Rig {
             "{alerts} alerts, not {least} to {most}"
         );
         self.told.alerts = (alerts, alerts);
+        Ok(())
+    }
+
+    /// The machine is locked as the server was told; where there is none, nothing is.
+    fn is_locked_as_told(&mut self, vm: &'static str, state: Option<VmState>) -> Result<(), Wrong> {
+        let may = self.told.locks.entry(vm).or_default();
+        let locked = state.and_then(|_| self.device.bench.locked(&self.device.id(vm)));
+        claim!(
+            locked.is_none_or(|locked| may.contains(&locked)),
+            "{vm} is locked: {locked:?}, not of {may:?}"
+        );
+        *may = [locked.unwrap_or(false)].into();
         Ok(())
     }
 
@@ -79,12 +94,24 @@ impl Rig {
         self.device.check();
         self.rest()?;
         let alerts = self.alerts();
-        let ready = |alert: &String| alert.contains("imageready");
-        let is_ready = self.image().as_deref() == Some("2");
-        claim!(
-            !is_ready || alerts.iter().any(ready),
-            "nobody is told of the image"
-        );
+        for image in self.world.images {
+            let node = format!("./VMImgMO/{image}/");
+            let ready = |alert: &String| alert.contains("imageready") && alert.contains(&node);
+            let is_ready = self.image(image).as_deref() == Some("2");
+            claim!(
+                !is_ready || alerts.iter().any(ready),
+                "nobody is told of image {image}"
+            );
+        }
+        for vm in self.world.vms {
+            let said = self.device.get(&leaf(vm, "Ext/Locked"));
+            let locked = said.is_some().then(|| self.device.id(vm));
+            let locked = locked.map(|id| self.device.bench.locked(&id).unwrap_or(false));
+            claim!(
+                !self.world.locks || said == locked.map(|locked| locked.to_string()),
+                "{vm} is said to be locked: {said:?}, and is: {locked:?}"
+            );
+        }
         Ok(())
     }
 }

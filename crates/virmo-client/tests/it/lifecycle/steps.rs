@@ -38,6 +38,9 @@ impl Rig {
                     if self.world.nodes && state == VmState::NotCreated {
                         steps.push(Step::DeleteNode(vm));
                     }
+                    if self.world.locks && state.is_created() {
+                        steps.extend([true, false].map(|locked| Step::Lock(vm, locked)));
+                    }
                 }
             }
             let runs = |vm: &str| self.device.machine(vm) == MachineState::Running;
@@ -45,10 +48,10 @@ impl Rig {
                 steps.push(Step::End(vm));
             }
         }
-        if self.world.images {
-            match self.image() {
-                None => steps.push(Step::AddImage),
-                Some(_) => steps.extend([Step::Download, Step::DeleteImage]),
+        for image in self.world.images {
+            match self.image(image) {
+                None => steps.push(Step::AddImage(image)),
+                Some(_) => steps.extend([Step::Download(image), Step::DeleteImage(image)]),
             }
         }
         if self.world.resources {
@@ -109,11 +112,16 @@ impl Rig {
                 }
                 self.told.vms.insert(vm, may);
             }
-            Some(Asked::Download) if status.is_success() => {
-                claim!(self.image().as_deref() == Some("2"), "delivered, but not");
-                self.told.image = [Some("2".to_owned())].into();
+            Some(Asked::Lock(vm, locked)) if status.is_success() => {
+                self.told.locks.insert(vm, [locked].into());
             }
-            Some(Asked::Download) => {}
+            Some(Asked::Lock(..)) => {}
+            Some(Asked::Download(image)) if status.is_success() => {
+                let state = self.image(image);
+                claim!(state.as_deref() == Some("2"), "delivered, but not");
+                self.told.images.insert(image, [state].into());
+            }
+            Some(Asked::Download(_)) => {}
             Some(Asked::Apply) => self.told.changed = Some(status.is_success()),
         }
         Ok(())
@@ -149,36 +157,52 @@ impl Rig {
                 }
             }
             Step::Exec(vm, operation) => self.exec(vm, operation),
-            Step::AddImage => {
-                self.told.image = [None, Some("0".to_owned())].into();
-                claim!(self.device.add("./VMImgMO/a") == StatusCode::OK, "no image");
-                self.told.image = [Some("0".to_owned())].into();
-                let id = self.device.get("./VMImgMO/a/ImgID").unwrap();
-                claim!(self.told.ids.insert(id.clone()), "{id} is given out twice");
-                self.device.add_leaf("./VMImgMO/a/DownloadURI", IMAGE);
-                self.device.add_leaf("./VMImgMO/a/MediaType", MEDIA_TYPE);
-            }
-            Step::Download => {
-                let before = (self.told.image.clone(), self.told.alerts);
-                self.told
-                    .image
-                    .extend(["2", "3"].map(|state| Some(state.to_owned())));
-                self.told.alerts.1 += 1;
-                match self.device.begin("./VMImgMO/a/Operations/Download", None) {
-                    Answer::Pending(job, Reporting::Asynchronous) => {
-                        self.told.alerts.0 += 1;
-                        self.asked.insert(job, Asked::Download);
+            Step::Lock(vm, locked) => {
+                let before = self.told.locks.get(vm).cloned().unwrap_or_default();
+                self.told.locks.entry(vm).or_default().insert(*locked);
+                let operation = if *locked { "Lock" } else { "Unlock" };
+                let node = leaf(vm, &format!("Operations/{operation}"));
+                match self.device.begin(&node, None) {
+                    Answer::Pending(job, _) => {
+                        self.asked.insert(job, Asked::Lock(vm, *locked));
+                        self.waiting.insert(job);
                     }
-                    Answer::Pending(..) => return Err("a download is answered late".to_owned()),
-                    Answer::Done(_) => (self.told.image, self.told.alerts) = before,
+                    Answer::Done(_) => _ = self.told.locks.insert(vm, before),
                 }
             }
-            Step::DeleteImage => {
-                let before = self.told.image.clone();
-                self.told.image.insert(None);
-                match self.device.delete("./VMImgMO/a") {
-                    StatusCode::OK => self.told.image = [None].into(),
-                    _ => self.told.image = before,
+            Step::AddImage(image) => {
+                let base = format!("./VMImgMO/{image}");
+                let there = Some("0".to_owned());
+                self.told.images.insert(image, [None, there.clone()].into());
+                claim!(self.device.add(&base) == StatusCode::OK, "no {base}");
+                self.told.images.insert(image, [there].into());
+                let id = self.device.get(&format!("{base}/ImgID")).unwrap();
+                claim!(self.told.ids.insert(id.clone()), "{id} is given out twice");
+                self.device.add_leaf(&format!("{base}/DownloadURI"), IMAGE);
+                self.device
+                    .add_leaf(&format!("{base}/MediaType"), MEDIA_TYPE);
+            }
+            Step::Download(image) => {
+                let before = (self.told.images.clone(), self.told.alerts);
+                let ends = ["2", "3"].map(|state| Some(state.to_owned()));
+                self.told.images.entry(image).or_default().extend(ends);
+                self.told.alerts.1 += 1;
+                let node = format!("./VMImgMO/{image}/Operations/Download");
+                match self.device.begin(&node, None) {
+                    Answer::Pending(job, Reporting::Asynchronous) => {
+                        self.told.alerts.0 += 1;
+                        self.asked.insert(job, Asked::Download(image));
+                    }
+                    Answer::Pending(..) => return Err("a download is answered late".to_owned()),
+                    Answer::Done(_) => (self.told.images, self.told.alerts) = before,
+                }
+            }
+            Step::DeleteImage(image) => {
+                let before = self.told.images.get(image).cloned().unwrap_or_default();
+                self.told.images.entry(image).or_default().insert(None);
+                match self.device.delete(&format!("./VMImgMO/{image}")) {
+                    StatusCode::OK => _ = self.told.images.insert(image, [None].into()),
+                    _ => _ = self.told.images.insert(image, before),
                 }
             }
             Step::Apply => {
@@ -229,7 +253,7 @@ impl Rig {
                 flight.timed_out = true;
                 let job = flight.id;
                 self.device.complete(job, JobEnd::TimedOut);
-                if !matches!(self.asked.get(&job), Some(Asked::Download)) {
+                if !matches!(self.asked.get(&job), Some(Asked::Download(_))) {
                     self.answered(job, StatusCode::COMMAND_FAILED)?;
                 } else {
                     // A download has as long as it takes.
