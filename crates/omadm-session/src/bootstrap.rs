@@ -300,6 +300,9 @@ mod tests {
     fn mac(profile: Profile, method: Method, secrets: &Secrets) -> String {
         let protection = Protection::new(profile, method, secrets, DOCUMENT).unwrap();
         assert_eq!(protection.verify(profile, secrets, DOCUMENT), Ok(true));
+        let octets = protection.mac.octets();
+        let digits = octets.iter().map(|octet| format!("{octet:02X}"));
+        assert_eq!(digits.collect::<String>(), protection.mac.to_string());
         protection.mac.to_string()
     }
 

@@ -292,8 +292,9 @@ mod tests {
             (data, item.meta.size, item.more_data)
         };
         assert_eq!(of(&object.chunk(4)), ("abcd".into(), Some(6), true));
-        assert!(!object.is_complete());
+        assert!(!object.is_begun() && !object.is_complete());
         object.packed(4, 1, CmdId::FIRST);
+        assert!(object.is_begun() && !object.is_complete());
         assert_eq!(of(&object.chunk(1)), ("e".into(), None, true));
         assert_eq!(of(&object.chunk(2)), ("ef".into(), None, false));
         object.packed(2, 2, CmdId::FIRST);

@@ -294,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn a_report_tells_whether_the_time_was_over() {
+        let report = Report::timed_out(Duration::from_secs(7));
+        assert!(report.is_timed_out && !report.ok);
+        assert_eq!(report.status, Some(StatusCode::REQUEST_TIMEOUT));
+        assert_eq!(report.detail.as_deref(), Some("not over within 7 s"));
+        assert!(!Report::failure(report.status, "").is_timed_out);
+    }
+
+    #[test]
     fn answers_know_their_command() {
         let tag = Tag(3);
         for answer in [

@@ -87,6 +87,26 @@ fn a_reserve_is_kept_for_what_is_required_later() {
 }
 
 #[test]
+fn what_is_required_tells_when_it_is_beyond_the_limit() {
+    let exact = size(&[100]);
+    for (limit, over) in [
+        (exact - 2, true),
+        (exact - 1, true),
+        (exact, false),
+        (exact + 1, false),
+    ] {
+        let mut out = Vec::new();
+        let mut packer = Packer::new(&header(), encoding(), limit, &mut out).unwrap();
+        packer.require(&mut status()).unwrap();
+        assert!(!packer.is_over());
+        packer.require(&mut value(100)).unwrap();
+        assert_eq!(packer.is_over(), over);
+        packer.reserve(1);
+        assert_eq!(packer.is_over(), limit <= exact);
+    }
+}
+
+#[test]
 fn a_command_that_cannot_be_written_leaves_no_trace() {
     let mut out = Vec::new();
     let mut packer = Packer::new(&header(), Encoding::Xml, usize::MAX, &mut out).unwrap();
