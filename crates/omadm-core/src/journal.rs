@@ -35,6 +35,9 @@ impl Space {
     pub const DEVICES: Self = Self("devices");
     /// The reports of steps that are over, of each device; `omadm-server`.
     pub const REPORTS: Self = Self("reports");
+    /// Records that are damaged, set aside for whoever wants to know what was in them: each under
+    /// the name of the space it was in, a `/` and its key there. Nothing reads them; any crate.
+    pub const DAMAGED: Self = Self("damaged");
 
     /// A space of the caller's own.
     #[must_use]
@@ -100,6 +103,24 @@ impl Batch {
             space,
             key: key.into(),
         });
+    }
+
+    /// Moves a record that is damaged, as it is, to [`Space::DAMAGED`].
+    ///
+    /// ```
+    /// use omadm_core::{Batch, Journal, MemoryJournal, Space};
+    ///
+    /// let journal = MemoryJournal::new();
+    /// let mut batch = Batch::new();
+    /// batch.set_aside(Space::DEVICES, b"dev1", b"nonsense");
+    /// journal.commit(&batch)?;
+    /// assert!(journal.read(Space::DAMAGED, b"devices/dev1")?.is_some());
+    /// # Ok::<(), omadm_core::JournalError>(())
+    /// ```
+    pub fn set_aside(&mut self, space: Space, key: &[u8], record: &[u8]) {
+        let named = [space.name().as_bytes(), b"/", key].concat();
+        self.put(Space::DAMAGED, named, record);
+        self.remove(space, key);
     }
 
     /// Adds all changes of another batch after these.

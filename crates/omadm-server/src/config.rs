@@ -60,6 +60,10 @@ pub struct Config {
     pub max_messages: u32,
     /// How many Items of Generic Alerts and client events a session may bring; further ones get 500. Default: 1,000.
     pub max_alerts: u32,
+    /// What is kept of the Generic Alerts and client events of a device until it is known to have
+    /// their Status, in bytes; further ones get 500, but for one that is the only one, which is at
+    /// most [an object](Self::max_object_size). Default: 65,536.
+    pub max_unconfirmed: usize,
     /// How often a session may fail to prove who it is before it is ended. Default: 3.
     pub max_attempts: u32,
     /// What is accepted beyond the letter of the specification. Default: nothing.
@@ -87,6 +91,7 @@ impl Config {
             procedure_timeout: Duration::from_secs(7 * 24 * 60 * 60),
             max_messages: 10_000,
             max_alerts: 1000,
+            max_unconfirmed: 1 << 16,
             max_attempts: 3,
             compat: Compat::default(),
         }

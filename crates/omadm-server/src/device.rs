@@ -61,6 +61,17 @@ impl News {
     pub(crate) const fn is_named(&self) -> bool {
         matches!(self, Self::Alert(alert) if alert.correlator.is_some())
     }
+
+    /// The bytes of its texts.
+    fn len(&self) -> usize {
+        let (source, correlator, name, data) = match self {
+            Self::Alert(it) => (&it.source, &it.correlator, &it.alert_type, &it.data),
+            Self::Event(it) => (&it.source, &None, &it.event_type, &it.data),
+        };
+        let source = source.as_ref().map_or(0, String::len);
+        let correlator = correlator.as_ref().map_or(0, |it| it.as_str().len());
+        source + correlator + name.len() + data.len()
+    }
 }
 
 #[derive(Debug)]
@@ -359,6 +370,16 @@ impl Device {
         self.unconfirmed.append(&mut session.unconfirmed);
         let excess = self.unconfirmed.len().saturating_sub(REMEMBERED_NEWS);
         self.unconfirmed.drain(..excess);
+    }
+
+    /// Whether there is room for the news of an alert, beside those of the session that wait for their
+    /// Status.
+    pub(crate) fn has_room(&self, news: &[News], waiting: &[News], most: usize) -> bool {
+        let kept = self.unconfirmed.iter().chain(waiting);
+        let kept: usize = kept.map(News::len).sum();
+        let more = news.iter().filter(|one| !self.unconfirmed.contains(one));
+        let more: usize = more.map(News::len).sum();
+        more == 0 || (kept == 0 && news.len() == 1) || kept.saturating_add(more) <= most
     }
 
     /// Hands an alert or a client event on, unless it was before.

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
-use omadm_core::{ClientEvent, GenericAlert, StatusCode};
+use omadm_core::{ClientEvent, GenericAlert, Space, StatusCode};
 use omadm_session::{Procedure, Report};
 use omadm_syncml::CmdRef;
 
@@ -96,6 +96,12 @@ pub enum EventKind {
     },
     /// The device broke the protocol; what is not said here went on.
     Violation(Violation),
+    /// What was [kept](crate::Server::keeping_devices) of a device was damaged, and is now in
+    /// [`Space::DAMAGED`]; the device goes on without.
+    RecordDamaged {
+        /// Where it was: [`Space::DEVICES`] or, for the report of a step, [`Space::REPORTS`].
+        space: Space,
+    },
 }
 
 /// How a procedure got on: [`EventKind::Progress`].

@@ -47,7 +47,7 @@ pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News
     record
 }
 
-/// The device of a record; none if it is damaged, or that of a later version.
+/// The device of a record; none if it is damaged.
 pub(crate) fn device(record: &[u8]) -> Option<Device> {
     let mut rest = Reader(record);
     if rest.byte()? != VERSION {
@@ -123,6 +123,11 @@ pub(crate) fn of_report_key(key: &[u8]) -> Option<(&str, usize)> {
     let (device, place) = key.split_last_chunk()?;
     let place = u32::from_be_bytes(*place);
     Some((str::from_utf8(device).ok()?, usize::try_from(place).ok()?))
+}
+
+/// Whether a later version has written a record.
+pub(crate) fn is_later(record: &[u8]) -> bool {
+    record.first().is_some_and(|version| *version > VERSION)
 }
 
 /// The report of a record.
@@ -352,6 +357,7 @@ mod tests {
         assert!(device(&[&record[..], &[0]].concat()).is_none());
         let newer = [&[VERSION + 1], &record[1..]].concat();
         assert!(device(&newer).is_none());
+        assert!(is_later(&newer) && !is_later(&record) && !is_later(&[0]) && !is_later(&[]));
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub struct Server {
     procedures: u64,
     /// Absent: devices are in memory only.
     keeping: Option<Keeping>,
-    /// What happened in answers that could not be given.
+    /// What happened when the devices were taken over, and in answers that could not be given: of one
+    /// for each message that was taken in since, as the next one tells it.
     untold: Vec<Event>,
 }
 
@@ -120,7 +121,8 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// What happened; a second time there is nothing.
+    /// What happened, after what happened in earlier answers that could not be given, of whatever
+    /// device; a second time there is nothing.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
@@ -137,8 +139,7 @@ pub struct Response {
     pub encoding: Encoding,
     /// The value of the transport header `x-syncml-hmac`, if it is to have one. [DM-Security]
     pub hmac: Option<String>,
-    /// What happened while it was written, after what happened in earlier answers that could not be
-    /// given, of whatever device.
+    /// What happened while it was written.
     pub events: Vec<Event>,
 }
 
@@ -328,8 +329,10 @@ impl Server {
                 None => None,
             },
         };
+        let mut events = std::mem::take(&mut self.untold);
+        events.extend(log.into_events());
         Ok(Receipt {
-            events: log.into_events(),
+            events,
             answer,
             key,
         })
@@ -374,13 +377,11 @@ impl Server {
             }
             session.nonces = next.or(session.nonces);
         }
-        let mut events = std::mem::take(&mut self.untold);
-        events.extend(log.into_events());
         let response = Response {
             body: session.answer.to_vec(),
             encoding: session.encoding,
             hmac: session.hmac.as_deref().map(str::to_owned),
-            events,
+            events: log.into_events(),
         };
         self.sessions.insert(key.clone(), session);
         self.file(&key.device);
@@ -405,7 +406,7 @@ impl Server {
 
     /// Forgets sessions and devices that were silent for too long, and ends the procedures whose time
     /// is over. That of a device in a session ends when the device has answered what is under way;
-    /// one whose end the journal cannot keep now is told of with a later answer.
+    /// one whose end the journal cannot keep now is told of later, as is what else could not be told.
     ///
     /// It costs by what is over, not by how many devices there are.
     pub fn expire(&mut self, now: Now) -> Vec<Event> {
@@ -449,6 +450,9 @@ impl Server {
                 Some(seen) if seen.saturating_add(timeout) <= now.mono => self.forget(&name),
                 Some(_) => break,
             }
+        }
+        if !self.untold.is_empty() && self.catch_up().is_ok() {
+            events.append(&mut self.untold);
         }
         events
     }

@@ -516,7 +516,9 @@ impl Walk<'_> {
         };
         let count = u32::try_from(news.len()).unwrap_or(u32::MAX);
         let alerts = self.session.alerts.saturating_add(count);
-        if alerts > self.config.max_alerts {
+        let waiting = &self.session.unconfirmed;
+        let most = self.config.max_unconfirmed;
+        if alerts > self.config.max_alerts || !self.device.has_room(&news, waiting, most) {
             self.violation(Violation::TooManyAlerts);
             return StatusCode::COMMAND_FAILED;
         }

@@ -3,7 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
-use omadm_core::{Interaction, MemoryJournal, Now, StatusCode, UserInteraction};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use omadm_core::{
+    Batch, Interaction, Journal, JournalError, JournalErrorKind, MemoryJournal, Now, Space,
+    StatusCode, UserInteraction,
+};
 use omadm_server::{
     Account, AskUser, CommandGroup, Config, EventKind, Request, Server, SingleCommand,
 };
@@ -26,7 +34,7 @@ fn server(account: Account) -> Server {
         octets.fill(count);
         Ok::<(), NoRandom>(())
     };
-    let nonces = Nonces::new(std::sync::Arc::new(MemoryJournal::new()), random);
+    let nonces = Nonces::new(Arc::new(MemoryJournal::new()), random);
     Server::new(Config::new("t"), account).with_nonces(nonces)
 }
 
@@ -205,7 +213,7 @@ fn a_repetition_is_for_whom_the_answer_was() {
 
 /// A server that proves itself to the device from the first message on.
 fn known() -> Server {
-    let journal = std::sync::Arc::new(MemoryJournal::new());
+    let journal = Arc::new(MemoryJournal::new());
     let nonces = Nonces::new(journal, NoRandom);
     let stored = NoncePair::default().provisioned(None, Nonce::new("stored").ok());
     nonces.store(DEVICE, &stored).unwrap();
@@ -345,6 +353,71 @@ fn what_was_challenged_is_said_again() {
         let ended = exchange(&mut server, request(&message(3, "", &answer), None));
         assert_eq!(ended.finished, 1, "{last:?}");
     }
+}
+
+/// A journal in memory that keeps nothing while it is told so.
+#[derive(Default)]
+struct Full(MemoryJournal, AtomicBool);
+
+impl Journal for Full {
+    fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
+        match self.1.load(Ordering::Relaxed) {
+            true => Err(JournalError::new(JournalErrorKind::Full, None)),
+            false => self.0.commit(batch),
+        }
+    }
+
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        self.0.read(space, key)
+    }
+
+    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
+        self.0.scan(space, visit)
+    }
+}
+
+/// Nobody hears of what happened in an answer that could not be given until the next message comes;
+/// it does not wait for an answer that can.
+#[test]
+fn what_could_not_be_told_does_not_pile_up() {
+    let journal = Arc::new(Full::default());
+    let random = |octets: &mut [u8]| {
+        octets.fill(7);
+        Ok::<(), NoRandom>(())
+    };
+    let account = Account::new(Some(proof(Scheme::Md5)), None);
+    let nonces = Nonces::new(Arc::clone(&journal) as _, random);
+    let mut server = Server::new(Config::new("t"), account).with_nonces(nonces);
+    server
+        .enqueue(DEVICE, Box::new(SingleCommand::get("./A")))
+        .unwrap();
+    let mut told = Vec::new();
+    for round in 0..20 {
+        journal.1.store(round < 19, Ordering::Relaxed);
+        let first = message(1, "", &package_1());
+        let receipt = server.receive(request(&first, None)).unwrap();
+        let challenge = server.respond(receipt).unwrap();
+        let challenge = decode(&challenge.body, encoding(), &Limits::default()).unwrap();
+        let Command::Status(status) = &challenge.commands[0] else {
+            unreachable!()
+        };
+        let mut device = Prover::new([proof(Scheme::Md5)]);
+        device.heard(status.code, status.chal.as_deref());
+        let cred = device.cred().unwrap();
+        let cred = format!(
+            "<Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format>\
+             <Type xmlns=\"syncml:metinf\">syncml:auth-md5</Type></Meta><Data>{}</Data></Cred>",
+            cred.data.as_text().unwrap()
+        );
+        let proven = message(2, &cred, &package_1());
+        let mut receipt = server.receive(request(&proven, None)).unwrap();
+        let mut events = receipt.take_events();
+        let answer = server.respond(receipt);
+        assert_eq!(answer.is_ok(), round == 19);
+        events.extend(answer.into_iter().flat_map(|answer| answer.events));
+        told.push(events.len());
+    }
+    assert!(told[19] < 10, "{told:?}");
 }
 
 #[test]

@@ -140,6 +140,36 @@ fn unfinished_objects_share_what_all_sessions_may_keep() {
     assert_eq!(begin(&mut server, "dev3", at(1000)), [true, false]);
 }
 
+/// A device that comes with another alert in each session, and ends none in order.
+#[test]
+fn alerts_without_an_end_are_refused_before_they_fill_the_memory() {
+    let mut config = Config::new("t");
+    config.max_unconfirmed = 200;
+    let mut server = Server::new(config, Everyone);
+    let mut bring = |session: u32, letter: &str, length: usize, end: &str| {
+        let alert = format!(
+            "<Alert><CmdID>3</CmdID><Data>1226</Data><Item><Source><LocURI>./A</LocURI></Source>\
+             <Meta><Format xmlns=\"syncml:metinf\">chr</Format><Type xmlns=\"syncml:metinf\">a.b\
+             </Type></Meta><Data>{}</Data></Item></Alert>{end}",
+            letter.repeat(length)
+        );
+        let text = from_wire(&package_1("dev1", session));
+        let text = text.replace("<Final></Final>", "<Final/>");
+        let body = to_wire(&text.replace("<Final/>", &alert));
+        let receipt = server.receive(Request::new(&body, encoding(), at(session.into())));
+        let answer = from_wire(&server.respond(receipt.unwrap()).unwrap().body);
+        !answer.contains("<Data>500</Data>")
+    };
+    assert!(bring(1, "a", 150, ""));
+    assert!(!bring(2, "b", 150, ""));
+    assert!(bring(3, "a", 150, ""), "a repetition takes no more room");
+    assert!(bring(4, "c", 20, ""), "it fits beside the other");
+    assert!(!bring(5, "b", 150, "<Final/>"));
+    // A package that is complete brought again all that was to come.
+    assert!(bring(6, "b", 1000, ""), "it is the only one");
+    assert!(!bring(7, "c", 20, ""));
+}
+
 /// A notification that waits for its answer keeps a device that was never seen, unless there is no
 /// room for another.
 #[test]

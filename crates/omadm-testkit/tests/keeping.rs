@@ -7,13 +7,15 @@
     reason = "test code"
 )]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use omadm_client::{Auth, Notice};
-use omadm_core::{Format, GenericAlert, JournalErrorKind, Now, ServerId};
-use omadm_server::{Account, Config, EventKind, Everyone, NotifyError, SingleCommand};
+use omadm_core::{
+    Batch, Format, GenericAlert, Journal, JournalErrorKind, MemoryJournal, Now, ServerId, Space,
+};
+use omadm_server::{Account, Config, EventKind, Everyone, NotifyError, Server, SingleCommand};
 use omadm_session::{
-    Procedure, Proof, Scheme,
+    NoRandom, Nonces, Procedure, Proof, Scheme,
     notification::{Notification, ProvenBy},
     request::Leaf,
 };
@@ -187,6 +189,70 @@ fn what_cannot_be_kept_is_told_when_it_can() {
         restart(&mut pair, 2);
         let place = pair.server.place(DEVICE_ID).unwrap();
         assert_eq!(place.finished, pair.reports, "commit {failing}");
+    }
+}
+
+/// A damaged record keeps neither the server from starting nor another device from going on: it is
+/// set aside and told once, and its own device goes on without it.
+#[test]
+fn a_damaged_record_is_set_aside() {
+    let mut report = DEVICE_ID.as_bytes().to_vec();
+    report.extend(3u32.to_be_bytes());
+    for (space, key, lost) in [
+        (Space::DEVICES, b"another".to_vec(), None),
+        (Space::DEVICES, DEVICE_ID.as_bytes().to_vec(), None),
+        (Space::DEVICES, vec![0xFF], None),
+        (Space::REPORTS, report, Some(3)),
+        (Space::REPORTS, b"x".to_vec(), None),
+    ] {
+        for damaged in [&b""[..], b"\x00", b"\x01", b"\x01nonsense"] {
+            let mut pair = Pair::plain(Wire::default());
+            go_on(&mut pair);
+            pair.session();
+            let mut batch = Batch::new();
+            batch.put(space, key.as_slice(), damaged);
+            pair.server_journal.commit(&batch).unwrap();
+            pair.told.clear();
+            for life in 2..4 {
+                restart(&mut pair, life);
+                let is_known = |name: &str| pair.server.place(name).is_some();
+                assert!(is_known("another") || !key.starts_with(b"another"));
+                assert_eq!(go_on(&mut pair), STEPS, "{space:?} {damaged:?}");
+                let finished = &pair.server.place(DEVICE_ID).unwrap().finished;
+                let failed = finished.iter().position(|report| !report.ok);
+                assert_eq!(failed, lost);
+                pair.session();
+            }
+            let told = pair.told.iter().filter_map(|event| match event {
+                EventKind::RecordDamaged { space } => Some(*space),
+                _ => None,
+            });
+            assert_eq!(told.collect::<Vec<_>>(), [space]);
+            let name = [space.name().as_bytes(), b"/", &key].concat();
+            let aside = pair.server_journal.records(Space::DAMAGED);
+            assert_eq!(aside, [(name, damaged.to_vec())]);
+        }
+    }
+}
+
+/// What a later version has written is not damaged.
+#[test]
+fn a_record_of_a_later_version_keeps_the_server_from_starting() {
+    for (space, key) in [
+        (Space::DEVICES, &b"another"[..]),
+        (Space::REPORTS, b"another\0\0\0\0"),
+    ] {
+        let journal = Arc::new(MemoryJournal::new());
+        let mut batch = Batch::new();
+        batch.put(space, key, [u8::MAX]);
+        batch.put(Space::DEVICES, "damaged", []);
+        journal.commit(&batch).unwrap();
+        let server = Server::new(Config::new("a"), Everyone);
+        let server = server.with_nonces(Nonces::new(Arc::clone(&journal) as _, NoRandom));
+        let refused = server.keeping_devices().map(drop);
+        let said = "a later version has written what is kept of device \"another\"";
+        assert_eq!(refused.unwrap_err().to_string(), said);
+        assert!(journal.read(Space::DEVICES, b"damaged").unwrap().is_some());
     }
 }
 

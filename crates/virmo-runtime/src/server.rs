@@ -316,13 +316,7 @@ impl Shared {
     fn expire(&self) {
         let now = self.clock.now();
         let state = &mut *self.lock();
-        if state
-            .engine
-            .next_expiry()
-            .is_some_and(|next| next <= now.mono)
-        {
-            state.events.extend(state.engine.expire(now));
-        }
+        state.events.extend(state.engine.expire(now));
     }
 
     /// The answer to a message; what happened is in the state.

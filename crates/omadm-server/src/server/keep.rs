@@ -4,10 +4,11 @@ use std::{
 };
 
 use omadm_core::{Batch, JournalError, Space};
-use omadm_session::NoncePair;
+use omadm_session::{NoncePair, Report};
 
 use super::Server;
 use crate::{
+    Event, EventKind,
     device::{Device, News},
     record,
 };
@@ -19,9 +20,9 @@ pub enum KeepError {
     /// The journal failed.
     #[error("the journal failed")]
     Journal(#[from] JournalError),
-    /// A record is damaged, or a later version has written it.
-    #[error("what is kept of device {device:?} cannot be read")]
-    Unreadable {
+    /// A later version has written a record.
+    #[error("a later version has written what is kept of device {device:?}")]
+    Newer {
         /// Whose.
         device: String,
     },
@@ -47,6 +48,93 @@ impl Keeping {
     }
 }
 
+/// What is found in a journal.
+#[derive(Default)]
+struct Found {
+    devices: BTreeMap<String, Device>,
+    /// Whose record a later version has written.
+    newer: Option<String>,
+    /// Sets aside what is damaged.
+    batch: Batch,
+    damaged: Vec<Event>,
+}
+
+impl Found {
+    fn device(&mut self, key: &[u8], record: &[u8]) {
+        let name = str::from_utf8(key).ok();
+        let found = record::device(record).filter(|_| name.is_some());
+        if found.is_none() && !self.set_aside(Space::DEVICES, key, record, key) {
+            return;
+        }
+        if let Some(name) = name {
+            let device = match found {
+                Some(mut device) => {
+                    device.kept.0 = Some(record::digest(record));
+                    device
+                }
+                None => unknown(name, &mut self.batch),
+            };
+            self.devices.insert(name.to_owned(), device);
+        }
+    }
+
+    fn report(&mut self, key: &[u8], record: &[u8]) {
+        let of = record::of_report_key(key);
+        let next = |name| {
+            let device: Option<&Device> = self.devices.get(name);
+            device.map_or(0, |device| device.place.finished.len())
+        };
+        let in_order = of.is_some_and(|(name, place)| place == next(name));
+        let found = record::report(record).filter(|_| in_order);
+        let name = of.map_or("", |(name, _)| name);
+        if found.is_none() && !self.set_aside(Space::REPORTS, key, record, name.as_bytes()) {
+            return;
+        }
+        let Some((name, place)) = of else { return };
+        let batch = &mut self.batch;
+        let device = self.devices.entry(name.to_owned());
+        let device = device.or_insert_with(|| unknown(name, batch));
+        if !in_order {
+            // One before it is missing, and the step of that was begun.
+            device.place.begun = true;
+            return;
+        }
+        let report = found.unwrap_or_else(|| {
+            let lost = Report::failure(None, "what was kept of its end was damaged");
+            record::put_report(name, place, &lost, batch);
+            lost
+        });
+        device.place.finished.push(report);
+        device.kept.1 += 1;
+    }
+
+    /// Sets a record aside that cannot be read, unless a later version has written it.
+    fn set_aside(&mut self, space: Space, key: &[u8], record: &[u8], name: &[u8]) -> bool {
+        let device = String::from_utf8_lossy(name).into_owned();
+        if record::is_later(record) {
+            self.newer = Some(device);
+            return false;
+        }
+        self.batch.set_aside(space, key, record);
+        self.damaged.push(Event {
+            device,
+            session: String::new(),
+            kind: EventKind::RecordDamaged { space },
+        });
+        true
+    }
+}
+
+/// A device of which nothing is known but that there is one.
+fn unknown(name: &str, batch: &mut Batch) -> Device {
+    let mut device = Device::default();
+    device.place.begun = true;
+    let record = record::of_device(&device, std::iter::empty());
+    device.kept.0 = Some(record::digest(&record));
+    batch.put(Space::DEVICES, name, record);
+    device
+}
+
 impl Server {
     /// Keeps its devices from now on, in the journal of the [nonces](Self::with_nonces), and goes on
     /// with those that are there.
@@ -57,6 +145,11 @@ impl Server {
     /// that is killed at any moment and starts again knows everything it ever confirmed to a device.
     /// While the journal fails no message is taken in.
     ///
+    /// A record that is damaged is set aside, in [`Space::DAMAGED`], and told by
+    /// [`EventKind::RecordDamaged`] with the first events there are. Its device goes on as one that
+    /// may have begun its next step; a step whose report is damaged counts as over, and failed. All
+    /// other devices go on as if nothing were.
+    ///
     /// Procedures, and sessions, are not kept. The steps that are not over are enqueued again, the
     /// first of them for the second time if it was [begun](crate::Place::begun). A session that was open
     /// is refused, and its device begins another one.
@@ -65,39 +158,27 @@ impl Server {
     ///
     /// [`KeepError`]
     pub fn keeping_devices(mut self) -> Result<Self, KeepError> {
-        let journal = self.nonces.journal();
-        let mut devices = BTreeMap::new();
-        let mut unreadable = None;
-        journal.scan(Space::DEVICES, &mut |key, value| {
-            let name = str::from_utf8(key).ok();
-            match name.and_then(|name| Some((name.to_owned(), record::device(value)?))) {
-                Some((name, mut device)) => {
-                    device.kept.0 = Some(record::digest(value));
-                    devices.insert(name, device);
-                }
-                None => unreadable = Some(String::from_utf8_lossy(key).into_owned()),
-            }
+        let journal = Arc::clone(self.nonces.journal());
+        let mut found = Found::default();
+        journal.scan(Space::DEVICES, &mut |key, record| {
+            found.device(key, record);
         })?;
-        journal.scan(Space::REPORTS, &mut |key, value| {
-            let mut take = || {
-                let (name, place) = record::of_report_key(key)?;
-                let device: &mut Device = devices.get_mut(name)?;
-                let next = device.place.finished.len() == place;
-                device
-                    .place
-                    .finished
-                    .push(record::report(value).filter(|_| next)?);
-                device.kept.1 += 1;
-                Some(())
-            };
-            if take().is_none() {
-                let name = record::of_report_key(key).map_or("", |(name, _)| name);
-                unreadable = Some(name.to_owned());
-            }
+        journal.scan(Space::REPORTS, &mut |key, record| {
+            found.report(key, record);
         })?;
-        if let Some(device) = unreadable {
-            return Err(KeepError::Unreadable { device });
+        let Found {
+            devices,
+            newer,
+            batch,
+            damaged,
+        } = found;
+        if let Some(device) = newer {
+            return Err(KeepError::Newer { device });
         }
+        if !batch.is_empty() {
+            journal.commit(&batch)?;
+        }
+        self.untold.extend(damaged);
         for (name, device) in devices {
             let name = Arc::from(name);
             self.devices.insert(Arc::clone(&name), Box::new(device));

@@ -434,6 +434,12 @@ impl Teller {
                     "a message of {device} was not processed: {status:?}"
                 ));
             }
+            EventKind::RecordDamaged { space } => {
+                let space = space.name();
+                self.error(format!(
+                    "what was kept of {device} in {space:?} was damaged and is set aside: it goes on without"
+                ));
+            }
             EventKind::Violation(violation) => {
                 self.error(format!("{device} broke the protocol: {violation}"));
             }
