@@ -178,6 +178,18 @@ impl<'o> Writer<'o> {
         }
     }
 
+    /// Writes an element with nothing but a number in it.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]
+    pub fn number(&mut self, tag: Tag, number: u64) -> Result<(), WriteError> {
+        match &mut self.target {
+            Target::Xml(writer) => writer.number(tag, number),
+            Target::Wbxml(writer) => writer.number(tag, number),
+        }
+    }
+
     /// Writes any event.
     ///
     /// # Errors
@@ -241,6 +253,83 @@ impl<'o> Writer<'o> {
         match &self.target {
             Target::Xml(writer) => writer.closing_len(),
             Target::Wbxml(writer) => writer.closing_len(),
+        }
+    }
+}
+
+/// Appends a number in decimal digits.
+#[inline]
+fn push_digits(number: u64, out: &mut Vec<u8>) {
+    let digit = |number: u64| b'0' + (number % 10) as u8;
+    match number {
+        0..10 => return out.push(digit(number)),
+        10..100 => return out.extend_from_slice(&[digit(number / 10), digit(number)]),
+        100..1000 => {
+            let digits = [digit(number / 100), digit(number / 10), digit(number)];
+            return out.extend_from_slice(&digits);
+        }
+        _ => {}
+    }
+    let mut digits = [0; 20];
+    let mut rest = number;
+    let mut len = 0;
+    for place in digits.iter_mut().rev() {
+        *place = digit(rest);
+        rest /= 10;
+        len += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    let (_, digits) = digits.split_at(digits.len() - len);
+    out.extend_from_slice(digits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(
+        encoding: Encoding,
+        write: impl Fn(&mut Writer<'_>) -> Result<(), WriteError>,
+    ) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut writer = Writer::new(encoding, &mut out).unwrap();
+        write(&mut writer).unwrap();
+        writer.finish().unwrap();
+        out
+    }
+
+    #[test]
+    fn a_number_is_written_as_its_digits() {
+        let powers = (0..20).map(|exponent| 10_u64.pow(exponent));
+        let numbers = powers.flat_map(|power| [power - 1, power, 2 * (power / 2) + power / 5]);
+        for number in numbers.chain([u64::MAX]) {
+            for encoding in Encoding::ALL {
+                let tag = crate::syncml::CMD_ID;
+                assert_eq!(
+                    written(encoding, |w| w.number(tag, number)),
+                    written(encoding, |w| w.element(tag, &number.to_string())),
+                    "{number}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_tag_is_written_whole() {
+        for &vocabulary in Vocabulary::ALL {
+            let namespace = vocabulary.namespace();
+            for tag in (0..64).filter_map(|token| vocabulary.tag_of_token(token)) {
+                let content = |w: &mut Writer<'_>| {
+                    w.start(tag)?;
+                    w.element(tag, "x")?;
+                    w.end()
+                };
+                let expected = format!("<{tag} xmlns=\"{namespace}\"><{tag}>x</{tag}></{tag}>");
+                let found = written(Encoding::Xml, content);
+                assert_eq!(str::from_utf8(&found), Ok(&*expected));
+            }
         }
     }
 }

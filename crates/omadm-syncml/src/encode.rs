@@ -21,12 +21,35 @@ pub fn encode(
     encoding: impl Into<OutputEncoding>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    let mut encoder = Encoder::new(&message.header, encoding, out)?;
-    for command in &message.commands {
-        write_command(&mut encoder.writer, command)?;
+    let start = out.len();
+    let result = write_message(message, encoding.into(), out);
+    if result.is_err() {
+        out.truncate(start);
     }
-    encoder.finish(message.is_final);
-    Ok(())
+    result
+}
+
+fn write_message(message: &Message<'_>, encoding: OutputEncoding, out: &mut Vec<u8>) -> Result<()> {
+    let mut writer = Writer::new(encoding, out)?;
+    open_message(&mut writer, &message.header)?;
+    for command in &message.commands {
+        write_command(&mut writer, command)?;
+    }
+    close_message(&mut writer, message.is_final)
+}
+
+/// All of a message up to its first command.
+fn open_message(w: &mut Writer<'_>, header: &Header<'_>) -> Result<()> {
+    w.start(syncml::SYNC_ML)?;
+    write_header(w, header)?;
+    Ok(w.start(syncml::SYNC_BODY)?)
+}
+
+/// All of a message after its last command.
+fn close_message(w: &mut Writer<'_>, is_final: bool) -> Result<()> {
+    flag(w, syncml::FINAL, is_final)?;
+    w.end()?;
+    end(w)
 }
 
 /// Appends one command as a document of its own, without a namespace declaration on its root.
@@ -113,9 +136,7 @@ impl<'o> Encoder<'o> {
             last: (start, 0),
             finished: false,
         };
-        encoder.writer.start(syncml::SYNC_ML)?;
-        write_header(&mut encoder.writer, header)?;
-        encoder.writer.start(syncml::SYNC_BODY)?;
+        open_message(&mut encoder.writer, header)?;
         encoder.measure()?;
         encoder.last = (encoder.writer.mark(), encoder.len);
         Ok(encoder)
@@ -151,16 +172,10 @@ impl<'o> Encoder<'o> {
 
     /// Ends the message, with or without `Final`.
     pub fn finish(mut self, is_final: bool) {
-        let result = self.close(is_final);
+        let result = close_message(&mut self.writer, is_final);
         // Nothing in these names can fail to be written, and both elements are open.
         debug_assert!(result.is_ok(), "{result:?}");
         self.finished = true;
-    }
-
-    fn close(&mut self, is_final: bool) -> Result<()> {
-        flag(&mut self.writer, syncml::FINAL, is_final)?;
-        self.writer.end()?;
-        end(&mut self.writer)
     }
 
     fn measure(&mut self) -> Result<()> {
@@ -443,21 +458,8 @@ fn size(w: &mut Writer<'_>, tag: Tag, size: Option<u64>) -> Result<()> {
     size.map_or(Ok(()), |size| number(w, tag, size))
 }
 
-/// Writes a number without an allocation.
 fn number<N: Into<u64>>(w: &mut Writer<'_>, tag: Tag, number: N) -> Result<()> {
-    let mut rest: u64 = number.into();
-    let mut digits = [b'0'; 20];
-    let mut len = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        len += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    let (_, digits) = digits.split_at(digits.len() - len);
-    Ok(w.element(tag, str::from_utf8(digits).unwrap_or_default())?)
+    Ok(w.number(tag, number.into())?)
 }
 
 fn end(w: &mut Writer<'_>) -> Result<()> {

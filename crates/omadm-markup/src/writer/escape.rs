@@ -3,6 +3,7 @@
 use crate::WriteError;
 
 /// Appends text, given as UTF-8.
+#[inline]
 pub(super) fn text(text: &[u8], out: &mut Vec<u8>) -> Result<(), WriteError> {
     escape(text, &TEXT, out)
 }
@@ -21,8 +22,16 @@ const FORBIDDEN: u8 = 254;
 /// The byte may begin U+FFFE or U+FFFF.
 const SUSPECT: u8 = 255;
 
-const REPLACEMENTS: [&str; 8] = [
-    "", "&amp;", "&lt;", "&gt;", "&#13;", "&quot;", "&#9;", "&#10;",
+/// What stands for a byte, filled up with blanks: eight bytes are copied at once.
+const REPLACEMENTS: [&[u8; 8]; 8] = [
+    b"        ",
+    b"&amp;   ",
+    b"&lt;    ",
+    b"&gt;    ",
+    b"&#13;   ",
+    b"&quot;  ",
+    b"&#9;    ",
+    b"&#10;   ",
 ];
 
 static TEXT: Table = Table::new(false);
@@ -56,6 +65,7 @@ impl Table {
     }
 }
 
+#[inline]
 fn escape(bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
     if is_plain(bytes, table) {
         out.extend_from_slice(bytes);
@@ -64,11 +74,15 @@ fn escape(bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteErr
     replace(bytes, table, out)
 }
 
+#[inline(never)]
 fn replace(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
     loop {
         let plain = plain_prefix(bytes, table);
         let (before, from) = bytes.split_at_checked(plain).unwrap_or((bytes, &[]));
-        out.extend_from_slice(before);
+        match bytes.first_chunk::<16>() {
+            Some(block) if plain <= block.len() => append(block, plain, out),
+            _ => out.extend_from_slice(before),
+        }
         let Some((&byte, after)) = from.split_first() else {
             return Ok(());
         };
@@ -82,11 +96,21 @@ fn replace(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), Wri
             }
             class => {
                 let replacement = REPLACEMENTS.get(usize::from(class));
-                out.extend_from_slice(replacement.unwrap_or(&"").as_bytes());
+                let replacement = *replacement.unwrap_or(&REPLACEMENTS[0]);
+                let len = replacement.iter().position(|&byte| byte == b' ');
+                append(replacement, len.unwrap_or(replacement.len()), out);
             }
         }
         bytes = after;
     }
+}
+
+/// Appends the first bytes of a block, all of which takes less than to copy any number.
+#[inline]
+fn append<const N: usize>(block: &[u8; N], len: usize, out: &mut Vec<u8>) {
+    let end = out.len() + len;
+    out.extend_from_slice(block);
+    out.truncate(end);
 }
 
 /// How many bytes from the beginning stay as they are.
@@ -112,25 +136,44 @@ fn is_plain(bytes: &[u8], table: &Table) -> bool {
     if let Some(last) = bytes.last_chunk::<16>() {
         let (blocks, rest) = bytes.as_chunks::<128>();
         let (steps, _) = rest.as_chunks::<16>();
-        blocks.iter().all(all_plain) && steps.iter().all(all_plain) && all_plain(last)
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        all_plain::<8>(first) && all_plain::<8>(last)
+        let mut least = [u8::MAX; 16];
+        for step in steps.iter().chain([last]) {
+            for (least, &byte) in least.iter_mut().zip(step) {
+                *least = (*least).min(distance(byte));
+            }
+        }
+        blocks.iter().all(all_plain) && !least.contains(&0)
+    } else if let (Some(&first), Some(&last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+    {
+        all_plain::<16>(&both(first, last))
+    } else if let (Some(&first), Some(&last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
+    {
+        all_plain::<8>(&both(first, last))
     } else {
         bytes.iter().all(|&byte| table.class(byte) == 0)
     }
 }
 
+/// Two pieces as one.
+#[inline]
+fn both<const N: usize, const M: usize>(first: [u8; N], last: [u8; N]) -> [u8; M] {
+    let mut pieces = first.into_iter().chain(last);
+    core::array::from_fn(|_| pieces.next().unwrap_or_default())
+}
+
 /// [`is_plain`] for a fixed number of bytes and either table.
-///
-/// Each of the four terms is zero for bytes that do not stay: `"` and `&`, `<` and `>`, the control
-/// characters, and what may begin U+FFFE. A minimum is one instruction for many bytes.
 #[inline]
 fn all_plain<const N: usize>(step: &[u8; N]) -> bool {
-    let least = step.iter().fold(u8::MAX, |least, &byte| {
-        let markup = ((byte ^ b'"') & 0xFB).min((byte ^ b'<') & 0xFD);
-        least.min(markup).min(byte & 0xE0).min(byte ^ 0xEF)
-    });
-    least != 0
+    let least = |least: u8, &byte: &u8| least.min(distance(byte));
+    step.iter().fold(u8::MAX, least) != 0
+}
+
+/// Zero for bytes that do not stay, each by one of four terms: `"` and `&`, `<` and `>`, the control
+/// characters, and what may begin U+FFFE. A minimum is one instruction for many bytes.
+#[inline]
+fn distance(byte: u8) -> u8 {
+    let markup = ((byte ^ b'"') & 0xFB).min((byte ^ b'<') & 0xFD);
+    markup.min(byte & 0xE0).min(byte ^ 0xEF)
 }
 
 #[cfg(test)]

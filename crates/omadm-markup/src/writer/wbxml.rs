@@ -235,6 +235,15 @@ impl<'o> WbxmlWriter<'o> {
         self.end()
     }
 
+    pub(super) fn number(&mut self, tag: Tag, number: u64) -> Result<(), WriteError> {
+        self.start(Name::Known(tag))?;
+        self.content()?;
+        self.out.push(token::STR_I);
+        super::push_digits(number, self.out);
+        self.out.push(0);
+        self.end()
+    }
+
     pub(super) fn finish(self) -> Result<(), WriteError> {
         if self.state.done {
             Ok(())

@@ -9,8 +9,6 @@ pub(super) struct XmlWriter<'o> {
     out: &'o mut Vec<u8>,
     open: Stack,
     others: Vec<Other>,
-    /// What is in force outside the root.
-    outside: InForce,
     /// Attributes of the open tag with a prefix of their own.
     prefixes: usize,
     pretty: bool,
@@ -23,7 +21,7 @@ pub(super) struct XmlMark {
     position: usize,
     depth: usize,
     others: usize,
-    top: Option<Frame>,
+    innermost: Frame,
     done: bool,
 }
 
@@ -62,7 +60,6 @@ impl<'o> XmlWriter<'o> {
             out,
             open: Stack::new(),
             others: Vec::new(),
-            outside: InForce::None,
             prefixes: 0,
             pretty: false,
             done: false,
@@ -74,7 +71,7 @@ impl<'o> XmlWriter<'o> {
     }
 
     pub(super) const fn within(&mut self, vocabulary: Vocabulary) {
-        self.outside = InForce::Known(vocabulary);
+        self.open.innermost.namespace = InForce::Known(vocabulary);
     }
 
     #[inline]
@@ -100,14 +97,42 @@ impl<'o> XmlWriter<'o> {
     #[inline]
     fn start_known(&mut self, tag: Tag) -> Result<(), WriteError> {
         let outer = self.begin_child()?;
-        let spelling = tag.spelling();
-        let tag = if outer == InForce::Known(tag.vocabulary()) {
-            spelling.start
-        } else {
-            spelling.declared
-        };
-        self.out.extend_from_slice(tag.as_bytes());
+        self.start_tag(tag);
+        if outer != InForce::Known(tag.vocabulary()) {
+            self.out.pop();
+            self.declare(tag.vocabulary());
+        }
         Ok(())
+    }
+
+    /// Declares the namespace of a vocabulary as the last of a start tag.
+    fn declare(&mut self, vocabulary: Vocabulary) {
+        if vocabulary == Vocabulary::MetInf {
+            // By far the most frequent one.
+            self.out.extend_from_slice(b" xmlns=\"syncml:metinf\">");
+            return;
+        }
+        for piece in [" xmlns=\"", vocabulary.namespace(), "\">"] {
+            self.out.extend_from_slice(piece.as_bytes());
+        }
+    }
+
+    #[inline]
+    fn start_tag(&mut self, tag: Tag) {
+        let spelling = tag.spelling();
+        let end = self.out.len() + spelling.name.len() + "<>".len();
+        self.out.extend_from_slice(&spelling.start);
+        self.out.truncate(end);
+    }
+
+    #[inline]
+    fn end_tag(&mut self, tag: Tag) {
+        let spelling = tag.spelling();
+        let end = self.out.len() + spelling.name.len() + "</>".len();
+        let [_, rest @ ..] = &spelling.start;
+        self.out.extend_from_slice(b"</");
+        self.out.extend_from_slice(rest);
+        self.out.truncate(end);
     }
 
     /// Writes the start tag of another element; the namespace in force in it.
@@ -155,9 +180,8 @@ impl<'o> XmlWriter<'o> {
     }
 
     pub(super) fn attribute(&mut self, name: Name<'_>, value: &str) -> Result<(), WriteError> {
-        match self.open.last_mut() {
-            Some(frame) if frame.content == self.out.len() => {}
-            _ => return Err(WriteError::Misplaced),
+        if self.open.is_empty() || self.open.innermost.content != self.out.len() {
+            return Err(WriteError::Misplaced);
         }
         let local = name.as_str();
         if !chars::is_name(local) || (name.namespace() == Namespace::None && local == "xmlns") {
@@ -181,9 +205,7 @@ impl<'o> XmlWriter<'o> {
         self.out.extend_from_slice(b"=\"");
         escape::attribute(value, self.out)?;
         self.out.extend_from_slice(b"\">");
-        if let Some(frame) = self.open.last_mut() {
-            frame.content = self.out.len();
-        }
+        self.open.innermost.content = self.out.len();
         Ok(())
     }
 
@@ -191,10 +213,10 @@ impl<'o> XmlWriter<'o> {
         if text.is_empty() {
             return Ok(());
         }
-        let Some(frame) = self.open.last_mut() else {
+        if self.open.is_empty() {
             return Err(WriteError::Misplaced);
-        };
-        frame.has_text = true;
+        }
+        self.open.innermost.has_text = true;
         self.characters(text)
     }
 
@@ -203,44 +225,58 @@ impl<'o> XmlWriter<'o> {
         let Some(frame) = self.open.pop() else {
             return Err(WriteError::Misplaced);
         };
-        if frame.content == self.out.len() {
-            self.out.pop();
-            self.out.extend_from_slice(b"/>");
-        } else {
-            if self.pretty && frame.has_elements && !frame.has_text {
-                self.indent();
-            }
-            match (frame.tag, self.others.last()) {
-                (Some(tag), _) => {
-                    self.out.extend_from_slice(tag.spelling().end.as_bytes());
-                }
-                (None, Some(other)) => {
-                    let name = other.name.clone();
-                    self.out.extend_from_slice(b"</");
-                    self.out.extend_from_within(name);
-                    self.out.push(b'>');
-                }
-                (None, None) => return Err(WriteError::Misplaced),
-            }
-        }
-        if frame.tag.is_none() {
-            self.others.pop();
-        }
         self.done = self.open.is_empty();
+        let is_empty = frame.content == self.out.len();
+        if is_empty {
+            self.make_empty();
+        } else if self.pretty && frame.has_elements && !frame.has_text {
+            self.indent();
+        }
+        match frame.tag {
+            Some(tag) if !is_empty => self.end_tag(tag),
+            Some(_) => {}
+            None => self.end_other(is_empty),
+        }
         Ok(())
+    }
+
+    /// Writes the end tag of the last of the others, unless it is empty.
+    fn end_other(&mut self, is_empty: bool) {
+        if let Some(other) = self.others.pop()
+            && !is_empty
+        {
+            self.out.extend_from_slice(b"</");
+            self.out.extend_from_within(other.name);
+            self.out.push(b'>');
+        }
+    }
+
+    /// Makes the start tag just written one of an empty element.
+    #[inline]
+    fn make_empty(&mut self) {
+        self.out.pop();
+        self.out.extend_from_slice(b"/>");
     }
 
     #[inline]
     pub(super) fn element(&mut self, tag: Tag, text: &str) -> Result<(), WriteError> {
         self.start_known(tag)?;
+        self.done = self.open.is_empty();
         if text.is_empty() {
-            self.out.pop();
-            self.out.extend_from_slice(b"/>");
+            self.make_empty();
         } else {
             self.characters(text)?;
-            self.out.extend_from_slice(tag.spelling().end.as_bytes());
+            self.end_tag(tag);
         }
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn number(&mut self, tag: Tag, number: u64) -> Result<(), WriteError> {
+        self.start_known(tag)?;
         self.done = self.open.is_empty();
+        super::push_digits(number, self.out);
+        self.end_tag(tag);
         Ok(())
     }
 
@@ -260,18 +296,15 @@ impl<'o> XmlWriter<'o> {
             position: self.out.len(),
             depth: self.open.len(),
             others: self.others.len(),
-            top: self.open.last_mut().copied(),
+            innermost: self.open.innermost,
             done: self.done,
         }
     }
 
     pub(super) fn rewind(&mut self, mark: XmlMark) {
         self.out.truncate(mark.position);
-        self.open.truncate(mark.depth);
+        self.open.truncate(mark.depth, mark.innermost);
         self.others.truncate(mark.others);
-        if let (Some(frame), Some(top)) = (self.open.last_mut(), mark.top) {
-            *frame = top;
-        }
         self.done = mark.done;
     }
 
@@ -298,23 +331,14 @@ impl<'o> XmlWriter<'o> {
     /// Gets ready for an element; the namespace in force there.
     #[inline]
     fn begin_child(&mut self) -> Result<InForce, WriteError> {
-        if self.pretty {
-            self.begin_line();
+        if self.done {
+            return Err(WriteError::Misplaced);
         }
-        match self.open.last_mut() {
-            Some(parent) => {
-                parent.has_elements = true;
-                Ok(parent.namespace)
-            }
-            None if self.done => Err(WriteError::Misplaced),
-            None => Ok(self.outside),
-        }
-    }
-
-    fn begin_line(&mut self) {
-        if self.open.last_mut().is_some_and(|parent| !parent.has_text) {
+        if self.pretty && !self.open.is_empty() && !self.open.innermost.has_text {
             self.indent();
         }
+        self.open.innermost.has_elements = true;
+        Ok(self.open.innermost.namespace)
     }
 
     /// Writes text that is not empty. Nothing but white space could be taken for layout, so its
@@ -322,7 +346,7 @@ impl<'o> XmlWriter<'o> {
     #[inline]
     fn characters(&mut self, text: &str) -> Result<(), WriteError> {
         match text.as_bytes() {
-            [first, rest @ ..] if chars::is_space(*first) && chars::is_blank(text) => {
+            [first, rest @ ..] if *first <= b' ' && chars::is_blank(text) => {
                 self.out.extend_from_slice(format!("&#{first};").as_bytes());
                 escape::text(rest, self.out)
             }
@@ -330,6 +354,7 @@ impl<'o> XmlWriter<'o> {
         }
     }
 
+    #[cold]
     fn indent(&mut self) {
         self.out.push(b'\n');
         for _ in 0..self.open.len() {
@@ -349,6 +374,9 @@ impl<'o> XmlWriter<'o> {
 /// The open elements; a message of usual depth takes no allocation.
 #[derive(Debug)]
 struct Stack {
+    /// The innermost element, or what is outside the root.
+    innermost: Frame,
+    /// What is around it, from the outside on.
     shallow: [Frame; SHALLOW],
     deep: Vec<Frame>,
     len: usize,
@@ -366,6 +394,7 @@ impl Stack {
             has_text: false,
         };
         Self {
+            innermost: EMPTY,
             shallow: [EMPTY; SHALLOW],
             deep: Vec::new(),
             len: 0,
@@ -375,33 +404,35 @@ impl Stack {
     #[inline]
     fn push(&mut self, frame: Frame) {
         match self.shallow.get_mut(self.len) {
-            Some(place) => *place = frame,
-            None => self.deep.push(frame),
+            Some(place) => *place = self.innermost,
+            None => self.deep.push(self.innermost),
         }
+        self.innermost = frame;
         self.len += 1;
     }
 
+    #[inline]
     fn pop(&mut self) -> Option<Frame> {
-        let frame = *self.last_mut()?;
-        self.truncate(self.len - 1);
-        Some(frame)
+        let len = self.len.checked_sub(1)?;
+        let outer = match self.shallow.get(len) {
+            Some(frame) => *frame,
+            None => self.deep.pop()?,
+        };
+        self.len = len;
+        Some(core::mem::replace(&mut self.innermost, outer))
     }
 
-    fn last_mut(&mut self) -> Option<&mut Frame> {
-        let last = self.len.checked_sub(1)?;
-        match self.shallow.get_mut(last) {
-            Some(frame) => Some(frame),
-            None => self.deep.last_mut(),
-        }
-    }
-
+    /// The elements, from the outside on.
     fn iter(&self) -> impl Iterator<Item = &Frame> {
-        self.shallow.iter().take(self.len).chain(&self.deep)
+        let outer = self.shallow.iter().take(self.len).chain(&self.deep);
+        outer.chain([&self.innermost]).skip(1)
     }
 
-    fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
-        self.deep.truncate(self.len.saturating_sub(SHALLOW));
+    /// Goes back to where so many elements were open.
+    fn truncate(&mut self, len: usize, innermost: Frame) {
+        self.len = len;
+        self.deep.truncate(len.saturating_sub(SHALLOW));
+        self.innermost = innermost;
     }
 
     #[inline]
@@ -409,6 +440,7 @@ impl Stack {
         self.len
     }
 
+    #[inline]
     const fn is_empty(&self) -> bool {
         self.len == 0
     }
