@@ -2,7 +2,8 @@
 //!
 //! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`],
 //! [`Correlator`]), alerts ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an
-//! argument ([`Now`]), pauses between tries ([`Backoff`]) and the durable [`Journal`] with its in-memory implementation.
+//! argument ([`Now`]), pauses between tries ([`Backoff`]) and the durable [`Journal`] with its in-memory implementation and the
+//! versions of what it keeps ([`upgrade()`]).
 //!
 //! Nothing here touches a clock, a file, a socket or a random number.
 
@@ -15,6 +16,7 @@ mod secret;
 mod status;
 mod time;
 mod ui;
+mod upgrade;
 
 pub use alert::{AlertCode, ClientEvent, GenericAlert, Mark};
 pub use backoff::Backoff;
@@ -27,3 +29,4 @@ pub use secret::Secret;
 pub use status::StatusCode;
 pub use time::Now;
 pub use ui::{EchoType, InputType, Interaction, InteractionOptions, UserAnswer, UserInteraction};
+pub use upgrade::{Records, UpgradeError, upgrade};
