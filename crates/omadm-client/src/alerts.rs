@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use omadm_core::{
-    Backoff, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Space, StatusCode,
+    Backoff, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Records, Space,
+    StatusCode,
 };
 use omadm_syncml::Alert;
 
@@ -385,6 +386,8 @@ impl AlertQueue {
     }
 }
 
+pub(crate) const RECORDS: Records = Records::new(Space::ALERTS, VERSION).upgraded_by(upgrade);
+
 /// The version of records; the first one had a single Generic Alert and no kind and number, the
 /// second nobody who told it.
 const VERSION: u8 = 3;
@@ -466,21 +469,13 @@ fn as_event(alert: GenericAlert) -> Option<ClientEvent> {
 }
 
 fn decode(record: &[u8]) -> Option<(u32, News)> {
-    let (&[version, t0, t1, t2, t3], mut rest) = record.split_first_chunk()?;
+    let (&[VERSION, t0, t1, t2, t3], rest) = record.split_first_chunk()? else {
+        return None;
+    };
     let tries = u32::from_be_bytes([t0, t1, t2, t3]);
-    let (kind, count) = match version {
-        1 => (ALERTS, 1),
-        2 | VERSION => {
-            let (&[kind, c0, c1, c2, c3], after) = rest.split_first_chunk()?;
-            rest = after;
-            (kind, u32::from_be_bytes([c0, c1, c2, c3]))
-        }
-        _ => return None,
-    };
-    let teller = match version {
-        VERSION => decode_text(&mut rest)?,
-        _ => None,
-    };
+    let (&[kind, c0, c1, c2, c3], mut rest) = rest.split_first_chunk()?;
+    let count = u32::from_be_bytes([c0, c1, c2, c3]);
+    let teller = decode_text(&mut rest)?;
     let mut items = Vec::new();
     for _ in 0..count {
         let (alert, after) = decode_item(rest)?;
@@ -493,6 +488,24 @@ fn decode(record: &[u8]) -> Option<(u32, News)> {
         _ => return None,
     };
     rest.is_empty().then_some((tries, News { notice, teller }))
+}
+
+/// A record of the first two versions with what it did not have.
+fn upgrade(record: &[u8]) -> Option<Vec<u8>> {
+    let nobody = ABSENT.to_be_bytes();
+    let upgraded = match record {
+        [1, t0, t1, t2, t3, item @ ..] => {
+            let head = [VERSION, *t0, *t1, *t2, *t3, ALERTS, 0, 0, 0, 1];
+            [&head[..], &nobody, item].concat()
+        }
+        [2, t0, t1, t2, t3, kind, c0, c1, c2, c3, items @ ..] => {
+            let head = [VERSION, *t0, *t1, *t2, *t3, *kind, *c0, *c1, *c2, *c3];
+            [&head[..], &nobody, items].concat()
+        }
+        _ => return None,
+    };
+    decode(&upgraded)?;
+    Some(upgraded)
 }
 
 fn decode_item(record: &[u8]) -> Option<(GenericAlert, &[u8])> {
@@ -568,13 +581,29 @@ mod tests {
         }
     }
 
+    /// What is in journals: a record of another shape has another version.
     #[test]
-    fn records_of_the_first_versions_are_read() {
+    fn records_of_version_3_stay_as_they_are() {
+        let record = encode(7, &News::told(("vm".into(), full())));
+        let expected = concat!(
+            "\x03\0\0\0\x07\0\0\0\0\x01\0\0\0\x02vm\x07\x06\0\0\0\x05./A/B",
+            "\0\0\0\x03c-1\0\0\0\x0Burn:x:alert\0\0\0\x08größer"
+        );
+        assert_eq!(record, expected.as_bytes());
+        assert_eq!(RECORDS.version(), 3);
+    }
+
+    #[test]
+    fn records_of_the_first_versions_are_upgraded() {
         let record = encode(7, &own(full()));
         let first = [&[1], &record[1..5], &record[14..]].concat();
-        assert_eq!(decode(&first), Some((7, own(full()))));
         let second = [&[2], &record[1..10], &record[14..]].concat();
-        assert_eq!(decode(&second), Some((7, own(full()))));
+        for earlier in [first, second] {
+            assert_eq!(upgrade(&earlier).as_ref(), Some(&record));
+            for end in 0..earlier.len() {
+                assert_eq!(upgrade(&earlier[..end]), None, "cut at {end}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Bootstrap: the accounts of a device, from a document it can trust. [DM-Bootstrap]
 
-use omadm_core::{Batch, Journal, JournalError, Now, Space};
+use omadm_core::{Batch, Journal, JournalError, Now, Records, Space};
 use omadm_mo::{
     Layout,
     bootstrap::{Applied, ApplyError, Content, DecodeError, Limits, MediaType},
@@ -196,6 +196,8 @@ impl<'a> Bootstrap<'a> {
 /// How often the MACs of documents were found wrong, the latest last.
 struct Failures(Vec<(Mac, u8)>);
 
+pub(crate) const RECORDS: Records = Records::new(Space::BOOTSTRAPS, VERSION).under(KEY);
+
 const KEY: &str = "tries";
 const VERSION: u8 = 1;
 
@@ -230,5 +232,25 @@ impl Failures {
             record.push(*failed);
         }
         batch.put(Space::BOOTSTRAPS, KEY, record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use omadm_core::Operation;
+
+    use super::*;
+
+    /// What is in journals: a record of another shape has another version.
+    #[test]
+    fn records_of_version_1_stay_as_they_are() {
+        let mut batch = Batch::new();
+        Failures(vec![(Mac::from([7; 20]), 2)]).put(&mut batch);
+        let [Operation::Put { key, value, .. }] = batch.operations() else {
+            panic!("{batch:?}");
+        };
+        assert!(key.starts_with(RECORDS.prefix().as_bytes()));
+        assert_eq!(*value, [&[1][..], &[7; 20], &[2]].concat());
+        assert_eq!(RECORDS.version(), 1);
     }
 }

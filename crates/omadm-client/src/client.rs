@@ -49,6 +49,10 @@ impl Client {
     /// Starts the objects of `registry` on `tree`, which was loaded from `journal`, and takes up the
     /// alerts that were not delivered.
     ///
+    /// A journal that outlives the program is to be brought to its version before anything is
+    /// loaded from it: [`upgrade`](omadm_core::upgrade()) with [`RECORDS`](crate::RECORDS) and what
+    /// the objects keep.
+    ///
     /// # Errors
     /// A [`StartError`] if the journal fails or holds damaged alerts, an object refuses, the tree
     /// lacks a mandatory leaf of `./DevInfo`.

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::{Backoff, Batch, Journal, JournalError, Now, StatusCode};
+use omadm_core::{Backoff, Batch, Journal, JournalError, JournalErrorKind, Now, StatusCode};
 use omadm_mo::{
     Effects, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Layout, Refusal, Registry,
     Reporting,
@@ -18,6 +18,7 @@ use crate::{
     Config, Delivery, DropReason, Event, Output, QuestionId, StartError,
     alerts::{AlertKey, AlertQueue, News, Notice, Refused, Room, Size},
     failure::Failure,
+    session::Verdicts,
 };
 
 /// What lives longer than a session.
@@ -259,23 +260,24 @@ impl Device {
         books.admitted(queued, &dropped);
     }
 
-    /// Removes the alerts the server acknowledged, and puts off or drops those it refused.
+    /// Removes the alerts the server acknowledged, and puts off or drops those it refused, in one
+    /// batch with what is in `batch`.
     ///
-    /// If the journal fails, they stay and are sent again after a pause.
-    pub(crate) fn settle_alerts(
+    /// # Errors
+    /// The journal failed: they stay and are sent again after a pause.
+    pub(crate) fn settle(
         &mut self,
-        delivered: &[AlertKey],
-        refused: &[(AlertKey, Option<StatusCode>)],
+        verdicts: &Verdicts,
+        mut batch: Batch,
         now: Now,
-    ) {
+    ) -> Result<(), JournalErrorKind> {
         let books = &mut self.books;
-        let mut batch = Batch::new();
         let mut gone = Vec::new();
-        for &key in delivered {
+        for &key in &verdicts.delivered {
             AlertQueue::unqueue(key, &mut batch);
             gone.push((key, None));
         }
-        for &(key, status) in refused {
+        for &(key, status) in &verdicts.refused {
             match books
                 .alerts
                 .refuse((key, status), &books.alert_retry, now.mono, &mut batch)
@@ -290,7 +292,7 @@ impl Device {
                 None => {}
             }
         }
-        books.forget(&batch, gone, now);
+        books.forget(&batch, gone, now)
     }
 
     /// Drops an alert that fits no message.
@@ -298,7 +300,8 @@ impl Device {
         let mut batch = Batch::new();
         AlertQueue::unqueue(key, &mut batch);
         let gone = vec![(key, Some(DropReason::TooLarge))];
-        self.books.forget(&batch, gone, now);
+        // If it could not be forgotten it is looked at again after a pause.
+        _ = self.books.forget(&batch, gone, now);
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -348,9 +351,14 @@ impl Device {
 
 impl Books {
     /// Makes the removal of alerts durable, then removes them.
-    fn forget(&mut self, batch: &Batch, gone: Vec<(AlertKey, Option<DropReason>)>, now: Now) {
+    fn forget(
+        &mut self,
+        batch: &Batch,
+        gone: Vec<(AlertKey, Option<DropReason>)>,
+        now: Now,
+    ) -> Result<(), JournalErrorKind> {
         if batch.is_empty() {
-            return;
+            return Ok(());
         }
         if let Err(error) = self.journal.commit(batch) {
             self.failed(&error);
@@ -359,7 +367,7 @@ impl Books {
             for (key, _) in gone {
                 self.alerts.put_off(key, until);
             }
-            return;
+            return Err(error.kind());
         }
         for (key, reason) in gone {
             if let Some(notice) = self.alerts.remove(key) {
@@ -367,6 +375,7 @@ impl Books {
                 self.told(&notice, delivery);
             }
         }
+        Ok(())
     }
 
     /// Tells what became of a notice.

@@ -98,3 +98,15 @@ pub use io::{
     Input, Output, Question, QuestionId, Received, Request, Start, TransportFailure, Trigger,
 };
 pub use notification::{NotificationDrop, Notified};
+
+use omadm_core::Records;
+
+/// What a client keeps in its journal, the tree and the nonces included, for
+/// [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: &[Records] = &[
+    omadm_tree::RECORDS,
+    omadm_session::RECORDS,
+    alerts::RECORDS,
+    notification::RECORDS,
+    bootstrap::RECORDS,
+];

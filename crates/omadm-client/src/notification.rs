@@ -7,7 +7,7 @@ use std::{
 };
 
 use omadm_core::{
-    Batch, Interaction, Journal, JournalErrorKind, Now, Space, UserAnswer, UserInteraction,
+    Batch, Interaction, Journal, JournalErrorKind, Now, Records, Space, UserAnswer, UserInteraction,
 };
 use omadm_session::{
     Nonce,
@@ -410,6 +410,8 @@ impl Taken {
     }
 }
 
+pub(crate) const RECORDS: Records = Records::new(Space::NOTIFICATIONS, RECORD_VERSION);
+
 const RECORD_VERSION: u8 = 1;
 
 #[cfg(test)]
@@ -466,6 +468,9 @@ mod tests {
     fn a_damaged_record_is_refused() {
         let stored = stored(&["ab"]);
         let taken = Taken::default().with(7, b"ab", &stored).unwrap();
+        // It is in journals: a record of another shape has another version.
+        assert_eq!(taken.encode(), b"\x01\0\0\0\x02ab\0\0\0\x02\0\x07");
+        assert_eq!(RECORDS.version(), 1);
         let one = taken.encode().len();
         let record = taken.with(8, RESYNC_TEXT, &stored).unwrap().encode();
         for end in (0..record.len()).filter(|end| ![1, one].contains(end)) {

@@ -15,7 +15,7 @@
 
 use std::{fmt, time::Duration};
 
-use omadm_core::{Now, UserAnswer};
+use omadm_core::{Batch, Now, UserAnswer};
 use omadm_mo::{ExecResult, JobId};
 use omadm_session::{NoncePair, Nonces};
 use omadm_syncml::decode;
@@ -198,12 +198,11 @@ impl Awaiting {
             (message, &received),
             &core.config,
             core.device.tree(),
-            &mut core.nonces,
+            core.nonces.random(),
             &mut verdicts,
         );
-        core.device
-            .settle_alerts(&verdicts.delivered, &verdicts.refused, now);
-        match intake {
+        let kept = core.settle(&verdicts, now);
+        match intake.and_then(|intake| kept.map(|()| intake)) {
             Err(end) => core.end(self.session, end, now),
             Ok(Intake::Aborted) => core.end(self.session, SessionEnd::AbortedByServer, now),
             Ok(Intake::Repeated) => self.repeat(core, now),
@@ -357,6 +356,28 @@ impl Core {
         Ok((terms, nonces.provisioned(issued, received)))
     }
 
+    /// Makes durable what a message settles, in one batch, before anything of it is executed and
+    /// before its answer tells of it.
+    ///
+    /// After a crash in between the server knows nothing of the new nonces, which costs a challenge,
+    /// and sends its commands again. The other way round the commands would be done while the proof
+    /// they came with still holds: who recorded the message could have them done again.
+    ///
+    /// # Errors
+    /// The end of the session, if the nonces cannot be kept. Without nonces there is none: alerts
+    /// are sent again.
+    fn settle(&mut self, verdicts: &Verdicts, now: Now) -> Result<(), SessionEnd> {
+        let mut batch = Batch::new();
+        if let Some(nonces) = &verdicts.nonces {
+            nonces.put(peer(&self.config), &mut batch);
+        }
+        let settled = self.device.settle(verdicts, batch, now);
+        match (settled, &verdicts.nonces) {
+            (Err(kind), Some(_)) => Err(SessionEnd::JournalFailed(kind)),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends the next message of a session.
     fn send(&mut self, mut session: Session, now: Now) -> Phase {
         if session.messages() >= self.config.max_messages {
@@ -409,8 +430,13 @@ impl Core {
         // Without a word in a session that went well, an alert counts as refused.
         let unanswered = session.unanswered();
         if end.is_normal() {
-            let refused: Vec<_> = unanswered.into_iter().map(|key| (key, None)).collect();
-            self.device.settle_alerts(&[], &refused, now);
+            let refused = unanswered.into_iter().map(|key| (key, None)).collect();
+            let verdicts = Verdicts {
+                refused,
+                ..Verdicts::default()
+            };
+            // Alerts that could not be settled are sent again.
+            _ = self.settle(&verdicts, now);
         }
         self.ended(end, now)
     }

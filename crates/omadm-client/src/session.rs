@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use omadm_core::{AlertCode, Now, StatusCode};
 use omadm_session::{
     Assembler, Evidence, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce, NoncePair,
-    Nonces, Outbox, Prover, Stopped, Taken, Verdict, Verifier, command_status, header_status,
+    Outbox, Prover, Random, Stopped, Taken, Verdict, Verifier, command_status, header_status,
 };
 use omadm_syncml::{
     Alert, CmdRef, Command, Header, Item, Location, Message, NodeCommand, OutputEncoding, Status,
@@ -47,7 +47,7 @@ pub(crate) struct Session {
     until: Duration,
     prover: Prover,
     verifier: Verifier,
-    /// The nonces of the next session, as they are durable.
+    /// The nonces of the next session.
     nonces: NoncePair,
     /// How many messages were in another version.
     foreign: u32,
@@ -116,11 +116,15 @@ pub(crate) struct Measured {
     pub(crate) bytes: usize,
 }
 
-/// What the server said about alerts.
+/// What a message of the server settles before anything of it is executed.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
+    /// The alerts it has.
     pub(crate) delivered: Vec<AlertKey>,
+    /// The alerts it refused, or did not answer.
     pub(crate) refused: Vec<(AlertKey, Option<StatusCode>)>,
+    /// What the ends prove themselves with next, if that changed: the server is proven.
+    pub(crate) nonces: Option<NoncePair>,
 }
 
 /// Checks that the tree has what every session begins with.
@@ -214,7 +218,7 @@ impl Session {
         (mut message, came): (Message<'static>, &Received<'_>),
         config: &Config,
         tree: &Tree,
-        nonces: &mut Nonces,
+        random: &mut dyn Random,
         verdicts: &mut Verdicts,
     ) -> Result<Intake, SessionEnd> {
         compat::mend(&mut message, self.link.session_id(), &config.compat);
@@ -255,14 +259,14 @@ impl Session {
             .with_hex_mac(config.compat.hex_mac)
             .with_hmac(came.hmac)
             .with_identity(came.identity);
-        let verdict = self.verifier.check(&evidence, nonces.random());
+        let verdict = self.verifier.check(&evidence, random);
         let verdict = verdict.map_err(|NoRandom| SessionEnd::NoRandom)?;
         self.header = self.header_status(&header, version, verdict);
         self.prompted.clear();
         self.room = None;
         let heard = self.heard(&commands, spoken, config.compat);
         if verdict.is_accepted() {
-            self.remember(config, nonces)?;
+            verdicts.nonces = self.remember();
         }
         if heard? == Heard::Again {
             // Back to package 1, with credentials or in a lower version. [DM-Security]
@@ -339,9 +343,8 @@ impl Session {
         self.prover.mac(body).map(|hmac| hmac.to_string())
     }
 
-    /// Makes durable what the ends prove themselves with next, before anything depends on it: the
-    /// server is proven.
-    fn remember(&mut self, config: &Config, nonces: &Nonces) -> Result<(), SessionEnd> {
+    /// What the ends prove themselves with next, if that changed.
+    fn remember(&mut self) -> Option<NoncePair> {
         let mut next = self.nonces.clone();
         if let Some(issued) = self.verifier.next_nonce() {
             next.issued = Some(issued.clone());
@@ -350,12 +353,9 @@ impl Session {
             next.notification = Some(reached.clone());
         }
         next.received = self.prover.nonce().cloned();
-        if next != self.nonces {
-            let stored = nonces.store(peer(config), &next);
-            stored.map_err(|error| SessionEnd::JournalFailed(error.kind()))?;
-            self.nonces = next;
-        }
-        Ok(())
+        let changed = next != self.nonces;
+        self.nonces.clone_from(&next);
+        changed.then_some(next)
     }
 
     /// What package 1 holds besides alerts.

@@ -40,6 +40,13 @@ impl Records {
         self
     }
 
+    /// The same kind of records in another space.
+    #[must_use]
+    pub const fn kept_in(mut self, space: Space) -> Self {
+        self.space = space;
+        self
+    }
+
     /// The space.
     #[must_use]
     pub const fn space(&self) -> Space {

@@ -99,6 +99,7 @@ pub use fetch::{
 pub use key::{DownloadKey, InvalidKey};
 pub use media::is_media_type;
 pub use memory::MemorySink;
+pub use record::RECORDS;
 pub use report::{InstallStatus, InvalidStatus};
 pub use sink::{Sink, SinkError, SinkErrorKind};
 pub use uri::{DownloadUri, InvalidUri, InvalidUriKind};

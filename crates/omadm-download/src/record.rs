@@ -1,3 +1,5 @@
+use omadm_core::{Records, Space};
+
 use crate::{DownloadUri, Validator};
 
 /// What is durable about a download. The file may be longer than `safe`; what follows counts for
@@ -26,8 +28,10 @@ pub(crate) struct Object {
     pub(crate) notify: Option<DownloadUri>,
 }
 
-/// The version of a record without object and digest.
-const PLAIN: u8 = 1;
+/// What a download keeps in a journal, for [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: Records = Records::new(Space::DOWNLOADS, VERSION).upgraded_by(upgrade);
+
+/// Version 1 had neither object nor digest.
 const VERSION: u8 = 2;
 
 const COMPLETE: u8 = 1;
@@ -64,36 +68,30 @@ impl Record {
         self.complete = false;
     }
 
-    /// Version, flags, safe, total, then URI, media type and validator, each after its length; in
-    /// version 2 also the size of the object and the digest, then the URIs of the object and of the
-    /// report. Numbers are big-endian, absent ones zero.
+    /// Version, flags, safe, total, then URI, media type and validator, each after its length; the
+    /// size of the object and the digest, then the URIs of the object and of the report, after
+    /// their lengths. Numbers are big-endian, what is absent is zero.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        let flags = flag(self.complete, COMPLETE)
-            | flag(self.total.is_some(), HAS_TOTAL)
-            | flag(self.validator.is_some(), HAS_VALIDATOR);
         let object = self.object.as_ref();
         let notify = object.and_then(|object| object.notify.as_ref());
-        let more = flag(object.is_some(), HAS_OBJECT)
+        let flags = flag(self.complete, COMPLETE)
+            | flag(self.total.is_some(), HAS_TOTAL)
+            | flag(self.validator.is_some(), HAS_VALIDATOR)
+            | flag(object.is_some(), HAS_OBJECT)
             | flag(notify.is_some(), HAS_NOTIFY)
             | flag(self.digest.is_some(), HAS_DIGEST);
-        let version = if more == 0 { PLAIN } else { VERSION };
-        let mut bytes = vec![version, flags | more];
+        let mut bytes = vec![VERSION, flags];
         bytes.extend(self.safe.to_be_bytes());
         bytes.extend(self.total.unwrap_or(0).to_be_bytes());
         let validator = self.validator.as_ref().map_or("", Validator::as_str);
         for text in [self.uri.as_str(), &self.media_type, validator] {
-            bytes.extend((text.len() as u64).to_be_bytes());
-            bytes.extend(text.as_bytes());
+            put_text(&mut bytes, text);
         }
-        if more != 0 {
-            bytes.extend(object.map_or(0, |object| object.size).to_be_bytes());
-            bytes.extend(self.digest.unwrap_or_default());
-            for uri in [object.map(|object| &object.uri), notify] {
-                let text = uri.map_or("", DownloadUri::as_str);
-                bytes.extend((text.len() as u64).to_be_bytes());
-                bytes.extend(text.as_bytes());
-            }
+        bytes.extend(object.map_or(0, |object| object.size).to_be_bytes());
+        bytes.extend(self.digest.unwrap_or_default());
+        for uri in [object.map(|object| &object.uri), notify] {
+            put_text(&mut bytes, uri.map_or("", DownloadUri::as_str));
         }
         bytes
     }
@@ -102,13 +100,8 @@ impl Record {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let [version, flags] = take(&mut rest)?;
-        let plain = COMPLETE | HAS_TOTAL | HAS_VALIDATOR;
-        let known = match version {
-            PLAIN => plain,
-            VERSION => plain | HAS_OBJECT | HAS_NOTIFY | HAS_DIGEST,
-            _ => return None,
-        };
-        if flags & !known != 0 {
+        let known = COMPLETE | HAS_TOTAL | HAS_VALIDATOR | HAS_OBJECT | HAS_NOTIFY | HAS_DIGEST;
+        if version != VERSION || flags & !known != 0 {
             return None;
         }
         let safe = u64::from_be_bytes(take(&mut rest)?);
@@ -116,22 +109,20 @@ impl Record {
         let uri = text(&mut rest)?.parse().ok()?;
         let media_type = text(&mut rest)?.to_owned();
         let validator = Validator::new(text(&mut rest)?);
-        let (mut object, mut digest) = (None, None);
-        if version == VERSION {
-            let size = u64::from_be_bytes(take(&mut rest)?);
-            digest = Some(take(&mut rest)?).filter(|_| flags & HAS_DIGEST != 0);
-            let (uri, notify) = (text(&mut rest)?, text(&mut rest)?);
-            if flags & HAS_OBJECT != 0 {
-                object = Some(Object {
-                    uri: uri.parse().ok()?,
-                    size,
-                    notify: match flags & HAS_NOTIFY {
-                        0 => None,
-                        _ => Some(notify.parse().ok()?),
-                    },
-                });
-            }
-        }
+        let size = u64::from_be_bytes(take(&mut rest)?);
+        let digest = take(&mut rest)?;
+        let (of_object, notify) = (text(&mut rest)?, text(&mut rest)?);
+        let object = match flags & HAS_OBJECT {
+            0 => None,
+            _ => Some(Object {
+                uri: of_object.parse().ok()?,
+                size,
+                notify: match flags & HAS_NOTIFY {
+                    0 => None,
+                    _ => Some(notify.parse().ok()?),
+                },
+            }),
+        };
         rest.is_empty().then_some(Self {
             uri,
             media_type,
@@ -140,9 +131,27 @@ impl Record {
             safe,
             complete: flags & COMPLETE != 0,
             object,
-            digest,
+            digest: (flags & HAS_DIGEST != 0).then_some(digest),
         })
     }
+}
+
+/// A record of version 1 with nothing for what it did not have.
+fn upgrade(record: &[u8]) -> Option<Vec<u8>> {
+    let size = [0; 8];
+    let digest = [0; 32];
+    let lengths = [0; 2 * 8];
+    let upgraded = match record {
+        [1, rest @ ..] => [&[VERSION], rest, &size, &digest, &lengths].concat(),
+        _ => return None,
+    };
+    Record::decode(&upgraded)?;
+    Some(upgraded)
+}
+
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    bytes.extend((text.len() as u64).to_be_bytes());
+    bytes.extend(text.as_bytes());
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -178,18 +187,27 @@ mod tests {
     }
 
     /// The layout is on devices: a change needs a new version.
+    fn version_1() -> Vec<u8> {
+        let mut record = vec![1, 6];
+        record.extend([0, 0, 0, 0, 0, 0, 0, 7]);
+        record.extend([0, 0, 0, 0, 0, 0, 1, 2]);
+        record.extend([0, 0, 0, 0, 0, 0, 0, 10]);
+        record.extend(b"http://h/x");
+        record.extend([0, 0, 0, 0, 0, 0, 0, 3]);
+        record.extend(b"a/b");
+        record.extend([0, 0, 0, 0, 0, 0, 0, 3]);
+        record.extend(b"\"1\"");
+        record
+    }
+
     #[test]
-    fn version_1_stays_as_it_is() {
-        let mut expected = vec![1, 6];
-        expected.extend([0, 0, 0, 0, 0, 0, 0, 7]);
-        expected.extend([0, 0, 0, 0, 0, 0, 1, 2]);
-        expected.extend([0, 0, 0, 0, 0, 0, 0, 10]);
-        expected.extend(b"http://h/x");
-        expected.extend([0, 0, 0, 0, 0, 0, 0, 3]);
-        expected.extend(b"a/b");
-        expected.extend([0, 0, 0, 0, 0, 0, 0, 3]);
-        expected.extend(b"\"1\"");
-        assert_eq!(sample().encode(), expected);
+    fn version_1_becomes_version_2() {
+        let record = version_1();
+        assert_eq!(upgrade(&record), Some(sample().encode()));
+        assert_eq!(Record::decode(&record), None);
+        for end in 0..record.len() {
+            assert_eq!(upgrade(&record[..end]), None, "{end}");
+        }
     }
 
     #[test]
@@ -200,7 +218,7 @@ mod tests {
             size: 258,
             notify: None,
         });
-        let mut expected = sample().encode();
+        let mut expected = version_1();
         expected[..2].copy_from_slice(&[2, 14]);
         expected.extend([0, 0, 0, 0, 0, 0, 1, 2]);
         expected.extend([0; 32]);
@@ -221,7 +239,7 @@ mod tests {
         }
         let longer = [&bytes[..], &[0]].concat();
         assert_eq!(Record::decode(&longer), None);
-        for (place, value) in [(0, 2), (0, 3), (1, 8), (18, 255)] {
+        for (place, value) in [(0, 1), (0, 3), (1, 64), (18, 255)] {
             let mut other = bytes.clone();
             other[place] = value;
             assert_eq!(Record::decode(&other), None, "{place}");

@@ -111,5 +111,6 @@ pub use gateway::{
     ALERT_GATEWAY, Gateway, MAX_COMMANDS, MAX_DEVICES, MAX_NOTIFICATION, MAX_RESULT,
 };
 pub use omadm_server::{Account, Request, Response};
+pub use record::RECORDS;
 pub use session::{MAX_ALERT_OCTETS, MAX_ALERTS, MAX_MESSAGES, ProxyError, ProxySession};
 pub use table::GATEWAY;

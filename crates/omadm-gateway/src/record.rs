@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use omadm_core::{Batch, Correlator, Journal, JournalError, JournalErrorKind, Operation, Space};
+use omadm_core::{
+    Batch, Correlator, Journal, JournalError, JournalErrorKind, Operation, Records, Space,
+};
 use omadm_tree::Uri;
 
 /// The key is the address: of the operation of an Exec under way, or of an end device.
@@ -12,6 +14,12 @@ pub(crate) const SPACE: Space = Space::new("gateway");
 /// The nonces of sessions with end devices, by their identifiers: apart from those of the server of
 /// the device in front, which one behind it might be named after.
 pub(crate) const NONCES: Space = Space::new("gateway-nonces");
+
+/// What a gateway keeps in the journal of its device, for [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: &[Records] = &[
+    Records::new(SPACE, VERSION),
+    omadm_session::RECORDS.kept_in(NONCES),
+];
 
 const VERSION: u8 = 1;
 
@@ -139,6 +147,9 @@ mod tests {
             panic!("{batch:?}");
         };
         assert_eq!(read(value).unwrap(), correlators);
+        // It is in journals: a record of another shape has another version.
+        assert_eq!(value, b"\x01\0\0\0\x03c-1\0\x02\xC3\xA4");
+        assert!(RECORDS.iter().all(|records| records.version() == 1));
         assert_eq!(read(&[VERSION]).unwrap(), []);
         let strange: [&[u8]; 5] = [
             &[],

@@ -7,8 +7,8 @@ use std::{
 };
 
 use omadm_core::{
-    Correlator, Format, GenericAlert, Journal, JournalError, JournalErrorKind, Mark, Space,
-    StatusCode,
+    Correlator, Format, GenericAlert, Journal, JournalError, JournalErrorKind, Mark, Records,
+    Space, StatusCode,
 };
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Refusal, Reporting, Work,
@@ -19,6 +19,10 @@ use crate::{Failure, ResultCode};
 
 /// One record for each Exec under way; the key is the address of the operation.
 pub(crate) const SPACE: Space = Space::new("operations");
+
+/// What the objects keep in a journal beside their downloads ([`omadm_download::RECORDS`]), for
+/// [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: Records = Records::new(SPACE, VERSION);
 
 const VERSION: u8 = 1;
 
@@ -374,6 +378,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// What is in journals: a record of another shape has another version.
+    #[test]
+    fn records_of_version_1_stay_as_they_are() {
+        let mut report = Report {
+            uri: "./LAWMO/Operations/Wipe".parse().unwrap(),
+            correlator: Some(Correlator::new("c-1")),
+            by_alert: true,
+        };
+        assert_eq!(report.record(), b"\x01\x01c-1");
+        report.correlator = None;
+        assert_eq!(report.record(), b"\x01\0");
+        assert_eq!(RECORDS.version(), 1);
+    }
 
     proptest! {
         #[test]

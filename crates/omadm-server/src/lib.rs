@@ -70,6 +70,7 @@ pub use event::{
 };
 pub use group::CommandGroup;
 pub use place::Place;
+pub use record::RECORDS;
 pub use server::{KeepError, NotifyError, Receipt, Request, Response, Server};
 pub use session::Session;
 pub use single::SingleCommand;

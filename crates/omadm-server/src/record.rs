@@ -5,10 +5,20 @@
 //! Numbers are big-endian, and texts begin with their length, a `u32` that is all ones where there
 //! is no text.
 
-use omadm_core::{Batch, ClientEvent, Correlator, Format, GenericAlert, Mark, Space, StatusCode};
+use omadm_core::{
+    Batch, ClientEvent, Correlator, Format, GenericAlert, Mark, Records, Space, StatusCode,
+};
 use omadm_session::{Nonce, Report};
 
 use crate::device::{Device, News};
+
+/// What a server keeps in the journal of its nonces, these included, for
+/// [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: &[Records] = &[
+    omadm_session::RECORDS,
+    Records::new(Space::DEVICES, VERSION),
+    Records::new(Space::REPORTS, VERSION),
+];
 
 /// The version of both records.
 const VERSION: u8 = 1;

@@ -214,9 +214,11 @@ fn a_repetition_is_for_whom_the_answer_was() {
 /// A server that proves itself to the device from the first message on.
 fn known() -> Server {
     let journal = Arc::new(MemoryJournal::new());
-    let nonces = Nonces::new(journal, NoRandom);
     let stored = NoncePair::default().provisioned(None, Nonce::new("stored").ok());
-    nonces.store(DEVICE, &stored).unwrap();
+    let mut batch = Batch::new();
+    stored.put(DEVICE, &mut batch);
+    journal.commit(&batch).unwrap();
+    let nonces = Nonces::new(journal, NoRandom);
     let account = Account::new(None, Some(proof(Scheme::Md5)));
     Server::new(Config::new("t"), account).with_nonces(nonces)
 }

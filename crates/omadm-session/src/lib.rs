@@ -69,8 +69,8 @@ mod status;
 pub use assembler::{Assembler, Taken};
 pub use auth::{
     Credentials, Evidence, Heard, Hmac, InvalidHmac, NoRandom, Nonce, NonceError, NoncePair,
-    NonceTooLong, Nonces, Proof, Prover, Random, Scheme, TransportIdentity, UnknownScheme, Verdict,
-    Verifier,
+    NonceTooLong, Nonces, Proof, Prover, RECORDS, Random, Scheme, TransportIdentity, UnknownScheme,
+    Verdict, Verifier,
 };
 pub use execution::{Execution, Progress};
 pub use large::{LargeObject, MIN_CHUNK, Stopped, data_size};

@@ -1,9 +1,10 @@
 use std::{
+    collections::BTreeSet,
     iter::repeat,
     sync::{Arc, Mutex},
 };
 
-use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Space};
+use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Operation, Space};
 use omadm_session::Random;
 
 /// A [`MemoryJournal`] whose commits fail when told to.
@@ -22,6 +23,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     commits: usize,
+    /// What became durable since it was last asked for; nothing if it never was.
+    batches: Option<Vec<String>>,
     /// How many nonces were made.
     nonces: u64,
     /// The commit that fails, counted from 0; and how.
@@ -72,6 +75,13 @@ impl TestJournal {
         self.0.state.lock().unwrap().commits
     }
 
+    /// The batches that became durable since they were last asked for, the first question being
+    /// the first: of each the spaces it wrote in, and with `-` those in which it removed something.
+    pub fn batches(&self) -> Vec<String> {
+        let batches = &mut self.0.state.lock().unwrap().batches;
+        batches.replace(Vec::new()).unwrap_or_default()
+    }
+
     /// The records of a space.
     #[must_use]
     pub fn records(&self, space: Space) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -91,7 +101,12 @@ impl Journal for TestJournal {
             Some((at, kind)) if commit == at || (state.for_good && commit > at) => {
                 Err(JournalError::new(kind, None))
             }
-            _ => self.0.records.commit(batch),
+            _ => {
+                if let Some(batches) = &mut state.batches {
+                    batches.push(spaces(batch));
+                }
+                self.0.records.commit(batch)
+            }
         }
     }
 
@@ -102,4 +117,17 @@ impl Journal for TestJournal {
     fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
         self.0.records.scan(space, visit)
     }
+}
+
+/// The spaces a batch changes, in order.
+fn spaces(batch: &Batch) -> String {
+    let names: BTreeSet<_> = batch
+        .operations()
+        .iter()
+        .map(|operation| match operation {
+            Operation::Put { space, .. } => space.name().to_owned(),
+            Operation::Remove { space, .. } => format!("-{}", space.name()),
+        })
+        .collect();
+    names.into_iter().collect::<Vec<_>>().join(" ")
 }

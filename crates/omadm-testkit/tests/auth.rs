@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use omadm_client::{Auth, Config, Event, SessionEnd, Start};
-use omadm_core::{Format, JournalErrorKind, Space};
+use omadm_core::{Format, GenericAlert, JournalErrorKind, Space};
 use omadm_server::{Account, EventKind, SingleCommand};
 use omadm_session::{
     Proof, Scheme,
@@ -91,6 +91,42 @@ fn refusals(pair: &Pair) -> Vec<u16> {
         _ => None,
     };
     pair.told.iter().filter_map(code).collect()
+}
+
+/// What a message settles is one batch, and then each command that changes something.
+#[test]
+fn each_step_is_one_batch() {
+    let mut pair = Both::same(Scheme::Mac).pair(Wire::default());
+    pair.session();
+    pair.journal.batches();
+    pair.server_journal.batches();
+    pair.queue(GenericAlert::new("org.example.news", Format::Chr).into());
+    assert_eq!(pair.journal.batches(), ["alerts"]);
+    let said = pair.transcript.messages().len();
+
+    pair.enqueue(rename("porch"));
+    pair.enqueue(SingleCommand::exec("./Lamp/On"));
+    pair.enqueue(SingleCommand::get("./Lamp/Name"));
+    pair.enqueue(SingleCommand::exec("./Lamp/Later"));
+    pair.session();
+    let told = ["-alerts nonces", "tree"];
+    let switched = ["nonces", "lamp tree"];
+    let (read, accepted, ended) = (["nonces"], ["nonces", "lamp"], ["nonces"]);
+    let expected = [&told[..], &switched, &read, &accepted, &ended].concat();
+    assert_eq!(pair.journal.batches(), expected);
+    // The server makes everything durable once for each message it answers.
+    let exchanges = (pair.transcript.messages().len() - said) / 2;
+    let answered = pair.server_journal.batches();
+    assert_eq!(answered.len(), exchanges, "{answered:?}");
+
+    pair.settle();
+    let batches = pair.journal.batches();
+    let told = batches.iter().filter(|batch| batch.starts_with("alerts"));
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["alerts tree"],
+        "the light goes with its alert"
+    );
 }
 
 #[test]

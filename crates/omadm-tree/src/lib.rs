@@ -91,7 +91,7 @@ pub use access::{AccessSet, AccessType, Principal};
 pub use acl::{Acl, AclError, AclErrorKind};
 pub use error::{Refusal, TreeError, TreeErrorKind};
 pub use node::NodeRef;
-pub use record::{LoadError, RecordFault};
+pub use record::{LoadError, RECORDS, RecordFault};
 pub use schema::{FormatSet, Initial, Occurrence, Owner, Required, Rule, Schema, Scope};
 pub use target::{List, Property, PropertySelection, Selector, Target, TargetError};
 pub use transaction::{Change, ChangeKind, ListEntry, NewNode, Permit, Reading, Transaction};

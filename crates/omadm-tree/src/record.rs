@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use omadm_core::{Batch, Format, Journal, JournalError, Space};
+use omadm_core::{Batch, Format, Journal, JournalError, Records, Space};
 
 use crate::{
     Value,
@@ -57,6 +57,9 @@ impl fmt::Display for RecordFault {
         }
     }
 }
+
+/// What a tree keeps in a journal, for [`upgrade`](omadm_core::upgrade()): its nodes.
+pub const RECORDS: Records = Records::new(Space::TREE, VERSION);
 
 const VERSION: u8 = 1;
 

@@ -13,8 +13,8 @@ use uve::{
 
 use crate::{Blobs, record};
 
-const IMAGES: Space = Space::new("uve-images");
-const UPLOADS: Space = Space::new("uve-uploads");
+pub(crate) const IMAGES: Space = Space::new("uve-images");
+pub(crate) const UPLOADS: Space = Space::new("uve-uploads");
 const NEXT: &str = "uve-data-centre";
 const PREFIX: &str = "uif-";
 /// The octets read at once, in bytes.

@@ -66,3 +66,15 @@ pub use clock::{Clock, SteppedClock};
 pub use data_centre::EmbeddedDataCentre;
 pub use vm::{Progress, Vm, VmConfig, VmError, VmEvent};
 pub use vmm::{Selection, Vmm, VmmConfig, VmmError, VmmEvent};
+
+use omadm_core::{Records, Space};
+
+/// What both sides keep in their journals, for [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: &[Records] = &[
+    record::kept(Space::IDS).under("uve-"),
+    record::kept(vmm::USERS),
+    record::kept(data_centre::IMAGES),
+    record::kept(data_centre::UPLOADS),
+    record::kept(vm::SPACE),
+    record::kept(vm::UAS),
+];

@@ -1,7 +1,11 @@
 //! Records of this crate in the journal: one octet of version, then JSON.
 
-use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space};
+use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Records, Space};
 use serde::{Serialize, de::DeserializeOwned};
+
+pub(crate) const fn kept(space: Space) -> Records {
+    Records::new(space, VERSION)
+}
 
 const VERSION: u8 = 1;
 

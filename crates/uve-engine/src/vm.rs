@@ -3,6 +3,8 @@
 mod managing;
 mod transfer;
 
+pub(crate) use managing::UAS;
+
 use std::{
     collections::VecDeque,
     fmt, io,
@@ -21,7 +23,7 @@ use uve::{
 
 use crate::{Blobs, Clock, Selection, record, vmm::lock};
 
-const SPACE: Space = Space::new("uve-vm");
+pub(crate) const SPACE: Space = Space::new("uve-vm");
 const SESSION: &str = "session";
 const EVENT: &str = "uve-vm-events";
 /// The user's copy.

@@ -15,7 +15,7 @@ use uve::{
 
 use crate::{Clock, data_centre::storage, record};
 
-const USERS: Space = Space::new("uve-users");
+pub(crate) const USERS: Space = Space::new("uve-users");
 const NEXT: &str = "uve-sessions";
 /// How many sessions and updates of a user are remembered for late reports and repetitions.
 const REMEMBERED: usize = 16;

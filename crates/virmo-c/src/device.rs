@@ -9,7 +9,7 @@ use omadm_client::{
     ApiMisuse, Client, Event, Input, Notice, Output, QuestionId, Received, Start, StartError,
     TransportFailure,
 };
-use omadm_core::{Format, GenericAlert, JournalError, Mark, Now};
+use omadm_core::{Format, GenericAlert, JournalError, Mark, Now, upgrade};
 use omadm_mo::{Account, DevDetail, JobEnd, Registry};
 use omadm_session::NoRandom;
 use omadm_syncml::encoding_of;
@@ -543,6 +543,8 @@ impl Device {
         }
         let config = settings.config.clone();
         let journal = Arc::new(VendorJournal(Arc::clone(&vendor)));
+        let kept = [omadm_client::RECORDS, virmo_client::RECORDS].concat();
+        upgrade(&*journal, &kept).map_err(|error| failed(virmo_status::Journal, &error))?;
         let observer = Arc::clone(&vendor);
         let mut virmo = VirmoClient::builder(
             Arc::new(VendorHypervisor(Arc::clone(&vendor))),

@@ -1,7 +1,9 @@
 //! Bootstrap documents for DM clients in guests: out of the tree, and to the hypervisor.
 //! [VirMO §11.1.3]
 
-use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Secret, Space, StatusCode};
+use omadm_core::{
+    Batch, Journal, JournalError, JournalErrorKind, Records, Secret, Space, StatusCode,
+};
 use omadm_mo::{
     Refusal,
     bootstrap::{Content, Limits, MediaType},
@@ -9,7 +11,10 @@ use omadm_mo::{
 use omadm_tree::Uri;
 use virmo_state::VmId;
 
+pub(crate) const RECORDS: Records = Records::new(Space::BOOTSTRAPS, VERSION).under(PREFIX);
+
 const VERSION: u8 = 1;
+const PREFIX: &str = "vm/";
 
 /// Whether an address below `Ext` is that of the document.
 pub(crate) fn is_leaf(below: &Uri) -> bool {
@@ -55,5 +60,5 @@ pub(crate) fn load(journal: &dyn Journal, vm: &VmId) -> Result<Option<Secret>, J
 }
 
 fn key(vm: &VmId) -> String {
-    format!("vm/{vm}")
+    format!("{PREFIX}{vm}")
 }

@@ -39,6 +39,8 @@ mod start;
 mod vm;
 mod watch;
 
+pub(crate) use image::RECORDS;
+
 /// The VirMO Client: the management object behind `./VirMO` and `./VMImgMO`. [VirMO §6.3.1.1]
 ///
 /// It gives every VM its VMID and every image its ImgID, checks what a server writes, downloads

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use omadm_core::{Batch, Correlator, Journal, JournalError, Space};
+use omadm_core::{Batch, Correlator, Journal, JournalError, Records, Space};
 use virmo_params::{CreateParams, ImageId, ResourceConfig};
 use virmo_state::{Primitive, VmId, VmState};
 
@@ -13,6 +13,8 @@ mod guest;
 pub(crate) use access::AccessIntent;
 pub(crate) use apply::{ApplyIntent, ResourceChange};
 pub(crate) use guest::{GuestIntent, QuestionIntent};
+
+pub(crate) const RECORDS: Records = Records::new(Space::INTENTS, VERSION);
 
 const VERSION: u8 = 1;
 const VM: &str = "vm/";

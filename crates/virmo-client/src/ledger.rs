@@ -7,7 +7,7 @@ use std::{
     },
 };
 
-use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Space, UserInteraction};
+use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Records, Space, UserInteraction};
 use omadm_download::Cancel;
 use omadm_mo::JobId;
 use omadm_tree::Uri;
@@ -184,6 +184,13 @@ pub(crate) enum Subject {
     /// Asking a guest for its news.
     Listen(VmId),
 }
+
+/// What the ledger keeps: counters, warnings and doubts.
+pub(crate) const RECORDS: [Records; 3] = [
+    Records::new(Space::IDS, Ledger::VERSION).under("virmo/"),
+    Records::new(WARNED, Ledger::VERSION),
+    Records::new(DOUBTS, Ledger::VERSION),
+];
 
 impl Ledger {
     const VM_KEY: &str = "virmo/vm";

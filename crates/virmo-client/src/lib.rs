@@ -176,3 +176,21 @@ pub use policy::{Policy, UnknownMachines};
 pub use resources::CpuPolicy;
 pub use users::{UnlockError, Users};
 pub use virmo_nodes::Profile;
+
+use omadm_core::Records;
+
+/// What [`VirmoClient`] keeps in its journal, downloads and the operations of companion objects
+/// included, for [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: &[Records] = &{
+    let [counters, warnings, doubts] = ledger::RECORDS;
+    [
+        intent::RECORDS,
+        counters,
+        warnings,
+        doubts,
+        client::RECORDS,
+        bootstrap::RECORDS,
+        omadm_download::RECORDS,
+        omadm_objects::RECORDS,
+    ]
+};

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use omadm_core::{Journal, MemoryJournal};
+use omadm_core::{Journal, MemoryJournal, upgrade};
 use omadm_http::{Files, Handler, Incoming, Outgoing, Refused, ServerConfig};
 use omadm_markup::Encoding;
 use omadm_server::{
@@ -265,10 +265,13 @@ impl ServerBuilder {
         let seen = Seen::new(self.config.max_devices);
         let engine = omadm_server::Server::new(self.config, self.accounts);
         let engine = match self.journal {
-            Some(journal) => engine
-                .with_nonces(Nonces::new(journal, random::octets))
-                .keeping_devices()
-                .map_err(io::Error::other)?,
+            Some(journal) => {
+                upgrade(&*journal, omadm_server::RECORDS).map_err(io::Error::other)?;
+                engine
+                    .with_nonces(Nonces::new(journal, random::octets))
+                    .keeping_devices()
+                    .map_err(io::Error::other)?
+            }
             None => {
                 let journal = Arc::new(MemoryJournal::new());
                 engine.with_nonces(Nonces::new(journal, random::octets))

@@ -239,8 +239,8 @@ fn a_broken_machine_can_only_be_deleted() {
     for (damage, reason) in [
         ("{", "machine.json: EOF while parsing an object"),
         (
-            r#"{"owner": "virmo", "version": 2}"#,
-            "machine.json has the unknown version 2",
+            r#"{"owner": "virmo", "version": 3}"#,
+            "machine.json is of version 3, where 2 is the latest known",
         ),
         (
             r#"{"owner": "virmo", "version": 1}"#,

@@ -150,6 +150,9 @@ impl Server {
     /// may have begun its next step; a step whose report is damaged counts as over, and failed. All
     /// other devices go on as if nothing were.
     ///
+    /// The journal is to be brought to the version of the program before:
+    /// [`upgrade`](omadm_core::upgrade()) with [`RECORDS`](crate::RECORDS).
+    ///
     /// Procedures, and sessions, are not kept. The steps that are not over are enqueued again, the
     /// first of them for the second time if it was [begun](crate::Place::begun). A session that was open
     /// is refused, and its device begins another one.

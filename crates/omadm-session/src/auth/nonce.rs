@@ -1,10 +1,13 @@
 use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_core::{Batch, Journal, JournalError, Secret, Space};
+use omadm_core::{Batch, Journal, JournalError, Records, Secret, Space};
 use omadm_syncml::{Chal, Data};
 
 use super::{Scheme, credentials::octets};
+
+/// What [`Nonces`] keep in a journal, for [`upgrade`](omadm_core::upgrade()).
+pub const RECORDS: Records = Records::new(Space::NONCES, VERSION);
 
 /// The version of a record in [`Space::NONCES`].
 const VERSION: u8 = 1;
@@ -230,19 +233,8 @@ impl Nonces {
         Ok(pair.unwrap_or_default())
     }
 
-    /// Makes the nonces of a peer durable.
-    ///
-    /// # Errors
-    ///
-    /// A [`JournalError`]; nothing changed.
-    pub fn store(&self, peer: &str, pair: &NoncePair) -> Result<(), JournalError> {
-        let mut batch = Batch::new();
-        pair.put(peer, &mut batch);
-        self.journal.commit(&batch)
-    }
-
-    /// Where they are kept: what has to become durable together with them goes there too, in one
-    /// batch with [`NoncePair::put`].
+    /// Where they are kept: [`NoncePair::put`] makes them part of a batch, with what has to become
+    /// durable together with them.
     #[must_use]
     pub fn journal(&self) -> &Arc<dyn Journal> {
         &self.journal
@@ -290,7 +282,9 @@ mod tests {
     fn nonces_outlive_the_engine_but_not_their_peer() {
         let journal = Arc::new(MemoryJournal::new());
         let nonces = Nonces::new(journal.clone(), NoRandom);
-        nonces.store("a", &pair(b"1", b"2")).unwrap();
+        let mut batch = Batch::new();
+        pair(b"1", b"2").put("a", &mut batch);
+        nonces.journal().commit(&batch).unwrap();
         drop(nonces);
         let nonces = Nonces::new(journal.clone(), NoRandom);
         assert_eq!(nonces.load("a").unwrap(), pair(b"1", b"2"));
@@ -299,6 +293,16 @@ mod tests {
         batch.put(Space::NONCES, "a", [VERSION + 1]);
         journal.commit(&batch).unwrap();
         assert_eq!(nonces.load("a").unwrap(), NoncePair::default());
+    }
+
+    /// What is in journals: a record of another shape has another version.
+    #[test]
+    fn records_of_version_1_stay_as_they_are() {
+        let full = NoncePair::default().provisioned(nonce(b"s1"), nonce(b"c"));
+        let record = b"\x01\x01\x02s1\x01\x02s1\x01\x01c\x01\x02s1\x01\x01c";
+        assert_eq!(full.record(), record);
+        assert_eq!(NoncePair::default().record(), b"\x01\0\0\0\0\0");
+        assert_eq!(RECORDS.version(), 1);
     }
 
     #[test]

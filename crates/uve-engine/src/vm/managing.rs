@@ -11,7 +11,7 @@ use uve::{
 
 use crate::{record, vmm::lock};
 
-const UAS: Space = Space::new("uve-uas");
+pub(crate) const UAS: Space = Space::new("uve-uas");
 const NEXT: &str = "uve-uas";
 const PREFIX: &str = "ua-";
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use virmo::dm::{
+    client, core,
     store::{OpenErrorKind, RedbJournal},
     tree::{Acl, NodeRef, Tree, TreeLimits, Uri},
 };
@@ -17,6 +18,8 @@ pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
     let uri = Uri::parse(&args.uri)
         .map_err(|error| Failure::usage(format_args!("{}: {error}", args.uri)))?;
     let journal = open(&args.state)?;
+    let kept = [client::RECORDS, virmo::client::RECORDS].concat();
+    core::upgrade(&journal, &kept).map_err(|error| Failure::work(chain(&error)))?;
     let tree = Tree::load(&journal, TreeLimits::default(), Acl::default())
         .map_err(|error| Failure::work(chain(&error)))?;
     let Some(start) = tree.node(&uri) else {

@@ -19,7 +19,7 @@ use uve_engine::{
 use uve_http::{
     FileBlobs, Server, SystemClock, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service,
 };
-use virmo::dm::store::RedbJournal;
+use virmo::dm::{core::upgrade, store::RedbJournal};
 
 use crate::{args, failure::Failure, output::Output};
 
@@ -403,7 +403,9 @@ fn listen() -> Result<TcpListener, Failure> {
 
 fn journal(folder: &Path) -> Result<RedbJournal, Failure> {
     std::fs::create_dir_all(folder).map_err(Failure::work)?;
-    RedbJournal::open(folder.join("journal.redb")).map_err(Failure::work)
+    let journal = RedbJournal::open(folder.join("journal.redb")).map_err(Failure::work)?;
+    upgrade(&journal, uve_engine::RECORDS).map_err(Failure::work)?;
+    Ok(journal)
 }
 
 /// Both sides are in this process; the name of the folder was drawn at random.

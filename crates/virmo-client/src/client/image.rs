@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use omadm_core::{Space, StatusCode};
+use omadm_core::{Records, Space, StatusCode};
 use omadm_download::{Cancel, Download, DownloadKey, Finished, is_media_type};
 use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal};
 use omadm_tree::{Change, ChangeKind, TreeError, Value};
@@ -23,6 +23,8 @@ const REFUSED: Refusal = Refusal(StatusCode::COMMAND_NOT_ALLOWED);
 /// By ImgID, the DownloadURI that a downloaded image came from.
 pub(super) const ORIGINS: Space = Space::new("images");
 pub(super) const ORIGIN_VERSION: u8 = 1;
+
+pub(crate) const RECORDS: Records = Records::new(ORIGINS, ORIGIN_VERSION);
 
 /// What a server does to the nodes of an image.
 impl VirmoClient {

@@ -1,12 +1,14 @@
 use std::{fs, io, path::Path};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 use virmo_params::ResourceConfig;
 
 /// The file of a machine's record in the machine's folder.
 pub const RECORD: &str = "machine.json";
 
-const VERSION: u32 = 1;
+/// Version 1 has two shapes: the first had the fields of `own` among the others.
+const VERSION: u32 = 2;
 const OWNER: &str = "virmo";
 
 /// What is durable of a machine beside its disk: a JSON object with our mark in it.
@@ -81,10 +83,10 @@ impl<T: DeserializeOwned> Found<T> {
         match serde_json::from_slice::<Mark>(text) {
             Err(error) => Self::Broken(format!("{RECORD}: {error}")),
             Ok(mark) if mark.owner != OWNER => Self::Foreign,
-            Ok(mark) if mark.version != VERSION => {
-                Self::Broken(format!("{RECORD} has the unknown version {}", mark.version))
-            }
-            Ok(_) => match serde_json::from_slice(text) {
+            Ok(Mark { version, .. }) if !(1..=VERSION).contains(&version) => Self::Broken(format!(
+                "{RECORD} is of version {version}, where {VERSION} is the latest known"
+            )),
+            Ok(mark) => match read(mark.version, text) {
                 Ok(record) => Self::Machine(record),
                 Err(error) => Self::Broken(format!("{RECORD}: {error}")),
             },
@@ -112,6 +114,25 @@ impl<T: DeserializeOwned> Found<T> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Reads a record of ours. One of an earlier version is written anew with the next change.
+fn read<T: DeserializeOwned>(version: u32, text: &[u8]) -> serde_json::Result<Record<T>> {
+    if version == VERSION {
+        return serde_json::from_slice(text);
+    }
+    let mut fields: Map<String, Value> = serde_json::from_slice(text)?;
+    if !fields.contains_key("own") {
+        let is_shared = |name: &str| {
+            let shared = ["version", "owner", "description", "config", "prepared"];
+            shared.contains(&name)
+        };
+        let (shared, own) = fields.into_iter().partition(|(name, _)| is_shared(name));
+        fields = shared;
+        fields.insert("own".to_owned(), Value::Object(own));
+    }
+    fields.insert("version".to_owned(), VERSION.into());
+    serde_json::from_value(Value::Object(fields))
 }
 
 /// Whether a folder is there. Where that cannot be told, as in a place that is gone itself, nobody
@@ -198,6 +219,46 @@ mod tests {
         assert_ne!(record.claim(), &record.config);
     }
 
+    /// What is on disks: a record of another shape has another version.
+    #[test]
+    fn every_version_is_read() {
+        #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Own {
+            disk: u64,
+            #[serde(default)]
+            locked: bool,
+        }
+        let own = Own {
+            disk: 7,
+            locked: false,
+        };
+        let record = Record::new("a phone".to_owned(), CONFIG.parse().unwrap(), own);
+        let shared = |version: u32, rest: &str| {
+            format!(
+                r#"{{"version":{version},"owner":"virmo","description":"a phone","config":"{CONFIG}","prepared":null,{rest}}}"#
+            )
+        };
+        let present = shared(2, r#""own":{"disk":7,"locked":false}"#);
+        let written: Value = serde_json::from_slice(&record.to_json().unwrap()).unwrap();
+        assert_eq!(written, serde_json::from_str::<Value>(&present).unwrap());
+        for text in [
+            shared(1, r#""disk":7"#),
+            shared(1, r#""own":{"disk":7,"locked":false}"#),
+            present,
+        ] {
+            assert_eq!(
+                Found::parse(text.as_bytes()),
+                Found::Machine(record.clone()),
+                "{text}"
+            );
+        }
+        for strange in [shared(1, r#""disk":7,"color":1"#), shared(2, r#""disk":7"#)] {
+            let found = Found::<Own>::parse(strange.as_bytes());
+            assert!(matches!(found, Found::Broken(_)), "{strange}");
+        }
+    }
+
     #[test]
     fn what_is_not_our_record_is_told_apart() {
         let broken = |text: &str| match Found::<u32>::parse(text.as_bytes()) {
@@ -205,9 +266,15 @@ mod tests {
             found => panic!("{found:?}"),
         };
         assert!(broken("{").starts_with("machine.json: EOF"));
-        assert!(broken(r#"{"owner": "virmo", "version": 2}"#).ends_with("unknown version 2"));
-        let incomplete = broken(r#"{"owner": "virmo", "version": 1}"#);
-        assert!(incomplete.contains("missing field"), "{incomplete}");
+        assert_eq!(
+            broken(r#"{"owner": "virmo", "version": 3}"#),
+            "machine.json is of version 3, where 2 is the latest known"
+        );
+        assert!(broken(r#"{"owner": "virmo"}"#).contains("version 0"));
+        for version in [1, 2] {
+            let incomplete = broken(&format!(r#"{{"owner": "virmo", "version": {version}}}"#));
+            assert!(incomplete.contains("missing field"), "{incomplete}");
+        }
         let foreign = Found::<u32>::parse(br#"{"owner": "somebody", "disks": 3}"#);
         assert_eq!(foreign, Found::Foreign);
     }

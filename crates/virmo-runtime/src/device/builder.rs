@@ -5,7 +5,7 @@ use std::{
 };
 
 use omadm_client::{Auth, Client, Config};
-use omadm_core::{Journal, MemoryJournal, ServerId};
+use omadm_core::{Journal, MemoryJournal, ServerId, upgrade};
 use omadm_download::{Fetch, Sink};
 use omadm_http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport, SystemClock};
 use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Plain, Registry};
@@ -204,6 +204,7 @@ impl DeviceBuilder {
             }
             (None, None) => Arc::new(MemoryJournal::new()) as Arc<dyn Journal>,
         };
+        upgrade(&*journal, &state::records())?;
         let sink = match self.sink {
             Some(sink) => sink,
             None => Arc::new(FileSink::open(scratch.images())?) as Arc<dyn Sink>,

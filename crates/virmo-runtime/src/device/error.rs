@@ -1,7 +1,7 @@
 use std::io;
 
 use omadm_client::{ApiMisuse, SessionEnd, StartError};
-use omadm_core::JournalError;
+use omadm_core::{JournalError, UpgradeError};
 use omadm_download::SinkError;
 use omadm_mo::MountError;
 use omadm_store::OpenError;
@@ -18,6 +18,9 @@ pub enum BuildError {
     /// The journal cannot be opened.
     #[error("the journal cannot be opened")]
     Open(#[from] OpenError),
+    /// The journal failed, or a later version has written it.
+    #[error("the journal cannot be brought to this version")]
+    Upgrade(#[from] UpgradeError),
     /// The journal failed or is damaged.
     #[error("the journal cannot be read")]
     Journal(#[from] JournalError),

@@ -1,7 +1,7 @@
 use std::{io, path::Path};
 
 use omadm_client::{Bootstrap, BootstrapError, Config};
-use omadm_core::ServerId;
+use omadm_core::{Records, ServerId, UpgradeError, upgrade};
 use omadm_mo::{Account, AccountError, Registry, bootstrap::Applied};
 use omadm_store::{OpenError, RedbJournal};
 use omadm_tree::{Acl, LoadError, Tree, TreeLimits, Uri};
@@ -41,6 +41,9 @@ pub enum StateError {
     /// The journal cannot be opened: a device runs on the folder, most likely.
     #[error("the journal cannot be opened")]
     Open(#[from] OpenError),
+    /// The journal failed, or a later version has written it.
+    #[error("the journal cannot be brought to this version")]
+    Upgrade(#[from] UpgradeError),
     /// The tree in the journal cannot be read.
     #[error("the tree cannot be read")]
     Tree(#[from] LoadError),
@@ -63,6 +66,7 @@ impl DeviceState {
     pub fn open(folder: &Path) -> Result<Self, StateError> {
         omadm_store::create_private_directory(folder).map_err(StateError::Folder)?;
         let journal = RedbJournal::open(folder.join("device.redb"))?;
+        upgrade(&journal, &records())?;
         let tree = Tree::load(&journal, TreeLimits::default(), Acl::root_default())?;
         Ok(Self { journal, tree })
     }
@@ -109,6 +113,11 @@ impl DeviceState {
         }
         Ok(roots.pop())
     }
+}
+
+/// What a device keeps in its journal.
+pub(super) fn records() -> Vec<Records> {
+    [omadm_client::RECORDS, virmo_client::RECORDS].concat()
 }
 
 /// Where accounts are: below `./DMAcc`.

@@ -5,8 +5,8 @@ use std::{fs, path::Path, sync::Arc};
 use sha2::{Digest, Sha256};
 use virmo::{
     dm::{
-        core::{Batch, Journal, Space},
-        server::Place,
+        core::{Batch, Journal, Records, Space, upgrade},
+        server::{self, Place},
         store::{OpenErrorKind, RedbJournal, create_private_directory},
     },
     nodes::Profile,
@@ -48,13 +48,13 @@ pub(super) fn open(
             file.display()
         ),
     });
+    let own = Records::new(SPACE, VERSION);
+    upgrade(&journal, &[server::RECORDS, &[own]].concat())
+        .map_err(|error| failed(&chain(&error)))?;
     let known = journal.read(SPACE, PLAN);
     let known = known.map_err(|error| failed(&chain(&error)))?;
     let record = [&[VERSION], &digest(plan, profile)?[..]].concat();
     match known {
-        Some(known) if known.first() != Some(&VERSION) => {
-            return Err(failed(&"a later version of this program has written it"));
-        }
         Some(known) if known != record => {
             return Err(failed(
                 &"devices go through another plan or profile on it: give that one, or another folder",
