@@ -56,11 +56,13 @@ impl VirmoClient {
         }
     }
 
-    /// Finds out who gets at a machine, unless a job holds its VM.
+    /// Finds out who gets at a machine, unless a job of its own holds the VM.
     pub(super) fn look_at_access(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
         let hypervisor = &self.hypervisor;
         let is_known = hypervisor.input_lock().is_some() || hypervisor.data_sharing().is_some();
-        if self.roots.profile != Profile::Draft || self.book.read().is_busy(vm) {
+        let task = self.book.read().vms.get(vm);
+        let is_held = task.is_some_and(|task| task.job.is_some());
+        if self.roots.profile != Profile::Draft || is_held {
             return;
         }
         let cut = self.book.write().cut.remove(vm);
@@ -72,6 +74,9 @@ impl VirmoClient {
                     reply: cut.map(|cut| cut.reply).unwrap_or_default(),
                 };
                 self.ask_for_access(vm.clone(), task, cx);
+                if let Some(job) = cx.effects.jobs.last_mut() {
+                    job.before_sessions = true;
+                }
             }
             _ => {
                 if let Some(cut) = cut {
@@ -133,7 +138,6 @@ impl VirmoClient {
             .effects
             .job(lane(&id), format!("{what} {}", task.node), work);
         job.time_limit = Some(self.policy.deadline);
-        job.before_sessions = operation.is_none();
         let job = job.id;
         let ledger = self.book.write();
         ledger.jobs.insert(job, Subject::Access(id.clone()));

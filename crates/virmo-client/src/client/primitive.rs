@@ -291,6 +291,8 @@ impl VirmoClient {
             self.tell_failure(&intent, &failure.reason);
         }
         if task.recovering {
+            // What was not kept of that before is found out, as it is where there is no intent.
+            self.look_at_access(&intent.vm, cx);
             self.book.tell(Event::Recovered {
                 node: intent.node,
                 vm: intent.vm,

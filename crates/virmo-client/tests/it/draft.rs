@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use omadm_core::StatusCode;
-use omadm_mo::JobEnd;
+use omadm_mo::{JobEnd, JobId};
 use virmo_client::{Event, Policy, UnlockError};
-use virmo_hypervisor::MachineState;
+use virmo_hypervisor::{Hypervisor, MachineState};
 use virmo_nodes::Profile;
 use virmo_state::{AccessOperation, VmState};
 
@@ -298,6 +298,55 @@ fn an_accepted_lock_outlives_a_crash() {
         assert_eq!(device.take_alerts(), [""; 0]);
         device.check();
     }
+}
+
+/// A server that looks finds what the machine has: what a restart cut is known before sessions.
+#[test]
+fn what_was_accepted_is_done_again_before_sessions() {
+    let mut device = device();
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
+        panic!("it is done by a job");
+    };
+    device.accept(job);
+    device.boot();
+    let observe = label(&device, "Observe a");
+    device.run(observe);
+    let job = label(&device, "Lock a");
+    assert!(device.take(job).before_sessions);
+}
+
+/// Who gets at a machine is found out at a start, whatever else the last run left open: a primitive, or
+/// a change of resources that is still being taken up.
+#[test]
+fn a_start_that_recovers_finds_out_who_gets_at_a_machine() {
+    for uri in [
+        "./VirMO/a/Operations/Suspend",
+        "./VirMO/Operations/ApplyChanges",
+    ] {
+        let mut device = device();
+        device.provision("a", "");
+        device.bring("a", VmState::Running);
+        device.begin(uri, None);
+        let id = device.id("a");
+        let lock = device.bench.input_lock().unwrap();
+        crate::bench::in_job(|| lock.set_locked(&id, true)).unwrap();
+        device.boot();
+        if uri.ends_with("ApplyChanges") {
+            let observe = label(&device, "Observe a");
+            device.run(observe);
+        }
+        device.run_all();
+        assert_eq!(guards(&device, "a"), texts("true", "false"), "{uri}");
+        device.check();
+    }
+}
+
+/// The job that waits under this label.
+fn label(device: &Device, label: &str) -> JobId {
+    let job = device.jobs.iter().find(|job| job.label == label);
+    job.expect("it waits").id
 }
 
 /// What was answered with 202 and could not be kept is done again when the journal works, and told
