@@ -11,7 +11,7 @@
 //! - [`encoding`] is that of the whole run, and [`again_over_wbxml`] runs a suite in the other one.
 //! - [`Points`] counts the calls of a device to its journal, sink and hypervisor, and has one of
 //!   them crash, fail or hang: [`TroubledJournal`], [`TroubledSink`], [`TroubledHypervisor`].
-//! - [`VolatileMedium`] and [`VolatileSink`] lose what was not synced when the power goes.
+//! - [`VolatileMedium`] and [`VolatileSink`] lose what was not synced when the [`Power`] goes.
 //! - [`Invariants`] is what must hold of a device whatever happened to it.
 //! - [`explore`](explore::explore) sees every [state](explore::State) a system can get into.
 //! - [`TestJournal`] fails when told to, and remembers everything.
@@ -54,5 +54,5 @@ pub use points::{CallKind, Points, Trouble};
 pub use script::{Script, data, describe, pretty, results, statuses};
 pub use transcript::Transcript;
 pub use troubled::{Halving, TroubledHypervisor, TroubledJournal, TroubledSink};
-pub use volatile::{Files, PowerCut, VolatileMedium, VolatileSink};
+pub use volatile::{Files, Luck, Power, PowerCut, VolatileMedium, VolatileSink};
 pub use wire::{Answer, Fault, Wire};

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -27,7 +27,28 @@ pub enum PowerCut {
 }
 
 /// A mixture: the same number is the same luck.
-struct Luck(u64);
+#[derive(Clone, Debug)]
+pub struct Luck(u64);
+
+impl PowerCut {
+    /// The luck of what was not synced.
+    #[must_use]
+    pub const fn luck(self) -> Luck {
+        match self {
+            Self::Drop | Self::Keep => Luck(0),
+            Self::Mix(seed) | Self::Tear(seed) => Luck(seed),
+        }
+    }
+
+    /// Whether the next change that was not synced happened.
+    pub fn keeps(self, luck: &mut Luck) -> bool {
+        match self {
+            Self::Drop => false,
+            Self::Keep => true,
+            Self::Mix(_) | Self::Tear(_) => luck.next() & 1 == 0,
+        }
+    }
+}
 
 impl Luck {
     fn next(&mut self) -> u64 {
@@ -39,7 +60,8 @@ impl Luck {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    /// A number below this one; 0 if that is 0.
+    pub fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit).unwrap().max(1);
         usize::try_from(self.next() % limit).unwrap()
     }
@@ -92,9 +114,9 @@ impl File {
         match how {
             PowerCut::Keep => {}
             PowerCut::Drop => edits.clear(),
-            PowerCut::Mix(seed) | PowerCut::Tear(seed) => {
-                let mut luck = Luck(seed);
-                edits.retain(|_| luck.next() & 1 == 0);
+            PowerCut::Mix(_) | PowerCut::Tear(_) => {
+                let mut luck = how.luck();
+                edits.retain(|_| how.keeps(&mut luck));
                 if matches!(how, PowerCut::Tear(_)) && !edits.is_empty() {
                     let torn = luck.below(edits.len());
                     if let Some(Edit::Write(_, bytes)) = edits.get_mut(torn) {
@@ -110,33 +132,27 @@ impl File {
     }
 }
 
-/// A medium of a journal in memory, which keeps apart what is not synced.
+/// What media run on: it counts what changes them, and goes at one of these changes.
 #[derive(Clone, Default, Debug)]
-pub struct VolatileMedium(Arc<MediumState>);
+pub struct Power(Arc<PowerState>);
 
 #[derive(Default, Debug)]
-struct MediumState {
-    file: Mutex<File>,
-    syncs: AtomicUsize,
-    /// How many calls that change it still reach it; none: all.
-    left: Mutex<Option<usize>>,
+struct PowerState {
     changes: AtomicUsize,
+    /// How many more changes there are until it goes; none: no end.
+    left: Mutex<Option<usize>>,
+    lies: AtomicBool,
 }
 
-impl VolatileMedium {
-    fn file(&self) -> MutexGuard<'_, File> {
-        self.0.file.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many calls there were that write, resize or sync.
+impl Power {
+    /// How many changes there were: what was written, resized, synced, made, moved or removed.
     #[must_use]
     pub fn changes(&self) -> usize {
         self.0.changes.load(Ordering::SeqCst)
     }
 
-    /// Lets so many more calls that write, resize or sync happen; then the power is gone, and
-    /// every call fails.
-    pub fn power_for(&self, changes: usize) {
+    /// Lets so many more changes happen; then the power is gone, and every call fails.
+    pub fn lasts_for(&self, changes: usize) {
         *self.0.left.lock().unwrap() = Some(changes);
     }
 
@@ -146,16 +162,78 @@ impl VolatileMedium {
         *self.0.left.lock().unwrap() == Some(0)
     }
 
-    /// The power is back, after a cut that did this to what was not synced.
+    /// The power is back, for good.
+    pub fn comes_back(&self) {
+        *self.0.left.lock().unwrap() = None;
+    }
+
+    /// From now on nothing is synced, though it is said to be: for tests of tests.
+    pub fn lie(&self) {
+        self.0.lies.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether what is synced is durable.
+    #[must_use]
+    pub fn is_honest(&self) -> bool {
+        !self.0.lies.load(Ordering::SeqCst)
+    }
+
+    /// Something changes a medium.
+    ///
+    /// # Errors
+    /// If the power is gone.
+    pub fn change(&self) -> io::Result<()> {
+        match &mut *self.0.left.lock().unwrap() {
+            None => {}
+            Some(0) => return Err(gone()),
+            Some(left) => *left -= 1,
+        }
+        self.0.changes.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn look(&self) -> io::Result<()> {
+        match self.is_off() {
+            true => Err(gone()),
+            false => Ok(()),
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the power is gone")
+}
+
+/// A medium of a journal in memory, which keeps apart what is not synced.
+#[derive(Clone, Default, Debug)]
+pub struct VolatileMedium {
+    power: Power,
+    file: Arc<Mutex<File>>,
+}
+
+impl VolatileMedium {
+    /// An empty medium.
+    #[must_use]
+    pub fn new(power: &Power) -> Self {
+        Self {
+            power: power.clone(),
+            file: Arc::default(),
+        }
+    }
+
+    fn file(&self) -> MutexGuard<'_, File> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The power was cut, which did this to what was not synced.
     pub fn cut(&self, how: PowerCut) {
         self.file().cut(how);
-        *self.0.left.lock().unwrap() = None;
     }
 
     /// A medium of its own with the same bytes, all of them synced.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let copy = Self::default();
+        let copy = Self::new(&self.power);
         let bytes = self.file().now.clone();
         *copy.file() = File {
             synced: bytes.clone(),
@@ -163,25 +241,6 @@ impl VolatileMedium {
             edits: Vec::new(),
         };
         copy
-    }
-
-    fn change(&self) -> io::Result<()> {
-        self.0.changes.fetch_add(1, Ordering::SeqCst);
-        match &mut *self.0.left.lock().unwrap() {
-            None => Ok(()),
-            Some(0) => Err(io::Error::other("the power is gone")),
-            Some(left) => {
-                *left -= 1;
-                Ok(())
-            }
-        }
-    }
-
-    fn look(&self) -> io::Result<()> {
-        match self.is_off() {
-            true => Err(io::Error::other("the power is gone")),
-            false => Ok(()),
-        }
     }
 }
 
@@ -191,12 +250,12 @@ fn index(offset: u64) -> usize {
 
 impl Medium for VolatileMedium {
     fn len(&self) -> io::Result<u64> {
-        self.look()?;
+        self.power.look()?;
         Ok(self.file().now.len() as u64)
     }
 
     fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.look()?;
+        self.power.look()?;
         let file = self.file();
         let at = index(offset);
         let found = file.now.get(at..at.saturating_add(bytes.len()));
@@ -205,21 +264,22 @@ impl Medium for VolatileMedium {
     }
 
     fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.change()?;
+        self.power.change()?;
         self.file().edit(Edit::Write(index(offset), bytes.to_vec()));
         Ok(())
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.change()?;
+        self.power.change()?;
         self.file().edit(Edit::Resize(index(length)));
         Ok(())
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.change()?;
-        self.file().sync();
-        self.0.syncs.fetch_add(1, Ordering::SeqCst);
+        self.power.change()?;
+        if self.power.is_honest() {
+            self.file().sync();
+        }
         Ok(())
     }
 }
@@ -230,6 +290,7 @@ impl Medium for VolatileMedium {
 /// All but writes and cuts of a partial file is durable when it returns, as the contract has it.
 #[derive(Clone, Debug)]
 pub struct VolatileSink {
+    power: Power,
     folder: PathBuf,
     files: Arc<Mutex<Files>>,
 }
@@ -244,14 +305,15 @@ pub struct Files {
 impl VolatileSink {
     /// An empty sink whose finished files are in this folder, which is there.
     #[must_use]
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
+    pub fn new(folder: impl Into<PathBuf>, power: &Power) -> Self {
         Self {
+            power: power.clone(),
             folder: folder.into(),
             files: Arc::default(),
         }
     }
 
-    /// The power goes and comes back.
+    /// The power was cut, which did this to what was not synced.
     pub fn cut(&self, how: PowerCut) {
         for file in self.files().partial.values_mut() {
             file.cut(how);
@@ -290,6 +352,10 @@ impl VolatileSink {
         self.folder.join(key.as_str())
     }
 
+    fn change(&self) -> Result<(), SinkError> {
+        Ok(self.power.change().map_err(|_| SinkErrorKind::Io)?)
+    }
+
     fn partial<T>(
         &self,
         key: &DownloadKey,
@@ -303,6 +369,7 @@ impl VolatileSink {
 
 impl Sink for VolatileSink {
     fn reserve(&self, key: &DownloadKey, _: Option<u64>) -> Result<(), SinkError> {
+        self.change()?;
         self.files().partial.entry(key.clone()).or_default();
         Ok(())
     }
@@ -312,6 +379,7 @@ impl Sink for VolatileSink {
     }
 
     fn write_at(&self, key: &DownloadKey, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
+        self.change()?;
         self.partial(key, |file| {
             file.edit(Edit::Write(index(offset), bytes.to_vec()));
         })
@@ -335,6 +403,7 @@ impl Sink for VolatileSink {
     }
 
     fn truncate(&self, key: &DownloadKey, length: u64) -> Result<(), SinkError> {
+        self.change()?;
         self.partial(key, |file| {
             if file.now.len() > index(length) {
                 file.edit(Edit::Resize(index(length)));
@@ -343,10 +412,12 @@ impl Sink for VolatileSink {
     }
 
     fn sync(&self, key: &DownloadKey) -> Result<(), SinkError> {
+        self.change()?;
         self.partial(key, File::sync)
     }
 
     fn finish(&self, key: &DownloadKey) -> Result<String, SinkError> {
+        self.change()?;
         let mut files = self.files();
         if let Some(file) = files.partial.remove(key) {
             fs::write(self.path(key), &file.now).map_err(|_| SinkErrorKind::Io)?;
@@ -362,6 +433,7 @@ impl Sink for VolatileSink {
     }
 
     fn discard(&self, key: &DownloadKey) -> Result<(), SinkError> {
+        self.change()?;
         let mut files = self.files();
         files.partial.remove(key);
         if files.finished.remove(key).is_some() {
@@ -382,7 +454,7 @@ mod tests {
     use super::*;
 
     fn written() -> VolatileMedium {
-        let medium = VolatileMedium::default();
+        let medium = VolatileMedium::new(&Power::default());
         medium.set_len(8).unwrap();
         medium.sync().unwrap();
         medium.write(0, b"aaaa").unwrap();
@@ -420,10 +492,14 @@ mod tests {
     #[test]
     fn without_power_nothing_happens() {
         let medium = written();
-        medium.power_for(1);
+        let power = medium.power.clone();
+        power.lasts_for(1);
+        let changes = power.changes();
         medium.write(0, b"cc").unwrap();
-        assert!(medium.is_off());
+        assert!(power.is_off());
         assert!(medium.sync().is_err() && medium.len().is_err());
+        assert_eq!(power.changes(), changes + 1);
+        power.comes_back();
         medium.cut(PowerCut::Keep);
         assert_eq!(content(&medium), b"ccaabbbb");
     }
@@ -431,7 +507,7 @@ mod tests {
     #[test]
     fn a_sink_keeps_what_it_synced_and_what_it_finished() {
         let folder = std::env::temp_dir();
-        let sink = VolatileSink::new(folder);
+        let sink = VolatileSink::new(folder, &Power::default());
         let key: DownloadKey = format!("volatile-{}", std::process::id()).parse().unwrap();
         sink.reserve(&key, None).unwrap();
         sink.write_at(&key, 0, b"one").unwrap();

@@ -1,96 +1,133 @@
 use std::{
+    fmt,
     fs::{self, File},
     io::{self, Write},
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::Arc,
 };
 
-/// Changes of files that are durable when they return, counted one by one.
+/// A change of a file or folder that a [`Simulator`](crate::Simulator) is about to make.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum FileStep<'a> {
+    /// An empty folder where none is.
+    MakeFolder(&'a Path),
+    /// An empty file; one that is there is emptied.
+    MakeFile(&'a Path),
+    /// What is in a file, or how long it is.
+    Write(&'a Path),
+    /// What is in a file, or which names are in a folder, becomes durable.
+    Sync(&'a Path),
+    /// A file or folder gets another name, and takes the place of a file that has it.
+    Rename(&'a Path, &'a Path),
+    /// A file, or a folder with all that is in it, goes.
+    Remove(&'a Path),
+}
+
+/// Hears of each step, and can refuse it.
+#[derive(Clone)]
+pub(crate) struct Watcher(pub(crate) Arc<Watch>);
+
+type Watch = dyn Fn(FileStep<'_>) -> io::Result<()> + Send + Sync;
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watcher").finish_non_exhaustive()
+    }
+}
+
+/// Changes of files that are durable when they return, but for what is removed.
 #[derive(Debug)]
 pub(crate) struct Disk {
     sync: bool,
-    abort_at: Option<u64>,
-    steps: AtomicU64,
+    watcher: Option<Watcher>,
 }
 
 impl Disk {
-    pub(crate) fn new(sync: bool, abort_at: Option<u64>) -> Self {
-        Self {
-            sync,
-            abort_at,
-            steps: AtomicU64::new(0),
+    pub(crate) fn new(sync: bool, watcher: Option<Watcher>) -> Self {
+        Self { sync, watcher }
+    }
+
+    /// Makes a folder, and those it is in, where they are not there.
+    pub(crate) fn make_folders(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
         }
+        if let Some(parent) = parent(path) {
+            self.make_folders(parent)?;
+        }
+        self.make_folder(path)?;
+        self.sync_parent(path)
     }
 
     /// Makes an empty folder.
     pub(crate) fn make_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir(path)?;
-        self.step();
-        Ok(())
+        self.step(FileStep::MakeFolder(path))?;
+        fs::create_dir(path)
     }
 
-    /// Copies a file and gives the copy another length.
+    /// Copies a file and gives the copy another length; its name is not durable yet.
     pub(crate) fn copy(&self, from: &mut File, to: &Path, len: u64) -> io::Result<()> {
-        let mut to = File::create(to)?;
-        self.step();
-        io::copy(from, &mut to)?;
-        to.set_len(len)?;
-        self.sync(&to)?;
-        self.step();
-        Ok(())
+        self.step(FileStep::MakeFile(to))?;
+        let mut file = File::create(to)?;
+        self.step(FileStep::Write(to))?;
+        io::copy(from, &mut file)?;
+        file.set_len(len)?;
+        self.sync(to, &file)
     }
 
-    /// Makes a file that holds secrets, for its owner alone.
+    /// Makes a file that holds secrets, for its owner alone; its name is not durable yet.
     pub(crate) fn secret(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let mut options = File::options();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        self.step(FileStep::MakeFile(path))?;
         let mut file = options.open(path)?;
-        self.step();
+        self.step(FileStep::Write(path))?;
         file.write_all(content)?;
-        self.sync(&file)?;
-        self.step();
-        Ok(())
+        self.sync(path, &file)
     }
 
     /// Changes the length of a file.
     pub(crate) fn set_len(&self, path: &Path, len: u64) -> io::Result<()> {
         let file = File::options().write(true).open(path)?;
         if file.metadata()?.len() != len {
+            self.step(FileStep::Write(path))?;
             file.set_len(len)?;
-            self.sync(&file)?;
-            self.step();
+            self.sync(path, &file)?;
         }
         Ok(())
     }
 
-    /// Puts a file into its place, whether there was one or not: all of it or nothing.
+    /// Puts a file into its place, whether there was one or not: all of it or nothing. All names in
+    /// its folder are durable then.
     pub(crate) fn replace(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let new = path.with_extension("new");
+        self.step(FileStep::MakeFile(&new))?;
         let mut file = File::create(&new)?;
-        self.step();
+        self.step(FileStep::Write(&new))?;
         file.write_all(content)?;
-        self.sync(&file)?;
-        self.step();
+        self.sync(&new, &file)?;
         self.rename(&new, path)
     }
 
     /// Moves a file or folder within one file system.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.step(FileStep::Rename(from, to))?;
         fs::rename(from, to)?;
-        self.step();
         self.sync_parent(to)?;
         if from.parent() != to.parent() {
             self.sync_parent(from)?;
         }
-        self.step();
         Ok(())
     }
 
-    /// Removes a folder and all that is in it, or a file; none is as good.
+    /// Removes a folder and all that is in it, or a file; none is as good. After a power cut some of
+    /// it may be there again.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         let removed = fs::symlink_metadata(path).and_then(|metadata| {
+            self.step(FileStep::Remove(path))?;
             if metadata.is_dir() {
                 fs::remove_dir_all(path)
             } else {
@@ -98,40 +135,48 @@ impl Disk {
             }
         });
         match removed {
-            Ok(()) => {
-                self.step();
-                Ok(())
-            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
+            removed => removed,
         }
     }
 
     /// Writes zeros over the beginning of a file.
     pub(crate) fn overwrite(&self, path: &Path, len: u64) -> io::Result<()> {
         let mut file = File::options().write(true).open(path)?;
+        self.step(FileStep::Write(path))?;
         io::copy(&mut io::Read::take(io::repeat(0), len), &mut file)?;
-        self.sync(&file)?;
-        self.step();
-        Ok(())
+        self.sync(path, &file)
     }
 
-    fn sync(&self, file: &File) -> io::Result<()> {
-        if self.sync { file.sync_all() } else { Ok(()) }
+    fn sync(&self, path: &Path, file: &File) -> io::Result<()> {
+        if !self.sync {
+            return Ok(());
+        }
+        self.step(FileStep::Sync(path))?;
+        file.sync_all()
     }
 
     /// Makes the name of a file or folder durable, where the system has that.
-    fn sync_parent(&self, path: &Path) -> io::Result<()> {
-        match path.parent() {
-            Some(folder) if self.sync && cfg!(unix) => File::open(folder)?.sync_all(),
+    pub(crate) fn sync_parent(&self, path: &Path) -> io::Result<()> {
+        match parent(path) {
+            Some(folder) if self.sync && cfg!(unix) => self.sync(folder, &File::open(folder)?),
             _ => Ok(()),
         }
     }
 
-    fn step(&self) {
-        let step = self.steps.fetch_add(1, Ordering::Relaxed) + 1;
-        if self.abort_at == Some(step) {
-            std::process::abort();
+    fn step(&self, step: FileStep<'_>) -> io::Result<()> {
+        match &self.watcher {
+            Some(Watcher(watch)) => watch(step),
+            None => Ok(()),
         }
     }
+}
+
+/// The folder a file is in.
+fn parent(path: &Path) -> Option<&Path> {
+    let parent = path.parent()?;
+    Some(match parent.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => parent,
+    })
 }

@@ -245,16 +245,7 @@ impl Simulator {
         fits(&record, &spec.resources)?;
 
         let folder = self.new_folder(&spec.id);
-        let filled = self.fill(&folder, image, &record).and_then(|()| {
-            let Some(bootstrap) = &spec.bootstrap else {
-                return Ok(());
-            };
-            let path = folder.join(BOOTSTRAP);
-            self.disk
-                .secret(&path, bootstrap.expose())
-                .map_err(|error| failed("cannot make", &path, error))
-        });
-        if let Err(error) = filled {
+        if let Err(error) = self.fill(&folder, image, spec, &record) {
             // The error that matters is the first.
             let _ = self.disk.remove(&folder);
             return Err(error.into());
@@ -266,13 +257,27 @@ impl Simulator {
             .map_err(|error| failed("cannot make", &place, error).into())
     }
 
-    fn fill(&self, folder: &Path, mut image: File, record: &Record) -> Result<(), HypervisorError> {
+    fn fill(
+        &self,
+        folder: &Path,
+        mut image: File,
+        spec: &VmSpec,
+        record: &Record,
+    ) -> Result<(), HypervisorError> {
         let storage = record.config.storage.get();
         self.disk
             .remove(folder)
             .and_then(|()| self.disk.make_folder(folder))
             .and_then(|()| self.disk.copy(&mut image, &folder.join(DISK), storage))
+            .and_then(|()| match &spec.bootstrap {
+                Some(bootstrap) => {
+                    let path = folder.join(BOOTSTRAP);
+                    self.disk.secret(&path, bootstrap.expose())
+                }
+                None => Ok(()),
+            })
             .map_err(|error| failed("cannot make", folder, error))?;
+        // Last: it makes all names in the folder durable.
         self.write_into(folder, record)
     }
 

@@ -81,6 +81,7 @@ mod record;
 mod simulator;
 mod switches;
 
+pub use disk::FileStep;
 pub use fault::{Fault, FaultMode, InvalidFault, Operation};
 pub use guest::Misbehaviour;
 pub use simulator::{Builder, OpenError, Simulator};

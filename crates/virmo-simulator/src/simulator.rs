@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -19,7 +19,7 @@ use virmo_state::VmId;
 
 use crate::{
     Fault, FaultMode, Misbehaviour, Operation,
-    disk::Disk,
+    disk::{Disk, FileStep, Watcher},
     guest::Line,
     record::{self, DISK, END, Found, Pending, Record, State, observed},
 };
@@ -70,7 +70,7 @@ pub struct Builder {
     delay: Duration,
     faults: Vec<Fault>,
     sync: bool,
-    abort_at: Option<u64>,
+    watcher: Option<Watcher>,
 }
 
 /// Why a folder could not be opened.
@@ -123,10 +123,13 @@ impl Builder {
         self
     }
 
-    /// Aborts the process after so many changes of files, the first being 1: each moment at which
-    /// a kill could leave something else behind has a number.
-    pub fn abort_at(mut self, step: u64) -> Self {
-        self.abort_at = Some(step);
+    /// Tells each change of a file before it is made, and does not make it if that fails: for tests
+    /// of what a kill or a power cut leaves, at each moment at which it could leave something else.
+    pub fn watch_files(
+        mut self,
+        watch: impl Fn(FileStep<'_>) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.watcher = Some(Watcher(Arc::new(watch)));
         self
     }
 
@@ -143,8 +146,9 @@ impl Builder {
         };
         let machines = self.folder.join("machines");
         let scratch = self.folder.join("scratch");
-        fs::create_dir_all(&machines).map_err(io)?;
-        fs::create_dir_all(&scratch).map_err(io)?;
+        let disk = Disk::new(self.sync, self.watcher);
+        disk.make_folders(&machines).map_err(io)?;
+        disk.make_folders(&scratch).map_err(io)?;
         let lock = File::create(self.folder.join("lock")).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -154,7 +158,7 @@ impl Builder {
         let simulator = Simulator {
             machines,
             scratch,
-            disk: Disk::new(self.sync, self.abort_at),
+            disk,
             ledger: Mutex::new(Ledger::new(self.capabilities.device.clone())),
             capabilities: self.capabilities,
             delay: self.delay,
@@ -192,7 +196,7 @@ impl Simulator {
             delay: Duration::ZERO,
             faults: Vec::new(),
             sync: true,
-            abort_at: None,
+            watcher: None,
         }
     }
 

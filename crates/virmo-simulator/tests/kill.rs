@@ -12,6 +12,7 @@ use std::{
     env, fs,
     path::Path,
     process::{Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use virmo_hypervisor::{
@@ -53,6 +54,15 @@ fn id() -> VmId {
 
 fn builder(dir: &Path) -> Builder {
     Simulator::builder(dir.join("simulator")).without_sync()
+}
+
+/// Aborts the process before this change of a file, the first being 1.
+fn abort_at(builder: Builder, last: u64) -> Builder {
+    let steps = AtomicU64::new(0);
+    builder.watch_files(move |_| match steps.fetch_add(1, Ordering::Relaxed) + 1 {
+        step if step == last => std::process::abort(),
+        _ => Ok(()),
+    })
 }
 
 fn life() -> Vec<Step> {
@@ -184,7 +194,7 @@ fn live_and_die(job: &str) {
     let dir = Path::new(dir);
     let builder = builder(dir);
     let builder = match when.parse() {
-        Ok(step) => builder.abort_at(step),
+        Ok(step) => abort_at(builder, step),
         Err(_) => builder.fault(when.parse().unwrap()),
     };
     let simulator = builder.open().unwrap();

@@ -1,5 +1,6 @@
 //! Nothing is ever lost: a whole device that crashes, fails or hangs before, amid and after each of
-//! its calls to journal, sink and hypervisor, against a server of ours that hears of all of it.
+//! its calls to journal, sink and hypervisor, or whose power goes at each change of a medium, against
+//! a server of ours that hears of all of it.
 //!
 //! `CRASH_STRIDE=1 cargo test -p virmo-runtime --test crash -- --nocapture` goes to every point, and
 //! says how many there were.
@@ -14,7 +15,10 @@
 
 mod crashes;
 mod faults;
+mod folder;
 mod planted;
+mod power;
+mod process;
 mod scenarios;
 mod trial;
 mod world;

@@ -10,7 +10,7 @@ use virmo_hypervisor::{Hypervisor, VmSpec};
 
 use crate::{scenarios::named, world::World};
 
-const IMAGE_READY: &str = "urn:oma:at:oma-virmo:imageready:1.0";
+pub(crate) const IMAGE_READY: &str = "urn:oma:at:oma-virmo:imageready:1.0";
 
 /// What is found on a device with a suspended VM after this was done behind its back.
 fn planted(plant: impl FnOnce(&mut World)) -> Vec<Violation> {

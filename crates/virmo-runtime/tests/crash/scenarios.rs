@@ -113,6 +113,20 @@ fn delete(at: &str) -> Box<dyn Procedure> {
     Box::new(SingleCommand::delete(at))
 }
 
+/// All that can be done to a VM, from an image at this address, which is gone in the end too.
+pub(crate) fn life(at: &str) -> Programme {
+    vec![
+        Box::new(DeliverImage::new(image("i"), "i", at, MEDIA_TYPE)),
+        create("v"),
+        operate(Operate::suspend),
+        operate(Operate::resume),
+        operate(Operate::power_off),
+        operate(Operate::power_on),
+        operate(Operate::delete),
+        Box::new(Operate::delete_image(image("i"))),
+    ]
+}
+
 const SCOMO: &str = "./VirMO/v/DMTree/SCOMO";
 
 const ALL: &[Scenario] = &[
@@ -315,7 +329,11 @@ pub(crate) fn policy(reporting: Reporting) -> Policy {
 impl Scenario {
     /// A device on which it may be done.
     pub(crate) fn world(&self, reporting: Reporting) -> World {
-        let mut world = World::new(policy(reporting));
+        self.set_up(World::new(policy(reporting)))
+    }
+
+    /// Brings a device to where it may be done.
+    pub(crate) fn set_up(&self, mut world: World) -> World {
         world.run((self.setup)());
         for report in &world.reports {
             assert!(report.ok, "{}: {report:?}", self.name);

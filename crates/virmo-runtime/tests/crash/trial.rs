@@ -6,20 +6,23 @@ use omadm_mo::Reporting;
 use omadm_testkit::Trouble;
 
 use crate::{
-    scenarios::{Programme, Scenario, applied},
-    world::{Saved, World},
+    scenarios::{Programme, Scenario, applied, policy},
+    world::{Cut, Saved, World},
 };
 
 /// A scenario that is about to begin, again and again.
 pub(crate) struct Trial {
     pub(crate) scenario: &'static Scenario,
     pub(crate) world: World,
-    reporting: Reporting,
+    /// How Execs are answered, or what goes wrong.
+    kind: String,
     saved: Saved,
     before: BTreeMap<String, String>,
     after: BTreeMap<String, String>,
     /// How many calls it takes when nothing goes wrong.
     pub(crate) calls: usize,
+    /// How often it changes media then.
+    pub(crate) changes: usize,
     /// Whether it came to an end.
     ends: bool,
 }
@@ -62,23 +65,39 @@ pub(crate) fn stride(usual: usize) -> usize {
 
 impl Trial {
     pub(crate) fn new(scenario: &'static Scenario, reporting: Reporting) -> Self {
-        let mut world = scenario.world(reporting);
+        Self::of(
+            scenario,
+            format!("{reporting:?}"),
+            scenario.world(reporting),
+        )
+    }
+
+    /// On media that can lose their power.
+    pub(crate) fn on_media(scenario: &'static Scenario) -> Self {
+        let world = World::on_media(policy(Reporting::Synchronous));
+        Self::of(scenario, "power".to_owned(), scenario.set_up(world))
+    }
+
+    fn of(scenario: &'static Scenario, kind: String, mut world: World) -> Self {
         let saved = world.save();
         world.restore(&saved);
         world.settle();
-        let (before, start) = (world.states(), world.points.calls());
+        let before = world.states();
+        let (start, begin) = (world.points.calls(), world.power.changes());
         world.run((scenario.run)());
         let calls = world.points.calls() - start;
+        let changes = world.power.changes() - begin;
         assert!(world.reports.iter().all(|it| it.ok), "{:?}", world.reports);
         let after = world.states();
         Self {
             scenario,
             world,
-            reporting,
+            kind,
             saved,
             before,
             after,
             calls,
+            changes,
             ends: true,
         }
     }
@@ -103,7 +122,19 @@ impl Trial {
 
     pub(crate) fn context(&self) -> String {
         let struck = self.world.points.struck().join(", then ");
-        format!("{}, {:?}, {struck}", self.scenario.name, self.reporting)
+        format!("{}, {}, {struck}", self.scenario.name, self.kind)
+    }
+
+    /// Runs it with these power cuts; how many there were.
+    pub(crate) fn lose_power(&mut self, cuts: &[Cut]) -> usize {
+        self.world.restore(&self.saved);
+        self.world.settle();
+        self.world.plan(cuts.iter().copied());
+        self.world.ask((self.scenario.run)());
+        self.ends = self.world.try_settle();
+        let cut = self.world.cut;
+        self.world.plan([]);
+        cut
     }
 
     /// What is wrong now that nothing is under way.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs,
+    fs, mem,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, mpsc},
     thread,
@@ -18,16 +18,20 @@ use omadm_download::{
 use omadm_mo::{DevInfo, Job, JobEnd, JobId, JobOutput, Registry};
 use omadm_server::{EventKind, Everyone, Server};
 use omadm_session::{Procedure, Report};
+use omadm_store::RedbJournal;
 use omadm_syncml::{Command, Limits, decode};
 use omadm_testkit::{
-    Bench, CallKind, Clock, DEVICE_ID, Facts, Files, Halving, Invariants, Points, SERVER_ID,
-    TroubledHypervisor, TroubledJournal, TroubledSink, Violation, VolatileSink, encoding, uri,
+    Bench, CallKind, Clock, DEVICE_ID, Facts, Files, Halving, Invariants, Points, Power, PowerCut,
+    SERVER_ID, TroubledHypervisor, TroubledJournal, TroubledSink, Violation, VolatileMedium,
+    VolatileSink, encoding, uri,
 };
 use omadm_tree::{Acl, Tree, TreeLimits};
 use tempfile::TempDir;
 use virmo_client::{Policy, VirmoClient, VmQuestion, VmUserInterface};
 use virmo_hypervisor::HypervisorError;
 use virmo_simulator::{Fault, FaultMode, Simulator};
+
+use crate::folder::VolatileFolder;
 
 pub(crate) const MEDIA_TYPE: &str = "application/octet-stream";
 
@@ -136,9 +140,35 @@ struct Hung {
     sessions: u32,
 }
 
+/// What the journal is kept on, and whether a power cut does to that and to the machines what it does
+/// to disks.
+enum Store {
+    Memory(Arc<Recorded>),
+    Media {
+        medium: VolatileMedium,
+        /// What the machines are in.
+        folder: VolatileFolder,
+        journal: Option<Arc<RedbJournal>>,
+    },
+}
+
+/// A power cut that is to come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut {
+    /// After so many changes of media, since the last one.
+    pub(crate) after: usize,
+    pub(crate) how: PowerCut,
+}
+
+/// What a [`Store`] held.
+enum Kept {
+    Batches(Vec<Batch>),
+    Medium(VolatileMedium),
+}
+
 /// What outlives the device, as it was at some moment.
 pub(crate) struct Saved {
-    batches: Vec<Batch>,
+    kept: Kept,
     files: Files,
     machines: TempDir,
     invariants: Invariants,
@@ -148,6 +178,10 @@ pub(crate) struct Saved {
 
 pub(crate) struct World {
     pub(crate) points: Points,
+    pub(crate) power: Power,
+    cuts: VecDeque<Cut>,
+    /// How many cuts there were since they were planned.
+    pub(crate) cut: usize,
     pub(crate) policy: Policy,
     pub(crate) invariants: Invariants,
     /// What the procedures came to since they were last asked for.
@@ -155,7 +189,7 @@ pub(crate) struct World {
     folder: TempDir,
     simulator: Option<Arc<Simulator>>,
     sink: VolatileSink,
-    journal: Arc<Recorded>,
+    store: Store,
     server: Server,
     client: Option<Client>,
     clock: Clock,
@@ -173,19 +207,39 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(policy: Policy) -> Self {
+        Self::on(policy, |_, _| Store::Memory(Arc::default()))
+    }
+
+    /// With a journal and machines on media that can lose their power.
+    pub(crate) fn on_media(policy: Policy) -> Self {
+        Self::on(policy, |folder, power| Store::Media {
+            medium: VolatileMedium::new(power),
+            folder: VolatileFolder::new(folder, power),
+            journal: None,
+        })
+    }
+
+    fn on(policy: Policy, store: impl FnOnce(&Path, &Power) -> Store) -> Self {
         let folder = scratch();
+        let power = Power::default();
         let images = folder.path().join("images");
-        fs::create_dir(&images).unwrap();
+        let machines = folder.path().join("machines");
+        for place in [&images, &machines] {
+            fs::create_dir(place).unwrap();
+        }
         let all = ["i", "j", "p"].map(|name| (image_uri(name), image()));
         let all = all.iter().map(|(uri, bytes)| (uri.as_str(), bytes.clone()));
         let mut world = Self {
             points: Points::default(),
+            cuts: VecDeque::new(),
+            cut: 0,
             policy,
             invariants: Invariants::new(all),
             reports: Vec::new(),
-            simulator: Some(simulator(folder.path())),
-            sink: VolatileSink::new(images),
-            journal: Arc::default(),
+            simulator: None,
+            sink: VolatileSink::new(images, &power),
+            store: store(&machines, &power),
+            power,
             folder,
             server: server("s"),
             client: None,
@@ -207,7 +261,10 @@ impl World {
         let machines = scratch();
         copy(&self.machines(), machines.path());
         Saved {
-            batches: self.journal.batches.lock().unwrap().clone(),
+            kept: match &self.store {
+                Store::Memory(journal) => Kept::Batches(journal.batches.lock().unwrap().clone()),
+                Store::Media { medium, .. } => Kept::Medium(medium.copy()),
+            },
             files: self.sink.save(),
             machines,
             invariants: self.invariants.clone(),
@@ -221,10 +278,28 @@ impl World {
         self.stop();
         self.points.calm();
         self.simulator = None;
+        self.power.comes_back();
+        self.cuts.clear();
         fs::remove_dir_all(self.machines()).unwrap();
         copy(saved.machines.path(), &self.machines());
-        self.simulator = Some(simulator(self.folder.path()));
-        self.journal = Arc::new(Recorded::replay(&saved.batches));
+        match (&mut self.store, &saved.kept) {
+            (Store::Memory(journal), Kept::Batches(batches)) => {
+                *journal = Arc::new(Recorded::replay(batches));
+            }
+            (
+                Store::Media {
+                    medium,
+                    folder,
+                    journal,
+                },
+                Kept::Medium(kept),
+            ) => {
+                *journal = None;
+                *medium = kept.copy();
+                folder.settle();
+            }
+            _ => panic!("it was kept elsewhere"),
+        }
         self.sink.restore(&saved.files);
         self.invariants = saved.invariants.clone();
         (self.clock, self.sessions) = (saved.clock, saved.sessions);
@@ -242,7 +317,73 @@ impl World {
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
-        &*self.journal
+        match &self.store {
+            Store::Memory(journal) => &**journal,
+            Store::Media { journal, .. } => &**journal.as_ref().expect("it is open"),
+        }
+    }
+
+    /// Has the power go at these moments.
+    pub(crate) fn plan(&mut self, cuts: impl IntoIterator<Item = Cut>) {
+        self.cuts = cuts.into_iter().collect();
+        self.cut = 0;
+        self.next_cut();
+    }
+
+    fn next_cut(&self) {
+        match self.cuts.front() {
+            Some(cut) => self.power.lasts_for(cut.after),
+            None => self.power.comes_back(),
+        }
+    }
+
+    /// The power went, and comes back.
+    fn lose_power(&mut self) {
+        self.simulator = None;
+        let how = self.cuts.pop_front().expect("it was planned").how;
+        self.sink.cut(how);
+        if let Store::Media {
+            medium,
+            folder,
+            journal,
+        } = &mut self.store
+        {
+            *journal = None;
+            medium.cut(how);
+            folder.cut(how);
+        }
+        self.cut += 1;
+        self.next_cut();
+    }
+
+    /// Opens what the device stands on, where it is not open.
+    fn open(&mut self) -> Result<Arc<dyn Journal>, String> {
+        let error = |error: &dyn std::error::Error| error.to_string();
+        let machines = self.machines();
+        if self.simulator.is_none() {
+            let builder = Simulator::builder(machines.join("simulator"));
+            let builder = match &self.store {
+                Store::Memory(_) => builder.without_sync(),
+                Store::Media { folder, .. } => {
+                    let folder = folder.clone();
+                    builder.watch_files(move |step| folder.step(step))
+                }
+            };
+            self.simulator = Some(Arc::new(builder.open().map_err(|it| error(&it))?));
+        }
+        match &mut self.store {
+            Store::Memory(journal) => Ok(journal.clone()),
+            Store::Media {
+                medium, journal, ..
+            } => match journal {
+                Some(journal) => Ok(journal.clone()),
+                None => {
+                    let opened = RedbJournal::open_on(Arc::new(medium.clone()));
+                    let opened = opened.map_err(|it| error(&it))?;
+                    Ok(journal.insert(Arc::new(opened)).clone())
+                }
+            },
+        }
     }
 
     fn machines(&self) -> PathBuf {
@@ -266,9 +407,12 @@ impl World {
         for _ in 0..5 {
             self.stop();
             self.points.restarted();
+            if self.power.is_off() {
+                self.lose_power();
+            }
             match self.start() {
                 Ok(()) => return,
-                Err(_) if !self.points.struck().is_empty() => {}
+                Err(_) if !self.points.struck().is_empty() || self.power.is_off() => {}
                 Err(why) => panic!("the device does not start: {why}"),
             }
         }
@@ -276,14 +420,14 @@ impl World {
     }
 
     fn start(&mut self) -> Result<(), String> {
+        let journal = self.open()?;
         let hypervisor = TroubledHypervisor::new(
             self.simulator.clone().unwrap(),
             &self.points,
             halving(self.simulator.clone().unwrap()),
         );
         let sink = TroubledSink::new(Arc::new(self.sink.clone()), &self.points);
-        let journal: Arc<dyn Journal> =
-            Arc::new(TroubledJournal::new(self.journal.clone(), &self.points));
+        let journal: Arc<dyn Journal> = Arc::new(TroubledJournal::new(journal, &self.points));
         let acl: Acl =
             format!("Add=*&Get=*&Delete={SERVER_ID}&Exec={SERVER_ID}&Replace={SERVER_ID}")
                 .parse()
@@ -382,8 +526,11 @@ impl World {
     /// Whether the device is what it promised to be.
     pub(crate) fn violations(&mut self) -> Vec<Violation> {
         let client = self.client.as_ref().expect("it runs");
-        let facts = facts(client, &self.journal, self.simulator.as_ref(), &self.sink);
-        self.invariants.check(facts)
+        let mut invariants = mem::take(&mut self.invariants);
+        let facts = facts(client, self.journal(), self.simulator(), &self.sink);
+        let found = invariants.check(facts);
+        self.invariants = invariants;
+        found
     }
 
     /// Whether these VMs, by node, are all as before or all as after an ApplyChanges.
@@ -393,7 +540,7 @@ impl World {
         after: &BTreeMap<String, String>,
     ) -> Vec<Violation> {
         let client = self.client.as_ref().expect("it runs");
-        let facts = facts(client, &self.journal, self.simulator.as_ref(), &self.sink);
+        let facts = facts(client, self.journal(), self.simulator(), &self.sink);
         Invariants::check_whole(facts, before, after)
     }
 
@@ -433,7 +580,7 @@ impl World {
 
     /// One thing happens; whether anything did.
     fn step(&mut self) -> bool {
-        if self.points.is_dead() {
+        if self.points.is_dead() || self.power.is_off() {
             self.restart();
             return true;
         }
@@ -559,7 +706,7 @@ impl World {
 
     fn feed(&mut self, input: Input<'_>) {
         // Nothing reaches a process that is gone.
-        if self.points.is_dead() {
+        if self.points.is_dead() || self.power.is_off() {
             return;
         }
         let client = self.client.as_mut().expect("it runs");
@@ -587,20 +734,20 @@ impl Drop for World {
 
 fn facts<'a>(
     client: &'a Client,
-    journal: &'a Arc<Recorded>,
-    simulator: Option<&'a Arc<Simulator>>,
+    journal: &'a dyn Journal,
+    simulator: &'a Simulator,
     sink: &'a VolatileSink,
 ) -> Facts<'a> {
     Facts {
         tree: client.tree(),
-        journal: &**journal,
-        hypervisor: &**simulator.expect("there is one"),
+        journal,
+        hypervisor: simulator,
         sink,
     }
 }
 
 /// A folder in memory, where the system has that.
-fn scratch() -> TempDir {
+pub(crate) fn scratch() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() {
         TempDir::new_in(memory)
@@ -614,13 +761,8 @@ fn server(correlators: &str) -> Server {
     Server::new(omadm_server::Config::new(correlators), Everyone)
 }
 
-fn simulator(folder: &Path) -> Arc<Simulator> {
-    let builder = Simulator::builder(folder.join("machines")).without_sync();
-    Arc::new(builder.open().unwrap())
-}
-
 /// Half a call of the simulator is what a fault leaves of it.
-fn halving(simulator: Arc<Simulator>) -> Halving {
+pub(crate) fn halving(simulator: Arc<Simulator>) -> Halving {
     Arc::new(move |call| {
         let operation = call.map(|call| if call == "commit" { "apply" } else { call });
         let operation = operation.and_then(|name| name.parse().ok());
