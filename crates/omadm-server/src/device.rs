@@ -408,11 +408,16 @@ impl Device {
             }
             self.reported.push_back(digest);
         }
-        // The end of an Exec that nobody waits for is not that of the next one of the same node.
-        let late = self
-            .abandoned
-            .iter_mut()
-            .position(|exec| exec.alert(&alert));
+        // The end of an Exec that nobody waits for is not that of the next one of the same node. Where
+        // no Correlator tells, it is until the next one is accepted: as a node that is busy accepts
+        // none, the one before is over then, and its alert came in the first package, if at all.
+        let is_own = |exec: &Exec| {
+            exec.execution.progress() == Progress::Accepted && exec.execution.clone().alert(&alert)
+        };
+        let mut under_way = self.jobs.front().into_iter().flat_map(|job| &job.execs);
+        let is_own = alert.correlator.is_none() && under_way.any(is_own);
+        let mut abandoned = self.abandoned.iter_mut();
+        let late = abandoned.position(|exec| !is_own && exec.alert(&alert));
         if let Some(late) = late {
             self.abandoned.remove(late);
             let procedure = None;

@@ -351,17 +351,38 @@ fn a_procedure_that_waits_ends_when_its_time_is_over() {
 
     // The next one waits for its turn without a limit, and its end is not that of the first.
     wire.now = 1000;
-    wire.open("");
-    assert!(ends(wire.send(&accepted)).is_empty());
     let events = wire.open(&end_of_go("500"));
     assert_eq!(takers(&events), [None]);
-    assert!(ends(events).is_empty());
+    let accepted = [status(1, 0, "SyncHdr", 200), status(2, 5, "Exec", 202)].concat();
+    assert!(ends(wire.send(&accepted)).is_empty());
     let events = wire.open(&end_of_go("200"));
     assert_eq!(takers(&events), [Some(2)]);
     let [(2, report, _)] = &ends(events)[..] else {
         panic!("the second is not over");
     };
     assert!(report.ok);
+}
+
+/// A device that says with its alert of which node it is, and not of which Exec: once it accepted
+/// another, the one before is over, whether it ever said so or not.
+#[test]
+fn an_end_that_never_came_does_not_take_that_of_the_next() {
+    let mut wire = Wire::new();
+    let accepted = [status(1, 0, "SyncHdr", 200), status(2, 4, "Exec", 202)].concat();
+    for number in 1..3 {
+        wire.server.enqueue("dev1", exec()).unwrap();
+        wire.open("");
+        assert!(ends(wire.send(&accepted)).is_empty());
+        if number == 1 {
+            wire.now += 60;
+            assert_eq!(ends(wire.server.expire(wire.time())).len(), 1);
+        }
+    }
+    let events = wire.open(&end_of_go("200"));
+    assert_eq!(takers(&events), [Some(2)]);
+    assert_eq!(ends(events).len(), 1);
+    // What comes now is that of the first, as nobody else waits for it.
+    assert_eq!(takers(&wire.open(&end_of_go("500"))), [None]);
 }
 
 #[test]

@@ -466,6 +466,12 @@ impl Teller {
                 delivered: None,
                 device: Some(origin),
             }),
+            EventKind::ClientEvent(event) => self.output.event(&Event::Alert {
+                alert_type: event.event_type,
+                source: event.source,
+                delivered: None,
+                device: Some(origin),
+            }),
             EventKind::Progress {
                 step: Some(index),
                 progress,

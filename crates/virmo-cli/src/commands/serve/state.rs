@@ -86,11 +86,19 @@ fn digest(plan: Option<&Path>, profile: Profile) -> Result<[u8; 32], Failure> {
 
 /// Where a device is, if it began before.
 pub(super) fn resumed(device: String, place: &Place) -> Option<Event> {
-    if place.finished.is_empty() && !place.begun && place.alerts.is_empty() {
+    let alerts = place.alerts.iter().map(|it| (&it.alert_type, &it.source));
+    let events = place.events.iter().map(|it| (&it.event_type, &it.source));
+    let alerts: Vec<_> = alerts
+        .chain(events)
+        .map(|(alert_type, source)| LateAlert {
+            alert_type: alert_type.clone(),
+            source: source.clone(),
+        })
+        .collect();
+    if place.finished.is_empty() && !place.begun && alerts.is_empty() {
         return None;
     }
     let steps = place.finished.iter().enumerate();
-    let alerts = place.alerts.iter();
     Some(Event::Resumed {
         device,
         next: place.finished.len(),
@@ -106,11 +114,27 @@ pub(super) fn resumed(device: String, place: &Place) -> Option<Event> {
                 detail: report.detail.clone(),
             })
             .collect(),
-        alerts: alerts
-            .map(|alert| LateAlert {
-                alert_type: alert.alert_type.clone(),
-                source: alert.source.clone(),
-            })
-            .collect(),
+        alerts,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use virmo::dm::core::{ClientEvent, Format, GenericAlert};
+
+    use super::*;
+
+    /// What a device told last may be all that is known of it.
+    #[test]
+    fn alerts_and_client_events_are_told_after_a_start() {
+        let mut place = Place::default();
+        assert!(resumed("dev1".to_owned(), &place).is_none());
+        place.events.push(ClientEvent::new("event", Format::Chr));
+        place.alerts.push(GenericAlert::new("alert", Format::Chr));
+        let Some(Event::Resumed { alerts, .. }) = resumed("dev1".to_owned(), &place) else {
+            panic!("nothing is told");
+        };
+        let types: Vec<_> = alerts.iter().map(|it| &*it.alert_type).collect();
+        assert_eq!(types, ["alert", "event"]);
+    }
 }
