@@ -116,7 +116,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::RESP_URI => resp_uri = Some(self.text()?),
                 syncml::NO_RESP => no_resp = self.flag()?,
                 syncml::CRED => cred = Some(self.cred()?),
-                syncml::META => meta = self.meta()?,
+                syncml::META => self.meta(&mut meta)?,
                 _ => self.skip()?,
             }
         }
@@ -189,7 +189,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                     match tag {
                         syncml::CMD_ID => innermost.group.cmd_id = self.cmd_id()?,
                         syncml::NO_RESP => innermost.group.no_resp = self.flag()?,
-                        _ => innermost.group.meta = self.meta()?,
+                        _ => self.meta(&mut innermost.group.meta)?,
                     }
                 }
                 Name::Known(tag @ (syncml::ATOMIC | syncml::SEQUENCE)) => {
@@ -236,8 +236,8 @@ impl<'a, 'l> Decoder<'a, 'l> {
             match tag {
                 syncml::CMD_ID => command.cmd_id = self.cmd_id()?,
                 syncml::NO_RESP => command.no_resp = self.flag()?,
-                syncml::META => command.meta = self.meta()?,
-                syncml::ITEM => command.items.push(self.item()?),
+                syncml::META => self.meta(&mut command.meta)?,
+                syncml::ITEM => self.item(&mut command.items)?,
                 _ => self.skip()?,
             }
         }
@@ -251,9 +251,9 @@ impl<'a, 'l> Decoder<'a, 'l> {
             match tag {
                 syncml::CMD_ID => exec.cmd_id = self.cmd_id()?,
                 syncml::NO_RESP => exec.no_resp = self.flag()?,
-                syncml::META => exec.meta = self.meta()?,
+                syncml::META => self.meta(&mut exec.meta)?,
                 syncml::CORRELATOR => exec.correlator = Some(self.text()?),
-                syncml::ITEM => exec.items.push(self.item()?),
+                syncml::ITEM => self.item(&mut exec.items)?,
                 _ => self.skip()?,
             }
         }
@@ -271,7 +271,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                     alert.code = self.lenient_number::<u16>(tag)?.map(AlertCode::from);
                 }
                 syncml::CORRELATOR => alert.correlator = Some(self.text()?),
-                syncml::ITEM => alert.items.push(self.item()?),
+                syncml::ITEM => self.item(&mut alert.items)?,
                 _ => self.skip()?,
             }
         }
@@ -295,7 +295,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::SOURCE_REF => source_refs.push(self.text()?),
                 syncml::CHAL => chal = Some(self.chal()?),
                 syncml::DATA => code = Some(self.number::<u16>(tag)?),
-                syncml::ITEM => items.push(self.item()?),
+                syncml::ITEM => self.item(&mut items)?,
                 _ => self.skip()?,
             }
         }
@@ -325,13 +325,13 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::CMD_ID => cmd_id = self.cmd_id()?,
                 syncml::MSG_REF => msg_ref = Some(self.number(tag)?),
                 syncml::CMD_REF => cmd_ref = Some(self.cmd_ref()?),
-                syncml::META => meta = self.meta()?,
+                syncml::META => self.meta(&mut meta)?,
                 // Status may have several of these, Results one.
                 syncml::TARGET_REF if target_ref.is_some() => return self.duplicate(tag),
                 syncml::SOURCE_REF if source_ref.is_some() => return self.duplicate(tag),
                 syncml::TARGET_REF => target_ref = Some(self.text()?),
                 syncml::SOURCE_REF => source_ref = Some(self.text()?),
-                syncml::ITEM => items.push(self.item()?),
+                syncml::ITEM => self.item(&mut items)?,
                 _ => self.skip()?,
             }
         }
@@ -371,24 +371,28 @@ impl<'a, 'l> Decoder<'a, 'l> {
         }
     }
 
-    fn item(&mut self) -> Result<Item<'a>> {
+    /// An Item, where it is to be: it is too large to be handed on.
+    fn item(&mut self, items: &mut Vec<Item<'a>>) -> Result<()> {
         self.items += 1;
         if self.items > self.limits.max_items {
             return self.fail(DecodeErrorKind::TooManyItems);
         }
-        let mut item = Item::new();
+        items.push(Item::new());
+        let Some(item) = items.last_mut() else {
+            return Ok(());
+        };
         let mut seen = Seen::default();
         while let Some(tag) = self.child(&mut seen)? {
             match tag {
                 syncml::TARGET => item.target = Some(self.location()?),
                 syncml::SOURCE => item.source = Some(self.location()?),
-                syncml::META => item.meta = self.meta()?,
+                syncml::META => self.meta(&mut item.meta)?,
                 syncml::DATA => item.data = Some(self.data()?),
                 syncml::MORE_DATA => item.more_data = self.flag()?,
                 _ => self.skip()?,
             }
         }
-        Ok(item)
+        Ok(())
     }
 
     fn location(&mut self) -> Result<Location<'a>> {
@@ -413,7 +417,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
         let mut seen = Seen::default();
         while let Some(tag) = self.child(&mut seen)? {
             match tag {
-                syncml::META => meta = self.meta()?,
+                syncml::META => self.meta(&mut meta)?,
                 syncml::DATA => data = Some(self.data()?),
                 _ => self.skip()?,
             }
@@ -426,21 +430,21 @@ impl<'a, 'l> Decoder<'a, 'l> {
         let mut seen = Seen::default();
         while let Some(tag) = self.child(&mut seen)? {
             match tag {
-                syncml::META => chal.meta = self.meta()?,
+                syncml::META => self.meta(&mut chal.meta)?,
                 _ => self.skip()?,
             }
         }
         Ok(chal)
     }
 
-    fn meta(&mut self) -> Result<Meta<'a>> {
-        let mut meta = Meta::new();
+    /// Fills in an empty Meta.
+    fn meta(&mut self, meta: &mut Meta<'a>) -> Result<()> {
         let mut seen = Seen::default();
         let mut wrapped = false;
         loop {
             let Some(tag) = self.child(&mut seen)? else {
                 if !std::mem::take(&mut wrapped) {
-                    return Ok(meta);
+                    return Ok(());
                 }
                 continue;
             };

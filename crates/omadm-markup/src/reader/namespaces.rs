@@ -116,11 +116,11 @@ impl<'a> Namespaces<'a> {
     }
 
     /// What names mean outside the root.
-    pub(super) const fn outermost(&self) -> Scope<'static> {
+    pub(super) fn outermost(&self) -> Scope<'static> {
         Scope {
             bare: self.bare,
             default: None,
-            bindings: Vec::new(),
+            bindings: Box::default(),
         }
     }
 
@@ -185,7 +185,7 @@ pub(crate) struct Scope<'a> {
     bare: Option<Vocabulary>,
     default: Option<Vocabulary>,
     /// Prefixes with their namespaces; the empty prefix is the default.
-    bindings: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    bindings: Box<[(Cow<'a, str>, Cow<'a, str>)]>,
 }
 
 impl Scope<'_> {
@@ -199,7 +199,7 @@ impl Scope<'_> {
         let mut namespaces = Namespaces::new();
         namespaces.bare = self.bare;
         namespaces.default = self.default.map_or(Namespace::None, Namespace::Known);
-        for (prefix, uri) in &self.bindings {
+        for (prefix, uri) in &*self.bindings {
             let namespace = Namespace::from_uri(uri);
             if prefix.is_empty() {
                 // Kept apart from no declaration at all, which only WBXML does.

@@ -178,7 +178,7 @@ impl<'a> WbxmlReader<'a> {
                 | token::EXT_0..=token::EXT_2 => {
                     return self.fail(ReadErrorKind::InvalidToken, at);
                 }
-                byte => return self.start(at, byte).map(Some),
+                byte => return Ok(Some(Event::Start(self.start(at, byte)?))),
             }
         }
     }
@@ -190,6 +190,23 @@ impl<'a> WbxmlReader<'a> {
             return Ok(None);
         }
         loop {
+            let at = self.at;
+            // Short ways for the two tokens that nearly all are.
+            match self.input.get(at) {
+                Some(&byte)
+                    if byte & !token::CONTENT & !token::TAG == 0
+                        && byte & token::TAG > token::LITERAL =>
+                {
+                    return self.start(at, byte).map(Some);
+                }
+                Some(&token::END) if self.depth > self.base => {
+                    self.at += 1;
+                    self.event_start = at;
+                    self.end();
+                    return Ok(None);
+                }
+                _ => {}
+            }
             match self.next_event()? {
                 Some(Event::Start(name)) => return Ok(Some(name)),
                 Some(Event::End) | None => return Ok(None),
@@ -281,7 +298,8 @@ impl<'a> WbxmlReader<'a> {
                     namespaces: self.namespaces.scope(namespaces),
                 };
                 self.refer(place.table.len() + place.namespaces.weight(), start)?;
-                (whole, Scope { place: Some(place) })
+                let place = Some(Box::new(place));
+                (whole, Scope { place })
             }
         };
         let scope = super::Scope::Wbxml(scope);
@@ -315,7 +333,7 @@ impl<'a> WbxmlReader<'a> {
         ended
     }
 
-    fn start(&mut self, at: usize, byte: u8) -> Result<Event<'a>> {
+    fn start(&mut self, at: usize, byte: u8) -> Result<Name<'a>> {
         if self.depth == self.base && !self.inside {
             if self.rooted {
                 return self.fail(ReadErrorKind::ContentOutsideRoot, at);
@@ -354,7 +372,7 @@ impl<'a> WbxmlReader<'a> {
         };
         self.end_due = byte & token::CONTENT == 0;
         self.event_start = at;
-        Ok(Event::Start(name))
+        Ok(name)
     }
 
     /// The name of a token that is on no code page of the vocabularies.

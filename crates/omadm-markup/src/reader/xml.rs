@@ -16,6 +16,9 @@ type Result<T> = core::result::Result<T, ReadError>;
 
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// What is most often found in a start tag.
+const METINF: &str = " xmlns=\"syncml:metinf\"";
+
 /// How deep messages usually are.
 const USUAL_DEPTH: usize = 16;
 
@@ -142,8 +145,8 @@ impl<'a> XmlReader<'a> {
         loop {
             let at = self.tokens.at();
             // Short ways for the two tokens that nearly all are.
-            if let Some(name) = self.tokens.plain_start() {
-                return self.start(at, name, "").map(Some);
+            if let Some(Tag { name, rest }) = self.tokens.plain_start() {
+                return self.start(at, name, rest).map(Some);
             }
             if self.plain_end() {
                 return Ok(None);
@@ -325,7 +328,10 @@ impl<'a> XmlReader<'a> {
                         None => return self.fail(ReadErrorKind::UndefinedEntity, at),
                     };
                     run.solid = true;
-                    run.push_char(at, c);
+                    let text = run.push_char(at, c);
+                    if !self.carriage_returns {
+                        self.tokens.plain_run(text);
+                    }
                 }
                 Token::Comment(text) => {
                     let found = text
@@ -400,7 +406,7 @@ impl<'a> XmlReader<'a> {
         match rest {
             "" => {}
             // By far the most frequent declaration.
-            " xmlns=\"syncml:metinf\"" => {
+            METINF => {
                 self.namespaces
                     .set_default(self.open.len(), Vocabulary::MetInf);
             }
@@ -576,10 +582,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn push_char(&mut self, at: usize, c: char) {
+    /// The text is where more can be added.
+    fn push_char(&mut self, at: usize, c: char) -> &mut String {
         if self.text.is_empty() {
             self.start = at;
         }
-        self.text.to_mut().push(c);
+        let text = self.text.to_mut();
+        text.push(c);
+        text
     }
 }

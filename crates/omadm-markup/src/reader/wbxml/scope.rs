@@ -6,7 +6,8 @@ use crate::{reader::namespaces, wbxml::Kind};
 /// What tokens mean inside an element that was taken out of its document, or in a document.
 #[derive(Clone, Debug)]
 pub(crate) struct Scope<'a> {
-    pub(super) place: Option<Place<'a>>,
+    /// Boxed, as most scopes are those of XML or of documents.
+    pub(super) place: Option<Box<Place<'a>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,12 +28,14 @@ impl Scope<'_> {
     }
 
     pub(in crate::reader) fn into_owned(self) -> Scope<'static> {
-        let place = self.place.map(|place| Place {
-            kind: place.kind,
-            charset: place.charset,
-            table: Cow::Owned(place.table.into_owned()),
-            pages: place.pages,
-            namespaces: place.namespaces.into_owned(),
+        let place = self.place.map(|place| {
+            Box::new(Place {
+                kind: place.kind,
+                charset: place.charset,
+                table: Cow::Owned(place.table.into_owned()),
+                pages: place.pages,
+                namespaces: place.namespaces.into_owned(),
+            })
         });
         Scope { place }
     }

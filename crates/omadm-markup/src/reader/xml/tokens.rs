@@ -7,6 +7,7 @@ use quick_xml::{
     events::Event,
 };
 
+use super::METINF;
 use crate::{ReadError, ReadErrorKind, chars};
 
 type Result<T> = core::result::Result<T, ReadError>;
@@ -85,18 +86,24 @@ impl<'a> Tokens<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Takes a start tag of nothing but a name, if it is next and the name is a simple one.
+    /// Takes a start tag of a simple name, if it is next and has nothing else in it but, perhaps,
+    /// the most frequent declaration.
     #[inline]
-    pub(super) fn plain_start(&mut self) -> Option<&'a str> {
-        let name = self.rest().strip_prefix('<')?;
+    pub(super) fn plain_start(&mut self) -> Option<Tag<'a>> {
+        let inner = self.rest().strip_prefix('<')?;
         // All that ends a name or may not be in one comes before the letters, but so do the digits.
-        let len = name.bytes().position(|octet| octet < b'A')?;
-        let (name, after) = name.split_at_checked(len)?;
-        if name.is_empty() || !after.starts_with('>') {
+        let len = inner.bytes().position(|octet| octet < b'A')?;
+        let (name, after) = inner.split_at_checked(len)?;
+        let rest = match after.as_bytes() {
+            [b'>', ..] => "",
+            [b' ', ..] if after.strip_prefix(METINF)?.starts_with('>') => METINF,
+            _ => return None,
+        };
+        if name.is_empty() {
             return None;
         }
-        self.at += len + 2;
-        Some(name)
+        self.at += len + rest.len() + "<>".len();
+        Some(Tag { name, rest })
     }
 
     /// Takes the end tag of an element of that name, if it is next and written without white space.
@@ -122,6 +129,40 @@ impl<'a> Tokens<'a> {
         }
         self.at += len;
         Some(text)
+    }
+
+    /// Takes text and the references to `<`, `>` and `&`, as far as there is nothing else.
+    pub(super) fn plain_run(&mut self, decoded: &mut String) {
+        loop {
+            let rest = self.rest();
+            let taken = match rest.as_bytes() {
+                [b'&', b'l', b't', b';', ..] => {
+                    decoded.push('<');
+                    "&lt;".len()
+                }
+                [b'&', b'g', b't', b';', ..] => {
+                    decoded.push('>');
+                    "&gt;".len()
+                }
+                [b'&', b'a', b'm', b'p', b';', ..] => {
+                    decoded.push('&');
+                    "&amp;".len()
+                }
+                [b'&' | b'<', ..] => return,
+                octets => {
+                    // Where there is one reference, the next one is most often near.
+                    let ends = |&octet: &u8| octet == b'<' || octet == b'&';
+                    let near = octets.iter().take(16).position(ends);
+                    let len = near.or_else(|| memchr2(b'<', b'&', octets));
+                    let Some(text) = len.and_then(|len| rest.get(..len)) else {
+                        return;
+                    };
+                    decoded.push_str(text);
+                    text.len()
+                }
+            };
+            self.at += taken;
+        }
     }
 
     /// The next token; after an error it is still the same. Offsets of errors are those of `text`.
