@@ -5,11 +5,14 @@
 //! ```
 //!
 //! Each row compares ours with an anchor, by turns, so that whatever else the machine does hits
-//! both. A word as argument picks the rows that have it in their name.
+//! both. A word as argument picks the rows that have it in their name; `growth` shows what things
+//! cost as they grow instead. `benches/figures` puts all of it into docs/performance.md.
 
 mod allocations;
 mod corpus;
+mod device;
 mod forest;
+mod growth;
 mod rounds;
 mod rows;
 
@@ -19,10 +22,24 @@ use rounds::Table;
 static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 fn main() {
-    let mut table = Table::new(std::env::args().nth(1));
+    let wanted = std::env::args().nth(1);
+    if wanted.as_deref() == Some("growth") {
+        return growth::run();
+    }
+    let mut table = Table::new(wanted);
     rows::xml::run(&mut table);
+    rows::serde::run(&mut table);
     rows::wbxml::run(&mut table);
-    rows::params::run(&mut table);
+    #[cfg(feature = "libwbxml")]
+    rows::libwbxml::run(&mut table);
+    #[cfg(not(feature = "libwbxml"))]
+    eprintln!(
+        "LEFT OUT: the rows beside libwbxml; they need libwbxml2-dev and --features libwbxml"
+    );
     rows::allocations::run(&mut table);
+    rows::params::run(&mut table);
     rows::tree::run(&mut table);
+    rows::durable::run(&mut table);
+    rows::device::run(&mut table);
+    rows::server::run(&mut table);
 }

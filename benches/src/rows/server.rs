@@ -1,0 +1,224 @@
+//! Exchanges over HTTP beside an echo, and what a server keeps of a session.
+//!
+//! Both servers are in this process, and so is the device, on this thread: what a server takes is
+//! the processor's time of the process without that of the thread.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+};
+
+use rustix::time::ClockId;
+use virmo::dm::{
+    client::Auth,
+    core::Now,
+    server::{Account, Config, Server, SingleCommand},
+    session::{Nonces, Proof, Scheme},
+};
+
+use crate::{
+    allocations,
+    device::{self, Answer, Device},
+    rounds::{Table, Target, now},
+};
+
+/// How many Gets a session has.
+const GETS: u32 = 200;
+
+/// The value that is read: with it a message has 2 KB.
+const VALUE: usize = 1280;
+
+pub fn run(table: &mut Table) {
+    exchange(table);
+    idle(table);
+}
+
+/// Both ends prove themselves by this, with a nonce from message to message.
+fn proofs() -> (Proof, Proof) {
+    let proof = |name: &str| Proof::new(Scheme::Md5, name, "secret");
+    (proof("device"), proof("server"))
+}
+
+fn exchange(table: &mut Table) {
+    let what = "server, a 2 KB exchange by HTTP";
+    if !table.wants(what) {
+        return;
+    }
+    let (client, server) = proofs();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let ours = virmo::Server::builder()
+        .accounts(Account::new(Some(client.clone()), Some(server.clone())))
+        .start(listener)
+        .expect("a server");
+    let mut device = Device::new(Auth::given(Some(client), Some(server)), VALUE);
+    let mut connection = Connection::open(ours.address());
+    let mut bodies = Vec::new();
+    let mut session = |bodies: &mut Vec<Vec<u8>>| {
+        for _ in 0..GETS {
+            let get = SingleCommand::get("./DevDetail/OEM");
+            ours.enqueue(device::NAME, Box::new(get)).expect("room");
+        }
+        bodies.clear();
+        device.session(|request| {
+            bodies.push(request.body.clone());
+            connection.post("/dm", &request.body)
+        })
+    };
+    // The first session is challenged, and makes room everywhere.
+    session(&mut bodies);
+    let exchanges = session(&mut bodies);
+    let typical = bodies[bodies.len() / 2].len();
+    assert!((1900..2200).contains(&typical), "{typical}");
+    assert!((GETS..GETS + 5).contains(&exchanges), "{exchanges}");
+    let echoed = bodies.clone();
+    let mut echo = Connection::open(echo());
+    table.rounds(
+        what,
+        "axum echo of the same bodies",
+        Target::Speed(0.5),
+        || others(|| session(&mut bodies)),
+        || {
+            others(|| {
+                for body in &echoed {
+                    assert_eq!(echo.post("/", body).body, *body);
+                }
+                echoed.len().try_into().expect("few")
+            })
+        },
+    );
+}
+
+/// Seconds of the processor that other threads take for each of some exchanges.
+fn others(act: impl FnOnce() -> u32) -> f64 {
+    let others = || now(ClockId::ProcessCPUTime) - now(ClockId::ThreadCPUTime);
+    let before = others();
+    let exchanges = act();
+    (others() - before) / f64::from(exchanges)
+}
+
+/// Starts the anchor on a thread of its own, like our server; where it listens.
+fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound");
+    listener.set_nonblocking(true).expect("a socket");
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+            let echo = axum::routing::post(|body: axum::body::Bytes| async { body });
+            let router = axum::Router::new().route("/", echo);
+            axum::serve(listener, router).await.expect("a server");
+        });
+    });
+    address
+}
+
+/// A connection that is kept.
+struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("a server");
+        stream.set_nodelay(true).expect("a socket");
+        Self(BufReader::new(stream))
+    }
+
+    fn post(&mut self, path: &str, body: &[u8]) -> Answer {
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/vnd.syncml.dm+xml\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        request.extend(body);
+        self.0.get_mut().write_all(&request).expect("open");
+        let (mut line, mut length) = (String::new(), 0);
+        loop {
+            line.clear();
+            self.0.read_line(&mut line).expect("open");
+            let lower = line.to_ascii_lowercase();
+            if let Some(value) = lower.strip_prefix("content-length:") {
+                length = value.trim().parse().expect("a number");
+            }
+            match &*line {
+                "\r\n" => break,
+                "" => panic!("the server is gone"),
+                _ if line.starts_with("HTTP/1.1 ") => assert!(line.contains(" 200 "), "{line}"),
+                _ => {}
+            }
+        }
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).expect("open");
+        Answer { body, hmac: None }
+    }
+}
+
+/// A server with so many devices, each with a session in which a command awaits its Status; and the
+/// bytes of the answers they were given.
+pub fn sessions(count: usize) -> (Server, usize) {
+    let (client, server) = proofs();
+    let proof = Proof::new(Scheme::Basic, "device", "secret");
+    let mut config = Config::new("c");
+    (config.max_sessions, config.max_devices) = (1 << 20, 1 << 20);
+    let nonces = Nonces::new(std::sync::Arc::new(crate::forest::Nowhere), device::octets);
+    let account = Account::new(Some(proof.clone()), None);
+    drop((client, server));
+    let mut server = Server::new(config, account).with_nonces(nonces);
+    let mut opener = Opener::new(proof);
+    let mut answers = 0;
+    for number in 0..count {
+        let name = opener.name(number);
+        let get = SingleCommand::get("./DevDetail/OEM");
+        server.enqueue(&name, Box::new(get)).expect("room");
+        answers += opener.open(&mut server, number);
+    }
+    (server, answers)
+}
+
+/// Opens the sessions of many devices, all of which say the same.
+pub struct Opener {
+    text: String,
+    request: virmo::dm::client::Request,
+}
+
+impl Opener {
+    pub fn new(proof: Proof) -> Self {
+        let mut device = Device::new(Auth::given(Some(proof), None), 0);
+        let request = device.open().expect("package 1");
+        Self {
+            text: String::from_utf8(request.body.clone()).expect("text"),
+            request,
+        }
+    }
+
+    /// As long as the name of the one device that there is.
+    pub fn name(&self, number: usize) -> String {
+        format!("urn:e:{number:010}")
+    }
+
+    /// Has a device open its session; the bytes of the answer.
+    pub fn open(&mut self, server: &mut Server, number: usize) -> usize {
+        let name = self.name(number);
+        self.request.body = self.text.replace(device::NAME, &name).into_bytes();
+        let answer = device::respond(server, &self.request, Now::default());
+        assert!(answer.body.len() > 500, "no session");
+        answer.body.len()
+    }
+}
+
+fn idle(table: &mut Table) {
+    let what = "server, bytes of an idle session";
+    if !table.wants(what) {
+        return;
+    }
+    const SESSIONS: usize = 1000;
+    // What is made once is not counted.
+    drop(sessions(1));
+    let ((server, answers), held) = allocations::held(|| sessions(SESSIONS));
+    let each = (held as usize).saturating_sub(answers) / SESSIONS;
+    drop(server);
+    table.count(what, 2048, each as u64);
+}
