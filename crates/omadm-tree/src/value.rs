@@ -300,19 +300,26 @@ fn is_time(text: &str) -> bool {
 
 /// The lexical space of `xs:float`.
 fn is_float(text: &str) -> bool {
-    match text {
-        "INF" | "-INF" | "NaN" => true,
-        // What else Rust reads as a float are the words for infinity and NaN, which have letters.
-        _ => {
-            text.bytes()
-                .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
-                && text.parse::<f32>().is_ok()
-        }
+    if matches!(text, "INF" | "-INF" | "NaN") {
+        return true;
     }
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (mantissa, exponent) = (unsigned(mantissa), unsigned(exponent));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    [whole, fraction, exponent].into_iter().all(are_digits)
+        && !(whole.is_empty() && fraction.is_empty())
+        && !exponent.is_empty()
+}
+
+fn unsigned(text: &str) -> &str {
+    text.strip_prefix(['+', '-']).unwrap_or(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -441,6 +448,14 @@ mod tests {
             "240000", "006000", "000061", "12:0000", "1200:00", "12:00.00", "12000Z", "",
         ] {
             assert!(Value::time(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        /// What Rust reads as a float, but for its words for infinity and NaN, is one.
+        #[test]
+        fn floats_are_those_of_xml_schema(text in "[+-]?[0-9]{0,2}[.]?[0-9]{0,2}([eE][+-]?[0-9]{0,2})?[+-.e]?") {
+            prop_assert_eq!(is_float(&text), text.parse::<f32>().is_ok());
         }
     }
 
