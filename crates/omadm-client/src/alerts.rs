@@ -1,10 +1,10 @@
 //! The queue of Generic Alerts and client events: durable, at least once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use omadm_core::{
-    Backoff, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Records, Space,
-    StatusCode,
+    Backoff, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Records,
+    SortedMap, Space, StatusCode,
 };
 use omadm_syncml::Alert;
 
@@ -179,7 +179,7 @@ pub(crate) type AlertKey = u64;
 /// The alerts that wait for their acknowledgement, each a record in [`Space::ALERTS`].
 #[derive(Debug, Default)]
 pub(crate) struct AlertQueue {
-    entries: BTreeMap<AlertKey, Entry>,
+    entries: SortedMap<AlertKey, Entry>,
     next: AlertKey,
 }
 
@@ -262,12 +262,12 @@ impl AlertQueue {
     ) -> (Vec<News>, Vec<(Notice, DropReason)>) {
         let mut own = 0usize;
         let mut told = 0usize;
-        let mut shares: BTreeMap<String, Size> = BTreeMap::new();
+        let mut shares: SortedMap<String, Size> = SortedMap::new();
         let mut count = |news: &News| match &news.teller {
             None => own = own.saturating_add(news.notice.len()),
             Some(teller) => {
                 told = told.saturating_add(news.notice.len());
-                let share = shares.entry(teller.clone()).or_default();
+                let share = shares.get_or_insert_with(teller.clone(), Default::default);
                 *share = share.and(news.size());
             }
         };

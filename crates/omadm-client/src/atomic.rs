@@ -1,8 +1,8 @@
 //! Atomic: commands that succeed together or not at all. [DM-RepPro §6.5.3]
 
-use std::{collections::BTreeSet, slice};
+use std::slice;
 
-use omadm_core::{StatusCode, UserInteraction};
+use omadm_core::{SortedSet, StatusCode, UserInteraction};
 use omadm_syncml::Command;
 use omadm_tree::Principal;
 
@@ -58,7 +58,7 @@ impl From<&Failure> for Stop {
 /// happens is limited by [`Config::max_atomic_questions`](crate::Config::max_atomic_questions).
 pub(crate) fn attempt(
     atomic: &Command<'_>,
-    nameless: &BTreeSet<usize>,
+    nameless: &SortedSet<usize>,
     answers: &[Outcome],
     ground: &mut Ground<'_>,
 ) -> Attempt {

@@ -84,14 +84,13 @@ impl Terms {
         let preferred = account.preferred;
         let signing = account.credential(AuthLevel::Server);
         let of_level = |level| {
-            let mut found: Vec<&Credential> = account
+            let (mut found, others): (Vec<&Credential>, Vec<_>) = account
                 .credentials
                 .iter()
                 .filter(|credential| credential.level == level)
                 .filter(|credential| credential.auth_type != AuthType::Transport)
-                .collect();
-            // Stable: otherwise the order of the account.
-            found.sort_by_key(|credential| Some(credential.auth_type) != preferred);
+                .partition(|credential| Some(credential.auth_type) == preferred);
+            found.extend(others);
             found
         };
         let proof = |credential: &Credential| {

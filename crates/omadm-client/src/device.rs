@@ -1,13 +1,11 @@
 //! The device apart from any session: tree, objects, alerts and jobs, and the one way to change
 //! them.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use omadm_core::{Backoff, Batch, Journal, JournalError, JournalErrorKind, Now, StatusCode};
+use omadm_core::{
+    Backoff, Batch, Journal, JournalError, JournalErrorKind, Now, SortedMap, StatusCode,
+};
 use omadm_mo::{
     Effects, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Layout, Refusal, Registry,
     Reporting,
@@ -34,7 +32,7 @@ struct Books {
     alerts: AlertQueue,
     alert_retry: Backoff,
     alert_room: Room,
-    jobs: BTreeMap<JobId, OpenJob>,
+    jobs: SortedMap<JobId, OpenJob>,
     max_jobs: usize,
     next_job: u64,
     next_question: u64,
@@ -91,7 +89,7 @@ impl Device {
                         octets: config.max_told_octets,
                     },
                 },
-                jobs: BTreeMap::new(),
+                jobs: SortedMap::new(),
                 max_jobs: config.max_open_jobs,
                 next_job: 0,
                 next_question: 0,

@@ -1,13 +1,10 @@
 //! Notifications: verified, taken once, turned into sessions. [DM-Notification]
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    fmt,
-    time::Duration,
-};
+use std::{collections::VecDeque, fmt, time::Duration};
 
 use omadm_core::{
-    Batch, Interaction, Journal, JournalErrorKind, Now, Records, Space, UserAnswer, UserInteraction,
+    Batch, Interaction, Journal, JournalErrorKind, Now, Records, SortedSet, Space, UserAnswer,
+    UserInteraction,
 };
 use omadm_session::{
     Nonce,
@@ -400,7 +397,7 @@ impl Taken {
             let octets = part(&mut rest)?;
             let (ids, odd) = octets.as_chunks();
             let ids: VecDeque<u16> = ids.iter().map(|id| u16::from_be_bytes(*id)).collect();
-            let once: BTreeSet<&u16> = ids.iter().collect();
+            let once: SortedSet<&u16> = ids.iter().collect();
             if !odd.is_empty() || ids.len() > REMEMBERED || once.len() != ids.len() {
                 return None;
             }

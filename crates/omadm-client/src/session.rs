@@ -1,8 +1,8 @@
 //! One session as the client sees it: what is said, and in which message.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use omadm_core::{AlertCode, Now, StatusCode};
+use omadm_core::{AlertCode, Now, SortedSet, StatusCode};
 use omadm_session::{
     Assembler, Evidence, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce, NoncePair,
     Outbox, Prover, Random, Stopped, Taken, Verdict, Verifier, command_status, header_status,
@@ -80,7 +80,7 @@ pub(crate) struct Session {
     done: bool,
     /// The alerts that were sent and not answered.
     ledger: Ledger<AlertKey>,
-    sent_alerts: BTreeSet<AlertKey>,
+    sent_alerts: SortedSet<AlertKey>,
 }
 
 /// A large object, and the alert it is.
@@ -188,7 +188,7 @@ impl Session {
             idle: false,
             done: true,
             ledger: Ledger::new(),
-            sent_alerts: BTreeSet::new(),
+            sent_alerts: SortedSet::new(),
         };
         session.set_up(tree);
         session

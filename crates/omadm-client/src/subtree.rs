@@ -216,12 +216,11 @@ impl<'u, 'd> Subtree<'u, 'd> {
     /// What is below the target, not among the creations and not on the way to one of them; without
     /// what is below such a node.
     fn surplus(&self, target: &Uri, creations: &[Creation]) -> Vec<Uri> {
-        let kept: BTreeSet<Uri> = creations
-            .iter()
-            .flat_map(|creation| {
-                std::iter::once(creation.uri.clone()).chain(creation.uri.ancestors())
-            })
-            .collect();
+        let mut kept = BTreeSet::new();
+        for creation in creations {
+            kept.insert(creation.uri.clone());
+            kept.extend(creation.uri.ancestors());
+        }
         let mut surplus = Vec::new();
         let mut open: Vec<_> = self.unit.tree.node(target).into_iter().collect();
         while let Some(node) = open.pop() {

@@ -1,11 +1,8 @@
 //! The commands of one message, in document order.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
 
-use omadm_core::{AlertCode, Correlator, Now, StatusCode, UserAnswer, UserInteraction};
+use omadm_core::{AlertCode, Correlator, Now, SortedSet, StatusCode, UserAnswer, UserInteraction};
 use omadm_mo::{ExecResult, JobId};
 use omadm_syncml::{Alert, CmdId, Command, Item};
 use omadm_tree::Principal;
@@ -31,7 +28,7 @@ pub(crate) struct Walk {
     msg_id: u32,
     tasks: VecDeque<Task>,
     current: Option<Current>,
-    ids: BTreeSet<CmdId>,
+    ids: SortedSet<CmdId>,
     /// Nothing more is executed.
     stopped: bool,
 }
@@ -59,7 +56,7 @@ struct Current {
     answers: Vec<(JobId, ExecResult)>,
     /// Of an Atomic, the commands inside that have no id of their own, by their place in document
     /// order.
-    nameless: BTreeSet<usize>,
+    nameless: SortedSet<usize>,
 }
 
 /// What the Item after the last outcome waits for.
@@ -101,7 +98,7 @@ impl Walk {
             msg_id,
             tasks: commands.into_iter().map(task).collect(),
             current: None,
-            ids: BTreeSet::new(),
+            ids: SortedSet::new(),
             stopped: false,
         }
     }
@@ -352,7 +349,7 @@ impl Walk {
     }
 
     /// The places in document order of the commands inside a group that have no id of their own.
-    fn nameless(&mut self, group: &Command<'_>, compat: Compat) -> BTreeSet<usize> {
+    fn nameless(&mut self, group: &Command<'_>, compat: Compat) -> SortedSet<usize> {
         let inside = group.flatten().enumerate().skip(1);
         inside
             .filter_map(|(place, command)| (!self.is_known(command, compat)).then_some(place))
@@ -386,7 +383,7 @@ impl Current {
             outcomes: Vec::new(),
             waiting: None,
             answers: Vec::new(),
-            nameless: BTreeSet::new(),
+            nameless: SortedSet::new(),
         }
     }
 

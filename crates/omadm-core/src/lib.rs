@@ -2,8 +2,8 @@
 //!
 //! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`],
 //! [`Correlator`]), alerts ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an
-//! argument ([`Now`]), pauses between tries ([`Backoff`]) and the durable [`Journal`] with its in-memory implementation and the
-//! versions of what it keeps ([`upgrade()`]).
+//! argument ([`Now`]), pauses between tries ([`Backoff`]), small maps ([`SortedMap`], [`SortedSet`]) and the durable
+//! [`Journal`] with its in-memory implementation and the versions of what it keeps ([`upgrade()`]).
 //!
 //! Nothing here touches a clock, a file, a socket or a random number.
 
@@ -13,6 +13,7 @@ mod format;
 mod id;
 mod journal;
 mod secret;
+mod sorted;
 mod status;
 mod time;
 mod ui;
@@ -26,6 +27,7 @@ pub use journal::{
     Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Operation, Space,
 };
 pub use secret::Secret;
+pub use sorted::{SortedMap, SortedSet};
 pub use status::StatusCode;
 pub use time::Now;
 pub use ui::{EchoType, InputType, Interaction, InteractionOptions, UserAnswer, UserInteraction};

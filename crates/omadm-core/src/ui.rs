@@ -1,4 +1,6 @@
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{fmt, time::Duration};
+
+use crate::SortedSet;
 
 /// What a server asks a person, alerts 1100 to 1104. [DM-Protocol §12]
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,7 +35,7 @@ impl UserInteraction {
                 let number = usize::try_from(*number).unwrap_or(usize::MAX);
                 (1..=choices.len()).contains(&number)
             };
-            let once: BTreeSet<&u32> = chosen.iter().collect();
+            let once: SortedSet<&u32> = chosen.iter().collect();
             once.len() == chosen.len() && chosen.iter().all(known)
         };
         match (&self.interaction, answer) {

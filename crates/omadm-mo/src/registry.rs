@@ -1,12 +1,8 @@
 mod mounting;
 
-use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
-    fmt,
-    ops::Range,
-};
+use std::{collections::VecDeque, fmt, ops::Range};
 
-use omadm_core::{Now, StatusCode};
+use omadm_core::{Now, SortedMap, SortedSet, StatusCode};
 use omadm_tree::{Principal, Transaction, Uri};
 
 use crate::{
@@ -33,12 +29,12 @@ use crate::{
 #[derive(Default)]
 pub struct Registry {
     layout: Layout,
-    objects: BTreeMap<ObjectId, Mounted>,
+    objects: SortedMap<ObjectId, Mounted>,
     next_object: u64,
     /// The object of each mount of the layout.
     owners: Vec<ObjectId>,
     /// The object that asked for a job.
-    jobs: BTreeMap<JobId, ObjectId>,
+    jobs: SortedMap<JobId, ObjectId>,
     open: Open,
 }
 
@@ -66,7 +62,7 @@ struct Open {
     /// The changes hooks made, in order.
     made: Vec<Made>,
     /// The objects a hook of which was called.
-    involved: BTreeSet<ObjectId>,
+    involved: SortedSet<ObjectId>,
     /// The jobs asked for.
     jobs: Vec<JobId>,
     /// What is still to be mounted and unmounted: by whom, after how many hooks.
@@ -74,9 +70,9 @@ struct Open {
     /// What was mounted when the transaction began, once that has changed.
     before: Option<(Layout, Vec<ObjectId>)>,
     /// The objects mounted since.
-    came: BTreeSet<ObjectId>,
+    came: SortedSet<ObjectId>,
     /// The objects unmounted since.
-    gone: BTreeMap<ObjectId, Mounted>,
+    gone: SortedMap<ObjectId, Mounted>,
 }
 
 /// Changes made by one call of a hook.
@@ -326,7 +322,7 @@ impl Registry {
     /// The transaction is durable: tells every object that took part.
     pub fn committed(&mut self) {
         let mut open = std::mem::take(&mut self.open);
-        for (id, gone) in &mut open.gone {
+        for (id, gone) in open.gone.iter_mut() {
             if open.involved.contains(id) {
                 gone.object.committed();
             }
@@ -362,7 +358,7 @@ impl Registry {
         }
     }
 
-    fn each(&mut self, which: &BTreeSet<ObjectId>, call: impl Fn(&mut dyn ManagementObject)) {
+    fn each(&mut self, which: &SortedSet<ObjectId>, call: impl Fn(&mut dyn ManagementObject)) {
         for id in which {
             if let Some(mounted) = self.objects.get_mut(id) {
                 call(mounted.object.as_mut());
@@ -387,7 +383,7 @@ impl Registry {
 
     fn verdict(
         &mut self,
-        objects: &BTreeSet<ObjectId>,
+        objects: &SortedSet<ObjectId>,
         tree: &mut Transaction<'_>,
         effects: &mut Effects,
         now: Now,

@@ -254,21 +254,21 @@ impl Dcmo {
     /// How operations are reported. Default: [`Reporting::Synchronous`].
     #[must_use]
     pub const fn reporting(mut self, reporting: Reporting) -> Self {
-        self.ledger.reporting = reporting;
+        self.ledger.tasks.reporting = reporting;
         self
     }
 
     /// How long an operation may take until it counts as failed. Default: 10 minutes.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
-        self.ledger.time_limit = limit;
+        self.ledger.tasks.time_limit = limit;
         self
     }
 
     /// Has every job run in one lane, with what else works on the same thing. Default: one for each capability.
     #[must_use]
     pub fn lane(mut self, lane: impl Into<String>) -> Self {
-        self.ledger.job_lane = Some(lane.into());
+        self.ledger.tasks.job_lane = Some(lane.into());
         self
     }
 

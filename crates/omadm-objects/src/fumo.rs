@@ -189,7 +189,7 @@ impl Fumo {
     /// How long a download or an update may take until it counts as failed. Default: 6 hours.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
-        self.ledger.time_limit = limit;
+        self.ledger.tasks.time_limit = limit;
         self
     }
 

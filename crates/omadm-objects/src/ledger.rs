@@ -1,14 +1,14 @@
 //! The operations of one object that are under way, in memory and in the journal.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     mem,
+    ops::{Deref, DerefMut},
     time::Duration,
 };
 
 use omadm_core::{
     Correlator, Format, GenericAlert, Journal, JournalError, JournalErrorKind, Mark, Records,
-    Space, StatusCode,
+    SortedMap, SortedSet, Space, StatusCode,
 };
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, Job, JobEnd, JobId, Refusal, Reporting, Work,
@@ -32,12 +32,18 @@ const VERSION: u8 = 1;
 /// restart: as no Status can follow then, the result goes into an alert. So is what has ended without
 /// its end becoming durable, as soon as something else is asked for or the engine says so.
 pub(crate) struct Ledger<T> {
+    pub(crate) tasks: Tasks,
+    whats: SortedMap<JobId, T>,
+}
+
+/// What a [`Ledger`] knows of its jobs, whatever they are for.
+pub(crate) struct Tasks {
     alert_type: &'static str,
     pub(crate) reporting: Reporting,
     pub(crate) time_limit: Duration,
     /// The lane of all jobs; absent for one for each thing that is worked on.
     pub(crate) job_lane: Option<String>,
-    tasks: BTreeMap<JobId, Task<T>>,
+    open: SortedMap<JobId, Task>,
     /// What is to be taken up: what the last run left open, and whose end did not become durable.
     left: Vec<Report>,
     /// What the open transaction takes up of it.
@@ -50,8 +56,7 @@ pub(crate) struct Ledger<T> {
     accepted: Vec<JobId>,
 }
 
-struct Task<T> {
-    what: T,
+struct Task {
     /// What works on one thing at a time.
     lane: Uri,
     /// An Exec asked for it, so that no other may begin in its lane.
@@ -70,6 +75,18 @@ pub(crate) struct Report {
 }
 
 impl Report {
+    /// That of an Exec that begins; its record becomes durable with it.
+    fn of(request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> Self {
+        let report = Self {
+            uri: request.uri.clone(),
+            correlator: request.correlator.cloned(),
+            by_alert: false,
+        };
+        let key = report.uri.to_string();
+        cx.effects.batch.put(SPACE, key, report.record());
+        report
+    }
+
     fn record(&self) -> Vec<u8> {
         let mut record = vec![VERSION];
         if let Some(correlator) = &self.correlator {
@@ -97,11 +114,90 @@ impl Report {
 }
 
 impl<T: Clone> Ledger<T> {
-    /// How long a job may take by default.
-    pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(600);
-
     /// The operations below `root` that the last run left open.
     pub(crate) fn load(
+        alert_type: &'static str,
+        root: &Uri,
+        journal: &dyn Journal,
+    ) -> Result<Self, JournalError> {
+        Ok(Self {
+            tasks: Tasks::load(alert_type, root, journal)?,
+            whats: SortedMap::new(),
+        })
+    }
+
+    /// What is under way.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &T> {
+        self.whats.values()
+    }
+
+    /// Begins what an Exec asks for.
+    pub(crate) fn exec(
+        &mut self,
+        request: &ExecRequest<'_>,
+        lane: &Uri,
+        what: T,
+        work: Work,
+        cx: &mut Context<'_, '_>,
+    ) -> ExecAnswer {
+        let report = Report::of(request, cx);
+        let job = self.begin(Some(report), lane, what, work, cx);
+        ExecAnswer::Pending(job.id, self.reporting)
+    }
+
+    /// Begins what the last run left open, or what nobody waits for.
+    pub(crate) fn begin<'a>(
+        &mut self,
+        report: Option<Report>,
+        lane: &Uri,
+        what: T,
+        work: Work,
+        cx: &'a mut Context<'_, '_>,
+    ) -> &'a mut Job {
+        let job = self.tasks.begin(report, lane, work, cx);
+        self.whats.insert(job.id, what);
+        job
+    }
+
+    /// A job ended: what it was for, and what is to be reported now. After its time limit it stays
+    /// under way until it ends indeed.
+    pub(crate) fn end(&mut self, job: JobId, end: &JobEnd) -> Option<(T, Option<Report>)> {
+        let timed_out = matches!(end, JobEnd::TimedOut);
+        let what = match timed_out {
+            true => self.whats.get(&job).cloned(),
+            false => self.whats.remove(&job),
+        };
+        Some((what?, self.tasks.end(job, timed_out)))
+    }
+
+    /// Forgets what the transaction began. A job that ended has ended all the same; its record is
+    /// still there, so it is left open, or reported at its late end.
+    pub(crate) fn rolled_back(&mut self) {
+        for job in self.tasks.rolled_back() {
+            self.whats.remove(&job);
+        }
+    }
+}
+
+impl<T> Deref for Ledger<T> {
+    type Target = Tasks;
+
+    fn deref(&self) -> &Tasks {
+        &self.tasks
+    }
+}
+
+impl<T> DerefMut for Ledger<T> {
+    fn deref_mut(&mut self) -> &mut Tasks {
+        &mut self.tasks
+    }
+}
+
+impl Tasks {
+    /// How long a job may take by default.
+    const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+    fn load(
         alert_type: &'static str,
         root: &Uri,
         journal: &dyn Journal,
@@ -121,7 +217,7 @@ impl<T: Clone> Ledger<T> {
             reporting: Reporting::Synchronous,
             time_limit: Self::TIME_LIMIT,
             job_lane: None,
-            tasks: BTreeMap::new(),
+            open: SortedMap::new(),
             left,
             taken: Vec::new(),
             ended: Vec::new(),
@@ -149,58 +245,8 @@ impl<T: Clone> Ledger<T> {
 
     /// Where an operation is under way.
     pub(crate) fn busy_lanes(&self) -> impl Iterator<Item = &Uri> {
-        let tasks = self.tasks.values().filter(|task| task.exec);
+        let tasks = self.open.values().filter(|task| task.exec);
         tasks.map(|task| &task.lane)
-    }
-
-    /// What is under way.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = &T> {
-        self.tasks.values().map(|task| &task.what)
-    }
-
-    /// Begins what an Exec asks for.
-    pub(crate) fn exec(
-        &mut self,
-        request: &ExecRequest<'_>,
-        lane: &Uri,
-        what: T,
-        work: Work,
-        cx: &mut Context<'_, '_>,
-    ) -> ExecAnswer {
-        let report = Report {
-            uri: request.uri.clone(),
-            correlator: request.correlator.cloned(),
-            by_alert: false,
-        };
-        let key = request.uri.to_string();
-        cx.effects.batch.put(SPACE, key, report.record());
-        let job = self.begin(Some(report), lane, what, work, cx);
-        ExecAnswer::Pending(job.id, self.reporting)
-    }
-
-    /// Begins what the last run left open, or what nobody waits for.
-    pub(crate) fn begin<'a>(
-        &mut self,
-        report: Option<Report>,
-        lane: &Uri,
-        what: T,
-        work: Work,
-        cx: &'a mut Context<'_, '_>,
-    ) -> &'a mut Job {
-        let label = report.as_ref().map_or(lane, |report| &report.uri);
-        let job_lane = self.job_lane.clone();
-        let job_lane = job_lane.unwrap_or_else(|| lane.to_string());
-        let job = cx.effects.job(job_lane, label.to_string(), work);
-        job.time_limit = Some(self.time_limit);
-        self.begun.push(job.id);
-        let task = Task {
-            what,
-            lane: lane.clone(),
-            exec: report.is_some(),
-            report,
-        };
-        self.tasks.insert(job.id, task);
-        job
     }
 
     /// The thing of a lane goes away: not while a server's Exec is under way there, and what is left
@@ -214,7 +260,7 @@ impl<T: Clone> Ledger<T> {
         if self.is_busy(lane) && matches!(by, Principal::Server(_)) {
             return Err(Refusal(StatusCode::COMMAND_NOT_ALLOWED));
         }
-        let here = self.tasks.values().filter(|task| task.lane == *lane);
+        let here = self.open.values().filter(|task| task.lane == *lane);
         let left = self.left.iter().filter(|it| it.uri.starts_with(lane));
         for report in here.filter_map(|task| task.report.as_ref()).chain(left) {
             cx.effects.batch.remove(SPACE, report.uri.to_string());
@@ -229,34 +275,19 @@ impl<T: Clone> Ledger<T> {
         by: &Principal,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
-        let lanes = self.tasks.values().map(|task| &task.lane);
-        let lanes: BTreeSet<&Uri> = lanes.chain([root]).collect();
+        let lanes = self.open.values().map(|task| &task.lane);
+        let lanes: SortedSet<&Uri> = lanes.chain([root]).collect();
         let mut lanes = lanes.into_iter();
         lanes.try_for_each(|lane| self.stage_end(lane, by, cx))
     }
 
     /// 202 is about to be sent.
     pub(crate) fn accepted(&mut self, job: JobId) {
-        let task = self.tasks.get_mut(&job);
+        let task = self.open.get_mut(&job);
         if let Some(report) = task.and_then(|task| task.report.as_mut()) {
             report.by_alert = true;
             self.accepted.push(job);
         }
-    }
-
-    /// A job ended: what it was for, and what is to be reported now. After its time limit it stays
-    /// under way until it ends indeed.
-    pub(crate) fn end(&mut self, job: JobId, end: &JobEnd) -> Option<(T, Option<Report>)> {
-        let (what, report) = if matches!(end, JobEnd::TimedOut) {
-            let task = self.tasks.get_mut(&job)?;
-            (task.what.clone(), task.report.take())
-        } else {
-            let task = self.tasks.remove(&job)?;
-            (task.what, task.report)
-        };
-        self.ended
-            .extend(report.clone().map(|report| (job, report)));
-        Some((what, report))
     }
 
     /// The answer to an Exec, with its alert if it was answered with 202.
@@ -292,6 +323,38 @@ impl<T: Clone> Ledger<T> {
         answer(code)
     }
 
+    fn begin<'a>(
+        &mut self,
+        report: Option<Report>,
+        lane: &Uri,
+        work: Work,
+        cx: &'a mut Context<'_, '_>,
+    ) -> &'a mut Job {
+        let label = report.as_ref().map_or(lane, |report| &report.uri);
+        let job_lane = self.job_lane.clone();
+        let job_lane = job_lane.unwrap_or_else(|| lane.to_string());
+        let job = cx.effects.job(job_lane, label.to_string(), work);
+        job.time_limit = Some(self.time_limit);
+        self.begun.push(job.id);
+        let task = Task {
+            lane: lane.clone(),
+            exec: report.is_some(),
+            report,
+        };
+        self.open.insert(job.id, task);
+        job
+    }
+
+    fn end(&mut self, job: JobId, timed_out: bool) -> Option<Report> {
+        let report = match timed_out {
+            true => self.open.get_mut(&job)?.report.take(),
+            false => self.open.remove(&job)?.report,
+        };
+        self.ended
+            .extend(report.clone().map(|report| (job, report)));
+        report
+    }
+
     pub(crate) fn committed(&mut self) {
         self.taken.clear();
         self.ended.clear();
@@ -299,25 +362,25 @@ impl<T: Clone> Ledger<T> {
         self.accepted.clear();
     }
 
-    /// Forgets what the transaction began. A job that ended has ended all the same; its record is
-    /// still there, so it is left open, or reported at its late end.
-    pub(crate) fn rolled_back(&mut self) {
+    /// The jobs the transaction began.
+    fn rolled_back(&mut self) -> Vec<JobId> {
         self.left.append(&mut self.taken);
         for (job, report) in self.ended.drain(..) {
-            match self.tasks.get_mut(&job) {
+            match self.open.get_mut(&job) {
                 Some(task) => task.report = Some(report),
                 None => self.left.push(report),
             }
         }
-        for job in self.begun.drain(..) {
-            self.tasks.remove(&job);
+        for job in &self.begun {
+            self.open.remove(job);
         }
         for job in self.accepted.drain(..) {
-            let task = self.tasks.get_mut(&job);
+            let task = self.open.get_mut(&job);
             if let Some(report) = task.and_then(|task| task.report.as_mut()) {
                 report.by_alert = false;
             }
         }
+        mem::take(&mut self.begun)
     }
 }
 

@@ -162,14 +162,14 @@ impl Scomo {
     /// How operations other than downloads are reported. Default: [`Reporting::Synchronous`].
     #[must_use]
     pub const fn reporting(mut self, reporting: Reporting) -> Self {
-        self.ledger.reporting = reporting;
+        self.ledger.tasks.reporting = reporting;
         self
     }
 
     /// How long a step may take until it counts as failed. Default: 6 hours.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
-        self.ledger.time_limit = limit;
+        self.ledger.tasks.time_limit = limit;
         self
     }
 

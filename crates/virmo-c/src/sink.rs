@@ -1,5 +1,6 @@
 use std::{ffi::CString, sync::Arc};
 
+use omadm_core::SortedSet;
 use omadm_download::{DownloadKey, Sink, SinkError, SinkErrorKind};
 
 use crate::{
@@ -105,10 +106,8 @@ impl Sink for VendorSink {
         let mut keys = virmo_keys::default();
         result(call!(&self.0, sink_keys, &raw mut keys))?;
         // A name that is no key is none of ours.
-        let mut keys: Vec<DownloadKey> = keys.0.iter().filter_map(|key| key_of(key)).collect();
-        keys.sort();
-        keys.dedup();
-        Ok(keys)
+        let keys: SortedSet<DownloadKey> = keys.0.iter().filter_map(|key| key_of(key)).collect();
+        Ok(keys.into_iter().collect())
     }
 }
 

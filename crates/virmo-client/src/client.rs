@@ -1,6 +1,8 @@
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, StatusCode, UserAnswer};
+use omadm_core::{
+    Format, GenericAlert, Journal, JournalError, Mark, SortedMap, StatusCode, UserAnswer,
+};
 use omadm_download::{Cancel, Clock, DownloadError, DownloadKey, Fetch, Finished, Sink, SinkError};
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
@@ -107,7 +109,7 @@ pub struct VirmoClient {
     /// What the open command would change in a guest.
     forwarding: Vec<(VmId, Command)>,
     /// The jobs the last command was put off for, by the place each is about.
-    put_off: BTreeMap<Uri, JobId>,
+    put_off: SortedMap<Uri, JobId>,
     users: Arc<Board>,
     /// What the last run left open, until the start takes it up.
     left: Intents,
@@ -348,7 +350,7 @@ impl Builder {
             link,
             over: Cancel::new(),
             forwarding: Vec::new(),
-            put_off: BTreeMap::new(),
+            put_off: SortedMap::new(),
             capabilities: self.hypervisor.capabilities(),
             machines: Machines::new(Arc::clone(&self.hypervisor)),
             hypervisor: self.hypervisor,

@@ -1,12 +1,11 @@
 use std::{
-    collections::BTreeMap,
     fmt,
     mem::take,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use omadm_core::{StatusCode, UserAnswer};
+use omadm_core::{SortedMap, StatusCode, UserAnswer};
 use omadm_download::Cancel;
 use omadm_syncml::Encoding;
 use virmo_guest::{
@@ -50,7 +49,7 @@ pub struct GuestLink {
     session: String,
     encoding: Encoding,
     limits: Limits,
-    lines: Mutex<BTreeMap<VmId, Line>>,
+    lines: Mutex<SortedMap<VmId, Line>>,
 }
 
 /// What is known of the line to one guest.
@@ -59,7 +58,7 @@ struct Line {
     /// Requests so far.
     number: u32,
     /// To be sent with the next request: the reply of each of these news.
-    receipts: BTreeMap<u32, u32>,
+    receipts: SortedMap<u32, u32>,
     /// Ends the calls that are open.
     over: Cancel,
 }
@@ -216,7 +215,7 @@ impl GuestLink {
     pub fn receipts(&self, vm: &VmId, reply: &Reply, count: usize) {
         let receipts = reply.news.iter().take(count);
         let mut lines = self.lines();
-        let line = lines.entry(vm.clone()).or_default();
+        let line = lines.get_or_insert_with(vm.clone(), Default::default);
         line.receipts
             .extend(receipts.map(|news| (news.number, reply.number)));
     }
@@ -240,7 +239,7 @@ impl GuestLink {
 
     fn request(&self, vm: &VmId, commands: Vec<Command>) -> (Request, Cancel) {
         let mut lines = self.lines();
-        let line = lines.entry(vm.clone()).or_default();
+        let line = lines.get_or_insert_with(vm.clone(), Default::default);
         line.number = line.number.checked_add(1).unwrap_or(1);
         let mut request = Request::new(self.session.as_str(), line.number, commands);
         request.max_reply = self.limits.max_bytes;
@@ -255,12 +254,13 @@ impl GuestLink {
     fn put_back(&self, vm: &VmId, request: &Request) {
         if let Some(line) = self.lines().get_mut(vm) {
             for receipt in &request.received {
-                line.receipts.entry(receipt.news).or_insert(receipt.reply);
+                line.receipts
+                    .get_or_insert_with(receipt.news, || receipt.reply);
             }
         }
     }
 
-    fn lines(&self) -> MutexGuard<'_, BTreeMap<VmId, Line>> {
+    fn lines(&self) -> MutexGuard<'_, SortedMap<VmId, Line>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,4 @@
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
         Arc,
@@ -7,7 +6,10 @@ use std::{
     },
 };
 
-use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Records, Space, UserInteraction};
+use omadm_core::{
+    Batch, Journal, JournalError, JournalErrorKind, Records, SortedMap, SortedSet, Space,
+    UserInteraction,
+};
 use omadm_download::Cancel;
 use omadm_mo::JobId;
 use omadm_tree::Uri;
@@ -28,44 +30,44 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
     /// VMs with work under way or a primitive that still has to be undone.
-    pub(crate) vms: BTreeMap<VmId, VmTask>,
+    pub(crate) vms: SortedMap<VmId, VmTask>,
     /// Images with work under way: a download, or the removal of the files of one that is gone.
-    pub(crate) images: BTreeMap<ImageId, ImageTask>,
+    pub(crate) images: SortedMap<ImageId, ImageTask>,
     /// Images whose job ended, and has to be done again: its end could not be kept, or files could
     /// not be removed.
-    pub(crate) left_images: BTreeMap<ImageId, ImageIntent>,
+    pub(crate) left_images: SortedMap<ImageId, ImageIntent>,
     /// A change of resources under way, or one that still has to be taken back.
     pub(crate) apply: Option<ApplyTask>,
     /// Questions that are over, whose result could not be kept.
-    pub(crate) left_questions: BTreeMap<VmId, QuestionIntent>,
+    pub(crate) left_questions: SortedMap<VmId, QuestionIntent>,
     /// VMs whose user is being asked.
-    pub(crate) questions: BTreeMap<VmId, QuestionTask>,
+    pub(crate) questions: SortedMap<VmId, QuestionTask>,
     /// VMs whose machine is being looked at, by a job that holds nothing: what it finds counts
     /// unless something else began on the VM meanwhile.
-    pub(crate) looks: BTreeMap<VmId, JobId>,
+    pub(crate) looks: SortedMap<VmId, JobId>,
     /// VMs whose machine could not be told or used when it was looked at last.
-    pub(crate) unreachable: BTreeSet<VmId>,
+    pub(crate) unreachable: SortedSet<VmId>,
     /// VMs whose server was warned of that, in this run or an earlier one.
-    pub(crate) warned: BTreeSet<VmId>,
+    pub(crate) warned: SortedSet<VmId>,
     /// What was promised about who gets at a VM and not kept, by an earlier run or for want of the
     /// journal, until its machine is observed.
-    pub(crate) cut: BTreeMap<VmId, AccessIntent>,
+    pub(crate) cut: SortedMap<VmId, AccessIntent>,
     /// The job that waits for the next look at all machines.
     pub(crate) watch: Option<JobId>,
     /// VMs whose guest is executing something.
-    pub(crate) guests: BTreeMap<VmId, GuestTask>,
+    pub(crate) guests: SortedMap<VmId, GuestTask>,
     /// Execs in guests whose end could not be kept.
-    pub(crate) left_guests: BTreeMap<VmId, GuestIntent>,
+    pub(crate) left_guests: SortedMap<VmId, GuestIntent>,
     /// Jobs that ask guests for their news.
-    pub(crate) heard: BTreeMap<VmId, JobId>,
+    pub(crate) heard: SortedMap<VmId, JobId>,
     /// Below DMTree, where nobody knows whether the guest is as the tree has it.
-    pub(crate) doubts: BTreeMap<VmId, BTreeSet<Uri>>,
+    pub(crate) doubts: SortedMap<VmId, SortedSet<Uri>>,
     /// VMs whose guest was told not to be heard.
-    pub(crate) silent: BTreeSet<VmId>,
+    pub(crate) silent: SortedSet<VmId>,
     /// What each job is about.
-    pub(crate) jobs: BTreeMap<JobId, Subject>,
+    pub(crate) jobs: SortedMap<JobId, Subject>,
     /// The VMs whose user may unlock them, by node.
-    pub(crate) users: BTreeMap<String, VmId>,
+    pub(crate) users: SortedMap<String, VmId>,
     /// Whether the journal says how far identifiers of VMs were counted.
     has_counted: bool,
     /// Whether the hypervisor does not say which machines there are.
@@ -209,18 +211,20 @@ impl Ledger {
                 .and_then(|mut reader| reader.number().and_then(|next| reader.end(next)))
                 .ok_or_else(|| JournalError::new(JournalErrorKind::Corrupt, None))
         };
-        let mut warned = BTreeSet::new();
+        let mut warned = SortedSet::new();
         journal.scan(WARNED, &mut |key, _| {
             let vm = str::from_utf8(key).ok().and_then(|id| id.parse().ok());
             warned.extend(vm);
         })?;
-        let mut doubts = BTreeMap::<VmId, BTreeSet<Uri>>::new();
+        let mut doubts = SortedMap::<VmId, SortedSet<Uri>>::new();
         journal.scan(DOUBTS, &mut |key, _| {
             let key = str::from_utf8(key).ok();
             if let Some((vm, place)) = key.and_then(|key| key.split_once(DOUBT_MARK))
                 && let (Ok(vm), Ok(place)) = (vm.parse(), place.parse())
             {
-                doubts.entry(vm).or_default().insert(place);
+                doubts
+                    .get_or_insert_with(vm, Default::default)
+                    .insert(place);
             }
         })?;
         Ok(Self {
@@ -336,7 +340,7 @@ impl Ledger {
 
     /// A guest may have something else at these places than the tree has.
     fn doubt(&mut self, vm: &VmId, places: Vec<Uri>) {
-        let doubts = self.doubts.entry(vm.clone()).or_default();
+        let doubts = self.doubts.get_or_insert_with(vm.clone(), Default::default);
         let room = MAX_DOUBTS.saturating_sub(doubts.len());
         doubts.extend(places.into_iter().take(room));
     }

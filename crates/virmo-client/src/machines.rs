@@ -1,8 +1,6 @@
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use omadm_core::SortedSet;
 use virmo_hypervisor::Hypervisor;
 use virmo_state::VmId;
 
@@ -13,14 +11,14 @@ use virmo_state::VmId;
 /// is not to be refused.
 pub(crate) struct Machines {
     pub(crate) hypervisor: Arc<dyn Hypervisor>,
-    held: Mutex<BTreeSet<VmId>>,
+    held: Mutex<SortedSet<VmId>>,
     freed: Condvar,
 }
 
 /// Machines nobody else works on until it is dropped.
 pub(crate) struct Held<'a> {
     machines: &'a Machines,
-    vms: BTreeSet<VmId>,
+    vms: SortedSet<VmId>,
 }
 
 impl Machines {
@@ -34,9 +32,9 @@ impl Machines {
 
     /// Waits until nobody works on any of these machines. Whoever holds some asks for no others.
     pub(crate) fn hold<'v>(&self, vms: impl IntoIterator<Item = &'v VmId>) -> Held<'_> {
-        let vms: BTreeSet<VmId> = vms.into_iter().cloned().collect();
+        let vms: SortedSet<VmId> = vms.into_iter().cloned().collect();
         let mut held = self.lock();
-        while !held.is_disjoint(&vms) {
+        while vms.iter().any(|vm| held.contains(vm)) {
             let woken = self.freed.wait(held);
             held = woken.unwrap_or_else(PoisonError::into_inner);
         }
@@ -47,7 +45,7 @@ impl Machines {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<VmId>> {
+    fn lock(&self) -> MutexGuard<'_, SortedSet<VmId>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

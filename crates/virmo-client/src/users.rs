@@ -1,9 +1,9 @@
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use omadm_core::SortedMap;
 use omadm_tree::Tree;
 use virmo_hypervisor::{ChangeHint, Hypervisor, HypervisorError, HypervisorErrorKind};
 use virmo_nodes::{Profile, VmNode};
@@ -31,7 +31,7 @@ pub(crate) struct Board(Mutex<Notes>);
 #[derive(Debug, Default)]
 struct Notes {
     /// The VMs whose user may unlock them, by the name `<x>` of their node.
-    allowed: BTreeMap<String, VmId>,
+    allowed: SortedMap<String, VmId>,
     /// The VMs that users unlocked and the client has not looked at.
     unlocked: Vec<VmId>,
 }
@@ -96,7 +96,7 @@ impl Users {
 }
 
 /// The VMs whose user may unlock them, by the name `<x>` of their node.
-pub(crate) fn allowed(roots: &Roots, tree: &Tree) -> BTreeMap<String, VmId> {
+pub(crate) fn allowed(roots: &Roots, tree: &Tree) -> SortedMap<String, VmId> {
     let vms = roots.vms(tree);
     let allowed = vms.filter(|vm| vm.text(VmNode::UserUnlock) == "true");
     let named = allowed.filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)));
@@ -112,7 +112,7 @@ impl fmt::Debug for Users {
 }
 
 impl Board {
-    pub(crate) fn allow(&self, allowed: &BTreeMap<String, VmId>) {
+    pub(crate) fn allow(&self, allowed: &SortedMap<String, VmId>) {
         self.lock().allowed.clone_from(allowed);
     }
 

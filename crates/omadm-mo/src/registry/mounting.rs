@@ -1,8 +1,6 @@
 //! Objects that come and go at run time.
 
-use std::collections::BTreeSet;
-
-use omadm_core::{Now, StatusCode};
+use omadm_core::{Now, SortedSet, StatusCode};
 use omadm_tree::{ChangeKind, Owner, Schema, Transaction, Uri};
 
 use super::{ObjectId, Registry};
@@ -53,7 +51,7 @@ impl Registry {
             _ => None,
         });
         let roots = gone.flat_map(|uri| self.layout.at_or_below(uri));
-        let gone: BTreeSet<ObjectId> = roots
+        let gone: SortedSet<ObjectId> = roots
             .filter_map(|(_, mount)| self.owners.get(mount).copied())
             .filter(|id| self.is_gone(*id, tree))
             .collect();

@@ -188,7 +188,9 @@ fn resolve(raw: &[Raw], limits: &Limits) -> Result<Document, TndsError> {
         let parent = node.parent.and_then(|parent| places.get(parent));
         places.push(place(node, parent, limits)?);
     }
-    let parents: BTreeSet<Place> = places.iter().filter_map(Place::parent).collect();
+    // One by one: `collect` brings a sort for this type with it.
+    let mut parents = BTreeSet::new();
+    parents.extend(places.iter().filter_map(Place::parent));
     let mut document = Document::default();
     for (node, place) in raw.iter().zip(places) {
         let has_children = node.has_children || parents.contains(&place);

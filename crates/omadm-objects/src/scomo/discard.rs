@@ -1,5 +1,6 @@
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
+use omadm_core::SortedSet;
 use omadm_download::DownloadKey;
 use omadm_mo::{Context, Job};
 use omadm_tree::Uri;
@@ -52,7 +53,7 @@ impl Scomo {
             .filter_map(|branch| cx.tree.node(&self.branch(branch)))
             .flat_map(|branch| branch.children())
             .map(|package| package.uri());
-        let needed: BTreeSet<DownloadKey> = packages
+        let needed: SortedSet<DownloadKey> = packages
             .filter(|package| package.starts_with(&delivered) || self.is_to_come(package, cx))
             .map(|package| Delivery::key(&self.place(&package)))
             .collect();

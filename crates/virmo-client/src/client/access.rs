@@ -141,7 +141,7 @@ impl VirmoClient {
         let job = job.id;
         let ledger = self.book.write();
         ledger.jobs.insert(job, Subject::Access(id.clone()));
-        let held = ledger.vms.entry(id).or_default();
+        let held = ledger.vms.get_or_insert_with(id, Default::default);
         held.job = Some(job);
         held.access = Some(task);
         job

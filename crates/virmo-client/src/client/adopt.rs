@@ -1,6 +1,6 @@
-use std::{collections::BTreeSet, iter, sync::Arc};
+use std::{iter, sync::Arc};
 
-use omadm_core::{Format, GenericAlert, Mark};
+use omadm_core::{Format, GenericAlert, Mark, SortedSet};
 use omadm_mo::{Context, JobEnd, JobId};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::{Machine, MachineState, Observed};
@@ -45,7 +45,7 @@ impl VirmoClient {
             Machine::Owned(vm) => Some(vm),
             Machine::Foreign(_) => None,
         });
-        let owned: BTreeSet<VmId> = owned.cloned().collect();
+        let owned: SortedSet<VmId> = owned.cloned().collect();
         let batch = &mut cx.effects.batch;
         self.book.write().are_all(&owned, batch);
         self.forget_warnings(&owned, cx);
@@ -147,7 +147,7 @@ impl VirmoClient {
     }
 
     /// Forgets that the server was warned of machines that are neither here nor in the tree.
-    fn forget_warnings(&mut self, here: &BTreeSet<VmId>, cx: &mut Context<'_, '_>) {
+    fn forget_warnings(&mut self, here: &SortedSet<VmId>, cx: &mut Context<'_, '_>) {
         let warned = self.book.read().warned.iter();
         let gone = warned.filter(|vm| !here.contains(*vm) && self.node_of(vm, cx).is_none());
         let gone: Vec<_> = gone.cloned().collect();

@@ -138,7 +138,9 @@ impl VirmoClient {
         let ledger = self.book.write();
         ledger.outdate(&intent.vm);
         ledger.jobs.insert(job, Subject::Vm(intent.vm.clone()));
-        let task = ledger.vms.entry(intent.vm.clone()).or_default();
+        let task = ledger
+            .vms
+            .get_or_insert_with(intent.vm.clone(), Default::default);
         task.job = Some(job);
         task.given_up = given_up;
         task.settling = intent.failed;
@@ -204,7 +206,11 @@ impl VirmoClient {
     ) {
         self.tell_failure(&intent, &failure.reason);
         self.report_failure(&mut intent, failure.status, cx);
-        let task = self.book.write().vms.entry(intent.vm.clone()).or_default();
+        let task = self
+            .book
+            .write()
+            .vms
+            .get_or_insert_with(intent.vm.clone(), Default::default);
         if timed_out {
             task.intent = Some(intent);
         } else if task.settling {

@@ -1,6 +1,6 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use omadm_core::{Format, GenericAlert, Mark, StatusCode};
+use omadm_core::{Format, GenericAlert, Mark, SortedMap, StatusCode};
 use omadm_mo::{Context, JobEnd, JobId, Work};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::{Listed, Machine, MachineState, Observed};
@@ -296,7 +296,7 @@ pub(super) fn observed(end: JobEnd) -> Result<Observed, Failure> {
 }
 
 /// What each machine of ours is; `None` for one that is in no state of the specification.
-fn states(listed: Vec<Listed>) -> BTreeMap<VmId, Option<VmState>> {
+fn states(listed: Vec<Listed>) -> SortedMap<VmId, Option<VmState>> {
     let owned = listed
         .into_iter()
         .filter_map(|listed| match listed.machine {
