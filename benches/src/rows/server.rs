@@ -159,13 +159,11 @@ impl Connection {
 /// A server with so many devices, each with a session in which a command awaits its Status; and the
 /// bytes of the answers they were given.
 pub fn sessions(count: usize) -> (Server, usize) {
-    let (client, server) = proofs();
     let proof = Proof::new(Scheme::Basic, "device", "secret");
     let mut config = Config::new("c");
     (config.max_sessions, config.max_devices) = (1 << 20, 1 << 20);
     let nonces = Nonces::new(std::sync::Arc::new(crate::forest::Nowhere), device::octets);
     let account = Account::new(Some(proof.clone()), None);
-    drop((client, server));
     let mut server = Server::new(config, account).with_nonces(nonces);
     let mut opener = Opener::new(proof);
     let mut answers = 0;
