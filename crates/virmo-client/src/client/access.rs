@@ -24,6 +24,22 @@ pub(crate) struct Access {
     sharing: Option<bool>,
 }
 
+impl Access {
+    /// Right after an operation was done: what cannot be told is as that left it.
+    fn after(self, operation: AccessOperation) -> Self {
+        let (locked, sharing) = match operation {
+            AccessOperation::Lock => (Some(true), None),
+            AccessOperation::Unlock => (Some(false), None),
+            AccessOperation::AllowSharing => (None, Some(true)),
+            AccessOperation::ProhibitSharing => (None, Some(false)),
+        };
+        Self {
+            locked: self.locked.or(locked),
+            sharing: self.sharing.or(sharing),
+        }
+    }
+}
+
 /// Lock, Unlock and data sharing of the draft. They change no State, and a repeated one is done
 /// again, so there is an intent of what was answered with 202 only: it is done again at the next
 /// start. What another cut one left is looked up then.
@@ -131,7 +147,12 @@ impl VirmoClient {
             let hypervisor = &*machines.hypervisor;
             let _held = machines.hold([&vm]);
             let changed = operation.map_or(Ok(()), |it| change(hypervisor, &vm, it));
-            Box::new(Output::Access(look(hypervisor, &vm), changed)) as _
+            let found = look(hypervisor, &vm);
+            let found = match operation.filter(|_| changed.is_ok()) {
+                Some(operation) => found.after(operation),
+                None => found,
+            };
+            Box::new(Output::Access(found, changed)) as _
         });
         let what = task.operation.map_or("Observe", AccessOperation::name);
         let job = cx

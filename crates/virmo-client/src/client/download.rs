@@ -273,3 +273,36 @@ fn is_news(told: Option<u64>, progress: Progress) -> bool {
     let more = progress.received.saturating_sub(told);
     more >= step || more > 0 && progress.total == Some(progress.received)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_told_in_hundredths() {
+        let mebibyte = 1 << 20;
+        for (told, received, total, is_told) in [
+            (None, 0, Some(1000), true),
+            (Some(0), 0, Some(0), false),
+            (Some(0), 9, Some(1000), false),
+            (Some(0), 10, Some(1000), true),
+            (Some(500), 509, Some(1000), false),
+            (Some(500), 511, Some(1000), true),
+            (Some(995), 999, Some(1000), false),
+            (Some(995), 1000, Some(1000), true),
+            (Some(1000), 1000, Some(1000), false),
+            (Some(1), 2, Some(50), true),
+            // It begins anew.
+            (Some(500), 5, Some(1000), false),
+            (Some(5), mebibyte + 4, None, false),
+            (Some(5), mebibyte + 5, None, true),
+        ] {
+            let progress = Progress { received, total };
+            assert_eq!(
+                is_news(told, progress),
+                is_told,
+                "{received} of {total:?} after {told:?}"
+            );
+        }
+    }
+}

@@ -266,6 +266,41 @@ fn a_lock_that_fails_changes_nothing() {
     device.check();
 }
 
+/// What cannot be looked at is as a Lock that succeeded left it; after one that failed it is found out
+/// at the next start, also where that has a primitive to finish first.
+#[test]
+fn a_lock_that_cannot_be_looked_at_is_told_as_it_is() {
+    let mut device = device();
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    for (operation, locked) in [
+        (AccessOperation::Lock, "true"),
+        (AccessOperation::Unlock, "false"),
+    ] {
+        device.bench.fault(1, Fault::Nothing);
+        assert_eq!(device.exec(node(operation)), StatusCode::OK);
+        assert_eq!(guards(&device, "a"), texts(locked, "false"));
+    }
+    for (operation, allowed) in [
+        (AccessOperation::AllowSharing, "true"),
+        (AccessOperation::ProhibitSharing, "false"),
+    ] {
+        device.bench.fault(2, Fault::Nothing);
+        assert_eq!(device.exec(node(operation)), StatusCode::OK);
+        assert_eq!(guards(&device, "a"), texts("false", allowed));
+    }
+    let lock = node(AccessOperation::Lock);
+    device.bench.fault(0, Fault::All);
+    device.bench.fault(1, Fault::Nothing);
+    assert_eq!(device.exec(lock), StatusCode::COMMAND_FAILED);
+    assert_eq!(guards(&device, "a"), texts("false", "false"));
+    device.begin("./VirMO/a/Operations/Suspend", None);
+    device.restart();
+    assert_eq!(device.state("a"), Some(VmState::Suspended));
+    assert_eq!(guards(&device, "a"), texts("true", "false"));
+    device.check();
+}
+
 /// What was answered with 202 is done after a crash, and told once; where its machine is gone, it
 /// failed.
 #[test]

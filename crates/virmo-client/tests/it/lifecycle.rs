@@ -186,6 +186,8 @@ struct Rig {
     done: BTreeMap<JobId, String>,
     told: Told,
     is_up: bool,
+    /// Whether the client asked which machines there are, in vain.
+    is_blind: bool,
 }
 
 /// What is wrong.
@@ -222,6 +224,7 @@ impl Rig {
             done: BTreeMap::new(),
             told,
             is_up: false,
+            is_blind: false,
         }
     }
 
@@ -246,7 +249,7 @@ impl Rig {
         self.device.stop();
         self.flights.0.clear();
         (self.asked, self.waiting, self.done) = Default::default();
-        self.is_up = false;
+        (self.is_up, self.is_blind) = (false, false);
     }
 }
 
