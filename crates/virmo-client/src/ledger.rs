@@ -593,3 +593,25 @@ impl Book {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_settled_is_in_doubt_no_more_and_the_rest_still_is() {
+        let vms: [VmId; 2] = ["vm-1", "vm-2"].map(|vm| vm.parse().unwrap());
+        let places: [Uri; 2] = ["./A", "./B"].map(|place| place.parse().unwrap());
+        let mut ledger = Ledger::default();
+        for vm in &vms {
+            ledger.doubt(vm, places.to_vec());
+        }
+        let (mut batch, [a, b]) = (Batch::new(), &places);
+        ledger.settle(&vms[0], [a], &mut batch);
+        let left = |places: &[&Uri]| places.iter().map(|place| (*place).clone()).collect();
+        assert_eq!(ledger.doubts.get(&vms[0]), Some(&left(&[b])));
+        assert_eq!(ledger.doubts.get(&vms[1]), Some(&left(&[a, b])));
+        ledger.settle(&vms[0], [b], &mut batch);
+        assert_eq!(Vec::from_iter(ledger.doubts.keys()), [&vms[1]]);
+    }
+}

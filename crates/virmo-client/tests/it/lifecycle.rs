@@ -188,6 +188,8 @@ struct Rig {
     is_up: bool,
     /// Whether the client asked which machines there are, in vain.
     is_blind: bool,
+    /// Whether the journal said at the start which identifiers were given out.
+    has_counted: bool,
 }
 
 /// What is wrong.
@@ -225,6 +227,7 @@ impl Rig {
             told,
             is_up: false,
             is_blind: false,
+            has_counted: false,
         }
     }
 

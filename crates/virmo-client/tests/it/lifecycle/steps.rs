@@ -140,9 +140,7 @@ impl Rig {
                 match self.device.add(&format!("./VirMO/{vm}")) {
                     StatusCode::OK => {}
                     // Nobody knows which identifiers are taken.
-                    StatusCode::COMMAND_FAILED
-                        if self.is_blind && !self.told.ids.contains("vm-1") =>
-                    {
+                    StatusCode::COMMAND_FAILED if self.is_blind && !self.has_counted => {
                         self.told.vms.insert(vm, [None].into());
                         return Ok(());
                     }
@@ -292,6 +290,7 @@ impl Rig {
             }
             Step::Look => self.device.look_only(),
             Step::Start => {
+                self.has_counted = self.told.ids.contains("vm-1");
                 self.device.boot();
                 self.is_up = true;
             }
