@@ -39,6 +39,8 @@ pub struct Told {
     late: BTreeMap<String, usize>,
     /// Whether the server that runs said where it goes on.
     pub went_on: bool,
+    /// The step that goes on in this run of the server, if an earlier one began it.
+    goes_on: Option<u64>,
 }
 
 const READY: &str = "urn:oma:at:oma-virmo:imageready:1.0";
@@ -70,8 +72,21 @@ impl Told {
                 }
                 self.steps.insert(at, event.clone());
             }
+            "listening" => self.goes_on = None,
+            "progress" => {
+                let at = index(event);
+                let goes_on = self.goes_on == Some(at);
+                let wrong = if goes_on { "begun" } else { "resumed" };
+                if event["what"] == wrong {
+                    return Err(format!("it was begun before, or was not: {event}"));
+                }
+                if self.steps.contains_key(&at) {
+                    return Err(format!("over already: {event}"));
+                }
+            }
             "resumed" => {
                 self.went_on = true;
+                self.goes_on = event["next"].as_u64().filter(|_| event["begun"] == true);
                 let steps = event["steps"].as_array().unwrap();
                 if steps.len() < self.over() || event["next"] != steps.len() {
                     return Err(format!("{} steps were over: {event}", self.over()));

@@ -1,49 +1,14 @@
-//! `serve --state` killed in the middle of a plan and started again, with a device that lives on.
+//! `serve --state` started again: what its folder is for, and what it tells. Servers killed amid a plan are in `crash/both.rs`.
 
-use std::{collections::BTreeMap, env, fs, path::Path, thread, time::Duration};
+use std::{fs, path::Path};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     life::Place,
     peer,
     program::{Background, complaint, pick, virmo},
 };
-
-/// Fourteen steps: every kind, and two that undo earlier ones.
-const PLAN: &str = r#"
-[[step]]
-deliver_image = { node = "i", name = "image", uri = "/images/i.img", media_type = "application/octet-stream" }
-[[step]]
-create_vm = { node = "v", image = "i", running = true }
-[[step]]
-add = { uri = "./VirMO/v/Ext/a", value = "1" }
-[[step]]
-get = "./VirMO/v/State"
-[[step]]
-suspend = { vm = "v" }
-[[step]]
-resume = { vm = "v" }
-[[step]]
-power_off = { vm = "v" }
-[[step]]
-apply_resources = { v = "RAM=536870912&Storage=2147483648&CPU=20&Network=10" }
-[[step]]
-power_on = { vm = "v" }
-[[step]]
-delete = "./VirMO/v/Ext/a"
-[[step]]
-suspend = { vm = "v" }
-expect = 200
-[[step]]
-get = "./VirMO/v/State"
-[[step]]
-delete_vm = { vm = "v" }
-[[step]]
-delete_image = { node = "i" }
-"#;
-
-const STEPS: usize = 14;
 
 /// The server of a place, which keeps what it knows.
 fn serve(place: &Place, listen: &str, words: &[&str]) -> Background {
@@ -54,115 +19,6 @@ fn serve(place: &Place, listen: &str, words: &[&str]) -> Background {
         "--once", "--json",
     ];
     Background::start(&[&fixed, words].concat())
-}
-
-/// Numbers that are the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005) | 1;
-        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
-}
-
-/// What servers told of one plan.
-#[derive(Default)]
-struct Told {
-    /// The steps told as they ended, and whether they succeeded.
-    steps: BTreeMap<u64, bool>,
-    /// The steps a later server knew of.
-    resumed: BTreeMap<u64, bool>,
-    /// The step that goes on in this run of the server, if an earlier one began it.
-    goes_on: Option<u64>,
-    alerts: Vec<String>,
-}
-
-impl Told {
-    fn hear(&mut self, event: &Value) {
-        let index = |step: &Value| step["index"].as_u64().unwrap();
-        match event["event"].as_str().unwrap() {
-            "step" => {
-                let again = self.steps.insert(index(event), event["ok"] == true);
-                assert_eq!(again, None, "told twice: {event}");
-            }
-            "listening" => self.goes_on = None,
-            "progress" => {
-                let index = index(event);
-                let goes_on = (self.goes_on == Some(index)).then_some("resumed");
-                if let what @ ("begun" | "resumed") = event["what"].as_str().unwrap() {
-                    assert_eq!(what, goes_on.unwrap_or("begun"), "{event}");
-                }
-                assert!(!self.steps.contains_key(&index), "over already: {event}");
-            }
-            "resumed" => {
-                self.goes_on = event["next"].as_u64().filter(|_| event["begun"] == true);
-                for step in event["steps"].as_array().unwrap() {
-                    self.resumed.insert(index(step), step["ok"] == true);
-                }
-            }
-            "alert" => self.alerts.push(event["type"].to_string()),
-            _ => {}
-        }
-    }
-}
-
-/// Kills one server after the other in the middle of the plan, at most so often; how often.
-fn kill_servers(seed: u64, most: usize) -> usize {
-    let mut random = Random(seed);
-    let folder = Place::new(PLAN);
-    let mut told = Told::default();
-    let mut server = serve(&folder, "127.0.0.1:0", &[]);
-    let listening = server.event().unwrap();
-    let url = listening["url"].as_str().unwrap().to_owned();
-    let address = url.trim_start_matches("http://").trim_end_matches("/dm");
-    let state = folder.path("device");
-    let device = [
-        "device",
-        "--server",
-        &url,
-        "--state",
-        &state,
-        "--json",
-        "--interval",
-        "1",
-    ];
-    let _device = Background::start(&device);
-    let mut kills = 0;
-    while kills < most {
-        let lines = random.below(9);
-        let heard: Vec<Value> = (0..lines).map_while(|_| server.event()).collect();
-        heard.iter().for_each(|event| told.hear(event));
-        if (heard.len() as u64) < lines {
-            break;
-        }
-        thread::sleep(Duration::from_millis(random.below(30)));
-        let left = server.kill();
-        left.iter().for_each(|event| told.hear(event));
-        kills += 1;
-        server = serve(&folder, address, &[]);
-    }
-    let (code, left) = server.end();
-    left.iter().for_each(|event| told.hear(event));
-    assert_eq!(code, Some(0), "seed {seed}: {left:?}");
-    for index in 0..STEPS as u64 {
-        let (step, resumed) = (told.steps.get(&index), told.resumed.get(&index));
-        let ok = step.or(resumed).copied();
-        assert_eq!(ok, Some(true), "seed {seed}, step {index}");
-    }
-    let ready = told.alerts.iter().filter(|it| it.contains("imageready"));
-    assert!(ready.count() <= 1, "seed {seed}: {:?}", told.alerts);
-    kills
-}
-
-/// `RESUME_ROUNDS` sets the number of plans; each is cut off up to 12 times.
-#[test]
-fn a_plan_goes_on_where_its_server_was_killed() {
-    let rounds = env::var("RESUME_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
-    let kills: usize = (0..rounds).map(|round| kill_servers(round + 7, 12)).sum();
-    println!("{kills} kills in {rounds} plans of {STEPS} steps");
-    assert!(kills > 0);
 }
 
 /// A damaged journal is kept under another name, and every device begins the plan anew.
