@@ -16,6 +16,7 @@
 mod crashes;
 mod faults;
 mod folder;
+mod full;
 mod planted;
 mod power;
 mod process;

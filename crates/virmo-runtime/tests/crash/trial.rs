@@ -102,14 +102,29 @@ impl Trial {
         }
     }
 
-    /// Runs it with these troubles, by the number of the call; whether the first of them struck.
-    pub(crate) fn run(&mut self, troubles: &[(usize, Trouble)]) -> bool {
+    /// Goes back to where it is about to begin.
+    pub(crate) fn begin(&mut self) {
         self.world.restore(&self.saved);
         self.world.settle();
+    }
+
+    /// Has it begin.
+    pub(crate) fn ask(&mut self) {
+        self.world.ask((self.scenario.run)());
+    }
+
+    /// Runs until nothing is under way.
+    pub(crate) fn settle(&mut self) {
+        self.ends = self.world.try_settle();
+    }
+
+    /// Runs it with these troubles, by the number of the call; whether the first of them struck.
+    pub(crate) fn run(&mut self, troubles: &[(usize, Trouble)]) -> bool {
+        self.begin();
         for (call, trouble) in troubles {
             self.world.points.plan(*call, *trouble);
         }
-        self.world.ask((self.scenario.run)());
+        self.ask();
         let hangs = |(_, trouble): &(usize, Trouble)| *trouble == Trouble::Hang;
         self.world.threads = troubles.iter().any(hangs);
         let ends = self.world.try_settle();

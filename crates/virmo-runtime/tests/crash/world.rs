@@ -13,7 +13,7 @@ use omadm_client::{Client, Input, Output, Received, Request, Start, TransportFai
 use omadm_core::{AlertCode, Batch, Journal, JournalError, MemoryJournal, Space, UserAnswer};
 use omadm_download::{
     Cancel, Clock as Timer, Content, Ending, Fetch, FetchError, FetchErrorKind, FetchRequest,
-    Receiver, ResponseHead, Validator,
+    Receiver, ResponseHead, Sink, Validator,
 };
 use omadm_mo::{DevInfo, Job, JobEnd, JobId, JobOutput, Registry};
 use omadm_server::{EventKind, Everyone, Server};
@@ -32,6 +32,7 @@ use virmo_hypervisor::HypervisorError;
 use virmo_simulator::{Fault, FaultMode, Simulator};
 
 use crate::folder::VolatileFolder;
+use crate::full::{Disk, On};
 
 pub(crate) const MEDIA_TYPE: &str = "application/octet-stream";
 
@@ -182,6 +183,8 @@ pub(crate) struct World {
     cuts: VecDeque<Cut>,
     /// How many cuts there were since they were planned.
     pub(crate) cut: usize,
+    /// What journal and sink are on.
+    pub(crate) disk: Disk,
     pub(crate) policy: Policy,
     pub(crate) invariants: Invariants,
     /// What the procedures came to since they were last asked for.
@@ -233,6 +236,7 @@ impl World {
             points: Points::default(),
             cuts: VecDeque::new(),
             cut: 0,
+            disk: Disk::default(),
             policy,
             invariants: Invariants::new(all),
             reports: Vec::new(),
@@ -426,7 +430,10 @@ impl World {
             &self.points,
             halving(self.simulator.clone().unwrap()),
         );
-        let sink = TroubledSink::new(Arc::new(self.sink.clone()), &self.points);
+        let sink: Arc<dyn Sink> = Arc::new(self.sink.clone());
+        let sink = Arc::new(On(self.disk.clone(), sink));
+        let sink = TroubledSink::new(sink, &self.points);
+        let journal = Arc::new(On(self.disk.clone(), journal));
         let journal: Arc<dyn Journal> = Arc::new(TroubledJournal::new(journal, &self.points));
         let acl: Acl =
             format!("Add=*&Get=*&Delete={SERVER_ID}&Exec={SERVER_ID}&Replace={SERVER_ID}")
@@ -484,6 +491,11 @@ impl World {
         (0..3000).any(|_| !self.step())
     }
 
+    /// Runs for a while, whether it comes to an end or not.
+    pub(crate) fn stall(&mut self) {
+        _ = (0..150).any(|_| !self.step());
+    }
+
     pub(crate) fn settle(&mut self) {
         assert!(
             self.try_settle(),
@@ -531,6 +543,15 @@ impl World {
         let found = invariants.check(facts);
         self.invariants = invariants;
         found
+    }
+
+    /// Where the tree in memory and the durable one differ, whatever is under way.
+    pub(crate) fn not_durable(&self) -> Vec<String> {
+        let client = self.client.as_ref().expect("it runs");
+        let facts = facts(client, self.journal(), self.simulator(), &self.sink);
+        let found = Invariants::default().check(facts).into_iter();
+        let found = found.filter(|it| matches!(it, Violation::NotDurable(_)));
+        found.map(|it| format!("meanwhile {it:?}")).collect()
     }
 
     /// Whether these VMs, by node, are all as before or all as after an ApplyChanges.
