@@ -43,11 +43,10 @@ impl Vocabulary {
         self.tag_of_bytes(name.as_bytes())
     }
 
-    /// The tag of a token on the code page.
+    /// The tokens that are names, a bit for each.
     #[inline]
-    pub(crate) fn tag_of_token(self, token: u8) -> Option<Tag> {
-        let spelling = self.table().spellings.get(usize::from(token))?;
-        (!spelling.name.is_empty()).then_some(Tag::new(self, token))
+    pub(crate) const fn tokens(self) -> u64 {
+        self.table().tokens_with_name
     }
 
     #[inline]
@@ -83,7 +82,7 @@ static TABLES: [&Table; 4] = [&syncml::TABLE, &metinf::TABLE, &ddf::TABLE, &devi
 pub struct Tag(u16);
 
 impl Tag {
-    const fn new(vocabulary: Vocabulary, token: u8) -> Self {
+    pub(crate) const fn new(vocabulary: Vocabulary, token: u8) -> Self {
         Self((vocabulary as u16) << 8 | token as u16)
     }
 
@@ -172,6 +171,7 @@ struct Table {
     namespace: &'static str,
     spellings: [Spelling; 64],
     tokens: [u8; 256],
+    tokens_with_name: u64,
 }
 
 impl Table {
@@ -184,11 +184,13 @@ impl Table {
             namespace,
             spellings: [Spelling::UNUSED; 64],
             tokens: [0; 256],
+            tokens_with_name: 0,
         };
         let mut i = 0;
         while i < list.len() {
             let (token, name) = list[i];
             table.spellings[token as usize] = Spelling::new(name);
+            table.tokens_with_name |= 1 << token;
             let mut slot = hash(name.as_bytes());
             while table.tokens[slot as usize] != 0 {
                 slot = slot.wrapping_add(1);

@@ -3,13 +3,18 @@
 //! `golden/NAME.hex` means `golden/NAME.xml`. A file that begins with `read-` is read only, one with
 //! `open-table-` or `nameless-` needs the option of that name; any other is also what is written.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "test code"
+)]
 
 use std::{fs, path::Path};
 
 use omadm_markup::{
-    Encoding, Event, Limits, Name, Namespace, PublicId, ReadError, ReadErrorKind as Kind, Reader,
-    WbxmlOptions, WbxmlVersion, WriteError, Writer, metinf, syncml,
+    Content, Encoding, Event, Limits, Name, Namespace, PublicId, ReadError, ReadErrorKind as Kind,
+    Reader, WbxmlOptions, WbxmlVersion, WriteError, Writer, metinf, syncml,
 };
 
 fn hex(text: &str) -> Vec<u8> {
@@ -441,4 +446,64 @@ fn strings_and_octets_are_borrowed() {
     };
     assert!(document.as_ptr_range().contains(&text.as_ptr()));
     assert_eq!(reader.offset(), 6);
+}
+
+/// Strings are checked many at once: what is between them, or wrong with another, changes none.
+#[test]
+fn each_string_is_judged_by_its_own_bytes() {
+    let long = [b'x'; 90];
+    let pieces: [&[u8]; 6] = [b"a", "é€".as_bytes(), &long, b"a\xFF", b"ab\xC3", b"\x80"];
+    for number in 0..6 * 6 * 6 {
+        let strings = [
+            pieces[number / 36],
+            pieces[number / 6 % 6],
+            pieces[number % 6],
+        ];
+        for (charset, is_utf8) in [(0x6A, true), (0x04, false)] {
+            let mut document = vec![0x02, 0xA4, 0x01, charset, 0x00, 0x6D];
+            let mut expected = Vec::new();
+            for string in strings {
+                document.extend([0x4F, 0x03]);
+                expected.push(match str::from_utf8(string) {
+                    _ if !is_utf8 => Ok(string.iter().map(|&byte| char::from(byte)).collect()),
+                    Ok(text) => Ok(text.to_owned()),
+                    Err(error) => Err(document.len() + error.valid_up_to()),
+                });
+                document.extend(string);
+                // What is no UTF-8 stands between the strings.
+                document.extend([0x00, 0x01, 0x4F, 0xC3, 0x01, 0xFE, 0x01]);
+            }
+            document.push(0x01);
+            let first_fault = expected.iter().position(Result::is_err);
+            let read = first_fault.map_or(3, |at| at + 1);
+            for by_content in [false, true] {
+                let limits = Limits::default();
+                let mut reader = Reader::new(&document, Encoding::Wbxml, &limits).unwrap();
+                reader.next_event().unwrap();
+                for expected in &expected[..read] {
+                    reader.child().unwrap();
+                    let found = match by_content {
+                        false => reader.text().map(|text| text.into_owned()),
+                        true => reader.content().map(|content| match content {
+                            Content::Text(text) => text.into_owned(),
+                            other => panic!("{other:?}"),
+                        }),
+                    };
+                    let fault = |offset: usize| ReadError {
+                        kind: Kind::NotUtf8,
+                        offset,
+                    };
+                    assert_eq!(found, expected.clone().map_err(fault), "{document:02X?}");
+                    if found.is_ok() {
+                        reader.child().unwrap();
+                        assert_eq!(reader.content(), Ok(Content::Opaque([0xFE][..].into())));
+                    }
+                }
+                if first_fault.is_none() {
+                    assert_eq!(reader.child(), Ok(None));
+                    assert_eq!(reader.next_event(), Ok(None));
+                }
+            }
+        }
+    }
 }

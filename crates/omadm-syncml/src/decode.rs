@@ -612,7 +612,16 @@ fn required<T>(value: Option<T>, tag: Tag, offset: usize) -> Result<T> {
 /// A decimal number, white space around it left out.
 fn digits<N: TryFrom<u64>>(text: &str) -> Option<N> {
     let text = text.trim_ascii();
-    let all_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number: u64 = text.parse().ok().filter(|_| all_digits)?;
+    if text.is_empty() {
+        return None;
+    }
+    let mut number = 0_u64;
+    for byte in text.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
     number.try_into().ok()
 }

@@ -2,7 +2,7 @@ use std::{borrow::Cow, collections::VecDeque};
 
 use super::namespaces::Namespaces;
 use crate::{
-    Content, Event, Fragment, Limits, Name, ReadError, ReadErrorKind, Vocabulary, syncml,
+    Content, Event, Fragment, Limits, Name, ReadError, ReadErrorKind, Tag, Vocabulary, syncml,
     wbxml::{self, Kind, provisioning, token},
 };
 
@@ -29,8 +29,12 @@ pub(super) struct WbxmlReader<'a> {
     at: usize,
     header: Header<'a>,
     pages: Pages,
-    /// What is on the tag code page in force.
-    vocabulary: Option<Vocabulary>,
+    /// What is on the tag code page in force, and which of its tokens are names.
+    vocabulary: Vocabulary,
+    tokens: u64,
+    /// Part of the input that is known to be UTF-8, and where it begins.
+    checked: &'a str,
+    checked_at: usize,
     /// The document around the one that is being read.
     outer: Option<Outer<'a>>,
     /// Where the content of the last embedded document is.
@@ -53,6 +57,14 @@ pub(super) struct WbxmlReader<'a> {
     /// The last event was the start of `Data`.
     data: bool,
     namespaces: Namespaces<'a>,
+}
+
+/// What [`WbxmlReader::plain_child`] finds.
+enum Child {
+    Known(Tag),
+    End,
+    /// Anything else, which is still to be read.
+    Other,
 }
 
 /// The code pages in force.
@@ -96,7 +108,10 @@ impl<'a> WbxmlReader<'a> {
             at,
             header,
             pages: Pages::default(),
-            vocabulary: None,
+            vocabulary: Vocabulary::SyncMl,
+            tokens: 0,
+            checked: "",
+            checked_at: at,
             outer: None,
             embedded: (0, 0),
             limits: limits.clone(),
@@ -186,27 +201,60 @@ impl<'a> WbxmlReader<'a> {
     /// The next child of the innermost element, or `None` at its end.
     #[inline]
     pub(super) fn child(&mut self) -> Result<Option<Name<'a>>> {
+        match self.plain_child() {
+            Child::Known(tag) => Ok(Some(Name::Known(tag))),
+            Child::End => Ok(None),
+            Child::Other => self.any_child(),
+        }
+    }
+
+    /// A known tag without attributes, or the end, and all switches of pages before it.
+    #[inline]
+    fn plain_child(&mut self) -> Child {
+        if self.end_due || !self.attributes.is_empty() || self.depth <= self.base {
+            return Child::Other;
+        }
+        loop {
+            let at = self.at;
+            match self.input.get(at) {
+                Some(&token::END) => {
+                    self.at = at + 1;
+                    self.event_start = at;
+                    self.end();
+                    return Child::End;
+                }
+                Some(&token::SWITCH_PAGE) => {
+                    let Some(&tags) = self.input.get(at + 1) else {
+                        return Child::Other;
+                    };
+                    self.at = at + 2;
+                    self.turn_to(Pages { tags, ..self.pages });
+                }
+                Some(&byte)
+                    if byte & token::ATTRIBUTES == 0
+                        && self.tokens >> (byte & token::TAG) & 1 == 1
+                        && self.elements < self.limits.max_elements
+                        && self.depth < self.limits.max_depth =>
+                {
+                    let tag = Tag::new(self.vocabulary, byte & token::TAG);
+                    self.elements += 1;
+                    self.depth += 1;
+                    self.at = at + 1;
+                    self.event_start = at;
+                    self.data = tag == syncml::DATA;
+                    self.end_due = byte & token::CONTENT == 0;
+                    return Child::Known(tag);
+                }
+                _ => return Child::Other,
+            }
+        }
+    }
+
+    fn any_child(&mut self) -> Result<Option<Name<'a>>> {
         if self.finish_tag() {
             return Ok(None);
         }
         loop {
-            let at = self.at;
-            // Short ways for the two tokens that nearly all are.
-            match self.input.get(at) {
-                Some(&byte)
-                    if byte & !token::CONTENT & !token::TAG == 0
-                        && byte & token::TAG > token::LITERAL =>
-                {
-                    return self.start(at, byte).map(Some);
-                }
-                Some(&token::END) if self.depth > self.base => {
-                    self.at += 1;
-                    self.event_start = at;
-                    self.end();
-                    return Ok(None);
-                }
-                _ => {}
-            }
             match self.next_event()? {
                 Some(Event::Start(name)) => return Ok(Some(name)),
                 Some(Event::End) | None => return Ok(None),
@@ -222,23 +270,36 @@ impl<'a> WbxmlReader<'a> {
     /// The text up to the end of the innermost element.
     #[inline]
     pub(super) fn text(&mut self) -> Result<Cow<'a, str>> {
+        match self.plain_text() {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => self.any_text(),
+        }
+    }
+
+    /// What is left of the innermost element, if that is a single inline string.
+    #[inline]
+    fn plain_text(&mut self) -> Option<&'a str> {
+        if self.end_due || !self.attributes.is_empty() || self.depth <= self.base {
+            return None;
+        }
+        let at = self.at;
+        let (&token::STR_I, start) = (self.input.get(at)?, at + 1) else {
+            return None;
+        };
+        let text = self.inline_text(start)?;
+        let end = start + text.len() + 1;
+        if text.len() > self.limits.max_text || self.input.get(end) != Some(&token::END) {
+            return None;
+        }
+        self.event_start = end;
+        self.at = end + 1;
+        self.end();
+        Some(text)
+    }
+
+    fn any_text(&mut self) -> Result<Cow<'a, str>> {
         if self.finish_tag() {
             return Ok(Cow::Borrowed(""));
-        }
-        // The short way for a single inline string.
-        let at = self.at;
-        if let Some(&token::STR_I) = self.input.get(at) {
-            let text = self.string(at)?;
-            if text.len() > self.limits.max_text {
-                return self.fail(ReadErrorKind::TextTooLarge, at);
-            }
-            if let Some(&token::END) = self.input.get(self.at) {
-                self.event_start = self.at;
-                self.at += 1;
-                self.end();
-                return Ok(text);
-            }
-            self.at = at;
         }
         let mut content = Cow::Borrowed("");
         loop {
@@ -260,7 +321,16 @@ impl<'a> WbxmlReader<'a> {
 
     /// All up to the end of the innermost element. An embedded document that is all of it is given
     /// as a document.
+    #[inline]
     pub(super) fn content(&mut self) -> Result<Content<'a>> {
+        match self.plain_text() {
+            Some("") => Ok(Content::Empty),
+            Some(text) => Ok(Content::Text(Cow::Borrowed(text))),
+            None => self.any_content(),
+        }
+    }
+
+    fn any_content(&mut self) -> Result<Content<'a>> {
         if self.finish_tag() {
             return Ok(Content::Empty);
         }
@@ -361,13 +431,13 @@ impl<'a> WbxmlReader<'a> {
             if byte & token::ATTRIBUTES != 0 {
                 self.attributes(false)?;
             }
-            let known = self.vocabulary.and_then(|it| it.tag_of_token(tag));
-            match known {
-                Some(tag) => {
+            match self.tokens >> tag & 1 {
+                0 => self.unknown_name(tag),
+                _ => {
+                    let tag = Tag::new(self.vocabulary, tag);
                     self.data = tag == syncml::DATA;
                     Name::Known(tag)
                 }
-                None => self.unknown_name(tag),
             }
         };
         self.end_due = byte & token::CONTENT == 0;
@@ -387,6 +457,7 @@ impl<'a> WbxmlReader<'a> {
         Name::Other(namespace, wbxml::unassigned(tag))
     }
 
+    #[inline]
     fn end(&mut self) -> Event<'a> {
         self.namespaces.leave(self.depth);
         self.depth = self.depth.saturating_sub(1);
@@ -401,9 +472,14 @@ impl<'a> WbxmlReader<'a> {
         Ok(())
     }
 
+    #[inline]
     fn turn_to(&mut self, pages: Pages) {
         self.pages = pages;
-        self.vocabulary = self.header.kind.vocabulary(pages.tags);
+        self.tokens = 0;
+        if let Some(vocabulary) = self.header.kind.vocabulary(pages.tags) {
+            self.vocabulary = vocabulary;
+            self.tokens = vocabulary.tokens();
+        }
     }
 
     fn byte(&mut self) -> Result<u8> {

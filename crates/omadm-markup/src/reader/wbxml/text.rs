@@ -70,6 +70,10 @@ impl<'a> WbxmlReader<'a> {
     pub(super) fn string(&mut self, at: usize) -> Result<Cow<'a, str>> {
         match self.byte()? {
             token::STR_I => {
+                if let Some(text) = self.inline_text(self.at) {
+                    self.at += text.len() + 1;
+                    return Ok(Cow::Borrowed(text));
+                }
                 let rest = self.input.get(self.at..).unwrap_or_default();
                 let Ok(found) = CStr::from_bytes_until_nul(rest) else {
                     return self.fail(ReadErrorKind::UnexpectedEnd, self.input.len());
@@ -90,6 +94,39 @@ impl<'a> WbxmlReader<'a> {
                 Ok(Cow::Owned(c.to_string()))
             }
         }
+    }
+
+    /// The inline string whose first byte is at `start`, if it is UTF-8 as it should be and ends.
+    ///
+    /// Tags are ASCII for the most part, so that many strings and what is between them are checked
+    /// at once.
+    #[inline]
+    pub(super) fn inline_text(&mut self, start: usize) -> Option<&'a str> {
+        if self.header.charset != Charset::Utf8 {
+            return None;
+        }
+        if start >= self.checked_at + self.checked.len() {
+            self.check(start);
+        }
+        let rest = self.checked.get(start.checked_sub(self.checked_at)?..)?;
+        let text = rest.get(..terminator(rest.as_bytes())?)?;
+        // An embedded document may end before what was checked.
+        (start + text.len() < self.input.len()).then_some(text)
+    }
+
+    /// Checks from `start` on as far as it is UTF-8. No byte is checked again, as the next check
+    /// begins where this one ended or later.
+    #[inline(never)]
+    fn check(&mut self, start: usize) {
+        let rest = self.input.get(start..).unwrap_or_default();
+        self.checked_at = start;
+        self.checked = match str::from_utf8(rest) {
+            Ok(text) => text,
+            Err(error) => {
+                let valid = rest.get(..error.valid_up_to()).unwrap_or_default();
+                str::from_utf8(valid).unwrap_or_default()
+            }
+        };
     }
 
     /// The name a literal refers to.
@@ -144,6 +181,26 @@ impl<'a> WbxmlReader<'a> {
     }
 }
 
+/// Where the first zero is.
+#[inline]
+fn terminator(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
+    let mut at = 0;
+    let (words, _) = bytes.as_chunks::<8>();
+    // Strings are short for the most part.
+    for word in words.iter().take(8) {
+        let word = u64::from_le_bytes(*word);
+        // The lowest bit that is set is the highest of the first zero.
+        let zeros = word.wrapping_sub(ONES) & !word & HIGHEST;
+        if zeros != 0 {
+            return Some(at + zeros.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr::memchr(0, bytes.get(at..)?).map(|found| at + found)
+}
+
 pub(super) fn into_text(octets: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
     match octets {
         Cow::Borrowed(octets) => str::from_utf8(octets).ok().map(Cow::Borrowed),
@@ -156,5 +213,24 @@ pub(super) fn join<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
         *text = piece;
     } else {
         text.to_mut().push_str(&piece);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminator_is_found_at_any_place_among_any_bytes() {
+        for (len, at) in (0..100).flat_map(|len| (0..=len).map(move |at| (len, at))) {
+            for other in [0x01, 0x7F, 0x80, 0x81, 0xFF] {
+                let mut bytes = vec![other; len];
+                assert_eq!(terminator(&bytes), None);
+                bytes.insert(at, 0);
+                // Of several it is the first.
+                bytes.push(0);
+                assert_eq!(terminator(&bytes), Some(at), "{other} {len}");
+            }
+        }
     }
 }
