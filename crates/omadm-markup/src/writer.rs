@@ -105,6 +105,7 @@ impl<'o> Writer<'o> {
     /// # Errors
     ///
     /// [`WriteError`]
+    #[inline]
     pub fn start<'n>(&mut self, name: impl Into<Name<'n>>) -> Result<(), WriteError> {
         match &mut self.target {
             Target::Xml(writer) => writer.start(name.into()),
@@ -159,6 +160,7 @@ impl<'o> Writer<'o> {
     /// # Errors
     ///
     /// [`WriteError`]
+    #[inline]
     pub fn end(&mut self) -> Result<(), WriteError> {
         match &mut self.target {
             Target::Xml(writer) => writer.end(),
@@ -171,6 +173,7 @@ impl<'o> Writer<'o> {
     /// # Errors
     ///
     /// [`WriteError`]
+    #[inline]
     pub fn element(&mut self, tag: Tag, text: &str) -> Result<(), WriteError> {
         match &mut self.target {
             Target::Xml(writer) => writer.element(tag, text),
@@ -183,6 +186,7 @@ impl<'o> Writer<'o> {
     /// # Errors
     ///
     /// [`WriteError`]
+    #[inline]
     pub fn number(&mut self, tag: Tag, number: u64) -> Result<(), WriteError> {
         match &mut self.target {
             Target::Xml(writer) => writer.number(tag, number),

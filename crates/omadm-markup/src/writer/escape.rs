@@ -142,7 +142,9 @@ fn is_plain(bytes: &[u8], table: &Table) -> bool {
                 *least = (*least).min(distance(byte));
             }
         }
-        blocks.iter().all(all_plain) && !least.contains(&0)
+        // Not `contains`, which is a call that searches.
+        let is_plain = least.into_iter().fold(u8::MAX, u8::min) != 0;
+        is_plain && blocks.iter().all(all_plain)
     } else if let (Some(&first), Some(&last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
     {
         all_plain::<16>(&both(first, last))

@@ -341,12 +341,21 @@ impl<'o> XmlWriter<'o> {
         Ok(self.open.innermost.namespace)
     }
 
-    /// Writes text that is not empty. Nothing but white space could be taken for layout, so its
-    /// first character is written as a reference.
+    /// Writes text that is not empty.
     #[inline]
     fn characters(&mut self, text: &str) -> Result<(), WriteError> {
         match text.as_bytes() {
-            [first, rest @ ..] if *first <= b' ' && chars::is_blank(text) => {
+            [..=b' ', ..] => self.characters_after_blank(text),
+            text => escape::text(text, self.out),
+        }
+    }
+
+    /// Writes text that may be nothing but white space, which could be taken for layout: its first
+    /// character is then written as a reference.
+    #[cold]
+    fn characters_after_blank(&mut self, text: &str) -> Result<(), WriteError> {
+        match text.as_bytes() {
+            [first, rest @ ..] if chars::is_blank(text) => {
                 self.out.extend_from_slice(format!("&#{first};").as_bytes());
                 escape::text(rest, self.out)
             }
