@@ -411,21 +411,15 @@ impl Server {
     /// It costs by what is over, not by how many devices there are.
     pub fn expire(&mut self, now: Now) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Some((_, key)) = self
-            .sessions
-            .most_silent()
-            .filter(|(last_seen, _)| last_seen.saturating_add(self.config.idle_timeout) <= now.mono)
-        {
-            let key = key.clone();
+        let silent = now.mono.checked_sub(self.config.idle_timeout);
+        while let Some(key) = silent.and_then(|until| self.sessions.pop_silent(until)) {
             let mut log = Log::new(key.clone());
             self.drop_session(&key, SessionEnd::TimedOut, &mut log);
             self.file(&key.device);
             events.extend(log.into_events());
         }
         let timeout = self.config.procedure_timeout;
-        let is_over = |(deadline, _): &&(Duration, _)| *deadline <= now.mono;
-        while let Some((_, name)) = self.devices.first_deadline().filter(is_over) {
-            let name = Arc::clone(name);
+        while let Some(name) = self.devices.pop_overdue(now.mono) {
             let mut log = Log::of_device(Arc::clone(&name));
             if let Some(device) = self.devices.get_mut(&name) {
                 device.run_out(now.mono, timeout, &mut log);
@@ -437,19 +431,16 @@ impl Server {
                 Err(_) => self.untold.extend(log.into_events()),
             }
         }
-        let timeout = self.config.device_timeout;
-        while let Some((last_seen, name)) = self.devices.most_idle() {
-            let name = Arc::clone(name);
-            match last_seen {
-                None => {
-                    if let Some(device) = self.devices.get_mut(&name) {
-                        device.last_seen = Some(now.mono);
-                    }
-                    self.file(&name);
-                }
-                Some(seen) if seen.saturating_add(timeout) <= now.mono => self.forget(&name),
-                Some(_) => break,
+        let silent = now.mono.checked_sub(self.config.device_timeout);
+        while let Some((last_seen, name)) = self.devices.pop_idle(silent) {
+            if last_seen.is_some() {
+                self.forget(&name);
+                continue;
             }
+            if let Some(device) = self.devices.get_mut(&name) {
+                device.last_seen = Some(now.mono);
+            }
+            self.file(&name);
         }
         if !self.untold.is_empty() && self.catch_up().is_ok() {
             events.append(&mut self.untold);
@@ -461,9 +452,9 @@ impl Server {
     /// devices are forgotten by the way.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Duration> {
-        let session = self.sessions.most_silent();
-        let session = session.map(|(seen, _)| seen.saturating_add(self.config.idle_timeout));
-        let procedure = self.devices.first_deadline().map(|(deadline, _)| *deadline);
+        let session = self.sessions.silent_since();
+        let session = session.map(|seen| seen.saturating_add(self.config.idle_timeout));
+        let procedure = self.devices.first_deadline();
         session.into_iter().chain(procedure).min()
     }
 
@@ -789,10 +780,8 @@ impl Server {
                 self.sessions.remove(&key);
             }
         }
-        if self.sessions.len() >= self.config.max_sessions
-            && let Some(key) = self.sessions.least_needed().cloned()
-        {
-            self.sessions.remove(&key);
+        if self.sessions.len() >= self.config.max_sessions {
+            self.sessions.take_least_needed();
         }
         self.sessions.len() < self.config.max_sessions
     }
@@ -802,17 +791,17 @@ impl Server {
         if self.devices.get(device).is_some() || self.devices.len() < self.config.max_devices {
             return true;
         }
-        let Some(name) = self.devices.least_needed().cloned() else {
-            return false;
-        };
-        self.forget(&name);
-        true
+        let least_needed = self.devices.pop_least_needed();
+        least_needed.is_some_and(|name| self.forget(&name))
     }
 
-    fn forget(&mut self, name: &str) {
-        if let Some((name, device)) = self.devices.remove(name) {
-            Keeping::forget(&mut self.keeping, &name, &device);
-        }
+    /// Forgets a device; whether it was known.
+    fn forget(&mut self, name: &str) -> bool {
+        let Some((name, device)) = self.devices.remove(name) else {
+            return false;
+        };
+        Keeping::forget(&mut self.keeping, &name, &device);
+        true
     }
 
     /// Notes that a device or its sessions changed.

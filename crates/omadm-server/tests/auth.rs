@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use omadm_core::{
@@ -420,6 +423,36 @@ fn what_could_not_be_told_does_not_pile_up() {
         told.push(events.len());
     }
     assert!(told[19] < 10, "{told:?}");
+}
+
+/// A first message that takes the name of a session that ended, and proves nothing, waits as long as
+/// any other.
+#[test]
+fn a_session_that_takes_the_place_of_an_ended_one_expires_by_its_own_time() {
+    let mut server = server(Account::new(Some(proof(Scheme::Basic)), None));
+    let at = |seconds| Now {
+        mono: Duration::from_secs(seconds),
+        ..Now::default()
+    };
+    let basic = "<Cred><Meta><Format xmlns=\"syncml:metinf\">b64</Format>\
+        <Type xmlns=\"syncml:metinf\">syncml:auth-basic</Type></Meta>\
+        <Data>QnJ1Y2UyOk9oQmVoYXZl</Data></Cred>";
+    let first = message(1, basic, &package_1());
+    let got = exchange(&mut server, Request::new(&first, encoding(), at(10)));
+    assert_eq!(got.code, 212);
+    assert!(server.sessions().all(|session| !session.is_open()));
+
+    let unproven = message(1, "", &package_1());
+    let got = exchange(&mut server, Request::new(&unproven, encoding(), at(20)));
+    assert_eq!(got.code, 407);
+    let timeout = Config::new("t").idle_timeout;
+    assert_eq!(server.next_expiry(), Some(at(20).mono + timeout));
+    for (seconds, left) in [(10, 1), (19, 1), (20, 0)] {
+        let mono = at(seconds).mono + timeout;
+        assert!(server.expire(Now { mono, ..at(0) }).is_empty());
+        assert_eq!(server.sessions().count(), left);
+    }
+    assert_eq!(server.next_expiry(), None);
 }
 
 #[test]

@@ -109,19 +109,45 @@ impl Devices {
         }
     }
 
-    /// The one of which nothing is to be remembered that is silent for longest, and since when.
-    pub(super) fn most_idle(&self) -> Option<&(Option<Duration>, Arc<str>)> {
-        self.idle.first()
+    /// The one of which nothing is to be remembered that is silent for longest, if its last message
+    /// came by then or never; and when. It is in no such order until it is [filed](Self::file) again.
+    pub(super) fn pop_idle(
+        &mut self,
+        until: Option<Duration>,
+    ) -> Option<(Option<Duration>, Arc<str>)> {
+        self.idle.first().filter(|(seen, _)| *seen <= until)?;
+        let (seen, name) = self.idle.pop_first()?;
+        if let Some(device) = self.by_name.get_mut(&name) {
+            device.filed.yields = None;
+        }
+        Some((seen, name))
     }
 
-    /// The one that gives way to others.
-    pub(super) fn least_needed(&self) -> Option<&Arc<str>> {
-        let first = self.idle.first().or_else(|| self.needed.first());
-        first.map(|(_, name)| name)
+    /// The one that gives way to others. It is in no such order until it is [filed](Self::file) again.
+    pub(super) fn pop_least_needed(&mut self) -> Option<Arc<str>> {
+        let first = self.idle.pop_first();
+        let (_, name) = first.or_else(|| self.needed.pop_first())?;
+        if let Some(device) = self.by_name.get_mut(&name) {
+            device.filed.yields = None;
+        }
+        Some(name)
     }
 
-    /// Whose procedure's time is over first, and when.
-    pub(super) fn first_deadline(&self) -> Option<&(Duration, Arc<str>)> {
-        self.deadlines.first()
+    /// When the time of the first procedure is over.
+    pub(super) fn first_deadline(&self) -> Option<Duration> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Whose procedure's time is over first, if it is by now. It has no deadline until it is
+    /// [filed](Self::file) again.
+    pub(super) fn pop_overdue(&mut self, now: Duration) -> Option<Arc<str>> {
+        self.deadlines
+            .first()
+            .filter(|(deadline, _)| *deadline <= now)?;
+        let (_, name) = self.deadlines.pop_first()?;
+        if let Some(device) = self.by_name.get_mut(&name) {
+            device.filed.deadline = None;
+        }
+        Some(name)
     }
 }

@@ -25,7 +25,9 @@ pub(super) struct Sessions {
 type Order = BTreeSet<(Duration, Key)>;
 
 impl Sessions {
+    /// Puts a session in, in place of one that has its name.
     pub(super) fn insert(&mut self, key: Key, session: Box<Session>) {
+        self.remove(&key);
         self.held = self.held.saturating_add(session.assembler.held());
         let seen = (session.last_seen, key.clone());
         self.order_of(session.phase).insert(seen);
@@ -79,15 +81,31 @@ impl Sessions {
         self.held
     }
 
-    /// The one that gives way to others: in which nothing was proven yet, then which ended.
-    pub(super) fn least_needed(&self) -> Option<&Key> {
-        let first = self.opening.first().or_else(|| self.ended.first());
-        first.map(|(_, key)| key)
+    /// Takes out the one that gives way to others: in which nothing was proven yet, then which ended.
+    pub(super) fn take_least_needed(&mut self) -> Option<Box<Session>> {
+        let first = self.opening.pop_first();
+        let (_, key) = first.or_else(|| self.ended.pop_first())?;
+        self.remove(&key)
     }
 
-    /// The one that is silent for longest, and since when.
-    pub(super) fn most_silent(&self) -> Option<&(Duration, Key)> {
+    /// Since when the one is silent that is silent for longest.
+    pub(super) fn silent_since(&self) -> Option<Duration> {
         let orders = [&self.opening, &self.ended, &self.open];
-        orders.into_iter().filter_map(BTreeSet::first).min()
+        let first = orders.into_iter().filter_map(BTreeSet::first).min();
+        first.map(|(last_seen, _)| *last_seen)
+    }
+
+    /// The one that is silent for longest, if its last message came by then. It is in no order any
+    /// more, and to be [removed](Self::remove).
+    pub(super) fn pop_silent(&mut self, until: Duration) -> Option<Key> {
+        let orders = [&mut self.opening, &mut self.ended, &mut self.open];
+        let first = orders.into_iter().min_by(|one, other| {
+            let (one, other) = (one.first(), other.first());
+            // One without any comes last.
+            (one.is_none(), one).cmp(&(other.is_none(), other))
+        });
+        let order = first?;
+        order.first().filter(|(seen, _)| *seen <= until)?;
+        order.pop_first().map(|(_, key)| key)
     }
 }
