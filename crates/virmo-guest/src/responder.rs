@@ -85,7 +85,7 @@ impl<G: Guest> Responder<G> {
     }
 
     /// The reply to one message, without frames; for a line that has its own. Empty if the message
-    /// cannot be read or its reply not be written.
+    /// cannot be read or no reply to it fits what it allows.
     pub fn answer(&mut self, message: &[u8]) -> Vec<u8> {
         let Ok(request) = Request::decode(message, &self.limits) else {
             return Vec::new();
@@ -122,6 +122,9 @@ impl<G: Guest> Responder<G> {
                 *answer = StatusCode::REQUEST_ENTITY_TOO_LARGE.into();
             }
             written = reply.encode(&request, encoding);
+            if !fits(&written, &request) {
+                return Vec::new();
+            }
         }
         for news in &reply.news {
             let told = self.told.entry(news.number);

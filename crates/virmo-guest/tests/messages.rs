@@ -407,6 +407,18 @@ fn an_answer_that_does_not_fit_says_so() {
 }
 
 #[test]
+fn a_host_that_allows_less_than_any_reply_gets_none() {
+    let mut pair = Pair::new();
+    let commands = vec![Command::Get { uri: uri("./A") }];
+    let mut request = Request::new("1", 1, commands);
+    for (max, answered) in [(4096, true), (45, false), (0, false)] {
+        request.max_reply = max;
+        let message = pair.guest.answer(&request.encode(Encoding::Wbxml).unwrap());
+        assert_eq!(!message.is_empty(), answered, "{max}");
+    }
+}
+
+#[test]
 fn a_user_answers_as_prepared() {
     let mut pair = Pair::new();
     let asked = UserInteraction::new(Interaction::Confirm, "Add the access point?");
