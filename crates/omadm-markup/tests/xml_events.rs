@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 
 use omadm_markup::{
-    Content, Encoding, Event, Limits, Name, Namespace, ReadError, Reader, Vocabulary, Writer, ddf,
-    metinf, syncml,
+    Content, Encoding, Event, Limits, Name, Namespace, ReadError, ReadErrorKind, Reader,
+    Vocabulary, Writer, ddf, metinf, syncml,
 };
 
 /// The events as text: `<name>` with the namespace unless it is SyncML's, `name=value`, `"text"`.
@@ -303,6 +303,82 @@ fn taken_or_skipped(document: &[u8], encoding: Encoding, meta: usize) {
     assert_eq!(reader.next_event(), Ok(Some(Event::End)));
     assert_eq!(reader.next_event(), Ok(Some(Event::End)));
     assert_eq!(reader.next_event(), Ok(None));
+}
+
+/// What is in the fragment that `Data` holds, which is the last element of `document`.
+fn in_data(document: &[u8], encoding: Encoding) -> String {
+    let mut reader = Reader::new(document, encoding, &Limits::default()).unwrap();
+    while reader.next_event().unwrap() != Some(Event::Start(syncml::DATA.into())) {}
+    let Ok(Content::Fragment(fragment)) = reader.content() else {
+        unreachable!()
+    };
+    let mut reader = fragment.reader().unwrap();
+    let mut found = Vec::new();
+    while let Some(event) = reader.next_event().unwrap() {
+        if let Event::Start(name) = event {
+            found.push(show(name));
+        }
+    }
+    found.join(" ")
+}
+
+#[test]
+fn fragments_know_what_is_declared_around_them_and_nothing_else() {
+    let table = b"v:x\0v:y\0xmlns:v\0";
+    let declaring = |tag: &[u8], uri: &str| [tag, &[4, 8, 3], uri.as_bytes(), &[0, 1]].concat();
+    let item = |uri| declaring(&[0xD4], uri);
+    let data = |uri| declaring(&[0xCF], uri);
+    let child = |uri| declaring(&[0x84, 0], uri);
+    for (xml, body, expected) in [
+        (
+            "<Data xmlns:v='urn:v'><v:x/></Data>",
+            [data("urn:v"), vec![4, 0, 1]].concat(),
+            "{urn:v}x",
+        ),
+        (
+            "<Item xmlns:v='urn:o'><Data><v:x/></Data></Item>",
+            [item("urn:o"), vec![0x4F, 4, 0, 1, 1]].concat(),
+            "{urn:o}x",
+        ),
+        (
+            "<Item xmlns:v='urn:o'><Data xmlns:v='urn:v'><v:x/></Data></Item>",
+            [item("urn:o"), data("urn:v"), vec![4, 0, 1, 1]].concat(),
+            "{urn:v}x",
+        ),
+        (
+            "<Item xmlns:v='urn:o'><Data><v:x xmlns:v='urn:c'/><v:y/></Data></Item>",
+            [item("urn:o"), vec![0x4F], child("urn:c"), vec![4, 4, 1, 1]].concat(),
+            "{urn:c}x {urn:o}y",
+        ),
+        (
+            "<Data xmlns:v='urn:v'><v:x xmlns:v='urn:c'/><v:y/></Data>",
+            [data("urn:v"), child("urn:c"), vec![4, 4, 1]].concat(),
+            "{urn:c}x {urn:v}y",
+        ),
+    ] {
+        assert_eq!(in_data(xml.as_bytes(), Encoding::Xml), expected, "{xml}");
+        let header = [2, 0xA4, 1, 0x6A, 16];
+        let wbxml = [header.as_slice(), table, &body].concat();
+        assert_eq!(in_data(&wbxml, Encoding::Wbxml), expected, "{xml} in WBXML");
+    }
+}
+
+/// A fragment takes over the declarations of its element, which counts like any other reference.
+#[test]
+fn what_is_declared_on_the_element_of_a_fragment_is_not_free() {
+    let uri = "u".repeat(200);
+    let xml = format!("<Data xmlns:v='{uri}'>|<v:x/></Data>");
+    let offset = xml.find('|').unwrap();
+    let xml = xml.replace('|', "");
+    let mut limits = Limits::default();
+    for (max, expected) in [(400, Err(ReadErrorKind::TooMuchReferred)), (401, Ok(()))] {
+        limits.max_bytes = max;
+        let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &limits).unwrap();
+        reader.next_event().unwrap();
+        let found = reader.content().map(drop);
+        let expected = expected.map_err(|kind| ReadError { kind, offset });
+        assert_eq!(found, expected, "{max}");
+    }
 }
 
 #[test]

@@ -154,12 +154,12 @@ impl<'a> Namespaces<'a> {
         })
     }
 
-    /// What is in force, to come back to later.
+    /// What is in force inside the innermost element, on whose children nothing is declared yet.
     pub(super) fn mark(&self) -> (Namespace<'a>, usize) {
         (self.default, self.bindings.len())
     }
 
-    /// What was in force at `mark`, while the elements that were open there still are.
+    /// What was in force at `mark`; the element that was the innermost there is still open.
     pub(super) fn scope(&self, (default, bindings): (Namespace<'a>, usize)) -> Scope<'a> {
         let named = self.bindings.iter().take(bindings).copied();
         let (default, unprefixed) = match default {

@@ -335,7 +335,7 @@ impl<'a> WbxmlReader<'a> {
             return Ok(Content::Empty);
         }
         let (start, pages) = (self.at, self.pages);
-        let (outside, namespaces) = (self.depth.saturating_sub(1), self.namespaces.mark());
+        let (outside, mark) = (self.depth.saturating_sub(1), self.namespaces.mark());
         let mut content = Content::Empty;
         loop {
             match self.next_event()? {
@@ -346,6 +346,8 @@ impl<'a> WbxmlReader<'a> {
                 Some(Event::Start(_)) => break,
             }
         }
+        // Before what is declared on the element itself ends with it.
+        let namespaces = self.namespaces.scope(mark);
         while self.depth > outside {
             self.skip()?;
         }
@@ -365,7 +367,7 @@ impl<'a> WbxmlReader<'a> {
                     charset: self.header.charset,
                     table: Cow::Borrowed(self.header.table),
                     pages,
-                    namespaces: self.namespaces.scope(namespaces),
+                    namespaces,
                 };
                 self.refer(place.table.len() + place.namespaces.weight(), start)?;
                 let place = Some(Box::new(place));

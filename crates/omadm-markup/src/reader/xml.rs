@@ -185,7 +185,7 @@ impl<'a> XmlReader<'a> {
     /// All up to the end of the innermost element.
     pub(crate) fn content(&mut self) -> Result<Content<'a>> {
         let (start, outside) = (self.tokens.at(), self.open.len().saturating_sub(1));
-        let scope = self.namespaces.mark();
+        let mark = self.namespaces.mark();
         let (mut content, mut event) = match self.plain_text()? {
             (text, None) if text.is_empty() => return Ok(Content::Empty),
             (text, None) => return Ok(Content::Text(text)),
@@ -201,13 +201,14 @@ impl<'a> XmlReader<'a> {
             }
             event = self.next_event()?;
         }
+        // Before what is declared on the element itself ends with it.
+        let scope = self.namespaces.scope(mark);
+        self.refer(scope.weight(), start)?;
         while self.open.len() > outside {
             self.skip()?;
         }
         let source = self.tokens.text().get(start..self.event_start);
         let source = source.unwrap_or_default().trim_ascii().as_bytes();
-        let scope = self.namespaces.scope(scope);
-        self.refer(scope.weight(), start)?;
         Ok(Content::Fragment(Fragment::new(
             Cow::Borrowed(source),
             super::Scope::Xml(scope),
