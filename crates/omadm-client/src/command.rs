@@ -126,7 +126,8 @@ pub(crate) fn get(
         }
     };
     let items = read();
-    unit.close(items)
+    unit.roll_back();
+    items
 }
 
 /// Executes what one Item asks for, in a change of its own.

@@ -288,14 +288,16 @@ impl NodeDefinition {
 
     /// Whether a path is that of its parent.
     pub(crate) fn is_right_below(&self, path: &str) -> bool {
-        let below = match path {
-            "" => Some(&*self.path),
-            _ => {
-                let below = self.path.strip_prefix(path);
-                below.and_then(|below| below.strip_prefix('/'))
-            }
-        };
-        below.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+        self.below(path)
+            .is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    }
+
+    /// What its path has after another.
+    fn below(&self, path: &str) -> Option<&str> {
+        match path {
+            "" => Some(&self.path),
+            _ => self.path.strip_prefix(path)?.strip_prefix('/'),
+        }
     }
 
     /// Whether its name is given at run time.
@@ -357,6 +359,27 @@ impl Definition {
         self.nodes
             .iter()
             .filter(move |row| row.is_right_below(path))
+    }
+
+    /// The rows right below a path with a name, which is one segment.
+    pub(crate) fn children_named(
+        &self,
+        path: &str,
+        name: &str,
+    ) -> impl Iterator<Item = &NodeDefinition> {
+        // Most rows are of another length.
+        let length = path.len() + usize::from(!path.is_empty()) + name.len();
+        let rows = self.nodes.iter();
+        rows.filter(move |row| row.path.len() == length && row.below(path) == Some(name))
+    }
+
+    /// The rows right below a path whose names are given at run time.
+    pub(crate) fn placeholders(&self, path: &str) -> impl Iterator<Item = &NodeDefinition> {
+        let rows = self.nodes.iter();
+        rows.filter(move |row| {
+            row.below(path)
+                .is_some_and(|name| is_placeholder(name) && !name.contains('/'))
+        })
     }
 
     /// The name of the DDF file without its ending: name and version, as in `VirMO-V1_0`.

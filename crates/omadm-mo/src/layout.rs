@@ -74,16 +74,16 @@ impl Layout {
             return Err(MountError::NotOptional(path));
         }
         let is_open =
-            |outer: &Mount, below: &Uri| matches!(outer.place(below), Some(Place::Open(_)));
+            |outer: &Mount, below: &str| matches!(outer.place(below), Some(Place::Open(_)));
         // Where the nearest one leaves room, those above it do.
         let outer = self.nearest(&mount.root);
         let fits = outer.is_none_or(|(index, below)| {
             let outer = self.mounts.get(index);
-            outer.is_some_and(|outer| is_open(outer, &below))
+            outer.is_some_and(|outer| is_open(outer, below))
         });
         let holds = self.at_or_below(&mount.root).all(|(root, _)| {
-            let below = root.strip_prefix(&mount.root);
-            below.is_some_and(|below| is_open(&mount, &below))
+            let below = root.names_below(&mount.root);
+            below.is_some_and(|below| is_open(&mount, below))
         });
         if mount.root.is_root() || !fits || !holds {
             return Err(MountError::Taken(mount.root));
@@ -127,19 +127,19 @@ impl Layout {
     #[must_use]
     pub fn row(&self, uri: &Uri) -> Option<&NodeDefinition> {
         let (index, below) = self.nearest(uri)?;
-        match self.mounts.get(index)?.place(&below)? {
+        match self.mounts.get(index)?.place(below)? {
             Place::Row(row) => Some(row),
             Place::Open(_) | Place::Parent => None,
         }
     }
 
-    /// The mount with the nearest root above a node, or at it, and the address below that root.
-    pub(crate) fn nearest(&self, uri: &Uri) -> Option<(usize, Uri)> {
+    /// The mount with the nearest root above a node, or at it, and the names below that root.
+    pub(crate) fn nearest<'u>(&self, uri: &'u Uri) -> Option<(usize, &'u str)> {
         let mut at = uri.clone();
         loop {
             // What is above a node comes before it, next to what is below the same node above.
             let (root, index) = self.by_root.range(..=&at).next_back()?;
-            if let Some(below) = uri.strip_prefix(root) {
+            if let Some(below) = uri.names_below(root) {
                 return Some((*index, below));
             }
             at = at.ancestors().find(|above| root.starts_with(above))?;
@@ -154,7 +154,7 @@ impl Layout {
         let Some(mount) = self.mounts.get(index) else {
             return Vec::new();
         };
-        let Some(Place::Row(row)) = mount.place(&below) else {
+        let Some(Place::Row(row)) = mount.place(below) else {
             return Vec::new();
         };
         let required = |row: &&NodeDefinition| row.occurrence.min() > 0 && !row.is_placeholder();
@@ -170,7 +170,7 @@ impl Layout {
     pub(crate) fn instances_below(&self, uri: &Uri) -> Option<Occurrence> {
         let (index, below) = self.nearest(uri)?;
         let mount = self.mounts.get(index)?;
-        match mount.place(&below)? {
+        match mount.place(below)? {
             Place::Row(row) => {
                 let mut children = mount.children(&row.path);
                 children.find(|child| child.is_placeholder())
@@ -198,7 +198,7 @@ impl Schema for Layout {
     fn rule(&self, uri: &Uri) -> Option<Rule<'_>> {
         if let Some((index, below)) = self.nearest(uri) {
             let mount = self.mounts.get(index)?;
-            return Some(match mount.place(&below)? {
+            return Some(match mount.place(below)? {
                 Place::Open(above) => Rule::open(
                     match (above.access.contains(AccessType::Get), above.executes) {
                         (true, false) => OPEN,
@@ -235,7 +235,7 @@ impl Schema for Layout {
         let Some(mount) = self.mounts.get(index) else {
             return Vec::new();
         };
-        let Some(Place::Row(row)) = mount.place(&below) else {
+        let Some(Place::Row(row)) = mount.place(below) else {
             return Vec::new();
         };
         let child = |child: &NodeDefinition| {
@@ -254,10 +254,10 @@ impl Schema for Layout {
 }
 
 impl Mount {
-    /// What the node at an address below the root is; `None` for one nobody describes.
-    fn place(&self, below: &Uri) -> Option<Place<'_>> {
+    /// What the node with these names below the root is; `None` for one nobody describes.
+    fn place(&self, below: &str) -> Option<Place<'_>> {
         let mut row = self.definition.node("")?;
-        let mut names = below.segments();
+        let mut names = below.split('/').filter(|name| !name.is_empty());
         if self.instances && names.next().is_none() {
             return Some(Place::Parent);
         }
@@ -265,12 +265,11 @@ impl Mount {
             if row.open {
                 return Some(Place::Open(row));
             }
-            let named = self
-                .children(&row.path)
-                .find(|row| row.name() == Some(name));
+            let has = |row: &&NodeDefinition| !self.is_without(row);
+            let named = self.definition.children_named(&row.path, name).find(has);
             row = match named {
                 Some(row) => row,
-                None => self.children(&row.path).find(|row| row.is_placeholder())?,
+                None => self.definition.placeholders(&row.path).find(has)?,
             };
         }
         Some(Place::Row(row))
@@ -280,7 +279,11 @@ impl Mount {
     fn children<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a NodeDefinition> {
         self.definition
             .children(path)
-            .filter(|row| !self.without.iter().any(|path| *path == row.path))
+            .filter(|row| !self.is_without(row))
+    }
+
+    fn is_without(&self, row: &NodeDefinition) -> bool {
+        self.without.iter().any(|path| *path == row.path)
     }
 }
 
@@ -349,8 +352,8 @@ mod tests {
             for uri in asked {
                 let every = || roots.iter().map(|(root, _)| root).enumerate();
                 let nearest = every()
-                    .filter_map(|(index, root)| Some((index, uri.strip_prefix(root)?)))
-                    .min_by_key(|(_, below)| below.depth());
+                    .filter_map(|(index, root)| Some((index, uri.names_below(root)?)))
+                    .min_by_key(|(_, below)| below.len());
                 prop_assert_eq!(layout.nearest(&uri), nearest);
                 let mut below: Vec<_> = every().filter(|(_, it)| it.starts_with(&uri)).collect();
                 below.sort_by_key(|(_, root)| *root);

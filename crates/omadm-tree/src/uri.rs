@@ -1,4 +1,4 @@
-use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 use omadm_core::StatusCode;
 
@@ -67,7 +67,7 @@ impl UriLimits {
     pub(crate) fn check_suffixed(&self, uri: &Uri, suffix: usize) -> Result<(), UriError> {
         let over = |limit: u16, length: usize| limit != 0 && length > usize::from(limit);
         let mut total = 1;
-        for (index, segment) in uri.segments().enumerate() {
+        for (index, segment) in uri.names().enumerate() {
             let length = encoded_len(segment);
             let offset = total + 1;
             if over(self.max_depth, index + 1) {
@@ -162,7 +162,9 @@ impl Uri {
     /// The root, `.`.
     #[must_use]
     pub fn root() -> Self {
-        Self { path: "".into() }
+        Self {
+            path: Arc::default(),
+        }
     }
 
     /// Parses the text of an address, without limits.
@@ -273,23 +275,31 @@ impl Uri {
     /// Whether the node is `ancestor` or lies below it.
     #[must_use]
     pub fn starts_with(&self, ancestor: &Self) -> bool {
-        self.strip_prefix(ancestor).is_some()
+        self.names_below(ancestor).is_some()
     }
 
     /// The address relative to `ancestor`: the root for `ancestor` itself, `None` if the node does
     /// not lie below it.
     #[must_use]
     pub fn strip_prefix(&self, ancestor: &Self) -> Option<Self> {
+        Some(match self.names_below(ancestor)? {
+            "" => Self::root(),
+            _ if ancestor.is_root() => self.clone(),
+            below => Self { path: below.into() },
+        })
+    }
+
+    /// The decoded names below `ancestor`, joined by `/`, as
+    /// [`strip_prefix`](Self::strip_prefix) has them: empty for `ancestor` itself.
+    #[must_use]
+    pub fn names_below(&self, ancestor: &Self) -> Option<&str> {
         if ancestor.is_root() {
-            return Some(self.clone());
+            return Some(&self.path);
         }
-        let rest = self.path.strip_prefix(&*ancestor.path)?;
-        let path = match rest.strip_prefix('/') {
-            Some(below) => below,
-            None if rest.is_empty() => "",
-            None => return None,
-        };
-        Some(Self { path: path.into() })
+        match self.path.strip_prefix(&*ancestor.path)? {
+            "" => Some(""),
+            rest => rest.strip_prefix('/'),
+        }
     }
 
     /// Appends valid names.
@@ -304,9 +314,15 @@ impl Uri {
 }
 
 /// Decodes one segment that starts at byte `base` of the text.
-fn decode_segment(segment: &str, base: usize) -> Result<String, UriError> {
+fn decode_segment(segment: &str, base: usize) -> Result<Cow<'_, str>, UriError> {
     if segment.is_empty() {
         return Err(UriErrorKind::EmptySegment.at(base));
+    }
+    if segment.bytes().all(is_pchar) {
+        return match segment {
+            "." | ".." => Err(UriErrorKind::DotSegment.at(base)),
+            name => Ok(Cow::Borrowed(name)),
+        };
     }
     let mut decoded = Vec::with_capacity(segment.len());
     let mut bytes = segment.bytes().enumerate();
@@ -325,14 +341,14 @@ fn decode_segment(segment: &str, base: usize) -> Result<String, UriError> {
     }
     let name = String::from_utf8(decoded).map_err(|_| UriErrorKind::NotUtf8.at(base))?;
     match check_name(&name) {
-        Ok(()) => Ok(name),
+        Ok(()) => Ok(Cow::Owned(name)),
         Err(error) => Err(error.kind.at(base)),
     }
 }
 
 /// The decoded name a segment of an address stands for.
 pub(crate) fn parse_segment(segment: &str) -> Result<String, UriError> {
-    decode_segment(segment, 0)
+    decode_segment(segment, 0).map(Cow::into_owned)
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), UriError> {
@@ -397,11 +413,8 @@ impl fmt::Display for Encoded<'_> {
 }
 
 fn encoded_len(name: &str) -> usize {
-    let last = name.len().saturating_sub(1);
-    name.bytes()
-        .enumerate()
-        .map(|(at, byte)| if needs_escape(byte, at == last) { 3 } else { 1 })
-        .sum()
+    let escaped = name.bytes().filter(|byte| !is_pchar(*byte)).count();
+    name.len() + 2 * (escaped + usize::from(name.ends_with('.')))
 }
 
 const fn needs_escape(byte: u8, last: bool) -> bool {
@@ -529,6 +542,10 @@ mod tests {
         assert_eq!(uri.strip_prefix(&a), Uri::parse("B/C").ok());
         assert_eq!(a.strip_prefix(&a), Some(Uri::root()));
         assert_eq!(Uri::parse("AB").unwrap().strip_prefix(&a), None);
+        assert_eq!(uri.names_below(&a), Some("B/C"));
+        assert_eq!(uri.names_below(&Uri::root()), Some("A/B/C"));
+        assert_eq!(a.names_below(&a), Some(""));
+        assert_eq!(Uri::parse("AB").unwrap().names_below(&a), None);
         assert!(uri.starts_with(&Uri::root()) && !a.starts_with(&uri));
         assert_eq!(a.join(&uri.strip_prefix(&a).unwrap()), uri);
         assert_eq!(a.join(&Uri::root()), a);

@@ -94,8 +94,7 @@ impl<'t> VmView<'t> {
 
     /// The value of a leaf; empty if there is none.
     pub(crate) fn text(&self, leaf: VmNode) -> &'t str {
-        let leaf = self.1.node(leaf, &Uri::root());
-        leaf.map_or("", |leaf| text(self.0, &leaf))
+        self.1.path(leaf).map_or("", |path| text(self.0, path))
     }
 }
 
@@ -121,7 +120,7 @@ impl<'t> ImageView<'t> {
 
     /// The value of a leaf; empty if there is none.
     pub(crate) fn text(&self, leaf: ImageNode) -> &'t str {
-        text(self.0, &leaf.of(&Uri::root()))
+        text(self.0, leaf.path())
     }
 }
 
@@ -156,10 +155,10 @@ pub(crate) fn clear(cx: &mut Context<'_, '_>, leaf: &Uri) -> Result<(), TreeErro
     }
 }
 
-fn text<'t>(node: NodeRef<'t>, below: &Uri) -> &'t str {
-    let leaf = below
-        .segments()
-        .try_fold(node, |node, name| node.child(name));
+/// The value of a leaf of an object, by its path in the table, which begins with the object.
+fn text<'t>(object: NodeRef<'t>, path: &str) -> &'t str {
+    let mut names = path.split('/').skip(1);
+    let leaf = names.try_fold(object, |node, name| node.child(name));
     leaf.and_then(|leaf| leaf.text()).unwrap_or_default()
 }
 

@@ -39,32 +39,33 @@ macro_rules! nodes {
 }
 
 /// The names from a base of a table to one of its paths.
-fn steps(base: &str, path: &'static str) -> impl Iterator<Item = &'static str> {
+fn steps<'p>(base: &str, path: &'p str) -> impl Iterator<Item = &'p str> {
     let below = path.strip_prefix(base).unwrap_or(path);
     below.split('/').filter(|name| !name.is_empty())
 }
 
 /// Where a path of a table is, with the base of the table at an address.
-pub(crate) fn address(at: &Uri, base: &str, path: &'static str) -> Uri {
+pub(crate) fn address(at: &Uri, base: &str, path: &str) -> Uri {
     steps(base, path).fold(at.clone(), |uri, name| uri.child(name).unwrap_or(uri))
 }
 
-/// The node at an address below a base of the table, and the address below that node, which is more
-/// than the root only where the table is open.
+/// The node with these names below a base of the table, and the address below that node, which is
+/// more than the root only where the table is open.
 fn find<N: Copy>(
     nodes: impl IntoIterator<Item = (N, &'static str)>,
     (table, base): (&Definition, &str),
-    below_base: &Uri,
+    below_base: &str,
 ) -> Option<(N, Uri)> {
     nodes.into_iter().find_map(|(node, path)| {
-        let mut names = below_base.segments();
-        let on_the_way = steps(base, path).all(|step| names.next() == Some(step));
+        let at = path.strip_prefix(base).unwrap_or(path);
+        let at = at.strip_prefix('/').unwrap_or(at);
+        let below = match below_base.strip_prefix(at)? {
+            "" => "",
+            below if at.is_empty() => below,
+            below => below.strip_prefix('/')?,
+        };
         let open = || table.node(path).is_some_and(|row| row.open);
-        if on_the_way && (names.next().is_none() || open()) {
-            let below = below_base.strip_prefix(&address(&Uri::root(), base, path))?;
-            return Some((node, below));
-        }
-        None
+        (below.is_empty() || open()).then(|| (node, address(&Uri::root(), "", below)))
     })
 }
 
@@ -219,20 +220,20 @@ impl<'a> VirmoPath<'a> {
     /// an address its table does not have.
     #[must_use]
     pub fn parse(profile: Profile, root: &Uri, uri: &'a Uri) -> Option<Self> {
-        let below_root = uri.strip_prefix(root)?;
+        let below_root = uri.names_below(root)?;
         let table = profile.virmo();
         let of_device = VirmoNode::ALL.iter().map(|node| (*node, node.path()));
-        let of_device = of_device.filter(|(_, path)| table.node(path).is_some());
-        if let Some((node, _)) = find(of_device, (table, ""), &below_root) {
+        let of_device = find(of_device, (table, ""), below_root);
+        if let Some((node, _)) = of_device.filter(|(node, _)| table.node(node.path()).is_some()) {
             return Some(Self::Device(node));
         }
-        let (vm, below_vm) = instance(root, uri)?;
+        let (vm, below_vm) = instance(below_root)?;
         if profile.is_reserved_vm_name(vm) {
             return None;
         }
         let of_vm = VmNode::ALL.iter();
         let of_vm = of_vm.filter_map(|node| Some((*node, profile.path(*node)?)));
-        let (node, below) = find(of_vm, (table, "<x>"), &below_vm)?;
+        let (node, below) = find(of_vm, (table, "<x>"), below_vm)?;
         Some(Self::Vm(VmPath { vm, node, below }))
     }
 }
@@ -242,18 +243,15 @@ impl<'a> ImagePath<'a> {
     /// and for an address its table does not have.
     #[must_use]
     pub fn parse(root: &Uri, uri: &'a Uri) -> Option<Self> {
-        let (image, below_image) = instance(root, uri)?;
+        let (image, below_image) = instance(uri.names_below(root)?)?;
         let nodes = ImageNode::ALL.iter().map(|node| (*node, node.path()));
-        let (node, below) = find(nodes, (&VMIMGMO, "<x>"), &below_image)?;
+        let (node, below) = find(nodes, (&VMIMGMO, "<x>"), below_image)?;
         Some(Self { image, node, below })
     }
 }
 
-/// The name right below a root, and the address below that name.
-fn instance<'a>(root: &Uri, uri: &'a Uri) -> Option<(&'a str, Uri)> {
-    let below_root = uri.strip_prefix(root)?;
-    let mut names = below_root.segments();
-    let at = Uri::root().child(names.next()?).ok()?;
-    let name = uri.segments().nth(root.depth())?;
-    Some((name, below_root.strip_prefix(&at)?))
+/// The name right below a root, and the names below that.
+fn instance(below_root: &str) -> Option<(&str, &str)> {
+    let (name, below) = below_root.split_once('/').unwrap_or((below_root, ""));
+    (!name.is_empty()).then_some((name, below))
 }

@@ -102,9 +102,9 @@ impl Profile {
     /// ```
     #[must_use]
     pub fn is_reserved_vm_name(self, name: &str) -> bool {
-        self.virmo()
-            .children("")
-            .any(|row| !row.is_placeholder() && row.name() == Some(name))
+        // The path of a row right below the root is its name.
+        let row = self.virmo().node(name);
+        row.is_some_and(|row| !row.is_placeholder() && row.name() == Some(name))
     }
 
     /// The other profile that a machine below `virmo` is of, if one is.

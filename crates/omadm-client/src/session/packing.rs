@@ -13,13 +13,16 @@ use crate::{device::Device, failure::Failure};
 /// that is all but too large: more digits, an Alert 1222, the Status of one. In bytes.
 const SPARE_BYTES: usize = 256;
 
+/// What is kept ready for a message, which most do not pass, in bytes.
+const USUAL_BYTES: usize = 1024;
+
 impl Session {
     /// The next message, with as much in it as the server takes. [DM-Protocol]
     ///
     /// # Errors
     /// An [`EncodeError`]; the session cannot go on.
     pub(crate) fn pack(&mut self, device: &mut Device, now: Now) -> Result<Vec<u8>, EncodeError> {
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(USUAL_BYTES);
         let (header, limit) = self.next_header();
         let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
         if let Some(status) = self.header.clone() {
@@ -51,7 +54,7 @@ impl Session {
     /// # Errors
     /// An [`EncodeError`]
     pub(crate) fn pack_abort(&mut self) -> Result<Vec<u8>, EncodeError> {
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(USUAL_BYTES);
         let (header, limit) = self.next_header();
         let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
         if let Some(status) = self.header.clone() {
@@ -124,7 +127,7 @@ impl Session {
         if let Some(room) = self.room {
             return Ok(room);
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
         let header = next_header(&mut self.link.clone(), &mut self.prover.clone());
         let mut packer = Packer::new(&header, self.encoding, 0, &mut bytes)?;
         if let Some(status) = self.header.clone() {
@@ -286,7 +289,7 @@ impl Session {
 
 /// The size of a command within a message, in bytes.
 fn size(command: &Command<'_>, encoding: OutputEncoding) -> Result<usize, EncodeError> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     encode_command(command, encoding, &mut bytes)?;
     Ok(bytes.len())
 }

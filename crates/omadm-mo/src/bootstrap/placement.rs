@@ -84,7 +84,8 @@ fn moid(creation: &Creation) -> Option<&str> {
 fn instance<'l>(layout: &'l Layout, uri: &Uri) -> Option<&'l Definition> {
     let (index, below) = layout.nearest(uri)?;
     let mount = layout.mounts().get(index)?;
-    (mount.instances && below.depth() == 1).then_some(&*mount.definition)
+    let is_name = !below.is_empty() && !below.contains('/');
+    (mount.instances && is_name).then_some(&*mount.definition)
 }
 
 /// Whether a node is in a place where anything may be added.
