@@ -61,8 +61,10 @@ pub struct Config {
     /// How many Items of Generic Alerts and client events a session may bring; further ones get 500. Default: 1,000.
     pub max_alerts: u32,
     /// What is kept of the Generic Alerts and client events of a device until it is known to have
-    /// their Status, in bytes; further ones get 500, but for one that is the only one, which is at
-    /// most [an object](Self::max_object_size). Default: 65,536.
+    /// their Status, in bytes. Those of earlier sessions give way to new ones, which get 500 where
+    /// that is not enough; but an Alert is always taken while no other of its session waits,
+    /// whatever its Items come to within one message or [object](Self::max_object_size).
+    /// Default: 65,536.
     pub max_unconfirmed: usize,
     /// How often a session may fail to prove who it is before it is ended. Default: 3.
     pub max_attempts: u32,

@@ -167,6 +167,21 @@ impl Job {
 }
 
 impl Device {
+    /// Goes on with what was wanted of it before what is kept of it was found.
+    pub(crate) fn join(&mut self, before: Self) {
+        self.jobs = before.jobs;
+        self.abandoned = before.abandoned;
+        self.last_seen = before.last_seen;
+        self.reported.extend(before.reported);
+        self.unconfirmed.extend(before.unconfirmed);
+        for session_id in before.notified {
+            if !self.awaits(session_id) {
+                self.notified(session_id);
+            }
+        }
+        self.resync = before.resync.or(self.resync.take());
+    }
+
     /// Notes that a notification is sent to it.
     pub(crate) fn notified(&mut self, session_id: u16) {
         if self.notified.len() >= REMEMBERED_NOTIFICATIONS {
@@ -372,14 +387,31 @@ impl Device {
         self.unconfirmed.drain(..excess);
     }
 
-    /// Whether there is room for the news of an alert, beside those of the session that wait for their
-    /// Status.
-    pub(crate) fn has_room(&self, news: &[News], waiting: &[News], most: usize) -> bool {
-        let kept = self.unconfirmed.iter().chain(waiting);
-        let kept: usize = kept.map(News::len).sum();
+    /// Makes room for the news of an alert, beside those of the session that wait for their Status;
+    /// whether there is. Those of earlier sessions give way, the oldest first: they may never come
+    /// again, and one that does is told a second time.
+    pub(crate) fn make_room(&mut self, news: &[News], waiting: &[News], most: usize) -> bool {
         let more = news.iter().filter(|one| !self.unconfirmed.contains(one));
         let more: usize = more.map(News::len).sum();
-        more == 0 || (kept == 0 && news.len() == 1) || kept.saturating_add(more) <= most
+        let stay: usize = waiting.iter().map(News::len).sum();
+        let stay = stay.saturating_add(more);
+        if more == 0 {
+            return true;
+        }
+        // An alert alone is taken, whatever its size: it could never be brought otherwise.
+        if stay > most && !waiting.is_empty() {
+            return false;
+        }
+        let earlier: usize = self.unconfirmed.iter().map(News::len).sum();
+        let mut excess = stay.saturating_add(earlier).saturating_sub(most);
+        self.unconfirmed.retain(|one| {
+            let stays = excess == 0 || news.contains(one);
+            if !stays {
+                excess = excess.saturating_sub(one.len());
+            }
+            stays
+        });
+        true
     }
 
     /// Hands an alert or a client event on, unless it was before.
@@ -391,7 +423,7 @@ impl Device {
     /// lost Status and a lost proof: news that are the same again right after the latter are missed.
     pub(crate) fn hear(&mut self, news: News) -> Option<EventKind> {
         if let Some(index) = self.unconfirmed.iter().position(|known| *known == news) {
-            self.unconfirmed.swap_remove(index);
+            self.unconfirmed.remove(index);
             return None;
         }
         let alert = match news {

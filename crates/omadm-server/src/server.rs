@@ -54,8 +54,11 @@ pub struct Server {
     procedures: u64,
     /// Absent: devices are in memory only.
     keeping: Option<Keeping>,
-    /// What happened when the devices were taken over, and in answers that could not be given: of one
-    /// for each message that was taken in since, as the next one tells it.
+    /// Events nobody was told yet: records that were damaged when the devices were taken over, what
+    /// happened in answers that could not be given, procedures whose time was over while the journal
+    /// failed. `receive` tells all of them with the next message it takes in, `expire` as soon as
+    /// they are durable; so there are never more than come of the messages that wait for an answer
+    /// and of the procedures under way.
     untold: Vec<Event>,
 }
 
@@ -425,11 +428,8 @@ impl Server {
                 device.run_out(now.mono, timeout, &mut log);
             }
             self.file(&name);
-            // What cannot be kept now is with the next exchange, and told then.
-            match self.keep(&name, None) {
-                Ok(()) => events.extend(log.into_events()),
-                Err(_) => self.untold.extend(log.into_events()),
-            }
+            self.note_changed(&name);
+            self.untold.extend(log.into_events());
         }
         let silent = now.mono.checked_sub(self.config.device_timeout);
         while let Some((last_seen, name)) = self.devices.pop_idle(silent) {
@@ -442,6 +442,7 @@ impl Server {
             }
             self.file(&name);
         }
+        // All of it is one batch; what cannot be kept now is with the next exchange, and told then.
         if !self.untold.is_empty() && self.catch_up().is_ok() {
             events.append(&mut self.untold);
         }

@@ -313,8 +313,8 @@ impl Walk<'_> {
         self.refused = true;
         let msg_id = self.session.link.last_sent();
         let last = std::mem::take(&mut self.session.answer);
-        // What the engine wrote it also reads; otherwise all of it is lost.
-        let last = decode(&last, self.said_in, &Limits::default());
+        // What the engine wrote it also reads, however much it is; otherwise all of it is lost.
+        let last = decode(&last, self.said_in, &no_limits());
         let mut again = Vec::new();
         for command in last.into_iter().flat_map(|last| last.commands) {
             let is_answer = match &command {
@@ -518,7 +518,7 @@ impl Walk<'_> {
         let alerts = self.session.alerts.saturating_add(count);
         let waiting = &self.session.unconfirmed;
         let most = self.config.max_unconfirmed;
-        if alerts > self.config.max_alerts || !self.device.has_room(&news, waiting, most) {
+        if alerts > self.config.max_alerts || !self.device.make_room(&news, waiting, most) {
             self.violation(Violation::TooManyAlerts);
             return StatusCode::COMMAND_FAILED;
         }
@@ -546,6 +546,20 @@ impl Walk<'_> {
     fn violation(&mut self, violation: Violation) {
         self.log.push(EventKind::Violation(violation));
     }
+}
+
+/// For what the engine wrote itself.
+fn no_limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.markup.max_bytes = usize::MAX;
+    limits.markup.max_depth = usize::MAX;
+    limits.markup.max_elements = usize::MAX;
+    limits.markup.max_attributes = usize::MAX;
+    limits.markup.max_text = usize::MAX;
+    limits.max_commands = usize::MAX;
+    limits.max_items = usize::MAX;
+    limits.max_nesting = usize::MAX;
+    limits
 }
 
 fn is_next_message(command: &Command<'_>) -> bool {

@@ -216,6 +216,10 @@ fn a_repetition_is_for_whom_the_answer_was() {
 
 /// A server that proves itself to the device from the first message on.
 fn known() -> Server {
+    known_with(Config::new("t"))
+}
+
+fn known_with(config: Config) -> Server {
     let journal = Arc::new(MemoryJournal::new());
     let stored = NoncePair::default().provisioned(None, Nonce::new("stored").ok());
     let mut batch = Batch::new();
@@ -223,7 +227,7 @@ fn known() -> Server {
     journal.commit(&batch).unwrap();
     let nonces = Nonces::new(journal, NoRandom);
     let account = Account::new(None, Some(proof(Scheme::Md5)));
-    Server::new(Config::new("t"), account).with_nonces(nonces)
+    Server::new(config, account).with_nonces(nonces)
 }
 
 /// A challenge with another nonce.
@@ -358,6 +362,37 @@ fn what_was_challenged_is_said_again() {
         let ended = exchange(&mut server, request(&message(3, "", &answer), None));
         assert_eq!(ended.finished, 1, "{last:?}");
     }
+}
+
+/// More of them than anybody takes in who did not write them.
+#[test]
+fn all_statuses_that_were_challenged_are_said_again() {
+    const COMMANDS: usize = 10_001;
+    let mut config = Config::new("t");
+    config.limits.max_commands = 2 * COMMANDS;
+    let limits = config.limits.clone();
+    let mut server = known_with(config);
+    let mut statuses = |body: &[u8]| {
+        let receipt = server.receive(request(body, None)).unwrap();
+        let answer = server.respond(receipt).unwrap().body;
+        let answer = decode(&answer, encoding(), &limits).unwrap();
+        let of_gets = answer.commands.iter().filter(|command| match command {
+            Command::Status(status) => status.code == StatusCode::COMMAND_NOT_ALLOWED,
+            _ => false,
+        });
+        of_gets.count()
+    };
+    let meta = "<Meta><MaxMsgSize xmlns=\"syncml:metinf\">10000000</MaxMsgSize></Meta>";
+    let item = "<Item><Target><LocURI>./A</LocURI></Target></Item>";
+    let gets = (3..).take(COMMANDS);
+    let gets = gets.map(|id| format!("<Get><CmdID>{id}</CmdID>{item}</Get>"));
+    let first = message(1, meta, &(package_1() + &gets.collect::<String>()));
+    assert_eq!(statuses(&first), COMMANDS);
+    let refused = format!(
+        "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd>\
+         {CHAL}<Data>401</Data></Status>"
+    );
+    assert_eq!(statuses(&message(2, meta, &refused)), COMMANDS);
 }
 
 /// A journal in memory that keeps nothing while it is told so.

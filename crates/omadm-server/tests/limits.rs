@@ -5,21 +5,23 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use omadm_core::Now;
+use omadm_core::{
+    Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Now, Space, StatusCode,
+};
 use omadm_server::{
     Account, Config, EnqueueError, EventKind, Everyone, ReceiveError, Request, RespondError,
     Server, SingleCommand,
 };
 use omadm_session::{
-    Answer, Correlators, Procedure, Proof, Scheme, Step,
+    Answer, Correlators, NoRandom, Nonces, Procedure, Proof, Scheme, Step,
     notification::{Notification, ProvenBy},
 };
-use omadm_syncml::{Encoding, Limits, PublicId, WbxmlVersion, decode, encode};
+use omadm_syncml::{CmdRef, Command, Encoding, Limits, PublicId, WbxmlVersion, decode, encode};
 use omadm_testkit::{encoding, from_wire, to_wire};
 
 fn package_1(device: &str, session: u32) -> Vec<u8> {
@@ -140,34 +142,79 @@ fn unfinished_objects_share_what_all_sessions_may_keep() {
     assert_eq!(begin(&mut server, "dev3", at(1000)), [true, false]);
 }
 
+/// A first message that is cut after Alerts of these Items, given by a letter and a length;
+/// which of the Alerts were taken, and how many of their Items anybody was told.
+fn bring(server: &mut Server, session: u32, alerts: &[&[(&str, usize)]]) -> (Vec<bool>, usize) {
+    let item = |(letter, length): &(&str, usize)| {
+        format!(
+            "<Item><Source><LocURI>./A</LocURI></Source><Meta><Format xmlns=\"syncml:metinf\">chr\
+             </Format><Type xmlns=\"syncml:metinf\">a.b</Type></Meta><Data>{}</Data></Item>",
+            letter.repeat(*length)
+        )
+    };
+    let mut sent = String::new();
+    for (id, items) in (3..).zip(alerts) {
+        let items: String = items.iter().map(item).collect();
+        sent += &format!("<Alert><CmdID>{id}</CmdID><Data>1226</Data>{items}</Alert>");
+    }
+    let text = from_wire(&package_1("dev1", session));
+    let text = text.replace("<Final></Final>", "<Final/>");
+    let body = to_wire(&text.replace("<Final/>", &sent));
+    let receipt = server.receive(Request::new(&body, encoding(), at(session.into())));
+    let mut receipt = receipt.unwrap();
+    let told = receipt.take_events().into_iter();
+    let told = told.filter(|event| matches!(event.kind, EventKind::Alert { .. }));
+    let told = told.count();
+    let answer = server.respond(receipt).unwrap().body;
+    let answer = decode(&answer, encoding(), &Limits::default()).unwrap();
+    let codes = answer.commands.iter().filter_map(|command| match command {
+        Command::Status(status) => match status.cmd_ref {
+            CmdRef::Command(id) if id.get() >= 3 => Some(status.code == StatusCode::OK),
+            _ => None,
+        },
+        _ => None,
+    });
+    (codes.collect(), told)
+}
+
 /// A device that comes with another alert in each session, and ends none in order.
 #[test]
-fn alerts_without_an_end_are_refused_before_they_fill_the_memory() {
+fn alerts_without_an_end_do_not_fill_the_memory() {
     let mut config = Config::new("t");
     config.max_unconfirmed = 200;
     let mut server = Server::new(config, Everyone);
-    let mut bring = |session: u32, letter: &str, length: usize, end: &str| {
-        let alert = format!(
-            "<Alert><CmdID>3</CmdID><Data>1226</Data><Item><Source><LocURI>./A</LocURI></Source>\
-             <Meta><Format xmlns=\"syncml:metinf\">chr</Format><Type xmlns=\"syncml:metinf\">a.b\
-             </Type></Meta><Data>{}</Data></Item></Alert>{end}",
-            letter.repeat(length)
-        );
-        let text = from_wire(&package_1("dev1", session));
-        let text = text.replace("<Final></Final>", "<Final/>");
-        let body = to_wire(&text.replace("<Final/>", &alert));
-        let receipt = server.receive(Request::new(&body, encoding(), at(session.into())));
-        let answer = from_wire(&server.respond(receipt.unwrap()).unwrap().body);
-        !answer.contains("<Data>500</Data>")
-    };
-    assert!(bring(1, "a", 150, ""));
-    assert!(!bring(2, "b", 150, ""));
-    assert!(bring(3, "a", 150, ""), "a repetition takes no more room");
-    assert!(bring(4, "c", 20, ""), "it fits beside the other");
-    assert!(!bring(5, "b", 150, "<Final/>"));
-    // A package that is complete brought again all that was to come.
-    assert!(bring(6, "b", 1000, ""), "it is the only one");
-    assert!(!bring(7, "c", 20, ""));
+    let mut bring = |session, alerts: &[&[(&str, usize)]]| bring(&mut server, session, alerts);
+    let (a, b, c) = (("a", 150), ("b", 150), ("c", 20));
+    assert_eq!(bring(1, &[&[a], &[b]]), (vec![true, false], 1));
+    assert_eq!(
+        bring(2, &[&[a], &[c]]),
+        (vec![true, true], 1),
+        "a comes again"
+    );
+    // Nobody knows whether those will: they do not keep a new one out, and are not known any more.
+    assert_eq!(bring(3, &[&[b]]), (vec![true], 1));
+    assert_eq!(
+        bring(4, &[&[c]]),
+        (vec![true], 0),
+        "there was room for it beside b"
+    );
+    assert_eq!(bring(5, &[&[b], &[c]]), (vec![true, true], 0));
+    assert_eq!(bring(6, &[&[a]]), (vec![true], 1));
+}
+
+/// What is larger than all there is room for could never be brought otherwise.
+#[test]
+fn an_alert_alone_is_taken_whatever_its_items_come_to() {
+    let mut config = Config::new("t");
+    config.max_unconfirmed = 200;
+    let mut server = Server::new(config, Everyone);
+    let large: &[(&str, usize)] = &[("a", 150), ("b", 150), ("c", 1000)];
+    let small: &[(&str, usize)] = &[("d", 20)];
+    for session in 1..4 {
+        let brought = bring(&mut server, session, &[large, small]);
+        let told = if session == 1 { 3 } else { 0 };
+        assert_eq!(brought, (vec![true, false], told), "{session}");
+    }
 }
 
 /// A notification that waits for its answer keeps a device that was never seen, unless there is no
@@ -282,6 +329,83 @@ fn a_message_of_one_device_looks_at_no_other() {
     assert_eq!(open(&mut server, &name(7), 2, at(2)), OK);
     let looks = looks.load(Ordering::Relaxed);
     assert!(looks < 20, "{looks}");
+}
+
+/// A journal in memory that keeps nothing while it is told so, and counts how often it is asked to.
+#[derive(Default)]
+struct Full(MemoryJournal, AtomicBool, AtomicUsize);
+
+impl Journal for Full {
+    fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
+        self.2.fetch_add(1, Ordering::Relaxed);
+        match self.1.load(Ordering::Relaxed) {
+            true => Err(JournalError::new(JournalErrorKind::Full, None)),
+            false => self.0.commit(batch),
+        }
+    }
+
+    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        self.0.read(space, key)
+    }
+
+    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
+        self.0.scan(space, visit)
+    }
+}
+
+/// However many procedures run out of time at once, the journal is asked once to keep it.
+#[test]
+fn what_is_over_at_once_is_one_batch() {
+    let journal = Arc::new(Full::default());
+    let nonces = Nonces::new(Arc::clone(&journal) as _, NoRandom);
+    let server = Server::new(Config::new("t"), Everyone).with_nonces(nonces);
+    let mut server = server.keeping_devices().unwrap();
+    for number in 0..50 {
+        let name = format!("dev{number}");
+        let step = Box::new(Watched(Arc::default()));
+        server.enqueue_step(&name, step).unwrap();
+        assert_eq!(open(&mut server, &name, 1, at(1)), OK);
+    }
+    let late = at(1_000_000);
+    for (is_full, ended) in [(true, 0), (false, 50), (false, 0)] {
+        journal.1.store(is_full, Ordering::Relaxed);
+        journal.2.store(0, Ordering::Relaxed);
+        let events = server.expire(late);
+        let over = |kind: &EventKind| matches!(kind, EventKind::ProcedureFinished { .. });
+        let over = events.iter().filter(|event| over(&event.kind)).count();
+        let commits = journal.2.load(Ordering::Relaxed);
+        let expected = usize::from(is_full || ended > 0);
+        assert_eq!((over, commits), (ended, expected));
+    }
+}
+
+/// What the journal holds of a device does not take away what was wanted of it before.
+#[test]
+fn what_is_enqueued_before_the_devices_are_kept_stays() {
+    let journal = Arc::new(MemoryJournal::new());
+    let start = || {
+        let nonces = Nonces::new(Arc::clone(&journal) as _, NoRandom);
+        let proof = Proof::new(Scheme::Basic, "dm.example", "srvpwd");
+        let account = Account::new(None, Some(proof));
+        Server::new(Config::new("t"), account).with_nonces(nonces)
+    };
+    let notify = |server: &mut Server, id: u16| {
+        let notification = Notification::new(id, "dm.example".parse().unwrap()).unwrap();
+        server
+            .notify("dev1", &notification, ProvenBy::StoredNonce)
+            .is_ok()
+    };
+    let mut server = start().keeping_devices().unwrap();
+    assert!(notify(&mut server, 1));
+    let mut server = start();
+    server.enqueue("dev1", get()).unwrap();
+    assert!(notify(&mut server, 2));
+    let mut server = server.keeping_devices().unwrap();
+    assert_eq!(server.waiting("dev1"), 1);
+    assert!(!notify(&mut server, 1) && !notify(&mut server, 2));
+    assert_eq!(open(&mut server, "dev1", 3, at(1)), OK);
+    let mut server = start().keeping_devices().unwrap();
+    assert!(!notify(&mut server, 1) && !notify(&mut server, 2));
 }
 
 #[test]

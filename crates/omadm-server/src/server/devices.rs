@@ -45,7 +45,9 @@ impl Devices {
         self.by_name.entry(Arc::clone(name)).or_default()
     }
 
+    /// Puts a device in that is not [filed](Self::file), in place of one that has its name.
     pub(super) fn insert(&mut self, name: Arc<str>, device: Box<Device>) {
+        self.remove(&name);
         self.by_name.insert(name, device);
     }
 

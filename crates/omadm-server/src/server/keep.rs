@@ -20,7 +20,7 @@ pub enum KeepError {
     /// The journal failed.
     #[error("the journal failed")]
     Journal(#[from] JournalError),
-    /// A later version has written a record.
+    /// A later version has written a record, or its first octet, the version, is damaged.
     #[error("a later version has written what is kept of device {device:?}")]
     Newer {
         /// Whose.
@@ -148,7 +148,11 @@ impl Server {
     /// A record that is damaged is set aside, in [`Space::DAMAGED`], and told by
     /// [`EventKind::RecordDamaged`] with the first events there are. Its device goes on as one that
     /// may have begun its next step; a step whose report is damaged counts as over, and failed. All
-    /// other devices go on as if nothing were.
+    /// other devices go on as if nothing were. Damage to the first octet of a record, its version,
+    /// cannot be told from what a later version has written where it makes that greater: then there
+    /// is no server, but [`KeepError::Newer`].
+    ///
+    /// What was enqueued for a device, or sent to it, before this is called stays with it.
     ///
     /// The journal is to be brought to the version of the program before:
     /// [`upgrade`](omadm_core::upgrade()) with [`RECORDS`](crate::RECORDS).
@@ -182,12 +186,17 @@ impl Server {
             journal.commit(&batch)?;
         }
         self.untold.extend(damaged);
-        for (name, device) in devices {
+        let mut keeping = Keeping::default();
+        for (name, mut device) in devices {
             let name = Arc::from(name);
+            if let Some((_, before)) = self.devices.remove(&name) {
+                device.join(*before);
+                keeping.changed.insert(Arc::clone(&name));
+            }
             self.devices.insert(Arc::clone(&name), Box::new(device));
             self.file(&name);
         }
-        self.keeping = Some(Keeping::default());
+        self.keeping = Some(keeping);
         Ok(self)
     }
 
