@@ -52,6 +52,33 @@ fn check(document: &[u8], encoding: Encoding) {
     }
 }
 
+/// It is a document whatever stands around it that says nothing.
+#[test]
+fn switches_of_pages_around_an_embedded_document_are_no_content() {
+    const OPAQUE: u8 = 0xC3;
+    let mut found = 0;
+    for (_, message) in samples().iter().filter(|it| it.0 == Encoding::Wbxml) {
+        let name = b"-//OMA//DTD-DM-DDF 1.2//EN";
+        let Some(at) = message.windows(name.len()).position(|it| it == name) else {
+            continue;
+        };
+        // Version, public identifier 0, its place, charset, length of the string table.
+        let start = at - 5;
+        let opaque = message[..start].iter().rposition(|it| *it == OPAQUE);
+        let opaque = opaque.unwrap();
+        let len = message[opaque + 1..start].iter();
+        let len = len.fold(0, |len, it| len << 7 | usize::from(it & 0x7F));
+        let mut around = message.clone();
+        around.splice(start + len..start + len, [0, 0]);
+        around.splice(opaque..opaque, [0, 0x53]);
+        let read = |message| decode(message, Encoding::Wbxml, &Limits::default());
+        assert_eq!(read(&around).unwrap(), read(message).unwrap());
+        check(&around, Encoding::Wbxml);
+        found += 1;
+    }
+    assert!(found > 0);
+}
+
 #[test]
 fn a_message_cut_anywhere_is_refused() {
     for (encoding, document) in samples() {

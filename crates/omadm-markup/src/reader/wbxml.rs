@@ -348,19 +348,18 @@ impl<'a> WbxmlReader<'a> {
         }
         // Before what is declared on the element itself ends with it.
         let namespaces = self.namespaces.scope(mark);
+        let (from, to) = self.embedded;
+        let mut alone = from > start && matches!(content, Content::Empty);
         while self.depth > outside {
-            self.skip()?;
+            if self.next_event()?.is_none() {
+                break;
+            }
+            // Something follows the document.
+            alone &= self.event_start < to || self.depth == outside;
         }
         let whole = self.input.get(start..self.event_start).unwrap_or_default();
-        let (from, to) = self.embedded;
         let (source, scope) = match self.input.get(from..to) {
-            Some(document)
-                if from > start
-                    && to == self.event_start
-                    && whole.first() == Some(&token::OPAQUE) =>
-            {
-                (document, Scope::DOCUMENT)
-            }
+            Some(document) if alone => (document, Scope::DOCUMENT),
             _ => {
                 let place = Place {
                     kind: self.header.kind,
