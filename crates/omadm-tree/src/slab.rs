@@ -1,6 +1,7 @@
 use crate::store::{Node, NodeId};
 
-/// Places for nodes, in blocks: they never move, and no more than a block is empty at the end.
+/// Places for nodes, in blocks: those of a full block never move again, and less than a block is kept
+/// empty at the end, as the last block grows as it fills.
 #[derive(Default)]
 pub(crate) struct Slab {
     blocks: Vec<Vec<Option<Node>>>,

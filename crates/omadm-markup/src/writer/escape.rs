@@ -105,7 +105,8 @@ fn replace(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), Wri
     }
 }
 
-/// Appends the first bytes of a block, all of which takes less than to copy any number.
+/// Appends the first `len` bytes of a block. It copies the whole block and cuts off the rest: a copy
+/// of fixed size is a few instructions, one of any size is a call.
 #[inline]
 fn append<const N: usize>(block: &[u8; N], len: usize, out: &mut Vec<u8>) {
     let end = out.len() + len;
