@@ -52,7 +52,7 @@ pub(crate) fn survey(bytes: &[u8]) -> Survey {
         carriage_return: false,
     };
     // Minimum and maximum of a block take one instruction for many bytes, and settle most blocks.
-    for block in bytes.chunks(256) {
+    for block in bytes.chunks(512) {
         let extremes = |(low, high): (u8, u8), &byte: &u8| (byte.min(low), byte.max(high));
         let (low, high) = block.iter().fold((u8::MAX, 0), extremes);
         if low < b' ' || high >= 0xEF {

@@ -43,10 +43,10 @@ pub enum ReadErrorKind {
     /// A character that XML does not allow.
     #[error("character not allowed")]
     InvalidCharacter,
-    /// Markup that is no tag, comment, instruction or section.
+    /// Markup that is no tag, comment, instruction or section, or the end of a section in text.
     #[error("malformed markup")]
     InvalidMarkup,
-    /// A name that XML does not allow.
+    /// A name, or the target of an instruction, that XML does not allow.
     #[error("malformed name")]
     InvalidName,
     /// A reference that is malformed or names a character XML does not allow.

@@ -89,6 +89,25 @@ fn markup_is_well_formed() {
     ] {
         refused(xml, Kind::InvalidMarkup);
     }
+    for xml in [
+        "<a>x|]]></a>",
+        "<a>|]]><b/></a>",
+        "<a>>]|]]>&amp;</a>",
+        "<a>&lt;x|]]></a>",
+        "<a>&lt;0123456789abcdef >|]]></a>",
+        "<a>é|]]>",
+        "<a><![CDATA[]]>|]]></a>",
+    ] {
+        refused(xml, Kind::InvalidMarkup);
+    }
+    for xml in [
+        "<a><?| x?></a>",
+        "<?|1?><a/>",
+        "<a/><?|XML ?>",
+        "<?|x:y?><a/>",
+    ] {
+        refused(xml, Kind::InvalidName);
+    }
     refused("<a><!-- b |-- c --></a>", Kind::Comment);
     refused("<a><!-- b |---></a>", Kind::Comment);
     refused("<!-- - b |----><a/>", Kind::Comment);
@@ -117,6 +136,7 @@ fn markup_is_well_formed() {
         "<a |xmlns:='u'/>",
         "<a |xmlns:xmlns='u'/>",
         "<a |xmlns:b:c='u'/>",
+        "<a |xmlns:xml='urn:other'/>",
     ] {
         refused(xml, Kind::InvalidAttribute);
     }
@@ -211,6 +231,11 @@ fn the_declaration_is_first_and_says_utf_8() {
         "|<?xml encoding='UTF-8'?><a/>",
         "|<?xml version='2.0'?><a/>",
         "|<?xml version=1.0?><a/>",
+        "|<?xml version='1.0' encoding=latin1?><a/>",
+        "|<?xml version='1.0' standalone='maybe'?><a/>",
+        "|<?xml version='1.0' standalone='no' encoding='UTF-8'?><a/>",
+        "|<?xml version='1.0' version='1.0'?><a/>",
+        "|<?xml version='1.0' encoding='UTF-8' x?><a/>",
     ] {
         refused(xml, Kind::Declaration);
     }
@@ -238,6 +263,8 @@ fn nothing_a_dtd_can_do_is_done() {
         "|<!DOCTYPE a [<!ENTITY % b SYSTEM 'c'> %b;]><a/>",
         "|<!DOCTYPE><a/>",
         "|<!doctype a 'b'><a/>",
+        "|<!doctype a><a/>",
+        "|<!DOCTYPEa><a/>",
     ] {
         refused(xml, Kind::InternalSubset);
         refused_within(&lenient, xml, Kind::InternalSubset);

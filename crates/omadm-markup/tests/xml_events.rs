@@ -207,6 +207,29 @@ fn a_doctype_passes_only_if_asked_for_and_is_ignored() {
 }
 
 #[test]
+fn what_only_looks_like_the_end_of_a_section_is_text() {
+    for (text, expected) in [
+        ("a > b", "a > b"),
+        ("]] >", "]] >"),
+        ("&amp;>]]", "&>]]"),
+        ("]]&gt;", "]]>"),
+        ("&#93;]>", "]]>"),
+        ("]]<!-- c -->>", "]]>"),
+        ("<![CDATA[]]]]><![CDATA[>]]>", "]]>"),
+        ("<![CDATA[x]]>>", "x>"),
+    ] {
+        same(
+            &format!("<a>{text}</a>"),
+            &format!("<{{}}a> {expected:?} /"),
+        );
+        let xml = format!("<a xmlns:xml='http://www.w3.org/XML/1998/namespace'>{text}</a>");
+        let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+        reader.next_event().unwrap();
+        assert_eq!(reader.text().as_deref(), Ok(expected), "{xml}");
+    }
+}
+
+#[test]
 fn plain_text_and_names_are_borrowed() {
     let xml = String::from("<Data xmlns='SYNCML:SYNCML1.2'>text</Data>");
     let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();

@@ -23,6 +23,14 @@ struct Outer<'a> {
     declares_default: bool,
 }
 
+/// Whether a prefix may be declared for a namespace. [XML-Names §3]
+pub(super) fn may_bind(prefix: &str, uri: &str) -> bool {
+    match prefix {
+        "xml" => uri == chars::XML_NAMESPACE,
+        prefix => chars::is_name(prefix) && prefix != "xmlns" && !uri.is_empty(),
+    }
+}
+
 /// How a binding went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Binding {

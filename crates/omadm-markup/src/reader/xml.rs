@@ -8,7 +8,7 @@ mod attributes;
 mod prolog;
 mod tokens;
 
-use super::namespaces::{Binding, Namespaces, Scope};
+use super::namespaces::{self, Binding, Namespaces, Scope};
 use attributes::Attributes;
 use tokens::{Tag, Token, Tokens};
 
@@ -330,8 +330,10 @@ impl<'a> XmlReader<'a> {
                     };
                     run.solid = true;
                     let text = run.push_char(at, c);
-                    if !self.carriage_returns {
-                        self.tokens.plain_run(text);
+                    if !self.carriage_returns
+                        && let Err(error) = self.tokens.plain_run(text)
+                    {
+                        return Err(self.shift(error, 0));
                     }
                 }
                 Token::Comment(text) => {
@@ -342,7 +344,11 @@ impl<'a> XmlReader<'a> {
                         return self.fail(ReadErrorKind::Comment, at + "<!--".len() + offset);
                     }
                 }
-                Token::Instruction => {}
+                Token::Instruction(instruction) => {
+                    if !prolog::has_target(instruction) {
+                        return self.fail(ReadErrorKind::InvalidName, at + "<?".len());
+                    }
+                }
                 Token::Declaration => self.declaration(at)?,
                 Token::Doctype => self.doctype(at)?,
                 Token::Eof => {
@@ -456,8 +462,7 @@ impl<'a> XmlReader<'a> {
             if !chars::is_namespace(attribute.value) {
                 return self.fail(ReadErrorKind::UnsupportedNamespace, uri_at);
             }
-            if attribute.name.len() > "xmlns".len()
-                && (!chars::is_name(local) || attribute.value.is_empty() || local == "xmlns")
+            if attribute.name.len() > "xmlns".len() && !namespaces::may_bind(local, attribute.value)
             {
                 return self.fail(ReadErrorKind::InvalidAttribute, at + attribute.name_at);
             }

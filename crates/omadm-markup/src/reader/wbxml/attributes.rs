@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use super::{Result, WbxmlReader, text::join};
 use crate::{
     Name, Namespace, ReadErrorKind, chars,
-    reader::namespaces::Binding,
+    reader::namespaces::{self, Binding},
     wbxml::{Kind, provisioning, token},
 };
 
@@ -72,7 +72,7 @@ impl<'a> WbxmlReader<'a> {
             if !chars::is_namespace(uri) {
                 return self.fail(ReadErrorKind::UnsupportedNamespace, at);
             }
-            if name != "xmlns" && (!chars::is_name(prefix) || uri.is_empty() || prefix == "xmlns") {
+            if name != "xmlns" && !namespaces::may_bind(prefix, uri) {
                 return self.fail(ReadErrorKind::InvalidAttribute, at);
             }
             let namespace = match Namespace::from_uri(uri) {

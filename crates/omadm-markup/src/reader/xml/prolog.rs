@@ -10,20 +10,26 @@ impl XmlReader<'_> {
             return self.fail(ReadErrorKind::Declaration, at);
         }
         let declaration = self.tag(at + "<?xml".len(), "?>");
-        let mut attributes = Attributes::new(declaration.as_bytes());
-        let mut next = || attributes.next().transpose().ok().flatten();
-        let Some(version) = next() else {
-            return self.fail(ReadErrorKind::Declaration, at);
-        };
-        if version.name != "version" || !matches!(version.value, "1.0" | "1.1") {
-            return self.fail(ReadErrorKind::Declaration, at);
+        let mut last = "";
+        for attribute in Attributes::new(declaration.as_bytes()) {
+            let Ok(attribute) = attribute else {
+                return self.fail(ReadErrorKind::Declaration, at);
+            };
+            match (last, attribute.name, attribute.value) {
+                ("", "version", "1.0" | "1.1") => {}
+                ("version", "encoding", value) => {
+                    if !value.eq_ignore_ascii_case("utf-8") {
+                        let value_at = at + "<?xml".len() + attribute.value_at;
+                        return self.fail(ReadErrorKind::UnsupportedCharset, value_at);
+                    }
+                }
+                ("version" | "encoding", "standalone", "yes" | "no") => {}
+                _ => return self.fail(ReadErrorKind::Declaration, at),
+            }
+            last = attribute.name;
         }
-        if let Some(encoding) = next()
-            && encoding.name == "encoding"
-            && !encoding.value.eq_ignore_ascii_case("utf-8")
-        {
-            let value_at = at + "<?xml".len() + encoding.value_at;
-            return self.fail(ReadErrorKind::UnsupportedCharset, value_at);
+        if last.is_empty() {
+            return self.fail(ReadErrorKind::Declaration, at);
         }
         Ok(())
     }
@@ -34,8 +40,8 @@ impl XmlReader<'_> {
             return self.fail(ReadErrorKind::InvalidMarkup, at);
         }
         self.place = Place::BeforeRoot;
-        let declaration = self.tag(at + "<!DOCTYPE".len(), ">");
-        if !declares_nothing(declaration) {
+        let declaration = self.tag(at, ">").strip_prefix("<!DOCTYPE");
+        if !declaration.is_some_and(declares_nothing) {
             return self.fail(ReadErrorKind::InternalSubset, at);
         }
         if !self.limits.allow_doctype {
@@ -51,10 +57,20 @@ impl XmlReader<'_> {
     }
 }
 
+/// Whether a processing instruction begins with its target. [XML §2.6]
+pub(super) fn has_target(instruction: &str) -> bool {
+    let end = instruction.find(|c: char| c.is_ascii_whitespace());
+    let target = instruction.get(..end.unwrap_or(instruction.len()));
+    target.is_some_and(|target| chars::is_name(target) && !target.eq_ignore_ascii_case("xml"))
+}
+
 /// Whether a document type declaration only names the root and, perhaps, an external subset; one of
 /// its own must be empty but for instructions and comments.
 fn declares_nothing(declaration: &str) -> bool {
     let mut rest = declaration.trim_ascii();
+    if !declaration.starts_with(|c: char| c.is_ascii_whitespace()) {
+        return false;
+    }
     let mut word = || {
         let end = rest
             .find(|c: char| c.is_ascii_whitespace())
@@ -95,7 +111,10 @@ fn is_empty_subset(subset: &str) -> bool {
         let comment = rest.strip_prefix("<!--").and_then(|it| it.split_once("--"));
         let after = match (comment, rest.strip_prefix("<?")) {
             (Some((_, after)), _) => after.strip_prefix('>'),
-            (None, Some(instruction)) => instruction.split_once("?>").map(|(_, after)| after),
+            (None, Some(instruction)) => instruction
+                .split_once("?>")
+                .filter(|(instruction, _)| has_target(instruction))
+                .map(|(_, after)| after),
             (None, None) => None,
         };
         match after {
@@ -153,6 +172,9 @@ mod tests {
             " SyncML [<!-- a -- b -->]",
             " SyncML [<!-- a ]",
             " SyncML [<?a ]",
+            " SyncML [<? a?>]",
+            " SyncML [<?xml version='1.0'?>]",
+            "SyncML",
             " SyncML SYSTEM",
             " SyncML SYSTEM 'a",
             " SyncML PUBLIC 'a'",

@@ -1,6 +1,6 @@
 //! Splits a document into tags, text and the rest. [XML §2.4]
 
-use memchr::{memchr2, memchr3};
+use memchr::{memchr, memchr2, memchr3};
 use quick_xml::{
     Error, Reader,
     errors::{IllFormedError, SyntaxError},
@@ -27,7 +27,8 @@ pub(super) enum Token<'a> {
     /// What is between `&` and `;`.
     Reference(&'a str),
     Comment(&'a str),
-    Instruction,
+    /// What is between `<?` and `?>`.
+    Instruction(&'a str),
     Declaration,
     Doctype,
     Eof,
@@ -91,7 +92,8 @@ impl<'a> Tokens<'a> {
     #[inline]
     pub(super) fn plain_start(&mut self) -> Option<Tag<'a>> {
         let inner = self.rest().strip_prefix('<')?;
-        // All that ends a name or may not be in one comes before the letters, but so do the digits.
+        // All that can follow a name comes before the letters, but so do the digits. What else may not
+        // be in one is for who takes the tag to find.
         let len = inner.bytes().position(|octet| octet < b'A')?;
         let (name, after) = inner.split_at_checked(len)?;
         let rest = match after.as_bytes() {
@@ -118,11 +120,11 @@ impl<'a> Tokens<'a> {
         is_next
     }
 
-    /// Takes text, perhaps none, up to the next tag or instruction, if there is no reference in it.
+    /// Takes text, perhaps none, if an end tag follows it and there is no reference and no `>` in it.
     #[inline]
     pub(super) fn plain_text(&mut self) -> Option<&'a str> {
         let rest = self.rest();
-        let len = memchr2(b'<', b'&', rest.as_bytes())?;
+        let len = memchr3(b'<', b'&', b'>', rest.as_bytes())?;
         let (text, after) = rest.split_at_checked(len)?;
         if !after.starts_with("</") {
             return None;
@@ -132,7 +134,20 @@ impl<'a> Tokens<'a> {
     }
 
     /// Takes text and the references to `<`, `>` and `&`, as far as there is nothing else.
-    pub(super) fn plain_run(&mut self, decoded: &mut String) {
+    pub(super) fn plain_run(&mut self, decoded: &mut String) -> Result<()> {
+        let start = self.at;
+        self.replace(decoded);
+        // No reference has `]` or `>` in it, so that one look is enough for all pieces of text.
+        let run = self.text.get(start..self.at).unwrap_or_default();
+        let Some(end) = section_end(run) else {
+            return Ok(());
+        };
+        self.at = start;
+        let kind = ReadErrorKind::InvalidMarkup;
+        Err(ReadError::new(kind, start + end))
+    }
+
+    fn replace(&mut self, decoded: &mut String) {
         loop {
             let rest = self.rest();
             let taken = match rest.as_bytes() {
@@ -202,8 +217,13 @@ impl<'a> Tokens<'a> {
                 let Some(len) = self.text_len(octets) else {
                     return Err(self.too_short());
                 };
+                let text = rest.get(..len).unwrap_or_default();
+                if let Some(end) = section_end(text) {
+                    let kind = ReadErrorKind::InvalidMarkup;
+                    return Err(ReadError::new(kind, self.at + end));
+                }
                 self.at += len;
-                Ok(Token::Text(rest.get(..len).unwrap_or_default()))
+                Ok(Token::Text(text))
             }
         }
     }
@@ -228,7 +248,7 @@ impl<'a> Tokens<'a> {
         let token = match event {
             Ok(Event::Comment(_)) => Token::Comment(inner("<!--".len(), "-->".len())),
             Ok(Event::CData(_)) => Token::Section(inner("<![CDATA[".len(), "]]>".len())),
-            Ok(Event::PI(_)) => Token::Instruction,
+            Ok(Event::PI(_)) => Token::Instruction(inner("<?".len(), "?>".len())),
             Ok(Event::Decl(_)) => Token::Declaration,
             Ok(Event::DocType(_)) => Token::Doctype,
             Ok(_) => return Err(ReadError::new(ReadErrorKind::InvalidMarkup, self.at)),
@@ -262,6 +282,13 @@ impl<'a> Tokens<'a> {
         };
         ReadError::new(kind, self.text.len())
     }
+}
+
+/// Where the end of a section is in text, which may not have it in it.
+#[inline]
+fn section_end(text: &str) -> Option<usize> {
+    memchr(b'>', text.as_bytes())?;
+    text.find("]]>")
 }
 
 /// How long the tag is that a text begins with; `>` may be in quotes.
