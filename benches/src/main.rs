@@ -29,7 +29,6 @@ fn main() {
     let mut table = Table::new(wanted);
     rows::xml::run(&mut table);
     rows::serde::run(&mut table);
-    rows::wbxml::run(&mut table);
     #[cfg(feature = "libwbxml")]
     rows::libwbxml::run(&mut table);
     #[cfg(not(feature = "libwbxml"))]

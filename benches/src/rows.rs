@@ -9,5 +9,4 @@ pub mod params;
 pub mod serde;
 pub mod server;
 pub mod tree;
-pub mod wbxml;
 pub mod xml;
