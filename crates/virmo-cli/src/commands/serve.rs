@@ -379,16 +379,7 @@ impl Teller {
                 let Some(step) = Planned::of(procedure) else {
                     return;
                 };
-                match step.over(report.ok) {
-                    // Its time was over, and no session is to end.
-                    Some(ok) if session.is_empty() => {
-                        let _ = self.done.send(ok);
-                    }
-                    Some(ok) => {
-                        self.through().insert(device, ok);
-                    }
-                    None => {}
-                }
+                let over = step.over(report.ok);
                 if !step.skipped {
                     self.output.event(&Event::Step {
                         index: step.index,
@@ -401,6 +392,17 @@ impl Teller {
                         device: Some(origin),
                         label: step.label,
                     });
+                }
+                // The program may end as soon as it is told so.
+                match over {
+                    // Its time was over, and no session is to end.
+                    Some(ok) if session.is_empty() => {
+                        let _ = self.done.send(ok);
+                    }
+                    Some(ok) => {
+                        self.through().insert(device, ok);
+                    }
+                    None => {}
                 }
             }
             EventKind::SessionEnded(end) => {
