@@ -26,7 +26,7 @@ impl VirmoClient {
         self.book.write().jobs.insert(job, Subject::Inventory);
     }
 
-    /// Reports the machines that no node stands for, or looks at them to adopt them.
+    /// Looks at the machines that no node stands for, to report or adopt them.
     pub(super) fn list_ended(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) {
         if matches!(end, JobEnd::TimedOut) {
             self.book.write().not_listed();
@@ -64,17 +64,15 @@ impl VirmoClient {
             if held || self.roots.vms(cx.tree.tree()).any(created) {
                 continue;
             }
-            let has_node = self.node_of(&vm, cx).is_some();
-            match self.policy.unknown_machines {
-                UnknownMachines::Adopt if !has_node => {
-                    // The list may be outdated: what a job before this one deletes is gone then.
-                    let subject = Subject::Adopt(vm.clone());
-                    self.observation(vm.as_str(), subject, &vm, cx);
-                    if let Some(job) = cx.effects.jobs.last_mut() {
-                        job.before_sessions = true;
-                    }
-                }
-                _ => self.report_unknown(&vm, cx),
+            if self.node_of(&vm, cx).is_some() {
+                self.report_unknown(&vm, cx);
+                continue;
+            }
+            // The list may be outdated: what a job before this one deletes is gone then.
+            let subject = Subject::Adopt(vm.clone());
+            self.observation(vm.as_str(), subject, &vm, cx);
+            if let Some(job) = cx.effects.jobs.last_mut() {
+                job.before_sessions = true;
             }
         }
     }
@@ -95,7 +93,9 @@ impl VirmoClient {
         }
         match observed(end) {
             Ok(observed) if observed.state == MachineState::Absent => {}
-            Ok(observed) if self.adopt(vm, &observed, cx) => {}
+            Ok(observed)
+                if matches!(self.policy.unknown_machines, UnknownMachines::Adopt)
+                    && self.adopt(vm, &observed, cx) => {}
             _ => self.report_unknown(vm, cx),
         }
     }

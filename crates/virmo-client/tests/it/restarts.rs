@@ -306,15 +306,15 @@ pub(crate) fn unknown_machines_are_reported_and_left_alone() {
     assert_eq!(
         events,
         [
-            Event::UnknownMachine {
-                vm: "lost".parse().unwrap()
-            },
             Event::ForeignMachine {
                 name: "windows".to_owned()
             },
+            Event::UnknownMachine {
+                vm: "lost".parse().unwrap()
+            },
         ]
     );
-    assert_eq!(device.bench.take_log(), ["Observe vm-1"]);
+    assert_eq!(device.bench.take_log(), ["Observe vm-1", "Observe lost"]);
     assert_eq!(
         device.bench.state(&"lost".parse().unwrap()),
         MachineState::Off { crashed: false }
