@@ -186,7 +186,6 @@ mod tests {
         }
     }
 
-    /// The layout is on devices: a change needs a new version.
     fn version_1() -> Vec<u8> {
         let mut record = vec![1, 6];
         record.extend([0, 0, 0, 0, 0, 0, 0, 7]);
@@ -210,6 +209,7 @@ mod tests {
         }
     }
 
+    /// The layout is on devices: a change needs a new version.
     #[test]
     fn version_2_stays_as_it_is() {
         let mut record = sample();

@@ -71,7 +71,8 @@ impl Users {
         self.board.lock().allowed.keys().cloned().collect()
     }
 
-    /// Unlocks the VM at the node `<x>`, for its user. Blocks as the hypervisor does.
+    /// Unlocks the VM at the node `<x>`, for its user. Blocks until no other work changes the
+    /// machine, and then as the hypervisor does.
     ///
     /// # Errors
     ///

@@ -297,7 +297,7 @@ impl VirmoClient {
             self.tell_failure(&intent, &failure.reason);
         }
         if task.recovering {
-            // What was not kept of that before is found out, as it is where there is no intent.
+            // A change of who gets at it may have been cut too.
             self.look_at_access(&intent.vm, cx);
             self.book.tell(Event::Recovered {
                 node: intent.node,

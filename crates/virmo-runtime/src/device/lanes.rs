@@ -10,7 +10,7 @@ use omadm_mo::{Job, JobEnd, JobId};
 /// Runs jobs: those of one lane one after the other, lanes side by side, each on a thread that
 /// lives as long as its lane has work.
 ///
-/// A job that never returns blocks its own lane and no other.
+/// A job that never returns blocks its own lane, and those whose jobs wait for the same machine.
 pub(crate) struct Lanes {
     queues: Arc<Queues>,
     report: Arc<dyn Fn(JobId, JobEnd) + Send + Sync>,
