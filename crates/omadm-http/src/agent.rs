@@ -13,6 +13,8 @@ pub(crate) struct Settings {
     pub(crate) total_timeout: Option<Duration>,
     /// For the head of the answer, and for each piece of it and of the body.
     pub(crate) silence_timeout: Duration,
+    /// How many connections stay open for the next request.
+    pub(crate) idle_connections: usize,
     #[cfg(feature = "tls")]
     pub(crate) tls: crate::Tls,
 }
@@ -26,6 +28,7 @@ pub(crate) fn agent(settings: Settings) -> Agent {
         .max_redirects_will_error(false)
         .proxy(None)
         .max_response_header_size(MAX_HEAD)
+        .max_idle_connections(settings.idle_connections)
         .timeout_global(settings.total_timeout)
         .timeout_resolve(Some(settings.connect_timeout))
         .timeout_connect(Some(settings.connect_timeout))

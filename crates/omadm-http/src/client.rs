@@ -342,6 +342,8 @@ fn new_agent(config: &ClientConfig) -> Agent {
         connect_timeout: config.connect_timeout,
         total_timeout: Some(config.timeout),
         silence_timeout: config.timeout,
+        // The messages of a session follow each other.
+        idle_connections: 1,
         #[cfg(feature = "tls")]
         tls: config.tls.clone(),
     })

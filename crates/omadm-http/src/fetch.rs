@@ -76,6 +76,8 @@ impl HttpFetch {
             connect_timeout: self.config.connect_timeout,
             total_timeout,
             silence_timeout: self.config.silence_timeout,
+            // Whoever redirects may close at any time: a connection used again could end a fetch.
+            idle_connections: 0,
             #[cfg(feature = "tls")]
             tls: self.config.tls.clone(),
         })

@@ -129,6 +129,18 @@ fn redirects_are_followed_with_the_same_wishes() {
 }
 
 #[test]
+fn a_redirect_leaves_the_connection_it_came_over() {
+    let peer = Peer::new([
+        // Nothing that is sent here afterwards is ever answered.
+        Deed::hold("HTTP/1.1 302 X\r\nlocation: /b\r\ncontent-length: 0\r\n\r\n"),
+        Deed::send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"),
+    ]);
+    let mut taker = Taker::default();
+    assert_eq!(fetch(&peer, &mut taker), Ok(Ending::Complete));
+    assert_eq!(taker.bytes, b"ok");
+}
+
+#[test]
 fn redirects_end_and_stay_on_http() {
     let away = |location: &str| format!("HTTP/1.1 302 X\r\n{location}content-length: 0\r\n\r\n");
     let peer = Peer::new([Deed::send(&away("location: /a.img\r\n"))]);
