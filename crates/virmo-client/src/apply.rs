@@ -34,9 +34,13 @@ pub(crate) enum Applied {
 impl Applier {
     /// Makes the change of an intent everywhere; if that fails anywhere, or its failure was
     /// reported before, takes it back everywhere. What an earlier change still owes comes first.
+    /// Given up while others are at the machines, it owes what it owed before it was begun.
     pub(crate) fn run(&self, intent: &ApplyIntent) -> (Applied, Option<Failure>) {
         let vms = intent.owed.iter().chain(&intent.changes);
-        let _held = self.machines.hold(vms.map(|change| &change.vm));
+        let vms = vms.map(|change| &change.vm);
+        let Some(_held) = self.machines.hold_unless(&self.given_up, vms) else {
+            return (Applied::Owed, Some(Failure::no_answer()));
+        };
         if let Err(failure) = self.undo(&intent.owed) {
             return (Applied::Owed, Some(failure));
         }

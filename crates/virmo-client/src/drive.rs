@@ -59,7 +59,7 @@ impl Driver {
     /// Brings an intent to its end. A `fresh` one was never worked on: the machine is taken to be
     /// what the tree says, as every call finds out if it is not.
     pub(crate) fn run(&self, intent: &VmIntent, fresh: bool) -> Outcome {
-        let _held = self.machines.hold([&intent.vm]);
+        let _held = self.machines.hold(&intent.vm);
         if let Some(owed) = intent.owed
             && intent.primitive != Primitive::Delete
         {

@@ -1,9 +1,6 @@
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use omadm_core::{
@@ -23,6 +20,7 @@ use crate::{
         self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, ImageWork, Making,
         QuestionIntent, VmIntent,
     },
+    machines::Machines,
     record::{Reader, Writer},
 };
 
@@ -493,7 +491,7 @@ struct Draft {
 pub(crate) enum After {
     Tell(Event),
     Cancel(Cancel),
-    GiveUp(Arc<AtomicBool>),
+    GiveUp(Arc<Machines>, Arc<AtomicBool>),
     /// What a guest told is kept.
     Receipt(Arc<GuestLink>, VmId, Reply),
     /// The guest of a VM is not there to answer.
@@ -548,7 +546,7 @@ impl Book {
             match after {
                 After::Tell(event) => (self.observer)(event),
                 After::Cancel(cancel) => cancel.cancel(),
-                After::GiveUp(flag) => flag.store(true, Ordering::SeqCst),
+                After::GiveUp(machines, flag) => machines.give_up(&flag),
                 After::Receipt(link, vm, reply) => link.receipts(&vm, &reply, reply.news.len()),
                 After::Abandon(link, vm) => link.abandon(&vm),
                 After::Forget(link, vm) => link.forget(&vm),

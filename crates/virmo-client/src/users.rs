@@ -1,6 +1,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use omadm_core::SortedMap;
@@ -71,20 +72,26 @@ impl Users {
         self.board.lock().allowed.keys().cloned().collect()
     }
 
-    /// Unlocks the VM at the node `<x>`, for its user. Blocks until no other work changes the
-    /// machine, and then as the hypervisor does.
+    /// Unlocks the VM at the node `<x>`, for its user. Blocks for one call of the hypervisor, and
+    /// does not wait for others: [`HypervisorErrorKind::Busy`] while the client changes the machine.
     ///
     /// # Errors
     ///
     /// An [`UnlockError`]; the VM is as locked as before.
     pub fn unlock(&self, node: &str) -> Result<(), UnlockError> {
-        let vm = self.board.lock().allowed.get(node).cloned();
-        let vm = vm.ok_or(UnlockError::NotAuthorized)?;
+        let vm = self.board.unlockable(node)?;
         let missing = || HypervisorError::new(HypervisorErrorKind::NotSupported);
         let hypervisor = &self.machines.hypervisor;
         let input = hypervisor.input_lock().ok_or_else(missing)?;
         {
-            let _held = self.machines.hold([&vm]);
+            let busy = || HypervisorError::new(HypervisorErrorKind::Busy);
+            let held = self.machines.hold_within(Duration::ZERO, &vm);
+            let _held = held.ok_or_else(busy)?;
+            // The server may have taken it back, and locked the VM, before it was held; what it
+            // does from now on comes after.
+            if self.board.unlockable(node)? != vm {
+                return Err(UnlockError::NotAuthorized);
+            }
             input.set_locked(&vm, false)?;
         }
         let unlocked = &mut self.board.lock().unlocked;
@@ -115,6 +122,11 @@ impl fmt::Debug for Users {
 impl Board {
     pub(crate) fn allow(&self, allowed: &SortedMap<String, VmId>) {
         self.lock().allowed.clone_from(allowed);
+    }
+
+    fn unlockable(&self, node: &str) -> Result<VmId, UnlockError> {
+        let vm = self.lock().allowed.get(node).cloned();
+        vm.ok_or(UnlockError::NotAuthorized)
     }
 
     pub(crate) fn take_unlocked(&self) -> Vec<VmId> {

@@ -1,4 +1,7 @@
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use omadm_core::StatusCode;
 use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId};
@@ -12,7 +15,7 @@ use crate::{
     Event,
     drive::Failure,
     intent::{AccessIntent, Reply},
-    ledger::{AccessTask, Subject},
+    ledger::{AccessTask, After, Subject},
     nodes::set,
     users,
 };
@@ -143,10 +146,17 @@ impl VirmoClient {
     /// does.
     fn ask_for_access(&mut self, id: VmId, task: AccessTask, cx: &mut Context<'_, '_>) -> JobId {
         let (machines, vm, operation) = (Arc::clone(&self.machines), id.clone(), task.operation);
+        let given_up = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&given_up);
         let work = Box::new(move || {
             let hypervisor = &*machines.hypervisor;
-            let _held = machines.hold([&vm]);
-            let changed = operation.map_or(Ok(()), |it| change(hypervisor, &vm, it));
+            let _held = machines.hold(&vm);
+            let changed = match operation {
+                // It was reported as failed.
+                Some(_) if flag.load(Ordering::SeqCst) => Err(too_late()),
+                Some(operation) => change(hypervisor, &vm, operation),
+                None => Ok(()),
+            };
             let found = look(hypervisor, &vm);
             let found = match operation.filter(|_| changed.is_ok()) {
                 Some(operation) => found.after(operation),
@@ -164,6 +174,7 @@ impl VirmoClient {
         ledger.jobs.insert(job, Subject::Access(id.clone()));
         let held = ledger.vms.get_or_insert_with(id, Default::default);
         held.job = Some(job);
+        held.given_up = given_up;
         held.access = Some(task);
         job
     }
@@ -199,6 +210,9 @@ impl VirmoClient {
         {
             // It is reported now.
             open.reply.accepted = false;
+            let flag = Arc::clone(&held.given_up);
+            let machines = Arc::clone(&self.machines);
+            self.book.after(After::GiveUp(machines, flag));
         }
         let outcome = output(end, |output| match output {
             Output::Access(access, changed) => Some((access, changed)),
@@ -298,6 +312,12 @@ impl VirmoClient {
         }
         self.book.write().users = users::allowed(&self.roots, cx.tree.tree());
     }
+}
+
+fn too_late() -> HypervisorError {
+    HypervisorError::new(HypervisorErrorKind::Timeout {
+        may_have_happened: false,
+    })
 }
 
 fn change(

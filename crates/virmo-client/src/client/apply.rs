@@ -137,6 +137,12 @@ impl VirmoClient {
         });
         match outcome {
             Ok((applied, failure)) if !late => self.settle_apply(task, applied, failure, cx),
+            // A machine that could not be had or brought back keeps nobody from the others.
+            Ok((Applied::Owed, failure)) => {
+                task.again = true;
+                self.report_apply_failure(&mut task.intent, StatusCode::COMMAND_FAILED, cx);
+                self.settle_apply(task, Applied::Owed, failure, cx)
+            }
             // What came of it was reported as failed: it has to be taken back.
             Ok(_) => {
                 let status = StatusCode::COMMAND_FAILED;
@@ -146,7 +152,8 @@ impl VirmoClient {
             }
             Err(failure) => {
                 if timed_out {
-                    self.book.after(After::GiveUp(Arc::clone(&task.given_up)));
+                    let (machines, flag) = (Arc::clone(&self.machines), Arc::clone(&task.given_up));
+                    self.book.after(After::GiveUp(machines, flag));
                 }
                 self.give_up_apply(task, &failure, timed_out, cx);
                 Ok(failure.status)

@@ -189,7 +189,14 @@ impl VirmoClient {
         VmMachine {
             machines: Arc::clone(&self.machines),
             vm: vm.clone(),
+            patience: self.patience(),
         }
+    }
+
+    /// How long what is given up without being told may wait for a machine: the rest is for the
+    /// change.
+    fn patience(&self) -> Duration {
+        self.policy.deadline / 2
     }
 
     /// The guest of a VM, for the object at this address.
@@ -231,6 +238,7 @@ impl VirmoClient {
         let locker = VmLocker {
             machines: Arc::clone(&self.machines),
             vm: vm.clone(),
+            patience: self.patience(),
             guest: self.companion(node, vm, &root),
         };
         let lawmo = Lawmo::new(root, Arc::new(locker), journal)?
@@ -414,6 +422,8 @@ fn peripheral(
 struct VmMachine {
     machines: Arc<Machines>,
     vm: VmId,
+    /// How long to wait for it.
+    patience: Duration,
 }
 
 /// One peripheral of a machine.
@@ -430,10 +440,15 @@ impl Switch for VmPeripheral {
     }
 
     fn switch(&self, name: &str, enabled: bool, _: bool) -> Result<(), Failure> {
-        let VmMachine { machines, vm } = &self.machine;
+        let VmMachine {
+            machines,
+            vm,
+            patience,
+        } = &self.machine;
         let peripherals = machines.hypervisor.peripherals();
         let peripherals = peripherals.ok_or(Failure::Client)?;
-        let _held = machines.hold([vm]);
+        let held = machines.hold_within(*patience, vm);
+        let _held = held.ok_or(Failure::Failed)?;
         let found = peripheral(&*machines.hypervisor, vm, name).map_err(|_| Failure::Failed)?;
         let found = found.ok_or(Failure::Client)?;
         let switched = peripherals.set_enabled(vm, &found.name, enabled);

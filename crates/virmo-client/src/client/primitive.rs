@@ -186,7 +186,8 @@ impl VirmoClient {
             }
             Err(failure) => {
                 if timed_out {
-                    self.book.after(After::GiveUp(task.given_up));
+                    let machines = Arc::clone(&self.machines);
+                    self.book.after(After::GiveUp(machines, task.given_up));
                 }
                 self.give_up(intent, &failure, timed_out, cx);
                 Ok(failure.status)

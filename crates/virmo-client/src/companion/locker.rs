@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use omadm_objects::{Failure, LawmoOperation, LockState, Locker, ResultCode, WipeItem, Wiped};
 use omadm_tree::Value;
@@ -12,6 +12,8 @@ use crate::machines::Machines;
 pub(crate) struct VmLocker {
     pub(crate) machines: Arc<Machines>,
     pub(crate) vm: VmId,
+    /// How long to wait for the machine.
+    pub(crate) patience: Duration,
     pub(crate) guest: Companion,
 }
 
@@ -49,7 +51,8 @@ impl Locker for VmLocker {
 
     fn lock(&self, state: LockState, _: bool) -> Result<(), Failure> {
         if let Some(input_lock) = self.machines.hypervisor.input_lock() {
-            let _held = self.machines.hold([&self.vm]);
+            let held = self.machines.hold_within(self.patience, &self.vm);
+            let _held = held.ok_or(Failure::Failed)?;
             let locked = input_lock.set_locked(&self.vm, state != LockState::Unlocked);
             return locked.map(drop).map_err(|_| Failure::Failed);
         }

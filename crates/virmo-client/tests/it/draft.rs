@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use omadm_core::StatusCode;
 use omadm_mo::{JobEnd, JobId};
 use virmo_client::{Event, Policy, UnlockError};
-use virmo_hypervisor::{Hypervisor, MachineState};
+use virmo_hypervisor::{Hypervisor, HypervisorErrorKind, MachineState};
 use virmo_nodes::Profile;
 use virmo_state::{AccessOperation, VmState};
 
 use crate::{
-    bench::Fault,
+    bench::{Fault, in_job},
     device::{Answer, Device, final_alert, with_profile},
 };
 
@@ -174,6 +174,47 @@ fn the_lock_outlives_restarts_and_primitives() {
     device.restart();
     assert_eq!(device.state("a"), Some(VmState::NotCreated));
     assert_eq!(guards(&device, "a"), texts("false", "false"));
+    device.check();
+}
+
+/// While a machine does not answer its user, what waits for it ends when it is given up, does nothing
+/// afterwards, and keeps nobody from other machines.
+#[test]
+fn a_machine_that_hangs_for_its_user_keeps_nobody_from_others() {
+    let mut device = device();
+    for vm in ["a", "b"] {
+        device.provision(vm, "");
+        device.bring(vm, VmState::Running);
+    }
+    let leaf = "./VirMO/a/Ext/UserUnlock";
+    assert_eq!(device.set_bool(leaf, true), StatusCode::OK);
+
+    let gate = device.bench.gate();
+    device.bench.fault(0, Fault::Hang);
+    let users = device.users.clone().unwrap();
+    let unlock = move || in_job(|| users.unlock("a"));
+    let user = std::thread::spawn(unlock.clone());
+    gate.wait();
+    let Err(UnlockError::Hypervisor(busy)) = unlock() else {
+        panic!("not refused");
+    };
+    assert_eq!(*busy.kind(), HypervisorErrorKind::Busy);
+
+    assert_eq!(device.operate("b", "Suspend"), StatusCode::OK);
+
+    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
+        panic!("refused");
+    };
+    let work = device.take(job);
+    let worker = std::thread::spawn(move || in_job(|| work.run()));
+    let status = device.complete(job, JobEnd::TimedOut);
+    assert_eq!(status, StatusCode::COMMAND_FAILED);
+    gate.open();
+    user.join().unwrap().unwrap();
+    device.complete(job, JobEnd::Late(worker.join().unwrap()));
+    assert_eq!(device.bench.locked(&device.id("a")), Some(false));
+
+    device.run_all();
     device.check();
 }
 
@@ -465,7 +506,7 @@ fn an_accepted_lock_ends_in_an_alert() {
     let output = crate::bench::in_job(|| work.run());
     device.complete(job, JobEnd::Late(output));
     assert_eq!(device.take_alerts(), [""; 0]);
-    assert_eq!(guards(&device, "a"), texts("false", "false"));
+    assert_eq!(guards(&device, "a"), texts("true", "false"));
     device.check();
 }
 
