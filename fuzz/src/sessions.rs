@@ -48,12 +48,13 @@ pub fn device_session(data: &[u8]) {
             break;
         }
         let said = match decoded(body, encoding) {
-            // Whatever its header says, it belongs to this session, and acknowledges everything.
-            Some(message) => {
+            // Whatever its header says, it belongs to this session, and acknowledges everything. Not all
+            // that can be read can be written: a `Data` as a command, say.
+            Some(message) if encode(&message, encoding, &mut Vec::new()).is_ok() => {
                 let commands = message.commands.into_iter().map(|it| it.into_owned());
                 bench.script.write(commands, message.is_final)
             }
-            None => body.to_vec(),
+            _ => body.to_vec(),
         };
         bench.request = None;
         let received = Received::new(&said, bench.script.encoding);
