@@ -191,13 +191,23 @@ impl Device {
         if self.books.resume.take_if(|due| *due <= now.mono).is_none() {
             return;
         }
-        let mut unit = self.begin(now);
-        let resumed = unit
-            .registry
-            .resume(&mut unit.tree, &mut unit.effects, now)
-            .map_err(Failure::from);
-        let resumed = unit.close(resumed);
-        self.note_kept(&resumed, now);
+        let mut kept = Ok(());
+        for object in self.registry.objects() {
+            let mut unit = self.begin(now);
+            let resumed = unit
+                .registry
+                .resume(&object, &mut unit.tree, &mut unit.effects, now)
+                .map_err(Failure::from);
+            match unit.close(resumed) {
+                Err(failure @ Failure::Journal(_)) => kept = Err(failure),
+                Err(failure) => self.tell(Event::NotResumed {
+                    object: object.to_string(),
+                    status: failure.status(),
+                }),
+                Ok(()) => {}
+            }
+        }
+        self.note_kept(&kept, now);
     }
 
     /// If the journal failed, what was to be kept is taken up later.

@@ -58,6 +58,14 @@ pub enum Event {
     JobTimedOut(JobId),
     /// The journal failed; what was to become durable did not happen.
     JournalFailed(JournalErrorKind),
+    /// What the journal could not keep of an object is not taken up, as another object refused what
+    /// came of it; all others went on. It stays until the next Exec of the object or the next start.
+    NotResumed {
+        /// The root of the object.
+        object: String,
+        /// Why it was refused.
+        status: StatusCode,
+    },
 }
 
 /// What becomes of news for the server.

@@ -6,14 +6,18 @@
     reason = "test code"
 )]
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use omadm_client::{ApiMisuse, Event, Input, Received, SessionEnd, Start};
-use omadm_core::{Correlator, JournalErrorKind};
-use omadm_mo::{JobEnd, JobId};
+use omadm_core::{Correlator, Format, JournalErrorKind, StatusCode};
+use omadm_mo::{
+    Context, Definition, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject,
+    Mount, NodeDefinition as N, Refusal,
+};
 use omadm_session::request;
 use omadm_syncml::{Command, Exec, Item, Message};
-use omadm_testkit::{Bench, Lamp, data, describe, results};
+use omadm_testkit::{Bench, Lamp, TestJournal, data, describe, device, results, uri};
+use omadm_tree::{Change, Principal, Uri, Value};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -249,6 +253,109 @@ fn a_result_that_cannot_be_made_durable_is_a_failure() {
     assert_eq!(bench.value("./Lamp/Light").as_deref(), Some("true"));
     let failed = Event::JournalFailed(JournalErrorKind::Full);
     assert!(bench.events.contains(&failed));
+}
+
+static BULB: Definition = Definition {
+    name: Cow::Borrowed("Bulb"),
+    moid: Cow::Borrowed("urn:example:mo:bulb:1.0"),
+    specification: Cow::Borrowed("Example"),
+    nodes: Cow::Borrowed(&[
+        N::node("", "A bulb.", "§1").permanent(),
+        N::leaf("Resumed", Format::Int, "How often.", "§1").starts_as("0"),
+    ]),
+};
+
+/// An object that has something to take up whenever it is asked; sets the lamp to this level then.
+struct Bulb {
+    root: Uri,
+    level: i32,
+}
+
+impl ManagementObject for Bulb {
+    fn mounts(&self) -> Vec<Mount> {
+        vec![Mount::new(self.root.clone(), &BULB)]
+    }
+
+    fn start(&mut self, _: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn stage(&mut self, _: &Change, _: &Principal, _: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        let resumed = self.root.child("Resumed").unwrap();
+        let times: i32 = cx
+            .tree
+            .node(&resumed)
+            .unwrap()
+            .text()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let level = uri("./Lamp/Level");
+        for (leaf, number) in [(&resumed, times + 1), (&level, self.level)] {
+            cx.tree.set(cx.schema, leaf, Value::int(number)).unwrap();
+        }
+    }
+
+    fn exec(&mut self, _: &ExecRequest<'_>, _: &mut Context<'_, '_>) -> ExecAnswer {
+        StatusCode::COMMAND_NOT_ALLOWED.into()
+    }
+
+    fn completed(&mut self, _: JobId, _: JobEnd, _: &mut Context<'_, '_>) -> ExecResult {
+        StatusCode::COMMAND_FAILED.into()
+    }
+}
+
+/// A device with three bulbs, the second of which wants a level that the lamp refuses, after the
+/// journal failed when the end of a job was to be kept.
+fn with_bulbs() -> Bench {
+    let journal = TestJournal::default();
+    let (tree, mut registry, lamp) = device(&journal);
+    for (root, level) in [("./A", 1), ("./B", 101), ("./C", 3)] {
+        let bulb = Bulb {
+            root: uri(root),
+            level,
+        };
+        registry.mount(Box::new(bulb)).unwrap();
+    }
+    let mut bench = Bench::with(tree, registry, lamp, journal, Bench::config()).unwrap();
+    bench.start();
+    bench.say([off()]);
+    bench.journal.fail_once(0, JournalErrorKind::Full);
+    bench.finish_job();
+    bench.say([]);
+    bench.events.clear();
+    bench
+}
+
+fn resumed(bench: &Bench) -> [String; 3] {
+    ["./A/Resumed", "./B/Resumed", "./C/Resumed"].map(|leaf| bench.value(leaf).unwrap())
+}
+
+#[test]
+fn what_one_object_cannot_take_up_keeps_no_other_from_it() {
+    let mut bench = with_bulbs();
+    bench.advance(3_600 * SECOND);
+    assert_eq!(resumed(&bench), ["1", "0", "1"]);
+    assert_eq!(bench.value("./Lamp/Level").as_deref(), Some("3"));
+    let refused = Event::NotResumed {
+        object: "./B".to_owned(),
+        status: StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED,
+    };
+    assert_eq!(bench.events, [refused], "told once, and not tried again");
+}
+
+#[test]
+fn what_cannot_be_kept_again_is_taken_up_later() {
+    let mut bench = with_bulbs();
+    bench.journal.fail_once(0, JournalErrorKind::Full);
+    bench.advance(bench.client.deadline().unwrap() - bench.clock.now().mono);
+    assert_eq!(resumed(&bench), ["0", "0", "1"]);
+    bench.advance(3_600 * SECOND);
+    assert_eq!(resumed(&bench), ["1", "0", "2"]);
 }
 
 #[test]

@@ -102,7 +102,8 @@ pub trait ManagementObject: Send {
     fn rolled_back(&mut self) {}
 
     /// The journal failed when the end of a job was to be kept, and is tried again now: takes up what
-    /// was left open, of this object's own or by [`rolled_back`](Self::rolled_back).
+    /// was left open, of this object's own or by [`rolled_back`](Self::rolled_back). Each object does
+    /// so in a transaction of its own.
     fn resume(&mut self, cx: &mut Context<'_, '_>) {
         let _ = cx;
     }

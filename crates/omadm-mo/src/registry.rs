@@ -253,24 +253,34 @@ impl Registry {
         self.settle(owner, tree, effects, now)
     }
 
-    /// Lets every object take up what the journal could not keep.
+    /// The objects that own a place, in the order they were mounted: the root of the first mount of
+    /// each.
+    #[must_use]
+    pub fn objects(&self) -> Vec<Uri> {
+        let mut roots = SortedMap::new();
+        for (mount, owner) in self.layout.mounts().iter().zip(&self.owners) {
+            roots.get_or_insert_with(*owner, || mount.root.clone());
+        }
+        roots.into_iter().map(|(_, root)| root).collect()
+    }
+
+    /// Lets the object that owns a node take up what the journal could not keep. What one object
+    /// cannot take up is not to keep another from it: each has a transaction of its own.
     ///
     /// # Errors
     /// As for [`exec`](Self::exec).
     pub fn resume(
         &mut self,
+        uri: &Uri,
         tree: &mut Transaction<'_>,
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        let objects: Vec<ObjectId> = self.objects.keys().copied().collect();
-        for object in objects {
-            self.hook(object, 0, tree, effects, now, |object, cx| {
-                object.resume(cx);
-            });
-            self.settle(object, tree, effects, now)?;
-        }
-        Ok(())
+        let Some(owner) = self.owner(uri) else {
+            return Ok(());
+        };
+        self.hook(owner, 0, tree, effects, now, |object, cx| object.resume(cx));
+        self.settle(owner, tree, effects, now)
     }
 
     /// Tells the object that put a command off for a job that the command is not begun anew.

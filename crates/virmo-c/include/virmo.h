@@ -174,6 +174,9 @@ enum virmo_event_kind
   VIRMO_EVENT_KIND_JOB_TIMED_OUT = 20,
   // The journal failed; what was to become durable did not happen: `text`.
   VIRMO_EVENT_KIND_JOURNAL_FAILED = 21,
+  // An object could not take up what the journal could not keep: `uri` is its root, `status` says
+  // why.
+  VIRMO_EVENT_KIND_NOT_RESUMED = 22,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -61,6 +61,9 @@ pub enum virmo_event_kind {
     JobTimedOut = 20,
     /// The journal failed; what was to become durable did not happen: `text`.
     JournalFailed = 21,
+    /// An object could not take up what the journal could not keep: `uri` is its root, `status` says
+    /// why.
+    NotResumed = 22,
 }
 
 /// Something that happened, for logs and screens; nothing depends on it being heard. Texts that do
@@ -292,6 +295,11 @@ pub(crate) fn tell_client(vendor: &Vendor, event: &Told) {
         }
         Told::JobTimedOut(_) => Draft::new(Kind::JobTimedOut),
         Told::JournalFailed(kind) => Draft::new(Kind::JournalFailed).with(TEXT, &kind.to_string()),
+        Told::NotResumed { object, status } => {
+            let mut draft = Draft::new(Kind::NotResumed).with(URI, object);
+            draft.status = status.get().into();
+            draft
+        }
         // An output: see `virmo_device_poll`.
         _ => return,
     };

@@ -136,6 +136,9 @@ impl DeviceTeller {
             }),
             Client::JobTimedOut(_) => self.error("an operation did not end in time".to_owned()),
             Client::JournalFailed(kind) => self.error(format!("{}: {kind}", self.state)),
+            Client::NotResumed { object, status } => self.error(format!(
+                "what was left open below {object} is not taken up: {status:?}"
+            )),
             _ => {}
         }
     }
