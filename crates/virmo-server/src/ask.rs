@@ -150,7 +150,7 @@ impl Script for AskVmUser {
             Phase::Run => {
                 let node = VmNode::ExecUiCmd.of(&self.vm);
                 let check = vec![result];
-                (Phase::Read, Stage::Run { node, check })
+                (Phase::Read, Stage::run(node, check))
             }
             Phase::Read => (Phase::Report, Stage::Read(vec![result])),
             Phase::Report => return Next::Report(self.report(done)),

@@ -331,10 +331,7 @@ impl Script for CreateVm {
                 (Phase::Run, stage)
             }
             Phase::Run => {
-                let run = Stage::Run {
-                    node: node(VmNode::Create),
-                    check: vec![node(VmNode::State)],
-                };
+                let run = Stage::run(node(VmNode::Create), vec![node(VmNode::State)]);
                 (Phase::Read, run)
             }
             Phase::Read => (Phase::Report, self.read()),
@@ -342,10 +339,7 @@ impl Script for CreateVm {
                 let report = self.report(done);
                 match &self.used_up {
                     Some(image) if report.ok => {
-                        let run = Stage::Run {
-                            node: ImageNode::Delete.of(image),
-                            check: vec![image.clone()],
-                        };
+                        let run = Stage::run(ImageNode::Delete.of(image), vec![image.clone()]);
                         (Phase::Delete, run)
                     }
                     _ => return Next::Report(report),

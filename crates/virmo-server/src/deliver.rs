@@ -21,8 +21,9 @@ use crate::{
 /// 3. Set Name, DownloadURI and MediaType, and the Description and the digest if there are any.
 /// 4. Exec `Operations/Download`, and wait for its end: the Status, or after 202 the Image Ready
 ///    Alert. A device says nothing of a failed download, so each further session reads State.
-///    Where another image was there before, State does not tell which one it is about: an Exec whose
-///    answer was lost is sent again, which a device that has done it refuses.
+///    Where another image was there before, State does not tell which one it is about: DownloadURI is
+///    emptied first then, and written at once with the Exec; and an Exec whose answer was lost is
+///    sent again, which a device that has done it refuses.
 /// 5. Read ImgID, State and DownloadedLocation.
 ///
 /// What failed where another image is there leaves the DownloadURI and MediaType of that, or an empty
@@ -177,7 +178,9 @@ impl DeliverImage {
     fn compare(&mut self, state: Option<ImageState>, there: &[Reply]) -> (Phase, Stage) {
         let wanted = self.wanted();
         let mut pairs = wanted.iter().zip(there);
-        let is_same = pairs.all(|((_, text, which), it)| !which || it.text() == Some(text));
+        // An empty DownloadURI tells that nobody knows.
+        let is_same = !self.uri.is_empty()
+            && pairs.all(|((_, text, which), it)| !which || it.text() == Some(text));
         match state {
             Some(ImageState::Downloaded) if is_same && !self.flow.policy.resumed => {
                 (Phase::Report, self.read())
@@ -203,16 +206,24 @@ impl DeliverImage {
                     Some(ImageState::Downloaded) => Before::Other,
                     _ => Before::Nothing,
                 };
-                let pairs = wanted.into_iter().zip(there);
-                let pairs = pairs.filter(|((_, text, _), it)| it.text() != Some(text));
+                let is_other = self.before == Before::Other;
+                let at_uri = ImageNode::DownloadUri.of(&self.image);
                 let mut writes = Vec::new();
-                for ((write, text, which), it) in pairs {
-                    let is_known = it.is_success() || it.status() == Some(StatusCode::NOT_FOUND);
-                    if which && is_known && self.before == Before::Other {
-                        let made = Change::leaf(write.uri.clone(), text, it.text());
-                        self.changes.push(made);
+                for ((write, text, which), it) in wanted.into_iter().zip(there) {
+                    let is_marked = is_other && write.uri == at_uri;
+                    if it.text() == Some(&text) && !is_marked {
+                        continue;
                     }
-                    writes.push(write);
+                    let is_known = it.is_success() || it.status() == Some(StatusCode::NOT_FOUND);
+                    if which && is_known && is_other {
+                        let made = Change::leaf(write.uri.clone(), text, it.text());
+                        self.changes
+                            .push(if is_marked { made.emptied() } else { made });
+                    }
+                    match is_marked {
+                        true => writes.insert(0, Write::required(at_uri.clone(), "")),
+                        false => writes.push(write),
+                    }
                 }
                 let writes = writes.into_iter().chain(stale);
                 (Phase::Run, Stage::Write(writes.collect()))
@@ -291,9 +302,12 @@ impl Script for DeliverImage {
                 (Phase::Run, Stage::Write(writes.collect()))
             }
             Phase::Run => {
+                let uri = Write::required(node(ImageNode::DownloadUri), self.uri.as_str());
+                let is_other = self.before == Before::Other;
                 let run = Stage::Run {
                     node: node(ImageNode::Download),
                     check: vec![node(ImageNode::State)],
+                    with: is_other.then_some(uri).into_iter().collect(),
                 };
                 (Phase::Read, run)
             }

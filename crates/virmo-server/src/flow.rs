@@ -78,8 +78,14 @@ pub(crate) enum Stage {
     Try(Uri, Option<&'static str>),
     /// Have these values: each is added or replaced, whatever the device allows; or have nodes gone.
     Write(Vec<Write>),
-    /// Execute this node to its final outcome; where that stays unknown, reading `check` tells.
-    Run { node: Uri, check: Vec<Uri> },
+    /// Execute this node to its final outcome; where that stays unknown, reading `check` tells. What
+    /// is to be written `with` it goes out at once with the Exec, so that a server that is gone has
+    /// sent both or neither.
+    Run {
+        node: Uri,
+        check: Vec<Uri>,
+        with: Vec<Write>,
+    },
     /// The same of an Exec that is under way already: an earlier run of the server sent it.
     Join { node: Uri, check: Vec<Uri> },
 }
@@ -175,6 +181,14 @@ fn is_matter_of_command(code: StatusCode) -> bool {
     .contains(&code)
 }
 
+impl Stage {
+    /// The execution of a node, with nothing to be written.
+    pub(crate) const fn run(node: Uri, check: Vec<Uri>) -> Self {
+        let with = Vec::new();
+        Self::Run { node, check, with }
+    }
+}
+
 /// What is known when a stage is over.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done<'d> {
@@ -210,6 +224,8 @@ pub(crate) struct Change {
     /// The leaf that tells whether the change is still there, and what it reads then.
     check: Uri,
     made: String,
+    /// What it reads where less was done.
+    amid: Option<&'static str>,
     undo: Write,
 }
 
@@ -223,7 +239,22 @@ impl Change {
         Self {
             check: uri,
             made,
+            amid: None,
             undo,
+        }
+    }
+
+    /// A leaf that was emptied before it got its value.
+    pub(crate) const fn emptied(mut self) -> Self {
+        self.amid = Some("");
+        self
+    }
+
+    fn is_there(&self, reply: &Reply) -> bool {
+        match reply.status() {
+            Some(StatusCode::NOT_FOUND) => false,
+            _ if !reply.is_success() => true,
+            _ => reply.text() == Some(&self.made) || reply.text() == self.amid,
         }
     }
 
@@ -232,6 +263,7 @@ impl Change {
         Self {
             check,
             made,
+            amid: None,
             undo: Write::delete(uri),
         }
     }
@@ -414,11 +446,8 @@ impl Flow {
             return Next::Report(undo.report.clone());
         }
         let read = changes.into_iter().zip(self.round.replies());
-        let is_there = |(change, reply): &(Change, &Reply)| match reply.status() {
-            Some(StatusCode::NOT_FOUND) => false,
-            _ => !reply.is_success() || reply.text() == Some(change.made.as_str()),
-        };
-        let writes = read.filter(is_there).map(|(change, _)| change.undo);
+        let read = read.filter(|(change, reply)| change.is_there(reply));
+        let writes = read.map(|(change, _)| change.undo);
         Next::Stage(Stage::Write(writes.collect()))
     }
 
@@ -502,11 +531,10 @@ impl Flow {
             Stage::Join { node, check } => {
                 let execution = Execution::new(node.to_string(), correlators.next());
                 self.run = Some(Run::joined(execution));
-                let (node, check) = (node.clone(), check.clone());
-                self.stage = Some(Stage::Run { node, check });
+                self.stage = Some(Stage::run(node.clone(), check.clone()));
                 return Some(Step::Wait);
             }
-            Stage::Run { node, .. } => {
+            Stage::Run { node, with, .. } => {
                 let correlator = correlators.next();
                 let node = node.to_string();
                 let exec = request::exec(&node, Some(&correlator));
@@ -521,7 +549,8 @@ impl Flow {
                     }
                     none => *none = Some(Run::new(execution)),
                 }
-                self.round.send([exec])
+                let writes = with.iter().map(Write::command);
+                self.round.send(writes.chain([exec]))
             }
         };
         self.stage = Some(stage);
@@ -578,7 +607,11 @@ impl Flow {
         correlators: &mut Correlators,
     ) -> Turn {
         let run = self.run.as_mut()?;
-        let reply = self.round.replies().first()?;
+        let (reply, writes) = match (run.phase, self.round.replies()) {
+            (Phase::Executing, [writes @ .., exec]) => (exec, writes),
+            (_, [first, ..]) => (first, &[][..]),
+            (_, []) => return None,
+        };
         if let (Phase::Executing, Some(code)) = (run.phase, reply.status()) {
             run.execution.status(code);
             let item = reply.items().first().and_then(|item| item.data.as_ref());
@@ -596,6 +629,10 @@ impl Flow {
             run.refusal = Some(code);
             run.phase = Phase::Checking;
             return Some(self.round.send(gets(check)));
+        }
+        let refused = |write: &&Reply| write.status().is_some_and(|code| !code.is_success());
+        if let Some(refused) = writes.iter().find(refused) {
+            return Some(Step::Done(failure(refused)));
         }
         let accepted = match run.execution.progress() {
             Progress::Finished(_) if run.refusal.is_some() => None,

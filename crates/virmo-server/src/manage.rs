@@ -144,11 +144,13 @@ impl Manage {
     /// Updates the firmware of the machine at this address, or of the device, from a package at this
     /// URL, by FUMO. An update from the same URL that succeeded is not done again. One that failed
     /// after an update from another URL leaves that URL, or an empty one where the end is not known:
-    /// State alone does not say which of them succeeded. For the same reason an Exec whose answer was
-    /// lost is then sent again.
+    /// State alone does not say which of them succeeded. For the same reason PkgURL is emptied first
+    /// then, and written at once with the Exec, and an Exec whose answer was lost is sent again.
     ///
-    /// After a restart of the server ([`Policy::resumed`](crate::Policy::resumed)) State counts as that
-    /// of this URL once it is written.
+    /// State counts as that of this URL once it is written, also after a restart of the server and
+    /// where the time of an earlier update was over ([`Policy::time_limit`](crate::Policy::time_limit)).
+    /// An Exec that is refused while the server, or its time, ends is all that can pass for an update
+    /// that another URL brought: until then, the refusal takes the URL back.
     pub fn update_firmware(place: impl Into<Place>, url: &str) -> Self {
         let place = place.into();
         let object = place.object("FUMO");
@@ -209,9 +211,13 @@ impl Manage {
 
 impl Manage {
     fn run(&self) -> Stage {
+        let with = self.write.iter().filter(|_| self.stale.is_some());
         Stage::Run {
             node: self.node.clone(),
             check: vec![self.check.leaf.clone()],
+            with: with
+                .map(|(node, value)| Write::required(node.clone(), value.as_str()))
+                .collect(),
         }
     }
 
@@ -225,7 +231,9 @@ impl Manage {
             return Next::Report(Report::new(false, done.status));
         };
         let written = written.first().and_then(Reply::text);
-        let is_ours = written == self.write.as_ref().map(|(_, value)| value.as_str());
+        // An empty one tells that nobody knows.
+        let is_ours =
+            written != Some("") && written == self.write.as_ref().map(|(_, value)| value.as_str());
         // If something goes on all the same, the device refuses to begin, and is waited for.
         let rests = leaf.text().is_some_and(|value| RESTING.contains(&value));
         match self.judge(leaf, Fate::Lost) {
@@ -267,8 +275,11 @@ impl Manage {
             return Next::Stage(Stage::Try(node.clone(), *moid));
         }
         self.phase = Phase::Run;
-        let write = self.write.iter();
-        let write = write.map(|(node, value)| Write::required(node.clone(), value.as_str()));
+        let stale = self.stale.is_some();
+        let write = self.write.iter().map(|(node, value)| {
+            let value = if stale { "" } else { value.as_str() };
+            Write::required(node.clone(), value)
+        });
         Next::Stage(Stage::Write(write.collect()))
     }
 
@@ -337,7 +348,7 @@ impl Script for Manage {
         let written = self.write.iter().zip(&self.stale);
         let changes = written.map(|((uri, made), stale)| {
             let before = stale.written.as_deref().filter(|_| !open);
-            Change::leaf(uri.clone(), made.clone(), before.or(Some("")))
+            Change::leaf(uri.clone(), made.clone(), before.or(Some(""))).emptied()
         });
         changes.collect()
     }

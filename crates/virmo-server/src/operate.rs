@@ -194,7 +194,7 @@ impl Script for Operate {
                     Operation::DeleteImage => ImageNode::Delete.of(&self.object),
                 };
                 let check = vec![self.check()];
-                (Phase::Read, Stage::Run { node, check })
+                (Phase::Read, Stage::run(node, check))
             }
             // A server that knows the draft alone has no node to read who gets at a machine from.
             Phase::Read => match self.operation {

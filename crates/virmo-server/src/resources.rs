@@ -177,10 +177,8 @@ impl Script for ApplyResources {
             Phase::Run => {
                 let apply = self.apply.clone();
                 let check = self.nodes(VmNode::NewConfig).into_iter().next();
-                let run = Stage::Run {
-                    check: vec![check.unwrap_or_else(|| apply.clone())],
-                    node: apply,
-                };
+                let check = vec![check.unwrap_or_else(|| apply.clone())];
+                let run = Stage::run(apply, check);
                 (Phase::Read, run)
             }
             Phase::Read => (

@@ -344,10 +344,7 @@ impl ManageSoftware {
     fn run(&mut self) -> Stage {
         self.phase = Phase::Read;
         match self.node() {
-            Some(node) => Stage::Run {
-                node,
-                check: self.checks(),
-            },
+            Some(node) => Stage::run(node, self.checks()),
             None => self.read(),
         }
     }
@@ -371,7 +368,7 @@ impl ManageSoftware {
             (None, _) => true,
             (Some(package), [id, source @ ..]) => {
                 let is_same = match (&package.source, source) {
-                    (Source::Url(url), [at]) => at.text() == Some(url),
+                    (Source::Url(url), [at]) => !url.is_empty() && at.text() == Some(url),
                     // The octets cannot be read.
                     _ => self.flow.policy.resumed,
                 };

@@ -181,6 +181,23 @@ fn a_replacement_begun_anew_is_not_taken_for_the_image_before_it() {
     }
 }
 
+/// A replacement whose time is over between any two messages is made by the next one, which knows
+/// nothing of it.
+#[test]
+fn a_replacement_that_was_cut_is_made_later() {
+    let mut whole = Device::new(Style::Synchronous).with_image("a");
+    assert!(whole.run(&mut deliver()).ok);
+    for cut in whole.messages {
+        let mut device = Device::new(Style::Synchronous).with_image("a");
+        device.run_until_lost(&mut deliver(), cut);
+        let report = device.run(&mut deliver());
+        let case = format!("after {:?}: {report:?}", device.log.get(cut));
+        assert_eq!((report.ok, device.executed), (true, 1), "{case}");
+        let origin = device.origin("./VMImgMO/a");
+        assert_eq!(origin, Some("https://images.example/a.img"), "{case}");
+    }
+}
+
 /// A device that refuses to replace an image, one of which a machine is being made, has the other
 /// one still.
 #[test]

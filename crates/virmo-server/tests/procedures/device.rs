@@ -133,6 +133,8 @@ pub(crate) struct Device {
     alerts: Vec<GenericAlert>,
     /// Every command that came, as `name uri`.
     pub(crate) log: Vec<String>,
+    /// How many commands came before each of the messages.
+    pub(crate) messages: Vec<usize>,
     pub(crate) sessions: u32,
     /// How many operations were executed, well or not.
     pub(crate) executed: u32,
@@ -157,6 +159,7 @@ impl Device {
             open: Vec::new(),
             alerts: Vec::new(),
             log: Vec::new(),
+            messages: Vec::new(),
             sessions: 0,
             executed: 0,
             correlators: Correlators::new("t"),
@@ -325,6 +328,7 @@ impl Device {
                 Step::Send(commands) => commands,
             };
             assert!(!commands.is_empty());
+            self.messages.push(self.log.len());
             let mut lost = false;
             for Tagged { tag, command } in commands {
                 if self.lost_after == Some(self.log.len()) {

@@ -177,7 +177,8 @@ fn a_refused_update_is_not_taken_for_the_one_before_it() {
         }
         // The Exec is lost each time.
         let mut device = (0..4).fold(before(), |device, time| {
-            device.with_fault(exec + 2 * time, Fault::LostBefore)
+            // Then come the check, and PkgURL once more.
+            device.with_fault(exec + 3 * time, Fault::LostBefore)
         });
         let report = device.run(&mut update("new"));
         assert!(!report.ok, "{style:?}: {report:?}");
@@ -185,6 +186,86 @@ fn a_refused_update_is_not_taken_for_the_one_before_it() {
         assert!(device.run(&mut update("new")).ok);
         assert_eq!(device.executed, 2, "{style:?}");
     }
+}
+
+/// An update whose server is gone, or whose time is over, between any two messages is not taken for
+/// done where another URL brought what is there.
+#[test]
+fn an_update_that_was_cut_is_made_later() {
+    let update = |url: &str, resumed| {
+        let mut policy = Policy::default();
+        policy.resumed = resumed;
+        Manage::update_firmware(place("v"), url).with_policy(policy)
+    };
+    for state in ["50", "90", "100"] {
+        let before = || {
+            let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+            assert!(device.run(&mut update("old", false)).ok);
+            device.set("./VirMO/v/DMTree/FUMO/State", state);
+            device.messages.clear();
+            device
+        };
+        let mut whole = before();
+        assert!(whole.run(&mut update("new", false)).ok);
+        for cut in whole.messages {
+            for resumed in [false, true] {
+                let mut device = before();
+                assert!(!device.run_until_lost(&mut update("new", false), cut));
+                let report = device.run(&mut update("new", resumed));
+                let case = format!("{state}, after {:?}: {report:?}", device.log.get(cut));
+                assert_eq!((report.ok, device.executed), (true, 2), "{case}");
+            }
+        }
+    }
+}
+
+/// The URL goes out with the Exec: that the device does not take it is what failed.
+#[test]
+fn an_update_whose_url_is_refused_fails() {
+    let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+    assert!(
+        device
+            .run(&mut Manage::update_firmware(place("v"), "old"))
+            .ok
+    );
+    let mut whole = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+    assert!(
+        whole
+            .run(&mut Manage::update_firmware(place("v"), "old"))
+            .ok
+    );
+    assert!(
+        whole
+            .run(&mut Manage::update_firmware(place("v"), "new"))
+            .ok
+    );
+    let exec = whole.log.iter().rposition(|it| it.starts_with("Exec"));
+    let mut device = device.with_fault(exec.unwrap() - 1, Fault::Status(425));
+    let report = device.run(&mut Manage::update_firmware(place("v"), "new"));
+    assert_eq!((report.ok, report.status), (false, Some(425.into())));
+    let url = device.value("./VirMO/v/DMTree/FUMO/DownloadAndUpdate/PkgURL");
+    assert_ne!(url, Some("new"));
+}
+
+/// An empty URL is what is left where nobody knows what is there: no update and no image is of it.
+#[test]
+fn nothing_comes_from_an_empty_url() {
+    let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+    assert!(device.run(&mut Manage::update_firmware(place("v"), "u")).ok);
+    device.set("./VirMO/v/DMTree/FUMO/DownloadAndUpdate/PkgURL", "");
+    device.run(&mut Manage::update_firmware(place("v"), ""));
+    assert_eq!(device.executed, 2, "the device is asked");
+
+    let mut device = Device::new(Style::Synchronous).with_image("img");
+    for (leaf, text) in [("Name", "n"), ("DownloadURI", ""), ("MediaType", "m/t")] {
+        device.set(&format!("./VMImgMO/img/{leaf}"), text);
+    }
+    device.run(&mut DeliverImage::new(image("img"), "n", "", "m/t"));
+    assert!(
+        device.log.iter().any(|it| it.starts_with("Exec")),
+        "{:?}",
+        device.log
+    );
 }
 
 /// A package whose replacement was refused is not taken for the replacement later.
