@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use omadm_core::{
-    Backoff, Batch, ClientEvent, Correlator, Format, GenericAlert, Journal, Mark, Records,
+    Backoff, Batch, ClientEvent, GenericAlert, Journal, RecordReader, RecordWriter, Records,
     SortedMap, Space, StatusCode,
 };
 use omadm_syncml::Alert;
@@ -391,7 +391,6 @@ pub(crate) const RECORDS: Records = Records::new(Space::ALERTS, VERSION).upgrade
 /// The version of records; the first one had a single Generic Alert and no kind and number, the
 /// second nobody who told it.
 const VERSION: u8 = 3;
-const ABSENT: u32 = u32::MAX;
 
 /// The kinds of records.
 const ALERTS: u8 = 0;
@@ -400,54 +399,21 @@ const EVENTS: u8 = 1;
 /// A record: version, tries, kind and number of Items, who told it, then each Item: format and mark
 /// as places in `ALL` (255: no mark), then source, correlator, type and data; texts with their length.
 fn encode(tries: u32, news: &News) -> Vec<u8> {
-    let notice = &news.notice;
-    let kind = match notice {
+    let mut record = RecordWriter::new(VERSION);
+    record.array(tries.to_be_bytes());
+    record.byte(match &news.notice {
         Notice::Alerts(_) => ALERTS,
         Notice::Events(_) => EVENTS,
-    };
-    let mut record = vec![VERSION];
-    record.extend(tries.to_be_bytes());
-    record.push(kind);
-    let count = u32::try_from(notice.len()).unwrap_or(u32::MAX);
-    record.extend(count.to_be_bytes());
-    encode_text(news.teller.as_deref(), &mut record);
-    match notice {
-        Notice::Alerts(alerts) => {
-            for alert in alerts {
-                encode_item(alert, &mut record);
-            }
-        }
-        Notice::Events(events) => {
-            for event in events {
-                encode_item(&as_alert(event), &mut record);
-            }
-        }
+    });
+    record.number(news.notice.len());
+    record.text(news.teller.as_deref());
+    match &news.notice {
+        Notice::Alerts(alerts) => alerts.iter().for_each(|alert| record.alert(alert)),
+        Notice::Events(events) => events
+            .iter()
+            .for_each(|event| record.alert(&as_alert(event))),
     }
-    record
-}
-
-fn encode_item(alert: &GenericAlert, record: &mut Vec<u8>) {
-    record.push(place(&Format::ALL, alert.format));
-    record.push(alert.mark.map_or(u8::MAX, |mark| place(&Mark::ALL, mark)));
-    encode_text(alert.source.as_deref(), record);
-    encode_text(alert.correlator.as_ref().map(Correlator::as_str), record);
-    encode_text(Some(&alert.alert_type), record);
-    encode_text(Some(&alert.data), record);
-}
-
-fn encode_text(text: Option<&str>, record: &mut Vec<u8>) {
-    let length = text.map_or(ABSENT, |text| u32::try_from(text.len()).unwrap_or(ABSENT));
-    record.extend(length.to_be_bytes());
-    if length != ABSENT {
-        record.extend(text.unwrap_or_default().as_bytes());
-    }
-}
-
-fn place<T: PartialEq>(all: &[T], wanted: T) -> u8 {
-    let place = all.iter().position(|one| *one == wanted);
-    place
-        .and_then(|place| u8::try_from(place).ok())
-        .unwrap_or(u8::MAX)
+    record.finish()
 }
 
 /// An event in the form of an alert, which differs by what it cannot have.
@@ -469,30 +435,28 @@ fn as_event(alert: GenericAlert) -> Option<ClientEvent> {
 }
 
 fn decode(record: &[u8]) -> Option<(u32, News)> {
-    let (&[VERSION, t0, t1, t2, t3], rest) = record.split_first_chunk()? else {
-        return None;
-    };
-    let tries = u32::from_be_bytes([t0, t1, t2, t3]);
-    let (&[kind, c0, c1, c2, c3], mut rest) = rest.split_first_chunk()?;
-    let count = u32::from_be_bytes([c0, c1, c2, c3]);
-    let teller = decode_text(&mut rest)?;
+    let mut fields = RecordReader::new(VERSION, record)?;
+    let tries = fields.number()?;
+    let kind = fields.byte()?;
+    let count = fields.number()?;
+    let teller = fields.text()?;
     let mut items = Vec::new();
     for _ in 0..count {
-        let (alert, after) = decode_item(rest)?;
-        items.push(alert);
-        rest = after;
+        items.push(fields.alert()?);
     }
     let notice = match kind {
         ALERTS => Notice::Alerts(items),
         EVENTS => Notice::Events(items.into_iter().map(as_event).collect::<Option<_>>()?),
         _ => return None,
     };
-    rest.is_empty().then_some((tries, News { notice, teller }))
+    fields.end((tries, News { notice, teller }))
 }
 
 /// A record of the first two versions with what it did not have.
 fn upgrade(record: &[u8]) -> Option<Vec<u8>> {
-    let nobody = ABSENT.to_be_bytes();
+    let mut nobody = RecordWriter::default();
+    nobody.text(None);
+    let nobody = nobody.finish();
     let upgraded = match record {
         [1, t0, t1, t2, t3, item @ ..] => {
             let head = [VERSION, *t0, *t1, *t2, *t3, ALERTS, 0, 0, 0, 1];
@@ -508,36 +472,9 @@ fn upgrade(record: &[u8]) -> Option<Vec<u8>> {
     Some(upgraded)
 }
 
-fn decode_item(record: &[u8]) -> Option<(GenericAlert, &[u8])> {
-    let (&[format, mark], mut rest) = record.split_first_chunk()?;
-    let mut text = || decode_text(&mut rest);
-    let (source, correlator, alert_type, data) = (text()?, text()?, text()??, text()??);
-    let mut alert = GenericAlert::new(alert_type, *Format::ALL.get(usize::from(format))?);
-    alert.mark = match mark {
-        u8::MAX => None,
-        mark => Some(*Mark::ALL.get(usize::from(mark))?),
-    };
-    alert.source = source;
-    alert.correlator = correlator.map(Correlator::new);
-    alert.data = data;
-    Some((alert, rest))
-}
-
-fn decode_text(rest: &mut &[u8]) -> Option<Option<String>> {
-    let (length, after) = rest.split_first_chunk()?;
-    let length = u32::from_be_bytes(*length);
-    *rest = after;
-    if length == ABSENT {
-        return Some(None);
-    }
-    let (text, after) = rest.split_at_checked(usize::try_from(length).ok()?)?;
-    *rest = after;
-    Some(Some(String::from_utf8(text.to_vec()).ok()?))
-}
-
 #[cfg(test)]
 mod tests {
-    use omadm_core::MemoryJournal;
+    use omadm_core::{Correlator, Format, Mark, MemoryJournal};
 
     use super::*;
 

@@ -3,7 +3,8 @@
 //! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`],
 //! [`Correlator`]), alerts ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an
 //! argument ([`Now`]), pauses between tries ([`Backoff`]), small maps ([`SortedMap`], [`SortedSet`]) and the durable
-//! [`Journal`] with its in-memory implementation and the versions of what it keeps ([`upgrade()`]).
+//! [`Journal`] with its in-memory implementation, the versions of what it keeps ([`upgrade()`]) and the fields of records
+//! that several crates keep ([`RecordWriter`], [`RecordReader`]).
 //!
 //! Nothing here touches a clock, a file, a socket or a random number.
 
@@ -12,6 +13,7 @@ mod backoff;
 mod format;
 mod id;
 mod journal;
+mod record;
 mod secret;
 mod sorted;
 mod status;
@@ -26,6 +28,7 @@ pub use id::{Correlator, InvalidServerId, ServerId};
 pub use journal::{
     Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Operation, Space,
 };
+pub use record::{RecordReader, RecordWriter};
 pub use secret::Secret;
 pub use sorted::{SortedMap, SortedSet};
 pub use status::StatusCode;

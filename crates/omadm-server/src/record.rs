@@ -1,12 +1,9 @@
 //! What is kept of a device: a record of its own in [`Space::DEVICES`], under its identifier, and
 //! one for each step that is over in [`Space::REPORTS`], under identifier and place, a big-endian
-//! `u32`.
-//!
-//! Numbers are big-endian, and texts begin with their length, a `u32` that is all ones where there
-//! is no text.
+//! `u32`. Their fields are those of [`RecordWriter`].
 
 use omadm_core::{
-    Batch, ClientEvent, Correlator, Format, GenericAlert, Mark, Records, Space, StatusCode,
+    Batch, ClientEvent, GenericAlert, RecordReader, RecordWriter, Records, Space, StatusCode,
 };
 use omadm_session::{Nonce, Report};
 
@@ -22,7 +19,6 @@ pub const RECORDS: &[Records] = &[
 
 /// The version of both records.
 const VERSION: u8 = 1;
-const ABSENT: u32 = u32::MAX;
 
 const ALERT: u8 = 0;
 const EVENT: u8 = 1;
@@ -30,57 +26,55 @@ const EVENT: u8 = 1;
 /// The record of a device: version; whether its next step was begun; the digests of alerts, the
 /// identifiers of sessions and the news, each after their number; the nonce of resynchronisation.
 pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News>) -> Vec<u8> {
-    let mut record = vec![VERSION, u8::from(device.place.begun)];
-    count(&mut record, device.reported.len());
+    let mut record = RecordWriter::new(VERSION);
+    record.byte(u8::from(device.place.begun));
+    record.number(device.reported.len());
     for digest in &device.reported {
-        record.extend(digest.to_be_bytes());
+        record.array(digest.to_be_bytes());
     }
-    count(&mut record, device.notified.len());
+    record.number(device.notified.len());
     for id in &device.notified {
-        record.extend(id.to_be_bytes());
+        record.array(id.to_be_bytes());
     }
     let news: Vec<&News> = news.collect();
-    count(&mut record, news.len());
+    record.number(news.len());
     for news in news {
         match news {
             News::Alert(alert) => {
-                record.push(ALERT);
-                alert_into(alert, &mut record);
+                record.byte(ALERT);
+                record.alert(alert);
             }
             News::Event(event) => {
-                record.push(EVENT);
+                record.byte(EVENT);
                 event_into(event, &mut record);
             }
         }
     }
-    bytes(&mut record, device.resync.as_ref().map(Nonce::expose));
-    record
+    record.octets(device.resync.as_ref().map(Nonce::expose));
+    record.finish()
 }
 
 /// The device of a record; none if it is damaged.
 pub(crate) fn device(record: &[u8]) -> Option<Device> {
-    let mut rest = Reader(record);
-    if rest.byte()? != VERSION {
-        return None;
-    }
+    let mut fields = RecordReader::new(VERSION, record)?;
     let mut device = Device::default();
-    device.place.begun = rest.flag()?;
-    for _ in 0..rest.number()? {
-        let digest = rest.array()?;
+    device.place.begun = fields.flag()?;
+    for _ in 0..fields.number()? {
+        let digest = fields.array()?;
         device.reported.push_back(u64::from_be_bytes(digest));
     }
-    for _ in 0..rest.number()? {
-        let id = rest.array()?;
+    for _ in 0..fields.number()? {
+        let id = fields.array()?;
         device.notified.push_back(u16::from_be_bytes(id));
     }
-    for _ in 0..rest.number()? {
-        device.unconfirmed.push(match rest.byte()? {
-            ALERT => News::Alert(rest.alert()?),
-            EVENT => News::Event(rest.event()?),
+    for _ in 0..fields.number()? {
+        device.unconfirmed.push(match fields.byte()? {
+            ALERT => News::Alert(fields.alert()?),
+            EVENT => News::Event(event(&mut fields)?),
             _ => return None,
         });
     }
-    if let Some(nonce) = rest.bytes()? {
+    if let Some(nonce) = fields.octets()? {
         device.resync = Some(Nonce::new(nonce).ok()?);
     }
     for news in &device.unconfirmed {
@@ -89,29 +83,27 @@ pub(crate) fn device(record: &[u8]) -> Option<Device> {
             News::Event(event) => device.place.events.push(event.clone()),
         }
     }
-    rest.0.is_empty().then_some(device)
+    fields.end(device)
 }
 
 /// Adds the report of a step: version; whether it succeeded, and 2 more if its time was over, as
 /// one may expect that; status, 0 for none; value, result, detail; the children after their number.
 pub(crate) fn put_report(device: &str, place: usize, report: &Report, batch: &mut Batch) {
     let end = u8::from(report.ok) | u8::from(report.is_timed_out) << 1;
-    let mut record = vec![VERSION, end];
-    let status = report.status.map_or(0, StatusCode::get);
-    record.extend(status.to_be_bytes());
+    let mut record = RecordWriter::new(VERSION);
+    record.byte(end);
+    record.array(report.status.map_or(0, StatusCode::get).to_be_bytes());
     for optional in [&report.value, &report.result, &report.detail] {
-        bytes(&mut record, optional.as_deref().map(str::as_bytes));
+        record.text(optional.as_deref());
     }
     match &report.children {
         Some(names) => {
-            count(&mut record, names.len());
-            for name in names {
-                bytes(&mut record, Some(name.as_bytes()));
-            }
+            record.number(names.len());
+            names.iter().for_each(|name| record.text(Some(name)));
         }
-        None => record.extend(ABSENT.to_be_bytes()),
+        None => record.octets(None),
     }
-    batch.put(Space::REPORTS, report_key(device, place), record);
+    batch.put(Space::REPORTS, report_key(device, place), record.finish());
 }
 
 /// Takes out everything that is kept of a device with this many reports.
@@ -123,9 +115,8 @@ pub(crate) fn remove(device: &str, reports: usize, batch: &mut Batch) {
 }
 
 fn report_key(device: &str, place: usize) -> Vec<u8> {
-    let mut key = device.as_bytes().to_vec();
-    count(&mut key, place);
-    key
+    let place = u32::try_from(place).unwrap_or(u32::MAX);
+    [device.as_bytes(), &place.to_be_bytes()].concat()
 }
 
 /// The device and the place of a report.
@@ -142,31 +133,29 @@ pub(crate) fn is_later(record: &[u8]) -> bool {
 
 /// The report of a record.
 pub(crate) fn report(record: &[u8]) -> Option<Report> {
-    let mut rest = Reader(record);
-    if rest.byte()? != VERSION {
+    let mut fields = RecordReader::new(VERSION, record)?;
+    let end = fields.byte()?;
+    if end > 3 {
         return None;
     }
-    let end = rest.byte()?;
-    let (ok, is_timed_out) = (flag(end & 1)?, flag(end >> 1)?);
-    let status = u16::from_be_bytes(rest.array()?);
-    let mut report = Report::new(ok, (status != 0).then_some(status.into()));
-    report.is_timed_out = is_timed_out;
-    report.value = rest.text()?;
-    report.result = rest.text()?;
-    report.detail = rest.text()?;
-    let children = rest.number()?;
-    if children != ABSENT {
-        let names = (0..children).map(|_| rest.text()?);
+    let status = u16::from_be_bytes(fields.array()?);
+    let mut report = Report::new(end & 1 != 0, (status != 0).then_some(status.into()));
+    report.is_timed_out = end & 2 != 0;
+    report.value = fields.text()?;
+    report.result = fields.text()?;
+    report.detail = fields.text()?;
+    if let Some(children) = fields.optional_number()? {
+        let names = (0..children).map(|_| fields.text()?);
         report.children = Some(names.collect::<Option<_>>()?);
     }
-    rest.0.is_empty().then_some(report)
+    fields.end(report)
 }
 
 /// Tells an alert from others, in every build.
 pub(crate) fn digest_of_alert(alert: &GenericAlert) -> u64 {
-    let mut record = Vec::new();
-    alert_into(alert, &mut record);
-    digest(&record)
+    let mut record = RecordWriter::default();
+    record.alert(alert);
+    digest(&record.finish())
 }
 
 /// Tells a record from others, in every build: FNV-1a.
@@ -176,122 +165,30 @@ pub(crate) fn digest(record: &[u8]) -> u64 {
     })
 }
 
-fn alert_into(alert: &GenericAlert, record: &mut Vec<u8>) {
-    record.push(place(&Format::ALL, alert.format));
-    record.push(alert.mark.map_or(u8::MAX, |mark| place(&Mark::ALL, mark)));
-    let correlator = alert.correlator.as_ref().map(Correlator::as_str);
-    for text in [
-        alert.source.as_deref(),
-        correlator,
-        Some(&*alert.alert_type),
-        Some(&*alert.data),
-    ] {
-        bytes(record, text.map(str::as_bytes));
-    }
-}
-
-fn event_into(event: &ClientEvent, record: &mut Vec<u8>) {
-    record.push(place(&Format::ALL, event.format));
+/// A client event: its Format, Source, Type and Data.
+fn event_into(event: &ClientEvent, record: &mut RecordWriter) {
+    record.format(event.format);
     for text in [
         event.source.as_deref(),
         Some(&*event.event_type),
         Some(&*event.data),
     ] {
-        bytes(record, text.map(str::as_bytes));
+        record.text(text);
     }
 }
 
-fn place<T: PartialEq>(all: &[T], wanted: T) -> u8 {
-    let place = all.iter().position(|one| *one == wanted);
-    place
-        .and_then(|place| u8::try_from(place).ok())
-        .unwrap_or(u8::MAX)
-}
-
-fn count(record: &mut Vec<u8>, number: usize) {
-    record.extend(u32::try_from(number).unwrap_or(ABSENT).to_be_bytes());
-}
-
-fn bytes(record: &mut Vec<u8>, octets: Option<&[u8]>) {
-    count(record, octets.map_or(ABSENT as usize, <[u8]>::len));
-    record.extend(octets.unwrap_or_default());
-}
-
-fn flag(byte: u8) -> Option<bool> {
-    match byte {
-        0 => Some(false),
-        1 => Some(true),
-        _ => None,
-    }
-}
-
-/// What is left of a record.
-struct Reader<'r>(&'r [u8]);
-
-impl<'r> Reader<'r> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*array)
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        let [byte] = self.array()?;
-        Some(byte)
-    }
-
-    fn flag(&mut self) -> Option<bool> {
-        flag(self.byte()?)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    fn bytes(&mut self) -> Option<Option<&'r [u8]>> {
-        let length = self.number()?;
-        if length == ABSENT {
-            return Some(None);
-        }
-        let length = usize::try_from(length).ok()?;
-        let (octets, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(Some(octets))
-    }
-
-    fn text(&mut self) -> Option<Option<String>> {
-        let octets = self.bytes()?;
-        let text = octets.map(|octets| String::from_utf8(octets.to_vec()));
-        text.transpose().ok()
-    }
-
-    fn alert(&mut self) -> Option<GenericAlert> {
-        let [format, mark] = self.array()?;
-        let (source, correlator) = (self.text()?, self.text()?);
-        let format = *Format::ALL.get(usize::from(format))?;
-        let mut alert = GenericAlert::new(self.text()??, format);
-        alert.mark = match mark {
-            u8::MAX => None,
-            mark => Some(*Mark::ALL.get(usize::from(mark))?),
-        };
-        alert.source = source;
-        alert.correlator = correlator.map(Correlator::new);
-        alert.data = self.text()??;
-        Some(alert)
-    }
-
-    fn event(&mut self) -> Option<ClientEvent> {
-        let format = *Format::ALL.get(usize::from(self.byte()?))?;
-        let source = self.text()?;
-        let mut event = ClientEvent::new(self.text()??, format);
-        event.source = source;
-        event.data = self.text()??;
-        Some(event)
-    }
+fn event(fields: &mut RecordReader<'_>) -> Option<ClientEvent> {
+    let format = fields.format()?;
+    let source = fields.text()?;
+    let mut event = ClientEvent::new(fields.text()??, format);
+    event.source = source;
+    event.data = fields.text()??;
+    Some(event)
 }
 
 #[cfg(test)]
 mod tests {
+    use omadm_core::{Correlator, Format, Mark};
     use omadm_session::notification::RESYNC_TEXT;
     use proptest::prelude::*;
 
