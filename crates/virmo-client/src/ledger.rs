@@ -594,6 +594,8 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
+    use omadm_core::MemoryJournal;
+
     use super::*;
 
     #[test]
@@ -611,5 +613,32 @@ mod tests {
         assert_eq!(ledger.doubts.get(&vms[1]), Some(&left(&[a, b])));
         ledger.settle(&vms[0], [b], &mut batch);
         assert_eq!(Vec::from_iter(ledger.doubts.keys()), [&vms[1]]);
+    }
+
+    /// What is on disks: a record of another shape has another version.
+    #[test]
+    fn records_of_version_1_stay_as_they_are() {
+        let vm: VmId = "vm-1".parse().unwrap();
+        let mut batch = Batch::new();
+        Ledger::default().warn(&vm, &mut batch);
+        note_doubt(&mut batch, &vm, &"./LAWMO/State".parse().unwrap());
+        save(&mut batch, Ledger::VM_KEY, 258);
+        let journal = MemoryJournal::new();
+        journal.commit(&batch).unwrap();
+        for (space, key, record) in [
+            ("machines", &b"vm-1"[..], &[1][..]),
+            ("doubts", b"vm-1\n./LAWMO/State", &[1]),
+            ("ids", b"virmo/vm", &[1, 0, 0, 0, 0, 0, 0, 1, 2]),
+        ] {
+            let mut found = Vec::new();
+            let mut visit = |key: &[u8], record: &[u8]| {
+                found.push((key.to_vec(), record.to_vec()));
+            };
+            journal.scan(Space::new(space), &mut visit).unwrap();
+            assert_eq!(found, [(key.to_vec(), record.to_vec())], "{space}");
+        }
+        let ledger = Ledger::load(&journal).unwrap();
+        assert!(ledger.warned.contains(&vm) && ledger.doubts.get(&vm).is_some());
+        assert_eq!(ledger.next_vm, 258);
     }
 }

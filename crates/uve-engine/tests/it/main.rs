@@ -12,4 +12,5 @@ mod managing;
 mod model;
 mod rules;
 mod seldom;
+mod stored;
 mod transfer;

@@ -124,6 +124,33 @@ mod tests {
 
     use super::*;
 
+    /// What is on disks: of another digest, a folder would be refused with the plan it is for.
+    #[test]
+    fn the_record_of_a_plan_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = folder.path().join("plan.toml");
+        let text = "# Work\n[[step]]\nget = \"./DevInfo\"\n\n[[step]]\nlock = { vm = 'a' }\n";
+        fs::write(&plan, text).unwrap();
+        let kept = |plan: Option<&Path>, profile| {
+            let state = tempfile::tempdir().unwrap();
+            let (journal, _) = open(state.path(), plan, profile).ok().unwrap();
+            let record = journal.read(Space::new("virmo-serve"), b"plan").unwrap();
+            let digits = record
+                .unwrap()
+                .into_iter()
+                .map(|octet| format!("{octet:02x}"));
+            digits.collect::<String>()
+        };
+        assert_eq!(
+            kept(Some(&plan), Profile::Approved),
+            "0151e549c9f60ce922a074c9dc2b7ba763a9592ecdd2fc0bc8debd8426e5a89fff"
+        );
+        assert_eq!(
+            kept(None, Profile::Draft),
+            "0158e741a2393b11ef8be8361a75140dc894a5cb38d9aac43a3c94331dff2ddf73"
+        );
+    }
+
     /// What a device told last may be all that is known of it.
     #[test]
     fn alerts_and_client_events_are_told_after_a_start() {
