@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use omadm_syncml::{Encoding, Limits, decode, encode};
-use quick_xml::{Reader, events::Event};
+use quick_xml::{
+    Reader, Writer,
+    events::{BytesEnd, BytesStart, BytesText, Event},
+};
 
 /// A message in both encodings.
 pub struct Sample {
@@ -14,9 +17,37 @@ pub struct Sample {
 
 /// What a writer is told.
 pub enum Told {
-    Start(String),
+    Start(Tag),
+    Empty(Tag),
     Text(String),
     End(String),
+}
+
+/// The name of an element, and its one attribute: the namespace that begins there.
+pub struct Tag {
+    name: String,
+    xmlns: Option<String>,
+}
+
+impl Tag {
+    fn of(start: &BytesStart<'_>) -> Self {
+        let mut xmlns = None;
+        for attribute in start.attributes() {
+            let attribute = attribute.expect("valid");
+            assert_eq!(attribute.key.as_ref(), "xmlns");
+            xmlns = Some(attribute.value.into_owned());
+        }
+        let name = start.name().as_ref().to_owned();
+        Self { name, xmlns }
+    }
+
+    fn event(&self) -> BytesStart<'_> {
+        let start = BytesStart::new(&*self.name);
+        match &self.xmlns {
+            Some(xmlns) => start.with_attributes([("xmlns", &**xmlns)]),
+            None => start,
+        }
+    }
 }
 
 /// Limits that the greatest of the messages keeps.
@@ -43,7 +74,7 @@ pub fn samples() -> Vec<Sample> {
     .into()
 }
 
-/// The events of a document; attributes, of which there is a handful, are left out.
+/// The events of one of our documents, which [`write`] makes the same octets of.
 pub fn told(xml: &[u8]) -> Vec<Told> {
     let mut told = Vec::new();
     let mut reader = Reader::from_str(std::str::from_utf8(xml).expect("valid"));
@@ -51,15 +82,11 @@ pub fn told(xml: &[u8]) -> Vec<Told> {
         Some(Told::Text(text)) => text.push_str(more),
         _ => told.push(Told::Text(more.to_owned())),
     };
-    let name = |octets: &str| octets.to_owned();
     loop {
         match reader.read_event().expect("valid") {
-            Event::Start(start) => told.push(Told::Start(name(start.name().as_ref()))),
-            Event::Empty(empty) => {
-                told.push(Told::Start(name(empty.name().as_ref())));
-                told.push(Told::End(name(empty.name().as_ref())));
-            }
-            Event::End(end) => told.push(Told::End(name(end.name().as_ref()))),
+            Event::Start(start) => told.push(Told::Start(Tag::of(&start))),
+            Event::Empty(empty) => told.push(Told::Empty(Tag::of(&empty))),
+            Event::End(end) => told.push(Told::End(end.name().as_ref().to_owned())),
             Event::Text(text) => add(&mut told, &text),
             Event::GeneralRef(reference) => add(
                 &mut told,
@@ -70,9 +97,29 @@ pub fn told(xml: &[u8]) -> Vec<Told> {
                     other => panic!("{other}"),
                 },
             ),
-            Event::Eof => return told,
+            Event::Eof => break,
             other => panic!("{other:?}"),
         }
+    }
+    let mut again = Vec::new();
+    write(&told, &mut again);
+    assert!(again == xml, "the anchor writes something else");
+    told
+}
+
+/// Writes events as quick-xml does.
+pub fn write(told: &[Told], out: &mut Vec<u8>) {
+    let mut writer = Writer::new(out);
+    for told in told {
+        let event = match told {
+            Told::Start(tag) => Event::Start(tag.event()),
+            Told::Empty(tag) => Event::Empty(tag.event()),
+            Told::Text(text) => Event::Text(BytesText::new(text)),
+            Told::End(name) => Event::End(BytesEnd::new(&**name)),
+        };
+        writer
+            .write_event(event)
+            .expect("a buffer takes everything");
     }
 }
 

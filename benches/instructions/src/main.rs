@@ -49,7 +49,7 @@ fn main() -> Result<(), Failure> {
     if mode.as_deref() == Some("--record") {
         let mut text = String::new();
         for count in &counts {
-            writeln!(text, "{:.3} {}", count.ratio(), count.name)?;
+            writeln!(text, "{} {}", four(count.ratio()), count.name)?;
         }
         return Ok(fs::write(file, text)?);
     }
@@ -123,6 +123,12 @@ fn total(folder: &Path, number: u32) -> Result<u64, Failure> {
     Ok(total.ok_or("a count without a total")?.parse()?)
 }
 
+/// A ratio with four significant digits: what is rounded off has to be far below the slack.
+fn four(ratio: f64) -> String {
+    let whole = ratio.log10().floor() as i32;
+    format!("{ratio:.*}", (3 - whole).clamp(0, 9) as usize)
+}
+
 /// Prints all rows; how many are not as expected.
 fn judge(counts: &[Count], expected: &str) -> usize {
     let lines = expected.lines().filter_map(|line| line.split_once(' '));
@@ -142,8 +148,8 @@ fn judge(counts: &[Count], expected: &str) -> usize {
             None => "not recorded",
         };
         failed += usize::from(!verdict.is_empty());
-        let due = due.unwrap_or(f64::NAN);
-        println!("| {name} | {ours} | {anchor} | {ratio:.3} | {due:.3} | {verdict} |");
+        let (ratio, due) = (four(ratio), four(due.unwrap_or(f64::NAN)));
+        println!("| {name} | {ours} | {anchor} | {ratio} | {due} | {verdict} |");
     }
     for name in expected.keys() {
         println!("| {name} | | | | | not counted |");

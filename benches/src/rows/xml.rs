@@ -3,13 +3,10 @@
 use std::hint::black_box;
 
 use omadm_syncml::{Encoding, decode, encode};
-use quick_xml::{
-    Reader, Writer,
-    events::{BytesEnd, BytesStart, BytesText, Event},
-};
+use quick_xml::{Reader, events::Event};
 
 use crate::{
-    corpus::{Told, limits, samples, told},
+    corpus::{limits, samples, told, write},
     rounds::{Table, Target},
 };
 
@@ -49,17 +46,7 @@ pub fn run(table: &mut Table) {
             },
             || {
                 theirs.clear();
-                let mut writer = Writer::new(&mut theirs);
-                for told in black_box(&told) {
-                    let event = match told {
-                        Told::Start(name) => Event::Start(BytesStart::new(name)),
-                        Told::Text(text) => Event::Text(BytesText::new(text)),
-                        Told::End(name) => Event::End(BytesEnd::new(name)),
-                    };
-                    writer
-                        .write_event(event)
-                        .expect("a buffer takes everything");
-                }
+                write(black_box(&told), &mut theirs);
                 black_box(&theirs);
             },
         );
