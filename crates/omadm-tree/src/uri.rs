@@ -60,6 +60,9 @@ impl UriLimits {
     /// [`UriErrorKind::TooDeep`], [`UriErrorKind::TooLong`] or [`UriErrorKind::SegmentTooLong`], with
     /// the offset in the canonical text where the limit is passed.
     pub fn check(&self, uri: &Uri) -> Result<(), UriError> {
+        if *self == Self::UNLIMITED {
+            return Ok(());
+        }
         self.check_suffixed(uri, 0)
     }
 
@@ -184,20 +187,12 @@ impl Uri {
             return Ok(Self::root());
         }
         let rest = text.strip_prefix("./").unwrap_or(text);
-        let mut path = String::with_capacity(rest.len());
-        let mut offset = text.len() - rest.len();
-        let mut segments = rest.split('/').peekable();
-        while let Some(segment) = segments.next() {
-            if segments.peek().is_some() && segment.ends_with('.') {
-                return Err(UriErrorKind::DotSegment.at(offset + segment.len() - 1));
-            }
-            if !path.is_empty() {
-                path.push('/');
-            }
-            path.push_str(&decode_segment(segment, offset)?);
-            offset += segment.len() + 1;
-        }
-        let uri = Self { path: path.into() };
+        let path = if is_plain(rest) {
+            rest.into()
+        } else {
+            decode_path(rest, text.len() - rest.len())?.into()
+        };
+        let uri = Self { path };
         limits.check(&uri)?;
         Ok(uri)
     }
@@ -314,6 +309,34 @@ impl Uri {
 }
 
 /// Decodes one segment that starts at byte `base` of the text.
+/// Whether a path is its own decoded form and nothing is wrong with it, which one look at each
+/// octet tells of nearly all.
+fn is_plain(path: &str) -> bool {
+    let mut previous = b'/';
+    let plain = path.bytes().all(|byte| {
+        let before = std::mem::replace(&mut previous, byte);
+        is_pchar(byte) || byte == b'/' && !matches!(before, b'/' | b'.')
+    });
+    plain && !matches!(previous, b'/' | b'.')
+}
+
+/// The decoded path of one that begins at this offset.
+fn decode_path(encoded: &str, mut offset: usize) -> Result<String, UriError> {
+    let mut path = String::with_capacity(encoded.len());
+    let mut segments = encoded.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        if segments.peek().is_some() && segment.ends_with('.') {
+            return Err(UriErrorKind::DotSegment.at(offset + segment.len() - 1));
+        }
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(&decode_segment(segment, offset)?);
+        offset += segment.len() + 1;
+    }
+    Ok(path)
+}
+
 fn decode_segment(segment: &str, base: usize) -> Result<Cow<'_, str>, UriError> {
     if segment.is_empty() {
         return Err(UriErrorKind::EmptySegment.at(base));
@@ -372,25 +395,40 @@ const fn hex(byte: u8) -> Option<u8> {
 }
 
 const fn is_pchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'_'
-                | b'!'
-                | b'~'
-                | b'*'
-                | b'\''
-                | b'('
-                | b')'
-                | b':'
-                | b'@'
-                | b'&'
-                | b'='
-                | b'+'
-                | b'$'
-                | b','
-                | b'.'
-        )
+    /// A bit for each octet of ASCII.
+    const PCHARS: u128 = {
+        let mut bits = 0;
+        let mut byte = 0_u8;
+        while byte < 128 {
+            if byte.is_ascii_alphanumeric() || is_mark(byte) {
+                bits |= 1 << byte;
+            }
+            byte += 1;
+        }
+        bits
+    };
+    byte < 128 && (PCHARS >> byte) & 1 == 1
+}
+
+const fn is_mark(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'-' | b'_'
+            | b'!'
+            | b'~'
+            | b'*'
+            | b'\''
+            | b'('
+            | b')'
+            | b':'
+            | b'@'
+            | b'&'
+            | b'='
+            | b'+'
+            | b'$'
+            | b','
+            | b'.'
+    )
 }
 
 /// The name as a segment of an address.
@@ -515,6 +553,18 @@ mod tests {
             ("./A/b%00", InvalidName, 4),
         ] {
             assert_eq!(error(text), (kind, offset), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_path_is_its_own_decoded_form(path in "[a.~/%4é:]{0,7}") {
+            let decoded = decode_path(&path, 0);
+            if is_plain(&path) {
+                prop_assert_eq!(decoded.as_deref(), Ok(&*path));
+            } else if decoded.as_deref() == Ok(&*path) {
+                prop_assert!(path.ends_with('.'));
+            }
         }
     }
 

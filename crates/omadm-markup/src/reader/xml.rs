@@ -132,8 +132,36 @@ impl<'a> XmlReader<'a> {
             self.end(self.event_start);
             return Ok(Some(Event::End));
         }
+        if let Some(event) = self.plain_event()? {
+            return Ok(Some(event));
+        }
         let (at, token) = self.token()?;
         self.event(at, token)
+    }
+
+    /// The short way for what nearly all events are.
+    #[inline]
+    fn plain_event(&mut self) -> Result<Option<Event<'a>>> {
+        let at = self.tokens.at();
+        if let Some(Tag { name, rest }) = self.tokens.plain_start() {
+            let name = self.start(at, name, rest)?;
+            return Ok(Some(Event::Start(name)));
+        }
+        if self.plain_end() {
+            return Ok(Some(Event::End));
+        }
+        // Elsewhere white space alone is no text.
+        if !self.fresh {
+            return Ok(None);
+        }
+        match self.tokens.plain_text() {
+            Some(text) if !text.is_empty() => {
+                let text = self.short_text(at, text)?;
+                self.event_start = at;
+                Ok(Some(Event::Text(text)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The next child of the innermost element, or `None` at its end.
@@ -239,15 +267,22 @@ impl<'a> XmlReader<'a> {
             let (at, token) = self.token()?;
             return Ok((nothing, Some(self.event(at, token)?)));
         };
-        let text = self.lines(text);
-        if text.len() > self.limits.max_text {
-            return self.fail(ReadErrorKind::TextTooLarge, at);
-        }
+        let text = self.short_text(at, text)?;
         if self.plain_end() {
             return Ok((text, None));
         }
         let (at, token) = self.token()?;
         Ok((text, Some(self.event(at, token)?)))
+    }
+
+    /// Text that begins at `at` and has no reference in it.
+    #[inline]
+    fn short_text(&self, at: usize, text: &'a str) -> Result<Cow<'a, str>> {
+        let text = self.lines(text);
+        if text.len() > self.limits.max_text {
+            return self.fail(ReadErrorKind::TextTooLarge, at);
+        }
+        Ok(text)
     }
 
     /// Drops the attributes of the tag just read; whether it was an end tag as well.
