@@ -227,6 +227,12 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// A [`JournalError`] if the medium fails; `visit` may have seen some records then.
     fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError>;
+
+    /// Whether no call waits for anything, such as a disk: then a server answers without a hand-over
+    /// to another thread. By default not.
+    fn is_quick(&self) -> bool {
+        false
+    }
 }
 
 /// A [`Journal`] in memory: the same promises for as long as the process lives.
@@ -305,6 +311,10 @@ impl Journal for MemoryJournal {
             visit(key, value);
         }
         Ok(())
+    }
+
+    fn is_quick(&self) -> bool {
+        true
     }
 }
 

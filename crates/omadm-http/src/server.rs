@@ -54,7 +54,8 @@ pub use tls::ServerTls;
 /// closed, and one that does nothing gives way where its address has more than its
 /// [share](ServerConfig::share).
 ///
-/// The server runs on one thread of its own; handlers and file access run on a pool beside it.
+/// The server runs on one thread of its own, and so do handlers that [are
+/// quick](Handler::is_quick); others and file access run on a pool beside it.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -166,7 +167,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.running.send_replace(false);
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take()
+            // A handler that is quick may drop it: who is waited for does not wait for itself.
+            && thread.thread().id() != thread::current().id()
+        {
             // The thread panics only if we are wrong, and then its message has been printed.
             _ = thread.join();
         }

@@ -25,6 +25,9 @@ use crate::{chain::chain, clock::Clocks, random};
 /// Where the server takes messages.
 const PATH: &str = "/dm";
 
+/// The longest message that is answered without a hand-over to another thread, in bytes.
+const QUICK: usize = 64 << 10;
+
 /// Who hears of handshakes that failed.
 type Handshakes = Box<dyn Fn(SocketAddr, &io::Error) + Send + Sync>;
 
@@ -33,6 +36,9 @@ pub type Programme = Box<dyn FnMut(&str, &Place) -> Vec<Box<dyn Procedure>> + Se
 
 /// A DM server over HTTP: the engine of `omadm-server` behind a listener, for any number of
 /// devices.
+///
+/// Messages up to 64 KiB are answered on the one thread that serves all connections, unless its
+/// [journal](ServerBuilder::journal) may wait ([`Journal::is_quick`]); others on a pool beside it.
 pub struct Server {
     http: omadm_http::Server,
     secure: bool,
@@ -61,6 +67,8 @@ struct Shared {
     /// What media types are taken.
     limits: Limits,
     only: Option<Encoding>,
+    /// Whether the engine waits for nothing.
+    quick: bool,
     observer: Box<dyn Fn(Event) + Send + Sync>,
     refusals: Box<dyn Fn(&Refused<'_>) + Send + Sync>,
     handshakes: Handshakes,
@@ -233,6 +241,9 @@ impl ServerBuilder {
     /// Lets somebody hear of everything that happens; events come one at a time, in order, and
     /// before the answer they belong to is sent. That a session fell silent, or that the time of a
     /// procedure is over, is found out within a second.
+    ///
+    /// Everybody waits meanwhile, as for accounts and programme: whoever has much to do with an event
+    /// hands it on, to a channel for one, and does not wait here for what this server has to do.
     pub fn observer(mut self, observer: impl Fn(Event) + Send + Sync + 'static) -> Self {
         self.observer = Box::new(observer);
         self
@@ -264,6 +275,7 @@ impl ServerBuilder {
         let limits = self.config.limits.clone();
         let seen = Seen::new(self.config.max_devices);
         let engine = omadm_server::Server::new(self.config, self.accounts);
+        let quick = self.journal.as_ref().is_none_or(|it| it.is_quick());
         let engine = match self.journal {
             Some(journal) => {
                 upgrade(&*journal, omadm_server::RECORDS).map_err(io::Error::other)?;
@@ -290,6 +302,7 @@ impl ServerBuilder {
             clock: Clocks::new(),
             limits,
             only: self.only,
+            quick,
             observer: self.observer,
             refusals: self.refusals,
             handshakes: self.handshakes,
@@ -416,6 +429,10 @@ impl Handler for Shared {
         self.limits
             .encoding_of(content_type)
             .is_some_and(|encoding| self.only.is_none_or(|only| only == encoding))
+    }
+
+    fn is_quick(&self, request: &Incoming) -> bool {
+        self.quick && request.body.len() <= QUICK
     }
 
     fn handle(&self, request: &Incoming) -> Outgoing {

@@ -1,5 +1,11 @@
 use std::{
-    convert::Infallible, future::poll_fn, net::SocketAddr, pin::pin, sync::Arc, task::Poll,
+    convert::Infallible,
+    future::poll_fn,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -254,10 +260,14 @@ impl Service {
     }
 
     async fn handle(&self, incoming: Incoming) -> Response<Body> {
-        let handler = Arc::clone(&self.handler);
-        let outgoing = spawn_blocking(move || handler.handle(&incoming)).await;
+        let outgoing = if self.handler.is_quick(&incoming) {
+            catch_unwind(AssertUnwindSafe(|| self.handler.handle(&incoming))).ok()
+        } else {
+            let handler = Arc::clone(&self.handler);
+            let outgoing = spawn_blocking(move || handler.handle(&incoming)).await;
+            outgoing.ok()
+        };
         outgoing
-            .ok()
             .and_then(into_response)
             .unwrap_or_else(|| plain(StatusCode::INTERNAL_SERVER_ERROR))
     }

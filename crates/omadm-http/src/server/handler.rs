@@ -18,7 +18,17 @@ pub trait Handler: Send + Sync + 'static {
         encoding_of(content_type).is_some()
     }
 
-    /// Answers one request. May block; many calls run at a time.
+    /// Whether [`handle`](Self::handle) answers this request soon and waits for nothing: no disk,
+    /// no peer, no lock that is held for long. It is called on the thread that serves everybody
+    /// then, which spares a hand-over there and back that takes as long as a short answer; while it
+    /// runs nobody else is served, and no time-out passes. By default not, and it runs on the pool.
+    fn is_quick(&self, request: &Incoming) -> bool {
+        let _ = request;
+        false
+    }
+
+    /// Answers one request. May block unless it [is quick](Self::is_quick); many calls run at a
+    /// time.
     ///
     /// A DM server answers every message it can decode with a message and 200, whatever happened
     /// inside, and a body it cannot decode with [`Outgoing::status`]`(400)`.

@@ -43,9 +43,17 @@ impl Handler for Clerk {
         _ = self.refused.send(format!("{method} {target} {status}"));
     }
 
+    fn is_quick(&self, request: &Incoming) -> bool {
+        request.target.starts_with("/quick")
+    }
+
     fn handle(&self, request: &Incoming) -> Outgoing {
         match request.target.as_str() {
-            "/panic" => panic!("as asked"),
+            "/panic" | "/quick/panic" => panic!("as asked"),
+            "/thread" | "/quick/thread" => {
+                let thread = thread::current().name().unwrap_or_default().to_owned();
+                Outgoing::message(Encoding::Xml, thread)
+            }
             "/unreadable" => Outgoing::status(400),
             "/nonsense" => Outgoing::status(12),
             "/wait" => {
@@ -326,6 +334,28 @@ fn a_request_under_way_is_finished_when_the_server_stops() {
     assert_eq!(body(&request.join().unwrap()), "waited");
     stop.join().unwrap();
     drop(idle);
+}
+
+/// All places of the pool are taken meanwhile.
+#[test]
+fn a_quick_answer_waits_for_no_other() {
+    let Bench {
+        server,
+        entered,
+        release,
+        ..
+    } = bench(|config| config.workers = 1);
+    let address = server.address();
+    let thread_of = |path| body(&post(address, path, "")).to_owned();
+    assert_eq!(thread_of("/thread"), "omadm-http-worker");
+    let waiting = thread::spawn(move || post(address, "/wait", ""));
+    entered.recv().unwrap();
+    assert_eq!(thread_of("/quick/thread"), "omadm-http");
+    assert_eq!(status(&post(address, "/quick/panic", "")), 500);
+    assert_eq!(thread_of("/quick/thread"), "omadm-http");
+    release.send(()).unwrap();
+    assert_eq!(body(&waiting.join().unwrap()), "waited");
+    server.stop();
 }
 
 #[test]

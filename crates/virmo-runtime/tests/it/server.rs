@@ -13,7 +13,7 @@ use std::{
 };
 
 use omadm_client::Auth;
-use omadm_core::JournalErrorKind;
+use omadm_core::{Journal, JournalErrorKind, MemoryJournal};
 use omadm_server::{Account, Config, EventKind, NotifyError, SingleCommand};
 use omadm_session::{
     Proof, Scheme,
@@ -66,6 +66,18 @@ fn a_notification_of_the_server_opens_the_session_it_asks_for() {
 
 /// The whole answer to a first message of a device that takes messages of this size.
 fn first_message(server: &Server, device: &str, session: &str, size: u32) -> String {
+    padded_message(server, device, session, size, 0)
+}
+
+/// The same with so many blanks behind the message.
+fn padded_message(
+    server: &Server,
+    device: &str,
+    session: &str,
+    size: u32,
+    blanks: usize,
+) -> String {
+    let blanks = " ".repeat(blanks);
     let leaves = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|leaf| {
         format!(
             "<Item><Source><LocURI>./DevInfo/{leaf}</LocURI></Source><Data>{device}</Data></Item>"
@@ -77,7 +89,7 @@ fn first_message(server: &Server, device: &str, session: &str, size: u32) -> Str
          <Source><LocURI>{device}</LocURI></Source>\
          <Meta><MaxMsgSize xmlns='syncml:metinf'>{size}</MaxMsgSize></Meta></SyncHdr><SyncBody>\
          <Alert><CmdID>1</CmdID><Data>1201</Data></Alert>\
-         <Replace><CmdID>2</CmdID>{}</Replace><Final/></SyncBody></SyncML>",
+         <Replace><CmdID>2</CmdID>{}</Replace><Final/></SyncBody></SyncML>{blanks}",
         leaves.concat()
     );
     let mut stream = TcpStream::connect(server.address()).unwrap();
@@ -92,6 +104,32 @@ fn first_message(server: &Server, device: &str, session: &str, size: u32) -> Str
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
+}
+
+/// Whatever waits for a disk or takes long keeps nobody else waiting.
+#[test]
+fn short_messages_are_answered_on_the_thread_that_serves_where_nothing_is_durable() {
+    let thread_of = |journal: Arc<dyn Journal>, blanks| {
+        let (tell, told) = mpsc::channel();
+        let server = Server::builder()
+            .journal(journal)
+            .observer(move |_| {
+                tell.send(thread::current().name().map(str::to_owned))
+                    .unwrap()
+            })
+            .start(TcpListener::bind("127.0.0.1:0").unwrap())
+            .unwrap();
+        let answer = padded_message(&server, "d", "1", 9000, blanks);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        told.recv().unwrap()
+    };
+    let (serving, pool) = ("omadm-http", "omadm-http-worker");
+    let name = thread_of(Arc::new(MemoryJournal::new()), 0);
+    assert_eq!(name.as_deref(), Some(serving));
+    let name = thread_of(Arc::new(MemoryJournal::new()), 64 << 10);
+    assert_eq!(name.as_deref(), Some(pool));
+    let name = thread_of(Arc::new(TestJournal::default()), 0);
+    assert_eq!(name.as_deref(), Some(pool));
 }
 
 /// However many others come, steps that are under way are not begun a second time.
