@@ -55,6 +55,17 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// A change that needs no room: it fails only where nothing can be written.
+    fn change(&self) -> Result<(), JournalErrorKind> {
+        let is_full = {
+            let state = self.0.lock().unwrap();
+            matches!(state.end, Some((_, JournalErrorKind::Full)))
+        };
+        if is_full { Ok(()) } else { self.write() }
+    }
+}
+
 /// What is on a disk.
 pub(crate) struct On<T: ?Sized>(pub(crate) Disk, pub(crate) Arc<T>);
 
@@ -76,10 +87,18 @@ impl Journal for On<dyn Journal> {
 
 impl On<dyn Sink> {
     fn write(&self) -> Result<(), SinkError> {
-        self.0.write().map_err(|kind| match kind {
-            JournalErrorKind::Full => SinkErrorKind::NoSpace.into(),
-            _ => SinkErrorKind::Io.into(),
-        })
+        self.0.write().map_err(refused)
+    }
+
+    fn change(&self) -> Result<(), SinkError> {
+        self.0.change().map_err(refused)
+    }
+}
+
+fn refused(kind: JournalErrorKind) -> SinkError {
+    match kind {
+        JournalErrorKind::Full => SinkErrorKind::NoSpace.into(),
+        _ => SinkErrorKind::ReadOnly.into(),
     }
 }
 
@@ -103,6 +122,7 @@ impl Sink for On<dyn Sink> {
     }
 
     fn truncate(&self, key: &DownloadKey, length: u64) -> Result<(), SinkError> {
+        self.change()?;
         self.1.truncate(key, length)
     }
 
@@ -112,6 +132,10 @@ impl Sink for On<dyn Sink> {
     }
 
     fn finish(&self, key: &DownloadKey) -> Result<String, SinkError> {
+        // Where it is done already there is nothing to change.
+        if self.1.len(key)?.is_some() {
+            self.change()?;
+        }
         self.1.finish(key)
     }
 
@@ -120,6 +144,9 @@ impl Sink for On<dyn Sink> {
     }
 
     fn discard(&self, key: &DownloadKey) -> Result<(), SinkError> {
+        if self.1.len(key)?.is_some() || self.1.location(key)?.is_some() {
+            self.change()?;
+        }
         self.1.discard(key)
     }
 
