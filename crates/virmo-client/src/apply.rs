@@ -34,12 +34,19 @@ pub(crate) enum Applied {
 impl Applier {
     /// Makes the change of an intent everywhere; if that fails anywhere, or its failure was
     /// reported before, takes it back everywhere. What an earlier change still owes comes first.
-    /// Given up while others are at the machines, it owes what it owed before it was begun.
-    pub(crate) fn run(&self, intent: &ApplyIntent) -> (Applied, Option<Failure>) {
+    /// Given up while others are at the machines, it owes what was owed before; a `fresh` one was
+    /// never worked on.
+    pub(crate) fn run(&self, intent: &ApplyIntent, fresh: bool) -> (Applied, Option<Failure>) {
         let vms = intent.owed.iter().chain(&intent.changes);
         let vms = vms.map(|change| &change.vm);
         let Some(_held) = self.machines.hold_unless(&self.given_up, vms) else {
-            return (Applied::Owed, Some(Failure::no_answer()));
+            let untouched = fresh && intent.owed.is_empty();
+            let applied = if untouched {
+                Applied::Nothing
+            } else {
+                Applied::Owed
+            };
+            return (applied, Some(Failure::no_answer()));
         };
         if let Err(failure) = self.undo(&intent.owed) {
             return (Applied::Owed, Some(failure));

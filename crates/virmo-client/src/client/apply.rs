@@ -46,7 +46,7 @@ impl VirmoClient {
             reply: Reply::new(request.correlator),
         };
         intent.save(&mut cx.effects.batch);
-        let job = self.apply(intent, cx);
+        let job = self.apply(intent, true, cx);
         Ok(ExecAnswer::Pending(job, self.policy.reporting))
     }
 
@@ -87,8 +87,13 @@ impl VirmoClient {
         }
     }
 
-    /// Asks for the job that brings a change to its end.
-    pub(super) fn apply(&mut self, intent: ApplyIntent, cx: &mut Context<'_, '_>) -> JobId {
+    /// Asks for the job that brings a change to its end, which is `fresh` if there never was one.
+    pub(super) fn apply(
+        &mut self,
+        intent: ApplyIntent,
+        fresh: bool,
+        cx: &mut Context<'_, '_>,
+    ) -> JobId {
         let given_up = Arc::new(AtomicBool::new(false));
         let applier = Applier {
             machines: Arc::clone(&self.machines),
@@ -96,7 +101,7 @@ impl VirmoClient {
         };
         let asked = intent.clone();
         let work = Box::new(move || {
-            let (applied, failure) = applier.run(&asked);
+            let (applied, failure) = applier.run(&asked, fresh);
             Box::new(Output::Applied(applied, failure)) as _
         });
         let job = cx.effects.job("apply", "ApplyChanges", work);
@@ -136,19 +141,20 @@ impl VirmoClient {
             _ => None,
         });
         match outcome {
-            Ok((applied, failure)) if !late => self.settle_apply(task, applied, failure, cx),
-            // A machine that could not be had or brought back keeps nobody from the others.
-            Ok((Applied::Owed, failure)) => {
-                task.again = true;
-                self.report_apply_failure(&mut task.intent, StatusCode::COMMAND_FAILED, cx);
-                self.settle_apply(task, Applied::Owed, failure, cx)
-            }
-            // What came of it was reported as failed: it has to be taken back.
-            Ok(_) => {
+            // It was reported as failed: it has to be taken back.
+            Ok((Applied::All, _)) if late => {
                 let status = StatusCode::COMMAND_FAILED;
                 self.report_apply_failure(&mut task.intent, status, cx);
-                self.apply(task.intent, cx);
+                self.apply(task.intent, false, cx);
                 Ok(status)
+            }
+            Ok((applied, failure)) => {
+                if late {
+                    task.again = true;
+                    let status = StatusCode::COMMAND_FAILED;
+                    self.report_apply_failure(&mut task.intent, status, cx);
+                }
+                self.settle_apply(task, applied, failure, cx)
             }
             Err(failure) => {
                 if timed_out {
@@ -180,7 +186,7 @@ impl VirmoClient {
             task.job = None;
             self.book.write().apply = Some(task);
         } else {
-            self.apply(task.intent, cx);
+            self.apply(task.intent, false, cx);
         }
     }
 

@@ -32,7 +32,7 @@ impl VirmoClient {
             self.recover(intent, cx);
         }
         if let Some(intent) = left.apply {
-            self.apply(intent, cx);
+            self.apply(intent, false, cx);
             if let Some(task) = &mut self.book.write().apply {
                 task.recovering = true;
             }
@@ -128,7 +128,7 @@ impl VirmoClient {
             if !intent.reply.accepted && !std::mem::replace(&mut intent.failed, true) {
                 intent.save(&mut cx.effects.batch);
             }
-            self.apply(intent, cx);
+            self.apply(intent, false, cx);
             if let Some(task) = &mut self.book.write().apply {
                 task.again = true;
             }

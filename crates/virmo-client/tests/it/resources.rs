@@ -304,6 +304,48 @@ pub(crate) fn a_change_that_hangs_is_taken_back_when_it_returns() {
     }
 }
 
+/// Somebody else's call about one of the machines hangs: the change fails at its deadline, is not made
+/// afterwards, and no VM waits for it.
+#[test]
+fn a_change_ends_that_waits_for_a_machine() {
+    let mut device = device(Policy::default());
+    device.bench.guarded.store(true, Ordering::SeqCst);
+    device.restart();
+    assert_eq!(device.add("./VirMO/a/DMTree"), StatusCode::OK);
+    trade(&mut device);
+    let start = |device: &mut Device, node: &str| {
+        let Answer::Pending(job, _) = device.begin(node, None) else {
+            panic!("refused");
+        };
+        let work = device.take(job);
+        let worker = std::thread::spawn(move || in_job(|| work.run()));
+        (job, worker)
+    };
+    let gate = device.bench.gate();
+    device.bench.fault(0, Fault::Hang);
+    let (lock, locking) = start(&mut device, "./VirMO/a/DMTree/LAWMO/Operations/FullyLock");
+    gate.wait();
+    let (change, changing) = start(&mut device, APPLY);
+    let failed = StatusCode::COMMAND_FAILED;
+    assert_eq!(device.complete(change, JobEnd::TimedOut), failed);
+    let output = changing.join().unwrap();
+    device.complete(change, JobEnd::Late(output));
+    assert_eq!(device.operate("b", "Resume"), StatusCode::OK);
+    assert_eq!(device.operate("c", "PowerOn"), StatusCode::OK);
+    gate.open();
+    let output = locking.join().unwrap();
+    assert_eq!(
+        device.complete(lock, JobEnd::Finished(output)),
+        StatusCode::OK
+    );
+    device.run_all();
+    assert_eq!(current(&device), before());
+    device.check();
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    assert_eq!(current(&device), after());
+    device.check();
+}
+
 /// The journal fails when the time is over: the failure is durable with what comes next, and the
 /// change is taken back by a restart.
 #[test]
