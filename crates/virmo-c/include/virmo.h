@@ -177,6 +177,8 @@ enum virmo_event_kind
   // An object could not take up what the journal could not keep: `uri` is its root, `status` says
   // why.
   VIRMO_EVENT_KIND_NOT_RESUMED = 22,
+  // There is a file of an image no node stands for: `id`.
+  VIRMO_EVENT_KIND_UNKNOWN_IMAGE = 23,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -64,6 +64,8 @@ pub enum virmo_event_kind {
     /// An object could not take up what the journal could not keep: `uri` is its root, `status` says
     /// why.
     NotResumed = 22,
+    /// There is a file of an image no node stands for: `id`.
+    UnknownImage = 23,
 }
 
 /// Something that happened, for logs and screens; nothing depends on it being heard. Texts that do
@@ -227,6 +229,10 @@ pub(crate) fn tell_virmo(vendor: &Vendor, event: &Event) {
         }
         Event::Reachable { node, vm } => Draft::of(Kind::Reachable, node, vm.as_str()),
         Event::UnknownMachine { vm } => Draft::new(Kind::UnknownMachine).with(ID, vm.as_str()),
+        Event::UnknownImage { image } => Draft::new(Kind::UnknownImage).with(ID, image.as_str()),
+        Event::AdoptedImage { node, image } => {
+            Draft::of(Kind::Other, node, image.as_str()).with(TEXT, "the image has a node now")
+        }
         Event::ForeignMachine { name } => Draft::new(Kind::ForeignMachine).with(TEXT, name),
         Event::DamagedRecord { key } => Draft::new(Kind::DamagedRecord).with(TEXT, key),
         Event::Locked { node, vm, locked } => {

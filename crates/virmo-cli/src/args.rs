@@ -251,8 +251,8 @@ pub(crate) struct Device {
     /// Whether CPU shares add up to at most 100 or exactly 100
     #[arg(long, value_enum, default_value = "at-most")]
     pub(crate) cpu_policy: CpuPolicy,
-    /// What becomes of machines of this device that no node names, as after its state was lost: told,
-    /// or given a node
+    /// What becomes of machines of this device, and of files of images, that no node names, as after
+    /// its state was lost: told, or given a node
     #[arg(long, value_enum, default_value = "report")]
     pub(crate) unknown_machines: UnknownMachines,
     /// Who answers what the server asks: a person at the terminal, always yes, or always no; with

@@ -274,6 +274,16 @@ impl DeviceTeller {
                     "       machine {vm} had no node; it is VM {node} now"
                 ));
             }
+            Virmo::UnknownImage { image } => {
+                self.error(format!(
+                    "there is a file of image {image}, but no node stands for it; left alone"
+                ));
+            }
+            Virmo::AdoptedImage { node, image } => {
+                self.output.say(format_args!(
+                    "       image {image} had no node; it is image {node} now"
+                ));
+            }
             Virmo::ForeignMachine { name } => {
                 self.output.say(format_args!(
                     "       machine {name} is somebody else's; left alone"

@@ -166,6 +166,19 @@ pub enum Event {
         /// The machine.
         vm: VmId,
     },
+    /// There is a file of an image that no node stands for. It is left alone.
+    UnknownImage {
+        /// The image.
+        image: ImageId,
+    },
+    /// An image whose file no node stood for has one now, by
+    /// [`UnknownMachines::Adopt`](crate::UnknownMachines::Adopt).
+    AdoptedImage {
+        /// The node.
+        node: String,
+        /// The image.
+        image: ImageId,
+    },
     /// The hypervisor has a machine of somebody else. It is left alone.
     ForeignMachine {
         /// The name the hypervisor knows it by.

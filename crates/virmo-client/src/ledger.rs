@@ -47,6 +47,8 @@ pub(crate) struct Ledger {
     pub(crate) unreachable: SortedSet<VmId>,
     /// VMs whose server was warned of that, in this run or an earlier one.
     pub(crate) warned: SortedSet<VmId>,
+    /// The same of images.
+    warned_images: SortedSet<ImageId>,
     /// What was promised about who gets at a VM and not kept, by an earlier run or for want of the
     /// journal, until its machine is observed.
     pub(crate) cut: SortedMap<VmId, AccessIntent>,
@@ -209,10 +211,13 @@ impl Ledger {
                 .and_then(|mut reader| reader.number().and_then(|next| reader.end(next)))
                 .ok_or_else(|| JournalError::new(JournalErrorKind::Corrupt, None))
         };
-        let mut warned = SortedSet::new();
+        let (mut warned, mut warned_images) = (SortedSet::new(), SortedSet::new());
         journal.scan(WARNED, &mut |key, _| {
-            let vm = str::from_utf8(key).ok().and_then(|id| id.parse().ok());
-            warned.extend(vm);
+            let Ok(key) = str::from_utf8(key) else { return };
+            match key.strip_prefix(IMAGE_MARK) {
+                Some(image) => warned_images.extend(image.parse().ok()),
+                None => warned.extend(key.parse().ok()),
+            }
         })?;
         let mut doubts = SortedMap::<VmId, SortedSet<Uri>>::new();
         journal.scan(DOUBTS, &mut |key, _| {
@@ -227,6 +232,7 @@ impl Ledger {
         })?;
         Ok(Self {
             warned,
+            warned_images,
             doubts,
             has_counted: journal.read(Space::IDS, Self::VM_KEY.as_bytes())?.is_some(),
             next_vm: counter(Self::VM_KEY)?,
@@ -336,6 +342,26 @@ impl Ledger {
         was_warned
     }
 
+    /// The server is warned of the file of an image; whether it was not before.
+    pub(crate) fn warn_of_image(&mut self, image: &ImageId, batch: &mut Batch) -> bool {
+        let is_new = self.warned_images.insert(image.clone());
+        if is_new {
+            batch.put(WARNED, format!("{IMAGE_MARK}{image}"), [Self::VERSION]);
+        }
+        is_new
+    }
+
+    /// There is nothing to warn of but these images.
+    pub(crate) fn unknown_images_are(&mut self, unknown: &[ImageId], batch: &mut Batch) {
+        self.warned_images.retain(|image| {
+            let stays = unknown.contains(image);
+            if !stays {
+                batch.remove(WARNED, format!("{IMAGE_MARK}{image}"));
+            }
+            stays
+        });
+    }
+
     /// A guest may have something else at these places than the tree has.
     fn doubt(&mut self, vm: &VmId, places: Vec<Uri>) {
         let doubts = self.doubts.get_or_insert_with(vm.clone(), Default::default);
@@ -441,6 +467,11 @@ impl Ledger {
     }
 }
 
+/// Whether a file is that of an image: its name is an ImgID of this client.
+pub(crate) fn is_of_image(file: &str) -> bool {
+    after(file, "img-").is_some()
+}
+
 /// The number after that of an identifier that a counter made.
 fn after(id: &str, prefix: &str) -> Option<u64> {
     id.strip_prefix(prefix)?.parse::<u64>().ok()?.checked_add(1)
@@ -451,8 +482,9 @@ fn save(batch: &mut Batch, key: &str, next: u64) {
     batch.put(Space::IDS, key, record.finish());
 }
 
-/// By VMID, the machines a server was warned of.
+/// By VMID, the machines a server was warned of; by ImgID after its mark, the images.
 const WARNED: Space = Space::new("machines");
+const IMAGE_MARK: &str = "image ";
 
 /// By VMID and address in the guest, where the guest may have something else than the tree: written
 /// before the guest is asked for a change, gone with the commit of that change.
@@ -619,26 +651,33 @@ mod tests {
     #[test]
     fn records_of_version_1_stay_as_they_are() {
         let vm: VmId = "vm-1".parse().unwrap();
+        let image: ImageId = "img-1".parse().unwrap();
         let mut batch = Batch::new();
-        Ledger::default().warn(&vm, &mut batch);
+        let mut ledger = Ledger::default();
+        ledger.warn(&vm, &mut batch);
+        ledger.warn_of_image(&image, &mut batch);
         note_doubt(&mut batch, &vm, &"./LAWMO/State".parse().unwrap());
         save(&mut batch, Ledger::VM_KEY, 258);
         let journal = MemoryJournal::new();
         journal.commit(&batch).unwrap();
-        for (space, key, record) in [
-            ("machines", &b"vm-1"[..], &[1][..]),
-            ("doubts", b"vm-1\n./LAWMO/State", &[1]),
-            ("ids", b"virmo/vm", &[1, 0, 0, 0, 0, 0, 0, 1, 2]),
+        for (space, records) in [
+            (
+                "machines",
+                &[(&b"image img-1"[..], &[1][..]), (b"vm-1", &[1])][..],
+            ),
+            ("doubts", &[(b"vm-1\n./LAWMO/State", &[1])]),
+            ("ids", &[(b"virmo/vm", &[1, 0, 0, 0, 0, 0, 0, 1, 2])]),
         ] {
-            let mut found = Vec::new();
+            let mut expected = records.iter();
             let mut visit = |key: &[u8], record: &[u8]| {
-                found.push((key.to_vec(), record.to_vec()));
+                assert_eq!(Some(&(key, record)), expected.next(), "{space}");
             };
             journal.scan(Space::new(space), &mut visit).unwrap();
-            assert_eq!(found, [(key.to_vec(), record.to_vec())], "{space}");
+            assert_eq!(expected.next(), None, "{space}");
         }
         let ledger = Ledger::load(&journal).unwrap();
         assert!(ledger.warned.contains(&vm) && ledger.doubts.get(&vm).is_some());
+        assert!(ledger.warned_images.contains(&image));
         assert_eq!(ledger.next_vm, 258);
     }
 }

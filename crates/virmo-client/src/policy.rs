@@ -83,23 +83,26 @@ pub struct Policy {
     /// Like [`state_alert_type`](Self::state_alert_type), with the Mark `warning`; once until the
     /// machine can be reached again, whatever restarts.
     pub unreachable_alert_type: Option<String>,
-    /// What becomes of a machine with our mark that no node names, as after the journal was lost;
-    /// default [`UnknownMachines::Report`].
+    /// What becomes of a machine with our mark, or of the file of an image, that no node names, as
+    /// after the journal was lost; default [`UnknownMachines::Report`].
     pub unknown_machines: UnknownMachines,
-    /// The type of the Generic Alert that tells of a machine that no node names and that is not
-    /// adopted; default none: such an alert is not sent.
+    /// The type of the Generic Alert that tells of a machine, or an image, that no node names and that
+    /// is not adopted; default none: such an alert is not sent.
     ///
     /// A type of the vendor's own, such as `Reversed-Domain-Name: com.example.virmo.unknown`. The
     /// alert carries `./VirMO` as Source, Format `chr`, the machine's VMID as Data and the Mark
-    /// `warning`; once for each machine, whatever restarts.
+    /// `warning`; that of an image `./VMImgMO` and the ImgID. Once for each, whatever restarts.
     pub unknown_alert_type: Option<String>,
 }
 
-/// What becomes of a machine with our mark that no node names. It is never deleted, its VMID is not
-/// given out again, and a machine without our mark is left alone whatever is said here.
+/// What becomes of a machine with our mark that no node names, and of the file of an image that no
+/// node names, found at the start. Neither is ever deleted, for nobody knows what a lost tree said of
+/// them; VMID and ImgID are not given out again. A machine without our mark is left alone whatever is
+/// said here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum UnknownMachines {
-    /// [`Event::UnknownMachine`](crate::Event::UnknownMachine) and an alert tell of it; nothing else
+    /// [`Event::UnknownMachine`](crate::Event::UnknownMachine) or
+    /// [`Event::UnknownImage`](crate::Event::UnknownImage) and an alert tell of it; nothing else
     /// happens.
     #[default]
     Report,
@@ -107,6 +110,10 @@ pub enum UnknownMachines {
     /// where a node has that name. VMID, State and CurrentConfig say what is observed;
     /// CreateParams and Description are empty, as nobody knows the image it was made from. From
     /// then on it is a VM like others; [`Event::Adopted`](crate::Event::Adopted) tells.
+    ///
+    /// An image gets `VMImgMO/<x>` in the same way, with ImgID, its DownloadedLocation and State 2, or
+    /// State 3 if its file is not whole; nobody knows its name, where it came from and what it is
+    /// ([`Event::AdoptedImage`](crate::Event::AdoptedImage)). So a server can delete it.
     ///
     /// One that is in no state of the specification, or does not fit the tree, is reported.
     Adopt,

@@ -1,16 +1,18 @@
-use std::{iter, sync::Arc};
+use std::{fmt::Display, iter, sync::Arc};
 
 use omadm_core::{Format, GenericAlert, Mark, SortedSet};
+use omadm_download::DownloadKey;
 use omadm_mo::{Context, JobEnd, JobId};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::{Machine, MachineState, Observed};
-use virmo_nodes::VmNode;
-use virmo_state::{VmId, VmState};
+use virmo_nodes::{ImageNode, VmNode};
+use virmo_params::ImageId;
+use virmo_state::{ImageState, VmId, VmState};
 
 use super::{Output, VirmoClient, output, watch::observed};
 use crate::{
     Event, UnknownMachines,
-    ledger::Subject,
+    ledger::{Subject, is_of_image},
     nodes::{VmView, set},
     table::Seen,
 };
@@ -102,9 +104,7 @@ impl VirmoClient {
 
     /// Makes the node of a machine; whether it has one now.
     fn adopt(&mut self, vm: &VmId, observed: &Observed, cx: &mut Context<'_, '_>) -> bool {
-        let name = iter::once(vm.to_string())
-            .chain((2..=u16::MAX).map(|number| format!("{vm}-{number}")))
-            .find(|name| cx.tree.node(&self.roots.vm(name)).is_none());
+        let name = names(vm).find(|name| cx.tree.node(&self.roots.vm(name)).is_none());
         let (Some(node), Some(state)) = (name, Seen::from(&observed.state).state()) else {
             return false;
         };
@@ -135,15 +135,107 @@ impl VirmoClient {
 
     fn report_unknown(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
         self.book.tell(Event::UnknownMachine { vm: vm.clone() });
-        if let Some(alert_type) = &self.policy.unknown_alert_type
+        if self.policy.unknown_alert_type.is_some()
             && self.book.write().warn(vm, &mut cx.effects.batch)
         {
-            let mut alert = GenericAlert::new(alert_type, Format::Chr);
-            alert.source = Some(self.roots.virmo.to_string());
-            alert.mark = Some(Mark::Warning);
-            alert.data = vm.to_string();
-            cx.effects.alerts.push(alert);
+            self.warn_of(&self.roots.virmo.to_string(), vm.to_string(), cx);
         }
+    }
+
+    /// Looks at the files of images that no node stands for, to report or adopt them.
+    pub(super) fn take_up_files(&mut self, cx: &mut Context<'_, '_>) {
+        let files = std::mem::take(&mut self.files).into_iter();
+        let files = files.filter(|file| is_of_image(file.as_str()));
+        let images = files.filter_map(|file| Some((file.as_str().parse().ok()?, file)));
+        let images: Vec<(ImageId, DownloadKey)> = images.collect();
+        let ledger = self.book.read();
+        let named: SortedSet<ImageId> = self
+            .roots
+            .images(cx.tree.tree())
+            .filter_map(|image| image.id())
+            .collect();
+        let is_known = |image: &ImageId| {
+            let is_open = ledger.images.contains_key(image);
+            is_open || ledger.left_images.contains_key(image) || named.contains(image)
+        };
+        let unknown = images.into_iter().filter(|(image, _)| !is_known(image));
+        let unknown: Vec<_> = unknown.collect();
+        let mut reported = Vec::new();
+        for (image, file) in unknown {
+            let adopts = matches!(self.policy.unknown_machines, UnknownMachines::Adopt);
+            if !adopts || !self.adopt_image(&image, &file, cx) {
+                reported.push(image);
+            }
+        }
+        let batch = &mut cx.effects.batch;
+        self.book.write().unknown_images_are(&reported, batch);
+        for image in reported {
+            self.report_image(&image, cx);
+        }
+    }
+
+    /// Makes the node of an image; whether it has one now.
+    fn adopt_image(
+        &mut self,
+        image: &ImageId,
+        file: &DownloadKey,
+        cx: &mut Context<'_, '_>,
+    ) -> bool {
+        let free = |name: &String| cx.tree.node(&self.roots.image(name)).is_none();
+        let Some(node) = names(image).find(free) else {
+            return false;
+        };
+        let Ok(location) = self.sink.location(file) else {
+            return false;
+        };
+        let state = match location {
+            Some(_) => ImageState::Downloaded,
+            None => ImageState::DownloadFailed,
+        };
+        let uri = self.roots.image(&node);
+        let make = || -> Result<(), TreeError> {
+            cx.tree.add_interior(cx.schema, &uri)?;
+            let mut write = |leaf: ImageNode, value| set(cx, &leaf.of(&uri), value);
+            write(ImageNode::ImgId, Value::chr(image.as_str()))?;
+            if let Some(location) = location {
+                write(ImageNode::DownloadedLocation, Value::chr(location))?;
+            }
+            write(ImageNode::State, Value::int(state.value().into()))
+        };
+        if make().is_err() {
+            // What is there of it goes; if nothing is, there is nothing to remove.
+            let _ = cx.tree.remove(&uri);
+            return false;
+        }
+        let image = image.clone();
+        self.book.tell(Event::AdoptedImage { node, image });
+        true
+    }
+
+    fn report_image(&mut self, image: &ImageId, cx: &mut Context<'_, '_>) {
+        let told = Event::UnknownImage {
+            image: image.clone(),
+        };
+        self.book.tell(told);
+        if self.policy.unknown_alert_type.is_some() {
+            let batch = &mut cx.effects.batch;
+            let is_new = self.book.write().warn_of_image(image, batch);
+            if is_new {
+                self.warn_of(&self.roots.vmimgmo.to_string(), image.to_string(), cx);
+            }
+        }
+    }
+
+    /// Tells the server of what no node names.
+    fn warn_of(&self, root: &str, id: String, cx: &mut Context<'_, '_>) {
+        let Some(alert_type) = &self.policy.unknown_alert_type else {
+            return;
+        };
+        let mut alert = GenericAlert::new(alert_type, Format::Chr);
+        alert.source = Some(root.to_owned());
+        alert.mark = Some(Mark::Warning);
+        alert.data = id;
+        cx.effects.alerts.push(alert);
     }
 
     /// Forgets that the server was warned of machines that are neither here nor in the tree.
@@ -156,4 +248,10 @@ impl VirmoClient {
             self.book.write().all_clear(&vm, batch);
         }
     }
+}
+
+/// The names a node may get, best first.
+fn names(id: &(impl Display + ?Sized)) -> impl Iterator<Item = String> {
+    let others = (2..=u16::MAX).map(move |number| format!("{id}-{number}"));
+    iter::once(id.to_string()).chain(others)
 }

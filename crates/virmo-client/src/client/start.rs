@@ -51,6 +51,7 @@ impl VirmoClient {
             self.recover_image(intent, cx);
         }
         self.take_up_images(cx);
+        self.take_up_files(cx);
         for intent in left.questions {
             self.take_up_question(&intent, cx);
         }
@@ -184,7 +185,6 @@ impl VirmoClient {
 
     /// Gives no identifier out a second time, though the journal may be older than what is here.
     fn catch_up(&mut self, cx: &mut Context<'_, '_>) {
-        let files = std::mem::take(&mut self.files);
         let ledger = self.book.write();
         for vm in self.roots.vms(cx.tree.tree()).filter_map(|vm| vm.id()) {
             ledger.is_taken_vm(&vm, &mut cx.effects.batch);
@@ -193,7 +193,7 @@ impl VirmoClient {
         for image in images.filter_map(|image| image.id()) {
             ledger.is_taken_image(image.as_str(), &mut cx.effects.batch);
         }
-        for file in files {
+        for file in &self.files {
             ledger.is_taken_image(file.as_str(), &mut cx.effects.batch);
         }
     }

@@ -68,6 +68,8 @@ hold_in_the_draft! {
     restarts::unknown_machines_are_reported_and_left_alone,
     restarts::unknown_machines_are_adopted,
     restarts::unknown_machines_are_told_of_once,
+    restarts::unknown_images_are_adopted,
+    restarts::unknown_images_are_told_of_once,
     restarts::machines_that_cannot_be_adopted_are_told_of,
     restarts::no_identifier_is_given_out_before_the_machines_are_listed,
     restarts::a_damaged_record_is_reported,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use omadm_core::{Space, StatusCode};
+use omadm_core::{Batch, Journal, Space, StatusCode};
 use omadm_mo::JobEnd;
 use omadm_tree::Value;
 use virmo_client::{Event, Policy, Recovery, UnknownMachines};
@@ -383,13 +383,95 @@ pub(crate) fn unknown_machines_are_adopted() {
     assert_eq!(device.operate("vm-2", "PowerOn"), StatusCode::OK);
     assert_eq!(device.operate("vm-1", "Delete"), StatusCode::OK);
     assert_eq!(device.get("./VirMO/vm-1"), None);
-    // Files of the images that nobody knows any more stay, as machines may need them.
-    for file in device.sink.keys().unwrap() {
-        if Some(file.as_str()) != device.get("./VMImgMO/new/ImgID").as_deref() {
-            in_job(|| device.sink.discard(&file)).unwrap();
-        }
-    }
     device.check();
+}
+
+/// So do the images of a lost journal, whole or not; then a server can delete them.
+#[test]
+pub(crate) fn unknown_images_are_adopted() {
+    let mut device = bereft(adopting());
+    let part = "img-7".parse().unwrap();
+    in_job(|| device.sink.reserve(&part, None)).unwrap();
+    device.restart();
+    let mut events = device.take_events();
+    events.retain(|event| {
+        matches!(
+            event,
+            Event::AdoptedImage { .. } | Event::UnknownImage { .. }
+        )
+    });
+    let adopted = |id: &str| Event::AdoptedImage {
+        node: id.to_owned(),
+        image: id.parse().unwrap(),
+    };
+    assert_eq!(events, [adopted("img-1"), adopted("img-7")]);
+    device.check();
+    let leaf = |device: &Device, leaf: &str| device.get(&format!("./VMImgMO/{leaf}"));
+    assert_eq!(leaf(&device, "img-1/State").as_deref(), Some("2"));
+    assert_eq!(leaf(&device, "img-7/State").as_deref(), Some("3"));
+
+    device.restart();
+    let is_adopted = |event: &Event| matches!(event, Event::AdoptedImage { .. });
+    assert!(!device.take_events().iter().any(is_adopted));
+    for image in ["img-1", "img-7"] {
+        device.begin(&format!("./VMImgMO/{image}/Operations/Delete"), None);
+        device.run_all();
+        assert_eq!(leaf(&device, image), None);
+    }
+    assert_eq!(device.sink.keys().unwrap(), []);
+    device.deliver("new");
+    assert_eq!(leaf(&device, "new/ImgID").as_deref(), Some("img-8"));
+}
+
+/// The file of an image whose deletion was forgotten with a damaged record is told of once, and stays
+/// until it is gone; what is no image of ours is left alone.
+#[test]
+pub(crate) fn unknown_images_are_told_of_once() {
+    let mut policy = adopting();
+    policy.unknown_machines = UnknownMachines::Report;
+    let mut device = Device::with_policy(policy);
+    device.deliver("a");
+    device.take_alerts();
+    device.begin("./VMImgMO/a/Operations/Delete", None);
+    device.stop();
+    let mut batch = Batch::new();
+    device
+        .journal
+        .scan(Space::INTENTS, &mut |key, _| {
+            batch.put(Space::INTENTS, key, [1]);
+        })
+        .unwrap();
+    device.journal.commit(&batch).unwrap();
+    in_job(|| device.sink.reserve(&"package".parse().unwrap(), None)).unwrap();
+    let unknown = Event::UnknownImage {
+        image: "img-1".parse().unwrap(),
+    };
+    for alerts in [1, 0] {
+        device.restart();
+        let events = device.take_events();
+        let told = events
+            .iter()
+            .filter(|event| matches!(event, Event::UnknownImage { .. }));
+        assert_eq!(told.collect::<Vec<_>>(), [&unknown]);
+        let told = device.take_alerts();
+        assert_eq!(told.len(), alerts, "{told:?}");
+        assert!(
+            told.iter()
+                .all(|alert| alert.contains("./VMImgMO") && alert.contains("img-1"))
+        );
+    }
+    assert_eq!(device.sink.keys().unwrap().len(), 2);
+    let file = "img-1".parse().unwrap();
+    in_job(|| device.sink.discard(&file)).unwrap();
+    device.restart();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    in_job(|| device.sink.reserve(&file, None)).unwrap();
+    device.restart();
+    assert_eq!(
+        device.take_alerts().len(),
+        1,
+        "one that was gone is told again"
+    );
 }
 
 /// Without that the machines of a lost journal are told of once, and left alone; their identifiers
@@ -402,8 +484,13 @@ pub(crate) fn unknown_machines_are_told_of_once() {
     let before = device.bench.states();
     device.restart();
     let alerts = device.take_alerts();
-    assert_eq!(alerts.len(), 2, "{alerts:?}");
-    assert!(alerts[0].contains("\"unknown\"") && alerts[0].contains("vm-1"));
+    assert_eq!(alerts.len(), 3, "{alerts:?}");
+    for (alert, id) in alerts.iter().zip(["img-1", "vm-1", "vm-2"]) {
+        assert!(
+            alert.contains("\"unknown\"") && alert.contains(id),
+            "{alert}"
+        );
+    }
     device.restart();
     assert_eq!(device.take_alerts(), [""; 0]);
     assert_eq!(device.bench.states(), before);
@@ -467,7 +554,7 @@ pub(crate) fn no_identifier_is_given_out_before_the_machines_are_listed() {
 #[test]
 pub(crate) fn a_damaged_record_is_reported() {
     let mut device = Device::new();
-    let mut batch = omadm_core::Batch::new();
+    let mut batch = Batch::new();
     batch.put(Space::INTENTS, "vm/vm-1", [1, 2, 3]);
     omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
     device.restart();
@@ -586,7 +673,7 @@ pub(crate) fn state_1_is_never_a_dead_end() {
         StatusCode::OK
     );
     device.begin("./VMImgMO/img/Operations/Download", None);
-    let mut batch = omadm_core::Batch::new();
+    let mut batch = Batch::new();
     batch.remove(Space::INTENTS, "image/img-1");
     batch.remove(Space::DOWNLOADS, "img-1");
     omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
@@ -719,7 +806,7 @@ pub(crate) fn state_4_is_never_left_behind() {
 #[test]
 pub(crate) fn an_intent_of_no_image_is_dropped() {
     let mut device = Device::new();
-    let mut batch = omadm_core::Batch::new();
+    let mut batch = Batch::new();
     let record = b"\x01\0\0\0\0\0\0\0\x01a\0\0\0";
     batch.put(Space::INTENTS, "image/img-9", record);
     omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
@@ -799,7 +886,7 @@ fn counters_that_are_behind_catch_up() {
         assert_eq!(device.get(&format!("{node}/{leaf}")).as_deref(), Some(due));
     }
     // What the nodes have counts too, and what was caught up with is durable.
-    let mut batch = omadm_core::Batch::new();
+    let mut batch = Batch::new();
     batch.remove(Space::IDS, "virmo/vm");
     batch.remove(Space::IDS, "virmo/image");
     omadm_core::Journal::commit(&*device.journal, &batch).unwrap();
