@@ -22,8 +22,9 @@ use crate::{
 /// 4. Exec `Operations/Download`, and wait for its end: the Status, or after 202 the Image Ready
 ///    Alert. A device says nothing of a failed download, so each further session reads State.
 ///    Where another image was there before, State does not tell which one it is about: DownloadURI is
-///    emptied first then, and written at once with the Exec; and an Exec whose answer was lost is
-///    sent again, which a device that has done it refuses.
+///    emptied first then, and written at once with the Exec (a device that takes no empty one gets it
+///    a message before as well); and an Exec whose answer was lost is sent again, which a device that
+///    has done it refuses.
 /// 5. Read ImgID, State and DownloadedLocation.
 ///
 /// What failed where another image is there leaves the DownloadURI and MediaType of that, or an empty
@@ -221,7 +222,7 @@ impl DeliverImage {
                             .push(if is_marked { made.emptied() } else { made });
                     }
                     match is_marked {
-                        true => writes.insert(0, Write::required(at_uri.clone(), "")),
+                        true => writes.insert(0, Write::emptied(at_uri.clone(), &self.uri)),
                         false => writes.push(write),
                     }
                 }

@@ -105,6 +105,8 @@ pub(crate) struct Write {
     verb: Verb,
     /// What the other command ended with.
     refused: Option<(StatusCode, String)>,
+    /// What is written where the device refuses this.
+    instead: Option<Leaf>,
 }
 
 impl Write {
@@ -115,6 +117,16 @@ impl Write {
             leaf: leaf.into(),
             verb: Verb::Replace,
             refused: None,
+            instead: None,
+        }
+    }
+
+    /// A leaf that is emptied before it goes out with an Exec: a device that does not take the value
+    /// executes nothing of before. One that takes no empty value gets this one at once.
+    pub(crate) fn emptied(uri: Uri, value: &str) -> Self {
+        Self {
+            instead: Some(value.into()),
+            ..Self::required(uri, "")
         }
     }
 
@@ -145,6 +157,15 @@ impl Write {
 
     /// What is left to do after this reply: nothing, the other command, or the report of a failure.
     fn after(&self, reply: &Reply) -> Result<Option<Self>, Report> {
+        match (self.left(reply), &self.instead) {
+            (Err(_), Some(instead)) if reply.status().is_some() => {
+                Ok(Some(Self::required(self.uri.clone(), instead.clone())))
+            }
+            (left, _) => left,
+        }
+    }
+
+    fn left(&self, reply: &Reply) -> Result<Option<Self>, Report> {
         let code = match reply.status() {
             Some(code) if code.is_success() => return Ok(None),
             Some(code) => code,

@@ -145,7 +145,8 @@ impl Manage {
     /// URL, by FUMO. An update from the same URL that succeeded is not done again. One that failed
     /// after an update from another URL leaves that URL, or an empty one where the end is not known:
     /// State alone does not say which of them succeeded. For the same reason PkgURL is emptied first
-    /// then, and written at once with the Exec, and an Exec whose answer was lost is sent again.
+    /// then, and written at once with the Exec, and an Exec whose answer was lost is sent again. A device
+    /// that takes no empty PkgURL gets the new one a message before the Exec as well.
     ///
     /// State counts as that of this URL once it is written, also after a restart of the server and
     /// where the time of an earlier update was over ([`Policy::time_limit`](crate::Policy::time_limit)).
@@ -276,9 +277,9 @@ impl Manage {
         }
         self.phase = Phase::Run;
         let stale = self.stale.is_some();
-        let write = self.write.iter().map(|(node, value)| {
-            let value = if stale { "" } else { value.as_str() };
-            Write::required(node.clone(), value)
+        let write = self.write.iter().map(|(node, value)| match stale {
+            true => Write::emptied(node.clone(), value),
+            false => Write::required(node.clone(), value.as_str()),
         });
         Next::Stage(Stage::Write(write.collect()))
     }

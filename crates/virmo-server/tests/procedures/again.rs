@@ -198,6 +198,23 @@ fn a_replacement_that_was_cut_is_made_later() {
     }
 }
 
+/// A device that takes no empty DownloadURI gets the new one before the Exec.
+#[test]
+fn a_download_uri_that_cannot_be_emptied_is_replaced() {
+    let mut whole = Device::new(Style::Synchronous).with_image("a");
+    assert!(whole.run(&mut deliver()).ok);
+    let emptied = "Replace ./VMImgMO/a/DownloadURI";
+    let emptied = whole.log.iter().position(|it| it == emptied).unwrap();
+    for code in [405, 406] {
+        let device = Device::new(Style::Synchronous).with_image("a");
+        let mut device = device.with_fault(emptied, Fault::Status(code));
+        let report = device.run(&mut deliver());
+        assert_eq!((report.ok, device.executed), (true, 1), "{code} {report:?}");
+        let origin = device.origin("./VMImgMO/a");
+        assert_eq!(origin, Some("https://images.example/a.img"), "{code}");
+    }
+}
+
 /// A device that refuses to replace an image, one of which a machine is being made, has the other
 /// one still.
 #[test]

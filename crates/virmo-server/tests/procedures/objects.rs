@@ -247,6 +247,36 @@ fn an_update_whose_url_is_refused_fails() {
     assert_ne!(url, Some("new"));
 }
 
+/// A device that takes no empty URL gets the new one before the Exec.
+#[test]
+fn a_url_that_cannot_be_emptied_is_replaced() {
+    let update = |url: &str| Manage::update_firmware(place("v"), url);
+    let url = "./VirMO/v/DMTree/FUMO/DownloadAndUpdate/PkgURL";
+    let before = || {
+        let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+        assert!(device.run(&mut update("old")).ok);
+        device
+    };
+    let emptied = {
+        let (mut whole, done) = (before(), before().log.len());
+        assert!(whole.run(&mut update("new")).ok);
+        let is_emptied = |it: &String| *it == format!("Replace {url}");
+        done + whole.log[done..].iter().position(is_emptied).unwrap()
+    };
+    for code in [405, 406, 500] {
+        let mut device = before().with_fault(emptied, Fault::Status(code));
+        let report = device.run(&mut update("new"));
+        assert_eq!((report.ok, device.executed), (true, 2), "{code} {report:?}");
+        assert_eq!(device.value(url), Some("new"), "{code}");
+    }
+    // Nor the new one: nothing is executed, and the reason is that.
+    let device = before().with_fault(emptied, Fault::Status(406));
+    let mut device = device.with_fault(emptied + 1, Fault::Status(425));
+    let report = device.run(&mut update("new"));
+    assert_eq!((report.ok, report.status), (false, Some(425.into())));
+    assert_eq!((device.executed, device.value(url)), (1, Some("old")));
+}
+
 /// An empty URL is what is left where nobody knows what is there: no update and no image is of it.
 #[test]
 fn nothing_comes_from_an_empty_url() {
