@@ -17,6 +17,9 @@ use crate::{
 /// What an Alert without Items takes at most, in bytes of either encoding.
 const ALERT_ROOM: usize = 96;
 
+/// What most answers fit into, in bytes.
+const USUAL: usize = 1024;
+
 /// What every device has and every server may read.
 const PROOF: &str = "./DevInfo/DevId";
 
@@ -93,7 +96,7 @@ impl Composer<'_> {
     pub(crate) fn compose(mut self, turn: Turn) -> Result<(), RespondError> {
         let mut header = self.session.next_header();
         header.resp_uri = self.config.resp_uri.clone().map(Into::into);
-        let mut body = Vec::new();
+        let mut body = Vec::with_capacity(USUAL);
         let limit = self.session.link.max_message_size();
         let encoding = self.session.encoding.with(self.config.wbxml);
         let mut packer = Packer::new(&header, encoding, limit, &mut body)?;

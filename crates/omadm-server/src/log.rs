@@ -25,8 +25,8 @@ impl Log {
 
     pub(crate) fn push(&mut self, kind: EventKind) {
         self.events.push(Event {
-            device: self.key.device.to_string(),
-            session: self.key.session.to_string(),
+            device: (*self.key.device).to_owned(),
+            session: (*self.key.session).to_owned(),
             kind,
         });
     }
@@ -34,7 +34,7 @@ impl Log {
     /// Something that happened in another session of the device.
     pub(crate) fn push_in(&mut self, session: &str, kind: EventKind) {
         self.events.push(Event {
-            device: self.key.device.to_string(),
+            device: (*self.key.device).to_owned(),
             session: session.to_owned(),
             kind,
         });

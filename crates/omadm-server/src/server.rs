@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use omadm_core::{JournalError, MemoryJournal, Now, StatusCode};
 use omadm_session::{
     ASSUMED_MESSAGE_SIZE, Correlators, Evidence, Incoming, NoRandom, Nonce, Nonces, Procedure,
-    Scheme, TransportIdentity, Verdict, header_status,
+    TransportIdentity, Verdict, header_status,
 };
 use omadm_syncml::{CmdRef, Command, Encoding, Header, Message, Version, decode};
 
@@ -13,7 +13,7 @@ use crate::{
     answer::{Composer, Refusal, refusal},
     device::Device,
     log::Log,
-    session::{Key, Phase, Turn, fingerprint},
+    session::{Key, Phase, Turn},
     turn::{Opening, Walk},
 };
 
@@ -490,14 +490,14 @@ impl Server {
         let Some(session) = self.sessions.get(key) else {
             return self.begin(message);
         };
-        // Nobody else is told the answer. With a MAC the last message has to be the very same;
-        // without, a new message 1 is told from an old one.
-        let exact = header.msg_id == 1 || session.verifier.scheme() == Some(Scheme::Mac);
-        let repeated = session.identity.as_ref() == request.identity
-            && (!exact || session.last == fingerprint(&request));
+        // Nobody else is told the answer.
+        let is_same = || {
+            session.identity.as_ref() == request.identity
+                && session.last == session.fingerprint(&request, header.msg_id)
+        };
         match session.link.check(header) {
-            Incoming::Duplicate if repeated && session.turn.is_some() => Role::Pending,
-            Incoming::Duplicate if repeated => Role::Repetition(Response {
+            Incoming::Duplicate if is_same() && session.turn.is_some() => Role::Pending,
+            Incoming::Duplicate if is_same() => Role::Repetition(Response {
                 body: session.answer.to_vec(),
                 encoding: session.encoding,
                 hmac: session.hmac.as_deref().map(str::to_owned),
@@ -611,7 +611,7 @@ impl Server {
                 .refuse(message, request, Reason::Full.into(), log)
                 .map(Some);
         }
-        session.last = fingerprint(&request);
+        session.last = session.fingerprint(&request, header.msg_id);
         session.link.receive(header);
         session.last_seen = request.now.mono;
         let said_in = std::mem::replace(&mut session.encoding, request.encoding);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use omadm_session::{
-    Assembler, LargeObject, Ledger, Link, Nonce, NoncePair, Outbox, Prover, Tag, Tagged,
+    Assembler, LargeObject, Ledger, Link, Nonce, NoncePair, Outbox, Prover, Scheme, Tag, Tagged,
     TransportIdentity, Unanswered, Verifier,
 };
 use omadm_syncml::{CmdId, Command, Encoding, Header, Status, Version};
@@ -48,7 +48,7 @@ pub struct Session {
     pub(crate) phase: Phase,
     /// When the last message came, by [`Now::mono`](omadm_core::Now::mono).
     pub(crate) last_seen: Duration,
-    /// Tells a repetition of the last message from another one with the same MsgID.
+    /// The [fingerprint](Self::fingerprint) of the last message.
     pub(crate) last: u64,
     pub(crate) messages: u32,
     pub(crate) alerts: u32,
@@ -199,21 +199,38 @@ impl Session {
     /// What both ends prove themselves with next, if that is to be made durable.
     pub(crate) fn next_nonces(&self) -> Option<Box<NoncePair>> {
         let before = self.nonces.as_ref()?;
-        let mut next = before.clone();
-        if let Some(issued) = self.verifier.next_nonce() {
-            next.issued = Some(issued.clone());
-        }
-        if let Some(heard) = self.prover.heard_nonce() {
-            next.notification = Some(heard.clone());
-        }
-        next.received = self.prover.nonce().cloned();
-        Some(next).filter(|next| next != before)
+        let issued = self.verifier.next_nonce().or(before.issued.as_ref());
+        let heard = self.prover.heard_nonce();
+        let notification = heard.or(before.notification.as_ref());
+        let received = self.prover.nonce();
+        let is_kept = issued == before.issued.as_ref()
+            && notification == before.notification.as_ref()
+            && received == before.received.as_ref();
+        (!is_kept).then(|| {
+            let mut next = before.clone();
+            next.issued = issued.cloned();
+            next.notification = notification.cloned();
+            next.received = received.cloned();
+            next
+        })
     }
 
     /// The same after this many messages of the engine.
     pub(crate) fn after(mut self, sent: u32) -> Self {
         self.link = self.link.with_sent(sent);
         self
+    }
+
+    /// What tells a repetition of a message from another one with the same MsgID. With a MAC it has
+    /// to be the very same; without, a new message 1 is told from an old one, and all others are the
+    /// same.
+    pub(crate) fn fingerprint(&self, request: &Request<'_>, msg_id: u32) -> u64 {
+        if msg_id != 1 && self.verifier.scheme() != Some(Scheme::Mac) {
+            return 0;
+        }
+        let mut hasher = DefaultHasher::new();
+        (request.body, request.hmac).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Gives back the room of what it held before the next message comes.
@@ -268,10 +285,4 @@ impl Queued {
             Some((command.cmd_id()?, sent))
         })
     }
-}
-
-pub(crate) fn fingerprint(request: &Request<'_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (request.body, request.hmac).hash(&mut hasher);
-    hasher.finish()
 }

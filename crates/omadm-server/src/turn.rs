@@ -229,8 +229,8 @@ impl Walk<'_> {
                 self.device.answer(*procedure, answer);
                 self.log.push(EventKind::Command {
                     procedure: *procedure,
-                    name: name.to_string().into(),
-                    uri: uri.to_string(),
+                    name: (**name).to_owned().into(),
+                    uri: (**uri).to_owned(),
                     status: status.code,
                 });
             }

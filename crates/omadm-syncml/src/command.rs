@@ -197,9 +197,10 @@ impl<'a> Command<'a> {
 
     /// The command and those inside it at any depth, in document order.
     pub fn flatten(&self) -> impl Iterator<Item = &Self> {
-        let mut open = vec![self];
+        let mut first = Some(self);
+        let mut open = Vec::new();
         std::iter::from_fn(move || {
-            let command = open.pop()?;
+            let command = first.take().or_else(|| open.pop())?;
             open.extend(command.commands().iter().rev());
             Some(command)
         })

@@ -12,7 +12,9 @@ use std::{
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming as RequestBody,
-    header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{
+        ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    },
     server::conn::http1,
     service::service_fn,
 };
@@ -208,7 +210,7 @@ impl Service {
         peer: Peer,
     ) -> Result<Incoming, StatusCode> {
         let (head, body) = request.into_parts();
-        let content_type = text(&head.headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+        let content_type = text(&head.headers, CONTENT_TYPE).unwrap_or_default();
         if !self.handler.accepts(content_type) {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
@@ -224,7 +226,7 @@ impl Service {
                 .to_owned(),
             content_type: content_type.to_owned(),
             hmac: hmac::joined(hmacs.iter().map(|line| line.to_str().ok())),
-            authorization: text(&head.headers, AUTHORIZATION.as_str()).map(Secret::from),
+            authorization: text(&head.headers, AUTHORIZATION).map(Secret::from),
             body,
         })
     }
@@ -285,16 +287,16 @@ fn into_response(outgoing: Outgoing) -> Option<Response<Body>> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
     if let Some(content_type) = outgoing.content_type {
-        headers.insert(CONTENT_TYPE, content_type.parse().ok()?);
+        headers.insert(CONTENT_TYPE, content_type.try_into().ok()?);
     }
     if let Some(hmac) = outgoing.hmac {
-        headers.insert(hmac::NAME, hmac.parse().ok()?);
+        headers.insert(hmac::NAME, hmac.try_into().ok()?);
     }
     Some(response)
 }
 
 /// The value of a header, if it is there and is text.
-pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 

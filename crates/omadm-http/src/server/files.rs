@@ -92,7 +92,7 @@ impl Files {
     /// What a file is, in the words of a request.
     fn media_type(&self, name: &str, headers: &HeaderMap) -> HeaderValue {
         let types = self.media_types.get(name).map_or(&[][..], Vec::as_slice);
-        let asked = text(headers, ACCEPT.as_str()).unwrap_or_default();
+        let asked = text(headers, ACCEPT).unwrap_or_default();
         let is_asked = |media_type: &&HeaderValue| {
             let own = media_type.to_str().map(essence).unwrap_or_default();
             let mut asked = asked.split(',').map(essence);
@@ -248,8 +248,8 @@ fn respond(
     let modified = datable(metadata.modified().unwrap_or(UNIX_EPOCH));
     let tag = entity_tag(length, modified);
     let date = httpdate::fmt_http_date(modified);
-    let still_the_same = text(headers, IF_RANGE.as_str()).is_none_or(|v| v == tag || v == date);
-    let selection = match text(headers, RANGE.as_str()) {
+    let still_the_same = text(headers, IF_RANGE).is_none_or(|v| v == tag || v == date);
+    let selection = match text(headers, RANGE) {
         Some(header) if still_the_same => range::select(header, length),
         _ => Selection::Whole,
     };
