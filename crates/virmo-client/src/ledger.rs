@@ -586,11 +586,16 @@ impl Book {
         }
     }
 
-    /// Forgets what the transaction made of the ledger, but not that jobs ended.
+    /// Forgets what the transaction made of the ledger, but not that jobs ended or are given up.
     pub(crate) fn rolled_back(&mut self) {
         let Some(draft) = self.draft.take() else {
             return;
         };
+        for after in draft.after {
+            if let After::GiveUp(machines, flag) = after {
+                machines.give_up(&flag);
+            }
+        }
         for job in draft.ended {
             self.kept.release(job);
         }
@@ -626,7 +631,10 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use omadm_core::MemoryJournal;
+    use virmo_simulator::Simulator;
 
     use super::*;
 
@@ -645,6 +653,20 @@ mod tests {
         assert_eq!(ledger.doubts.get(&vms[1]), Some(&left(&[a, b])));
         ledger.settle(&vms[0], [b], &mut batch);
         assert_eq!(Vec::from_iter(ledger.doubts.keys()), [&vms[1]]);
+    }
+
+    /// The job is over its time in either case, and may wait for a machine.
+    #[test]
+    fn what_is_given_up_is_so_whether_that_is_kept_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let machines = Machines::new(Arc::new(Simulator::open(folder.path()).unwrap()));
+        for end in [Book::committed, Book::rolled_back] {
+            let flag = Arc::new(AtomicBool::new(false));
+            let mut book = Book::new(Ledger::default(), Arc::new(drop));
+            book.after(After::GiveUp(Arc::clone(&machines), Arc::clone(&flag)));
+            end(&mut book);
+            assert!(flag.load(Ordering::SeqCst));
+        }
     }
 
     /// What is on disks: a record of another shape has another version.

@@ -230,8 +230,10 @@ impl VirmoClient {
             None => (StatusCode::OK, None),
             Some(failure) => (failure.status, Some(failure.reason)),
         };
-        // What came late was reported as failed.
-        if let (Some(operation), false) = (task.operation, late) {
+        // What came late was reported as failed, and is promised no more if that could be kept.
+        if let Some(operation) = task.operation
+            && (!late || task.reply.accepted)
+        {
             let source = self.roots.vm_node(&task.node, VmNode::access(operation));
             self.report(&source, &task.reply, status, cx);
             if task.reply.accepted {

@@ -468,6 +468,46 @@ fn an_accepted_lock_that_is_not_kept_is_done_again() {
     }
 }
 
+/// That its time was over could not be kept, so it was promised still when it ended after all: that is
+/// told, once.
+#[test]
+fn an_accepted_lock_whose_failure_is_not_kept_is_told_when_it_ends() {
+    for is_done in [true, false] {
+        let mut policy = Policy::default();
+        policy.alert_type = Some("com.example.result".to_owned());
+        let mut device = Device::with_policy(policy);
+        device.profile = Profile::Draft;
+        device.bench.guarded.store(true, Ordering::SeqCst);
+        device.restart();
+        device.provision("a", "");
+        device.bring("a", VmState::Running);
+        device.take_alerts();
+        let lock = node(AccessOperation::Lock);
+        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
+            panic!("it is done by a job");
+        };
+        device.accept(job);
+        let mut work = Some(device.take(job));
+        let mut run = || work.take().map(|work| in_job(|| work.run()));
+        let done = if is_done { run() } else { None };
+        device.journal.fail_in.store(0, Ordering::SeqCst);
+        device.complete(job, JobEnd::TimedOut);
+        let output = done.or_else(run).unwrap();
+        device.complete(job, JobEnd::Late(output));
+        let status = match is_done {
+            true => StatusCode::OK,
+            false => StatusCode::COMMAND_FAILED,
+        };
+        let told = final_alert(lock, Some("c1"), status);
+        assert_eq!(device.take_alerts(), [told]);
+        let locked = if is_done { "true" } else { "false" };
+        assert_eq!(guards(&device, "a"), texts(locked, "false"));
+        device.restart();
+        assert_eq!(device.take_alerts(), [""; 0], "it is promised no more");
+        device.check();
+    }
+}
+
 /// After 202 the alert tells how it ended, once; what comes after that is kept and not told.
 #[test]
 fn an_accepted_lock_ends_in_an_alert() {
