@@ -158,7 +158,8 @@ impl Server {
     }
 
     /// Takes no more requests, lets those under way finish within [`ServerConfig::grace`], and
-    /// returns when that is done. Dropping the server does the same.
+    /// returns when that is done. Dropping the server does the same. Where a handler that [is
+    /// quick](Handler::is_quick) does so, it is on the thread that is to finish, and goes on at once.
     pub fn stop(self) {
         drop(self);
     }

@@ -308,7 +308,6 @@ impl Uri {
     }
 }
 
-/// Decodes one segment that starts at byte `base` of the text.
 /// Whether a path is its own decoded form and nothing is wrong with it, which one look at each
 /// octet tells of nearly all.
 fn is_plain(path: &str) -> bool {
@@ -337,6 +336,7 @@ fn decode_path(encoded: &str, mut offset: usize) -> Result<String, UriError> {
     Ok(path)
 }
 
+/// Decodes one segment that starts at byte `base` of the text.
 fn decode_segment(segment: &str, base: usize) -> Result<Cow<'_, str>, UriError> {
     if segment.is_empty() {
         return Err(UriErrorKind::EmptySegment.at(base));

@@ -381,3 +381,31 @@ fn a_handler_that_never_returns_does_not_keep_the_server() {
     request.join().unwrap();
     drop(release);
 }
+
+/// Drops its server, and answers.
+struct Last(Mutex<Option<Server>>);
+
+impl Handler for Last {
+    fn is_quick(&self, _: &Incoming) -> bool {
+        true
+    }
+
+    fn handle(&self, _: &Incoming) -> Outgoing {
+        drop(self.0.lock().unwrap().take());
+        Outgoing::message(Encoding::Xml, "the last")
+    }
+}
+
+#[test]
+fn a_quick_handler_that_drops_its_server_answers_still() {
+    let last = Arc::new(Last(Mutex::default()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let handler = Arc::clone(&last);
+    let server = Server::start(listener, handler, ServerConfig::default()).unwrap();
+    let address = server.address();
+    *last.0.lock().unwrap() = Some(server);
+    assert_eq!(body(&post(address, "/", "")), "the last");
+    while TcpStream::connect(address).is_ok() {
+        thread::yield_now();
+    }
+}
