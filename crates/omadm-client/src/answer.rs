@@ -1,12 +1,15 @@
 //! What came of a command, as Status and Results.
 
-use std::borrow::Cow;
-
 use omadm_core::StatusCode;
 use omadm_session::command_status;
 use omadm_syncml::{Command, Item, Location, Results};
 
-use crate::{Event, device::Device, failure::Failure, session::Measured};
+use crate::{
+    Event,
+    device::Device,
+    failure::Failure,
+    session::{Measured, Session},
+};
 
 /// What came of one Item of a command, or of a command as a whole.
 #[derive(Clone, Debug)]
@@ -65,25 +68,24 @@ impl From<&Failure> for Outcome {
     }
 }
 
-/// The answer to a command of the message `msg_id`: one Status if all Items came out alike, else
-/// one for each; then Results, several if one would be larger than `limit` bytes. [DM-RepPro]
+/// Answers a command of the message `msg_id`: one Status if all Items came out alike, else one for
+/// each; then Results, several if one would be [too large](Session::results_limit). [DM-RepPro]
 pub(crate) fn answer(
     msg_id: u32,
     command: &Command<'_>,
     outcomes: Vec<Outcome>,
-    limit: usize,
+    session: &mut Session,
     device: &mut Device,
-) -> Vec<Command<'static>> {
+) {
     let items = command.items();
     for (index, outcome) in outcomes.iter().enumerate() {
         let target = items.get(index).and_then(|item| item.target.as_ref());
         device.tell(Event::Command {
-            name: Cow::Owned(command.name().to_owned()),
+            name: command.to_name(),
             uri: target.map_or_else(String::new, |target| target.uri.clone().into_owned()),
             status: outcome.status,
         });
     }
-    let mut answers = Vec::new();
     let mut results = Vec::new();
     let alike = match outcomes.as_slice() {
         [first, rest @ ..] => {
@@ -94,8 +96,12 @@ pub(crate) fn answer(
         }
         [] => true,
     };
-    for (index, outcome) in outcomes.into_iter().enumerate() {
-        results.extend(outcome.results);
+    for (index, mut outcome) in outcomes.into_iter().enumerate() {
+        if results.is_empty() {
+            results = outcome.results;
+        } else {
+            results.append(&mut outcome.results);
+        }
         if command.no_resp() || (alike && index > 0) {
             continue;
         }
@@ -105,32 +111,31 @@ pub(crate) fn answer(
             status.target_refs = item.target.iter().map(uri).collect();
             status.source_refs = item.source.iter().map(uri).collect();
         }
-        answers.push(Command::Status(status));
+        session.answer(Command::Status(status));
     }
-    answers.extend(packed(msg_id, command, results, limit));
-    answers
-}
-
-/// The Items in as many Results as it takes.
-fn packed(
-    msg_id: u32,
-    command: &Command<'_>,
-    items: Vec<Measured>,
-    limit: usize,
-) -> impl Iterator<Item = Command<'static>> {
-    let mut all: Vec<Results<'static>> = Vec::new();
+    let limit = match results.len() {
+        0 | 1 => 0,
+        _ => session.results_limit(),
+    };
     let mut room = 0;
-    for Measured { item, bytes } in items {
-        match all.last_mut() {
+    let mut last: Option<Results<'static>> = None;
+    for Measured { results, bytes } in results {
+        match &mut last {
             Some(last) if bytes <= room => {
-                last.items.push(item);
+                last.items.extend(results.items);
                 room -= bytes;
             }
-            _ => {
-                all.push(Results::new(msg_id, command.cmd_id(), [item]));
+            last => {
+                let mut next = results;
+                (next.msg_ref, next.cmd_ref) = (Some(msg_id), command.cmd_id().into());
+                if let Some(full) = last.replace(next) {
+                    session.answer(Command::Results(full));
+                }
                 room = limit.saturating_sub(bytes);
             }
         }
     }
-    all.into_iter().map(Command::Results)
+    if let Some(last) = last {
+        session.answer(Command::Results(last));
+    }
 }

@@ -6,7 +6,7 @@ use omadm_syncml::{Command, Header, Item, Message};
 use crate::Compat;
 
 /// Makes a message of the server in the session `session_id` what it should have been.
-pub(crate) fn mend(message: &mut Message<'static>, session_id: &str, compat: &Compat) {
+pub(crate) fn mend(message: &mut Message<'_>, session_id: &str, compat: &Compat) {
     let header = &mut message.header;
     if compat.session_id_spelling && is_same(&header.session_id, session_id) {
         header.session_id = session_id.to_owned().into();

@@ -55,7 +55,7 @@ pub(crate) enum Phase {
     /// The server has the word.
     Awaiting(Box<Awaiting>),
     /// The client has the word, and a job holds up what it has to say.
-    Executing(Box<Executing>),
+    Executing(Box<Executing<'static>>),
     /// The client told the server that the session is over, and how it ends.
     Aborting(SessionEnd),
 }
@@ -76,9 +76,9 @@ pub(crate) struct Awaiting {
 }
 
 /// A message was received, and not all of its commands are executed.
-pub(crate) struct Executing {
+pub(crate) struct Executing<'m> {
     session: Session,
-    walk: Walk,
+    walk: Walk<'m>,
     /// The session is to be aborted, and ends so.
     abort: Option<SessionEnd>,
 }
@@ -190,7 +190,7 @@ impl Awaiting {
     /// The server answered.
     pub(crate) fn received(mut self, received: Received<'_>, core: &mut Core, now: Now) -> Phase {
         let message = match decode(received.body, received.encoding, &core.config.limits) {
-            Ok(message) => message.into_owned(),
+            Ok(message) => message,
             Err(error) => return core.end(self.session, SessionEnd::Undecodable(error), now),
         };
         let mut verdicts = Verdicts::default();
@@ -278,7 +278,7 @@ impl Awaiting {
     }
 }
 
-impl Executing {
+impl Executing<'_> {
     /// A job ended, maybe the one that holds up the walk.
     fn completed(mut self, job: JobId, result: ExecResult, core: &mut Core, now: Now) -> Phase {
         self.walk.completed(job, result);
@@ -306,9 +306,18 @@ impl Executing {
                 }
                 self.advance(core, now)
             }
-            Some(_) => Phase::Executing(Box::new(self)),
+            Some(_) => self.wait(),
             None => self.advance(core, now),
         }
+    }
+
+    /// Holds on until a job ends or somebody answers.
+    fn wait(self) -> Phase {
+        Phase::Executing(Box::new(Executing {
+            session: self.session,
+            walk: self.walk.into_owned(),
+            abort: self.abort,
+        }))
     }
 
     /// The session is to be aborted.
@@ -334,7 +343,7 @@ impl Executing {
             now,
         };
         if !self.walk.advance(&mut ground) {
-            return Phase::Executing(Box::new(self));
+            return self.wait();
         }
         if let Some(end) = self.abort {
             core.abort(self.session, end, now)

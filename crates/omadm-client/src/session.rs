@@ -1,15 +1,15 @@
 //! One session as the client sees it: what is said, and in which message.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use omadm_core::{AlertCode, Now, SortedSet, StatusCode};
 use omadm_session::{
     Assembler, Evidence, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce, NoncePair,
-    Outbox, Prover, Random, Stopped, Taken, Verdict, Verifier, command_status, header_status,
+    Prover, Random, Stopped, Taken, Verdict, Verifier, command_status, header_status,
 };
 use omadm_syncml::{
-    Alert, CmdRef, Command, Header, Item, Location, Message, NodeCommand, OutputEncoding, Status,
-    Version,
+    Alert, CmdRef, Command, Header, Item, Location, Message, NodeCommand, OutputEncoding, Results,
+    Status, Version,
 };
 use omadm_tree::{Tree, Uri};
 
@@ -17,7 +17,7 @@ use crate::{
     Compat, Config, Received, SessionEnd, Start, StartError, Trigger,
     alerts::{AlertKey, is_for_good},
     auth::Terms,
-    compat,
+    compat, walk,
 };
 
 mod packing;
@@ -52,14 +52,14 @@ pub(crate) struct Session {
     /// How many messages were in another version.
     foreign: u32,
     /// What is to be said, apart from alerts.
-    outbox: Outbox,
+    outbox: VecDeque<Command<'static>>,
     /// How many bytes of Results were added to the outbox since it was empty.
     waiting_results: usize,
     /// The Status of the header received last.
-    header: Option<Status<'static>>,
+    header: Option<Command<'static>>,
     /// The statuses of the alerts 1222 in the message received last: they do not wait for what else
     /// is to be said.
-    prompted: Vec<Status<'static>>,
+    prompted: Vec<Command<'static>>,
     /// What is sent in chunks, and is to be completed before the rest.
     sending: Option<Sending>,
     /// What the server sends in chunks.
@@ -92,7 +92,7 @@ struct Sending {
 
 /// What a message of the server comes to: [`Session::receive`].
 #[derive(Debug)]
-pub(crate) enum Intake {
+pub(crate) enum Intake<'m> {
     /// The last message again: the answer to it is to be sent again.
     Repeated,
     /// The answer is in the outbox already, nothing is to be executed.
@@ -101,17 +101,17 @@ pub(crate) enum Intake {
     Commands {
         /// The message they came in.
         msg_id: u32,
-        /// Each with its status, if it is not to be executed.
-        commands: Vec<(Command<'static>, Option<StatusCode>)>,
+        /// All but Status.
+        commands: Vec<walk::Taken<'m>>,
     },
     /// The server ended the session by Alert 1223.
     Aborted,
 }
 
-/// An Item of a Results, and the size of a Results that holds it alone.
+/// A Results of one Item, which says not yet what it answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
-    pub(crate) item: Item<'static>,
+    pub(crate) results: Results<'static>,
     /// In bytes.
     pub(crate) bytes: usize,
 }
@@ -174,7 +174,7 @@ impl Session {
             verifier,
             nonces,
             foreign: 0,
-            outbox: Outbox::new(),
+            outbox: VecDeque::new(),
             waiting_results: 0,
             header: None,
             prompted: Vec::new(),
@@ -213,14 +213,14 @@ impl Session {
     ///
     /// # Errors
     /// The end of the session.
-    pub(crate) fn receive(
+    pub(crate) fn receive<'m>(
         &mut self,
-        (mut message, came): (Message<'static>, &Received<'_>),
+        (mut message, came): (Message<'m>, &Received<'_>),
         config: &Config,
         tree: &Tree,
         random: &mut dyn Random,
         verdicts: &mut Verdicts,
-    ) -> Result<Intake, SessionEnd> {
+    ) -> Result<Intake<'m>, SessionEnd> {
         compat::mend(&mut message, self.link.session_id(), &config.compat);
         let Message {
             header,
@@ -261,7 +261,8 @@ impl Session {
             .with_identity(came.identity);
         let verdict = self.verifier.check(&evidence, random);
         let verdict = verdict.map_err(|NoRandom| SessionEnd::NoRandom)?;
-        self.header = self.header_status(&header, version, verdict);
+        let status = self.header_status(&header, version, verdict);
+        self.header = status.map(Command::Status);
         self.prompted.clear();
         self.room = None;
         let heard = self.heard(&commands, spoken, config.compat);
@@ -309,12 +310,11 @@ impl Session {
         })
     }
 
-    /// Adds the answers to one command.
-    pub(crate) fn answer(&mut self, mut answers: Vec<Command<'static>>) {
-        if self.no_resp {
-            answers.retain(|answer| !matches!(answer, Command::Status(_)));
+    /// Adds an answer to a command.
+    pub(crate) fn answer(&mut self, answer: Command<'static>) {
+        if !(self.no_resp && is_status(&answer)) {
+            self.outbox.push_back(answer);
         }
-        self.outbox.push(answers);
     }
 
     /// Whether the server, asked for its next message, had nothing for it.
@@ -330,12 +330,6 @@ impl Session {
     /// Whether nothing is left to be said, and the server expects nothing. [DM-Protocol]
     pub(crate) fn is_over(&self) -> bool {
         self.server_done && self.done && !self.expects && self.outbox.is_empty()
-    }
-
-    /// The header of the next message, and the size it must not exceed.
-    fn next_header(&mut self) -> (Header<'static>, usize) {
-        let header = next_header(&mut self.link, &mut self.prover);
-        (header, self.link.max_message_size())
     }
 
     /// The MAC of the message that was packed last, for the transport.
@@ -371,10 +365,10 @@ impl Session {
         let replace = NodeCommand::new(DEV_INFO.map(leaf));
         self.sending = None;
         self.assembler.discard();
-        self.outbox = Outbox::new();
+        self.outbox.clear();
         self.waiting_results = 0;
         self.outbox
-            .push([Command::Alert(Alert::new(code)), Command::Replace(replace)]);
+            .extend([Command::Alert(Alert::new(code)), Command::Replace(replace)]);
         self.server_done = true;
     }
 
@@ -466,7 +460,7 @@ impl Session {
             }
             if !matches!(command, Command::Status(_)) && !command.no_resp() {
                 let status = command_status(self.link.last_received(), command, code);
-                self.answer(vec![Command::Status(status)]);
+                self.answer(Command::Status(status));
             }
         }
     }
@@ -496,21 +490,18 @@ impl Session {
     }
 
     /// Puts large objects together; commands that are not to be executed with their status.
-    fn take(
-        &mut self,
-        commands: Vec<Command<'static>>,
-        is_final: bool,
-    ) -> Vec<(Command<'static>, Option<StatusCode>)> {
+    fn take<'m>(&mut self, commands: Vec<Command<'m>>, is_final: bool) -> Vec<walk::Taken<'m>> {
         let msg_id = self.link.last_received();
-        let mut taken = Vec::with_capacity(commands.len());
+        let statuses = commands.iter().filter(|command| is_status(command)).count();
+        let mut taken = Vec::with_capacity(commands.len() - statuses);
         for command in commands {
-            if matches!(command, Command::Status(_)) {
+            if is_status(&command) {
                 continue;
             }
             if is_next_message(&command) && self.prompted.is_empty() {
                 if !self.no_resp && !command.no_resp() {
                     let status = command_status(msg_id, &command, StatusCode::OK);
-                    self.prompted.push(status);
+                    self.prompted.push(Command::Status(status));
                 }
                 continue;
             }
@@ -521,7 +512,7 @@ impl Session {
             });
         }
         if let Some(alert) = self.assembler.end_message(is_final) {
-            self.outbox.push([alert]);
+            self.outbox.push_back(alert);
         }
         taken
     }
@@ -548,10 +539,11 @@ pub(crate) fn peer(config: &Config) -> &str {
     config.server_id.as_str()
 }
 
-fn next_header(link: &mut Link, prover: &mut Prover) -> Header<'static> {
+fn next_header<'a>(link: &'a mut Link, prover: &'a mut Prover) -> Header<'a> {
+    let cred = prover.cred();
     let mut header = link.next_header();
-    header.source.name = prover.name().map(|name| name.to_owned().into());
-    header.cred = prover.cred();
+    header.source.name = prover.name().map(Into::into);
+    header.cred = cred;
     header
 }
 

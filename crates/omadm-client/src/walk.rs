@@ -1,6 +1,6 @@
 //! The commands of one message, in document order.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, time::Duration, vec};
 
 use omadm_core::{AlertCode, Correlator, Now, SortedSet, StatusCode, UserAnswer, UserInteraction};
 use omadm_mo::{ExecResult, JobId};
@@ -23,31 +23,37 @@ use crate::{
 ///
 /// A command whose job is under way holds up the walk, so that what follows sees what it did.
 /// [DM-Protocol] leaves the order to the client.
+///
+/// It borrows from the message, until it has to wait: [`Walk::into_owned`].
 #[derive(Debug)]
-pub(crate) struct Walk {
+pub(crate) struct Walk<'m> {
     msg_id: u32,
-    tasks: VecDeque<Task>,
-    current: Option<Current>,
+    /// What is left of the commands of groups that were begun.
+    inner: VecDeque<Task<'m>>,
+    /// What comes behind them.
+    outer: vec::IntoIter<Taken<'m>>,
+    current: Option<Current<'m>>,
     ids: SortedSet<CmdId>,
     /// Nothing more is executed.
     stopped: bool,
 }
 
+/// A command, with its status if it is not to be executed, such as that of a chunk.
+pub(crate) type Taken<'m> = (Command<'m>, Option<StatusCode>);
+
 #[derive(Debug)]
-enum Task {
-    Run(Command<'static>),
-    /// Answer it with this status, such as that of a chunk.
-    Answer(Command<'static>, StatusCode),
+enum Task<'m> {
+    Run(Command<'m>),
     /// Answer it and what is inside with 215.
-    Skip(Command<'static>),
+    Skip(Command<'m>),
     /// The end of a Sequence.
     Leave,
 }
 
 /// The command under way.
 #[derive(Debug)]
-struct Current {
-    command: Command<'static>,
+struct Current<'m> {
+    command: Command<'m>,
     /// One for each Item that is done; for an Atomic, one for each question in it that was
     /// answered.
     outcomes: Vec<Outcome>,
@@ -83,23 +89,31 @@ pub(crate) struct Ground<'a> {
     pub(crate) now: Now,
 }
 
-impl Walk {
-    /// A walk through what the message `msg_id` holds besides Status, each with its status if it is
-    /// not to be executed.
-    pub(crate) fn new(
-        msg_id: u32,
-        commands: impl IntoIterator<Item = (Command<'static>, Option<StatusCode>)>,
-    ) -> Self {
-        let task = |(command, status)| match status {
-            Some(status) => Task::Answer(command, status),
-            None => Task::Run(command),
-        };
+impl<'m> Walk<'m> {
+    /// A walk through what the message `msg_id` holds besides Status.
+    pub(crate) fn new(msg_id: u32, commands: Vec<Taken<'m>>) -> Self {
         Self {
             msg_id,
-            tasks: commands.into_iter().map(task).collect(),
+            inner: VecDeque::new(),
+            outer: commands.into_iter(),
             current: None,
             ids: SortedSet::new(),
             stopped: false,
+        }
+    }
+
+    /// The same, detached from the message.
+    pub(crate) fn into_owned(self) -> Walk<'static> {
+        let outer = self
+            .outer
+            .map(|(command, status)| (command.into_owned(), status));
+        Walk {
+            msg_id: self.msg_id,
+            inner: self.inner.into_iter().map(Task::into_owned).collect(),
+            outer: outer.collect::<Vec<_>>().into_iter(),
+            current: self.current.map(Current::into_owned),
+            ids: self.ids,
+            stopped: self.stopped,
         }
     }
 
@@ -115,9 +129,22 @@ impl Walk {
                     self.answer(command, outcomes, ground);
                 }
             }
-            match self.tasks.pop_front() {
-                Some(Task::Run(command)) if !self.stopped => self.begin(command, ground),
-                Some(Task::Answer(command, status)) if !self.stopped => {
+            let next = match self.inner.pop_front() {
+                Some(Task::Leave) => continue,
+                Some(Task::Run(command)) => (command, None),
+                Some(Task::Skip(command)) => {
+                    self.skip(command, ground);
+                    continue;
+                }
+                None => match self.outer.next() {
+                    Some(next) => next,
+                    None => return true,
+                },
+            };
+            match next {
+                (command, _) if self.stopped => self.skip(command, ground),
+                (command, None) => self.begin(command, ground),
+                (command, Some(status)) => {
                     let outcome = if self.is_known(&command, ground.config.compat) {
                         status.into()
                     } else {
@@ -125,12 +152,6 @@ impl Walk {
                     };
                     self.answer(&command, vec![outcome], ground);
                 }
-                Some(Task::Run(command) | Task::Answer(command, _) | Task::Skip(command)) => {
-                    self.answer(&command, vec![(&Failure::Skipped).into()], ground);
-                    self.enter(command, Task::Skip);
-                }
-                Some(Task::Leave) => {}
-                None => return true,
             }
         }
     }
@@ -242,20 +263,26 @@ impl Walk {
     /// Skips the rest of the innermost Sequence.
     fn leave(&mut self) {
         let Some(end) = self
-            .tasks
+            .inner
             .iter()
             .position(|task| matches!(task, Task::Leave))
         else {
             return;
         };
-        let after = self.tasks.split_off(end);
-        let skipped = std::mem::take(&mut self.tasks)
+        let after = self.inner.split_off(end);
+        let skipped = std::mem::take(&mut self.inner)
             .into_iter()
             .map(|task| match task {
                 Task::Run(command) => Task::Skip(command),
                 task => task,
             });
-        self.tasks = skipped.chain(after).collect();
+        self.inner = skipped.chain(after).collect();
+    }
+
+    /// Answers a command and what is inside with 215.
+    fn skip(&mut self, command: Command<'m>, ground: &mut Ground<'_>) {
+        self.answer(&command, vec![(&Failure::Skipped).into()], ground);
+        self.enter(command, Task::Skip);
     }
 
     /// Skips what has not begun.
@@ -284,7 +311,7 @@ impl Walk {
     }
 
     /// Ends the wait for a job: the command, and whether it is begun anew.
-    fn settled(&mut self, job: JobId) -> Option<(&mut Current, bool)> {
+    fn settled(&mut self, job: JobId) -> Option<(&mut Current<'m>, bool)> {
         let current = self.current.as_mut()?;
         match current.waiting {
             Some(Waiting::Job {
@@ -297,7 +324,7 @@ impl Walk {
         }
     }
 
-    fn begin(&mut self, command: Command<'static>, ground: &mut Ground<'_>) {
+    fn begin(&mut self, command: Command<'m>, ground: &mut Ground<'_>) {
         let compat = ground.config.compat;
         if !self.is_known(&command, compat) {
             self.answer(&command, vec![(&Failure::NoId).into()], ground);
@@ -357,27 +384,48 @@ impl Walk {
     }
 
     /// Puts the commands inside a group next.
-    fn enter(&mut self, command: Command<'static>, task: impl Fn(Command<'static>) -> Task) {
+    fn enter(&mut self, command: Command<'m>, task: impl Fn(Command<'m>) -> Task<'m>) {
         if let Command::Atomic(group) | Command::Sequence(group) = command {
-            self.tasks.push_front(Task::Leave);
+            self.inner.push_front(Task::Leave);
             for command in group.commands.into_iter().rev() {
-                self.tasks.push_front(task(command));
+                self.inner.push_front(task(command));
             }
         }
     }
 
     fn answer(&self, command: &Command<'_>, outcomes: Vec<Outcome>, ground: &mut Ground<'_>) {
-        let limit = match command {
-            Command::Get(_) => ground.session.results_limit(),
-            _ => 0,
-        };
-        let answers = answer(self.msg_id, command, outcomes, limit, ground.device);
-        ground.session.answer(answers);
+        answer(
+            self.msg_id,
+            command,
+            outcomes,
+            ground.session,
+            ground.device,
+        );
     }
 }
 
-impl Current {
-    const fn new(command: Command<'static>) -> Self {
+impl Task<'_> {
+    fn into_owned(self) -> Task<'static> {
+        match self {
+            Self::Run(command) => Task::Run(command.into_owned()),
+            Self::Skip(command) => Task::Skip(command.into_owned()),
+            Self::Leave => Task::Leave,
+        }
+    }
+}
+
+impl<'m> Current<'m> {
+    fn into_owned(self) -> Current<'static> {
+        Current {
+            command: self.command.into_owned(),
+            outcomes: self.outcomes,
+            waiting: self.waiting,
+            answers: self.answers,
+            nameless: self.nameless,
+        }
+    }
+
+    const fn new(command: Command<'m>) -> Self {
         Self {
             command,
             outcomes: Vec::new(),

@@ -278,10 +278,11 @@ impl Journal for MemoryJournal {
         for operation in batch.operations() {
             match operation {
                 Operation::Put { space, key, value } => {
-                    spaces
-                        .entry(*space)
-                        .or_default()
-                        .insert(key.clone(), value.clone());
+                    let records = spaces.entry(*space).or_default();
+                    match records.get_mut(key) {
+                        Some(record) => record.clone_from(value),
+                        None => _ = records.insert(key.clone(), value.clone()),
+                    }
                 }
                 Operation::Remove { space, key } => {
                     if let Some(records) = spaces.get_mut(space) {

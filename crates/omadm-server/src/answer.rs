@@ -111,7 +111,7 @@ impl Composer<'_> {
             return Err(RespondError::NoRoom { limit });
         }
         let statuses = self.statuses(&mut packer, header.msg_id)?;
-        let more = self.session.outbox.front_mut().is_some();
+        let more = !self.session.outbox.is_empty();
         self.session.cramped = more && statuses <= 1;
 
         let is_final = if self.session.phase != Phase::Open {

@@ -209,6 +209,10 @@ impl Device {
         procedure: Box<dyn Procedure>,
         is_step: bool,
     ) {
+        if self.jobs.len() == self.jobs.capacity() {
+            // Mostly there is one.
+            self.jobs.reserve_exact(1 + self.jobs.len() / 2);
+        }
         self.jobs.push_back(Box::new(Job {
             id,
             procedure,

@@ -109,8 +109,8 @@ impl CommandGroup {
 
     fn start(&mut self, correlators: &mut Correlators) -> Step {
         let commands = self.commands.iter_mut();
-        let commands: Vec<_> = commands.map(|command| command.start(correlators)).collect();
-        let group = Group::new(commands);
+        let commands = commands.map(|command| Command::clone(&command.start(correlators)));
+        let group = Group::new(commands.collect::<Vec<_>>());
         self.round.send([if self.atomic {
             Command::Atomic(group)
         } else {

@@ -298,7 +298,8 @@ impl Server {
         }
         // Nothing piles up behind what cannot be kept.
         self.catch_up()?;
-        let key = Key::new((*header.source.uri).into(), (*header.session_id).into());
+        let name = self.devices.name(&header.source.uri);
+        let key = Key::new(name, (*header.session_id).into());
         let mut log = Log::new(key.clone());
         let answered = |body| Response {
             body,

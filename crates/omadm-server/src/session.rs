@@ -6,7 +6,7 @@ use std::{
 };
 
 use omadm_session::{
-    Assembler, LargeObject, Ledger, Link, Nonce, NoncePair, Outbox, Prover, Scheme, Tag, Tagged,
+    Assembler, LargeObject, Ledger, Link, Nonce, NoncePair, Prover, Scheme, Tag, Tagged,
     TransportIdentity, Unanswered, Verifier,
 };
 use omadm_syncml::{CmdId, Command, Encoding, Header, Status, Version};
@@ -55,7 +55,7 @@ pub struct Session {
     /// What was sent and waits for its Status.
     pub(crate) ledger: Ledger<Sent>,
     /// Statuses that are not sent yet.
-    pub(crate) outbox: Outbox,
+    pub(crate) outbox: VecDeque<Command<'static>>,
     /// Commands that are not sent yet.
     pub(crate) queue: VecDeque<Queued>,
     /// The command of which chunks were sent, and others not.
@@ -171,7 +171,7 @@ impl Session {
             messages: 0,
             alerts: 0,
             ledger: Ledger::new(),
-            outbox: Outbox::new(),
+            outbox: VecDeque::new(),
             queue: VecDeque::new(),
             sending: None,
             assembler: Assembler::new(config.max_object_size.into()),
@@ -190,7 +190,7 @@ impl Session {
 
     /// The header of the next message.
     pub(crate) fn next_header(&mut self) -> Header<'static> {
-        let mut header = self.link.next_header();
+        let mut header = self.link.next_header().into_owned();
         header.source.name = self.prover.name().map(|name| name.to_owned().into());
         header.cred = self.prover.cred();
         header
@@ -235,6 +235,7 @@ impl Session {
 
     /// Gives back the room of what it held before the next message comes.
     pub(crate) fn compact(&mut self) {
+        self.outbox.shrink_to_fit();
         self.queue.shrink_to_fit();
         self.unconfirmed.shrink_to_fit();
     }

@@ -108,7 +108,7 @@ impl SingleCommand {
 
     /// Any command; an Exec gets a Correlator if it has none.
     #[must_use]
-    pub const fn new(command: Command<'static>) -> Self {
+    pub fn new(command: Command<'static>) -> Self {
         Self {
             command: Tracked::new(command, Self::DEFAULT_SESSIONS),
             round: Round::new(),

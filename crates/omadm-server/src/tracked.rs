@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use omadm_core::{Correlator, GenericAlert, StatusCode};
 use omadm_session::{Correlators, Execution, Progress, Reply, Report};
 use omadm_syncml::Command;
@@ -5,8 +7,9 @@ use omadm_syncml::Command;
 /// A command, followed until its outcome is final: an Exec that was accepted ends with its alert.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Tracked {
-    command: Command<'static>,
-    execution: Option<Execution>,
+    /// What was sent of it shares it.
+    command: Arc<Command<'static>>,
+    execution: Option<Box<Execution>>,
     sessions: u32,
     max_sessions: u32,
     /// Whether it was sent before, and the answer lost.
@@ -15,9 +18,9 @@ pub(crate) struct Tracked {
 
 impl Tracked {
     /// `max_sessions`: how many further ones may begin without the alert of an accepted Exec.
-    pub(crate) const fn new(command: Command<'static>, max_sessions: u32) -> Self {
+    pub(crate) fn new(command: Command<'static>, max_sessions: u32) -> Self {
         Self {
-            command,
+            command: Arc::new(command),
             execution: None,
             sessions: 0,
             max_sessions,
@@ -32,7 +35,7 @@ impl Tracked {
 
     /// The report of an Exec that was sent before, and is not sent twice.
     pub(crate) fn unknown(&self) -> Option<Report> {
-        let Command::Exec(exec) = &self.command else {
+        let Command::Exec(exec) = &*self.command else {
             return None;
         };
         let target = exec.items.first().and_then(|item| item.target.as_ref());
@@ -46,8 +49,11 @@ impl Tracked {
     }
 
     /// The command as it is sent: an Exec has a Correlator.
-    pub(crate) fn start(&mut self, correlators: &mut Correlators) -> Command<'static> {
-        if let Command::Exec(exec) = &mut self.command {
+    pub(crate) fn start(&mut self, correlators: &mut Correlators) -> Arc<Command<'static>> {
+        if self.is_repeatable() {
+            return Arc::clone(&self.command);
+        }
+        if let Command::Exec(exec) = Arc::make_mut(&mut self.command) {
             let correlator = match &exec.correlator {
                 Some(own) => Correlator::new(own.as_ref()),
                 None => correlators.next(),
@@ -55,14 +61,14 @@ impl Tracked {
             exec.correlator = Some(correlator.as_str().to_owned().into());
             let target = exec.items.first().and_then(|item| item.target.as_ref());
             let uri = target.map_or_else(String::new, |target| target.uri.to_string());
-            self.execution = Some(Execution::new(uri, correlator));
+            self.execution = Some(Box::new(Execution::new(uri, correlator)));
         }
-        self.command.clone()
+        Arc::clone(&self.command)
     }
 
     /// Whether it may be sent again though it may have been executed.
-    pub(crate) const fn is_repeatable(&self) -> bool {
-        !matches!(self.command, Command::Exec(_))
+    pub(crate) fn is_repeatable(&self) -> bool {
+        !matches!(*self.command, Command::Exec(_))
     }
 
     /// How it ended, given what came back; none while an alert is to come.
@@ -70,7 +76,7 @@ impl Tracked {
         if let (Some(execution), Some(code)) = (&mut self.execution, reply.status()) {
             execution.status(code);
         }
-        match self.execution.as_ref().map(Execution::progress) {
+        match self.execution.as_deref().map(Execution::progress) {
             Some(Progress::Finished(code)) if code.is_success() => Some(Report::success(code)),
             Some(Progress::Finished(code)) => {
                 let uri = reply.uri();
@@ -94,7 +100,7 @@ impl Tracked {
 
     /// Whether the device refused it for there is nothing left to do.
     fn is_done(&self, reply: &Reply) -> bool {
-        let done = match self.command {
+        let done = match *self.command {
             Command::Add(_) => StatusCode::ALREADY_EXISTS,
             Command::Delete(_) => StatusCode::NOT_FOUND,
             _ => return false,

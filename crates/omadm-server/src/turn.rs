@@ -107,7 +107,7 @@ impl Walk<'_> {
                 Command::Results(results) => {
                     if let Some(code) = self.results(command, results) {
                         let status = command_status(msg_id, command, code);
-                        self.session.outbox.push([Command::Status(status)]);
+                        self.session.outbox.push_back(Command::Status(status));
                     }
                 }
                 command => {
@@ -118,7 +118,7 @@ impl Walk<'_> {
                     let left_out = self.session.cramped && is_next_message(command);
                     if !command.no_resp() && !message.header.no_resp && !left_out {
                         let statuses = statuses.into_iter().map(Command::Status);
-                        self.session.outbox.push(statuses);
+                        self.session.outbox.extend(statuses);
                     }
                 }
             }
@@ -128,7 +128,7 @@ impl Walk<'_> {
             self.device.settle();
         }
         if let Some(alert) = self.session.assembler.end_message(is_final) {
-            self.session.outbox.push([alert]);
+            self.session.outbox.push_back(alert);
             self.violation(Violation::BrokenObject);
         }
         match end {
@@ -324,7 +324,7 @@ impl Walk<'_> {
                 _ => false,
             };
             match is_answer {
-                true => self.session.outbox.push([command.into_owned()]),
+                true => self.session.outbox.push_back(command.into_owned()),
                 false => again.extend(self.queued_again(msg_id, command)),
             }
         }

@@ -105,6 +105,10 @@ impl Assembler {
             self.break_off();
             return Taken::Whole;
         };
+        let chunked = command.items().iter().any(|item| item.more_data);
+        if !chunked && self.open.is_none() && self.broken.is_none() {
+            return self.unchunked(command);
+        }
         let key = Key::of(command, last);
         let size = size(command, last);
         if let Some(open) = self.open.take() {
@@ -114,18 +118,12 @@ impl Assembler {
             }
             self.broken = Some(Box::new(open.key));
         }
-        let chunked = command.items().iter().any(|item| item.more_data);
         if self.broken.as_deref() == Some(&key) && size.is_none() {
             // Nobody knows what it is the rest of.
             return Taken::Answered(StatusCode::SIZE_MISMATCH);
         }
         if !chunked {
-            let fits = |item: &Item<'_>| item.data.as_ref().map_or(0, data_size) <= self.limit;
-            return if !holds_objects(command) || command.items().iter().all(fits) {
-                Taken::Whole
-            } else {
-                Taken::Answered(StatusCode::REQUEST_ENTITY_TOO_LARGE)
-            };
+            return self.unchunked(command);
         }
         if !holds_objects(command) || others.iter().any(|item| item.more_data) {
             return Taken::Answered(StatusCode::BAD_REQUEST);
@@ -144,6 +142,16 @@ impl Assembler {
             text: true,
         });
         self.go_on(open, command, last)
+    }
+
+    /// Judges a command that comes whole.
+    fn unchunked(&self, command: &Command<'_>) -> Taken {
+        let fits = |item: &Item<'_>| item.data.as_ref().map_or(0, data_size) <= self.limit;
+        if !holds_objects(command) || command.items().iter().all(fits) {
+            Taken::Whole
+        } else {
+            Taken::Answered(StatusCode::REQUEST_ENTITY_TOO_LARGE)
+        }
     }
 
     /// Ends a message, and with Final the package: an object that is not complete then never will

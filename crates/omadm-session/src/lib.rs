@@ -7,7 +7,7 @@
 //! | ids of messages, the sizes of the peer, headers | [`Link`] |
 //! | filling a message up to MaxMsgSize | [`Packer`] |
 //! | objects larger than a message | [`LargeObject`] out, [`Assembler`] in |
-//! | answering commands in their order | [`Outbox`], [`header_status`], [`command_status`] |
+//! | answering commands | [`header_status`], [`command_status`] |
 //! | finding what a Status or Results answers | [`Ledger`] |
 //! | proving and verifying who the ends are | [`Prover`], [`Verifier`], [`Nonces`] |
 //! | the MAC beside a message | [`Hmac`] |
@@ -59,7 +59,6 @@ mod large;
 mod ledger;
 mod link;
 pub mod notification;
-mod outbox;
 mod packer;
 mod procedure;
 pub mod request;
@@ -76,7 +75,6 @@ pub use execution::{Execution, Progress};
 pub use large::{LargeObject, MIN_CHUNK, Stopped, data_size};
 pub use ledger::Ledger;
 pub use link::{ASSUMED_MESSAGE_SIZE, Incoming, Link, MAX_MESSAGE_SIZE, MAX_OBJECT_SIZE};
-pub use outbox::{Outbox, SlotId};
 pub use packer::{Fit, Packer};
 pub use procedure::{Answer, Correlators, Procedure, Report, Step, Tag, Tagged, Unanswered};
 pub use round::{Reply, Round};

@@ -114,13 +114,13 @@ impl Link {
     /// The header of the next message this end sends, without credentials and RespURI.
     ///
     /// The first one announces MaxMsgSize and MaxObjSize; they stay in force for the session.
-    pub fn next_header(&mut self) -> Header<'static> {
+    pub fn next_header(&mut self) -> Header<'_> {
         self.sent = self.sent.saturating_add(1);
         let mut header = Header::new(
-            Cow::Owned(self.session_id.clone()),
+            &*self.session_id,
             self.sent,
-            self.remote.clone(),
-            self.local.clone(),
+            self.remote.borrow(),
+            self.local.borrow(),
         );
         header.ver_proto = Cow::Borrowed(self.version.as_str());
         if let Some((message, object)) = self.announced.take() {

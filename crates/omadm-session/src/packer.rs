@@ -213,13 +213,15 @@ impl<'o> Packer<'o> {
 /// Numbers a command and the ones inside it in document order; the id after the last one.
 fn number(command: &mut Command<'_>, first: CmdId) -> CmdId {
     let mut next = first;
-    let mut open = vec![command];
-    while let Some(command) = open.pop() {
+    let mut open = Vec::new();
+    let mut innermost = Some(command);
+    while let Some(command) = innermost {
         command.set_cmd_id(next);
         next = next.next();
         if let Command::Atomic(group) | Command::Sequence(group) = command {
             open.extend(group.commands.iter_mut().rev());
         }
+        innermost = open.pop();
     }
     next
 }

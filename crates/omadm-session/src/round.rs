@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use omadm_core::{Format, StatusCode};
 use omadm_syncml::{Command, Data, Encoding, Fragment, Item, Limits};
@@ -29,8 +29,7 @@ pub struct Round {
 /// What came back for one command of a [`Round`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct Reply {
-    command: Command<'static>,
-    uri: String,
+    command: Arc<Command<'static>>,
     status: Option<StatusCode>,
     unanswered: Option<Unanswered>,
     items: Vec<Item<'static>>,
@@ -49,18 +48,21 @@ impl Round {
         }
     }
 
-    /// Forgets the last round and yields the commands of the next one.
-    pub fn send(&mut self, commands: impl IntoIterator<Item = Command<'static>>) -> Step {
+    /// Forgets the last round and yields the commands of the next one, which the replies share with
+    /// whoever else has them.
+    pub fn send(&mut self, commands: impl IntoIterator<Item: Into<Arc<Command<'static>>>>) -> Step {
         self.first = self.first.wrapping_add(self.count());
-        let commands: Vec<_> = commands.into_iter().collect();
+        let commands: Vec<Arc<_>> = commands.into_iter().map(Into::into).collect();
         let count = commands.iter().map(|command| command.flatten().count());
         self.replies = Vec::with_capacity(count.sum());
         let mut tagged = Vec::with_capacity(commands.len());
         for command in commands {
             let tag = Tag(self.first.wrapping_add(self.count()));
-            self.replies
-                .extend(command.flatten().map(|one| Reply::new(one.clone())));
-            tagged.push(Tagged::new(tag, command));
+            tagged.push(Tagged::new(tag, Command::clone(&command)));
+            let inside = command.flatten().skip(1).cloned().map(Arc::new);
+            let inside: Vec<_> = inside.collect();
+            let all = [command].into_iter().chain(inside);
+            self.replies.extend(all.map(Reply::new));
         }
         Step::Send(tagged)
     }
@@ -124,15 +126,9 @@ impl Round {
 }
 
 impl Reply {
-    fn new(command: Command<'static>) -> Self {
-        let uri = command
-            .items()
-            .first()
-            .and_then(|item| item.target.as_ref())
-            .map_or_else(String::new, |target| target.uri.clone().into_owned());
+    const fn new(command: Arc<Command<'static>>) -> Self {
         Self {
             command,
-            uri,
             status: None,
             unanswered: None,
             items: Vec::new(),
@@ -143,14 +139,16 @@ impl Reply {
 
     /// The command.
     #[must_use]
-    pub const fn command(&self) -> &Command<'static> {
+    pub fn command(&self) -> &Command<'static> {
         &self.command
     }
 
     /// The node it addressed; empty if it addressed none.
     #[must_use]
     pub fn uri(&self) -> &str {
-        &self.uri
+        let item = self.command.items().first();
+        let target = item.and_then(|item| item.target.as_ref());
+        target.map_or("", |target| &target.uri)
     }
 
     /// Its Status; the first that is no success, if there are several.
@@ -162,7 +160,7 @@ impl Reply {
     /// Whether it has a Status, that is a success, and nothing is missing: a Get has Results too.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        let has_all = self.has_value || !matches!(self.command, Command::Get(_));
+        let has_all = self.has_value || !matches!(*self.command, Command::Get(_));
         self.status.is_some_and(StatusCode::is_success) && self.unanswered.is_none() && has_all
     }
 
@@ -207,7 +205,7 @@ impl Reply {
             (None, Some(_)) => "no value".to_owned(),
             (Some(Unanswered::NoStatus), _) | (None, None) => "no status".to_owned(),
         };
-        match &*self.uri {
+        match self.uri() {
             "" => format!("{}: {why}", self.command.name()),
             uri => format!("{} {uri}: {why}", self.command.name()),
         }

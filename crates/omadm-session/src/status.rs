@@ -38,6 +38,5 @@ pub fn header_status(header: &Header<'_>, code: StatusCode) -> Status<'static> {
 /// ```
 #[must_use]
 pub fn command_status(msg_id: u32, command: &Command<'_>, code: StatusCode) -> Status<'static> {
-    let name = Cow::Owned(command.name().to_owned());
-    Status::new(msg_id, command.cmd_id(), name, code)
+    Status::new(msg_id, command.cmd_id(), command.to_name(), code)
 }

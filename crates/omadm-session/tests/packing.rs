@@ -9,7 +9,8 @@ use omadm_testkit::encoding;
 use proptest::prelude::*;
 
 fn header() -> Header<'static> {
-    Link::new("1", "https://dm.example", "dev1").next_header()
+    let mut link = Link::new("1", "https://dm.example", "dev1");
+    link.next_header().into_owned()
 }
 
 fn status() -> Command<'static> {

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 #[cfg(feature = "serde")]
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,23 @@ impl<'a> Command<'a> {
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
+            Self::Unsupported(unsupported) => &unsupported.name,
+            known => known.known_name(),
+        }
+    }
+
+    /// The [`name`](Self::name), detached from the command.
+    #[must_use]
+    pub fn to_name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unsupported(unsupported) => Cow::Owned(unsupported.name.to_string()),
+            known => Cow::Borrowed(known.known_name()),
+        }
+    }
+
+    /// The name of a command of DM.
+    const fn known_name(&self) -> &'static str {
+        match self {
             Self::Add(_) => "Add",
             Self::Alert(_) => "Alert",
             Self::Atomic(_) => "Atomic",
@@ -73,7 +92,7 @@ impl<'a> Command<'a> {
             Self::Results(_) => "Results",
             Self::Sequence(_) => "Sequence",
             Self::Status(_) => "Status",
-            Self::Unsupported(unsupported) => &unsupported.name,
+            Self::Unsupported(_) => "",
         }
     }
 

@@ -455,7 +455,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 metinf::TYPE => meta.media_type = Some(self.word()?),
                 metinf::MARK => meta.mark = Some(self.word()?),
                 metinf::SIZE => meta.size = Some(self.number(tag)?),
-                metinf::NEXT_NONCE => meta.next_nonce = Some(self.data()?),
+                metinf::NEXT_NONCE => meta.next_nonce = Some(Box::new(self.data()?)),
                 metinf::MAX_MSG_SIZE => meta.max_msg_size = Some(self.number(tag)?),
                 metinf::MAX_OBJ_SIZE => meta.max_obj_size = Some(self.number(tag)?),
                 metinf::EMI => meta.emi.push(self.text()?),

@@ -45,6 +45,15 @@ impl<'a> Location<'a> {
         self
     }
 
+    /// The same location, borrowed from here.
+    #[must_use]
+    pub fn borrow(&self) -> Location<'_> {
+        Location {
+            uri: Cow::Borrowed(&self.uri),
+            name: self.name.as_deref().map(Cow::Borrowed),
+        }
+    }
+
     /// The location detached from the input.
     #[must_use]
     pub fn into_owned(self) -> Location<'static> {

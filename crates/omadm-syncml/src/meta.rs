@@ -38,7 +38,7 @@ pub struct Meta<'a> {
     pub size: Option<u64>,
     /// `NextNonce`: base64 text, or the octets themselves in WBXML.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
-    pub next_nonce: Option<Data<'a>>,
+    pub next_nonce: Option<Box<Data<'a>>>,
     /// `MaxMsgSize`: bytes of the largest message the sender can take.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_default"))]
     pub max_msg_size: Option<u64>,
@@ -167,7 +167,7 @@ impl<'a> Meta<'a> {
                 .next_nonce
                 .as_ref()
                 .or(outer.next_nonce.as_ref())
-                .map(Data::borrow),
+                .map(|nonce| Box::new(nonce.borrow())),
             max_msg_size: self.max_msg_size.or(outer.max_msg_size),
             max_obj_size: self.max_obj_size.or(outer.max_obj_size),
             emi: emi
@@ -185,7 +185,7 @@ impl<'a> Meta<'a> {
             media_type: self.media_type.map(own),
             mark: self.mark.map(own),
             size: self.size,
-            next_nonce: self.next_nonce.map(Data::into_owned),
+            next_nonce: self.next_nonce.map(|nonce| Box::new(nonce.into_owned())),
             max_msg_size: self.max_msg_size,
             max_obj_size: self.max_obj_size,
             emi: self.emi.into_iter().map(own).collect(),

@@ -264,7 +264,7 @@ pub fn meta(encoding: Encoding) -> BoxedStrategy<Meta<'static>> {
             media_type: media_type.map(Into::into),
             mark: mark.map(Into::into),
             size,
-            next_nonce,
+            next_nonce: next_nonce.map(Box::new),
             max_msg_size,
             max_obj_size,
             emi: emi.into_iter().map(Into::into).collect(),

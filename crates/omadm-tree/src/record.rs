@@ -63,6 +63,12 @@ pub const RECORDS: Records = Records::new(Space::TREE, VERSION);
 
 const VERSION: u8 = 1;
 
+/// The bytes of a record before its fields.
+const HEAD: usize = 17;
+
+/// The bytes of the length of a field.
+const LENGTH: usize = 4;
+
 /// Slots a tree may have: what a damaged key can cost in memory.
 pub(crate) const MAX_SLOTS: u32 = 1 << 24;
 
@@ -102,12 +108,6 @@ fn encode(node: &Node) -> Vec<u8> {
         Body::Interior(_) => &[],
         Body::Leaf(octets) => octets.as_slice(),
     };
-    let mut record = vec![VERSION];
-    record.extend(node.parent().to_be_bytes());
-    record.push(format_code(node.props.format));
-    record.push(node.props.unset.into());
-    record.extend(node.props.ver_no.to_be_bytes());
-    record.extend(node.props.stamp.to_be_bytes());
     let fields = [
         node.name.as_bytes(),
         acl.as_bytes(),
@@ -117,6 +117,14 @@ fn encode(node: &Node) -> Vec<u8> {
             .map_or(&[], |node_type| node_type.as_bytes()),
         value,
     ];
+    let lengths = fields.iter().map(|field| LENGTH + field.len());
+    let mut record = Vec::with_capacity(HEAD + lengths.sum::<usize>());
+    record.push(VERSION);
+    record.extend(node.parent().to_be_bytes());
+    record.push(format_code(node.props.format));
+    record.push(node.props.unset.into());
+    record.extend(node.props.ver_no.to_be_bytes());
+    record.extend(node.props.stamp.to_be_bytes());
     for field in fields {
         // The limits keep every field far below 4 GiB.
         record.extend(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());

@@ -69,6 +69,14 @@ impl UriLimits {
     /// Like [`check`](Self::check), for an address that `suffix` more characters follow.
     pub(crate) fn check_suffixed(&self, uri: &Uri, suffix: usize) -> Result<(), UriError> {
         let over = |limit: u16, length: usize| limit != 0 && length > usize::from(limit);
+        // A byte makes three characters at most, a segment takes two bytes with what is between.
+        let length = uri.path.len();
+        if !over(self.max_depth, length.div_ceil(2))
+            && !over(self.max_segment, 3 * length)
+            && !over(self.max_total, 2 + 3 * length + suffix)
+        {
+            return Ok(());
+        }
         let mut total = 1;
         for (index, segment) in uri.names().enumerate() {
             let length = encoded_len(segment);

@@ -13,6 +13,10 @@ use crate::{device::Device, failure::Failure};
 /// that is all but too large: more digits, an Alert 1222, the Status of one. In bytes.
 const SPARE_BYTES: usize = 256;
 
+/// What the header of a message and the Status of the last one take at most without their texts, in
+/// bytes.
+const MARKUP_BYTES: usize = 1024;
+
 /// What is kept ready for a message, which most do not pass, in bytes.
 const USUAL_BYTES: usize = 1024;
 
@@ -23,14 +27,7 @@ impl Session {
     /// An [`EncodeError`]; the session cannot go on.
     pub(crate) fn pack(&mut self, device: &mut Device, now: Now) -> Result<Vec<u8>, EncodeError> {
         let mut body = Vec::with_capacity(USUAL_BYTES);
-        let (header, limit) = self.next_header();
-        let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
-        if let Some(status) = self.header.clone() {
-            packer.require(&mut Command::Status(status))?;
-        }
-        for status in self.prompted.drain(..) {
-            packer.require(&mut Command::Status(status))?;
-        }
+        let mut packer = self.begin(&mut body)?;
         if !self.server_done {
             packer.reserve(self.alert_size()?);
         }
@@ -49,20 +46,25 @@ impl Session {
         Ok(body)
     }
 
+    /// Begins the next message with what it must hold first.
+    fn begin<'o>(&mut self, body: &'o mut Vec<u8>) -> Result<Packer<'o>, EncodeError> {
+        let limit = self.link.max_message_size();
+        let header = next_header(&mut self.link, &mut self.prover);
+        let mut packer = Packer::new(&header, self.encoding, limit, body)?;
+        for status in self.header.iter_mut().chain(&mut self.prompted) {
+            packer.require(status)?;
+        }
+        self.prompted.clear();
+        Ok(packer)
+    }
+
     /// The last message: what is known, and Alert 1223. [DM-Protocol]
     ///
     /// # Errors
     /// An [`EncodeError`]
     pub(crate) fn pack_abort(&mut self) -> Result<Vec<u8>, EncodeError> {
         let mut body = Vec::with_capacity(USUAL_BYTES);
-        let (header, limit) = self.next_header();
-        let mut packer = Packer::new(&header, self.encoding, limit, &mut body)?;
-        if let Some(status) = self.header.clone() {
-            packer.require(&mut Command::Status(status))?;
-        }
-        for status in self.prompted.drain(..) {
-            packer.require(&mut Command::Status(status))?;
-        }
+        let mut packer = self.begin(&mut body)?;
         packer.reserve(self.alert_size()?);
         self.sending = None;
         self.fill(&mut packer, false)?;
@@ -82,20 +84,21 @@ impl Session {
     /// # Errors
     /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
     pub(crate) fn measure(&mut self, items: Vec<Item<'static>>) -> Result<Vec<Measured>, Failure> {
-        let room = self.room().map_err(|_| Failure::Unencodable)?;
         let mut measured = Vec::with_capacity(items.len());
         for item in items {
             if !self.takes(&item) {
                 return Err(Failure::TooLarge);
             }
-            let mut command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
+            let command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
             let bytes = size(&command, self.encoding).map_err(|_| Failure::Unencodable)?;
-            if bytes > room && self.divide(command.clone(), room).is_none() {
-                return Err(Failure::TooLarge);
+            if !self.certainly_has(bytes) {
+                let room = self.room().map_err(|_| Failure::Unencodable)?;
+                if bytes > room && self.divide(command.clone(), room).is_none() {
+                    return Err(Failure::TooLarge);
+                }
             }
-            if let Command::Results(results) = &mut command {
-                let items = results.items.drain(..);
-                measured.extend(items.map(|item| Measured { item, bytes }));
+            if let Command::Results(results) = command {
+                measured.push(Measured { results, bytes });
             }
         }
         let bytes = measured.iter().map(|one| one.bytes);
@@ -122,16 +125,38 @@ impl Session {
         })
     }
 
+    /// Whether the next messages can hold so many bytes beside what each of them must, for short
+    /// answers without a measure: as if each character of what they must hold were escaped.
+    fn certainly_has(&mut self, bytes: usize) -> bool {
+        let Some(Command::Status(status)) = &self.header else {
+            return false;
+        };
+        let is_plain = status.chal.is_none() && status.items.is_empty();
+        if !is_plain || self.prover.is_presenting() {
+            return false;
+        }
+        let ends = [self.link.local(), self.link.remote()].into_iter();
+        let names = ends.flat_map(|it| [Some(&*it.uri), it.name.as_deref()]);
+        let refs = status.target_refs.iter().chain(status.source_refs.iter());
+        let others = [Some(self.link.session_id()), self.prover.name()];
+        let texts = names.chain(others).flatten().chain(refs).map(str::len);
+        let most = texts.fold(MARKUP_BYTES + SPARE_BYTES, |sum, text| sum + 6 * text);
+        let has = most.saturating_add(bytes) <= self.link.max_message_size();
+        debug_assert!(!has || self.room().is_ok_and(|room| bytes <= room));
+        has
+    }
+
     /// What the next messages can hold beside what each of them must, in bytes.
     fn room(&mut self) -> Result<usize, EncodeError> {
         if let Some(room) = self.room {
             return Ok(room);
         }
         let mut bytes = Vec::with_capacity(USUAL_BYTES);
-        let header = next_header(&mut self.link.clone(), &mut self.prover.clone());
+        let (mut link, mut prover) = (self.link.clone(), self.prover.clone());
+        let header = next_header(&mut link, &mut prover);
         let mut packer = Packer::new(&header, self.encoding, 0, &mut bytes)?;
-        if let Some(status) = self.header.clone() {
-            packer.require(&mut Command::Status(status))?;
+        if let Some(status) = &mut self.header {
+            packer.require(status)?;
         }
         packer.finish(true);
         let room = self
@@ -153,7 +178,6 @@ impl Session {
 
     /// Packs the outbox, large objects in chunks if others may follow; whether all of it fit.
     fn fill(&mut self, packer: &mut Packer<'_>, chunks: bool) -> Result<bool, EncodeError> {
-        let most = self.room()?.saturating_add(SPARE_BYTES);
         loop {
             // Between the chunks of an alert nothing goes but statuses of what came since, between
             // those of Results nothing at all: the statuses in the outbox are behind them.
@@ -175,10 +199,13 @@ impl Session {
                 Ok(Fit::Packed(_)) => {
                     self.outbox.pop_front();
                 }
-                // It may fit the next message, which is as empty as can be.
-                Ok(Fit::Full) if size(front, self.encoding)? <= most => return Ok(false),
                 Ok(Fit::Full | Fit::Never) if !chunks => return Ok(false),
-                Ok(Fit::Full | Fit::Never) => {
+                Ok(fit) => {
+                    // It may fit the next message, which is as empty as can be.
+                    let bytes = size(front, self.encoding)?;
+                    if fit == Fit::Full && bytes <= self.room()?.saturating_add(SPARE_BYTES) {
+                        return Ok(false);
+                    }
                     if let Some(front) = self.outbox.pop_front() {
                         self.cut(packer, front)?;
                     }

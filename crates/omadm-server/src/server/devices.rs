@@ -41,6 +41,12 @@ impl Devices {
         self.by_name.get_mut(name).map(|device| &mut **device)
     }
 
+    /// The name of a device, shared with what is known of it.
+    pub(super) fn name(&self, name: &str) -> Arc<str> {
+        let known = self.by_name.get_key_value(name);
+        known.map_or_else(|| name.into(), |(name, _)| Arc::clone(name))
+    }
+
     pub(super) fn get_or_insert(&mut self, name: &Arc<str>) -> &mut Device {
         self.by_name.entry(Arc::clone(name)).or_default()
     }

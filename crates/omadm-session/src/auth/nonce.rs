@@ -49,14 +49,14 @@ impl Nonce {
 
     /// The NextNonce of a challenge.
     pub(super) fn of_chal(chal: &Chal<'_>) -> Option<Self> {
-        let octets = octets(&chal.meta, chal.meta.next_nonce.as_ref()?)?;
+        let octets = octets(&chal.meta, chal.meta.next_nonce.as_deref()?)?;
         Self::new(octets.expose()).ok()
     }
 
     /// A challenge with this as its NextNonce.
     pub(super) fn chal(&self, scheme: Scheme) -> Chal<'static> {
         let mut meta = scheme.meta();
-        meta.next_nonce = Some(Data::from(STANDARD.encode(self.expose())));
+        meta.next_nonce = Some(Box::new(Data::from(STANDARD.encode(self.expose()))));
         Chal::new(meta)
     }
 }
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(Nonce::of_chal(&chal), Some(nonce));
         assert_eq!(Nonce::of_chal(&Chal::new(Scheme::Md5.meta())), None);
         let mut long = Scheme::Md5.meta();
-        long.next_nonce = Some(Data::from(STANDARD.encode([1; Nonce::MAX + 1])));
+        long.next_nonce = Some(Box::new(Data::from(STANDARD.encode([1; Nonce::MAX + 1]))));
         assert_eq!(Nonce::of_chal(&Chal::new(long)), None);
     }
 

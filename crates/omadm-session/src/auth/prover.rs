@@ -148,6 +148,12 @@ impl Prover {
         digest.then_some(proof.credentials.name.as_str())
     }
 
+    /// Whether messages are to carry a proof, where there is a nonce for it.
+    #[must_use]
+    pub fn is_presenting(&self) -> bool {
+        self.current().is_some()
+    }
+
     /// Whether a message may still be refused for the lack of proof, and sent again.
     #[must_use]
     pub const fn may_be_challenged(&self) -> bool {
