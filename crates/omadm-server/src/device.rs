@@ -1,4 +1,8 @@
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::VecDeque,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use omadm_core::{ClientEvent, Correlator, GenericAlert};
 use omadm_session::{
@@ -31,22 +35,60 @@ const REMEMBERED_NEWS: usize = 1000;
 #[derive(Debug, Default)]
 pub(crate) struct Device {
     jobs: VecDeque<Box<Job>>,
+    pub(crate) past: Remembered,
+    /// When its last message came, by [`Now::mono`](omadm_core::Now::mono); or since when it is
+    /// known, if none came to this engine.
+    pub(crate) last_seen: Option<Duration>,
+    /// The digest of the record of it that is durable, if one is, and the number of reports.
+    pub(crate) kept: (Option<u64>, usize),
+    pub(crate) filed: Filed,
+}
+
+/// What is to be remembered of a device beside its procedures; of most there is nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Past {
     /// Digests of alerts with a Correlator.
     pub(crate) reported: VecDeque<u64>,
     pub(crate) unconfirmed: Vec<News>,
     /// The Execs whose procedures ended before their alerts came.
     abandoned: VecDeque<Execution>,
-    /// When its last message came, by [`Now::mono`](omadm_core::Now::mono); or since when it is
-    /// known, if none came to this engine.
-    pub(crate) last_seen: Option<Duration>,
     /// The SessionIDs of notifications that were not answered.
     pub(crate) notified: VecDeque<u16>,
     /// The nonce that a session for a notification begins with.
     pub(crate) resync: Option<Nonce>,
     pub(crate) place: Place,
-    /// The digest of the record of it that is durable, if one is, and the number of reports.
-    pub(crate) kept: (Option<u64>, usize),
-    pub(crate) filed: Filed,
+}
+
+static NOTHING: Past = Past {
+    reported: VecDeque::new(),
+    unconfirmed: Vec::new(),
+    abandoned: VecDeque::new(),
+    notified: VecDeque::new(),
+    resync: None,
+    place: Place {
+        finished: Vec::new(),
+        begun: false,
+        alerts: Vec::new(),
+        events: Vec::new(),
+    },
+};
+
+/// A [`Past`], which takes memory from its first change on.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered(Option<Box<Past>>);
+
+impl Deref for Remembered {
+    type Target = Past;
+
+    fn deref(&self) -> &Past {
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl DerefMut for Remembered {
+    fn deref_mut(&mut self) -> &mut Past {
+        self.0.get_or_insert_default()
+    }
 }
 
 /// One Item of an alert that is reported once.
@@ -170,36 +212,40 @@ impl Device {
     /// Goes on with what was wanted of it before what is kept of it was found.
     pub(crate) fn join(&mut self, before: Self) {
         self.jobs = before.jobs;
-        self.abandoned = before.abandoned;
         self.last_seen = before.last_seen;
-        self.reported.extend(before.reported);
-        self.unconfirmed.extend(before.unconfirmed);
+        let Some(before) = before.past.0 else {
+            return;
+        };
         for session_id in before.notified {
             if !self.awaits(session_id) {
                 self.notified(session_id);
             }
         }
-        self.resync = before.resync.or(self.resync.take());
+        let past = &mut *self.past;
+        past.abandoned = before.abandoned;
+        past.reported.extend(before.reported);
+        past.unconfirmed.extend(before.unconfirmed);
+        past.resync = before.resync.or(past.resync.take());
     }
 
     /// Notes that a notification is sent to it.
     pub(crate) fn notified(&mut self, session_id: u16) {
-        if self.notified.len() >= REMEMBERED_NOTIFICATIONS {
-            self.notified.pop_front();
+        if self.past.notified.len() >= REMEMBERED_NOTIFICATIONS {
+            self.past.notified.pop_front();
         }
-        self.notified.push_back(session_id);
+        self.past.notified.push_back(session_id);
     }
 
     /// Whether a notification with this SessionID was sent and not answered.
     pub(crate) fn awaits(&self, session_id: u16) -> bool {
-        self.notified.contains(&session_id)
+        self.past.notified.contains(&session_id)
     }
 
     /// Whether a session with this SessionID answers a notification, which it does once.
     pub(crate) fn answers(&mut self, session_id: u16) -> bool {
-        let place = self.notified.iter().position(|id| *id == session_id);
+        let place = self.past.notified.iter().position(|id| *id == session_id);
         place
-            .and_then(|place| self.notified.remove(place))
+            .and_then(|place| self.past.notified.remove(place))
             .is_some()
     }
 
@@ -242,12 +288,14 @@ impl Device {
         let now = self.last_seen.unwrap_or_default();
         while let Some(job) = self.jobs.front_mut() {
             let begins = job.began.is_none();
-            let resumes = job.is_step && begins && self.place.begun;
+            let resumes = job.is_step && begins && self.past.place.begun;
             job.began.get_or_insert(now);
             let is_over = job
                 .deadline(timeout)
                 .is_some_and(|deadline| deadline <= now);
-            self.place.begun |= job.is_step;
+            if job.is_step {
+                self.past.place.begun = true;
+            }
             let polled = job.procedure.poll(correlators);
             match polled {
                 Step::Done(report) => {
@@ -260,7 +308,10 @@ impl Device {
                 }
                 Step::Wait | Step::Send(_) => {}
             }
-            let (procedure, step) = (job.id, job.is_step.then_some(self.place.finished.len()));
+            let (procedure, step) = (
+                job.id,
+                job.is_step.then_some(self.past.place.finished.len()),
+            );
             let mut tell = |progress| {
                 log.push(EventKind::Progress {
                     procedure,
@@ -305,11 +356,14 @@ impl Device {
         };
         let execs = job.execs.into_iter().map(|exec| exec.execution);
         let accepted = execs.filter(|it| it.progress() == Progress::Accepted);
-        self.abandoned.extend(accepted);
-        let excess = self.abandoned.len().saturating_sub(REMEMBERED_EXECS);
-        self.abandoned.drain(..excess);
+        for exec in accepted {
+            if self.past.abandoned.len() >= REMEMBERED_EXECS {
+                self.past.abandoned.pop_front();
+            }
+            self.past.abandoned.push_back(exec);
+        }
         if job.is_step {
-            self.place.finish(&report);
+            self.past.place.finish(&report);
         }
         log.push(EventKind::ProcedureFinished {
             id: job.id,
@@ -341,7 +395,7 @@ impl Device {
         let limit = job.limit(timeout);
         log.push(EventKind::Progress {
             procedure: job.id,
-            step: job.is_step.then_some(self.place.finished.len()),
+            step: job.is_step.then_some(self.past.place.finished.len()),
             progress: ProcedureProgress::TimedOut { limit },
         });
         let report = job.procedure.time_out(limit);
@@ -386,16 +440,21 @@ impl Device {
             self.unsent(&queued, Unanswered::SessionLost);
         }
         // A device whose first package was cut brings the rest of it again, too.
-        self.unconfirmed.append(&mut session.unconfirmed);
-        let excess = self.unconfirmed.len().saturating_sub(REMEMBERED_NEWS);
-        self.unconfirmed.drain(..excess);
+        if !session.unconfirmed.is_empty() {
+            let unconfirmed = &mut self.past.unconfirmed;
+            unconfirmed.append(&mut session.unconfirmed);
+            let excess = unconfirmed.len().saturating_sub(REMEMBERED_NEWS);
+            unconfirmed.drain(..excess);
+        }
     }
 
     /// Makes room for the news of an alert, beside those of the session that wait for their Status;
     /// whether there is. Those of earlier sessions give way, the oldest first: they may never come
     /// again, and one that does is told a second time.
     pub(crate) fn make_room(&mut self, news: &[News], waiting: &[News], most: usize) -> bool {
-        let more = news.iter().filter(|one| !self.unconfirmed.contains(one));
+        let more = news
+            .iter()
+            .filter(|one| !self.past.unconfirmed.contains(one));
         let more: usize = more.map(News::len).sum();
         let stay: usize = waiting.iter().map(News::len).sum();
         let stay = stay.saturating_add(more);
@@ -406,9 +465,12 @@ impl Device {
         if stay > most && !waiting.is_empty() {
             return false;
         }
-        let earlier: usize = self.unconfirmed.iter().map(News::len).sum();
+        let earlier: usize = self.past.unconfirmed.iter().map(News::len).sum();
         let mut excess = stay.saturating_add(earlier).saturating_sub(most);
-        self.unconfirmed.retain(|one| {
+        if excess == 0 {
+            return true;
+        }
+        self.past.unconfirmed.retain(|one| {
             let stays = excess == 0 || news.contains(one);
             if !stays {
                 excess = excess.saturating_sub(one.len());
@@ -426,8 +488,13 @@ impl Device {
     /// in order before that was shown; see `Composer::ask_for_proof`. What cannot be told apart is a
     /// lost Status and a lost proof: news that are the same again right after the latter are missed.
     pub(crate) fn hear(&mut self, news: News) -> Option<EventKind> {
-        if let Some(index) = self.unconfirmed.iter().position(|known| *known == news) {
-            self.unconfirmed.remove(index);
+        if let Some(index) = self
+            .past
+            .unconfirmed
+            .iter()
+            .position(|known| *known == news)
+        {
+            self.past.unconfirmed.remove(index);
             return None;
         }
         let alert = match news {
@@ -436,13 +503,13 @@ impl Device {
         };
         if alert.correlator.is_some() {
             let digest = record::digest_of_alert(&alert);
-            if self.reported.contains(&digest) {
+            if self.past.reported.contains(&digest) {
                 return None;
             }
-            if self.reported.len() >= REMEMBERED_ALERTS {
-                self.reported.pop_front();
+            if self.past.reported.len() >= REMEMBERED_ALERTS {
+                self.past.reported.pop_front();
             }
-            self.reported.push_back(digest);
+            self.past.reported.push_back(digest);
         }
         // The end of an Exec that nobody waits for is not that of the next one of the same node. Where
         // no Correlator tells, it is until the next one is accepted: as a node that is busy accepts
@@ -452,10 +519,10 @@ impl Device {
         };
         let mut under_way = self.jobs.front().into_iter().flat_map(|job| &job.execs);
         let is_own = alert.correlator.is_none() && under_way.any(is_own);
-        let mut abandoned = self.abandoned.iter_mut();
-        let late = abandoned.position(|exec| !is_own && exec.alert(&alert));
+        let mut abandoned = self.past.abandoned.iter();
+        let late = abandoned.position(|exec| !is_own && exec.clone().alert(&alert));
         if let Some(late) = late {
-            self.abandoned.remove(late);
+            self.past.abandoned.remove(late);
             let procedure = None;
             return Some(EventKind::Alert { alert, procedure });
         }
@@ -480,14 +547,16 @@ impl Device {
     /// Whether there is something that must not be forgotten.
     pub(crate) fn is_needed(&self) -> bool {
         self.waiting() > 0
-            || self.resync.is_some()
-            || !self.notified.is_empty()
-            || !self.place.finished.is_empty()
-            || self.place.begun
+            || self.past.resync.is_some()
+            || !self.past.notified.is_empty()
+            || !self.past.place.finished.is_empty()
+            || self.past.place.begun
     }
 
     /// From now on every alert is a new one: the device brings again what it has to at once.
     pub(crate) fn settle(&mut self) {
-        self.unconfirmed.clear();
+        if let Some(past) = &mut self.past.0 {
+            past.unconfirmed.clear();
+        }
     }
 }

@@ -27,13 +27,13 @@ const EVENT: u8 = 1;
 /// identifiers of sessions and the news, each after their number; the nonce of resynchronisation.
 pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News>) -> Vec<u8> {
     let mut record = RecordWriter::new(VERSION);
-    record.byte(u8::from(device.place.begun));
-    record.number(device.reported.len());
-    for digest in &device.reported {
+    record.byte(u8::from(device.past.place.begun));
+    record.number(device.past.reported.len());
+    for digest in &device.past.reported {
         record.array(digest.to_be_bytes());
     }
-    record.number(device.notified.len());
-    for id in &device.notified {
+    record.number(device.past.notified.len());
+    for id in &device.past.notified {
         record.array(id.to_be_bytes());
     }
     let news: Vec<&News> = news.collect();
@@ -50,7 +50,7 @@ pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News
             }
         }
     }
-    record.octets(device.resync.as_ref().map(Nonce::expose));
+    record.octets(device.past.resync.as_ref().map(Nonce::expose));
     record.finish()
 }
 
@@ -58,29 +58,30 @@ pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News
 pub(crate) fn device(record: &[u8]) -> Option<Device> {
     let mut fields = RecordReader::new(VERSION, record)?;
     let mut device = Device::default();
-    device.place.begun = fields.flag()?;
+    device.past.place.begun = fields.flag()?;
     for _ in 0..fields.number()? {
         let digest = fields.array()?;
-        device.reported.push_back(u64::from_be_bytes(digest));
+        device.past.reported.push_back(u64::from_be_bytes(digest));
     }
     for _ in 0..fields.number()? {
         let id = fields.array()?;
-        device.notified.push_back(u16::from_be_bytes(id));
+        device.past.notified.push_back(u16::from_be_bytes(id));
     }
     for _ in 0..fields.number()? {
-        device.unconfirmed.push(match fields.byte()? {
+        device.past.unconfirmed.push(match fields.byte()? {
             ALERT => News::Alert(fields.alert()?),
             EVENT => News::Event(event(&mut fields)?),
             _ => return None,
         });
     }
     if let Some(nonce) = fields.octets()? {
-        device.resync = Some(Nonce::new(nonce).ok()?);
+        device.past.resync = Some(Nonce::new(nonce).ok()?);
     }
-    for news in &device.unconfirmed {
+    let past = &mut *device.past;
+    for news in &past.unconfirmed {
         match news {
-            News::Alert(alert) => device.place.alerts.push(alert.clone()),
-            News::Event(event) => device.place.events.push(event.clone()),
+            News::Alert(alert) => past.place.alerts.push(alert.clone()),
+            News::Event(event) => past.place.events.push(event.clone()),
         }
     }
     fields.end(device)
@@ -205,18 +206,18 @@ mod tests {
 
     fn full() -> Device {
         let mut device = Device::default();
-        device.place.begun = true;
-        device.reported.extend([1, u64::MAX]);
-        device.notified.extend([7, 0xFFFF]);
-        device.unconfirmed.push(News::Alert(alert()));
+        device.past.place.begun = true;
+        device.past.reported.extend([1, u64::MAX]);
+        device.past.notified.extend([7, 0xFFFF]);
+        device.past.unconfirmed.push(News::Alert(alert()));
         let event = ClientEvent::new("e", Format::Chr);
-        device.unconfirmed.push(News::Event(event));
-        device.resync = Nonce::new(RESYNC_TEXT).ok();
+        device.past.unconfirmed.push(News::Event(event));
+        device.past.resync = Nonce::new(RESYNC_TEXT).ok();
         device
     }
 
     fn record_of(device: &Device) -> Vec<u8> {
-        of_device(device, device.unconfirmed.iter())
+        of_device(device, device.past.unconfirmed.iter())
     }
 
     /// What is on disks: a record of another shape has another version.
@@ -256,8 +257,8 @@ mod tests {
         let record = record_of(&full());
         let found = device(&record).unwrap();
         assert_eq!(record_of(&found), record);
-        assert_eq!(found.place.alerts, [alert()]);
-        assert_eq!(found.place.events.len(), 1);
+        assert_eq!(found.past.place.alerts, [alert()]);
+        assert_eq!(found.past.place.events.len(), 1);
         for end in 0..record.len() {
             assert!(device(&record[..end]).is_none(), "cut at {end}");
         }

@@ -272,7 +272,7 @@ impl Server {
     /// How far a device has come with its steps; none if it is not known.
     #[must_use]
     pub fn place(&self, device: &str) -> Option<&Place> {
-        self.devices.get(device).map(|device| &device.place)
+        self.devices.get(device).map(|device| &device.past.place)
     }
 
     /// The identifiers of the devices that are known.
@@ -544,7 +544,7 @@ impl Server {
             };
             if opening.trigger == Trigger::Server {
                 let device = self.devices.get(device);
-                resync = device.and_then(|device| device.resync.clone());
+                resync = device.and_then(|device| device.past.resync.clone());
             }
         }
         let session = Session::new(header, account, &self.config, nonces, resync);
@@ -629,8 +629,9 @@ impl Server {
 
         if opening {
             self.supersede(&key.device, log);
-            if let Some(device) = self.devices.get_mut(&key.device) {
-                device.resync = None;
+            let device = self.devices.get_mut(&key.device);
+            if let Some(device) = device.filter(|device| device.past.resync.is_some()) {
+                device.past.resync = None;
             }
         }
         let device = self.devices.get_or_insert(&key.device);

@@ -82,7 +82,7 @@ impl Found {
         let of = record::of_report_key(key);
         let next = |name| {
             let device: Option<&Device> = self.devices.get(name);
-            device.map_or(0, |device| device.place.finished.len())
+            device.map_or(0, |device| device.past.place.finished.len())
         };
         let in_order = of.is_some_and(|(name, place)| place == next(name));
         let found = record::report(record).filter(|_| in_order);
@@ -96,7 +96,7 @@ impl Found {
         let device = device.or_insert_with(|| unknown(name, batch));
         if !in_order {
             // One before it is missing, and the step of that was begun.
-            device.place.begun = true;
+            device.past.place.begun = true;
             return;
         }
         let report = found.unwrap_or_else(|| {
@@ -104,7 +104,7 @@ impl Found {
             record::put_report(name, place, &lost, batch);
             lost
         });
-        device.place.finished.push(report);
+        device.past.place.finished.push(report);
         device.kept.1 += 1;
     }
 
@@ -128,7 +128,7 @@ impl Found {
 /// A device of which nothing is known but that there is one.
 fn unknown(name: &str, batch: &mut Batch) -> Device {
     let mut device = Device::default();
-    device.place.begun = true;
+    device.past.place.begun = true;
     let record = record::of_device(&device, std::iter::empty());
     device.kept.0 = Some(record::digest(&record));
     batch.put(Space::DEVICES, name, record);
@@ -213,14 +213,14 @@ impl Server {
         let mut batch = Batch::new();
         record::remove(device, known.kept.1, &mut batch);
         let kept = std::mem::take(&mut known.kept);
-        let place = std::mem::take(&mut known.place);
+        let place = std::mem::take(&mut known.past.place);
         let device = Arc::from(device);
         self.note_changed(&device);
         let cleared = self.commit(batch, None);
         if cleared.is_err()
             && let Some(known) = self.devices.get_mut(&device)
         {
-            (known.kept, known.place) = (kept, place);
+            (known.kept, known.past.place) = (kept, place);
         }
         self.file(&device);
         cleared
@@ -291,8 +291,8 @@ impl Server {
             let news = sessions.flat_map(|(_, session)| &session.unconfirmed);
             let taken_out = taken_out.filter(|(device, _)| *device == id);
             let news = news.chain(taken_out.into_iter().flat_map(|(_, news)| news));
-            let record = record::of_device(device, device.unconfirmed.iter().chain(news));
-            let finished = &device.place.finished;
+            let record = record::of_device(device, device.past.unconfirmed.iter().chain(news));
+            let finished = &device.past.place.finished;
             for (place, report) in finished.iter().enumerate().skip(device.kept.1) {
                 record::put_report(id, place, report, &mut batch);
             }

@@ -100,15 +100,15 @@ impl Server {
             return Err(NotifyError::TooManyDevices);
         }
         let known = self.devices.get_or_insert(&name);
-        let before = known.resync.take();
+        let before = known.past.resync.take();
         known.notified(session_id);
-        known.resync = nonce.filter(|_| by != ProvenBy::StoredNonce);
+        known.past.resync = nonce.filter(|_| by != ProvenBy::StoredNonce);
         let kept = self.keep(&name, None);
         if kept.is_err()
             && let Some(known) = self.devices.get_mut(device)
         {
             known.answers(session_id);
-            known.resync = before;
+            known.past.resync = before;
         }
         self.file(&name);
         match kept {

@@ -90,12 +90,12 @@ impl Proof {
 /// Whom a transport has authenticated, as it knows it: for TLS the certificate in DER. Compared
 /// octet by octet.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TransportIdentity(Vec<u8>);
+pub struct TransportIdentity(Box<[u8]>);
 
 impl TransportIdentity {
     /// An identity in the words of the transport.
     pub fn new(octets: impl Into<Vec<u8>>) -> Self {
-        Self(octets.into())
+        Self(octets.into().into())
     }
 }
 

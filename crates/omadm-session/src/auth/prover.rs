@@ -22,15 +22,24 @@ use super::{Hmac, Nonce, Proof, Scheme};
 pub struct Prover {
     /// What it may be asked for; the current one first.
     proofs: Vec<Proof>,
-    /// What the next proof is made with.
-    nonce: Option<Nonce>,
-    /// What the peer sent last in this session, used or not.
-    heard: Option<Nonce>,
+    /// None before there is any nonce, as for the scheme basic.
+    nonces: Option<Box<Told>>,
     state: State,
-    /// The last message carried a proof, made with this nonce if with one.
-    presented: Option<Option<Nonce>>,
+    /// The last message carried a proof.
+    presented: bool,
     /// No challenge is answered any more: one was, or a message was accepted.
     settled: bool,
+}
+
+/// The nonces of the peer.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+struct Told {
+    /// What the next proof is made with.
+    next: Option<Nonce>,
+    /// What the peer sent last in this session, used or not.
+    heard: Option<Nonce>,
+    /// What the proof in the last message was made with.
+    used: Option<Nonce>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,10 +70,9 @@ impl Prover {
     pub fn new(proofs: impl IntoIterator<Item = Proof>) -> Self {
         Self {
             proofs: proofs.into_iter().collect(),
-            nonce: None,
-            heard: None,
+            nonces: None,
             state: State::Presenting,
-            presented: None,
+            presented: false,
             settled: false,
         }
     }
@@ -73,19 +81,24 @@ impl Prover {
     /// sent last.
     #[must_use]
     pub fn with_nonce(mut self, nonce: Option<Nonce>) -> Self {
-        self.nonce = nonce;
+        if nonce.is_some() || self.nonces.is_some() {
+            self.nonces.get_or_insert_default().next = nonce;
+        }
         self
     }
 
     /// The credentials that the header of the next message carries, if it is to carry any. Asked
     /// for once a message.
     pub fn cred(&mut self) -> Option<Cred<'static>> {
-        self.presented = None;
+        self.presented = false;
+        if let Some(nonces) = &mut self.nonces {
+            nonces.used = None;
+        }
         let proof = self.current()?;
         let scheme = proof.scheme;
         let octets = match scheme {
             Scheme::Basic => proof.credentials.basic(),
-            Scheme::Md5 => proof.credentials.md5(self.nonce.as_ref()?),
+            Scheme::Md5 => proof.credentials.md5(self.nonce()?),
             Scheme::Mac => return None,
         };
         self.present();
@@ -102,7 +115,7 @@ impl Prover {
         else {
             return None;
         };
-        let mac = credentials.mac(self.nonce.as_ref()?, message);
+        let mac = credentials.mac(self.nonce()?, message);
         let hmac = Hmac::new(&credentials.name, mac)?;
         self.present();
         Some(hmac)
@@ -129,15 +142,15 @@ impl Prover {
     /// The nonce of the next proof: to be kept for the next session once the peer has proven who it
     /// is. None after it was used.
     #[must_use]
-    pub const fn nonce(&self) -> Option<&Nonce> {
-        self.nonce.as_ref()
+    pub fn nonce(&self) -> Option<&Nonce> {
+        self.nonces.as_ref()?.next.as_ref()
     }
 
     /// The nonce that the peer sent last in this session, used or not: what a notification is signed
     /// with. [DM-Notification]
     #[must_use]
-    pub const fn heard_nonce(&self) -> Option<&Nonce> {
-        self.heard.as_ref()
+    pub fn heard_nonce(&self) -> Option<&Nonce> {
+        self.nonces.as_ref()?.heard.as_ref()
     }
 
     /// The user name that the `LocName` of the header's Source carries with a digest.
@@ -164,7 +177,7 @@ impl Prover {
     #[must_use]
     pub fn lacks_nonce(&self) -> bool {
         let digest = self.proofs.first().is_some_and(|it| it.scheme.has_nonce());
-        digest && self.may_be_challenged() && self.presented.is_none() && self.nonce.is_none()
+        digest && self.may_be_challenged() && !self.presented && self.nonce().is_none()
     }
 
     fn current(&self) -> Option<&Proof> {
@@ -174,7 +187,10 @@ impl Prover {
     }
 
     fn present(&mut self) {
-        self.presented = Some(self.nonce.take());
+        self.presented = true;
+        if let Some(nonces) = &mut self.nonces {
+            nonces.used = nonces.next.take();
+        }
     }
 
     fn accepted(&mut self, code: StatusCode, chal: Option<&Chal<'_>>) -> Heard {
@@ -182,22 +198,27 @@ impl Prover {
         let next = chal
             .filter(|chal| Scheme::of_challenge(chal) == scheme)
             .and_then(Nonce::of_chal);
-        let presented = self.presented.is_some();
-        let with_mac = presented && scheme == Some(Scheme::Mac);
+        let with_mac = self.presented && scheme == Some(Scheme::Mac);
         let for_session = code == StatusCode::AUTHENTICATION_ACCEPTED;
         if with_mac && (for_session || next.is_none()) {
             self.state = State::Failed;
             return Heard::Violated;
         }
-        if next.is_some() {
-            self.heard.clone_from(&next);
-            self.nonce = next;
+        if let Some(next) = next {
+            self.told(next);
         }
         self.settled = true;
         if for_session {
             self.state = State::Accepted;
         }
         Heard::Accepted
+    }
+
+    /// Takes in a nonce of the peer.
+    fn told(&mut self, nonce: Nonce) {
+        let nonces = self.nonces.get_or_insert_default();
+        nonces.heard = Some(nonce.clone());
+        nonces.next = Some(nonce);
     }
 
     /// Gets ready for what a challenge asks for; none if it cannot or must not be answered.
@@ -213,12 +234,12 @@ impl Prover {
         let index = self.proofs.iter().position(|it| it.scheme == wanted)?;
         if wanted.has_nonce() {
             let nonce = Nonce::of_chal(chal?)?;
-            if self.presented == Some(Some(nonce.clone())) {
+            let used = self.nonces.as_ref().and_then(|it| it.used.as_ref());
+            if used == Some(&nonce) {
                 return None;
             }
-            self.heard = Some(nonce.clone());
-            self.nonce = Some(nonce);
-        } else if index == 0 && self.presented.is_some() {
+            self.told(nonce);
+        } else if index == 0 && self.presented {
             // Basic has no nonce: the same credentials refused once are refused for good.
             return None;
         }

@@ -22,8 +22,8 @@ use super::{
 pub struct Verifier {
     proof: Option<Proof>,
     identity: Option<TransportIdentity>,
-    /// The nonces of which one makes the next digest hold.
-    expected: Vec<Nonce>,
+    /// None before there is any nonce, as for the scheme basic.
+    nonces: Option<Box<Issued>>,
     /// The peer was told the scheme.
     challenged: bool,
     /// Proven for the session.
@@ -31,6 +31,13 @@ pub struct Verifier {
     /// Whether the last message was accepted.
     satisfied: bool,
     failures: u32,
+}
+
+/// The nonces of one peer in one session.
+#[derive(Clone, PartialEq, Debug, Default)]
+struct Issued {
+    /// Those of which one makes the next digest hold.
+    expected: Vec<Nonce>,
     /// What the peer is told to prove itself with next, by the Status of the last message.
     next: Option<Nonce>,
     /// The nonce that the Status of the last message carries.
@@ -146,20 +153,19 @@ impl Verifier {
             satisfied: proof.is_none(),
             proof,
             identity: None,
-            expected: Vec::new(),
+            nonces: None,
             challenged: false,
             verified: false,
             failures: 0,
-            next: None,
-            told: None,
-            reached: None,
         }
     }
 
     /// Takes a digest of any of these nonces until it has challenged: the one it sent last.
     #[must_use]
     pub fn with_nonces(mut self, nonces: impl IntoIterator<Item = Nonce>) -> Self {
-        self.expected.extend(nonces);
+        for nonce in nonces {
+            self.nonces.get_or_insert_default().expected.push(nonce);
+        }
         self
     }
 
@@ -183,8 +189,10 @@ impl Verifier {
         random: &mut dyn Random,
     ) -> Result<Verdict, NoRandom> {
         // Who answers a message has it.
-        if let Some(told) = self.told.take() {
-            self.reached = Some(told);
+        if let Some(nonces) = &mut self.nonces
+            && let Some(told) = nonces.told.take()
+        {
+            nonces.reached = Some(told);
         }
         if self.identity.is_some() && evidence.identity == self.identity.as_ref() {
             self.satisfied = true;
@@ -204,9 +212,10 @@ impl Verifier {
         self.challenged |= !self.satisfied;
         if scheme.has_nonce() {
             let nonce = fresh(random).inspect_err(|_| self.satisfied = false)?;
-            self.expected = vec![nonce.clone()];
-            self.told = Some(nonce.clone());
-            self.next = Some(nonce).filter(|_| self.satisfied);
+            let nonces = self.nonces.get_or_insert_default();
+            nonces.expected = vec![nonce.clone()];
+            nonces.told = Some(nonce.clone());
+            nonces.next = Some(nonce).filter(|_| self.satisfied);
         }
         Ok(verdict)
     }
@@ -216,7 +225,7 @@ impl Verifier {
     #[must_use]
     pub fn chal(&self) -> Option<Chal<'static>> {
         let scheme = self.scheme()?;
-        match &self.told {
+        match self.nonces.as_ref().and_then(|it| it.told.as_ref()) {
             Some(nonce) => Some(nonce.chal(scheme)),
             None => {
                 let refused = !self.satisfied && self.failures > 0 && !scheme.has_nonce();
@@ -228,14 +237,14 @@ impl Verifier {
     /// The nonce that an accepted peer was told to prove itself with next; to be kept for the next
     /// session before that is sent.
     #[must_use]
-    pub const fn next_nonce(&self) -> Option<&Nonce> {
-        self.next.as_ref()
+    pub fn next_nonce(&self) -> Option<&Nonce> {
+        self.nonces.as_ref()?.next.as_ref()
     }
 
     /// The nonce that the peer is known to have been told last, in this session.
     #[must_use]
-    pub const fn reached_nonce(&self) -> Option<&Nonce> {
-        self.reached.as_ref()
+    pub fn reached_nonce(&self) -> Option<&Nonce> {
+        self.nonces.as_ref()?.reached.as_ref()
     }
 
     /// The scheme of the proof in messages, if one is wanted.
@@ -292,7 +301,8 @@ impl Verifier {
     /// Whether the evidence, of the scheme that is wanted, proves what is wanted.
     fn holds(&self, proof: &Proof, evidence: &Evidence<'_>) -> Option<bool> {
         let credentials = &proof.credentials;
-        let any = |holds: &dyn Fn(&Nonce) -> bool| Some(self.expected.iter().any(holds));
+        let any =
+            |holds: &dyn Fn(&Nonce) -> bool| Some(self.nonces.as_ref()?.expected.iter().any(holds));
         match proof.scheme {
             Scheme::Basic => Some(cred_octets(evidence)? == credentials.basic()),
             Scheme::Md5 => {
