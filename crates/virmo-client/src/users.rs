@@ -73,7 +73,8 @@ impl Users {
     }
 
     /// Unlocks the VM at the node `<x>`, for its user. Blocks for one call of the hypervisor, and
-    /// does not wait for others: [`HypervisorErrorKind::Busy`] while the client changes the machine.
+    /// does not wait for others: [`HypervisorErrorKind::Busy`] while the client, or the user
+    /// elsewhere, changes who gets at the machine or what it does, or finds that out.
     ///
     /// # Errors
     ///
