@@ -49,6 +49,8 @@ pub(crate) struct Ledger {
     pub(crate) warned: SortedSet<VmId>,
     /// The same of images.
     warned_images: SortedSet<ImageId>,
+    /// Machines that no node stands for and that were told in this run.
+    pub(crate) strangers: SortedSet<VmId>,
     /// What was promised about who gets at a VM and not kept, by an earlier run or for want of the
     /// journal, until its machine is observed.
     pub(crate) cut: SortedMap<VmId, AccessIntent>,

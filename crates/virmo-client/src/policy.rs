@@ -95,8 +95,9 @@ pub struct Policy {
     pub unknown_alert_type: Option<String>,
 }
 
-/// What becomes of a machine with our mark that no node names, and of the file of an image that no
-/// node names, found at the start. Neither is ever deleted, for nobody knows what a lost tree said of
+/// What becomes of a machine with our mark that no node names, found at the start or
+/// [while machines are watched](Policy::watch), and of the file of an image that no node names, found at
+/// the start. Neither is ever deleted, for nobody knows what a lost tree said of
 /// them; VMID and ImgID are not given out again. A machine without our mark is left alone whatever is
 /// said here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -106,7 +107,7 @@ pub enum UnknownMachines {
     /// happens.
     #[default]
     Report,
-    /// It gets a node at the start: `VirMO/<x>` under its VMID, with `-2`, `-3` and so on behind it
+    /// It gets a node: `VirMO/<x>` under its VMID, with `-2`, `-3` and so on behind it
     /// where a node has that name. VMID, State and CurrentConfig say what is observed;
     /// CreateParams and Description are empty, as nobody knows the image it was made from. From
     /// then on it is a VM like others; [`Event::Adopted`](crate::Event::Adopted) tells.
@@ -115,7 +116,8 @@ pub enum UnknownMachines {
     /// State 3 if its file is not whole; nobody knows its name, where it came from and what it is
     /// ([`Event::AdoptedImage`](crate::Event::AdoptedImage)). So a server can delete it.
     ///
-    /// One that is in no state of the specification, or does not fit the tree, is reported.
+    /// One that is in no state of the specification, or does not fit the tree, is reported, and tried
+    /// again at the next start.
     Adopt,
 }
 

@@ -79,6 +79,25 @@ impl VirmoClient {
         }
     }
 
+    /// Looks at the machines that no node stands for and that were not told in this run: they came, or
+    /// were first to be seen, while the device runs.
+    pub(super) fn look_at_strangers(&mut self, here: &SortedSet<VmId>, cx: &mut Context<'_, '_>) {
+        let ledger = self.book.write();
+        ledger.strangers.retain(|vm| here.contains(vm));
+        let ledger = self.book.read();
+        let is_looked_at = |vm: &VmId| {
+            let subject = Subject::Adopt(vm.clone());
+            ledger.jobs.values().any(|it| *it == subject)
+        };
+        let new = here.iter().filter(|vm| {
+            let is_known = ledger.strangers.contains(*vm) || ledger.vms.contains_key(*vm);
+            !is_known && self.node_of(vm, cx).is_none() && !is_looked_at(vm)
+        });
+        for vm in new.cloned().collect::<Vec<_>>() {
+            self.observation(vm.as_str(), Subject::Adopt(vm.clone()), &vm, cx);
+        }
+    }
+
     pub(super) fn adopt_ended(
         &mut self,
         vm: &VmId,
@@ -135,6 +154,7 @@ impl VirmoClient {
 
     fn report_unknown(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
         self.book.tell(Event::UnknownMachine { vm: vm.clone() });
+        self.book.write().strangers.insert(vm.clone());
         if self.policy.unknown_alert_type.is_some()
             && self.book.write().warn(vm, &mut cx.effects.batch)
         {
@@ -239,7 +259,7 @@ impl VirmoClient {
     }
 
     /// Forgets that the server was warned of machines that are neither here nor in the tree.
-    fn forget_warnings(&mut self, here: &SortedSet<VmId>, cx: &mut Context<'_, '_>) {
+    pub(super) fn forget_warnings(&mut self, here: &SortedSet<VmId>, cx: &mut Context<'_, '_>) {
         let warned = self.book.read().warned.iter();
         let gone = warned.filter(|vm| !here.contains(*vm) && self.node_of(vm, cx).is_none());
         let gone: Vec<_> = gone.cloned().collect();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use omadm_core::{Format, GenericAlert, Mark, SortedMap, StatusCode};
+use omadm_core::{Format, GenericAlert, Mark, SortedMap, SortedSet, StatusCode};
 use omadm_mo::{Context, JobEnd, JobId, Work};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::{Listed, Machine, MachineState, Observed};
@@ -74,6 +74,8 @@ impl VirmoClient {
         if ledger.is_applying() {
             return Ok(StatusCode::OK);
         }
+        let here: Option<SortedSet<VmId>> =
+            listed.as_ref().ok().map(|it| it.keys().cloned().collect());
         let mut doubtful = Vec::new();
         for view in self.roots.vms(cx.tree.tree()) {
             let Some(vm) = view.id() else { continue };
@@ -101,6 +103,10 @@ impl VirmoClient {
                 Ok(_) => self.look(&node, vm, cx),
                 Err(failure) => self.unreachable(&node, &vm, failure.reason.clone(), cx),
             }
+        }
+        if let Some(here) = here {
+            self.forget_warnings(&here, cx);
+            self.look_at_strangers(&here, cx);
         }
         Ok(StatusCode::OK)
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use omadm_core::{Format, GenericAlert, Mark, StatusCode};
 use omadm_mo::JobEnd;
-use virmo_client::{Event, Policy};
+use virmo_client::{Event, Policy, UnknownMachines};
 use virmo_hypervisor::MachineState;
 use virmo_state::VmState;
 
@@ -279,6 +279,52 @@ fn a_busy_vm_is_left_alone_until_its_work_is_done() {
     device.look();
     assert_eq!(device.state("a"), Some(VmState::PoweredOff));
     device.check();
+}
+
+/// A machine that no node names and that comes while the device runs is told of at the next look, once
+/// until it is gone; or gets a node. One that a Delete takes away meanwhile is neither.
+#[test]
+pub(crate) fn a_machine_that_comes_is_unknown_too() {
+    for adopts in [false, true] {
+        let mut policy = Policy::default();
+        policy.unknown_alert_type = Some("unknown".to_owned());
+        if adopts {
+            policy.unknown_machines = UnknownMachines::Adopt;
+        }
+        let mut device = Device::with_policy(policy);
+        device.provision("a", "");
+        device.bring("a", VmState::Running);
+        device.take_alerts();
+        device.take_events();
+        device.look();
+        assert_eq!(device.take_events(), []);
+        device.bench.plant("late");
+        let vm = || "late".parse().unwrap();
+        let told = match adopts {
+            false => Event::UnknownMachine { vm: vm() },
+            true => Event::Adopted {
+                node: "late".to_owned(),
+                vm: vm(),
+            },
+        };
+        for (events, alerts) in [(vec![told.clone()], usize::from(!adopts)), (vec![], 0)] {
+            device.look();
+            let mut seen = device.take_events();
+            seen.retain(|event| !matches!(event, Event::Vm { .. }));
+            assert_eq!(seen, events, "{adopts}");
+            assert_eq!(device.take_alerts().len(), alerts, "{adopts}");
+        }
+        assert_eq!(device.state("late").is_some(), adopts);
+        if !adopts {
+            device.bench.change(&vm(), MachineState::Absent);
+            device.look();
+            assert_eq!(device.take_events(), []);
+            device.bench.plant("late");
+            device.look();
+            assert_eq!(device.take_events(), [told]);
+            assert_eq!(device.take_alerts().len(), 1);
+        }
+    }
 }
 
 /// A primitive that finds its guest gone is refused, and State tells what was found.
