@@ -18,6 +18,7 @@ mod crowd;
 mod described;
 mod files;
 mod handler;
+mod names;
 mod notifications;
 mod range;
 mod stall;

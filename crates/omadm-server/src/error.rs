@@ -3,7 +3,8 @@ use omadm_syncml::{DecodeError, EncodeError};
 
 /// Why a message was not taken in; nothing happened. [DM-HTTP]
 ///
-/// Over HTTP this is the status 400, and 500 for [`ReceiveError::JournalFailed`].
+/// Over HTTP this is the status 400, 403 for [`ReceiveError::OtherName`], and 500 for
+/// [`ReceiveError::JournalFailed`].
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReceiveError {
@@ -17,6 +18,10 @@ pub enum ReceiveError {
     /// [`Config::max_name`](crate::Config::max_name).
     #[error("the name of the source or of the session is too long")]
     NameTooLong,
+    /// The transport knows the sender by names of which its header has none:
+    /// [`Request::with_names`](crate::Request::with_names).
+    #[error("the message is from another device than the transport says")]
+    OtherName,
     /// The device takes no message, by its MaxMsgSize, that any answer fits into.
     #[error("no answer fits into {limit} bytes")]
     NoRoom {

@@ -78,6 +78,8 @@ pub struct Request<'a> {
     pub hmac: Option<&'a str>,
     /// Whom the transport has authenticated as the sender, if it has. [DM-Security]
     pub identity: Option<&'a TransportIdentity>,
+    /// The only names the sender may have, if not all.
+    pub names: Option<&'a [String]>,
 }
 
 impl<'a> Request<'a> {
@@ -90,6 +92,7 @@ impl<'a> Request<'a> {
             now,
             hmac: None,
             identity: None,
+            names: None,
         }
     }
 
@@ -104,6 +107,14 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn with_identity(mut self, identity: Option<&'a TransportIdentity>) -> Self {
         self.identity = identity;
+        self
+    }
+
+    /// From somebody whom the transport knows by these names and no other: the Source of the message
+    /// has to be one of them, in the same letters. Without it every Source is taken.
+    #[must_use]
+    pub const fn with_names(mut self, names: Option<&'a [String]>) -> Self {
+        self.names = names;
         self
     }
 }
@@ -295,6 +306,11 @@ impl Server {
         let names = [&header.source.uri, &header.session_id];
         if names.iter().any(|name| name.len() > self.config.max_name) {
             return Err(ReceiveError::NameTooLong);
+        }
+        if let Some(names) = request.names
+            && !names.iter().any(|name| *name == header.source.uri)
+        {
+            return Err(ReceiveError::OtherName);
         }
         // Nothing piles up behind what cannot be kept.
         self.catch_up()?;

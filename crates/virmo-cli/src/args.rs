@@ -306,6 +306,10 @@ pub(crate) struct Serve {
     /// Let only devices in whose certificate one of these authorities vouches for (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_client_ca: Option<PathBuf>,
+    /// Let each device act only under a name its certificate has: a common name, or a DNS name or URI of
+    /// the subjectAltName
+    #[arg(long, requires = "tls_client_ca")]
+    pub(crate) tls_client_names: bool,
     /// Accept nothing beyond the letter of the specification
     #[arg(long)]
     pub(crate) strict: bool,

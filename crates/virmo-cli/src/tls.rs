@@ -27,7 +27,11 @@ pub(crate) fn links(args: &args::Tls) -> Result<Links, Failure> {
 }
 
 /// Who a server is.
-pub(crate) struct Identity(ServerTls);
+pub(crate) struct Identity {
+    tls: ServerTls,
+    /// Whether certificates say who devices are.
+    names: bool,
+}
 
 /// Reads who a server is; `http` is enough for one that is nobody.
 pub(crate) fn identity(args: &args::Serve) -> Result<Option<Identity>, Failure> {
@@ -42,12 +46,17 @@ pub(crate) fn identity(args: &args::Serve) -> Result<Option<Identity>, Failure> 
         tls = ServerTls::with_client_authorities(&identity.0, &identity.1, &authorities)
             .map_err(|error| unusable("--tls-client-ca", path, error))?;
     }
-    Ok(Some(Identity(tls)))
+    let names = args.tls_client_names;
+    Ok(Some(Identity { tls, names }))
 }
 
 impl Identity {
     pub(crate) fn serve(self, builder: ServerBuilder) -> ServerBuilder {
-        builder.tls(self.0)
+        let builder = builder.tls(self.tls);
+        match self.names {
+            true => builder.named_by_certificates(),
+            false => builder,
+        }
     }
 }
 

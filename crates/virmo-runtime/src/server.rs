@@ -53,6 +53,7 @@ pub struct ServerBuilder {
     journal: Option<Arc<dyn Journal>>,
     http: ServerConfig,
     only: Option<Encoding>,
+    named: bool,
     programme: Programme,
     observer: Box<dyn Fn(Event) + Send + Sync>,
     refusals: Box<dyn Fn(&Refused<'_>) + Send + Sync>,
@@ -67,6 +68,7 @@ struct Shared {
     /// What media types are taken.
     limits: Limits,
     only: Option<Encoding>,
+    named: bool,
     /// Whether the engine waits for nothing.
     quick: bool,
     observer: Box<dyn Fn(Event) + Send + Sync>,
@@ -94,6 +96,7 @@ impl Server {
             journal: None,
             http: ServerConfig::default(),
             only: None,
+            named: false,
             programme: Box::new(|_, _| Vec::new()),
             observer: Box::new(drop),
             refusals: Box::new(|_| {}),
@@ -217,6 +220,15 @@ impl ServerBuilder {
         self
     }
 
+    /// Over `https`, lets a device act only under the names its certificate has: a common name of the
+    /// subject, a DNS name or a URI of the subjectAltName, in the same letters as the Source of its
+    /// messages. Others are answered with HTTP 403, and so is everybody who shows no certificate. Default:
+    /// every name.
+    pub const fn named_by_certificates(mut self) -> Self {
+        self.named = true;
+        self
+    }
+
     /// Takes messages in this encoding only; others are answered with HTTP 415.
     pub const fn only(mut self, encoding: Encoding) -> Self {
         self.only = Some(encoding);
@@ -302,6 +314,7 @@ impl ServerBuilder {
             clock: Clocks::new(),
             limits,
             only: self.only,
+            named: self.named,
             quick,
             observer: self.observer,
             refusals: self.refusals,
@@ -339,9 +352,11 @@ impl Shared {
     fn exchange(&self, request: &Incoming, encoding: Encoding) -> Outgoing {
         let now = self.clock.now();
         let identity = request.certificate.clone().map(TransportIdentity::new);
+        let names = self.named.then(|| request.certificate_names());
         let request = Request::new(&request.body, encoding, now)
             .with_hmac(request.hmac.as_deref())
-            .with_identity(identity.as_ref());
+            .with_identity(identity.as_ref())
+            .with_names(names.as_deref());
         let state = &mut *self.lock();
         state.events.extend(state.engine.expire(now));
         let mut receipt = match state.engine.receive(request) {
@@ -349,6 +364,7 @@ impl Shared {
             Err(error @ ReceiveError::JournalFailed(_)) => {
                 return Outgoing::refusal(500, &chain(&error));
             }
+            Err(error @ ReceiveError::OtherName) => return Outgoing::refusal(403, &chain(&error)),
             Err(error) => return Outgoing::refusal(400, &chain(&error)),
         };
         // What happened before is durable now.

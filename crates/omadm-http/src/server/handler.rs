@@ -3,6 +3,8 @@ use std::{fmt, io, net::SocketAddr};
 use omadm_core::Secret;
 use omadm_syncml::{Encoding, encoding_of, media_type};
 
+use super::names::names;
+
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// Whether there is anything at this path; requests for others are answered with 404. By
@@ -86,6 +88,13 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    /// The names of the [certificate](Self::certificate): each common name of its subject, and each
+    /// DNS name and URI of its subjectAltName. None without one.
+    #[must_use]
+    pub fn certificate_names(&self) -> Vec<String> {
+        self.certificate.as_deref().map_or_else(Vec::new, names)
+    }
+
     /// The encoding of the message, if its Content-Type is that of a DM message.
     #[must_use]
     pub fn encoding(&self) -> Option<Encoding> {

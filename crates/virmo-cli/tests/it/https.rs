@@ -186,6 +186,31 @@ fn a_server_lets_in_only_whom_its_authority_vouches_for() {
     assert_eq!(sessions, ["completed"]);
 }
 
+/// A certificate is for one device: under another name it gets nothing, and nothing happens to the
+/// device that has that name.
+#[test]
+fn a_device_acts_only_under_the_name_of_its_certificate() {
+    let folder = TempDir::new().unwrap();
+    let authority = certificate("authority.pem");
+    let words = ["--tls-client-ca", &authority, "--tls-client-names"];
+    let (server, url) = serve_as(&folder, "server", &words);
+    let (chain, key) = (certificate("client.pem"), certificate("client.key"));
+    let tls = ["--ca", &authority, "--cert", &chain, "--key", &key];
+    let named = |id| [&tls[..], &["--device-id", id]].concat();
+    let (code, error) = try_session(&url, &named("urn:x:dev2"));
+    assert_eq!(code, Some(1), "{error}");
+    let itself = ["device", "--server", &url, "--until-idle", "--json"];
+    let device = virmo(&[&itself, &named("urn:x:dev1")[..]].concat());
+    assert_eq!(device.status.code(), Some(0), "{}", complaint(&device));
+    let (code, told) = server.end();
+    assert_eq!(code, Some(0), "{told:?}");
+    let errors = pick(&told, "error", &["message"]);
+    assert!(errors.iter().any(|error| error.contains("403")), "{told:?}");
+    let mut devices = pick(&told, "session", &["device"]);
+    devices.dedup();
+    assert_eq!(devices, ["urn:x:dev1"]);
+}
+
 /// The key of another certificate is told at the start, before anything is connected to.
 #[test]
 fn a_certificate_with_the_key_of_another_is_refused_at_the_start() {
