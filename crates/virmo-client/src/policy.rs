@@ -12,8 +12,9 @@ use crate::CpuPolicy;
 #[non_exhaustive]
 pub struct Policy {
     /// How long a primitive may take on the machine; default 5 minutes. One that takes longer has
-    /// failed: it is reported so, and undone once the hypervisor answers. Independent of how long
-    /// the engine waits before it sends 202.
+    /// failed: it is reported so, and undone once the hypervisor answers. That it waits for a machine
+    /// that another call holds counts: then it changes nothing. Independent of how long the engine
+    /// waits before it sends 202.
     pub deadline: Duration,
     /// How the CPU shares have to add up when resources are applied; default
     /// [`CpuPolicy::AtMost`].
