@@ -149,7 +149,11 @@ impl Service {
             Some(Some(_)) => {}
             Some(None) => {
                 connection.as_mut().graceful_shutdown();
-                _ = timeout(LAST_WORDS, connection).await;
+                let end = timeout(LAST_WORDS, connection.as_mut()).await;
+                // A request may have come when it was asked to leave.
+                if end.is_err() && seat.is_busy() {
+                    _ = connection.await;
+                }
             }
             None => {
                 connection.as_mut().graceful_shutdown();
@@ -339,4 +343,57 @@ async fn unless<F: Future>(other: impl Future, future: F) -> Option<F::Output> {
         other.as_mut().poll(cx).map(|_| None)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        runtime::Builder,
+    };
+
+    use super::*;
+
+    struct Slow;
+
+    impl Handler for Slow {
+        fn handle(&self, _: &Incoming) -> Outgoing {
+            thread::sleep(2 * LAST_WORDS);
+            Outgoing::status(202)
+        }
+    }
+
+    /// The request is there, unread, when the connection is asked to leave.
+    #[test]
+    fn who_leaves_answers_the_request_that_has_come() {
+        let request = b"POST / HTTP/1.1\r\nhost: x\r\n\
+            content-type: application/vnd.syncml.dm+xml\r\ncontent-length: 1\r\n\r\nx";
+        let config = ServerConfig {
+            share: 0,
+            ..ServerConfig::default()
+        };
+        let service = Arc::new(Service::new(Arc::new(Slow), config));
+        let remote = "192.0.2.1:1".parse().unwrap();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(async {
+            let (mut client, server) = duplex(1 << 10);
+            client.write_all(request).await.unwrap();
+            let (seat, certificate) = (service.crowd.seat(remote), None);
+            service.crowd.make_room();
+            let (_stop, running) = watch::channel(true);
+            let peer = Peer {
+                remote,
+                certificate,
+            };
+            Arc::clone(&service)
+                .serve(server, peer, seat, running)
+                .await;
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        });
+        assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
+    }
 }

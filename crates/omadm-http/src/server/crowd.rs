@@ -124,6 +124,12 @@ impl Seat {
         Busy(Arc::clone(self))
     }
 
+    /// Whether a request is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        let seats = self.crowd.seats();
+        seats.taken.get(&self.number).is_some_and(|it| it.busy > 0)
+    }
+
     fn count(&self, change: impl Fn(usize) -> usize) {
         if let Some(taken) = self.crowd.seats().taken.get_mut(&self.number) {
             taken.busy = change(taken.busy);

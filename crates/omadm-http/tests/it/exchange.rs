@@ -14,7 +14,7 @@ use omadm_http::{
     ServerConfig, TransportError, TransportErrorKind,
 };
 
-use crate::peer::{Deed, Peer, header, raw};
+use crate::peer::{Deed, NOBODY, Peer, header, raw};
 
 const XML: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.syncml.dm+xml\r\n";
 
@@ -149,9 +149,9 @@ fn a_broken_transport_is_worth_a_retry() {
         assert_eq!((kind, requests), (TransportErrorKind::Interrupted, 1));
         assert!(kind.is_transient());
     }
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-    let url = format!("http://{}/", nobody.unwrap());
-    let kind = post(&transport(|_| {}), &url).unwrap_err().kind();
+    let kind = post(&transport(|_| {}), &format!("http://{NOBODY}/"))
+        .unwrap_err()
+        .kind();
     assert_eq!(kind, TransportErrorKind::Unreachable);
     assert!(kind.is_transient());
 }
@@ -222,7 +222,9 @@ fn silence_ends_at_the_time_out() {
         let (kind, requests) = failure(deed, |config| {
             config.timeout = Duration::from_millis(50);
         });
-        assert_eq!((kind, requests), (TransportErrorKind::TimedOut, 1));
+        assert_eq!(kind, TransportErrorKind::TimedOut);
+        // On a busy machine the time is over before the peer has heard anything.
+        assert!(requests <= 1, "{requests}");
     }
 }
 

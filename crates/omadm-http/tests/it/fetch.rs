@@ -8,7 +8,7 @@ use omadm_download::{
 };
 use omadm_http::{FetchConfig, HttpFetch};
 
-use crate::peer::{Deed, Peer, header};
+use crate::peer::{Deed, NOBODY, Peer, header};
 
 /// Takes everything, or breaks off after some bytes.
 #[derive(Default)]
@@ -35,8 +35,16 @@ impl Receiver for Taker {
 }
 
 fn fetch(peer: &Peer, taker: &mut Taker) -> Result<Ending, FetchErrorKind> {
+    fetch_within(Duration::from_secs(3600), peer, taker)
+}
+
+fn fetch_within(
+    silence: Duration,
+    peer: &Peer,
+    taker: &mut Taker,
+) -> Result<Ending, FetchErrorKind> {
     let mut config = FetchConfig::default();
-    config.silence_timeout = Duration::from_millis(50);
+    config.silence_timeout = silence;
     config.max_redirects = 2;
     let uri = peer.url("/a.img").parse().unwrap();
     let cancel = Cancel::new();
@@ -190,18 +198,15 @@ fn silence_ends_at_the_time_out() {
         "HTTP/1.1 200 OK\r\nx: ",
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nab",
     ] {
-        let result = fetch(&Peer::new([Deed::hold(start)]), &mut Taker::default());
+        let (silence, peer) = (Duration::from_millis(50), Peer::new([Deed::hold(start)]));
+        let result = fetch_within(silence, &peer, &mut Taker::default());
         assert_eq!(result, Err(FetchErrorKind::TimedOut), "{start}");
     }
 }
 
 #[test]
 fn nobody_there_is_unreachable() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let uri = format!("http://{}/", listener.local_addr().unwrap())
-        .parse()
-        .unwrap();
-    drop(listener);
+    let uri = format!("http://{NOBODY}/").parse().unwrap();
     let cancel = Cancel::new();
     let request = FetchRequest::new(&uri, "a/b", &cancel);
     let error = HttpFetch::default()

@@ -15,7 +15,7 @@ use omadm_http::{
     ClientConfig, HttpTransport, Notifications, Server, ServerConfig, TransportErrorKind,
 };
 
-use crate::peer::{raw, status};
+use crate::peer::{NOBODY, raw, status};
 
 struct Bench {
     server: Server,
@@ -58,11 +58,7 @@ fn whoever_does_not_take_it_says_so() {
     let url = Notifications::url(bench.server.address());
     let elsewhere = url.replace("/notify", "/elsewhere");
     assert_eq!(kind(&elsewhere, b"x"), TransportErrorKind::Status(404));
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let nobody = Notifications::url(closed);
+    let nobody = Notifications::url(NOBODY.parse().unwrap());
     assert_eq!(kind(&nobody, b"x"), TransportErrorKind::Unreachable);
     assert_eq!(kind("ftp://host/notify", b"x"), TransportErrorKind::Request);
     let cancel = Cancel::new();

@@ -11,6 +11,9 @@ use std::{
 
 use omadm_download::{Cancel, Clock};
 
+/// Where nobody listens: a port that no test is given, and that no connection starts from.
+pub(crate) const NOBODY: &str = "127.0.0.1:1";
+
 /// What the peer does with one connection, after it has read a request from it.
 #[derive(Clone, Debug)]
 pub(crate) enum Deed {

@@ -41,8 +41,12 @@ impl Handler for Mirror {
 }
 
 fn serve(tls: ServerTls, files: Option<Files>) -> Server {
+    serve_patiently(Duration::from_secs(60), tls, files)
+}
+
+fn serve_patiently(head_timeout: Duration, tls: ServerTls, files: Option<Files>) -> Server {
     let mut config = ServerConfig::default();
-    config.head_timeout = Duration::from_millis(200);
+    config.head_timeout = head_timeout;
     config.tls = Some(tls);
     config.files = files;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -145,7 +149,8 @@ fn a_file_comes_from_a_server_that_is_trusted() {
 
 #[test]
 fn a_handshake_that_does_not_come_ends_the_connection() {
-    let server = open_server();
+    let tls = ServerTls::new(SERVER.0, SERVER.1).unwrap();
+    let server = serve_patiently(Duration::from_millis(200), tls, None);
     assert_eq!(raw(server.address(), ""), "");
     assert_eq!(raw(server.address(), "\u{16}\u{3}\u{1}"), "");
 }
