@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// The period of a quota, in microseconds: short, so that a small share still answers soon.
@@ -89,7 +90,10 @@ fn quota(percent: u8) -> u64 {
 }
 
 fn is_writable(root: &Path) -> bool {
-    let probe = root.join(format!("virmo-probe-{}", std::process::id()));
+    // Each look has a probe of its own: places are opened side by side.
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let probe = root.join(format!("virmo-probe-{}-{number}", std::process::id()));
     let made = fs::create_dir(&probe);
     let _ = fs::remove_dir(&probe);
     made.is_ok()
@@ -114,6 +118,17 @@ mod tests {
         assert_eq!(Groups::find(root), None, "not enabled below");
         fs::write(root.join("cgroup.subtree_control"), "cpu io\n").unwrap();
         assert_eq!(Groups::find(root), Some(Groups::Processes(root.to_owned())));
+    }
+
+    #[test]
+    fn who_looks_beside_another_finds_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!((0..500).all(|_| is_writable(folder.path()))));
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

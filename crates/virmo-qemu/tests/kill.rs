@@ -21,11 +21,9 @@ use std::{
     env,
     path::Path,
     process::{Command, Stdio},
-    thread::sleep,
-    time::Duration,
 };
 
-use bench::{Place, is_here};
+use bench::{Place, is_here, soon};
 use virmo_hypervisor::{
     Erase, Hypervisor, HypervisorError, MachineState, Outcome, PowerOff, VmSpec,
 };
@@ -200,10 +198,7 @@ fn one_kill(name: &str, step: u64, forth: bool) -> bool {
             begun >= before,
             "{case}: the guest went back from {before} to {begun}"
         );
-        let goes_on = (0..500).any(|_| {
-            sleep(Duration::from_millis(10));
-            place.count("vm-1").unwrap() > begun
-        });
+        let goes_on = soon(|| place.count("vm-1").unwrap() > begun);
         assert!(goes_on, "{case}: the guest stands still at {begun}");
         let console = place.console("vm-1");
         assert_eq!(
@@ -236,10 +231,8 @@ fn prepare(place: &Place, state: &MachineState, image: &Path) -> Option<u64> {
     for name in calls.iter().chain(&[""]) {
         match *name {
             "" if *state == Running || *state == Suspended => {
-                count = (0..1000).find_map(|_| {
-                    sleep(Duration::from_millis(5));
-                    place.count("vm-1")
-                });
+                assert!(soon(|| place.count("vm-1").is_some()));
+                count = place.count("vm-1");
             }
             "" => {}
             name => drop(call(&qemu, name, image).unwrap()),

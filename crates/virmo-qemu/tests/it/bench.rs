@@ -1,7 +1,7 @@
 //! A place for machines, and looks into the guest.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -11,9 +11,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use serde_json::{Value, json};
 use virmo_hypervisor::{Erase, Hypervisor, Machine, contract::Fixture};
 use virmo_params::ResourceConfig;
@@ -39,6 +40,9 @@ pub(crate) fn is_here() -> bool {
         is_here
     })
 }
+
+/// Long enough for whatever happens, short enough to see that it does not.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder with a short name, as sockets need it; machines in it end with it.
 pub(crate) struct Place {
@@ -66,7 +70,7 @@ impl Place {
     }
 
     pub(crate) fn open_qemu(&self) -> Qemu {
-        let builder = Qemu::builder(self.root());
+        let builder = Qemu::builder(self.root()).patience(PATIENCE);
         let network = self.network.clone();
         let builder = match network {
             Some(network) => builder.network(network),
@@ -141,12 +145,26 @@ impl Place {
 impl Place {
     /// How many live, once those that are just ending have ended.
     pub(crate) fn processes_within(&self, most: usize) -> usize {
-        let few = |found: &usize| *found <= most;
-        let soon = (0..500).find_map(|_| {
-            sleep(Duration::from_millis(10));
-            Some(self.processes().len()).filter(few)
-        });
-        soon.unwrap_or_else(|| self.processes().len())
+        soon(|| self.processes().len() <= most && (most > 0 || !self.is_held()));
+        self.processes().len()
+    }
+
+    /// Whether a process holds the file of its pid: one that ends has lost its command line before
+    /// it closes its files.
+    fn is_held(&self) -> bool {
+        let machines = fs::read_dir(self.root().join("machines"));
+        let mut machines = machines.into_iter().flatten().flatten();
+        machines.any(|machine| {
+            let whole = Flock {
+                start: 0,
+                length: 0,
+                pid: None,
+                typ: FlockType::WriteLock,
+                offset_type: FlockOffsetType::Set,
+            };
+            let file = File::open(machine.path().join("pid"));
+            file.is_ok_and(|file| fcntl_getlk(&file, &whole).unwrap().is_some())
+        })
     }
 }
 
@@ -199,12 +217,10 @@ impl Fixture for OnQemu {
     fn progress(&self, id: &VmId) -> Option<u64> {
         // It ticks 18 times a second: the next tick is waited for.
         let first = self.0.count(id.as_str());
-        (0..1000).find_map(|_| {
-            sleep(Duration::from_millis(5));
-            self.0
-                .count(id.as_str())
-                .filter(|count| Some(*count) != first)
-        })
+        soon(|| self.0.count(id.as_str()) != first);
+        self.0
+            .count(id.as_str())
+            .filter(|count| Some(*count) != first)
     }
 }
 
@@ -222,9 +238,7 @@ fn walk(folder: &Path, names: &mut Vec<String>) {
 pub(crate) fn ask_qemu(place: &Place, id: &str, command: &str, arguments: Value) -> Value {
     let socket = place.root().join("machines").join(id).join("look");
     let mut stream = UnixStream::connect(socket).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let mut answer = |request: Value| {
         writeln!(stream, "{request}").unwrap();
@@ -241,8 +255,14 @@ pub(crate) fn ask_qemu(place: &Place, id: &str, command: &str, arguments: Value)
 
 /// Waits for a condition.
 pub(crate) fn soon(mut condition: impl FnMut() -> bool) -> bool {
-    (0..2000).any(|_| {
+    let begun = Instant::now();
+    loop {
         sleep(Duration::from_millis(5));
-        condition()
-    })
+        if condition() {
+            return true;
+        }
+        if begun.elapsed() > PATIENCE {
+            return false;
+        }
+    }
 }
