@@ -78,7 +78,7 @@ fn vmm(directory: &Path, port: &str) {
 
 /// The port of the VMM that was killed may be in use for a moment.
 fn listen(port: &str) -> TcpListener {
-    for _ in 0..500 {
+    for _ in 0..6000 {
         if let Ok(listener) = TcpListener::bind(format!("127.0.0.1:{port}")) {
             return listener;
         }

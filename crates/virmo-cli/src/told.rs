@@ -146,7 +146,7 @@ impl DeviceTeller {
     /// How far the guest of the demo counted; one that was just booted is waited for.
     fn counted(&self, now: VmState) -> Option<u64> {
         let folder = self.counts.as_deref()?;
-        let tries = if now == VmState::Running { 400 } else { 1 };
+        let tries = if now == VmState::Running { 6000 } else { 1 };
         (0..tries).find_map(|_| {
             let count = hypervisor::count(folder);
             if count.is_none() && tries > 1 {

@@ -41,6 +41,8 @@ type Places = Vec<(u32, u32, usize)>;
 
 /// How many sessions without anything new mean that a foreign server is done.
 const SILENT: u32 = 5;
+/// The same while the device is at something that it accepted.
+const SILENT_AMID: u32 = 50;
 /// The pause after such a session.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many messages a server may take.
@@ -65,6 +67,7 @@ pub(crate) fn of(
     let (mut silent, mut session) = (0, None);
     // Whether a message of the device was taken, and how the last one was refused.
     let (mut met, mut refused) = (false, None);
+    let mut is_over = false;
     for _ in 0..MESSAGES {
         let (packet, encoding) = device.receive()?;
         let message = read(&packet.body, encoding)?;
@@ -73,7 +76,12 @@ pub(crate) fn of(
             let quiet = session.is_some_and(|from| trace.only_asks_again(from));
             session = Some(trace.sent.len());
             silent = if quiet { silent + 1 } else { 0 };
-            if silent == SILENT && server.is_done().is_none() {
+            let enough = match trace.is_amid() {
+                true => SILENT_AMID,
+                false => SILENT,
+            };
+            if silent >= enough && server.is_done().is_none() {
+                is_over = true;
                 break;
             }
             if silent > 0 {
@@ -163,7 +171,7 @@ pub(crate) fn of(
         }
     }
     match refused {
-        _ if met && silent == SILENT => Ok(trace),
+        _ if met && is_over => Ok(trace),
         Some(code) if !met => Err(Failed::new(format_args!(
             "the server refuses the device: SyncHdr was answered with {code}"
         ))),
@@ -205,6 +213,12 @@ fn number(reference: CmdRef) -> Option<u32> {
 }
 
 impl Trace {
+    /// Whether more was answered with 202 than alerts have come since.
+    fn is_amid(&self) -> bool {
+        let accepted = self.sent.iter().filter(|sent| sent.status == Some(202));
+        accepted.count() > self.alerts.len()
+    }
+
     /// Whether what was sent from a place on only asks for what was asked for before, and brought
     /// what it brought then.
     fn only_asks_again(&self, from: usize) -> bool {

@@ -4,7 +4,10 @@ use std::{
     fmt,
     net::TcpListener,
     path::Path,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -13,7 +16,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 use uve::{Digest, MonitoringNotification, UaPackage, UserId, Uve2, Uve2Error, session::State};
 use uve_engine::{
-    EmbeddedDataCentre, Progress, Selection, Vm, VmConfig, VmError, VmEvent, Vmm, VmmConfig,
+    Clock, EmbeddedDataCentre, Progress, Selection, Vm, VmConfig, VmError, VmEvent, Vmm, VmmConfig,
     VmmEvent,
 };
 use uve_http::{
@@ -25,10 +28,27 @@ use crate::{args, failure::Failure, output::Output};
 
 /// The application Ann works with: what it does is of no matter here.
 const PACKAGE: &[u8] = b"an editor of texts";
-/// How long a silent VM holds an image.
-const LEASE: Duration = Duration::from_secs(1);
+/// How long a silent VM holds an image: longer than the demo takes on any machine.
+const LEASE: Duration = Duration::from_secs(600);
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The time of day, and as many seconds more as nobody is to wait for.
+#[derive(Default)]
+struct DemoClock(AtomicU64);
+
+impl DemoClock {
+    fn skip(&self, time: Duration) {
+        self.0.fetch_add(time.as_secs(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for DemoClock {
+    fn now(&self) -> Duration {
+        let ahead = Duration::from_secs(self.0.load(Ordering::SeqCst));
+        SystemClock.now().saturating_add(ahead)
+    }
+}
 
 /// What happened, in a word for scripts and a sentence for people.
 #[derive(Serialize)]
@@ -235,6 +255,7 @@ pub(crate) fn run(args: &args::UveDemo) -> Result<(), Failure> {
         version,
         "She works on vm-a, and vm-a crashes",
     )?;
+    site.clock.skip(LEASE);
     let fourth = site.log_in(&ann, &editor, &b)?;
     b.expect(&fourth, "Chapter one. Chapter two. ")?;
     told(
@@ -264,6 +285,7 @@ pub(crate) fn run(args: &args::UveDemo) -> Result<(), Failure> {
 /// The VMM, and where everything is kept.
 struct Site<'f> {
     vmm: Arc<Vmm>,
+    clock: Arc<DemoClock>,
     url: String,
     folder: &'f Path,
     _server: Server,
@@ -280,7 +302,8 @@ impl<'f> Site<'f> {
         let centre = Arc::new(centre.map_err(Failure::work)?);
         let mut config = VmmConfig::default();
         config.lease = LEASE;
-        let vmm = Vmm::open(journal, centre, Arc::new(SystemClock), config);
+        let clock = Arc::new(DemoClock::default());
+        let vmm = Vmm::open(journal, centre, clock.clone(), config);
         let vmm = Arc::new(vmm.map_err(Failure::work)?);
         let mut service = Uve5Service::new(vmm.clone());
         for vm in VMS {
@@ -290,6 +313,7 @@ impl<'f> Site<'f> {
         let server = service.serve(listen()?).map_err(Failure::work)?;
         Ok(Self {
             vmm,
+            clock,
             url: format!("http://{}", server.address()),
             folder,
             _server: server,
@@ -307,7 +331,7 @@ impl<'f> Site<'f> {
             Arc::new(Uve5Client::new(&self.url, token(self.folder, name)?)),
             Arc::new(journal(&own)?),
             Arc::new(blobs),
-            Arc::new(SystemClock),
+            self.clock.clone(),
             config,
         );
         let vm = Arc::new(vm.map_err(Failure::work)?);

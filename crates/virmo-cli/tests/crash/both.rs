@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long what is not killed any more may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How often the two ends of one plan are killed at most.
 const MOST: u32 = 30;

@@ -41,7 +41,7 @@ enum Moment {
 const LONGEST: Duration = Duration::from_millis(150);
 
 /// How long a process may take until it was found in order.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What a process says when something is wrong with what it finds.
 const WRONG: [&str; 3] = ["no node stands for it", "cannot be read", "is lost"];

@@ -171,7 +171,7 @@ struct Look {
 }
 
 /// How long what goes on by itself may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Look {
     fn send(&mut self) -> Step {

@@ -27,6 +27,8 @@ pub struct Process {
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
     pub now: usize,
+    /// Without pages of files, which the system takes and gives as it likes.
+    pub own: usize,
     pub most: usize,
 }
 
@@ -92,6 +94,7 @@ impl Process {
         };
         Memory {
             now: field("VmRSS:"),
+            own: field("RssAnon:"),
             most: field("VmHWM:"),
         }
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     http::ask,
     life::Place,
-    program::{Background, complaint, events, lines, virmo},
+    program::{Background, NOBODY, complaint, events, lines, virmo},
 };
 
 #[test]
@@ -272,7 +272,7 @@ fn success_needs_a_proven_row() {
     let text = lines(&output);
     assert!(text.last().unwrap().contains(" 0 proven, none failed"));
     assert_eq!(complaint(&output), "virmo: no row was proven\n");
-    let output = virmo(&["conformance", "--server", &url]);
+    let output = virmo(&["conformance", "--server", &format!("http://{NOBODY}/dm")]);
     assert_eq!(
         (output.status.code(), lines(&output)),
         (Some(1), Vec::<String>::new())

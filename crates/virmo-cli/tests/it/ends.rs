@@ -14,7 +14,7 @@ use crate::{
     http::{self, answer, ask},
     life::Place,
     peer::{self, Device, Element},
-    program::{Background, complaint, events, lines, pick, virmo, virmo_with},
+    program::{Background, NOBODY, complaint, events, lines, pick, virmo, virmo_with},
 };
 
 const XML: &str = "application/vnd.syncml.dm+xml";
@@ -289,9 +289,7 @@ fn what_a_server_says_stays_in_its_line() {
 /// Why the link breaks is told at once, and once; not only when everything was tried.
 #[test]
 fn a_link_that_breaks_says_why() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let refused = format!("http://{}/", listener.local_addr().unwrap());
-    drop(listener);
+    let refused = format!("http://{NOBODY}/");
     for (url, why) in [
         (refused.as_str(), "the server cannot be reached"),
         (

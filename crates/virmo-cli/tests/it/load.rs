@@ -1,10 +1,10 @@
 //! `virmo load`: many devices, few threads, one report.
 
-use std::{fs, net::TcpListener};
+use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::program::{Background, events, lines, pick, virmo, virmo_with};
+use crate::program::{Background, NOBODY, events, lines, pick, virmo, virmo_with};
 
 /// Puts devices on a server; the exit code and what was told.
 fn load(url: &str, words: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
@@ -130,8 +130,7 @@ fn sessions_fail_by_their_reason() {
 
 #[test]
 fn a_server_that_is_not_there_fails_every_session() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-    let url = format!("http://{}/dm", address.unwrap());
+    let url = format!("http://{NOBODY}/dm");
     let (code, told) = load(&url, &["--devices", "7"], &[]);
     assert_eq!(code, Some(1));
     let report = report(&told);
@@ -150,7 +149,7 @@ fn a_server_that_is_not_there_fails_every_session() {
 #[test]
 fn a_load_of_so_many_seconds_tells_how_far_it_is() {
     let (_server, url) = Background::serve(&[]);
-    let words = ["--devices", "3", "--seconds", "1.5"];
+    let words = ["--devices", "3", "--seconds", "4"];
     let (code, told) = load(&url, &words, &[]);
     assert_eq!(code, Some(0), "{told:?}");
     let fields = ["failed", "sessions", "requests", "seconds"];

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http,
-    program::{Background, complaint, events, virmo_with},
+    program::{Background, NOBODY, complaint, events, virmo_with},
 };
 
 const SECRETS: [(&str, &str); 3] = [
@@ -220,13 +220,13 @@ fn the_person_at_the_device_may_say_no_or_yes() {
             &["--password-env", "SERVER", "--ui-mode", "user-interaction"],
         );
         assert_eq!(next(&mut device)["accepted"], json!(accepted), "{ui}");
+        if accepted {
+            assert_eq!(next(&mut device)["event"], "session");
+        }
         notified(
             &listener,
             &["--password-env", "SERVER", "--ui-mode", "informative"],
         );
-        if accepted {
-            next(&mut device);
-        }
         assert_eq!(next(&mut device)["ui_mode"], "informative");
     }
 }
@@ -263,9 +263,7 @@ fn what_is_no_notification_is_refused_and_said() {
 
 #[test]
 fn a_device_that_is_not_there_is_a_failure_and_wrong_words_are_wrong_usage() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/notify", gone.local_addr().unwrap());
-    drop(gone);
+    let url = format!("http://{NOBODY}/notify");
     let output = notify(&url, &["--password-env", "SERVER"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(events(&output)[0]["event"], "error");

@@ -142,7 +142,7 @@ fn image_vm_and_alert_outlive_a_kill() {
     let mut background = Background::start(&device.words(&[]));
     let replace = command("Replace", "./VMImgMO/i/DownloadURI", "chr", &image.url);
     send(&server, vec![replace, exec(DOWNLOAD)]);
-    drop(server);
+    // It answers nothing any more.
     let queued = [("event", json!("alert")), ("delivered", json!(false))];
     background.wait_for(&queued);
     background.kill();
@@ -156,18 +156,18 @@ fn image_vm_and_alert_outlive_a_kill() {
     assert_eq!(device.leaf("./VirMO/v/State").as_deref(), Some("3"));
 
     // At another address, which the account follows.
-    let server = Server::bind();
+    let other = Server::bind();
     let device = Device {
-        url: server.url(),
+        url: other.url(),
         ..device
     };
-    let (answers, told) = serve(&device, &server, &[], vec![vec![operation("Resume")]]);
+    let (answers, told) = serve(&device, &other, &[], vec![vec![operation("Resume")]]);
     assert_eq!(answers[0].alerts, [(READY.to_owned(), DOWNLOAD.to_owned())]);
     assert_eq!(answers[0].status[&0], 200);
     let alerts = pick(&told, "alert", &["type", "delivered"]);
     assert_eq!(alerts, [format!("{READY} true")]);
     let address = device.leaf("./DMAcc/virmo-server/AppAddr/1/Addr");
-    assert_eq!(address, Some(server.url()));
+    assert_eq!(address, Some(other.url()));
 }
 
 const MIB: usize = 1 << 20;

@@ -12,7 +12,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long a process may take that is not to take for ever.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Where nobody listens: a port that no process is given, and that no connection starts from.
+pub const NOBODY: &str = "127.0.0.1:1";
 
 /// Runs the program to its end.
 pub fn virmo(args: &[&str]) -> Output {

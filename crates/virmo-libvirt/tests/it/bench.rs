@@ -316,7 +316,7 @@ impl Place {
     /// Waits for the guest's next tick.
     pub(crate) fn tick(&self, id: &str) -> Option<u64> {
         let first = self.count(id);
-        (0..2000).find_map(|_| {
+        (0..12_000).find_map(|_| {
             sleep(Duration::from_millis(5));
             self.count(id).filter(|count| Some(*count) != first)
         })
@@ -337,7 +337,7 @@ impl Place {
     /// How many live, once those that are just ending have ended.
     pub(crate) fn processes_within(&self, most: usize) -> usize {
         let few = |found: &usize| *found <= most;
-        let soon = (0..500).find_map(|_| {
+        let soon = (0..6000).find_map(|_| {
             sleep(Duration::from_millis(10));
             Some(self.processes().len()).filter(few)
         });

@@ -120,7 +120,7 @@ fn a_libvirt_that_falls_silent_is_a_time_out_until_it_answers() {
         .open_libvirt()
         .create(&spec(place.image_file()))
         .unwrap();
-    let patient = place.builder().patience(Duration::from_secs(4));
+    let patient = place.builder().patience(Duration::from_secs(10));
     let libvirt = patient.open().unwrap();
     let pid = place.daemon.pid().to_string();
     kill("-STOP", &pid);
@@ -353,7 +353,7 @@ fn a_dead_qemu_is_a_crash() {
     let libvirt = running(&place);
     kill("-9", &place.processes().remove(0));
     assert_eq!(place.processes_within(0), 0);
-    let crashed = (0..200).any(|_| {
+    let crashed = (0..3000).any(|_| {
         sleep(Duration::from_millis(20));
         state(&libvirt) == CRASHED
     });
@@ -372,7 +372,7 @@ fn a_guest_is_asked_to_end() {
     libvirt.suspend(&id()).unwrap();
     libvirt.resume(&id()).unwrap();
     let asked = PowerOff::Graceful {
-        timeout: Duration::from_secs(30),
+        timeout: Duration::from_secs(120),
     };
     assert_eq!(libvirt.power_off(&id(), asked).unwrap(), Outcome::Done);
     assert!(

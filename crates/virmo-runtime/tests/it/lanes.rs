@@ -48,7 +48,7 @@ fn a_machine_that_hangs_ends_at_its_deadline() {
     let mut config = config(&server.url());
     config.exec_limit = Duration::from_millis(50);
     let mut policy = Policy::default();
-    policy.deadline = Duration::from_millis(500);
+    policy.deadline = Duration::from_secs(5);
     policy.alert_type = Some("org.example.result".to_owned());
     let (builder, events) = bench.device(config);
     let mut device = builder.policy(policy).build().unwrap();

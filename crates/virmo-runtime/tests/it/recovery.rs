@@ -264,7 +264,7 @@ fn a_change_of_resources_that_was_cut_waits_for_the_lock() {
     .into_iter();
     let link = Played::new(move |_| Ok(turns.next().unwrap_or_default()));
     let mut impatient = played();
-    impatient.exec_limit = Duration::from_millis(200);
+    impatient.exec_limit = Duration::from_secs(2);
     let (builder, events) = bench.device(impatient);
     let mut device = builder.transport(link).build().unwrap();
     device.run(Until::SessionEnds).unwrap();
