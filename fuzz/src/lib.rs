@@ -28,7 +28,7 @@ mod sequences;
 
 use omadm_download::Descriptor;
 use omadm_markup::{
-    Encoding, Event, Limits, Name, Namespace, ReadError, Reader, WriteError, Writer,
+    Encoding, Event, Limits, Name, Namespace, ReadError, Reader, WriteError, Writer, syncml,
 };
 use omadm_mo::{ddf, provisioning, tnds};
 use omadm_session::notification::{
@@ -93,7 +93,29 @@ pub fn wbxml(data: &[u8]) {
     };
     let out = written(&events, Encoding::Wbxml).expect("what was read can be written");
     let again = self::events(&out, Encoding::Wbxml, &generous());
-    assert_eq!(again.as_ref(), Ok(&events), "{out:02X?}");
+    if again.as_ref() != Ok(&events) {
+        assert_eq!(again, Ok(with_documents(events)), "{out:02X?}");
+    }
+}
+
+/// Octets and a text behind them are one, and may be an embedded document then, which neither was:
+/// events with the elements of all that are.
+fn with_documents(events: Vec<Event<'_>>) -> Vec<Event<'_>> {
+    let mut settled = Vec::new();
+    for event in events {
+        let data = settled.last() == Some(&Event::Start(Name::Known(syncml::DATA)));
+        if !data || !matches!(event, Event::Opaque(_)) {
+            settled.push(event);
+            continue;
+        }
+        let alone = [Event::Start(Name::Known(syncml::DATA)), event, Event::End];
+        let out = written(&alone, Encoding::Wbxml).expect("it was written before");
+        // Too rare to be kept anywhere.
+        let read = self::events(out.leak(), Encoding::Wbxml, &generous()).expect("it was written");
+        let inner = read.len() - 1;
+        settled.extend(read.into_iter().take(inner).skip(1));
+    }
+    settled
 }
 
 /// Reads a document, WBXML if it begins like it and XML otherwise, and takes it to the other
