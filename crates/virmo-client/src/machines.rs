@@ -44,8 +44,8 @@ impl Machines {
         self.held(held.unwrap_or_else(PoisonError::into_inner), vms)
     }
 
-    /// Waits until nobody works on any of these machines; `None` once the flag is thrown, by
-    /// [`give_up`](Self::give_up).
+    /// Waits until nobody works on any of these machines; `None` if somebody still does once the flag
+    /// is thrown, by [`give_up`](Self::give_up).
     pub(crate) fn hold_unless<'v>(
         &self,
         given_up: &AtomicBool,
@@ -56,7 +56,7 @@ impl Machines {
         let wait = |held: &mut _| !is_given_up() && any(held, &vms);
         let held = self.freed.wait_while(self.lock(), wait);
         let held = held.unwrap_or_else(PoisonError::into_inner);
-        (!is_given_up()).then(|| self.held(held, vms))
+        (!any(&held, &vms)).then(|| self.held(held, vms))
     }
 
     /// Waits until nobody works on this machine; `None` if that takes longer.
@@ -162,8 +162,10 @@ mod tests {
                 assert!(waits.join().unwrap());
             });
             assert!(machines.hold_within(Duration::ZERO, &b).is_some());
-            drop(held);
             assert!(machines.hold_unless(given_up, [&a]).is_none());
+            drop(held);
+            // What is free can be brought back to what it was.
+            assert!(machines.hold_unless(given_up, [&a]).is_some());
         });
     }
 }
