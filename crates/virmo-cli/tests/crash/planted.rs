@@ -108,7 +108,7 @@ fn what_is_done_to_the_folder_is_found() {
                 let images = state.join("images");
                 fs::copy(images.join(image), images.join("img-900")).unwrap();
             },
-            "no image stands for the file img-900",
+            "the device says: there is a file of image img-900, but no node stands for it",
         ),
         // Everything that was ever done is undone.
         (
