@@ -556,8 +556,8 @@ fn a_plan_survives_a_kill_amid_every_operation() {
     });
 }
 
-/// A damaged journal is kept under another name, and its machine is not lost: it is told to the
-/// server once and left alone, until the device may adopt it.
+/// A damaged journal is kept under another name, and its machine and the file of its image are not
+/// lost: they are told to the server once and left alone, until the device may adopt them.
 #[test]
 fn a_damaged_journal_is_set_aside_and_its_machine_adopted() {
     const UNKNOWN: &str = "Reversed-Domain-Name: io.github.virmo.unknown";
@@ -575,8 +575,8 @@ fn a_damaged_journal_is_set_aside_and_its_machine_adopted() {
     assert_eq!(complaints(&told), 1, "{told:?}");
     let aside = device.folder.path().join("device.redb.damaged-1");
     assert_eq!(fs::read(aside).unwrap(), damaged);
-    let alert = (UNKNOWN.to_owned(), "./VirMO".to_owned());
-    assert_eq!(answers[0].alerts, [alert]);
+    let alerts = ["./VMImgMO", "./VirMO"].map(|root| (UNKNOWN.to_owned(), root.to_owned()));
+    assert_eq!(answers[0].alerts, alerts);
     assert_eq!(device.leaf("./VirMO/vm-1"), None);
 
     let adopt = ["--unknown-machines", "adopt"];
