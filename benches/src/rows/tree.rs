@@ -65,7 +65,11 @@ pub fn run(table: &mut Table) {
         &format!("{what}, from text"),
         name,
         Target::Time(0.25),
-        || black_box(&interior).iter().for_each(|path| list(&uri(path))),
+        || {
+            black_box(&interior)
+                .iter()
+                .for_each(|path| list(&uri(path)))
+        },
         anchor,
     );
     drop((tree, map));
