@@ -3,18 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code")]
 
+#[path = "tools/full.rs"]
+mod full;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use omadm_core::{
-    Batch, Interaction, Journal, JournalError, JournalErrorKind, MemoryJournal, Now, Space,
-    StatusCode, UserInteraction,
-};
+use omadm_core::{Batch, Interaction, Journal, MemoryJournal, Now, StatusCode, UserInteraction};
 use omadm_server::{
     Account, AskUser, CommandGroup, Config, EventKind, Request, Server, SingleCommand,
 };
@@ -23,6 +20,8 @@ use omadm_session::{
 };
 use omadm_syncml::{Chal, CmdRef, Command, Limits, decode};
 use omadm_testkit::{again_over_wbxml, encoding, to_wire};
+
+use full::Full;
 
 const DEVICE: &str = "dev1";
 
@@ -395,27 +394,6 @@ fn all_statuses_that_were_challenged_are_said_again() {
     assert_eq!(statuses(&message(2, meta, &refused)), COMMANDS);
 }
 
-/// A journal in memory that keeps nothing while it is told so.
-#[derive(Default)]
-struct Full(MemoryJournal, AtomicBool);
-
-impl Journal for Full {
-    fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
-        match self.1.load(Ordering::Relaxed) {
-            true => Err(JournalError::new(JournalErrorKind::Full, None)),
-            false => self.0.commit(batch),
-        }
-    }
-
-    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
-        self.0.read(space, key)
-    }
-
-    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
-        self.0.scan(space, visit)
-    }
-}
-
 /// Nobody hears of what happened in an answer that could not be given until the next message comes;
 /// it does not wait for an answer that can.
 #[test]
@@ -433,7 +411,7 @@ fn what_could_not_be_told_does_not_pile_up() {
         .unwrap();
     let mut told = Vec::new();
     for round in 0..20 {
-        journal.1.store(round < 19, Ordering::Relaxed);
+        journal.is_full.store(round < 19, Ordering::Relaxed);
         let first = message(1, "", &package_1());
         let receipt = server.receive(request(&first, None)).unwrap();
         let challenge = server.respond(receipt).unwrap();

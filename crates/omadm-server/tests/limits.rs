@@ -2,17 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
+#[path = "tools/full.rs"]
+mod full;
+
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use omadm_core::{
-    Batch, Journal, JournalError, JournalErrorKind, MemoryJournal, Now, Space, StatusCode,
-};
+use omadm_core::{MemoryJournal, Now, StatusCode};
 use omadm_server::{
     Account, Config, EnqueueError, EventKind, Everyone, ReceiveError, Request, RespondError,
     Server, SingleCommand,
@@ -23,6 +24,8 @@ use omadm_session::{
 };
 use omadm_syncml::{CmdRef, Command, Encoding, Limits, PublicId, WbxmlVersion, decode, encode};
 use omadm_testkit::{encoding, from_wire, to_wire};
+
+use full::Full;
 
 fn package_1(device: &str, session: u32) -> Vec<u8> {
     let leaves: String = ["DevId", "Man", "Mod", "DmV", "Lang"]
@@ -331,28 +334,6 @@ fn a_message_of_one_device_looks_at_no_other() {
     assert!(looks < 20, "{looks}");
 }
 
-/// A journal in memory that keeps nothing while it is told so, and counts how often it is asked to.
-#[derive(Default)]
-struct Full(MemoryJournal, AtomicBool, AtomicUsize);
-
-impl Journal for Full {
-    fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
-        self.2.fetch_add(1, Ordering::Relaxed);
-        match self.1.load(Ordering::Relaxed) {
-            true => Err(JournalError::new(JournalErrorKind::Full, None)),
-            false => self.0.commit(batch),
-        }
-    }
-
-    fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
-        self.0.read(space, key)
-    }
-
-    fn scan(&self, space: Space, visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
-        self.0.scan(space, visit)
-    }
-}
-
 /// However many procedures run out of time at once, the journal is asked once to keep it.
 #[test]
 fn what_is_over_at_once_is_one_batch() {
@@ -368,12 +349,12 @@ fn what_is_over_at_once_is_one_batch() {
     }
     let late = at(1_000_000);
     for (is_full, ended) in [(true, 0), (false, 50), (false, 0)] {
-        journal.1.store(is_full, Ordering::Relaxed);
-        journal.2.store(0, Ordering::Relaxed);
+        journal.is_full.store(is_full, Ordering::Relaxed);
+        journal.commits.store(0, Ordering::Relaxed);
         let events = server.expire(late);
         let over = |kind: &EventKind| matches!(kind, EventKind::ProcedureFinished { .. });
         let over = events.iter().filter(|event| over(&event.kind)).count();
-        let commits = journal.2.load(Ordering::Relaxed);
+        let commits = journal.commits.load(Ordering::Relaxed);
         let expected = usize::from(is_full || ended > 0);
         assert_eq!((over, commits), (ended, expected));
     }
