@@ -10,7 +10,8 @@
 //!
 //! The first three are on by default; a device that turns `server` off builds no server.
 //!
-//! Everything blocks; inside, the server is asynchronous, on one thread and a pool for handlers.
+//! Everything blocks; inside, the server is asynchronous, on one thread and a pool for handlers that
+//! are not quick.
 //! [`SystemClock`] is the real [`Clock`](omadm_download::Clock) of a download.
 //!
 //! ```
