@@ -721,10 +721,10 @@ typedef struct virmo_question {
 //
 // Each callback gets the `user_data` of `virmo_device_new` first. What else it gets may be used
 // until it returns, and no longer, and from its thread alone. No callback may throw or `longjmp`,
-// nor use the device or the job it is called for (that is VIRMO_STATUS_BUSY). A result that is none
-// of its enumeration means failure, and so does anything handed over that was refused by
-// VIRMO_STATUS_ARGUMENT, whatever the callback returns; but foreign machines and keys of a sink that
-// are refused are left out.
+// nor use the device or the job it is called for, nor run any job (that is VIRMO_STATUS_BUSY). A
+// result that is none of its enumeration means failure, and so does anything handed over that was
+// refused by VIRMO_STATUS_ARGUMENT, whatever the callback returns; but foreign machines and keys of
+// a sink that are refused are left out.
 //
 // Jobs call those marked (job), on the threads `virmo_job_run` is called on, several at a time if
 // several threads run jobs; calls on the device call those marked (device). Such as are marked with
@@ -1282,8 +1282,11 @@ const char *virmo_job_label(const struct virmo_job *job);
 // `job` is null or a live job.
 bool virmo_job_is_background(const struct virmo_job *job);
 
-// Does the work, on this thread; returns when it is done. From any thread; once. Calls callbacks
-// marked (job). The device may be used, or freed, meanwhile.
+// Does the work, on this thread; returns when it is done. From any thread; once; not from a callback,
+// as the work may wait for what waits for the callback. Calls callbacks marked (job). The device may
+// be used, or freed, meanwhile.
+//
+// VIRMO_STATUS_BUSY: this thread is in a callback, or the job is being run; nothing happened.
 //
 // VIRMO_STATUS_PANIC: the work is lost; tell the device, by `virmo_device_complete`.
 //

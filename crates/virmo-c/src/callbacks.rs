@@ -17,10 +17,10 @@ use crate::{
 ///
 /// Each callback gets the `user_data` of `virmo_device_new` first. What else it gets may be used
 /// until it returns, and no longer, and from its thread alone. No callback may throw or `longjmp`,
-/// nor use the device or the job it is called for (that is VIRMO_STATUS_BUSY). A result that is none
-/// of its enumeration means failure, and so does anything handed over that was refused by
-/// VIRMO_STATUS_ARGUMENT, whatever the callback returns; but foreign machines and keys of a sink that
-/// are refused are left out.
+/// nor use the device or the job it is called for, nor run any job (that is VIRMO_STATUS_BUSY). A
+/// result that is none of its enumeration means failure, and so does anything handed over that was
+/// refused by VIRMO_STATUS_ARGUMENT, whatever the callback returns; but foreign machines and keys of
+/// a sink that are refused are left out.
 ///
 /// Jobs call those marked (job), on the threads `virmo_job_run` is called on, several at a time if
 /// several threads run jobs; calls on the device call those marked (device). Such as are marked with

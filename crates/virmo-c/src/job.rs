@@ -91,8 +91,11 @@ pub unsafe extern "C" fn virmo_job_is_background(job: *const virmo_job) -> bool 
     unsafe { job.as_ref() }.is_some_and(|job| job.background)
 }
 
-/// Does the work, on this thread; returns when it is done. From any thread; once. Calls callbacks
-/// marked (job). The device may be used, or freed, meanwhile.
+/// Does the work, on this thread; returns when it is done. From any thread; once; not from a callback,
+/// as the work may wait for what waits for the callback. Calls callbacks marked (job). The device may
+/// be used, or freed, meanwhile.
+///
+/// VIRMO_STATUS_BUSY: this thread is in a callback, or the job is being run; nothing happened.
 ///
 /// VIRMO_STATUS_PANIC: the work is lost; tell the device, by `virmo_device_complete`.
 ///
@@ -100,6 +103,9 @@ pub unsafe extern "C" fn virmo_job_is_background(job: *const virmo_job) -> bool 
 /// `job` is null or a live job; what `user_data` of its device points to is alive.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn virmo_job_run(job: *mut virmo_job) -> virmo_status {
+    if vendor::is_inside() {
+        return virmo_status::Busy;
+    }
     // SAFETY: null or alive, as the caller promises.
     unsafe {
         Handle::with(virmo_job::part(job), |task| {

@@ -23,6 +23,28 @@ unsafe impl Sync for Vendor {}
 thread_local! {
     /// Whose job runs on this thread.
     static CALLING: Cell<*const Vendor> = const { Cell::new(ptr::null()) };
+    /// Whether this thread is in a callback, whoever's.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// As long as it lives this thread is in a callback. It holds what was so before.
+pub(crate) struct Inside(bool);
+
+impl Inside {
+    pub(crate) fn enter() -> Self {
+        Self(INSIDE.replace(true))
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(self.0);
+    }
+}
+
+/// Whether a callback is what calls, whoever's.
+pub(crate) fn is_inside() -> bool {
+    INSIDE.get()
 }
 
 /// Runs a job of this vendor: its callbacks may not use the device.
@@ -42,6 +64,7 @@ macro_rules! call {
     ($vendor:expr, $name:ident $(, $argument:expr)* $(,)?) => {{
         let vendor: &$crate::vendor::Vendor = $vendor;
         let user_data = vendor.user_data;
+        let _inside = $crate::vendor::Inside::enter();
         // SAFETY: a function of the type the table says, as `virmo_device_new` demands; what the
         // pointers point to outlives the call.
         vendor.callbacks.$name.map(|callback| unsafe { callback(user_data $(, $argument)*) })
