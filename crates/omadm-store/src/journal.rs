@@ -61,6 +61,20 @@ impl RedbJournal {
         Self::open_file(path, true).map_err(|failure| OpenError::new(Some(path), failure))
     }
 
+    /// A copy, in memory, of the journal in this file: what is committed to it ends with it. The file
+    /// is read, and stays as it is, also one that a killed process left; it need not be writable.
+    ///
+    /// # Errors
+    /// An [`OpenError`], also if there is no file; [`Locked`](OpenErrorKind::Locked) while somebody has
+    /// it open.
+    pub fn open_copy(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let engine = JournalFile::read(path)
+            .and_then(|bytes| Engine::open(Arc::new(medium::Copy::new(bytes))));
+        let engine = engine.map_err(|failure| OpenError::new(Some(path), failure))?;
+        Ok(Self { engine })
+    }
+
     /// Opens the journal on a medium; makes one if the medium is empty.
     ///
     /// A medium is open once at a time, which its owner sees to. Power that goes while the journal

@@ -1,6 +1,6 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions, TryLockError},
-    io,
+    io::{self, Read as _},
     path::Path,
 };
 
@@ -36,6 +36,15 @@ impl JournalFile {
         Self::of(file)
     }
 
+    /// What is in a file that nobody has open to write to it.
+    pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+        let mut file = File::open(path).map_err(Failure::Io)?;
+        locked(file.try_lock_shared())?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Failure::Io)?;
+        Ok(bytes)
+    }
+
     fn of(file: File) -> Result<Self, Failure> {
         let identity = identity(&file.metadata().map_err(Failure::Io)?);
         let backend = FileBackend::new(file)?;
@@ -53,11 +62,15 @@ impl JournalFile {
 }
 
 fn lock(file: File) -> Result<File, Failure> {
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Failure::Locked),
-        Err(TryLockError::Error(error)) => Err(Failure::Io(error)),
-    }
+    locked(file.try_lock())?;
+    Ok(file)
+}
+
+fn locked(tried: Result<(), TryLockError>) -> Result<(), Failure> {
+    tried.map_err(|error| match error {
+        TryLockError::WouldBlock => Failure::Locked,
+        TryLockError::Error(error) => Failure::Io(error),
+    })
 }
 
 #[cfg(unix)]

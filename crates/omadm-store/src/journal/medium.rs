@@ -1,4 +1,7 @@
-use std::{fmt, io, sync::Arc};
+use std::{
+    fmt, io,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use redb::StorageBackend;
 
@@ -44,6 +47,58 @@ pub trait Medium: fmt::Debug + Send + Sync {
     /// # Errors
     /// An [`io::Error`] if the medium fails; what is durable is not known then.
     fn sync(&self) -> io::Result<()>;
+}
+
+/// The bytes of a file in memory.
+pub(super) struct Copy(RwLock<Vec<u8>>);
+
+impl Copy {
+    pub(super) const fn new(bytes: Vec<u8>) -> Self {
+        Self(RwLock::new(bytes))
+    }
+}
+
+impl fmt::Debug for Copy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Copy").finish_non_exhaustive()
+    }
+}
+
+impl Medium for Copy {
+    fn len(&self) -> io::Result<u64> {
+        let bytes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(bytes.len() as u64)
+    }
+
+    fn read(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let kept = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let from = usize::try_from(offset).ok();
+        let rest = from.and_then(|from| kept.get(from..));
+        let part = rest.and_then(|rest| rest.get(..bytes.len()));
+        bytes.copy_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let from = usize::try_from(offset).ok();
+        let rest = from.and_then(|from| kept.get_mut(from..));
+        let part = rest.and_then(|rest| rest.get_mut(..bytes.len()));
+        part.ok_or(io::ErrorKind::InvalidInput)?
+            .copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        kept.resize(length, 0);
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A medium as redb wants it, for one database: others may follow on the same medium.

@@ -279,3 +279,44 @@ fn only_the_owner_can_read_the_file() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// What happens to a copy does not happen to the file, which can be looked at by several at a time.
+#[test]
+fn a_copy_leaves_the_file_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("j");
+    let none = RedbJournal::open_copy(&path).unwrap_err();
+    assert_eq!(none.kind(), OpenErrorKind::Io);
+    assert!(!path.exists());
+
+    let journal = RedbJournal::open(&path).unwrap();
+    put(&journal, Space::IDS, "a", "1");
+    let busy = RedbJournal::open_copy(&path).unwrap_err();
+    assert_eq!(busy.kind(), OpenErrorKind::Locked);
+    drop(journal);
+
+    let before = fs::read(&path).unwrap();
+    let copies = [(); 2].map(|()| RedbJournal::open_copy(&path).unwrap());
+    for copy in &copies {
+        put(copy, Space::IDS, "b", &"2".repeat(3 << 20));
+        assert_eq!(records(copy, Space::IDS).len(), 2);
+    }
+    assert!(fs::read(&path).unwrap() == before);
+    // A copy holds no lock.
+    let journal = RedbJournal::open(&path).unwrap();
+    assert_eq!(records(&journal, Space::IDS).len(), 1);
+}
+
+#[test]
+fn a_copy_of_a_damaged_file_is_damaged() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("j");
+    put(&RedbJournal::open(&path).unwrap(), Space::IDS, "a", "1");
+    let whole = fs::read(&path).unwrap();
+    for length in [0, 1, 512, whole.len() / 2] {
+        fs::write(&path, &whole[..length]).unwrap();
+        let error = RedbJournal::open_copy(&path).unwrap_err();
+        assert_eq!(error.kind(), OpenErrorKind::Corrupt, "{length}");
+        assert_eq!(fs::read(&path).unwrap().len(), length);
+    }
+}

@@ -1,10 +1,10 @@
 //! `virmo tree`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use virmo::dm::{
     client, core,
-    store::{OpenErrorKind, RedbJournal},
+    store::{OpenError, OpenErrorKind, RedbJournal},
     tree::{Acl, NodeRef, Tree, TreeLimits, Uri},
 };
 
@@ -17,9 +17,7 @@ const SECRETS: [&str; 2] = ["AAuthSecret", "AAuthData"];
 pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
     let uri = Uri::parse(&args.uri)
         .map_err(|error| Failure::usage(format_args!("{}: {error}", args.uri)))?;
-    let journal = open(&args.state)?;
-    let kept = [client::RECORDS, virmo::client::RECORDS].concat();
-    core::upgrade(&journal, &kept).map_err(|error| Failure::work(chain(&error)))?;
+    let journal = copy(&args.state)?;
     let tree = Tree::load(&journal, TreeLimits::default(), Acl::default())
         .map_err(|error| Failure::work(chain(&error)))?;
     let Some(start) = tree.node(&uri) else {
@@ -35,8 +33,21 @@ pub(crate) fn run(args: &args::Tree) -> Result<(), Failure> {
     output::print(text.as_bytes())
 }
 
-/// What a device that does not run left in its folder.
+/// What a device that does not run left in its folder, as this version has it.
+fn copy(folder: &Path) -> Result<RedbJournal, Failure> {
+    let journal = opened(folder, RedbJournal::open_copy(file(folder)?))?;
+    let kept = [client::RECORDS, virmo::client::RECORDS].concat();
+    core::upgrade(&journal, &kept).map_err(|error| Failure::work(chain(&error)))?;
+    Ok(journal)
+}
+
+/// What a device that does not run left in its folder; none does as long as this is open.
 pub(super) fn open(folder: &Path) -> Result<RedbJournal, Failure> {
+    opened(folder, RedbJournal::open(file(folder)?))
+}
+
+/// Where a device keeps its journal.
+fn file(folder: &Path) -> Result<PathBuf, Failure> {
     let state = folder.display();
     if folder.is_file() {
         return Err(Failure::work(format_args!("--state {state}: not a folder")));
@@ -47,8 +58,13 @@ pub(super) fn open(folder: &Path) -> Result<RedbJournal, Failure> {
             "--state {state}: no device was run on it"
         )));
     }
-    RedbJournal::open(&path).map_err(|error| match error.kind() {
+    Ok(path)
+}
+
+fn opened(folder: &Path, journal: Result<RedbJournal, OpenError>) -> Result<RedbJournal, Failure> {
+    journal.map_err(|error| match error.kind() {
         OpenErrorKind::Locked => {
+            let state = folder.display();
             Failure::work(format_args!("--state {state}: a device runs on it"))
         }
         _ => Failure::work(chain(&error)),
@@ -85,10 +101,40 @@ fn line(node: &NodeRef<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use virmo::dm::core::{Batch, Journal as _, Space};
+
+    use super::*;
+
+    /// Who looks at an alert of version 2 has it in the present one, and leaves it as it is.
+    #[test]
+    fn looking_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("device.redb");
+        let old = [
+            &[2, 0, 0, 0, 0, 0, 0, 0, 0, 1][..],
+            &[3, 255, 255, 255, 255, 255, 255, 255, 255, 255],
+            &[0, 0, 0, 1, b't', 0, 0, 0, 0],
+        ]
+        .concat();
+        let key = [0; 8];
+        let mut batch = Batch::new();
+        batch.put(Space::ALERTS, key, old);
+        RedbJournal::open(&file).unwrap().commit(&batch).unwrap();
+        let before = fs::read(&file).unwrap();
+
+        let copy = copy(folder.path()).ok().unwrap();
+        let alert = copy.read(Space::ALERTS, &key).unwrap().unwrap();
+        assert_eq!(alert[0], 3);
+        drop(copy);
+        assert_eq!(fs::read(&file).unwrap(), before);
+    }
+
     #[test]
     fn a_value_neither_ends_the_line_nor_steers_the_terminal() {
         assert_eq!(
-            super::shown("a\tb\nc\r\x1b[2J\u{9b}é"),
+            shown("a\tb\nc\r\x1b[2J\u{9b}é"),
             "a\tb\\nc\\r\\u{1b}[2J\\u{9b}é"
         );
     }

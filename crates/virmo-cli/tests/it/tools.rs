@@ -148,7 +148,14 @@ fn tree_prints_what_a_device_holds() {
     assert!(complaint(&busy).contains("a device runs on it"), "{busy:?}");
     device.kill();
 
+    // To look needs no right to write, and changes nothing, not even what a killed process left.
+    let journal = folder.path().join("device.redb");
+    let mut access = fs::metadata(&journal).unwrap().permissions();
+    access.set_readonly(true);
+    fs::set_permissions(&journal, access).unwrap();
+    let before = fs::read(&journal).unwrap();
     let whole = lines(&virmo(&["tree", "--state", state]));
+    assert!(fs::read(&journal).unwrap() == before);
     assert_eq!(whole[0], ".");
     for line in [
         "./DevInfo/DevId = urn:virmo:device:1",
