@@ -550,6 +550,9 @@ typedef struct virmo_machine virmo_machine;
 // Takes machines from a callback.
 typedef struct virmo_machines virmo_machines;
 
+// Takes the peripherals of one machine from a callback.
+typedef struct virmo_peripherals virmo_peripherals;
+
 // Takes the answer to a request for a file.
 typedef struct virmo_receiver virmo_receiver;
 
@@ -876,6 +879,44 @@ typedef struct virmo_callbacks {
                              const struct virmo_cancel *cancel,
                              struct virmo_writer *reply,
                              struct virmo_writer *reason);
+  // (job) Keeps the user's input out of a machine without its help, or lets it in again; so it
+  // stays over power cycles of machine and device. This and what follows return a
+  // virmo_hypervisor_result. Optional, together with the next: without them only a guest can lock
+  // itself.
+  uint32_t (*hypervisor_set_locked)(void *user_data,
+                                    const char *vm,
+                                    bool locked,
+                                    struct virmo_writer *reason);
+  // (job) Says whether the user's input is kept out of a machine. `locked` comes as false.
+  uint32_t (*hypervisor_is_locked)(void *user_data,
+                                   const char *vm,
+                                   bool *locked,
+                                   struct virmo_writer *reason);
+  // (job) Adds the peripherals a machine could have to `peripherals`. Optional, together with the
+  // next: without them no peripheral is switched from outside.
+  uint32_t (*hypervisor_peripherals)(void *user_data,
+                                     const char *vm,
+                                     struct virmo_peripherals *peripherals,
+                                     struct virmo_writer *reason);
+  // (job) Gives a peripheral to a machine, or takes it away; so it stays over power cycles. Its
+  // name is one that `hypervisor_peripherals` has added.
+  uint32_t (*hypervisor_set_peripheral)(void *user_data,
+                                        const char *vm,
+                                        const char *peripheral,
+                                        bool enabled,
+                                        struct virmo_writer *reason);
+  // (job) Lets a machine share data with others that may (files, a clipboard, messages), or keeps
+  // it from that; so it stays over power cycles. A new machine may not. Optional, together with
+  // the next. Of use to the draft (VIRMO_NUMBER_DRAFT) alone.
+  uint32_t (*hypervisor_set_sharing)(void *user_data,
+                                     const char *vm,
+                                     bool allowed,
+                                     struct virmo_writer *reason);
+  // (job) Says whether a machine may share data with others. `allowed` comes as false.
+  uint32_t (*hypervisor_is_sharing)(void *user_data,
+                                    const char *vm,
+                                    bool *allowed,
+                                    struct virmo_writer *reason);
 } virmo_callbacks;
 
 // The moment of a call: time is an argument.
@@ -1170,6 +1211,14 @@ virmo_status virmo_device_notify(struct virmo_device *device,
                                  const uint8_t *bytes,
                                  size_t len);
 
+// A machine may have changed without being asked to: its guest ended, it died, somebody else had a
+// hand in it. The device looks soon instead of after VIRMO_NUMBER_WATCH_MS; it does not if that is 0.
+// From any thread, while other calls are under way too, and in callbacks of the device.
+//
+// # Safety
+// `device` is null or alive.
+virmo_status virmo_device_look_at_machines(const struct virmo_device *device);
+
 // Queues an alert: it is kept until the server has it.
 //
 // # Safety
@@ -1324,6 +1373,14 @@ virmo_status virmo_records_add(struct virmo_records *records,
                                size_t key_len,
                                const uint8_t *value,
                                size_t value_len);
+
+// Adds a peripheral: its name, such as `usb` or `camera`, and whether the machine has it now.
+//
+// # Safety
+// `peripherals` is that of the callback under way; `name` is a NUL-terminated string.
+virmo_status virmo_peripherals_add(struct virmo_peripherals *peripherals,
+                                   const char *name,
+                                   bool enabled);
 
 // Whether a callback is to give up what it is doing. From the thread of the callback, until it
 // returns.

@@ -7,6 +7,7 @@ use crate::{
     hypervisor::{virmo_prepared, virmo_resources, virmo_vm_spec},
     journal::{virmo_batch, virmo_records},
     question::virmo_question,
+    switches::virmo_peripherals,
     time::virmo_cancel,
 };
 
@@ -287,6 +288,69 @@ pub struct virmo_callbacks {
             max_reply: usize,
             cancel: *const virmo_cancel,
             reply: *mut virmo_writer,
+            reason: *mut virmo_writer,
+        ) -> u32,
+    >,
+
+    /// (job) Keeps the user's input out of a machine without its help, or lets it in again; so it
+    /// stays over power cycles of machine and device. This and what follows return a
+    /// virmo_hypervisor_result. Optional, together with the next: without them only a guest can lock
+    /// itself.
+    pub hypervisor_set_locked: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            vm: *const c_char,
+            locked: bool,
+            reason: *mut virmo_writer,
+        ) -> u32,
+    >,
+    /// (job) Says whether the user's input is kept out of a machine. `locked` comes as false.
+    pub hypervisor_is_locked: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            vm: *const c_char,
+            locked: *mut bool,
+            reason: *mut virmo_writer,
+        ) -> u32,
+    >,
+    /// (job) Adds the peripherals a machine could have to `peripherals`. Optional, together with the
+    /// next: without them no peripheral is switched from outside.
+    pub hypervisor_peripherals: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            vm: *const c_char,
+            peripherals: *mut virmo_peripherals,
+            reason: *mut virmo_writer,
+        ) -> u32,
+    >,
+    /// (job) Gives a peripheral to a machine, or takes it away; so it stays over power cycles. Its
+    /// name is one that `hypervisor_peripherals` has added.
+    pub hypervisor_set_peripheral: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            vm: *const c_char,
+            peripheral: *const c_char,
+            enabled: bool,
+            reason: *mut virmo_writer,
+        ) -> u32,
+    >,
+    /// (job) Lets a machine share data with others that may (files, a clipboard, messages), or keeps
+    /// it from that; so it stays over power cycles. A new machine may not. Optional, together with
+    /// the next. Of use to the draft (VIRMO_NUMBER_DRAFT) alone.
+    pub hypervisor_set_sharing: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            vm: *const c_char,
+            allowed: bool,
+            reason: *mut virmo_writer,
+        ) -> u32,
+    >,
+    /// (job) Says whether a machine may share data with others. `allowed` comes as false.
+    pub hypervisor_is_sharing: Option<
+        unsafe extern "C" fn(
+            user_data: *mut c_void,
+            vm: *const c_char,
+            allowed: *mut bool,
             reason: *mut virmo_writer,
         ) -> u32,
     >,

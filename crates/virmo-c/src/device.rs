@@ -302,6 +302,27 @@ pub unsafe extern "C" fn virmo_device_notify(
     }
 }
 
+/// A machine may have changed without being asked to: its guest ended, it died, somebody else had a
+/// hand in it. The device looks soon instead of after VIRMO_NUMBER_WATCH_MS; it does not if that is 0.
+/// From any thread, while other calls are under way too, and in callbacks of the device.
+///
+/// # Safety
+/// `device` is null or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_look_at_machines(
+    device: *const virmo_device,
+) -> virmo_status {
+    // SAFETY: null or alive, as the caller promises.
+    let Some(device) = (unsafe { device.as_ref() }) else {
+        return virmo_status::Argument;
+    };
+    guard(virmo_status::Panic, || {
+        let hints = device.vendor.hints().clone();
+        hints.iter().for_each(|hint| hint());
+        virmo_status::Ok
+    })
+}
+
 /// Queues an alert: it is kept until the server has it.
 ///
 /// # Safety

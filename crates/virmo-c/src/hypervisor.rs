@@ -6,9 +6,9 @@ use std::{
 };
 
 use virmo_hypervisor::{
-    Capabilities, Effect, Erase, GuestChannel, Hypervisor, HypervisorError,
-    HypervisorErrorKind as Kind, Listed, MachineState, Observed, Outcome, PowerOff, Prepared,
-    Resource, Support, VmSpec,
+    Capabilities, ChangeHint, DataSharing, Effect, Erase, GuestChannel, Hypervisor,
+    HypervisorError, HypervisorErrorKind as Kind, InputLock, Listed, MachineState, Observed,
+    Outcome, Peripherals, PowerOff, Prepared, Resource, Support, VmSpec,
 };
 use virmo_params::{Bytes, Percent, ResourceConfig};
 use virmo_state::VmId;
@@ -272,7 +272,7 @@ impl virmo_capabilities {
 /// The vendor's hypervisor.
 pub(crate) struct VendorHypervisor(pub(crate) Arc<Vendor>);
 
-type Result<T, E = HypervisorError> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = HypervisorError> = std::result::Result<T, E>;
 
 impl VendorHypervisor {
     /// What a call on a machine came to; `None` is a callback that is not set.
@@ -290,7 +290,7 @@ impl VendorHypervisor {
     }
 
     /// A call that takes a machine and no more.
-    fn simple(
+    pub(crate) fn simple(
         &self,
         vm: &VmId,
         call: impl FnOnce(&Vendor, *const c_char, *mut virmo_writer) -> Option<u32>,
@@ -433,8 +433,24 @@ impl Hypervisor for VendorHypervisor {
         })
     }
 
+    fn on_change(&self, hint: ChangeHint) {
+        self.0.hints().push(hint);
+    }
+
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {
         self.0.callbacks.guest_exchange.map(|_| self as _)
+    }
+
+    fn peripherals(&self) -> Option<&dyn Peripherals> {
+        self.0.callbacks.hypervisor_peripherals.map(|_| self as _)
+    }
+
+    fn input_lock(&self) -> Option<&dyn InputLock> {
+        self.0.callbacks.hypervisor_is_locked.map(|_| self as _)
+    }
+
+    fn data_sharing(&self) -> Option<&dyn DataSharing> {
+        self.0.callbacks.hypervisor_is_sharing.map(|_| self as _)
     }
 }
 

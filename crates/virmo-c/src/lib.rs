@@ -53,6 +53,7 @@ mod output;
 mod question;
 mod sink;
 mod status;
+mod switches;
 mod text;
 mod time;
 mod vendor;
@@ -70,9 +71,9 @@ pub use config::{
 pub use device::{
     virmo_alert, virmo_device, virmo_device_abort, virmo_device_answer, virmo_device_complete,
     virmo_device_deadline, virmo_device_error, virmo_device_free, virmo_device_is_idle,
-    virmo_device_new, virmo_device_notify, virmo_device_poll, virmo_device_queue_alert,
-    virmo_device_read, virmo_device_receive, virmo_device_start, virmo_device_tick,
-    virmo_device_transport_failed,
+    virmo_device_look_at_machines, virmo_device_new, virmo_device_notify, virmo_device_poll,
+    virmo_device_queue_alert, virmo_device_read, virmo_device_receive, virmo_device_start,
+    virmo_device_tick, virmo_device_transport_failed,
 };
 pub use event::{virmo_event, virmo_event_kind};
 pub use fetch::{
@@ -95,4 +96,5 @@ pub use output::{virmo_output, virmo_output_kind, virmo_request, virmo_session_e
 pub use question::{virmo_answer, virmo_input, virmo_interaction, virmo_question};
 pub use sink::virmo_sink_result;
 pub use status::virmo_status;
+pub use switches::{virmo_peripherals, virmo_peripherals_add};
 pub use time::{virmo_cancel, virmo_cancel_is_thrown, virmo_now};

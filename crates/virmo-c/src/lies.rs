@@ -6,7 +6,7 @@ use std::{
     ops::ControlFlow,
     panic::{AssertUnwindSafe, catch_unwind},
     ptr,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -32,6 +32,7 @@ use crate::{
     journal::{VendorJournal, virmo_records, virmo_records_add},
     sink::VendorSink,
     status::virmo_status,
+    switches::{virmo_peripherals, virmo_peripherals_add},
     time::{virmo_cancel, virmo_cancel_is_thrown},
     vendor::Vendor,
 };
@@ -45,6 +46,7 @@ fn vendor(set: impl FnOnce(&mut virmo_callbacks)) -> Arc<Vendor> {
         callbacks,
         user_data: ptr::null_mut(),
         capabilities: Capabilities::new("toy", device),
+        hints: Mutex::default(),
     })
 }
 
@@ -221,6 +223,50 @@ fn a_machine_that_was_refused_is_not_one_that_is_not_there() {
         panic!("{listed:?}")
     };
     assert_eq!(one.machine, Machine::Owned(vm()));
+}
+
+unsafe extern "C" fn a_nameless_peripheral(
+    _: *mut c_void,
+    _: *const c_char,
+    to: *mut virmo_peripherals,
+    _: *mut virmo_writer,
+) -> u32 {
+    // SAFETY: that of the callback under way; null is looked at.
+    unsafe {
+        let refused = [ptr::null(), c"".as_ptr(), c"\xff".as_ptr()];
+        for name in refused {
+            let status = virmo_peripherals_add(to, name, true);
+            assert_eq!(status, virmo_status::Argument);
+        }
+        virmo_peripherals_add(to, c"usb".as_ptr(), true);
+    }
+    0
+}
+
+unsafe extern "C" fn locked_and_failed(
+    _: *mut c_void,
+    _: *const c_char,
+    locked: *mut bool,
+    _: *mut virmo_writer,
+) -> u32 {
+    // SAFETY: that of the caller, which is the library.
+    unsafe { locked.write(true) };
+    4711
+}
+
+#[test]
+fn what_is_switched_is_as_a_callback_that_did_not_fail_says() {
+    let hypervisor = VendorHypervisor(vendor(|it| {
+        it.hypervisor_peripherals = Some(a_nameless_peripheral);
+        it.hypervisor_is_locked = Some(locked_and_failed);
+    }));
+    let peripherals = hypervisor.peripherals().unwrap();
+    let error = peripherals.list(&vm()).unwrap_err();
+    assert!(error.to_string().contains("was refused"), "{error}");
+    assert!(hypervisor.input_lock().unwrap().is_locked(&vm()).is_err());
+    assert!(hypervisor.data_sharing().is_none());
+    let nothing = VendorHypervisor(vendor(|_| {}));
+    assert!(nothing.input_lock().is_none() && nothing.peripherals().is_none());
 }
 
 unsafe extern "C" fn takes_effect_somehow(

@@ -1,20 +1,27 @@
 //! The firmware behind the callbacks.
 
-use std::{cell::Cell, ffi::c_void, mem::MaybeUninit, ptr, sync::Arc};
+use std::{
+    cell::Cell,
+    ffi::c_void,
+    mem::MaybeUninit,
+    ptr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use virmo_hypervisor::Capabilities;
+use virmo_hypervisor::{Capabilities, ChangeHint};
 
 use crate::{callbacks::virmo_callbacks, status::Failure};
 
 /// The callbacks of one device, for the device and its jobs.
-#[derive(Clone)]
 pub(crate) struct Vendor {
     pub(crate) callbacks: virmo_callbacks,
     pub(crate) user_data: *mut c_void,
     pub(crate) capabilities: Capabilities,
+    /// Who wants to hear that machines may have changed.
+    pub(crate) hints: Mutex<Vec<ChangeHint>>,
 }
 
-// SAFETY: the table is plain data. `user_data` is only handed back to callbacks, which the caller of
+// SAFETY: the table is plain data, and hints are `Send` and `Sync`. `user_data` is only handed back to callbacks, which the caller of
 // `virmo_device_new` promises to be callable from the threads that run jobs.
 unsafe impl Send for Vendor {}
 // SAFETY: as above.
@@ -78,6 +85,10 @@ impl Vendor {
         ptr::eq(CALLING.get(), self)
     }
 
+    pub(crate) fn hints(&self) -> MutexGuard<'_, Vec<ChangeHint>> {
+        self.hints.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes over the callbacks a program knows.
     ///
     /// # Safety
@@ -115,6 +126,7 @@ impl Vendor {
             callbacks,
             user_data,
             capabilities,
+            hints: Mutex::default(),
         }))
     }
 }
@@ -147,5 +159,17 @@ fn complete(table: &virmo_callbacks, capabilities: &Capabilities) -> Result<(), 
     if capabilities.suspend {
         needed!(hypervisor_suspend hypervisor_resume);
     }
+    macro_rules! together {
+        ($($one:ident $other:ident,)*) => { $(
+            if table.$one.is_some() || table.$other.is_some() {
+                needed!($one $other);
+            }
+        )* };
+    }
+    together!(
+        hypervisor_set_locked hypervisor_is_locked,
+        hypervisor_peripherals hypervisor_set_peripheral,
+        hypervisor_set_sharing hypervisor_is_sharing,
+    );
     Ok(())
 }

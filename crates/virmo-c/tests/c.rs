@@ -29,9 +29,13 @@ use omadm_session::{
     Procedure, Proof, Scheme,
     notification::{Notification, ProvenBy, UiMode},
 };
+use omadm_tree::Uri;
 use tempfile::TempDir;
 use virmo_runtime::Server;
-use virmo_server::{ApplyResources, AskVmUser, CreateVm, DeliverImage, Mounts, Operate};
+use virmo_server::{
+    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate, Profile,
+};
+use virmo_state::AccessOperation;
 
 const CFLAGS: [&str; 6] = [
     "-std=c99",
@@ -140,6 +144,24 @@ fn assert_ok(output: &Output) {
 
 /// A server that takes each device through the life of a machine, to its end or until it runs.
 fn server(to_its_end: bool) -> (Server, TempDir) {
+    server_of(Profile::Approved, move |image, vm| {
+        let mut steps: Vec<Box<dyn Procedure>> = vec![
+            Box::new(Operate::suspend(vm.clone())),
+            Box::new(Operate::resume(vm.clone())),
+        ];
+        if to_its_end {
+            steps.push(Box::new(Operate::delete(vm)));
+            steps.push(Box::new(Operate::delete_image(image)));
+        }
+        steps
+    })
+}
+
+/// A server that makes each device a machine of an image, and goes on with it as said.
+fn server_of(
+    profile: Profile,
+    then: impl Fn(Uri, Uri) -> Vec<Box<dyn Procedure>> + Send + 'static,
+) -> (Server, TempDir) {
     let images = tempfile::tempdir().unwrap();
     fs::write(images.path().join("work.img"), vec![7; 100_000]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -152,16 +174,9 @@ fn server(to_its_end: bool) -> (Server, TempDir) {
             let uri = format!("http://{address}/images/work.img");
             let media_type = "application/octet-stream";
             let deliver = DeliverImage::new(image.clone(), "work", uri, media_type);
-            let mut steps: Vec<Box<dyn Procedure>> = vec![
-                Box::new(deliver),
-                Box::new(CreateVm::new(vm.clone(), image.clone())),
-                Box::new(Operate::suspend(vm.clone())),
-                Box::new(Operate::resume(vm.clone())),
-            ];
-            if to_its_end {
-                steps.push(Box::new(Operate::delete(vm)));
-                steps.push(Box::new(Operate::delete_image(image)));
-            }
+            let create = CreateVm::new(vm.clone(), image.clone()).in_profile(profile);
+            let mut steps: Vec<Box<dyn Procedure>> = vec![Box::new(deliver), Box::new(create)];
+            steps.extend(then(image, vm));
             steps
         })
         .start(listener)
@@ -244,6 +259,67 @@ fn misuse_is_an_error_and_nothing_else() {
     );
     let output = valgrind(&program).arg(folder.path()).output();
     assert_ok(&output.unwrap());
+}
+
+/// What `switches.c` says of its machine, on a device that follows this text.
+fn switched(
+    profile: Profile,
+    then: impl Fn(Uri, Uri) -> Vec<Box<dyn Procedure>> + Send + 'static,
+) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let files = with_parts("tests/c/switches.c");
+    let program = compile(folder.path(), "switches", &files, &[]);
+    let (server, _images) = server_of(profile, then);
+    let state = tempfile::tempdir().unwrap();
+    let mut run = valgrind(&program);
+    run.arg(server.url()).arg(state.path());
+    let output = run.arg(format!("{profile:?}")).output().unwrap();
+    assert_ok(&output);
+    let of_interest = ["vm ", "locked ", "camera ", "sharing ", "event 13 "];
+    let text = said(&output);
+    let lines = text.lines();
+    let lines = lines.filter(|line| of_interest.iter().any(|start| line.starts_with(start)));
+    lines.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_machine_is_locked_and_its_peripherals_switched_under_valgrind() {
+    let lines = switched(Profile::Approved, |_, vm| {
+        vec![
+            Box::new(Manage::lock(vm.clone())),
+            Box::new(Manage::disable(vm.clone(), "camera").unwrap()),
+            Box::new(Manage::unlock(vm.clone())),
+            Box::new(Manage::enable(vm, "camera").unwrap()),
+        ]
+    });
+    let expected = [
+        "vm work 0 -> 2",
+        "locked 1",
+        "camera 0",
+        "locked 0",
+        "camera 1",
+        "vm work 2 -> 1",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_machine_of_the_draft_is_locked_and_shares_data_under_valgrind() {
+    let operations = [AccessOperation::Lock, AccessOperation::AllowSharing];
+    let lines = switched(Profile::Draft, move |_, vm| {
+        let steps = operations.map(|operation| Operate::access(vm.clone(), operation));
+        let steps = steps.into_iter().map(|step| Box::new(step) as _);
+        steps.collect()
+    });
+    let expected = [
+        "vm work 0 -> 2",
+        "locked 1",
+        "event 13 work - locked",
+        "sharing 1",
+        "event 13 work - shares data",
+        "vm work 2 -> 1",
+    ];
+    assert_eq!(lines, expected);
 }
 
 /// What the procedures of `people.c` come to.

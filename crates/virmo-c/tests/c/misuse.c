@@ -19,6 +19,7 @@ static uint32_t reenter(void *user_data, const virmo_batch *batch) {
     CHECK(virmo_device_tick(seen, now()) == VIRMO_STATUS_BUSY);
     CHECK(virmo_device_free(seen) == VIRMO_STATUS_BUSY);
     CHECK(!strcmp(virmo_device_error(seen), "the handle is in use"));
+    CHECK(virmo_device_look_at_machines(seen) == VIRMO_STATUS_OK);
     reentered = true;
   }
   if (waiting) {
@@ -62,6 +63,11 @@ static uint32_t odd_list(void *user_data, virmo_machines *machines, virmo_writer
   return 4711; /* No result there is: a failure. */
 }
 
+static uint32_t odd_lock(void *user_data, const char *vm, bool *locked, virmo_writer *reason) {
+  (void)user_data, (void)vm, (void)locked, (void)reason;
+  return 4711;
+}
+
 static virmo_callbacks table(void) {
   virmo_callbacks callbacks = {0};
   callbacks.size = sizeof callbacks;
@@ -89,6 +95,8 @@ static void null_handles(void) {
   CHECK(virmo_device_deadline(NULL, &time) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_device_is_idle(NULL, &idle) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_device_read(NULL, "./VirMO", &byte, 1, &len) == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_device_look_at_machines(NULL) == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_peripherals_add(NULL, "usb", true) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_device_free(NULL) == VIRMO_STATUS_OK);
   CHECK(!strcmp(virmo_device_error(NULL), "there is no handle"));
   CHECK(virmo_job_run(NULL) == VIRMO_STATUS_ARGUMENT);
@@ -144,6 +152,10 @@ static void wrong_tables(void) {
   callbacks.hypervisor_undo = NULL;
   CHECK(virmo_device_new(config, &callbacks, NULL, now(), &device) == VIRMO_STATUS_ARGUMENT);
   CHECK(!strcmp(virmo_config_error(config), "callbacks.hypervisor_undo is null"));
+  callbacks = table();
+  callbacks.hypervisor_is_locked = odd_lock; /* And nobody to set it. */
+  CHECK(virmo_device_new(config, &callbacks, NULL, now(), &device) == VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_config_error(config), "callbacks.hypervisor_set_locked is null"));
   callbacks = table();
   callbacks.hypervisor_resume = NULL;
   CHECK(virmo_device_new(config, &callbacks, NULL, now(), &device) == VIRMO_STATUS_ARGUMENT);
@@ -212,6 +224,7 @@ static void wrong_calls(struct board *board) {
   CHECK(virmo_job_run(jobs[0]) == VIRMO_STATUS_OK);
   CHECK(virmo_job_run(jobs[0]) == VIRMO_STATUS_MISUSE);
   CHECK(strlen(virmo_job_label(jobs[0])) > 0);
+  CHECK(virmo_device_look_at_machines(device) == VIRMO_STATUS_OK);
   seen = device;
   CHECK(virmo_device_complete(device, now(), jobs[0]) == VIRMO_STATUS_OK);
   for (size_t i = 1; i < count; i++)
