@@ -319,12 +319,12 @@ impl Uri {
 /// Whether a path is its own decoded form and nothing is wrong with it, which one look at each
 /// octet tells of nearly all.
 fn is_plain(path: &str) -> bool {
-    let mut previous = b'/';
-    let plain = path.bytes().all(|byte| {
-        let before = std::mem::replace(&mut previous, byte);
-        is_pchar(byte) || byte == b'/' && !matches!(before, b'/' | b'.')
+    // Without a branch for each octet: almost every path is plain, and paths are short.
+    let (plain, last) = path.bytes().fold((true, b'/'), |(plain, before), byte| {
+        let ends_segment = byte == b'/' && !matches!(before, b'/' | b'.');
+        (plain & (is_pchar(byte) | ends_segment), byte)
     });
-    plain && !matches!(previous, b'/' | b'.')
+    plain && !matches!(last, b'/' | b'.')
 }
 
 /// The decoded path of one that begins at this offset.
@@ -402,20 +402,21 @@ const fn hex(byte: u8) -> Option<u8> {
     }
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a table has a place for each octet"
+)]
 const fn is_pchar(byte: u8) -> bool {
-    /// A bit for each octet of ASCII.
-    const PCHARS: u128 = {
-        let mut bits = 0;
+    const PCHARS: [bool; 256] = {
+        let mut table = [false; 256];
         let mut byte = 0_u8;
         while byte < 128 {
-            if byte.is_ascii_alphanumeric() || is_mark(byte) {
-                bits |= 1 << byte;
-            }
+            table[byte as usize] = byte.is_ascii_alphanumeric() || is_mark(byte);
             byte += 1;
         }
-        bits
+        table
     };
-    byte < 128 && (PCHARS >> byte) & 1 == 1
+    PCHARS[byte as usize]
 }
 
 const fn is_mark(byte: u8) -> bool {
