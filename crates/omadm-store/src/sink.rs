@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, VecDeque},
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -22,16 +22,24 @@ use crate::{
 /// On Unix, [`reserve`](Sink::reserve) and [`sync`](Sink::sync) look at the free space and keep
 /// some of it [free](Self::with_headroom) for others, above all for a journal on the same disk.
 /// Elsewhere a full disk shows at the write that does not fit.
+///
+/// It holds at most [`MAX_OPEN`](Self::MAX_OPEN) files open between calls, those that were used
+/// last, however many downloads there were.
 #[derive(Debug)]
 pub struct FileSink {
     directory: PathBuf,
     headroom: u64,
-    open: Mutex<HashMap<DownloadKey, Partial>>,
+    /// The one that was used last is the first.
+    open: Mutex<VecDeque<(DownloadKey, Partial)>>,
 }
 
 type Partial = Arc<Mutex<File>>;
 
 impl FileSink {
+    /// How many partial files are held open between calls: 8. More downloads than that at once
+    /// open theirs again.
+    pub const MAX_OPEN: usize = 8;
+
     /// What is kept free on the disk unless told otherwise: 16 MiB.
     pub const DEFAULT_HEADROOM: u64 = 16 << 20;
 
@@ -74,12 +82,12 @@ impl FileSink {
         self.directory.join(names::encode(key) + PARTIAL)
     }
 
-    fn open_files(&self) -> MutexGuard<'_, HashMap<DownloadKey, Partial>> {
+    fn open_files(&self) -> MutexGuard<'_, VecDeque<(DownloadKey, Partial)>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self, key: &DownloadKey) {
-        self.open_files().remove(key);
+        self.open_files().retain(|(other, _)| other != key);
     }
 
     /// Runs `action` on the open partial file; opens it if it is there.
@@ -90,18 +98,22 @@ impl FileSink {
     ) -> Result<T, SinkError> {
         let partial = {
             let mut open = self.open_files();
-            if let Some(partial) = open.get(key) {
-                Arc::clone(partial)
-            } else {
-                let file = OpenOptions::new()
-                    .read(true)
-                    .write(true)
-                    .open(self.partial_path(key))
-                    .map_err(failed)?;
-                let partial = Arc::new(Mutex::new(file));
-                open.insert(key.clone(), Arc::clone(&partial));
-                partial
-            }
+            let place = open.iter().position(|(other, _)| other == key);
+            let entry = match place.and_then(|place| open.remove(place)) {
+                Some(entry) => entry,
+                None => {
+                    let file = OpenOptions::new()
+                        .read(true)
+                        .write(true)
+                        .open(self.partial_path(key))
+                        .map_err(failed)?;
+                    (key.clone(), Arc::new(Mutex::new(file)))
+                }
+            };
+            let partial = Arc::clone(&entry.1);
+            open.truncate(Self::MAX_OPEN - 1);
+            open.push_front(entry);
+            partial
         };
         let mut file = partial.lock().unwrap_or_else(PoisonError::into_inner);
         action(&mut file).map_err(failed)

@@ -224,6 +224,34 @@ fn files_stay_and_go_on_in_another_process() {
     assert_eq!(fs::read(location).unwrap(), b"hello!");
 }
 
+/// Downloads that failed for good leave their partial files, and no open file.
+#[cfg(target_os = "linux")]
+#[test]
+fn few_files_are_open_however_many_downloads_failed() {
+    let directory = TempDir::new().unwrap();
+    let sink = FileSink::open(directory.path()).unwrap();
+    let place = sink.directory().to_owned();
+    let held = || {
+        let files = fs::read_dir("/proc/self/fd").unwrap();
+        let files = files.filter_map(|file| fs::read_link(file.unwrap().path()).ok());
+        files.filter(|file| file.starts_with(&place)).count()
+    };
+    let keys: Vec<_> = (0..200).map(|number| key(&format!("k{number}"))).collect();
+    for key in &keys {
+        sink.reserve(key, None).unwrap();
+        sink.truncate(key, 0).unwrap();
+        sink.write_at(key, 0, key.as_str().as_bytes()).unwrap();
+        assert!(held() <= FileSink::MAX_OPEN);
+    }
+    assert_eq!(held(), FileSink::MAX_OPEN, "those in use stay open");
+    for key in &keys {
+        sink.write_at(key, key.as_str().len() as u64, b"!").unwrap();
+        let location = sink.finish(key).unwrap();
+        assert_eq!(fs::read(location).unwrap(), format!("{key}!").as_bytes());
+    }
+    assert_eq!(held(), 0);
+}
+
 #[test]
 fn foreign_files_are_left_alone() {
     let directory = TempDir::new().unwrap();
