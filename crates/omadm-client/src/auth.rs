@@ -1,9 +1,11 @@
 //! How the ends prove who they are, and where that stands.
 
 use omadm_core::Secret;
-use omadm_mo::{Account, AccountError, Address, AddressType, AuthLevel, AuthType, Credential};
+use omadm_mo::{
+    Account, AccountError, Address, AddressType, AuthLevel, AuthType, Credential, Plain,
+};
 use omadm_session::{Nonce, Proof, Scheme};
-use omadm_tree::{Tree, Uri};
+use omadm_tree::{Tree, Uri, UriError, Value};
 
 use crate::{Config, SessionEnd};
 
@@ -137,6 +139,50 @@ impl Config {
         let mut config = Self::new(account.server_id, url);
         config.auth = Auth::Account(uri);
         Ok(config)
+    }
+
+    /// The accounts of a device with this server, to be mounted: those of the tree, and the server's.
+    ///
+    /// The server's account is where the tree has one with its identifier, from a bootstrap for one,
+    /// which stays as it is. Else it is at `./DMAcc/` and its identifier; the address there is that of
+    /// this configuration after every start. An [`Auth::Account`] at an address without a node comes to
+    /// mean that account.
+    ///
+    /// # Errors
+    /// A [`UriError`] if the identifier of the server is no name of a node.
+    pub fn accounts(&mut self, tree: &Tree) -> Result<Plain, UriError> {
+        let server = self.server_id.as_str();
+        let own = Uri::parse("./DMAcc")?.child(server)?;
+        if self.is_of_account(tree) {
+            return Account::objects([]);
+        }
+        let root = Account::root_of(tree, &Account::layout(), &self.server_id);
+        if let Some(elsewhere) = root.filter(|root| *root != own) {
+            if let Auth::Account(at) = &mut self.auth
+                && tree.node(at).is_none()
+            {
+                *at = elsewhere;
+            }
+            return Account::objects([]);
+        }
+        // The rest of an account is what a server makes of it; where its server is, is said here.
+        let account = Account::new(self.server_id.clone(), self.server_url.clone());
+        let address = Uri::root()
+            .child(server)?
+            .join(&Uri::parse("AppAddr/1/Addr")?);
+        let accounts = Account::objects([(server, &account)])?;
+        Ok(accounts.with(address, Value::chr(&self.server_url)))
+    }
+
+    /// Whether an account in the tree says all this already.
+    fn is_of_account(&self, tree: &Tree) -> bool {
+        let Auth::Account(root) = &self.auth else {
+            return false;
+        };
+        let said = Self::of_account(tree, root.clone());
+        said.is_ok_and(|said| {
+            said.server_id == self.server_id && said.server_url == self.server_url
+        })
     }
 }
 

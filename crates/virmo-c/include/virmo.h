@@ -35,12 +35,15 @@ enum virmo_status
   VIRMO_STATUS_PANIC = 4,
   // The journal failed, or what it holds cannot be read.
   VIRMO_STATUS_JOURNAL = 5,
-  // A management object did not start.
+  // A management object did not start, or a document is not taken.
   VIRMO_STATUS_REFUSED = 6,
   // There is nothing at this place.
   VIRMO_STATUS_NOT_FOUND = 7,
   // The buffer is too small.
   VIRMO_STATUS_TOO_SMALL = 8,
+  // The proof that came with something is wrong: so is the secret it was to be verified with, or
+  // what it came with.
+  VIRMO_STATUS_UNPROVEN = 9,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -592,28 +595,6 @@ typedef struct virmo_observed {
   const char *reason;
 } virmo_observed;
 
-// What the hypervisor can do, and what the device has for machines. Zero it, then set what is so.
-typedef struct virmo_capabilities {
-  // The hypervisor's name, for events.
-  const char *name;
-  // The RAM that machines can have, in all, in bytes.
-  uint64_t ram;
-  // The storage that machines can have, in all, in bytes.
-  uint64_t storage;
-  // Whether machines can be suspended and resumed.
-  bool suspend;
-  // Whether a guest can be asked to end itself.
-  bool graceful_power_off;
-  // A virmo_support: how the RAM of a machine can be changed.
-  uint32_t change_ram;
-  // A virmo_support: how its storage can be changed.
-  uint32_t change_storage;
-  // A virmo_support: how its CPU share can be changed.
-  uint32_t change_cpu;
-  // A virmo_support: how its network share can be changed.
-  uint32_t change_network;
-} virmo_capabilities;
-
 // Something that happened, for logs and screens; nothing depends on it being heard. Texts that do
 // not belong to it are null.
 typedef struct virmo_event {
@@ -927,6 +908,51 @@ typedef struct virmo_now {
   uint64_t mono_ms;
 } virmo_now;
 
+// A bootstrap document as it came, and what there is to verify it with. Zero it, then set what is
+// known.
+typedef struct virmo_bootstrap {
+  // Its Content-Type with the parameters SEC and MAC: a DM message, a TNDS document or Client
+  // Provisioning, each in WBXML or XML.
+  const char *content_type;
+  // The document.
+  const uint8_t *document;
+  // How many bytes of it.
+  size_t document_len;
+  // The PIN the user was told, digits; null if there is none.
+  const char *pin;
+  // What the network and the device share, where that is the IMSI: its 6 to 15 digits; else null.
+  const char *imsi;
+  // What they share else; null if there is nothing.
+  const uint8_t *network;
+  // How many bytes of it.
+  size_t network_len;
+  // Whether it may come without a MAC, as it comes from where nobody else writes: a smartcard, the
+  // factory, a protected transport.
+  bool trusted;
+} virmo_bootstrap;
+
+// What the hypervisor can do, and what the device has for machines. Zero it, then set what is so.
+typedef struct virmo_capabilities {
+  // The hypervisor's name, for events.
+  const char *name;
+  // The RAM that machines can have, in all, in bytes.
+  uint64_t ram;
+  // The storage that machines can have, in all, in bytes.
+  uint64_t storage;
+  // Whether machines can be suspended and resumed.
+  bool suspend;
+  // Whether a guest can be asked to end itself.
+  bool graceful_power_off;
+  // A virmo_support: how the RAM of a machine can be changed.
+  uint32_t change_ram;
+  // A virmo_support: how its storage can be changed.
+  uint32_t change_storage;
+  // A virmo_support: how its CPU share can be changed.
+  uint32_t change_cpu;
+  // A virmo_support: how its network share can be changed.
+  uint32_t change_network;
+} virmo_capabilities;
+
 // News for the server: a Generic Alert. Zero it, then set what there is.
 typedef struct virmo_alert {
   // Its type: a URN or a reversed domain name.
@@ -1061,12 +1087,39 @@ virmo_status virmo_reply_set(struct virmo_reply *reply,
                              const uint32_t *choices,
                              size_t choice_count);
 
+// Takes in a bootstrap document: the accounts it brings are in the journal on return, or nothing of
+// it is. A device whose `virmo_config_new` was given no address finds its server there.
+//
+// To be called before a device is made, with what that would be made of; no device made from this
+// journal may be alive. A document can be taken in again, and replaces what became of its accounts.
+//
+// VIRMO_STATUS_ARGUMENT: it is no bootstrap document by its Content-Type, or something else is
+// missing or wrong. VIRMO_STATUS_UNPROVEN: its MAC is wrong, so the PIN is, or the document: it may be
+// tried three times, which are counted in the journal. VIRMO_STATUS_REFUSED: it was tried too often,
+// is not protected or by what is not known here, cannot be read, or does not fit the device.
+// VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. `virmo_config_error` says more.
+//
+// # Safety
+// `config` and `callbacks` as for `virmo_device_new`; `bootstrap` is null or can be read, as can what
+// it points to.
+virmo_status virmo_config_bootstrap(struct virmo_config *config,
+                                    const struct virmo_callbacks *callbacks,
+                                    void *user_data,
+                                    struct virmo_now now,
+                                    const struct virmo_bootstrap *bootstrap);
+
 // A configuration for the server with this identifier at this address: null if an argument is
 // wrong. What a server calls itself is what its access control lists say.
 //
+// Without an address (null), address and proofs are those of the account with this server in the
+// journal, which `virmo_config_bootstrap` brings; and without an identifier too, those of the only
+// account there. Without an address `virmo_device_new` answers VIRMO_STATUS_NOT_FOUND while there is no
+// account.
+//
 // # Safety
 // Both are null or NUL-terminated strings.
-struct virmo_config *virmo_config_new(const char *server_id, const char *server_url);
+struct virmo_config *virmo_config_new(const char *server_id,
+                                      const char *server_url);
 
 // What the device is: DevInfo and DevDetail. Needed; each is to have at least one character.
 //
@@ -1092,7 +1145,8 @@ virmo_status virmo_config_set_capabilities(struct virmo_config *config,
 // `config` is null or alive.
 virmo_status virmo_config_set_number(struct virmo_config *config, uint32_t number, uint64_t value);
 
-// What the device proves itself by, as a virmo_auth. Default: nothing.
+// What the device proves itself by, as a virmo_auth. Default: nothing. This, or
+// `virmo_config_set_server_auth`, takes the place of all that an account says.
 //
 // # Safety
 // `config` is null or alive; the others are null or NUL-terminated strings.
@@ -1133,7 +1187,7 @@ virmo_status virmo_config_free(struct virmo_config *config);
 //
 // VIRMO_STATUS_ARGUMENT: something is missing, `virmo_config_error` says what.
 // VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. VIRMO_STATUS_REFUSED: an object did
-// not start. `device` is null then.
+// not start. VIRMO_STATUS_NOT_FOUND: no account says who the server is. `device` is null then.
 //
 // # Safety
 // `config` is null or alive; `callbacks` is null or points to a table of `size` bytes, whose members

@@ -1,6 +1,7 @@
 use std::{ffi::c_char, time::Duration};
 
 use omadm_client::{Auth, Config};
+use omadm_core::ServerId;
 use omadm_mo::{DevDetail, DevInfo};
 use omadm_session::{Proof, Scheme};
 use omadm_syncml::Encoding;
@@ -12,7 +13,7 @@ use crate::{
     handle::Handle,
     hypervisor::virmo_capabilities,
     status::{Failure, guard, virmo_status},
-    text::text,
+    text::{optional_text, text},
 };
 
 /// What a device is to be. Made by `virmo_config_new`, used by `virmo_device_new`, freed by
@@ -20,7 +21,9 @@ use crate::{
 pub struct virmo_config(pub(crate) Handle<Settings>);
 
 pub(crate) struct Settings {
+    /// Without an address: the account with `server`, or else the only account, says who the server is.
     pub(crate) config: Config,
+    pub(crate) server: Option<ServerId>,
     pub(crate) info: DevInfo,
     pub(crate) detail: DevDetail,
     pub(crate) policy: Policy,
@@ -78,6 +81,11 @@ pub enum virmo_number {
 /// A configuration for the server with this identifier at this address: null if an argument is
 /// wrong. What a server calls itself is what its access control lists say.
 ///
+/// Without an address (null), address and proofs are those of the account with this server in the
+/// journal, which `virmo_config_bootstrap` brings; and without an identifier too, those of the only
+/// account there. Without an address `virmo_device_new` answers VIRMO_STATUS_NOT_FOUND while there is no
+/// account.
+///
 /// # Safety
 /// Both are null or NUL-terminated strings.
 #[unsafe(no_mangle)]
@@ -87,16 +95,24 @@ pub unsafe extern "C" fn virmo_config_new(
 ) -> *mut virmo_config {
     guard(std::ptr::null_mut(), || {
         // SAFETY: the caller's promise.
-        let id = unsafe { text(server_id, "server_id") };
+        let id = unsafe { optional_text(server_id, "server_id") };
         // SAFETY: the caller's promise.
-        let url = unsafe { text(server_url, "server_url") };
-        let (Ok(Ok(id)), Ok(url)) = (id.map(str::parse), url) else {
+        let url = unsafe { optional_text(server_url, "server_url") };
+        let id = id.map(|id| id.map(str::parse::<ServerId>).transpose());
+        let (server, url) = match (id, url) {
+            (Ok(Ok(Some(id))), Ok(Some(url))) if !url.is_empty() => (Some(id), url),
+            (Ok(Ok(id)), Ok(None)) => (id, ""),
+            _ => return std::ptr::null_mut(),
+        };
+        // Without an address an account will say who it is.
+        let Some(id) = server.clone().or_else(|| "account".parse().ok()) else {
             return std::ptr::null_mut();
         };
         let limits = TreeLimits::default();
         let version = || env!("CARGO_PKG_VERSION").to_owned();
         Box::into_raw(Box::new(virmo_config(Handle::new(Settings {
             config: Config::new(id, url),
+            server,
             info: DevInfo {
                 dev_id: String::new(),
                 man: String::new(),
@@ -216,7 +232,8 @@ pub unsafe extern "C" fn virmo_config_set_number(
     unsafe { with(config, |settings| settings.set(number, value)) }
 }
 
-/// What the device proves itself by, as a virmo_auth. Default: nothing.
+/// What the device proves itself by, as a virmo_auth. Default: nothing. This, or
+/// `virmo_config_set_server_auth`, takes the place of all that an account says.
 ///
 /// # Safety
 /// `config` is null or alive; the others are null or NUL-terminated strings.

@@ -9,11 +9,11 @@ use omadm_client::{
     ApiMisuse, Client, Event, Input, Notice, Output, QuestionId, Received, Start, StartError,
     TransportFailure,
 };
-use omadm_core::{Format, GenericAlert, JournalError, Mark, Now, upgrade};
-use omadm_mo::{Account, DevDetail, JobEnd, Registry};
+use omadm_core::{Format, GenericAlert, JournalError, Mark, Now};
+use omadm_mo::{DevDetail, JobEnd, Registry};
 use omadm_session::NoRandom;
 use omadm_syncml::encoding_of;
-use omadm_tree::{Acl, LoadError, Tree, Uri, Value};
+use omadm_tree::Uri;
 use virmo_client::VirmoClient;
 
 use crate::{
@@ -88,7 +88,7 @@ pub struct virmo_alert {
 ///
 /// VIRMO_STATUS_ARGUMENT: something is missing, `virmo_config_error` says what.
 /// VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. VIRMO_STATUS_REFUSED: an object did
-/// not start. `device` is null then.
+/// not start. VIRMO_STATUS_NOT_FOUND: no account says who the server is. `device` is null then.
 ///
 /// # Safety
 /// `config` is null or alive; `callbacks` is null or points to a table of `size` bytes, whose members
@@ -107,10 +107,8 @@ pub unsafe extern "C" fn virmo_device_new(
     // SAFETY: not null, and can be written as the caller promises.
     unsafe { device.write(ptr::null_mut()) };
     let make = |settings: &mut Settings| {
-        let capabilities = settings.capabilities.clone();
-        let capabilities = capabilities.ok_or_else(|| Failure::argument("no capabilities set"))?;
         // SAFETY: the caller's promise.
-        let vendor = unsafe { Vendor::new(callbacks, user_data, capabilities) }?;
+        let vendor = unsafe { settings.vendor(callbacks, user_data) }?;
         let made = Device::new(settings, Arc::clone(&vendor), now.into())?;
         let handle = Handle::new(made);
         let made = Box::into_raw(Box::new(virmo_device { handle, vendor }));
@@ -562,10 +560,11 @@ impl Device {
         if settings.info.dev_id.is_empty() {
             return Err(Failure::argument("no device set"));
         }
-        let config = settings.config.clone();
         let journal = Arc::new(VendorJournal(Arc::clone(&vendor)));
-        let kept = [omadm_client::RECORDS, virmo_client::RECORDS].concat();
-        upgrade(&*journal, &kept).map_err(|error| failed(virmo_status::Journal, &error))?;
+        let mut config = settings.config(&journal)?;
+        let server = config.server_id.as_str();
+        let acl = format!("Add=*&Delete={server}&Exec={server}&Get=*&Replace={server}");
+        let tree = settings.open(&journal, acl.parse().unwrap_or_default())?;
         let observer = Arc::clone(&vendor);
         let mut virmo = VirmoClient::builder(
             Arc::new(VendorHypervisor(Arc::clone(&vendor))),
@@ -582,21 +581,12 @@ impl Device {
         }
         let virmo = virmo.build().map_err(journal_failed)?;
 
-        let server = config.server_id.as_str();
-        let acl = format!("Add=*&Delete={server}&Exec={server}&Get=*&Replace={server}");
-        let acl: Acl = acl.parse().unwrap_or_default();
-        let tree = Tree::load(&*journal, settings.limits, acl);
-        let tree = tree.map_err(|error: LoadError| failed(virmo_status::Journal, &error))?;
         let virmo_root = Uri::parse("./VirMO").map_err(refused)?;
         if settings.profile.other_in(&tree, &virmo_root).is_some() {
             let problem = "the machines in the journal are of the other profile";
             return Err(Failure::new(virmo_status::Refused, problem));
         }
-        let account = Account::new(config.server_id.clone(), config.server_url.clone());
-        let address = Uri::root().child(server).map_err(refused)?;
-        let address = address.join(&Uri::parse("AppAddr/1/Addr").map_err(refused)?);
-        let accounts = Account::objects([(server, &account)]).map_err(refused)?;
-        let accounts = accounts.with(address, Value::chr(&config.server_url));
+        let accounts = config.accounts(&tree).map_err(refused)?;
         let detail = DevDetail {
             uri: settings.limits.uri,
             ..settings.detail.clone()
@@ -696,7 +686,7 @@ fn fill(vendor: &Vendor, octets: &mut [u8]) -> Result<(), NoRandom> {
 }
 
 /// An error with its causes.
-fn failed(status: virmo_status, error: &dyn std::error::Error) -> Failure {
+pub(crate) fn failed(status: virmo_status, error: &dyn std::error::Error) -> Failure {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -707,7 +697,7 @@ fn failed(status: virmo_status, error: &dyn std::error::Error) -> Failure {
     Failure::new(status, message)
 }
 
-fn refused(error: impl std::error::Error) -> Failure {
+pub(crate) fn refused(error: impl std::error::Error) -> Failure {
     failed(virmo_status::Refused, &error)
 }
 

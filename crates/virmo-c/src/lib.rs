@@ -38,6 +38,7 @@
 //! ```
 
 mod answer;
+mod bootstrap;
 mod callbacks;
 mod config;
 mod device;
@@ -62,6 +63,7 @@ pub use answer::{
     virmo_keys, virmo_keys_add, virmo_machine, virmo_machine_set, virmo_machines,
     virmo_machines_add, virmo_reply, virmo_reply_set, virmo_writer, virmo_writer_set,
 };
+pub use bootstrap::{virmo_bootstrap, virmo_config_bootstrap};
 pub use callbacks::virmo_callbacks;
 pub use config::{
     virmo_auth, virmo_config, virmo_config_error, virmo_config_free, virmo_config_new,

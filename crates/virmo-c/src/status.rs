@@ -18,12 +18,15 @@ pub enum virmo_status {
     Panic = 4,
     /// The journal failed, or what it holds cannot be read.
     Journal = 5,
-    /// A management object did not start.
+    /// A management object did not start, or a document is not taken.
     Refused = 6,
     /// There is nothing at this place.
     NotFound = 7,
     /// The buffer is too small.
     TooSmall = 8,
+    /// The proof that came with something is wrong: so is the secret it was to be verified with, or
+    /// what it came with.
+    Unproven = 9,
 }
 
 /// Why a call did not do its work.

@@ -24,10 +24,16 @@ use std::{
 
 use omadm_core::{EchoType, Interaction, UserInteraction};
 use omadm_http::Files;
-use omadm_server::{Account, AskUser, EventKind};
+use omadm_mo::{
+    AuthLevel, AuthType, Credential,
+    bootstrap::{Content, MediaType},
+};
+use omadm_server::{Account, AskUser, EventKind, SingleCommand};
 use omadm_session::{
     Procedure, Proof, Scheme,
+    bootstrap::{self, Method, Protection, Secrets},
     notification::{Notification, ProvenBy, UiMode},
+    request::Leaf,
 };
 use omadm_tree::Uri;
 use tempfile::TempDir;
@@ -144,8 +150,9 @@ fn assert_ok(output: &Output) {
 
 /// A server that takes each device through the life of a machine, to its end or until it runs.
 fn server(to_its_end: bool) -> (Server, TempDir) {
-    server_of(Profile::Approved, move |image, vm| {
+    server_of(Account::default(), move |image, vm| {
         let mut steps: Vec<Box<dyn Procedure>> = vec![
+            Box::new(CreateVm::new(vm.clone(), image.clone())),
             Box::new(Operate::suspend(vm.clone())),
             Box::new(Operate::resume(vm.clone())),
         ];
@@ -157,9 +164,9 @@ fn server(to_its_end: bool) -> (Server, TempDir) {
     })
 }
 
-/// A server that makes each device a machine of an image, and goes on with it as said.
+/// A server that delivers an image to each device, and goes on with it and the node for a machine.
 fn server_of(
-    profile: Profile,
+    account: Account,
     then: impl Fn(Uri, Uri) -> Vec<Box<dyn Procedure>> + Send + 'static,
 ) -> (Server, TempDir) {
     let images = tempfile::tempdir().unwrap();
@@ -168,14 +175,14 @@ fn server_of(
     let address = listener.local_addr().unwrap();
     let server = Server::builder()
         .files(Files::new(images.path()))
+        .accounts(account)
         .programme(move |_, _| {
             let mounts = Mounts::default();
             let (image, vm) = (mounts.image("work").unwrap(), mounts.vm("work").unwrap());
             let uri = format!("http://{address}/images/work.img");
             let media_type = "application/octet-stream";
             let deliver = DeliverImage::new(image.clone(), "work", uri, media_type);
-            let create = CreateVm::new(vm.clone(), image.clone()).in_profile(profile);
-            let mut steps: Vec<Box<dyn Procedure>> = vec![Box::new(deliver), Box::new(create)];
+            let mut steps: Vec<Box<dyn Procedure>> = vec![Box::new(deliver)];
             steps.extend(then(image, vm));
             steps
         })
@@ -264,12 +271,17 @@ fn misuse_is_an_error_and_nothing_else() {
 /// What `switches.c` says of its machine, on a device that follows this text.
 fn switched(
     profile: Profile,
-    then: impl Fn(Uri, Uri) -> Vec<Box<dyn Procedure>> + Send + 'static,
+    then: impl Fn(Uri) -> Vec<Box<dyn Procedure>> + Send + 'static,
 ) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let files = with_parts("tests/c/switches.c");
     let program = compile(folder.path(), "switches", &files, &[]);
-    let (server, _images) = server_of(profile, then);
+    let (server, _images) = server_of(Account::default(), move |image, vm| {
+        let create = CreateVm::new(vm.clone(), image).in_profile(profile);
+        let mut steps: Vec<Box<dyn Procedure>> = vec![Box::new(create)];
+        steps.extend(then(vm));
+        steps
+    });
     let state = tempfile::tempdir().unwrap();
     let mut run = valgrind(&program);
     run.arg(server.url()).arg(state.path());
@@ -284,7 +296,7 @@ fn switched(
 
 #[test]
 fn a_machine_is_locked_and_its_peripherals_switched_under_valgrind() {
-    let lines = switched(Profile::Approved, |_, vm| {
+    let lines = switched(Profile::Approved, |vm| {
         vec![
             Box::new(Manage::lock(vm.clone())),
             Box::new(Manage::disable(vm.clone(), "camera").unwrap()),
@@ -306,7 +318,7 @@ fn a_machine_is_locked_and_its_peripherals_switched_under_valgrind() {
 #[test]
 fn a_machine_of_the_draft_is_locked_and_shares_data_under_valgrind() {
     let operations = [AccessOperation::Lock, AccessOperation::AllowSharing];
-    let lines = switched(Profile::Draft, move |_, vm| {
+    let lines = switched(Profile::Draft, move |vm| {
         let steps = operations.map(|operation| Operate::access(vm.clone(), operation));
         let steps = steps.into_iter().map(|step| Box::new(step) as _);
         steps.collect()
@@ -320,6 +332,56 @@ fn a_machine_of_the_draft_is_locked_and_shares_data_under_valgrind() {
         "vm work 2 -> 1",
     ];
     assert_eq!(lines, expected);
+}
+
+/// Who a device and its server say to each other they are.
+const NAMES: [(AuthLevel, &str); 2] = [
+    (AuthLevel::Client, "board-7"),
+    (AuthLevel::Server, "virmo-server"),
+];
+
+#[test]
+fn a_bootstrap_document_says_who_the_server_is_under_valgrind() {
+    let guest = omadm_mo::Account::new("inside".parse().unwrap(), "http://inside/dm");
+    let guest = Content::of_accounts([("1", &guest)]).unwrap();
+    let guest = guest.encode(MediaType::MessageWbxml).unwrap();
+    let leaf = Leaf::octets(&guest).with_type(MediaType::MessageWbxml.as_str());
+    let [client, proof] = NAMES.map(|(_, name)| Proof::new(Scheme::Md5, name, "secret"));
+    let (server, _images) = server_of(Account::new(Some(client), Some(proof)), move |image, vm| {
+        let place = format!("{vm}/Ext/Bootstrap");
+        vec![
+            Box::new(SingleCommand::add_node(&vm.to_string(), None)),
+            Box::new(SingleCommand::add(&place, leaf.clone())),
+            Box::new(CreateVm::new(vm, image)),
+        ]
+    });
+
+    let mut account = omadm_mo::Account::new("virmo-server".parse().unwrap(), server.url());
+    let credential = |(level, name)| Credential::new(level, AuthType::Digest, name, "secret");
+    account.credentials = NAMES.map(credential).to_vec();
+    let content = Content::of_accounts([("here", &account)]).unwrap();
+    let document = content.encode(MediaType::MessageWbxml).unwrap();
+    let secrets = Secrets::new().with_pin("123456");
+    let method = Method::UserPin;
+    let protection = Protection::new(bootstrap::Profile::Dm, method, &secrets, &document);
+    let media_type = MediaType::MessageWbxml.as_str();
+    let content_type = protection
+        .unwrap()
+        .content_type(bootstrap::Profile::Dm, media_type);
+
+    let folder = tempfile::tempdir().unwrap();
+    let files = with_parts("tests/c/bootstrap.c");
+    let program = compile(folder.path(), "bootstrap", &files, &[]);
+    let file = folder.path().join("document");
+    fs::write(&file, document).unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let mut run = valgrind(&program);
+    run.arg(state.path()).args([&content_type, "123456"]);
+    let output = run.arg(file).output().unwrap();
+    assert_ok(&output);
+    let text = said(&output);
+    assert!(text.contains("vm work 0 -> 2"), "{text}");
+    assert_eq!(fs::read(state.path().join("guest")).unwrap(), guest);
 }
 
 /// What the procedures of `people.c` come to.

@@ -4,7 +4,7 @@ use omadm_tree::{
 };
 
 use super::{DM_ACC, literal};
-use crate::{Mount, Plain, bootstrap::owner_rights};
+use crate::{Layout, Mount, Plain, bootstrap::owner_rights};
 
 /// An account with a DM server, as [`DM_ACC`] keeps it: where the server is, and who is who.
 ///
@@ -189,6 +189,16 @@ impl Account {
             .or_else(|| of_level().next())
     }
 
+    /// What a tree allows with accounts below `./DMAcc` and nothing else, for who looks for them, or
+    /// brings them, while no engine runs.
+    #[must_use]
+    pub fn layout() -> Layout {
+        let mut layout = Layout::default();
+        // It does not fail: there is no other mount.
+        drop(layout.mount(below_dm_acc()));
+        layout
+    }
+
     /// Where the accounts of a tree are: the nodes that [`DM_ACC`] describes, in order. [DM-StdObj]
     ///
     /// A node that says by its Type to be an account where anything may be added, as below an `Ext`
@@ -247,7 +257,7 @@ impl Account {
     pub fn objects<'a>(
         accounts: impl IntoIterator<Item = (&'a str, &'a Self)>,
     ) -> Result<Plain, UriError> {
-        let mut plain = Plain::new(Mount::instances(literal("./DMAcc"), &DM_ACC));
+        let mut plain = Plain::new(below_dm_acc());
         for (name, account) in accounts {
             plain = account.seed(plain, &Uri::root().child(name)?);
         }
@@ -371,6 +381,10 @@ impl Account {
         leaves.extend(instances("AppAuth", credentials));
         leaves
     }
+}
+
+fn below_dm_acc() -> Mount {
+    Mount::instances(literal("./DMAcc"), &DM_ACC)
 }
 
 /// The leaves of nodes named at run time, one node a list. The names are numbers, of equal length so

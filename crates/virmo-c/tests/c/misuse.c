@@ -108,7 +108,7 @@ static void null_handles(void) {
 }
 
 static void wrong_configurations(void) {
-  CHECK(!virmo_config_new(NULL, "http://x") && !virmo_config_new("a", NULL));
+  CHECK(!virmo_config_new(NULL, "http://x") && !virmo_config_new("a", ""));
   CHECK(!virmo_config_new("not an id*&", "http://x") && !virmo_config_new("\xff", "http://x"));
   virmo_config *config = virmo_config_new("server", "http://x");
   CHECK(config && !strcmp(virmo_config_error(config), ""));

@@ -4,13 +4,13 @@ use std::{
     sync::{Arc, mpsc},
 };
 
-use omadm_client::{Auth, Client, Config};
+use omadm_client::{Client, Config};
 use omadm_core::{Journal, MemoryJournal, ServerId, upgrade};
 use omadm_download::{Fetch, Sink};
 use omadm_http::{ClientConfig, FetchConfig, HttpFetch, HttpTransport, SystemClock};
-use omadm_mo::{Account, DevDetail, DevInfo, ManagementObject, Plain, Registry};
+use omadm_mo::{DevDetail, DevInfo, ManagementObject, Registry};
 use omadm_store::{FileSink, RedbJournal};
-use omadm_tree::{Acl, Tree, TreeLimits, Uri, Value};
+use omadm_tree::{Acl, Tree, TreeLimits, Uri};
 use tempfile::TempDir;
 use virmo_client::{GuestLink, Policy, Profile, VirmoClient, VmUserInterface};
 use virmo_hypervisor::Hypervisor;
@@ -49,10 +49,7 @@ impl Device {
     /// Starts building a device that runs VMs on `hypervisor`, is managed as `config` says, and
     /// calls itself `info`.
     ///
-    /// The server's account is where the tree has one with its identifier, from a bootstrap for
-    /// one, which stays as it is. Else it is at `./DMAcc/` and its identifier; the address there is
-    /// that of `config` after every start. An [`Auth::Account`] at an address without a node means
-    /// that account.
+    /// Where the server's account is says [`Config::accounts`].
     pub fn builder(
         hypervisor: Arc<dyn Hypervisor>,
         config: Config,
@@ -233,7 +230,7 @@ impl DeviceBuilder {
         if let Some(other) = self.profile.other_in(&tree, &Uri::parse("./VirMO")?) {
             return Err(BuildError::Profile(other));
         }
-        registry.mount(Box::new(accounts(&mut self.config, &tree)?))?;
+        registry.mount(Box::new(self.config.accounts(&tree)?))?;
         let interface = Arc::new(Shared::new(self.interface));
         let vm_interface = self.vm_interface.unwrap_or_else(|| interface.clone());
         let observer = Arc::clone(&self.observer);
@@ -302,43 +299,6 @@ impl fmt::Debug for DeviceBuilder {
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
-}
-
-/// The accounts of the tree, and that of the server if there is none elsewhere.
-fn accounts(config: &mut Config, tree: &Tree) -> Result<Plain, BuildError> {
-    let server = config.server_id.as_str();
-    let own = Uri::parse("./DMAcc")?.child(server)?;
-    let elsewhere = Account::root_of(tree, state::accounts().layout(), &config.server_id)
-        .filter(|root| *root != own);
-    if is_of_account(config, tree) {
-        return Ok(Account::objects([])?);
-    }
-    if let Some(root) = elsewhere {
-        if let Auth::Account(at) = &mut config.auth
-            && tree.node(at).is_none()
-        {
-            *at = root;
-        }
-        return Ok(Account::objects([])?);
-    }
-    // The rest of an account is what a server makes of it; where its server is, is said here.
-    let account = Account::new(config.server_id.clone(), config.server_url.clone());
-    let address = Uri::root()
-        .child(server)?
-        .join(&Uri::parse("AppAddr/1/Addr")?);
-    let accounts = Account::objects([(server, &account)])?;
-    Ok(accounts.with(address, Value::chr(&config.server_url)))
-}
-
-/// Whether an account in the tree says all this already.
-fn is_of_account(config: &Config, tree: &Tree) -> bool {
-    let Auth::Account(root) = &config.auth else {
-        return false;
-    };
-    let said = Config::of_account(tree, root.clone());
-    said.is_ok_and(|said| {
-        said.server_id == config.server_id && said.server_url == config.server_url
-    })
 }
 
 /// Every server may look and add, the configured one may do everything.

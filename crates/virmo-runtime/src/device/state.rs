@@ -2,7 +2,7 @@ use std::{io, path::Path};
 
 use omadm_client::{Bootstrap, BootstrapError, Config};
 use omadm_core::{Records, ServerId, UpgradeError, upgrade};
-use omadm_mo::{Account, AccountError, Registry, bootstrap::Applied};
+use omadm_mo::{Account, AccountError, bootstrap::Applied};
 use omadm_store::{OpenError, RedbJournal};
 use omadm_tree::{Acl, LoadError, Tree, TreeLimits, Uri};
 
@@ -82,9 +82,8 @@ impl DeviceState {
     /// # Errors
     /// A [`BootstrapError`]; nothing of it is in the tree.
     pub fn bootstrap(&mut self, bootstrap: &Bootstrap<'_>) -> Result<Applied, BootstrapError> {
-        let registry = accounts();
         let now = Clocks::new().now();
-        bootstrap.apply(&mut self.tree, registry.layout(), &self.journal, now)
+        bootstrap.apply(&mut self.tree, &Account::layout(), &self.journal, now)
     }
 
     /// The configuration for the account with a server, or for the only account.
@@ -93,7 +92,7 @@ impl DeviceState {
     /// A [`StateError`]
     pub fn config(&self, server: Option<&ServerId>) -> Result<Config, StateError> {
         let root = match server {
-            Some(server) => Account::root_of(&self.tree, accounts().layout(), server),
+            Some(server) => Account::root_of(&self.tree, &Account::layout(), server),
             None => self.only_account()?,
         };
         match root {
@@ -103,7 +102,7 @@ impl DeviceState {
     }
 
     fn only_account(&self) -> Result<Option<Uri>, StateError> {
-        let mut roots = Account::roots(&self.tree, accounts().layout());
+        let mut roots = Account::roots(&self.tree, &Account::layout());
         if roots.len() > 1 {
             let ids = roots.iter().filter_map(|root| {
                 let id = self.tree.node(root)?.child("ServerID")?;
@@ -118,14 +117,4 @@ impl DeviceState {
 /// What a device keeps in its journal.
 pub(super) fn records() -> Vec<Records> {
     [omadm_client::RECORDS, virmo_client::RECORDS].concat()
-}
-
-/// Where accounts are: below `./DMAcc`.
-pub(super) fn accounts() -> Registry {
-    let mut registry = Registry::new();
-    // Neither fails: there are no names, and it is the only mount.
-    if let Ok(accounts) = Account::objects([]) {
-        drop(registry.mount(Box::new(accounts)));
-    }
-    registry
 }

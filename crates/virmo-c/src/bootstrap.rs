@@ -1,0 +1,185 @@
+use std::{
+    ffi::{c_char, c_void},
+    sync::Arc,
+};
+
+use omadm_client::{Auth, Bootstrap, BootstrapError, Config};
+use omadm_core::{Secret, upgrade};
+use omadm_mo::{Account, bootstrap::MediaType};
+use omadm_session::bootstrap::{Profile, Secrets, imsi_octets};
+use omadm_tree::{Acl, Tree};
+
+use crate::{
+    callbacks::virmo_callbacks,
+    config::{Settings, virmo_config, with},
+    device::{failed, refused},
+    journal::VendorJournal,
+    status::{Failure, virmo_status},
+    text::{optional_text, text, values},
+    time::virmo_now,
+    vendor::Vendor,
+};
+
+/// A bootstrap document as it came, and what there is to verify it with. Zero it, then set what is
+/// known.
+#[repr(C)]
+pub struct virmo_bootstrap {
+    /// Its Content-Type with the parameters SEC and MAC: a DM message, a TNDS document or Client
+    /// Provisioning, each in WBXML or XML.
+    pub content_type: *const c_char,
+    /// The document.
+    pub document: *const u8,
+    /// How many bytes of it.
+    pub document_len: usize,
+    /// The PIN the user was told, digits; null if there is none.
+    pub pin: *const c_char,
+    /// What the network and the device share, where that is the IMSI: its 6 to 15 digits; else null.
+    pub imsi: *const c_char,
+    /// What they share else; null if there is nothing.
+    pub network: *const u8,
+    /// How many bytes of it.
+    pub network_len: usize,
+    /// Whether it may come without a MAC, as it comes from where nobody else writes: a smartcard, the
+    /// factory, a protected transport.
+    pub trusted: bool,
+}
+
+/// Takes in a bootstrap document: the accounts it brings are in the journal on return, or nothing of
+/// it is. A device whose `virmo_config_new` was given no address finds its server there.
+///
+/// To be called before a device is made, with what that would be made of; no device made from this
+/// journal may be alive. A document can be taken in again, and replaces what became of its accounts.
+///
+/// VIRMO_STATUS_ARGUMENT: it is no bootstrap document by its Content-Type, or something else is
+/// missing or wrong. VIRMO_STATUS_UNPROVEN: its MAC is wrong, so the PIN is, or the document: it may be
+/// tried three times, which are counted in the journal. VIRMO_STATUS_REFUSED: it was tried too often,
+/// is not protected or by what is not known here, cannot be read, or does not fit the device.
+/// VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. `virmo_config_error` says more.
+///
+/// # Safety
+/// `config` and `callbacks` as for `virmo_device_new`; `bootstrap` is null or can be read, as can what
+/// it points to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_bootstrap(
+    config: *mut virmo_config,
+    callbacks: *const virmo_callbacks,
+    user_data: *mut c_void,
+    now: virmo_now,
+    bootstrap: *const virmo_bootstrap,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            let given = bootstrap.as_ref();
+            let given = given.ok_or_else(|| Failure::argument("bootstrap is null"))?;
+            let content_type = text(given.content_type, "content_type")?;
+            let document = values(given.document, given.document_len, "document")?;
+            let secrets = given.secrets(content_type)?;
+            let mut bootstrap = Bootstrap::new(content_type, document, &secrets);
+            bootstrap.trusted = given.trusted;
+            let vendor = settings.vendor(callbacks, user_data)?;
+            let journal = VendorJournal(vendor);
+            let mut tree = settings.open(&journal, Acl::root_default())?;
+            let applied = bootstrap.apply(&mut tree, &Account::layout(), &journal, now.into());
+            match applied {
+                Ok(_) => Ok(()),
+                Err(error) => Err(failed(status(&error), &error)),
+            }
+        })
+    }
+}
+
+const fn status(error: &BootstrapError) -> virmo_status {
+    match error {
+        BootstrapError::MediaType | BootstrapError::ContentType(_) => virmo_status::Argument,
+        BootstrapError::Forged { .. } => virmo_status::Unproven,
+        BootstrapError::Journal(_) => virmo_status::Journal,
+        _ => virmo_status::Refused,
+    }
+}
+
+impl virmo_bootstrap {
+    /// # Safety
+    /// What it points to can be read.
+    unsafe fn secrets(&self, content_type: &str) -> Result<Secrets, Failure> {
+        let mut secrets = Secrets::new();
+        // SAFETY: the caller's promise.
+        if let Some(pin) = unsafe { optional_text(self.pin, "pin") }? {
+            if pin.is_empty() || !pin.bytes().all(|it| it.is_ascii_digit()) {
+                return Err(Failure::argument("a PIN has digits only"));
+            }
+            secrets.pin = Some(Secret::from(pin));
+        }
+        // SAFETY: the caller's promise.
+        let network = unsafe { values(self.network, self.network_len, "network") }?;
+        if !network.is_empty() {
+            secrets.network = Some(Secret::from(network.to_vec()));
+        }
+        // SAFETY: the caller's promise.
+        if let Some(imsi) = unsafe { optional_text(self.imsi, "imsi") }? {
+            if secrets.network.is_some() {
+                return Err(Failure::argument("imsi and network are both set"));
+            }
+            let octets = imsi_octets(imsi);
+            let octets = octets.map_err(|error| Failure::argument(error.to_string()))?;
+            let profile = MediaType::of(content_type).map(Bootstrap::profile);
+            secrets.network = Some(match profile {
+                Some(Profile::Cp) => Secret::from(octets),
+                _ => Secret::from(imsi),
+            });
+        }
+        Ok(secrets)
+    }
+}
+
+impl Settings {
+    /// The firmware, as the program says it is.
+    ///
+    /// # Safety
+    /// As for [`Vendor::new`].
+    pub(crate) unsafe fn vendor(
+        &self,
+        callbacks: *const virmo_callbacks,
+        user_data: *mut c_void,
+    ) -> Result<Arc<Vendor>, Failure> {
+        let capabilities = self.capabilities.clone();
+        let capabilities = capabilities.ok_or_else(|| Failure::argument("no capabilities set"))?;
+        // SAFETY: the caller's promise.
+        unsafe { Vendor::new(callbacks, user_data, capabilities) }
+    }
+
+    /// Brings the journal to this version, and reads the tree from it.
+    pub(crate) fn open(&self, journal: &VendorJournal, acl: Acl) -> Result<Tree, Failure> {
+        let journal_failed = |error: &dyn std::error::Error| failed(virmo_status::Journal, error);
+        let kept = [omadm_client::RECORDS, virmo_client::RECORDS].concat();
+        upgrade(journal, &kept).map_err(|error| journal_failed(&error))?;
+        Tree::load(journal, self.limits, acl).map_err(|error| journal_failed(&error))
+    }
+
+    /// The configuration of a device: that of an account in the journal, if it is to have its server
+    /// from there.
+    pub(crate) fn config(&self, journal: &VendorJournal) -> Result<Config, Failure> {
+        let mut config = self.config.clone();
+        if !config.server_url.is_empty() {
+            return Ok(config);
+        }
+        let tree = self.open(journal, Acl::root_default())?;
+        let layout = Account::layout();
+        let mut roots = match &self.server {
+            Some(server) => Vec::from_iter(Account::root_of(&tree, &layout, server)),
+            None => Account::roots(&tree, &layout),
+        };
+        let missing = || Failure::new(virmo_status::NotFound, "there is no account");
+        let root = roots.pop().ok_or_else(missing)?;
+        if !roots.is_empty() {
+            return Err(Failure::argument("there are accounts with several servers"));
+        }
+        let account = Config::of_account(&tree, root).map_err(refused)?;
+        config.server_id = account.server_id;
+        config.server_url = account.server_url;
+        if config.auth == Auth::NONE {
+            config.auth = account.auth;
+        }
+        Ok(config)
+    }
+}
