@@ -229,6 +229,9 @@ fn failed(error: ureq::Error) -> FetchError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use ureq::http::Uri;
+
     use super::*;
 
     #[test]
@@ -250,5 +253,19 @@ mod tests {
         assert_eq!(to("http://h/a", Some("file:///etc/passwd")), refused);
         assert_eq!(to("http://h/a", Some("http://u:p@h/")), refused);
         assert_eq!(to("http://h/a", None), refused);
+    }
+
+    proptest! {
+        #[test]
+        fn who_is_asked_is_who_was_judged(
+            text in "https?://([a-zA-Z0-9._-]{1,12}|\\[[0-9a-f:.]{2,9}\\]|127\\.0\\.0\\.1)(:[0-9]{0,5})?([/?#][!-~]{0,9})?",
+        ) {
+            if let Ok(uri) = text.parse::<DownloadUri>() {
+                let asked: Uri = uri.as_str().parse().unwrap();
+                prop_assert_eq!(asked.host(), Some(uri.host()));
+                prop_assert_eq!(asked.scheme_str() == Some("https"), uri.is_secure());
+                prop_assert_eq!(asked.to_string(), uri.as_str());
+            }
+        }
     }
 }
