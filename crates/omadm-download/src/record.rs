@@ -37,6 +37,7 @@ const VERSION: u8 = 2;
 const COMPLETE: u8 = 1;
 const HAS_TOTAL: u8 = 2;
 const HAS_VALIDATOR: u8 = 4;
+const VERSION_1: u8 = COMPLETE | HAS_TOTAL | HAS_VALIDATOR;
 const HAS_OBJECT: u8 = 8;
 const HAS_NOTIFY: u8 = 16;
 const HAS_DIGEST: u8 = 32;
@@ -100,7 +101,7 @@ impl Record {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut rest = bytes;
         let [version, flags] = take(&mut rest)?;
-        let known = COMPLETE | HAS_TOTAL | HAS_VALIDATOR | HAS_OBJECT | HAS_NOTIFY | HAS_DIGEST;
+        let known = VERSION_1 | HAS_OBJECT | HAS_NOTIFY | HAS_DIGEST;
         if version != VERSION || flags & !known != 0 {
             return None;
         }
@@ -142,7 +143,9 @@ fn upgrade(record: &[u8]) -> Option<Vec<u8>> {
     let digest = [0; 32];
     let lengths = [0; 2 * 8];
     let upgraded = match record {
-        [1, rest @ ..] => [&[VERSION], rest, &size, &digest, &lengths].concat(),
+        [1, flags, rest @ ..] if flags & !VERSION_1 == 0 => {
+            [&[VERSION, *flags], rest, &size, &digest, &lengths].concat()
+        }
         _ => return None,
     };
     Record::decode(&upgraded)?;
@@ -206,6 +209,11 @@ mod tests {
         assert_eq!(Record::decode(&record), None);
         for end in 0..record.len() {
             assert_eq!(upgrade(&record[..end]), None, "{end}");
+        }
+        for flags in 0..=u8::MAX {
+            let mut other = record.clone();
+            other[1] = flags;
+            assert_eq!(upgrade(&other).is_some(), flags < 8, "{flags}");
         }
     }
 
