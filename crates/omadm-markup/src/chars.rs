@@ -3,6 +3,9 @@
 /// The namespace of the prefix `xml`. [XML-Names §3]
 pub(crate) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 
+/// The namespace of the prefix `xmlns`, which nothing else can be in. [XML-Names §3]
+const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
+
 /// XML's white space.
 pub(crate) const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
@@ -30,10 +33,10 @@ pub(crate) fn is_name(name: &str) -> bool {
     }
 }
 
-/// Whether the name of a namespace can be written as it is, as that of any URI can.
+/// Whether a namespace can be declared, with its name written as it is, as that of any URI can.
 pub(crate) fn is_namespace(uri: &str) -> bool {
     let refused = |byte| byte < b' ' || matches!(byte, b'&' | b'<' | b'>' | b'"');
-    !uri.bytes().any(refused)
+    !uri.bytes().any(refused) && uri != XMLNS_NAMESPACE
 }
 
 /// What one look over a whole document finds.

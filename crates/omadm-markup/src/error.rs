@@ -112,7 +112,7 @@ pub enum ReadErrorKind {
     #[error("character encoding not supported")]
     UnsupportedCharset,
     /// The name of a namespace has a reference, `>`, `"` or a control character in it, as no URI
-    /// has.
+    /// has, or is that of the prefix `xmlns`.
     #[error("namespace name not supported")]
     UnsupportedNamespace,
     /// The major version of WBXML is not 1.
@@ -131,7 +131,8 @@ pub enum WriteError {
     /// A character that XML cannot carry, not even as a reference.
     #[error("character not allowed")]
     InvalidCharacter,
-    /// A name that XML does not allow, or a namespace name that would need references.
+    /// A name that XML does not allow, or a namespace name that would need references or is that of
+    /// the prefix `xmlns`.
     #[error("malformed name")]
     InvalidName,
     /// The call does not fit what was written before: an end without a start, an attribute after

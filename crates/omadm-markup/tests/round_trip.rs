@@ -13,6 +13,12 @@ use omadm_markup::{
 };
 use proptest::prelude::*;
 
+/// The namespace of the prefix `xml`.
+const XML: &str = "http://www.w3.org/XML/1998/namespace";
+
+/// The namespace of the prefix `xmlns`.
+const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+
 /// An element; strings only, so that strategies can make it.
 #[derive(Clone, Debug)]
 struct Element {
@@ -80,7 +86,7 @@ fn known() -> impl Strategy<Value = OwnedName> {
 
 fn foreign() -> impl Strategy<Value = OwnedName> {
     (
-        prop::sample::select(vec!["", "urn:a", "urn:b'é", "syncml:metinf"]),
+        prop::sample::select(vec!["", "urn:a", "urn:b'é", "syncml:metinf", XML]),
         "[xyzß_][0-9.-]{0,2}",
     )
         .prop_map(|(uri, local)| OwnedName::Other(uri.to_owned(), local))
@@ -186,6 +192,43 @@ proptest! {
         let wbxml = write(&read(&xml, Encoding::Xml), Encoding::Wbxml, false).unwrap();
         let again = write(&read(&wbxml, Encoding::Wbxml), Encoding::Xml, false).unwrap();
         prop_assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(xml).unwrap());
+    }
+
+    /// Reader and writer agree on what can be declared. [XML-Names §3]
+    #[test]
+    fn what_is_read_can_be_written(
+        prefix in prop::sample::select(vec![None, Some("p"), Some("xml"), Some("xmlns")]),
+        uri in prop_oneof![
+            prop::sample::select(vec!["", "urn:a", "syncml:metinf", XML, XMLNS]).prop_map(str::to_owned),
+            "[a-z/:#~é]{1,9}",
+        ],
+        on_attribute: bool,
+        encoding in encoding(),
+    ) {
+        let (declaration, name) = match prefix {
+            None => ("xmlns".to_owned(), "a".to_owned()),
+            Some(prefix) => (format!("xmlns:{prefix}"), format!("{prefix}:a")),
+        };
+        let name = if on_attribute { format!("b {name}='c'") } else { name };
+        let xml = format!("<Data {declaration}='{uri}'><{name}/></Data>");
+        let may_bind = match (prefix, uri.as_str()) {
+            (Some("xml"), XML) | (None, "") => true,
+            (Some("xml" | "xmlns"), _) | (_, XML | XMLNS | "") => false,
+            _ => true,
+        };
+        let mut events = Vec::new();
+        let mut reader = Reader::new(xml.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+        let read_whole = loop {
+            match reader.next_event() {
+                Ok(Some(event)) => events.push(event),
+                end => break end.is_ok(),
+            }
+        };
+        prop_assert_eq!(read_whole, may_bind, "{}", xml);
+        if read_whole {
+            let document = write(&events, encoding, false).unwrap();
+            prop_assert_eq!(read(&document, encoding), events);
+        }
     }
 
     #[test]

@@ -247,11 +247,17 @@ fn bodies_are_checked() {
     body_refused(&[0xAD, 3, b'x', 0, 1], Kind::InvalidToken, 1);
     body_refused(&[0xAD, 4, 0, 0x85, 1], Kind::UnknownToken, 3);
     body_refused(&[0x84, 0, 4, 0, 4, 0, 1], Kind::DuplicateAttribute, 4);
-    body_refused(
-        &[0x84, 0, 4, 0, 3, b'>', 0, 1],
-        Kind::UnsupportedNamespace,
-        2,
-    );
+    for (uri, kind) in [
+        (">", Kind::UnsupportedNamespace),
+        ("http://www.w3.org/2000/xmlns/", Kind::UnsupportedNamespace),
+        (
+            "http://www.w3.org/XML/1998/namespace",
+            Kind::InvalidAttribute,
+        ),
+    ] {
+        let body = [&[0x84, 0, 4, 0, 3], uri.as_bytes(), &[0, 1]].concat();
+        body_refused(&body, kind, 2);
+    }
     body_refused(&[0x6D, 0x43, 1, 1], Kind::InvalidToken, 1);
     body_refused(
         &[0xAD, 4, 0, 0xC3, 2, b'a', 0, 1],
@@ -413,6 +419,7 @@ fn what_wbxml_cannot_carry_is_refused() {
     for name in [
         Name::local("a b"),
         Name::Other(Namespace::Other("a>b"), "x"),
+        Name::Other(Namespace::Other("http://www.w3.org/2000/xmlns/"), "x"),
     ] {
         assert_eq!(
             written(options, |w| w.start(name)),

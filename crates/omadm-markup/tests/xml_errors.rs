@@ -137,6 +137,9 @@ fn markup_is_well_formed() {
         "<a |xmlns:xmlns='u'/>",
         "<a |xmlns:b:c='u'/>",
         "<a |xmlns:xml='urn:other'/>",
+        "<a |xmlns:b='http://www.w3.org/XML/1998/namespace'/>",
+        "<a |xmlns='http://www.w3.org/XML/1998/namespace'/>",
+        "<a |xmlns:xmlns='http://www.w3.org/XML/1998/namespace'/>",
     ] {
         refused(xml, Kind::InvalidAttribute);
     }
@@ -164,6 +167,8 @@ fn markup_is_well_formed() {
         "<a xmlns:b='|a\nb'/>",
         "<a xmlns='|>'/>",
         "<a xmlns='|\"'/>",
+        "<a xmlns='|http://www.w3.org/2000/xmlns/'/>",
+        "<a xmlns:b='|http://www.w3.org/2000/xmlns/'/>",
     ] {
         refused(xml, Kind::UnsupportedNamespace);
     }

@@ -88,18 +88,28 @@ fn a_namespace_may_be_taken_for_declared() {
     );
 }
 
+const XML: Namespace<'_> = Namespace::Other("http://www.w3.org/XML/1998/namespace");
+
+/// It cannot be declared as the default. [XML-Names §3]
+#[test]
+fn what_is_in_the_namespace_of_xml_has_its_prefix() {
+    let xml = written(|w| {
+        w.start(Name::Other(Namespace::Other("urn:x"), "a"))?;
+        w.start(Name::Other(XML, "b"))?;
+        w.start(Name::Other(Namespace::Other("urn:x"), "c"))?;
+        w.end()?;
+        w.end()?;
+        w.end()
+    });
+    assert_eq!(xml.unwrap(), "<a xmlns=\"urn:x\"><xml:b><c/></xml:b></a>");
+}
+
 #[test]
 fn attributes_are_escaped_and_may_have_namespaces() {
     let xml = written(|w| {
         w.start(Name::local("parm"))?;
         w.attribute(Name::local("name"), "a\"<>&\t'")?;
-        w.attribute(
-            Name::Other(
-                Namespace::Other("http://www.w3.org/XML/1998/namespace"),
-                "lang",
-            ),
-            "de",
-        )?;
+        w.attribute(Name::Other(XML, "lang"), "de")?;
         w.attribute(Name::Other(Namespace::Other("urn:x"), "name"), "1")?;
         w.attribute(Name::Other(Namespace::Other("urn:y"), "name"), "2")?;
         w.text("t")?;
@@ -218,7 +228,14 @@ fn what_xml_cannot_carry_is_refused() {
             Err(WriteError::InvalidName)
         );
     }
-    for uri in ["a&b", "a>b", "a\"b", "a\tb", "\u{FFFE}"] {
+    for uri in [
+        "a&b",
+        "a>b",
+        "a\"b",
+        "a\tb",
+        "\u{FFFE}",
+        "http://www.w3.org/2000/xmlns/",
+    ] {
         let namespace = Name::Other(Namespace::Other(uri), "x");
         assert_eq!(
             written(|w| w.start(namespace)),

@@ -23,11 +23,13 @@ struct Outer<'a> {
     declares_default: bool,
 }
 
-/// Whether a prefix may be declared for a namespace. [XML-Names §3]
-pub(super) fn may_bind(prefix: &str, uri: &str) -> bool {
+/// Whether a prefix, or without one the default, may be declared for a namespace. [XML-Names §3]
+pub(super) fn may_bind(prefix: Option<&str>, uri: &str) -> bool {
     match prefix {
-        "xml" => uri == chars::XML_NAMESPACE,
-        prefix => chars::is_name(prefix) && prefix != "xmlns" && !uri.is_empty(),
+        Some("xml") => uri == chars::XML_NAMESPACE,
+        _ if uri == chars::XML_NAMESPACE => false,
+        Some(prefix) => chars::is_name(prefix) && prefix != "xmlns" && !uri.is_empty(),
+        None => true,
     }
 }
 

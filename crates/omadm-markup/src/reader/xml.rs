@@ -497,8 +497,8 @@ impl<'a> XmlReader<'a> {
             if !chars::is_namespace(attribute.value) {
                 return self.fail(ReadErrorKind::UnsupportedNamespace, uri_at);
             }
-            if attribute.name.len() > "xmlns".len() && !namespaces::may_bind(local, attribute.value)
-            {
+            let bound = (attribute.name != "xmlns").then_some(local);
+            if !namespaces::may_bind(bound, attribute.value) {
                 return self.fail(ReadErrorKind::InvalidAttribute, at + attribute.name_at);
             }
             let namespace = Namespace::from_uri(attribute.value);

@@ -435,7 +435,9 @@ impl<'o> WbxmlWriter<'o> {
             return Err(WriteError::InvalidName);
         }
         check_namespace(namespace.uri())?;
+        let is_xml = namespace == Namespace::Other(chars::XML_NAMESPACE);
         let implied = match namespace {
+            _ if is_xml => true,
             _ if self.state.foreign.is_some() => false,
             Namespace::None => self.is_provisioning(),
             Namespace::Known(vocabulary) => match self.document.kind.page(vocabulary) {
@@ -448,7 +450,10 @@ impl<'o> WbxmlWriter<'o> {
             Namespace::Other(_) => false,
         };
         self.open(token::LITERAL);
-        let index = self.document.strings.index(local)?;
+        let index = match is_xml {
+            true => self.document.strings.index(&format!("xml:{local}"))?,
+            false => self.document.strings.index(local)?,
+        };
         wbxml::push_integer(index, self.out);
         if !implied {
             self.state.foreign = self.state.foreign.or(Some(self.state.depth));

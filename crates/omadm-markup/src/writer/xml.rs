@@ -135,7 +135,8 @@ impl<'o> XmlWriter<'o> {
         self.out.truncate(end);
     }
 
-    /// Writes the start tag of another element; the namespace in force in it.
+    /// Writes the start tag of another element; the namespace in force in it. That of the prefix
+    /// `xml` cannot be declared as the default. [XML-Names §3]
     fn start_other(
         &mut self,
         namespace: Namespace<'_>,
@@ -145,17 +146,22 @@ impl<'o> XmlWriter<'o> {
             return Err(WriteError::InvalidName);
         }
         let outer = self.begin_child()?;
+        let has_prefix = namespace == Namespace::Other(chars::XML_NAMESPACE);
         self.out.push(b'<');
         let start = self.out.len();
+        if has_prefix {
+            self.out.extend_from_slice(b"xml:");
+        }
         self.out.extend_from_slice(local.as_bytes());
         let name = start..self.out.len();
         let inner = match namespace {
+            _ if has_prefix => outer,
             Namespace::None => InForce::None,
             Namespace::Known(vocabulary) => InForce::Known(vocabulary),
             Namespace::Other(_) => InForce::Other,
         };
-        let declared =
-            inner == outer && (inner != InForce::Other || self.in_force(namespace.uri()));
+        let declared = has_prefix
+            || inner == outer && (inner != InForce::Other || self.in_force(namespace.uri()));
         let namespace = if declared {
             self.others
                 .last()

@@ -72,7 +72,7 @@ impl<'a> WbxmlReader<'a> {
             if !chars::is_namespace(uri) {
                 return self.fail(ReadErrorKind::UnsupportedNamespace, at);
             }
-            if name != "xmlns" && !namespaces::may_bind(prefix, uri) {
+            if !namespaces::may_bind((name != "xmlns").then_some(prefix), uri) {
                 return self.fail(ReadErrorKind::InvalidAttribute, at);
             }
             let namespace = match Namespace::from_uri(uri) {
