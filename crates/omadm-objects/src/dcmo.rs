@@ -294,7 +294,7 @@ impl Dcmo {
             .flat_map(|parent| parent.children())
             .filter(|child| offered.iter().all(|offer| offer.name != child.name()))
             .map(|child| child.uri())
-            .filter(|gone| !self.ledger.is_busy(gone))
+            .filter(|gone| !self.ledger.tasks.is_busy(gone))
             .collect();
         for capability in gone {
             cx.tree.remove(&capability)?;
@@ -377,7 +377,7 @@ impl Dcmo {
 
     /// Does again what was left open.
     fn take_up(&mut self, cx: &mut Context<'_, '_>) {
-        for report in self.ledger.take_left(cx) {
+        for report in self.ledger.tasks.take_left(cx) {
             self.resume(report, cx);
         }
     }
@@ -393,6 +393,7 @@ impl Dcmo {
             }
             None => {
                 self.ledger
+                    .tasks
                     .report(Some(report), ResultCode::CLIENT_ERROR, cx);
             }
         }
@@ -487,7 +488,7 @@ impl ManagementObject for Dcmo {
         if matches!(change.kind, ChangeKind::Deleted { .. })
             && change.uri.parent().as_ref() == Some(&self.parent)
         {
-            return self.ledger.stage_end(&change.uri, by, cx);
+            return self.ledger.tasks.stage_end(&change.uri, by, cx);
         }
         let capability = change.uri.parent().and_then(|config| config.parent());
         if let Some(capability) = capability
@@ -495,7 +496,7 @@ impl ManagementObject for Dcmo {
             && change.uri == below(&capability, DENY)
         {
             // One at a time: its end looks at what the server says by then.
-            let mut tasks = self.ledger.tasks();
+            let mut tasks = self.ledger.whats();
             if !tasks.any(|task| matches!(task, Task::Deny(at, _) if *at == capability)) {
                 drop(tasks);
                 self.deny(&capability, cx);
@@ -505,7 +506,7 @@ impl ManagementObject for Dcmo {
     }
 
     fn committed(&mut self) {
-        self.ledger.committed();
+        self.ledger.tasks.committed();
     }
 
     fn rolled_back(&mut self) {
@@ -519,7 +520,7 @@ impl ManagementObject for Dcmo {
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         self.take_up(cx);
         let operation = self.operation(request.uri);
-        let idle = operation.filter(|(capability, _)| !self.ledger.is_busy(capability));
+        let idle = operation.filter(|(capability, _)| !self.ledger.tasks.is_busy(capability));
         let Some((capability, operation)) = idle else {
             return StatusCode::COMMAND_NOT_ALLOWED.into();
         };
@@ -529,7 +530,7 @@ impl ManagementObject for Dcmo {
     }
 
     fn accepted(&mut self, job: JobId, _: &mut Context<'_, '_>) {
-        self.ledger.accepted(job);
+        self.ledger.tasks.accepted(job);
     }
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
@@ -540,6 +541,6 @@ impl ManagementObject for Dcmo {
         let code = code.unwrap_or(ResultCode::CLIENT_ERROR);
         // Nothing hangs on what else became of the capabilities meanwhile.
         let _ = self.list(cx);
-        self.ledger.report(report, code, cx)
+        self.ledger.tasks.report(report, code, cx)
     }
 }

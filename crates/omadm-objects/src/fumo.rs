@@ -161,8 +161,8 @@ impl Fumo {
         journal: &dyn Journal,
     ) -> Result<Self, JournalError> {
         let mut ledger = Ledger::load(FumoOperation::Update.alert_type(), &root, journal)?;
-        ledger.reporting = Reporting::Asynchronous;
-        ledger.time_limit = Duration::from_secs(6 * 3600);
+        ledger.tasks.reporting = Reporting::Asynchronous;
+        ledger.tasks.time_limit = Duration::from_secs(6 * 3600);
         Ok(Self {
             root,
             firmware,
@@ -305,7 +305,7 @@ impl Fumo {
 
     /// Goes on with what was left open.
     fn take_up(&mut self, cx: &mut Context<'_, '_>) {
-        for report in self.ledger.take_left(cx) {
+        for report in self.ledger.tasks.take_left(cx) {
             self.resume(report, cx);
         }
     }
@@ -339,7 +339,7 @@ impl Fumo {
         cx: &mut Context<'_, '_>,
     ) -> ExecResult {
         let source = self.root.to_string();
-        self.ledger.report_as(report, code, cx, |alert| {
+        self.ledger.tasks.report_as(report, code, cx, |alert| {
             alert.alert_type = operation.alert_type().to_owned();
             alert.source = Some(source);
         })
@@ -435,14 +435,14 @@ impl ManagementObject for Fumo {
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
         if matches!(change.kind, ChangeKind::Deleted { .. }) && change.uri == self.root {
-            return self.ledger.stage_end_of_all(&self.root, by, cx);
+            return self.ledger.tasks.stage_end_of_all(&self.root, by, cx);
         }
         if !matches!(change.kind, ChangeKind::Replaced { .. }) {
             return Ok(());
         }
         let is_data = change.uri == self.below("Update/PkgData");
         let matters = is_data || change.uri.name() == Some("PkgURL");
-        if matters && self.ledger.is_busy(&self.root) {
+        if matters && self.ledger.tasks.is_busy(&self.root) {
             return Err(Refusal(StatusCode::COMMAND_NOT_ALLOWED));
         }
         match is_data {
@@ -452,7 +452,7 @@ impl ManagementObject for Fumo {
     }
 
     fn committed(&mut self) {
-        self.ledger.committed();
+        self.ledger.tasks.committed();
     }
 
     fn rolled_back(&mut self) {
@@ -468,7 +468,7 @@ impl ManagementObject for Fumo {
         let before = self.state(cx);
         let operation = self.operation(request.uri);
         let allowed = operation.filter(|operation| before.accepts(*operation));
-        let Some(operation) = allowed.filter(|_| !self.ledger.is_busy(&self.root)) else {
+        let Some(operation) = allowed.filter(|_| !self.ledger.tasks.is_busy(&self.root)) else {
             return StatusCode::COMMAND_NOT_ALLOWED.into();
         };
         let downloads = operation != FumoOperation::Update;
@@ -494,7 +494,7 @@ impl ManagementObject for Fumo {
     }
 
     fn accepted(&mut self, job: JobId, _: &mut Context<'_, '_>) {
-        self.ledger.accepted(job);
+        self.ledger.tasks.accepted(job);
     }
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
@@ -511,7 +511,7 @@ impl ManagementObject for Fumo {
             }
             Task::Update(operation) => self.updated(operation, end, report, cx),
             Task::Discard => {
-                if output(end) == Some(true) && !self.ledger.is_busy(&self.root) {
+                if output(end) == Some(true) && !self.ledger.tasks.is_busy(&self.root) {
                     Delivery::forget(&Delivery::key(&self.root), &mut cx.effects.batch);
                 }
                 Ok(StatusCode::OK.into())

@@ -296,7 +296,7 @@ impl Lawmo {
 
     /// Does again what was left open.
     fn take_up(&mut self, cx: &mut Context<'_, '_>) {
-        for report in self.ledger.take_left(cx) {
+        for report in self.ledger.tasks.take_left(cx) {
             self.resume(report, cx);
         }
     }
@@ -314,7 +314,7 @@ impl Lawmo {
                 job.before_sessions = is_lock;
             }
             Err(code) => {
-                self.ledger.report(Some(report), code, cx);
+                self.ledger.tasks.report(Some(report), code, cx);
             }
         }
     }
@@ -346,14 +346,14 @@ impl ManagementObject for Lawmo {
     ) -> Result<(), Refusal> {
         match change.kind {
             ChangeKind::Deleted { .. } if change.uri == self.root => {
-                self.ledger.stage_end(&self.root, by, cx)
+                self.ledger.tasks.stage_end(&self.root, by, cx)
             }
             _ => Ok(()),
         }
     }
 
     fn committed(&mut self) {
-        self.ledger.committed();
+        self.ledger.tasks.committed();
     }
 
     fn rolled_back(&mut self) {
@@ -367,7 +367,7 @@ impl ManagementObject for Lawmo {
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         self.take_up(cx);
         let operation = self.operation(request.uri);
-        let Some(operation) = operation.filter(|_| !self.ledger.is_busy(&self.root)) else {
+        let Some(operation) = operation.filter(|_| !self.ledger.tasks.is_busy(&self.root)) else {
             return StatusCode::COMMAND_NOT_ALLOWED.into();
         };
         if operation.is_of_lock() && !self.locker.can_lock() {
@@ -383,7 +383,7 @@ impl ManagementObject for Lawmo {
     }
 
     fn accepted(&mut self, job: JobId, _: &mut Context<'_, '_>) {
-        self.ledger.accepted(job);
+        self.ledger.tasks.accepted(job);
     }
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
@@ -392,6 +392,6 @@ impl ManagementObject for Lawmo {
         };
         let code = self.settle(&task, end, cx);
         let code = code.unwrap_or(ResultCode::CLIENT_ERROR);
-        self.ledger.report(report, code, cx)
+        self.ledger.tasks.report(report, code, cx)
     }
 }

@@ -1,10 +1,6 @@
 //! The operations of one object that are under way, in memory and in the journal.
 
-use std::{
-    mem,
-    ops::{Deref, DerefMut},
-    time::Duration,
-};
+use std::{mem, time::Duration};
 
 use omadm_core::{
     Correlator, Format, GenericAlert, Journal, JournalError, JournalErrorKind, Mark, Records,
@@ -126,8 +122,8 @@ impl<T: Clone> Ledger<T> {
         })
     }
 
-    /// What is under way.
-    pub(crate) fn tasks(&self) -> impl Iterator<Item = &T> {
+    /// What the jobs under way are for.
+    pub(crate) fn whats(&self) -> impl Iterator<Item = &T> {
         self.whats.values()
     }
 
@@ -142,7 +138,7 @@ impl<T: Clone> Ledger<T> {
     ) -> ExecAnswer {
         let report = Report::of(request, cx);
         let job = self.begin(Some(report), lane, what, work, cx);
-        ExecAnswer::Pending(job.id, self.reporting)
+        ExecAnswer::Pending(job.id, self.tasks.reporting)
     }
 
     /// Begins what the last run left open, or what nobody waits for.
@@ -176,20 +172,6 @@ impl<T: Clone> Ledger<T> {
         for job in self.tasks.rolled_back() {
             self.whats.remove(&job);
         }
-    }
-}
-
-impl<T> Deref for Ledger<T> {
-    type Target = Tasks;
-
-    fn deref(&self) -> &Tasks {
-        &self.tasks
-    }
-}
-
-impl<T> DerefMut for Ledger<T> {
-    fn deref_mut(&mut self) -> &mut Tasks {
-        &mut self.tasks
     }
 }
 

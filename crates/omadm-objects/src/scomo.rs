@@ -133,7 +133,7 @@ impl Scomo {
         journal: &dyn Journal,
     ) -> Result<Self, JournalError> {
         let mut ledger = Ledger::load(ALERT_SCOMO, &root, journal)?;
-        ledger.time_limit = Duration::from_secs(6 * 3600);
+        ledger.tasks.time_limit = Duration::from_secs(6 * 3600);
         Ok(Self {
             root,
             software,
@@ -328,7 +328,7 @@ impl Scomo {
 
     /// Goes on with what was left open.
     fn take_up(&mut self, cx: &mut Context<'_, '_>) {
-        for report in self.ledger.take_left(cx) {
+        for report in self.ledger.tasks.take_left(cx) {
             self.resume(report, cx);
         }
     }
@@ -379,7 +379,7 @@ impl ManagementObject for Scomo {
     ) -> Result<(), Refusal> {
         if cx.tree.node(&self.root).is_none() {
             return match change.uri == self.root {
-                true => self.ledger.stage_end_of_all(&self.root, by, cx),
+                true => self.ledger.tasks.stage_end_of_all(&self.root, by, cx),
                 false => Ok(()),
             };
         }
@@ -397,7 +397,7 @@ impl ManagementObject for Scomo {
             return Ok(());
         };
         let place = self.place(&package);
-        if self.ledger.is_busy(&place) {
+        if self.ledger.tasks.is_busy(&place) {
             return Err(Refusal(StatusCode::COMMAND_NOT_ALLOWED));
         }
         if let ChangeKind::Deleted { before: Some(id) } = &change.kind
@@ -420,7 +420,7 @@ impl ManagementObject for Scomo {
     }
 
     fn committed(&mut self) {
-        self.ledger.committed();
+        self.ledger.tasks.committed();
     }
 
     fn rolled_back(&mut self) {
@@ -439,7 +439,7 @@ impl ManagementObject for Scomo {
         let (Some(item), Some(place)) = (item, place) else {
             return StatusCode::COMMAND_NOT_ALLOWED.into();
         };
-        if self.ledger.is_busy(&place) {
+        if self.ledger.tasks.is_busy(&place) {
             return StatusCode::COMMAND_NOT_ALLOWED.into();
         }
         let before = text(cx, &below(&item.node, "Status"));
@@ -470,7 +470,7 @@ impl ManagementObject for Scomo {
     }
 
     fn accepted(&mut self, job: JobId, _: &mut Context<'_, '_>) {
-        self.ledger.accepted(job);
+        self.ledger.tasks.accepted(job);
     }
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
@@ -486,7 +486,7 @@ impl ManagementObject for Scomo {
                 Ok(StatusCode::OK.into())
             }
             Task::Discard(key) => {
-                let mut busy = self.ledger.busy_lanes();
+                let mut busy = self.ledger.tasks.busy_lanes();
                 if output(end) == Some(true) && !busy.any(|place| Delivery::key(place) == key) {
                     Delivery::forget(&key, &mut cx.effects.batch);
                 }

@@ -17,7 +17,7 @@ impl Scomo {
         ids: &[String],
         cx: &mut Context<'_, '_>,
     ) -> ExecResult {
-        self.ledger.report_as(report, code, cx, |alert| {
+        self.ledger.tasks.report_as(report, code, cx, |alert| {
             alert.format = Format::Xml;
             let identifiers = ids
                 .iter()

@@ -18,7 +18,7 @@ impl Scomo {
 
     /// Finds out once more what is installed, after what went on side by side.
     pub(super) fn take_stock_again(&mut self, cx: &mut Context<'_, '_>) {
-        if self.ledger.tasks().any(Task::brings_stock) {
+        if self.ledger.whats().any(Task::brings_stock) {
             self.stale = true;
         } else if std::mem::take(&mut self.stale) {
             self.take_stock(cx);
@@ -48,7 +48,7 @@ impl Scomo {
             .flat_map(|deployed| deployed.children())
             .filter(|child| components.iter().all(|one| one.node != child.name()))
             .map(|child| child.uri())
-            .filter(|gone| !self.ledger.is_busy(gone))
+            .filter(|gone| !self.ledger.tasks.is_busy(gone))
             .collect();
         for component in gone {
             cx.tree.remove(&component)?;
