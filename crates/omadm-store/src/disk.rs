@@ -1,7 +1,7 @@
 use std::{
     fs::{DirBuilder, File},
     io,
-    path::Path,
+    path::{self, Path},
 };
 
 /// What an I/O error says about the medium.
@@ -25,20 +25,39 @@ pub(crate) fn trouble(error: &io::Error) -> Trouble {
 }
 
 /// Makes a directory for what is nobody else's business, and those above it that are missing: on
-/// Unix only its owner can enter it. One that is there already is left as it is.
+/// Unix only its owner can enter it. One that is there already is left as it is, but its name and
+/// those in it are durable then, whoever made them and was killed before it synced.
 ///
 /// # Errors
 /// An [`io::Error`] if it cannot be made.
 pub fn create_private_directory(directory: impl AsRef<Path>) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    let directory = directory.as_ref();
+    builder.create(directory)?;
+    sync_directory(directory)?;
+    for above in path::absolute(directory)?.ancestors().skip(1) {
+        // One of another owner, or on a file system that is only read, is passed over.
+        if let Err(error) = sync_directory(above)
+            && !matches!(
+                error.kind(),
+                PermissionDenied | ReadOnlyFilesystem | InvalidInput
+            )
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 /// Makes the names in a directory durable, where the system has a call for that.
-pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// An [`io::Error`] if it cannot be opened or synced.
+pub fn sync_directory(directory: impl AsRef<Path>) -> io::Result<()> {
     if cfg!(unix) {
         File::open(directory)?.sync_all()
     } else {

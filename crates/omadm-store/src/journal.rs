@@ -100,7 +100,11 @@ impl RedbJournal {
             if let Some(file) = JournalFile::open(path)? {
                 let file = Arc::new(file);
                 match Engine::open(Arc::clone(&file) as Arc<dyn Medium>) {
-                    Ok(engine) => return Ok((Self { engine }, aside)),
+                    Ok(engine) => {
+                        // Whoever made it may have been killed before it synced.
+                        sync_parent(path).map_err(Failure::Io)?;
+                        return Ok((Self { engine }, aside));
+                    }
                     Err(failure) if sets_aside && aside.is_none() && error::is_damage(&failure) => {
                         // Another process may have done so meanwhile: this one has the lock of
                         // what it opened only.

@@ -35,6 +35,6 @@ mod journal;
 mod names;
 mod sink;
 
-pub use disk::create_private_directory;
+pub use disk::{create_private_directory, sync_directory};
 pub use journal::{Medium, OpenError, OpenErrorKind, RedbJournal};
 pub use sink::FileSink;

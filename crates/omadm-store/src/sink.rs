@@ -43,13 +43,14 @@ impl FileSink {
     /// What is kept free on the disk unless told otherwise: 16 MiB.
     pub const DEFAULT_HEADROOM: u64 = 16 << 20;
 
-    /// Opens the directory, creating it if need be.
+    /// Opens the directory, creating it [for its owner alone](crate::create_private_directory) if need
+    /// be.
     ///
     /// # Errors
     /// A [`SinkError`] if the directory cannot be made or found, or if its path is not text.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, SinkError> {
         let directory = directory.as_ref();
-        fs::create_dir_all(directory).map_err(failed)?;
+        disk::create_private_directory(directory).map_err(failed)?;
         let directory = directory.canonicalize().map_err(failed)?;
         if directory.to_str().is_none() {
             return Err(failed(io::Error::other("the path is not unicode text")));

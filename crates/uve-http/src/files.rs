@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use omadm_store::{create_private_directory, sync_directory};
 use uve_engine::Blobs;
 
 /// [`Blobs`] as files of one directory, which is theirs alone.
@@ -25,13 +26,14 @@ pub struct FileBlobs {
 }
 
 impl FileBlobs {
-    /// Opens a directory, and makes it if there is none.
+    /// Opens a directory, and makes it [for its owner alone](create_private_directory) if there is
+    /// none.
     ///
     /// # Errors
     /// The directory cannot be made.
     pub fn open(directory: impl AsRef<Path>) -> io::Result<Self> {
         let directory = directory.as_ref().to_owned();
-        fs::create_dir_all(&directory)?;
+        create_private_directory(&directory)?;
         Ok(Self { directory })
     }
 
@@ -50,13 +52,6 @@ impl FileBlobs {
             .create(true)
             .truncate(false)
             .open(self.path(name)?)
-    }
-
-    /// Makes names durable; where directories cannot be synced, the system does it by itself.
-    fn sync_directory(&self) -> io::Result<()> {
-        #[cfg(unix)]
-        File::open(&self.directory)?.sync_all()?;
-        Ok(())
     }
 }
 
@@ -97,17 +92,17 @@ impl Blobs for FileBlobs {
     fn sync(&self, name: &str) -> io::Result<()> {
         let file = OpenOptions::new().write(true).open(self.path(name)?)?;
         file.sync_all()?;
-        self.sync_directory()
+        sync_directory(&self.directory)
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path(from)?, self.path(to)?)?;
-        self.sync_directory()
+        sync_directory(&self.directory)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path(name)?) {
-            Ok(()) => self.sync_directory(),
+            Ok(()) => sync_directory(&self.directory),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
         }

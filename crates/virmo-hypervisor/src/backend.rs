@@ -13,7 +13,9 @@ mod files;
 mod record;
 
 pub use change::Change;
-pub use files::{copy_disk, failed, open_disk_image, overwrite, remove, rename};
+pub use files::{
+    copy_disk, failed, make_folder, open_disk_image, overwrite, remove, rename, settle, sync_folder,
+};
 pub use record::{Found, RECORD, Record};
 
 /// Counts the durable effects of calls, to end the process at one of them: for tests that kill a

@@ -10,7 +10,7 @@ use std::{
 
 use virmo_hypervisor::{
     Capabilities, HypervisorError, Ledger, Support,
-    backend::{Steps, remove, wait_for},
+    backend::{Steps, make_folder, remove, wait_for},
 };
 use virmo_params::{Bytes, DeviceResources};
 use virmo_state::VmId;
@@ -231,7 +231,7 @@ impl Builder {
             path: path.clone(),
             source,
         };
-        fs::create_dir_all(self.root.join("machines")).map_err(io)?;
+        make_folder(&self.root.join("machines")).map_err(io)?;
         let root = self.root.canonicalize().map_err(io)?;
         let lock = File::create(root.join("lock")).map_err(io)?;
         // A process that was just started holds every file of ours for a moment.

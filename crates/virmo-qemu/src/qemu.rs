@@ -11,7 +11,7 @@ use std::{
 use virmo_guest::HostEnd;
 use virmo_hypervisor::{
     Capabilities, HypervisorError, HypervisorErrorKind as Kind, Ledger, Support,
-    backend::{Steps, remove, wait_for},
+    backend::{Steps, make_folder, remove, sync_folder, wait_for},
 };
 use virmo_params::{Bytes, DeviceResources};
 use virmo_state::VmId;
@@ -223,7 +223,7 @@ impl Builder {
             path: path.clone(),
             source,
         };
-        fs::create_dir_all(self.root.join("machines")).map_err(io)?;
+        make_folder(&self.root.join("machines")).map_err(io)?;
         let root = self.root.canonicalize().map_err(io)?;
         if root.as_os_str().len() + BELOW > LONGEST {
             let longest = LONGEST;
@@ -318,6 +318,7 @@ impl Qemu {
         }
         for (id, folder) in self.folders()? {
             if let (Some(id), Found::Machine(record)) = (id, folder.read()?) {
+                sync_folder(&folder.0)?;
                 self.ledger().set(&id, record.claim().clone());
                 if process::alive(&folder)?.is_none() {
                     self.release_host(&record);

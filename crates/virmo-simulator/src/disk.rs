@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use virmo_hypervisor::backend;
+
 /// A change of a file or folder that a [`Simulator`](crate::Simulator) is about to make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
@@ -48,7 +50,7 @@ impl Disk {
         Self { sync, watcher }
     }
 
-    /// Makes a folder, and those it is in, where they are not there.
+    /// Makes a folder, and those it is in, where they are not there; no name is durable yet.
     pub(crate) fn make_folders(&self, path: &Path) -> io::Result<()> {
         if path.is_dir() {
             return Ok(());
@@ -56,8 +58,12 @@ impl Disk {
         if let Some(parent) = parent(path) {
             self.make_folders(parent)?;
         }
-        self.make_folder(path)?;
-        self.sync_parent(path)
+        self.make_folder(path)
+    }
+
+    /// Makes the names in a folder durable, its own and those of all folders it is in.
+    pub(crate) fn settle(&self, folder: &Path) -> io::Result<()> {
+        backend::settle(folder, |folder| self.sync_folder(folder))
     }
 
     /// Makes an empty folder.
@@ -95,9 +101,8 @@ impl Disk {
         if file.metadata()?.len() != len {
             self.step(FileStep::Write(path))?;
             file.set_len(len)?;
-            self.sync(path, &file)?;
         }
-        Ok(())
+        self.sync(path, &file)
     }
 
     /// Puts a file into its place, whether there was one or not: all of it or nothing. All names in
@@ -156,11 +161,16 @@ impl Disk {
         file.sync_all()
     }
 
-    /// Makes the name of a file or folder durable, where the system has that.
-    pub(crate) fn sync_parent(&self, path: &Path) -> io::Result<()> {
-        match parent(path) {
-            Some(folder) if self.sync && cfg!(unix) => self.sync(folder, &File::open(folder)?),
-            _ => Ok(()),
+    /// Makes the name of a file or folder durable.
+    fn sync_parent(&self, path: &Path) -> io::Result<()> {
+        parent(path).map_or(Ok(()), |folder| self.sync_folder(folder))
+    }
+
+    /// Makes the names in a folder durable, where the system has that.
+    pub(crate) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        match self.sync && cfg!(unix) {
+            true => self.sync(folder, &File::open(folder)?),
+            false => Ok(()),
         }
     }
 

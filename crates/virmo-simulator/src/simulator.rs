@@ -149,6 +149,9 @@ impl Builder {
         let disk = Disk::new(self.sync, self.watcher);
         disk.make_folders(&machines).map_err(io)?;
         disk.make_folders(&scratch).map_err(io)?;
+        // What is found may be of a process that was killed before it synced.
+        disk.sync_folder(&scratch).map_err(io)?;
+        disk.settle(&machines).map_err(io)?;
         let lock = File::create(self.folder.join("lock")).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -392,6 +395,7 @@ impl Simulator {
             if let Some(id) = id_of(&entry)
                 && let Found::Machine(record) = Found::in_folder(&entry.path())?
             {
+                self.disk.sync_folder(&entry.path())?;
                 ledger.set(&id, record.claim().clone());
             }
         }

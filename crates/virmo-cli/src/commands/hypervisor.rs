@@ -10,6 +10,7 @@ use std::{
 use tempfile::NamedTempFile;
 use virmo::{
     Hypervisor, Simulator,
+    dm::store::{create_private_directory, sync_directory},
     hypervisor::{Erase, Machine},
     simulator::Fault,
 };
@@ -164,12 +165,12 @@ const MARK: &str = "hypervisor";
 
 /// Writes it whole or not at all.
 fn mark(folder: &Path, name: &str) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
+    create_private_directory(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(name.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(folder.join(MARK))?;
-    Ok(())
+    sync_directory(folder)
 }
 
 /// Ends and deletes every machine.

@@ -22,7 +22,10 @@ use uve_engine::{
 use uve_http::{
     FileBlobs, Server, SystemClock, Token, Uve2Client, Uve2Service, Uve5Client, Uve5Service,
 };
-use virmo::dm::{core::upgrade, store::RedbJournal};
+use virmo::dm::{
+    core::upgrade,
+    store::{RedbJournal, create_private_directory},
+};
 
 use crate::{args, failure::Failure, output::Output};
 
@@ -426,7 +429,7 @@ fn listen() -> Result<TcpListener, Failure> {
 }
 
 fn journal(folder: &Path) -> Result<RedbJournal, Failure> {
-    std::fs::create_dir_all(folder).map_err(Failure::work)?;
+    create_private_directory(folder).map_err(Failure::work)?;
     let journal = RedbJournal::open(folder.join("journal.redb")).map_err(Failure::work)?;
     upgrade(&journal, uve_engine::RECORDS).map_err(Failure::work)?;
     Ok(journal)

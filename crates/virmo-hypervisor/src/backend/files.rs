@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read, Seek},
-    path::Path,
+    path::{self, Path},
 };
 
 use crate::{HypervisorError, HypervisorErrorKind as Kind, Resource};
@@ -118,9 +118,88 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a folder, and those it is in, where they are not there, durably. The names that are found
+/// in it are durable then, too: they may be of a process that was killed before it synced.
+///
+/// # Errors
+///
+/// That of the file system.
+pub fn make_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    settle(path, sync_folder)
+}
+
+/// Makes the names in a folder durable, its own and those of all folders it is in. A folder above it
+/// that cannot be synced is left to whoever made it.
+///
+/// # Errors
+///
+/// Those of `sync`, which makes the names in one folder durable.
+pub fn settle(folder: &Path, mut sync: impl FnMut(&Path) -> io::Result<()>) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
+    sync(folder)?;
+    for above in path::absolute(folder)?.ancestors().skip(1) {
+        // One of another owner, or on a file system that is only read, is passed over.
+        if let Err(error) = sync(above)
+            && !matches!(
+                error.kind(),
+                PermissionDenied | ReadOnlyFilesystem | InvalidInput
+            )
+        {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+///
+/// That of the file system.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 fn sync_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_settled_with_all_it_is_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("a/b");
+        make_folder(&inner).unwrap();
+        make_folder(&inner).unwrap();
+        let mut synced = Vec::new();
+        let sync = |folder: &Path| {
+            synced.push(folder.to_owned());
+            match folder == inner {
+                true => Ok(()),
+                false => Err(io::ErrorKind::PermissionDenied.into()),
+            }
+        };
+        settle(&inner, sync).unwrap();
+        assert_eq!(synced, inner.ancestors().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_durable_is_an_error() {
+        let folder = Path::new("/a/b");
+        for (at, kind, passes) in [
+            ("/a/b", io::ErrorKind::PermissionDenied, false),
+            ("/a", io::ErrorKind::Other, false),
+            ("/a", io::ErrorKind::InvalidInput, true),
+        ] {
+            let settled = settle(folder, |folder| match folder == Path::new(at) {
+                true => Err(kind.into()),
+                false => Ok(()),
+            });
+            assert_eq!(settled.is_ok(), passes, "{at}: {kind}");
+        }
     }
 }

@@ -80,6 +80,9 @@ impl VolatileFolder {
 
     /// Something in it is about to change.
     pub(crate) fn step(&self, step: FileStep<'_>) -> io::Result<()> {
+        if matches!(step, FileStep::Sync(path) if !path.starts_with(&self.root)) {
+            return Ok(());
+        }
         self.power.change()?;
         let mut state = self.state();
         match step {

@@ -1,6 +1,17 @@
-use omadm_testkit::PowerCut;
+use std::{
+    fs,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use omadm_testkit::{Power, PowerCut};
+use virmo_hypervisor::{Erase, Hypervisor, HypervisorError, VmSpec};
+use virmo_params::ResourceConfig;
+use virmo_simulator::Simulator;
+use virmo_state::VmId;
 
 use crate::{
+    folder::VolatileFolder,
     scenarios::{asked, named},
     trial::{Tally, Trial, stride},
     world::Cut,
@@ -83,5 +94,62 @@ fn what_is_lost_is_found() {
         }]);
         trial.world.settle();
         assert!(!trial.is_after(), "{name}");
+    }
+}
+
+/// The process is killed at any change of a file, and the power goes after the next start: what that
+/// found is there still.
+#[test]
+fn what_a_start_finds_after_a_kill_is_durable() {
+    let id: VmId = "vm-1".parse().unwrap();
+    let image = tempfile::NamedTempFile::new().unwrap();
+    fs::write(&image, b"octets").unwrap();
+    let [small, large] = [1000, 2000].map(|storage| {
+        let config = format!("RAM=100&Storage={storage}&CPU=10&Network=10");
+        config.parse::<ResourceConfig>().unwrap()
+    });
+    let life = |simulator: &Simulator| {
+        let spec = VmSpec::new(id.clone(), image.path(), "text/plain", small.clone());
+        simulator.create(&spec)?;
+        simulator.prepare(&id, &large)?;
+        simulator.commit(&id, &large)?;
+        simulator.power_on(&id)?;
+        simulator.suspend(&id)?;
+        simulator.delete(&id, Erase::Overwrite)?;
+        Ok::<_, HypervisorError>(())
+    };
+    let see = |simulator: &Simulator, place: &Path| {
+        let disk = fs::metadata(place.join("machines/vm-1/disk")).map(|disk| disk.len());
+        (simulator.observe(&id).unwrap(), disk.ok())
+    };
+    for killed in 0.. {
+        let root = tempfile::tempdir().unwrap();
+        let folder = VolatileFolder::new(root.path(), &Power::default());
+        let place = root.path().join("device/simulator");
+        let open = |killed: usize| {
+            let (folder, steps) = (folder.clone(), AtomicUsize::new(0));
+            let builder = Simulator::builder(&place);
+            let builder = builder.watch_files(move |step| {
+                match steps.fetch_add(1, Ordering::Relaxed) < killed {
+                    true => folder.step(step),
+                    false => Err(std::io::ErrorKind::BrokenPipe.into()),
+                }
+            });
+            builder.open()
+        };
+        let lived = open(killed).is_ok_and(|simulator| life(&simulator).is_ok());
+        let simulator = open(usize::MAX).unwrap();
+        // A disk that has its length counts as durable once the change is committed.
+        _ = simulator.commit(&id, &large);
+        let found = see(&simulator, &place);
+        drop(simulator);
+        folder.cut(PowerCut::Drop);
+        assert!(place.is_dir(), "killed at {killed}");
+        let left = see(&open(usize::MAX).unwrap(), &place);
+        assert_eq!(found, left, "killed at {killed}");
+        if lived {
+            assert!(killed > 40, "only {killed} changes");
+            break;
+        }
     }
 }
