@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use omadm_core::{Batch, Format, MemoryJournal};
 use omadm_tree::{
-    AccessType, Change, ChangeKind, NewNode, Principal, Property, Reading, Tree, TreeLimits, Uri,
-    UriLimits, Value,
+    AccessSet, AccessType, Change, ChangeKind, FormatSet, Initial, NewNode, Principal, Property,
+    Reading, Required, Rule, Schema, Tree, TreeLimits, Uri, UriLimits, Value,
 };
 
 use crate::garden::{EXT_TYPE, Garden, M_TYPE, at, garden, run, server, target, uri};
@@ -57,6 +57,45 @@ fn required_children_come_with_their_parent() {
     assert_eq!(children, ["Name", "Note", "Op", "State"]);
     assert!(node.child("Name").unwrap().is_unset());
     assert_eq!(node.child("Name").unwrap().ver_no(), 0);
+}
+
+/// Below a node that is missing, too, only what it never goes without may be permanent.
+#[test]
+fn a_missing_parent_brings_what_it_never_goes_without_and_nothing_else() {
+    struct Cupboard;
+
+    impl Schema for Cupboard {
+        fn rule(&self, uri: &Uri) -> Option<Rule<'_>> {
+            let leaf = Rule::leaf(AccessSet::ALL, FormatSet::of(&[Format::Chr]));
+            Some(match uri.segments().count() {
+                1 => Rule::interior(AccessSet::ALL),
+                _ => leaf.permanent(),
+            })
+        }
+
+        fn required(&self, uri: &Uri) -> Vec<Required> {
+            match uri.segments().count() {
+                1 => vec![Required::new("Label", Initial::Leaf(Value::chr("")))],
+                _ => Vec::new(),
+            }
+        }
+    }
+
+    for (text, expected) in [("./C/Label", Ok(())), ("./C/Shelf", Err(405))] {
+        let journal = MemoryJournal::new();
+        let acl = "Add=*".parse().unwrap();
+        let mut tree = Tree::load(&journal, TreeLimits::default(), acl).unwrap();
+        let mut transaction = tree.begin(at(1));
+        let added = transaction
+            .authorize(&Cupboard, &server("A"), AccessType::Add, &target(text))
+            .and_then(|permit| {
+                transaction.add(&Cupboard, permit, NewNode::Leaf(Value::chr("glasses")))
+            })
+            .map_err(|error| error.status().get());
+        assert_eq!(added, expected, "{text}");
+        let value = transaction.node(&uri(text)).and_then(|node| node.text());
+        assert_eq!(value, expected.ok().map(|()| "glasses"), "{text}");
+    }
 }
 
 /// The type the description gives is given again or left out.
