@@ -18,7 +18,8 @@ pub enum FileStep<'a> {
     MakeFile(&'a Path),
     /// What is in a file, or how long it is.
     Write(&'a Path),
-    /// What is in a file, or which names are in a folder, becomes durable.
+    /// What is in a file, or which names are in a folder, becomes durable; at the start in those above
+    /// the simulator's too.
     Sync(&'a Path),
     /// A file or folder gets another name, and takes the place of a file that has it.
     Rename(&'a Path, &'a Path),
