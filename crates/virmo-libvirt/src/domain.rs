@@ -28,6 +28,8 @@ pub(crate) struct Frame<'a> {
     /// The CPUs of the host, if shares of them are given.
     pub(crate) cpus: Option<u64>,
     pub(crate) link: Option<&'a Link>,
+    /// Whether what guests write to their first serial port is kept.
+    pub(crate) log_console: bool,
 }
 
 /// A share of all CPUs as time within a period.
@@ -85,9 +87,12 @@ pub(crate) fn definition(
             if frame.driver.is_qemu() {
                 xml.empty("controller", &[("type", &"usb"), ("model", &"none")]);
                 xml.empty("memballoon", &[("model", &"none")]);
-                xml.element("serial", &[("type", &"file")], |xml| {
-                    let path = folder.console();
-                    xml.empty("source", &[("path", &path.display()), ("append", &"on")]);
+                let kind = if frame.log_console { "file" } else { "null" };
+                xml.element("serial", &[("type", &kind)], |xml| {
+                    if frame.log_console {
+                        let path = folder.console();
+                        xml.empty("source", &[("path", &path.display()), ("append", &"on")]);
+                    }
                     xml.empty("target", &[("port", &0)]);
                 });
             }
@@ -280,6 +285,7 @@ mod tests {
             driver: &driver,
             cpus: Some(2),
             link: Some(&link),
+            log_console: true,
         };
         let folder = Folder("/m/a&b".into());
         let xml = definition("virmo-vm", &folder, &record(), &record().config, &frame);
@@ -291,9 +297,17 @@ mod tests {
             "file=\"/m/a&amp;b/disk.raw\"",
             "<mac address=\"52:54:00:b6:d1:c5\"/><source bridge=\"br&lt;0&gt;\"/>",
             "<inbound average=\"5000\"/><outbound average=\"5000\"/>",
+            "<serial type=\"file\"><source path=\"/m/a&amp;b/console.log\" append=\"on\"/>",
         ] {
             assert!(xml.contains(part), "{part} is not in {xml}");
         }
+        let frame = Frame {
+            log_console: false,
+            ..frame
+        };
+        let xml = definition("virmo-vm", &folder, &record(), &record().config, &frame);
+        assert!(xml.contains("<serial type=\"null\"><target"), "{xml}");
+        assert!(!xml.contains("console.log"), "{xml}");
     }
 
     #[test]

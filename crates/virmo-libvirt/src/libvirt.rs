@@ -114,6 +114,7 @@ pub struct Libvirt {
     pub(crate) link: Option<Link>,
     /// The CPUs of the host, if shares of them are given.
     pub(crate) cpus: Option<u64>,
+    log_console: bool,
     pub(crate) capabilities: Capabilities,
     pub(crate) steps: Steps,
     ledger: Mutex<Ledger>,
@@ -142,6 +143,7 @@ pub struct Builder {
     patience: Duration,
     cpu_shares: Option<bool>,
     link: Option<Link>,
+    log_console: bool,
     abort_at: Option<u64>,
 }
 
@@ -211,6 +213,15 @@ impl Builder {
         self
     }
 
+    /// Has libvirt keep all that guests of QEMU write to their first serial port in a
+    /// [file](Libvirt::console), of machines that are made, or whose resources change, from now on.
+    /// Default: nothing of it is kept. Without `virtlogd` the file has no limit: this is for guests
+    /// that are trusted not to fill the disk.
+    pub const fn log_console(mut self) -> Self {
+        self.log_console = true;
+        self
+    }
+
     /// Aborts the process after so many effects of calls, the first being 1: a file changed,
     /// libvirt told something. Each moment at which a kill could leave something else behind has a
     /// number.
@@ -269,6 +280,7 @@ impl Builder {
             driver,
             link: self.link,
             cpus: shared.then_some(u64::from(cpus.max(1))),
+            log_console: self.log_console,
             capabilities,
             steps: Steps::new(self.abort_at),
             ledger: Mutex::new(Ledger::new(self.device)),
@@ -332,11 +344,13 @@ impl Libvirt {
             patience: Duration::from_secs(60),
             cpu_shares: None,
             link: None,
+            log_console: false,
             abort_at: None,
         }
     }
 
-    /// The file with all that a machine's guest wrote to its first serial port, under QEMU.
+    /// The file with all that a machine's guest wrote to its first serial port, under QEMU and if
+    /// that is [kept](Builder::log_console).
     #[must_use]
     pub fn console(&self, id: &VmId) -> PathBuf {
         self.folder(id).console()
@@ -354,6 +368,7 @@ impl Libvirt {
             driver: &self.driver,
             cpus: self.cpus,
             link: self.link.as_ref(),
+            log_console: self.log_console,
         }
     }
 

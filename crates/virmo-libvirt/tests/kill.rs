@@ -103,6 +103,7 @@ fn main() {
     if let [_, uri, root, name, step, image] = &arguments[..] {
         let libvirt = Libvirt::builder(uri, root)
             .cpu_shares(has_cpu_groups())
+            .log_console()
             .abort_at(step.parse().unwrap());
         call(&libvirt.open().unwrap(), name, Path::new(image)).unwrap();
         return;

@@ -114,7 +114,7 @@ impl Folder {
         self.0.join("look")
     }
 
-    /// What the guest writes to its first serial port.
+    /// What the guest writes to its first serial port, if that is kept.
     pub(crate) fn console(&self) -> PathBuf {
         self.0.join("console.log")
     }

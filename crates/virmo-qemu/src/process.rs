@@ -20,7 +20,7 @@ use rustix::{
 use virmo_hypervisor::backend::{remove, wait_for};
 
 use crate::{
-    Accelerator,
+    Qemu,
     machine::{Folder, Record},
 };
 
@@ -118,17 +118,15 @@ const LINGERING: Duration = Duration::from_secs(2);
 
 /// Starts QEMU with the guest stopped, and returns when it answers to QMP.
 pub(crate) fn start(
-    program: &Path,
-    accelerator: Accelerator,
+    qemu: &Qemu,
     folder: &Folder,
     id: &str,
     record: &Record,
     start: Start,
-    within: Duration,
 ) -> Result<(), StartError> {
     let deadline = Instant::now() + LINGERING;
     loop {
-        match start_once(program, accelerator, folder, id, record, start, within) {
+        match start_once(qemu, folder, id, record, start) {
             Err(StartError::Refused(why)) if why.contains("lock") && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(20));
             }
@@ -138,13 +136,11 @@ pub(crate) fn start(
 }
 
 fn start_once(
-    program: &Path,
-    accelerator: Accelerator,
+    qemu: &Qemu,
     folder: &Folder,
     id: &str,
     record: &Record,
     start: Start,
-    within: Duration,
 ) -> Result<(), StartError> {
     // What a dead process left would be taken for the new one's.
     let sockets = [
@@ -156,20 +152,23 @@ fn start_once(
     for stale in sockets.into_iter().chain([folder.pid()]) {
         remove(&stale)?;
     }
+    if !qemu.log_console {
+        remove(&folder.console())?;
+    }
     let log = File::create(folder.log())?;
-    let mut child = Command::new(program)
-        .args(arguments(accelerator, folder, id, record, start))
+    let mut child = Command::new(&qemu.program)
+        .args(arguments(qemu, folder, id, record, start))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
         .map_err(|source| StartError::Program {
-            program: program.display().to_string(),
+            program: qemu.program.display().to_string(),
             source,
         })?;
     // It leaves a daemon behind and exits once that is ready.
     let mut status = None;
-    let ended = wait_for(within, || {
+    let ended = wait_for(qemu.patience, || {
         status = child.try_wait()?;
         Ok::<_, io::Error>(status.is_some())
     })?;
@@ -177,7 +176,7 @@ fn start_once(
         child.kill()?;
         child.wait()?;
         if let Some(living) = Living::find(folder)? {
-            living.kill(within)?;
+            living.kill(qemu.patience)?;
         }
         return Err(StartError::Slow);
     }
@@ -200,7 +199,7 @@ fn last_line(said: &str) -> String {
 }
 
 fn arguments(
-    accelerator: Accelerator,
+    qemu: &Qemu,
     folder: &Folder,
     id: &str,
     record: &Record,
@@ -215,25 +214,37 @@ fn arguments(
     };
     let mut disk = OsString::from("driver=raw,node-name=disk0,file.driver=file,file.filename=");
     disk.push(comma_free(&folder.disk()));
-    // What the guest writes is logged whether anybody is connected or not.
-    let log = match start {
+    let append = match start {
         Start::Boot => "off",
         Start::Incoming => "on",
     };
-    let mut console = OsString::from(format!(
-        "socket,id=console,server=on,wait=off,logappend={log},logfile="
-    ));
-    console.push(comma_free(&folder.console()));
-    console.push(",path=");
-    console.push(comma_free(&folder.terminal()));
-    if own.locked {
-        console = format!("file,id=console,append={log},path=").into();
-        console.push(comma_free(&folder.console()));
+    let log = comma_free(&folder.console());
+    let mut console = OsString::new();
+    match own.locked {
+        true if qemu.log_console => {
+            console.push(format!("file,id=console,append={append},path="));
+            console.push(log);
+        }
+        true => console.push("null,id=console"),
+        false => {
+            console.push("socket,id=console,server=on,wait=off,path=");
+            console.push(comma_free(&folder.terminal()));
+            if qemu.log_console {
+                // Logged whether anybody is connected or not.
+                console.push(format!(",logappend={append},logfile="));
+                console.push(log);
+            }
+        }
     }
 
     let mut all: Vec<OsString> = Vec::new();
     let mut add = |words: &[&str]| all.extend(words.iter().map(OsString::from));
-    add(&["-machine", &own.machine, "-accel", accelerator.argument()]);
+    add(&[
+        "-machine",
+        &own.machine,
+        "-accel",
+        qemu.accelerator.argument(),
+    ]);
     add(&["-m", &format!("{}M", own.devices.ram), "-smp", "1"]);
     add(&["-nodefaults", "-no-user-config", "-display", "none"]);
     add(&["-uuid", &own.uuid, "-name", id]);

@@ -54,6 +54,7 @@ pub struct Qemu {
     pub(crate) network: Option<Network>,
     pub(crate) usb: Vec<(String, UsbDevice)>,
     pub(crate) channel: Channel,
+    pub(crate) log_console: bool,
     pub(crate) patience: Duration,
     pub(crate) steps: Steps,
     ledger: Mutex<Ledger>,
@@ -103,6 +104,7 @@ pub struct Builder {
     network: Option<Network>,
     usb: BTreeMap<String, UsbDevice>,
     channel: Channel,
+    log_console: bool,
     abort_at: Option<u64>,
 }
 
@@ -202,6 +204,15 @@ impl Builder {
         self
     }
 
+    /// Keeps all that guests write to their first serial port in a [file](Qemu::console), from a
+    /// machine's next start on. Default: nothing of it is kept. The file has no limit: this is for
+    /// guests that are trusted not to fill the disk.
+    #[must_use]
+    pub const fn log_console(mut self) -> Self {
+        self.log_console = true;
+        self
+    }
+
     /// Aborts the process after so many effects of calls, the first being 1: a file changed, QEMU
     /// started, told something or gone. Each moment at which a kill could leave something else behind
     /// has a number.
@@ -265,6 +276,7 @@ impl Builder {
             network: self.network,
             usb: self.usb.into_iter().collect(),
             channel: self.channel,
+            log_console: self.log_console,
             patience: self.patience,
             steps: Steps::new(self.abort_at),
             ledger: Mutex::new(Ledger::new(self.device)),
@@ -290,6 +302,7 @@ impl Qemu {
             network: None,
             usb: BTreeMap::new(),
             channel: Channel::default(),
+            log_console: false,
             abort_at: None,
         }
     }
@@ -301,7 +314,8 @@ impl Qemu {
         self.folder(id).terminal()
     }
 
-    /// The file with all a machine's guest wrote to its first serial port since it was booted.
+    /// The file with all a machine's guest wrote to its first serial port since it was booted, if
+    /// that is [kept](Builder::log_console).
     #[must_use]
     pub fn console(&self, id: &VmId) -> PathBuf {
         self.folder(id).console()

@@ -91,7 +91,9 @@ fn about(
 fn main() {
     let arguments: Vec<String> = env::args().collect();
     if let [_, root, name, step, image] = &arguments[..] {
-        let qemu = Qemu::builder(root).abort_at(step.parse().unwrap());
+        let qemu = Qemu::builder(root)
+            .log_console()
+            .abort_at(step.parse().unwrap());
         call(&qemu.open().unwrap(), name, Path::new(image)).unwrap();
         return;
     }

@@ -90,7 +90,9 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
         (None, Some(temporary)) => temporary.path().to_owned(),
         (None, None) => PathBuf::new(),
     };
-    let hypervisor = settings.backend.open(&folder, &settings.faults.simulator)?;
+    let hypervisor = settings
+        .backend
+        .open(&folder, &settings.faults.simulator, settings.counts)?;
     let info = DevInfo {
         dev_id: settings.device_id,
         man: "virmo".to_owned(),

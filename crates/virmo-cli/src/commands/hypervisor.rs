@@ -85,11 +85,13 @@ impl Backend {
         }
     }
 
-    /// Opens it on a device's folder, whose machines are on it from then on.
+    /// Opens it on a device's folder, whose machines are on it from then on. The log of what guests
+    /// on QEMU write has no limit: it is for guests of our own.
     pub(crate) fn open(
         &self,
         folder: &Path,
         faults: &[Fault],
+        log_console: bool,
     ) -> Result<Arc<dyn Hypervisor>, Failure> {
         let name = self.to_string();
         let failed = |why: &dyn fmt::Display| {
@@ -104,7 +106,7 @@ impl Backend {
                 "the machines in --state are on {other}: start with --hypervisor {other}, or with another folder"
             )));
         }
-        let hypervisor = self.open_unmarked(folder, faults)?;
+        let hypervisor = self.open_unmarked(folder, faults, log_console)?;
         if known.is_none() {
             mark(folder, &name).map_err(|error| failed(&error))?;
         }
@@ -115,6 +117,7 @@ impl Backend {
         &self,
         folder: &Path,
         faults: &[Fault],
+        log_console: bool,
     ) -> Result<Arc<dyn Hypervisor>, Failure> {
         match self {
             Self::Simulator => {
@@ -133,6 +136,10 @@ impl Backend {
                 let qemu = Qemu::builder(folder.join("qemu"))
                     .peripheral("touch", UsbDevice::new("usb-tablet").is_input())
                     .peripheral("usb", UsbDevice::new("usb-hub"));
+                let qemu = match log_console {
+                    true => qemu.log_console(),
+                    false => qemu,
+                };
                 Ok(Arc::new(
                     qemu.open().map_err(|error| Failure::work(chain(&error)))?,
                 ))

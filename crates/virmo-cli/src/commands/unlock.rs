@@ -37,7 +37,7 @@ pub(crate) fn run(args: &args::Unlock) -> Result<(), Failure> {
             folder.display()
         )));
     }
-    let hypervisor = Backend::of_folder(folder)?.open(folder, &[])?;
+    let hypervisor = Backend::of_folder(folder)?.open(folder, &[], false)?;
     Users::of_tree(hypervisor, &tree)
         .unlock(node)
         .map_err(|error| match error {

@@ -291,7 +291,9 @@ impl Place {
     }
 
     pub(crate) fn builder(&self) -> Builder {
-        Libvirt::builder(self.daemon.uri(), self.root()).cpu_shares(has_cpu_groups())
+        Libvirt::builder(self.daemon.uri(), self.root())
+            .cpu_shares(has_cpu_groups())
+            .log_console()
     }
 
     pub(crate) fn open_libvirt(&self) -> Libvirt {

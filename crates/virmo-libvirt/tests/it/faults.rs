@@ -559,6 +559,26 @@ fn resources_are_in_force() {
     assert_eq!(value(&["dominfo", &name], "Used memory"), 32 << 10);
 }
 
+/// What a guest writes to its first serial port goes nowhere unless that was asked for.
+#[test]
+fn a_guest_that_writes_fills_no_disk() {
+    let Some(place) = place() else {
+        return;
+    };
+    let libvirt = Libvirt::builder(place.daemon.uri(), place.root())
+        .cpu_shares(has_cpu_groups())
+        .open()
+        .unwrap();
+    libvirt.create(&spec(place.image_file())).unwrap();
+    libvirt.power_on(&id()).unwrap();
+    let pid = &place.processes()[0];
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    let line = String::from_utf8_lossy(&line).into_owned();
+    assert!(line.contains("null,id=charserial0"), "{line}");
+    assert!(!line.contains("console.log"), "{line}");
+    assert!(!libvirt.console(&id()).exists());
+}
+
 /// Whether shares of the CPU can be given is found out by trying, and nothing is left of that.
 #[test]
 fn shares_of_the_cpu_are_tried() {

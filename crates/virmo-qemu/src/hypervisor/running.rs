@@ -394,16 +394,7 @@ impl Qemu {
                     failed("cannot connect", &self.folder(id).0, error)
                 })?;
         }
-        process::start(
-            &self.program,
-            self.accelerator,
-            &self.folder(id),
-            id.as_str(),
-            record,
-            start,
-            self.patience,
-        )
-        .map_err(|error| {
+        process::start(self, &self.folder(id), id.as_str(), record, start).map_err(|error| {
             self.release_host(record);
             not_started(error)
         })?;

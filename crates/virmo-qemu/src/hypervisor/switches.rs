@@ -11,7 +11,7 @@ use super::Life;
 use crate::{
     Qemu,
     devices::NETWORK,
-    machine::{Folder, Found, Record},
+    machine::{Found, Record},
     qemu::{lock, unanswered},
 };
 
@@ -93,7 +93,7 @@ impl Qemu {
             own.devices
                 .settle(&mut qmp, &own.switches())
                 .map_err(unanswered)?;
-            let backend = terminal(&self.folder(id), own.locked);
+            let backend = self.console_backend(id, own.locked);
             let arguments = json!({ "id": "console", "backend": backend });
             qmp.execute("chardev-change", arguments)
                 .map_err(unanswered)?;
@@ -104,16 +104,26 @@ impl Qemu {
             false => Outcome::AlreadyDone,
         })
     }
-}
 
-/// What the guest's first serial port is connected to: its log, and unless it is locked a socket.
-fn terminal(folder: &Folder, locked: bool) -> Value {
-    let console = folder.console();
-    match locked {
-        true => json!({ "type": "file", "data": { "out": console, "append": true } }),
-        false => json!({ "type": "socket", "data": {
-            "addr": { "type": "unix", "data": { "path": folder.terminal() } },
-            "server": true, "wait": false, "logfile": console, "logappend": true,
-        } }),
+    /// What the guest's first serial port is connected to: a socket unless it is locked, and a log
+    /// if there is one.
+    fn console_backend(&self, id: &VmId, locked: bool) -> Value {
+        let folder = self.folder(id);
+        let log = self.log_console.then(|| folder.console());
+        match (locked, log) {
+            (true, Some(log)) => json!({ "type": "file", "data": { "out": log, "append": true } }),
+            (true, None) => json!({ "type": "null", "data": {} }),
+            (false, log) => {
+                let mut data = json!({
+                    "addr": { "type": "unix", "data": { "path": folder.terminal() } },
+                    "server": true, "wait": false,
+                });
+                if let (Some(log), Some(data)) = (log, data.as_object_mut()) {
+                    data.insert("logfile".to_owned(), json!(log));
+                    data.insert("logappend".to_owned(), true.into());
+                }
+                json!({ "type": "socket", "data": data })
+            }
+        }
     }
 }

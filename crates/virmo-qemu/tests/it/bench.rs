@@ -70,7 +70,7 @@ impl Place {
     }
 
     pub(crate) fn open_qemu(&self) -> Qemu {
-        let builder = Qemu::builder(self.root()).patience(PATIENCE);
+        let builder = Qemu::builder(self.root()).patience(PATIENCE).log_console();
         let network = self.network.clone();
         let builder = match network {
             Some(network) => builder.network(network),

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{Read, Write},
     os::unix::{fs::MetadataExt, net::UnixStream},
 };
 
@@ -23,6 +23,7 @@ fn id() -> VmId {
 
 fn open(place: &Place) -> Qemu {
     Qemu::builder(place.root())
+        .log_console()
         .peripheral("touch", UsbDevice::new("usb-tablet").is_input())
         .peripheral("knob", UsbDevice::new("usb-mouse"))
         .open()
@@ -179,6 +180,46 @@ fn a_locked_machine_has_no_input() {
     assert!(soon(|| pongs(&place) > before));
 }
 
+/// The length of all files of the machine.
+fn kept(place: &Place) -> u64 {
+    let files = fs::read_dir(place.root().join("machines/vm-1")).unwrap();
+    files.map(|it| it.unwrap().metadata().unwrap().len()).sum()
+}
+
+/// Whatever a guest writes to its first serial port, the host has no more of it afterwards.
+#[test]
+fn a_guest_that_writes_without_end_fills_no_disk() {
+    if !is_here() {
+        return;
+    }
+    let place = Place::new();
+    let qemu = Qemu::builder(place.root()).open().unwrap();
+    qemu.create(&spec(&place)).unwrap();
+    qemu.power_on(&id()).unwrap();
+    let before = kept(&place);
+    let listen = || {
+        let mut terminal = UnixStream::connect(qemu.terminal(&id())).unwrap();
+        terminal.read_exact(&mut [0; 200]).unwrap();
+    };
+    listen();
+    assert_eq!(kept(&place), before);
+
+    // It goes on writing while it is locked, and comes back to its user.
+    qemu.set_locked(&id(), true).unwrap();
+    assert!(UnixStream::connect(qemu.terminal(&id())).is_err());
+    qemu.suspend(&id()).unwrap();
+    qemu.resume(&id()).unwrap();
+    qemu.set_locked(&id(), false).unwrap();
+    listen();
+    qemu.power_off(&id(), PowerOff::Force).unwrap();
+    assert!(!qemu.console(&id()).exists());
+
+    // What was logged once is gone with the next start that logs nothing.
+    fs::write(qemu.console(&id()), "c=00000001").unwrap();
+    qemu.power_on(&id()).unwrap();
+    assert!(!qemu.console(&id()).exists());
+}
+
 #[test]
 fn a_channel_is_a_port_or_a_console() {
     if !is_here() {
@@ -207,7 +248,7 @@ fn what_cannot_be_saved_is_not_lost() {
     let place = Place::new();
     let pen = UsbDevice::new("usb-wacom-tablet");
     let qemu = Qemu::builder(place.root()).peripheral("pen", pen);
-    let qemu = qemu.open().unwrap();
+    let qemu = qemu.log_console().open().unwrap();
     qemu.create(&spec(&place)).unwrap();
     qemu.power_on(&id()).unwrap();
     let refused = qemu.suspend(&id()).unwrap_err().to_string();
