@@ -68,6 +68,7 @@ static NOTHING: Past = Past {
     place: Place {
         finished: Vec::new(),
         begun: false,
+        in_doubt: false,
         alerts: Vec::new(),
         events: Vec::new(),
     },
@@ -297,6 +298,9 @@ impl Device {
                 self.past.place.begun = true;
             }
             let polled = job.procedure.poll(correlators);
+            if job.is_step {
+                self.past.place.in_doubt = job.procedure.is_in_doubt();
+            }
             match polled {
                 Step::Done(report) => {
                     self.finish(report, log);

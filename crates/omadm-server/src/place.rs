@@ -10,6 +10,9 @@ pub struct Place {
     pub finished: Vec<Report>,
     /// Whether the step after those was begun, so that the device may have executed some of it.
     pub begun: bool,
+    /// Whether that step was [in doubt](omadm_session::Procedure::is_in_doubt): what the device holds
+    /// may pass for what it was to do, and not be it.
+    pub in_doubt: bool,
     /// The alerts an earlier engine reported last, whose Status the device was not known to have
     /// when that engine ended. Where it was killed before anybody heard of them, they are here and
     /// nowhere else.
@@ -40,6 +43,7 @@ impl Place {
             .cloned();
         kept.is_timed_out = report.is_timed_out;
         self.begun = false;
+        self.in_doubt = false;
         self.finished.push(kept);
     }
 }
@@ -53,10 +57,11 @@ mod tests {
     fn kept(report: &Report) -> Report {
         let mut place = Place {
             begun: true,
+            in_doubt: true,
             ..Place::default()
         };
         place.finish(report);
-        assert!(!place.begun);
+        assert!(!place.begun && !place.in_doubt);
         place.finished.remove(0)
     }
 

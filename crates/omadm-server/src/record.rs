@@ -13,21 +13,25 @@ use crate::device::{Device, News};
 /// [`upgrade`](omadm_core::upgrade()).
 pub const RECORDS: &[Records] = &[
     omadm_session::RECORDS,
-    Records::new(Space::DEVICES, VERSION),
-    Records::new(Space::REPORTS, VERSION),
+    Records::new(Space::DEVICES, VERSION).upgraded_by(upgrade),
+    Records::new(Space::REPORTS, REPORT_VERSION),
 ];
 
-/// The version of both records.
-const VERSION: u8 = 1;
+/// The version of the record of a device.
+const VERSION: u8 = 2;
+
+/// The version of the record of a report.
+const REPORT_VERSION: u8 = 1;
 
 const ALERT: u8 = 0;
 const EVENT: u8 = 1;
 
-/// The record of a device: version; whether its next step was begun; the digests of alerts, the
+/// The record of a device: version; whether its next step was begun, and is in doubt; the digests of alerts, the
 /// identifiers of sessions and the news, each after their number; the nonce of resynchronisation.
 pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News>) -> Vec<u8> {
     let mut record = RecordWriter::new(VERSION);
     record.byte(u8::from(device.past.place.begun));
+    record.byte(u8::from(device.past.place.in_doubt));
     record.number(device.past.reported.len());
     for digest in &device.past.reported {
         record.array(digest.to_be_bytes());
@@ -59,6 +63,7 @@ pub(crate) fn device(record: &[u8]) -> Option<Device> {
     let mut fields = RecordReader::new(VERSION, record)?;
     let mut device = Device::default();
     device.past.place.begun = fields.flag()?;
+    device.past.place.in_doubt = fields.flag()?;
     for _ in 0..fields.number()? {
         let digest = fields.array()?;
         device.past.reported.push_back(u64::from_be_bytes(digest));
@@ -87,11 +92,19 @@ pub(crate) fn device(record: &[u8]) -> Option<Device> {
     fields.end(device)
 }
 
+/// The record of a device in version 1 knew nothing of doubt.
+fn upgrade(record: &[u8]) -> Option<Vec<u8>> {
+    let [1, begun, rest @ ..] = record else {
+        return None;
+    };
+    Some([&[VERSION, *begun, 0], rest].concat())
+}
+
 /// Adds the report of a step: version; whether it succeeded, and 2 more if its time was over, as
 /// one may expect that; status, 0 for none; value, result, detail; the children after their number.
 pub(crate) fn put_report(device: &str, place: usize, report: &Report, batch: &mut Batch) {
     let end = u8::from(report.ok) | u8::from(report.is_timed_out) << 1;
-    let mut record = RecordWriter::new(VERSION);
+    let mut record = RecordWriter::new(REPORT_VERSION);
     record.byte(end);
     record.array(report.status.map_or(0, StatusCode::get).to_be_bytes());
     for optional in [&report.value, &report.result, &report.detail] {
@@ -127,14 +140,16 @@ pub(crate) fn of_report_key(key: &[u8]) -> Option<(&str, usize)> {
     Some((str::from_utf8(device).ok()?, usize::try_from(place).ok()?))
 }
 
-/// Whether a later version has written a record.
-pub(crate) fn is_later(record: &[u8]) -> bool {
-    record.first().is_some_and(|version| *version > VERSION)
+/// Whether a later version has written the record of a space.
+pub(crate) fn is_later(space: Space, record: &[u8]) -> bool {
+    let mut kept = RECORDS.iter().filter(|records| records.space() == space);
+    let version = record.first().copied().unwrap_or_default();
+    kept.any(|records| version > records.version())
 }
 
 /// The report of a record.
 pub(crate) fn report(record: &[u8]) -> Option<Report> {
-    let mut fields = RecordReader::new(VERSION, record)?;
+    let mut fields = RecordReader::new(REPORT_VERSION, record)?;
     let end = fields.byte()?;
     if end > 3 {
         return None;
@@ -220,16 +235,19 @@ mod tests {
         of_device(device, device.past.unconfirmed.iter())
     }
 
+    fn hex(record: &[u8]) -> String {
+        let digits = record.iter().map(|byte| format!("{byte:02x}"));
+        digits.collect()
+    }
+
     /// What is on disks: a record of another shape has another version.
     #[test]
-    fn records_of_version_1_stay_as_they_are() {
-        let hex = |record: &[u8]| -> String {
-            let digits = record.iter().map(|byte| format!("{byte:02x}"));
-            digits.collect()
-        };
+    fn records_of_devices_stay_as_they_are() {
+        let mut device = full();
+        device.past.place.in_doubt = true;
         assert_eq!(
-            hex(&record_of(&full())),
-            "0101\
+            hex(&record_of(&device)),
+            "020101\
              000000020000000000000001ffffffffffffffff\
              000000020007ffff\
              00000002\
@@ -237,6 +255,23 @@ mod tests {
              0103ffffffff000000016500000000\
              0000000a30783030303030303030"
         );
+    }
+
+    #[test]
+    fn a_device_of_version_1_is_not_in_doubt() {
+        let present = record_of(&full());
+        let old = [&[1, 1], &present[3..]].concat();
+        assert_eq!(upgrade(&old), Some(present.clone()));
+        for damaged in [&old[..1], &[0, 1], &present] {
+            assert_eq!(upgrade(damaged), None);
+        }
+        // What was spoilt stays so.
+        let spoilt = upgrade(&old[..old.len() - 1]).unwrap();
+        assert!(device(&spoilt).is_none());
+    }
+
+    #[test]
+    fn reports_of_version_1_stay_as_they_are() {
         let mut batch = Batch::new();
         let mut ended = Report::failure(Some(StatusCode::NOT_FOUND), "no");
         ended.children = Some(vec!["a".into(), "b".into()]);
@@ -265,7 +300,10 @@ mod tests {
         assert!(device(&[&record[..], &[0]].concat()).is_none());
         let newer = [&[VERSION + 1], &record[1..]].concat();
         assert!(device(&newer).is_none());
+        let is_later = |record: &[u8]| is_later(Space::DEVICES, record);
         assert!(is_later(&newer) && !is_later(&record) && !is_later(&[0]) && !is_later(&[]));
+        let is_later = |version: u8| super::is_later(Space::REPORTS, &[version]);
+        assert!(is_later(REPORT_VERSION + 1) && !is_later(REPORT_VERSION));
     }
 
     #[test]
@@ -305,7 +343,7 @@ mod tests {
         #[test]
         fn no_record_does_harm(record in prop::collection::vec(any::<u8>(), 0..100)) {
             let after = |version: u8| [&[version], &record[..]].concat();
-            _ = (device(&after(VERSION)), report(&after(VERSION)), of_report_key(&record));
+            _ = (device(&after(VERSION)), report(&after(REPORT_VERSION)), of_report_key(&record));
         }
     }
 }

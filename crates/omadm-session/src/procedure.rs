@@ -152,6 +152,14 @@ pub trait Procedure: Any + Debug + Send {
     /// A further session begins.
     fn begin_session(&mut self) {}
 
+    /// Whether what the device holds may now pass for what this was to do, and not be it: a command was
+    /// refused, say, and what was written for it is still there. An engine that keeps where its
+    /// procedures are keeps that as well, from each [`poll`](Self::poll) on, before what that yielded
+    /// goes out; who begins the procedure anew after a restart has to know. Default: no.
+    fn is_in_doubt(&self) -> bool {
+        false
+    }
+
     /// How long it may take from its first [`poll`](Self::poll) on: then the engine ends it by
     /// [`time_out`](Self::time_out). Default: as long as the engine says.
     fn time_limit(&self) -> Option<Duration> {

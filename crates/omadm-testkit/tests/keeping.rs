@@ -12,12 +12,13 @@ use std::{sync::Arc, time::Duration};
 use omadm_client::{Auth, Notice};
 use omadm_core::{
     Batch, Format, GenericAlert, Journal, JournalErrorKind, MemoryJournal, Now, ServerId, Space,
+    StatusCode,
 };
 use omadm_server::{Account, Config, EventKind, Everyone, NotifyError, Server, SingleCommand};
 use omadm_session::{
-    NoRandom, Nonces, Procedure, Proof, Scheme,
+    Answer, Correlators, NoRandom, Nonces, Procedure, Proof, Report, Scheme, Step, Tag, Tagged,
     notification::{Notification, ProvenBy},
-    request::Leaf,
+    request::{self, Leaf},
 };
 use omadm_testkit::{Bench, DEVICE_ID, Fault, Pair, SERVER_ID, Wire, again_over_wbxml};
 
@@ -131,6 +132,50 @@ fn a_server_killed_at_any_exchange_takes_every_step_once() {
     }
     assert!(killed > 6, "{killed} kills");
     again_over_wbxml();
+}
+
+/// One that is in doubt from its second command on, until it is over.
+#[derive(Debug, Default)]
+struct Doubtful(u32);
+
+impl Procedure for Doubtful {
+    fn poll(&mut self, _: &mut Correlators) -> Step {
+        self.0 += 1;
+        match self.0 {
+            4 => Step::Done(Report::success(StatusCode::OK)),
+            number => Step::Send(vec![Tagged::new(Tag(number), request::get("./Lamp/Name"))]),
+        }
+    }
+
+    fn answer(&mut self, _: Answer) {}
+
+    fn is_in_doubt(&self) -> bool {
+        self.0 > 1
+    }
+}
+
+/// Doubt is kept before the command goes out that makes it, and ends with its step.
+#[test]
+fn a_doubt_outlives_the_server_and_not_the_step() {
+    let mut doubted = 0;
+    for kill in 0..6 {
+        let mut pair = Pair::plain(Wire::new([(kill, Fault::LoseAnswer)]));
+        for _ in 0..2 {
+            let step = Box::new(Doubtful::default());
+            pair.server.enqueue_step(DEVICE_ID, step).unwrap();
+        }
+        pair.open();
+        while pair.wire.exchanges() <= kill && pair.ended.is_empty() {
+            pair.step();
+        }
+        restart(&mut pair, 2);
+        let place = pair.server.place(DEVICE_ID).unwrap();
+        // A step is three exchanges, and begins in the one that ends the step before it.
+        let expected = (kill / 3, kill % 3 > 0);
+        assert_eq!((place.finished.len(), place.in_doubt), expected, "{kill}");
+        doubted += usize::from(place.in_doubt);
+    }
+    assert_eq!(doubted, 4);
 }
 
 /// What an engine reported and could not be told is with the place of the device.

@@ -79,6 +79,7 @@ pub(crate) fn procedures(
         .map(|(index, step)| {
             let mut policy = Policy::default();
             policy.resumed = place.begun && index == over;
+            policy.in_doubt = place.in_doubt && index == over;
             let (label, inner) = procedure(&step.action, base, profile, policy)
                 .map_err(|why| format!("line {}: {why}", step.line))?;
             let planned = Planned {
@@ -174,6 +175,10 @@ impl Procedure for Planned {
 
     fn begin_session(&mut self) {
         self.inner.begin_session();
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.inner.is_in_doubt()
     }
 
     fn time_limit(&self) -> Option<Duration> {

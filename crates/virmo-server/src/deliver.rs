@@ -28,7 +28,11 @@ use crate::{
 /// 5. Read ImgID, State and DownloadedLocation.
 ///
 /// What failed where another image is there leaves the DownloadURI and MediaType of that, or an empty
-/// DownloadURI where the end is not known: State alone does not say which of them it is about.
+/// DownloadURI where the end is not known: State alone does not say which of them it is about. A server
+/// that is killed before that is done leaves the delivery [in doubt](crate::Policy::in_doubt): begun
+/// anew, it takes what is there for another image. What no server can tell is a device that refuses
+/// the Exec with 405 for another reason than that it has this image, where the server was killed before it
+/// knew of the first refusal: then the one of the second Exec counts as that.
 ///
 /// It succeeds when State is Downloaded, or on a device without State when the operation did; the
 /// report's status is that of the Exec.
@@ -202,9 +206,10 @@ impl DeliverImage {
                 // One that is not wanted is that of another file.
                 let stale = there.get(wanted.len()).filter(|digest| digest.is_success());
                 let stale = stale.map(|_| Write::delete(self.at_digest()));
+                let is_other = !is_same || self.flow.policy.in_doubt;
                 self.before = match state {
-                    Some(ImageState::Downloaded) if is_same => Before::Either,
-                    Some(ImageState::Downloaded) => Before::Other,
+                    Some(ImageState::Downloaded) if is_other => Before::Other,
+                    Some(ImageState::Downloaded) => Before::Either,
                     _ => Before::Nothing,
                 };
                 let is_other = self.before == Before::Other;
@@ -217,7 +222,9 @@ impl DeliverImage {
                     }
                     let is_known = it.is_success() || it.status() == Some(StatusCode::NOT_FOUND);
                     if which && is_known && is_other {
-                        let made = Change::leaf(write.uri.clone(), text, it.text());
+                        // Which file this one was written for is not known.
+                        let before = it.text().map(|it| if it == text { "" } else { it });
+                        let made = Change::leaf(write.uri.clone(), text.clone(), before);
                         self.changes
                             .push(if is_marked { made.emptied() } else { made });
                     }
@@ -348,11 +355,21 @@ impl Script for DeliverImage {
     }
 
     fn changes(&self, open: bool) -> Vec<Change> {
-        if !open || self.changes.is_empty() {
+        let is_unknown = match self.before {
+            Before::Nothing => false,
+            Before::Either => self.phase != Phase::Report,
+            Before::Other => open && !self.changes.is_empty(),
+        };
+        if !is_unknown {
             return self.changes.clone();
         }
         let uri = ImageNode::DownloadUri.of(&self.image);
         vec![Change::leaf(uri, self.uri.clone(), Some(""))]
+    }
+
+    fn is_in_doubt(&self, refused: bool) -> bool {
+        let is_over = self.phase == Phase::Report;
+        (self.flow.policy.in_doubt && !is_over) || (refused && self.before == Before::Other)
     }
 }
 

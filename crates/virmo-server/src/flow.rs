@@ -39,6 +39,10 @@ pub struct Policy {
     /// 405, without an effect so far, is waited for like one that was accepted. Default: no, it
     /// failed.
     pub resumed: bool,
+    /// Whether an earlier run of the server left this
+    /// [in doubt](omadm_session::Procedure::is_in_doubt): then what the device holds does not pass for
+    /// this being done. Default: no.
+    pub in_doubt: bool,
 }
 
 impl Default for Policy {
@@ -49,6 +53,7 @@ impl Default for Policy {
             patience: 10,
             time_limit: None,
             resumed: false,
+            in_doubt: false,
         }
     }
 }
@@ -323,6 +328,13 @@ pub(crate) trait Script {
         let _ = open;
         Vec::new()
     }
+
+    /// Whether the device may look as if this were done, until its Exec is accepted; whether that was
+    /// refused.
+    fn is_in_doubt(&self, refused: bool) -> bool {
+        let _ = refused;
+        false
+    }
 }
 
 /// Where a procedure is.
@@ -516,6 +528,15 @@ impl Flow {
             self.result = result_code(&alert.data);
         }
         own
+    }
+
+    /// Whether the device may look as if the script were done: as that says, or for what a refusal left
+    /// is still to be taken back.
+    pub(crate) fn is_in_doubt(&self, script: &impl Script) -> bool {
+        let run = self.run.as_ref();
+        let is_accepted = run.is_some_and(|run| run.execution.progress() == Progress::Accepted);
+        let is_refused = run.is_some_and(|run| run.refusal.is_some());
+        self.undo.is_some() || (script.is_in_doubt(is_refused) && !is_accepted)
     }
 
     pub(crate) const fn result(&self) -> Option<ResultCode> {
@@ -797,6 +818,10 @@ macro_rules! procedure {
 
             fn begin_session(&mut self) {
                 self.flow.begin_session();
+            }
+
+            fn is_in_doubt(&self) -> bool {
+                self.flow.is_in_doubt(self)
             }
 
             fn time_limit(&self) -> Option<std::time::Duration> {

@@ -148,10 +148,10 @@ impl Manage {
     /// then, and written at once with the Exec, and an Exec whose answer was lost is sent again. A device
     /// that takes no empty PkgURL gets the new one a message before the Exec as well.
     ///
-    /// State counts as that of this URL once it is written, also after a restart of the server and
-    /// where the time of an earlier update was over ([`Policy::time_limit`](crate::Policy::time_limit)).
-    /// An Exec that is refused while the server, or its time, ends is all that can pass for an update
-    /// that another URL brought: until then, the refusal takes the URL back.
+    /// State counts as that of this URL once the Exec is accepted. A server that is killed before it knows
+    /// that leaves the update [in doubt](crate::Policy::in_doubt): begun anew, it is executed again. Where
+    /// the time of an update is over ([`Policy::time_limit`](crate::Policy::time_limit)) before its
+    /// refusal has taken the URL back, a later one from the same URL takes State for its own.
     pub fn update_firmware(place: impl Into<Place>, url: &str) -> Self {
         let place = place.into();
         let object = place.object("FUMO");
@@ -235,10 +235,11 @@ impl Manage {
         // An empty one tells that nobody knows.
         let is_ours =
             written != Some("") && written == self.write.as_ref().map(|(_, value)| value.as_str());
+        let is_done = is_ours && !self.flow.policy.in_doubt;
         // If something goes on all the same, the device refuses to begin, and is waited for.
         let rests = leaf.text().is_some_and(|value| RESTING.contains(&value));
         match self.judge(leaf, Fate::Lost) {
-            Judgement::Reached if is_ours => {
+            Judgement::Reached if is_done => {
                 self.value = leaf.text().map(str::to_owned);
                 let mut report = Report::success(StatusCode::OK);
                 report.value.clone_from(&self.value);
@@ -252,11 +253,11 @@ impl Manage {
                 })
             }
             judgement => {
-                let is_stale = judgement == Judgement::Reached || (rests && !is_ours);
+                let is_stale = judgement == Judgement::Reached || (rests && !is_done);
                 let stale = leaf.text().filter(|_| is_stale);
                 self.stale = stale.map(|value| Stale {
                     value: value.to_owned(),
-                    written: written.map(str::to_owned),
+                    written: written.filter(|_| !is_ours).map(str::to_owned),
                 });
                 self.make(match leaf.is_success() {
                     true => self.objects.len() + 1,
@@ -352,6 +353,15 @@ impl Script for Manage {
             Change::leaf(uri.clone(), made.clone(), before.or(Some(""))).emptied()
         });
         changes.collect()
+    }
+
+    fn is_in_doubt(&self, _: bool) -> bool {
+        match self.phase {
+            Phase::Look | Phase::Looked => self.flow.policy.in_doubt,
+            Phase::Make(_) | Phase::Run | Phase::Read | Phase::Report => {
+                self.write.is_some() && self.stale.is_some()
+            }
+        }
     }
 }
 

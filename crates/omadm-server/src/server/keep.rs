@@ -111,7 +111,7 @@ impl Found {
     /// Sets a record aside that cannot be read, unless a later version has written it.
     fn set_aside(&mut self, space: Space, key: &[u8], record: &[u8], name: &[u8]) -> bool {
         let device = String::from_utf8_lossy(name).into_owned();
-        if record::is_later(record) {
+        if record::is_later(space, record) {
             self.newer = Some(device);
             return false;
         }

@@ -1,5 +1,7 @@
 //! What is lost, begun anew or replaced: done once, and not taken for what was before it.
 
+use omadm_session::{Answer, Correlators, Step};
+
 use super::*;
 
 /// A session lost at any command, before or after the device executed it, loses nothing, neither
@@ -61,6 +63,138 @@ fn every_procedure_begun_anew_finds_what_was_done() {
                 }
             }
         }
+    }
+}
+
+/// A procedure, and whether it was in doubt at each time it was asked for commands.
+#[derive(Debug)]
+struct Watched(Box<dyn Procedure>, Vec<bool>);
+
+impl Procedure for Watched {
+    fn poll(&mut self, correlators: &mut Correlators) -> Step {
+        let step = self.0.poll(correlators);
+        self.1.push(self.0.is_in_doubt());
+        step
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.0.answer(answer);
+    }
+}
+
+/// Makes a procedure that fetches from this URL.
+type Make = fn(&str, Policy) -> Box<dyn Procedure>;
+
+/// How the next run of a server begins it that was killed after so many commands; `None` if it was over
+/// by then. The server may have kept what came for the last of them, or not.
+fn killed(
+    device: &mut Device,
+    procedure: Make,
+    policy: Policy,
+    commands: usize,
+    kept: bool,
+) -> Option<Policy> {
+    let mut watched = Watched(procedure("new", policy), vec![policy.in_doubt]);
+    if device.run_until_lost(&mut watched, commands) {
+        return None;
+    }
+    let mut doubts = watched.1.into_iter().rev();
+    let mut policy = Policy::default();
+    policy.resumed = true;
+    policy.in_doubt = doubts.nth(usize::from(!kept)).unwrap();
+    Some(policy)
+}
+
+/// An update, or a replacement of an image, is refused after another one succeeded, and the server is
+/// killed twice, between any two messages: what is there is not taken for it, neither then nor later.
+#[test]
+fn a_refusal_that_a_kill_cuts_is_not_taken_for_what_was_there_before() {
+    let update: Make =
+        |url, policy| Box::new(Manage::update_firmware(place("v"), url).with_policy(policy));
+    let deliver: Make = |url, policy| {
+        let deliver = DeliverImage::new(image("a"), "a", url, "application/octet-stream");
+        Box::new(deliver.with_policy(policy))
+    };
+    let update_at = "./VirMO/v/DMTree/FUMO/DownloadAndUpdate/PkgURL";
+    let mut seen = 0;
+    for (procedure, at) in [(update, update_at), (deliver, "./VMImgMO/a/DownloadURI")] {
+        for code in [405, 500] {
+            let before = || {
+                let mut device = Device::new(Style::Synchronous).with_vm("v", VmState::Running);
+                assert!(device.run(&mut *procedure("old", Policy::default())).ok);
+                device.refusal = Some(code);
+                device
+            };
+            let begin = before().log.len();
+            // A device refuses an image it has in the same way: whether the first refusal was one of
+            // those is not known where it was not kept.
+            let keeps = match (at == update_at, code) {
+                (false, 405) => &[true][..],
+                _ => &[true, false],
+            };
+            let moments = || (0..).flat_map(|first| keeps.iter().map(move |kept| (first, *kept)));
+            for (first, kept) in moments() {
+                let mut device = before();
+                let policy = Policy::default();
+                if killed(&mut device, procedure, policy, begin + first, kept).is_none() {
+                    break;
+                }
+                // A device executes a message or does not.
+                if !device.messages.contains(&(begin + first)) {
+                    continue;
+                }
+                for (second, kept_again) in moments() {
+                    let mut device = before();
+                    let policy = Policy::default();
+                    let policy = killed(&mut device, procedure, policy, begin + first, kept);
+                    let so_far = device.log.len() + second;
+                    let policy =
+                        killed(&mut device, procedure, policy.unwrap(), so_far, kept_again);
+                    if policy.is_some() && !device.messages.contains(&so_far) {
+                        continue;
+                    }
+                    let case = format!("{at} {code} {first} {kept} {second} {kept_again}");
+                    if let Some(policy) = policy {
+                        let report = device.run(&mut *procedure("new", policy));
+                        assert!(!report.ok, "{case}: {report:?} {:?}", device.log);
+                    }
+                    assert_ne!(device.value(at), Some("new"), "{case}: {:?}", device.log);
+                    assert_eq!(device.executed, 1, "{case}");
+                    device.refusal = None;
+                    let report = device.run(&mut *procedure("new", Policy::default()));
+                    let done = (report.ok, device.executed, device.value(at));
+                    assert_eq!(done, (true, 2, Some("new")), "{case}: {report:?}");
+                    seen += 1;
+                    if policy.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+/// An update that the device accepted before the server was killed is waited for, and not made again.
+#[test]
+fn an_accepted_update_is_not_in_doubt() {
+    let update = |policy| Manage::update_firmware(place("v"), "new").with_policy(policy);
+    for style in [Style::Alerting, Style::Uncorrelated, Style::Silent] {
+        let mut device = Device::new(style).with_vm("v", VmState::Running);
+        assert!(
+            device
+                .run(&mut Manage::update_firmware(place("v"), "old"))
+                .ok
+        );
+        let mut begun = update(Policy::default());
+        let all = usize::MAX;
+        assert!(!device.run_until_lost(&mut begun, all));
+        assert!(!begun.is_in_doubt(), "{style:?}");
+        device.set("./VirMO/v/DMTree/FUMO/State", "30");
+        let mut policy = Policy::default();
+        policy.resumed = true;
+        let report = device.run(&mut update(policy));
+        assert_eq!((report.ok, device.executed), (true, 2), "{style:?}");
     }
 }
 

@@ -111,6 +111,8 @@ pub(crate) struct Device {
     nodes: BTreeMap<String, Option<String>>,
     pub(crate) style: Style,
     pub(crate) outcome: Outcome,
+    /// With what every Exec is refused, without any effect.
+    pub(crate) refusal: Option<u16>,
     /// Whether an Add of a machine or image makes the required leaves below it.
     pub(crate) auto_create: bool,
     /// Whether Add of a leaf that is there is an error even while it has no value.
@@ -147,6 +149,7 @@ impl Device {
             nodes: BTreeMap::new(),
             style,
             outcome: Outcome::Success,
+            refusal: None,
             auto_create: true,
             strict_add: false,
             delay: 0,
@@ -340,7 +343,9 @@ impl Device {
                 }
                 let number = self.log.len();
                 let fault = self.faults.iter().find(|(at, _)| *at == number);
+                let refusal = self.refusal.filter(|_| command.name() == "Exec");
                 let fault = fault.map(|(_, fault)| *fault);
+                let fault = fault.or(refusal.map(Fault::Status));
                 let uri = understood(target(&command));
                 // No node has an address like this.
                 let uri = uri.unwrap_or_else(|| format!("./not{}", target(&command)));
