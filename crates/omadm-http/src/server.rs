@@ -50,10 +50,10 @@ pub use tls::ServerTls;
 ///
 /// That a body of another type gets 415, and an unreadable one 400, is usage (unverified).
 ///
-/// A handler that panics answers 500, and the server lives on. It takes no more than
-/// [`ServerConfig::max_connections`] at a time; further ones wait. A connection that dawdles is
-/// closed, and one that does nothing gives way where its address has more than its
-/// [share](ServerConfig::share).
+/// A handler that panics, whatever it is asked about a request, answers 500, and the server lives
+/// on. It takes no more than [`ServerConfig::max_connections`] at a time; further ones wait. A
+/// connection that dawdles is closed, and one that does nothing gives way where its address has more
+/// than its [share](ServerConfig::share).
 ///
 /// The server runs on one thread of its own, and so do handlers that [are
 /// quick](Handler::is_quick); others and file access run on a pool beside it.

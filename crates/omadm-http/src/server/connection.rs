@@ -196,8 +196,10 @@ impl Service {
             }
             return files.answer(&request, name).await;
         }
-        if !self.handler.serves(request.uri().path()) {
-            return plain(StatusCode::NOT_FOUND);
+        match self.asked(|handler| handler.serves(request.uri().path())) {
+            Ok(true) => {}
+            Ok(false) => return plain(StatusCode::NOT_FOUND),
+            Err(status) => return plain(status),
         }
         if request.method() != Method::POST {
             return not_allowed("POST");
@@ -215,7 +217,7 @@ impl Service {
     ) -> Result<Incoming, StatusCode> {
         let (head, body) = request.into_parts();
         let content_type = text(&head.headers, CONTENT_TYPE).unwrap_or_default();
-        if !self.handler.accepts(content_type) {
+        if !self.asked(|handler| handler.accepts(content_type))? {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
         let body = self.read(body, self.config.max_body_bytes).await?;
@@ -265,13 +267,25 @@ impl Service {
         }
     }
 
+    /// What the handler says on this thread; if it panics, what is answered.
+    fn asked<T>(&self, ask: impl FnOnce(&dyn Handler) -> T) -> Result<T, StatusCode> {
+        let said = catch_unwind(AssertUnwindSafe(|| ask(&*self.handler)));
+        said.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     async fn handle(&self, incoming: Incoming) -> Response<Body> {
-        let outgoing = if self.handler.is_quick(&incoming) {
-            catch_unwind(AssertUnwindSafe(|| self.handler.handle(&incoming))).ok()
-        } else {
-            let handler = Arc::clone(&self.handler);
-            let outgoing = spawn_blocking(move || handler.handle(&incoming)).await;
-            outgoing.ok()
+        let quick = |handler: &dyn Handler| {
+            let is_quick = handler.is_quick(&incoming);
+            is_quick.then(|| handler.handle(&incoming))
+        };
+        let outgoing = match self.asked(quick) {
+            Ok(Some(outgoing)) => Some(outgoing),
+            Ok(None) => {
+                let handler = Arc::clone(&self.handler);
+                let outgoing = spawn_blocking(move || handler.handle(&incoming)).await;
+                outgoing.ok()
+            }
+            Err(_) => None,
         };
         outgoing
             .and_then(into_response)

@@ -14,6 +14,7 @@ use std::{
 };
 
 use omadm_http::{Encoding, Files, Handler, Incoming, Outgoing, Refused, Server, ServerConfig};
+use omadm_syncml::encoding_of;
 use tempfile::TempDir;
 
 use crate::peer::{body, header, raw, status};
@@ -29,7 +30,13 @@ struct Clerk {
 
 impl Handler for Clerk {
     fn serves(&self, path: &str) -> bool {
+        assert_ne!(path, "/panic/serves");
         path != "/elsewhere"
+    }
+
+    fn accepts(&self, content_type: &str) -> bool {
+        assert_ne!(content_type, "panic");
+        encoding_of(content_type).is_some()
     }
 
     fn refused(&self, it: &Refused<'_>) {
@@ -44,6 +51,7 @@ impl Handler for Clerk {
     }
 
     fn is_quick(&self, request: &Incoming) -> bool {
+        assert_ne!(request.target, "/panic/is-quick");
         request.target.starts_with("/quick")
     }
 
@@ -168,6 +176,31 @@ fn bad_requests_are_told_apart_and_survived() {
         "POST /elsewhere?a=b 404",
     ];
     assert_eq!(refused, expected);
+}
+
+/// Whatever the handler panics at, the connection goes on.
+#[test]
+fn a_handler_that_panics_answers_500() {
+    let bench = bench(|_| {});
+    let dm = "application/vnd.syncml.dm+xml";
+    for (path, content_type) in [
+        ("/panic", dm),
+        ("/quick/panic", dm),
+        ("/panic/is-quick", dm),
+        ("/panic/serves", dm),
+        ("/", "panic"),
+    ] {
+        let empty = |path: &str, content_type: &str, more: &str| {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}");
+            format!("{head}\r\n{more}content-length: 0\r\n\r\n")
+        };
+        let panics = empty(path, content_type, "");
+        let both = panics + &empty("/", dm, "connection: close\r\n");
+        let answers = raw(bench.server.address(), &both);
+        let second = answers.rfind("HTTP/1.1 ").unwrap();
+        let statuses = (status(&answers), status(&answers[second..]));
+        assert_eq!(statuses, (500, 200), "{path} {content_type}: {answers}");
+    }
 }
 
 #[test]
