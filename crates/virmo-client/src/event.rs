@@ -153,20 +153,21 @@ pub enum Event {
         /// The VM.
         vm: VmId,
     },
-    /// The hypervisor has a machine with our mark that no node stands for. It is left alone.
+    /// The hypervisor has a machine with our mark that no node stands for. It is left alone. Told at the
+    /// start, and of one that comes later while machines are [watched](crate::Policy::watch).
     UnknownMachine {
         /// The machine.
         vm: VmId,
     },
     /// A machine with our mark that no node stood for has one now, by
-    /// [`UnknownMachines::Adopt`](crate::UnknownMachines::Adopt).
+    /// [`UnknownMachines::Adopt`](crate::UnknownMachines::Adopt): at the start, or as it came later.
     Adopted {
         /// The node.
         node: String,
         /// The machine.
         vm: VmId,
     },
-    /// There is a file of an image that no node stands for. It is left alone.
+    /// There is a file of an image that no node stands for. It is left alone. Told at the start alone.
     UnknownImage {
         /// The image.
         image: ImageId,
@@ -179,7 +180,8 @@ pub enum Event {
         /// The image.
         image: ImageId,
     },
-    /// The hypervisor has a machine of somebody else. It is left alone.
+    /// The hypervisor has a machine of somebody else. It is left alone. Told at the start alone: what
+    /// others do meanwhile is not ours to tell.
     ForeignMachine {
         /// The name the hypervisor knows it by.
         name: String,

@@ -115,7 +115,10 @@ pub enum UnknownMachines {
     ///
     /// An image gets `VMImgMO/<x>` in the same way, with ImgID, its DownloadedLocation and State 2, or
     /// State 3 if its file is not whole; nobody knows its name, where it came from and what it is
-    /// ([`Event::AdoptedImage`](crate::Event::AdoptedImage)). So a server can delete it.
+    /// ([`Event::AdoptedImage`](crate::Event::AdoptedImage)). So a server can delete it. No Image Ready
+    /// Alert is sent of it: that is how a Download of its node ends [VirMO §12.1], and none was executed
+    /// there. The file may be any, and a server that waits for a Download it executed before the tree
+    /// was lost is not to take it for that one; it finds the node by reading `VMImgMO`.
     ///
     /// One that is in no state of the specification, or does not fit the tree, is reported, and tried
     /// again at the next start.

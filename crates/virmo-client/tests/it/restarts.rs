@@ -405,6 +405,9 @@ pub(crate) fn unknown_images_are_adopted() {
         image: id.parse().unwrap(),
     };
     assert_eq!(events, [adopted("img-1"), adopted("img-7")]);
+    // No Download of these ended.
+    let mut alerts = device.take_alerts().into_iter();
+    assert_eq!(alerts.find(|alert| alert.contains("VMImgMO")), None);
     device.check();
     let leaf = |device: &Device, leaf: &str| device.get(&format!("./VMImgMO/{leaf}"));
     assert_eq!(leaf(&device, "img-1/State").as_deref(), Some("2"));
