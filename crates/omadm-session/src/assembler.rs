@@ -529,6 +529,19 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_beyond_the_room_of_all_is_refused() {
+        for (room, taken) in [
+            (4, refused(StatusCode::REQUEST_ENTITY_TOO_LARGE)),
+            (5, ACCEPTED),
+            (9, ACCEPTED),
+        ] {
+            let mut assembler = begun();
+            assembler.set_room(room);
+            assert_eq!(assembler.take(&replace("de", true, None)), taken, "{room}");
+        }
+    }
+
+    #[test]
     fn octets_are_put_together_before_they_are_read() {
         let mut assembler = Assembler::new(100);
         let chunk = |octets: &'static [u8], more| {

@@ -159,6 +159,7 @@ mod tests {
     fn a_synchronous_answer_is_final() {
         for code in [200, 405, 420, 500].map(StatusCode::from) {
             let mut execution = execution();
+            assert_eq!(execution.uri(), "./V/a/Operations/Create");
             execution.status(code);
             assert_eq!(execution.progress(), Progress::Finished(code));
             assert!(

@@ -234,6 +234,7 @@ mod tests {
     #[test]
     fn only_the_first_header_announces_sizes() {
         let mut link = link();
+        assert_eq!(link.session_id(), "1");
         let first = link.next_header();
         assert_eq!((first.msg_id, &*first.session_id), (1, "1"));
         assert_eq!(

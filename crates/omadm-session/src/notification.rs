@@ -549,6 +549,11 @@ mod tests {
             let sent = notification(version, Initiator::Server, 7);
             assert_eq!(sign(&sent), Err(NotificationErrorKind::Version(version)));
         }
+        for version in [10, 1023] {
+            let octets = sign(&notification(version, Initiator::Server, 7)).unwrap();
+            let read = Unverified::parse(&octets).unwrap();
+            assert_eq!(read.claimed().version, version);
+        }
         let mut sent = notification(11, Initiator::Server, 7);
         sent.server_id = server;
         assert_eq!(sign(&sent), Err(NotificationErrorKind::ServerIdTooLong));

@@ -319,8 +319,10 @@ mod tests {
             assert_eq!(prover.nonce(), None);
             assert_eq!(carries(&mut prover), None);
             let next = chal(scheme, b"b");
+            assert!(prover.may_be_challenged());
             let heard = prover.heard(StatusCode::OK, Some(&next));
             assert_eq!(heard, Some(Heard::Accepted));
+            assert!(!prover.may_be_challenged());
             assert_eq!(prover.nonce(), nonce(b"b").as_ref());
             assert!(carries(&mut prover).is_some());
         }
