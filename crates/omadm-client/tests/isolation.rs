@@ -5,7 +5,7 @@
 use omadm_core::{AlertCode, Format};
 use omadm_mo::{Account, AuthLevel, AuthType, Credential, DevInfo, Registry};
 use omadm_session::request::{self, Leaf, add_node, copy, delete, get};
-use omadm_syncml::{Alert, Command, Group};
+use omadm_syncml::{Alert, Command, Encoding, Group, Header, Message, encode};
 use omadm_testkit::{Bench, DEVICE_ID, Lamp, SERVER_ID, SERVER_URL, TestJournal, statuses, uri};
 use omadm_tree::{Acl, Tree, TreeLimits, Value};
 
@@ -77,6 +77,13 @@ fn exec(uri: &str) -> Command<'static> {
     request::exec(uri, None)
 }
 
+/// A message with all that is in it.
+fn text(message: &Message<'_>) -> String {
+    let mut octets = Vec::new();
+    encode(message, Encoding::Wbxml, &mut octets).unwrap();
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
 /// A session of these commands: the codes, and everything the device sent, as text.
 fn session(bench: &mut Bench, commands: &[Command<'static>]) -> (Vec<u16>, String) {
     let (mut said, mut codes) = (String::new(), Vec::new());
@@ -84,7 +91,7 @@ fn session(bench: &mut Bench, commands: &[Command<'static>]) -> (Vec<u16>, Strin
     let mut next = bench.say(commands.iter().cloned());
     // An answer may take several messages.
     while let Some(answer) = next {
-        said += &format!("{answer:?}");
+        said += &text(&answer);
         let code = |(name, code): (String, u16)| (name != "Alert").then_some(code);
         codes.extend(statuses(&answer).into_iter().filter_map(code));
         next = match answer.is_final {
@@ -319,8 +326,10 @@ fn secrets_of_accounts_are_read_by_nobody() {
     assert!(codes.contains(&200), "{codes:?}");
     assert!(!said.contains(SECRET), "{said}");
     // Where it is what a server is to be proven by.
-    let text = Leaf::new(Format::Chr, SECRET.to_owned());
-    assert!(format!("{:?}", request::add("./x", text)).contains(SECRET));
+    let leaf = Leaf::new(Format::Chr, SECRET.to_owned());
+    let mut message = Message::new(Header::new("1", 1, "a", "b"));
+    message.commands.push(request::add("./x", leaf));
+    assert!(text(&message).contains(SECRET));
 }
 
 #[test]

@@ -52,8 +52,9 @@ impl Space {
     }
 }
 
-/// One change within a [`Batch`].
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// One change within a [`Batch`]. Its `Debug` has the key, and of the record the length: there may be
+/// a secret in it.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Set the record under a key.
     Put {
@@ -71,6 +72,20 @@ pub enum Operation {
         /// The key.
         key: Vec<u8>,
     },
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put { space, key, value } => {
+                let (space, key, length) = (space.name(), key.escape_ascii(), value.len());
+                write!(f, "Put({space} \"{key}\", {length} bytes)")
+            }
+            Self::Remove { space, key } => {
+                write!(f, "Remove({} \"{}\")", space.name(), key.escape_ascii())
+            }
+        }
+    }
 }
 
 /// Changes that become durable together or not at all; later ones win.
@@ -247,7 +262,7 @@ pub trait Journal: Send + Sync {
 /// assert_eq!(journal.read(Space::IDS, b"vm")?, Some(vec![1, 7]));
 /// # Ok::<(), omadm_core::JournalError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MemoryJournal {
     spaces: Mutex<BTreeMap<Space, Records>>,
 }
@@ -269,6 +284,18 @@ impl Clone for MemoryJournal {
         Self {
             spaces: Mutex::new(spaces.clone()),
         }
+    }
+}
+
+impl fmt::Debug for MemoryJournal {
+    /// Shows how many records there are in each space; there may be secrets in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = f.debug_struct("MemoryJournal");
+        for (space, records) in &*spaces {
+            shown.field(space.name(), &records.len());
+        }
+        shown.finish()
     }
 }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::{Correlator, Format, GenericAlert, Mark};
 
 /// The length of what is absent.
@@ -26,8 +28,15 @@ const ABSENT: u32 = u32::MAX;
 /// assert_eq!(fields.alert(), Some(alert));
 /// assert_eq!(fields.end(()), Some(()));
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct RecordWriter(Vec<u8>);
+
+impl fmt::Debug for RecordWriter {
+    /// Shows the length; there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordWriter({} bytes)", self.0.len())
+    }
+}
 
 impl RecordWriter {
     /// A record of this version. Without it, by [`Default`], only the fields.
@@ -87,8 +96,15 @@ impl RecordWriter {
 
 /// Reads what a [`RecordWriter`] wrote. Each method is `None` where the octets do not fit: then the
 /// record is damaged.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RecordReader<'r>(&'r [u8]);
+
+impl fmt::Debug for RecordReader<'_> {
+    /// Shows how much is left; there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordReader({} bytes)", self.0.len())
+    }
+}
 
 impl<'r> RecordReader<'r> {
     /// The fields of a record of this version.

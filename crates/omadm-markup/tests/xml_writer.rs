@@ -341,10 +341,7 @@ fn fragments_carry_the_meaning_of_their_names() {
 fn a_parsed_fragment_is_its_root_alone() {
     let xml = "\u{FEFF}<?xml version='1.0'?><!-- c --><MgmtTree><Node/> </MgmtTree> <!-- c -->";
     let fragment = fragment(xml);
-    assert_eq!(
-        format!("{fragment:?}"),
-        "Fragment(<MgmtTree><Node/> </MgmtTree>)"
-    );
+    assert_eq!(format!("{fragment:?}"), "Fragment(XML, 29 bytes)");
     let expected = "<MgmtTree xmlns=\"syncml:dmddf1.2\"><Node/></MgmtTree>";
     assert_eq!(encoded(&fragment), expected);
     let owned =

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use omadm_markup::{Encoding, Fragment};
 #[cfg(feature = "serde")]
@@ -76,8 +76,9 @@ impl From<String> for Location<'_> {
     }
 }
 
-/// The content of a `Data` element.
-#[derive(Clone, PartialEq, Debug)]
+/// The content of a `Data` element. Its `Debug` has the kind and the length: the content may be a
+/// secret, as a password in a Replace is.
+#[derive(Clone, PartialEq)]
 pub enum Data<'a> {
     /// Text, exact to the last white space; also the empty `Data`.
     Text(Cow<'a, str>),
@@ -129,6 +130,17 @@ impl<'a> Data<'a> {
             Self::Opaque(octets) => Data::Opaque(Cow::Owned(octets.into_owned())),
             Self::Fragment(fragment) => Data::Fragment(fragment.into_owned()),
         }
+    }
+}
+
+impl fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, length) = match self {
+            Self::Text(text) => ("Text", text.len()),
+            Self::Opaque(octets) => ("Opaque", octets.len()),
+            Self::Fragment(fragment) => return fragment.fmt(f),
+        };
+        write!(f, "Data({kind}, {length} bytes)")
     }
 }
 

@@ -8,12 +8,15 @@ use virmo::{
     VmSpec,
     dm::{
         client::{Auth, Config, Received},
-        core::{Now, Secret},
+        core::{Batch, Journal, MemoryJournal, Now, RecordReader, RecordWriter, Secret, Space},
         http::{Outgoing, Post},
+        markup::Limits,
         mo::{Account, AuthLevel, AuthType, Credential},
         server,
         session::{Evidence, Proof, Prover, Scheme, Verifier, bootstrap::Secrets},
-        syncml::{Cred, Encoding, Header, Message, Meta},
+        syncml::{
+            Command, Cred, Data, Encoding, Fragment, Header, Item, Message, Meta, NodeCommand,
+        },
     },
     runtime::Reply,
 };
@@ -71,6 +74,44 @@ fn no_type_prints_its_secret() {
     is_silent(&Post::new("http://dm.example/", Encoding::Xml, body));
     is_silent(&Outgoing::message(Encoding::Xml, body));
     is_silent(&server::Request::new(body, Encoding::Xml, Now::default()));
+}
+
+/// What is on its way to a node or to the journal may be a password, and whoever carries it does not
+/// know.
+#[test]
+fn no_type_prints_what_it_carries() {
+    let markup = format!("<MgmtTree xmlns='syncml:dmddf1.2'>{SECRET}</MgmtTree>");
+    let fragment = Fragment::parse(markup.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+    is_silent(&fragment);
+    for data in [
+        Data::from(SECRET),
+        Data::from(SECRET.as_bytes()),
+        Data::from(fragment),
+    ] {
+        is_silent(&data);
+        let item = Item::new().with_target("./DMAcc/a/AppAuth/1/AAuthSecret");
+        let item = item.with_data(data);
+        is_silent(&item);
+        let mut message = Message::new(Header::new("1", 1, "a", "b"));
+        let replace = Command::Replace(NodeCommand::new([item]));
+        message.commands.push(replace);
+        is_silent(&message);
+        assert!(format!("{message:?}").contains("AAuthSecret"), "the place");
+    }
+
+    let mut batch = Batch::new();
+    batch.put(Space::TREE, "AAuthSecret", SECRET);
+    is_silent(&batch);
+    is_silent(&batch.operations());
+    assert!(format!("{batch:?}").contains("AAuthSecret"), "the key");
+    let journal = MemoryJournal::new();
+    journal.commit(&batch).unwrap();
+    is_silent(&journal);
+    let mut record = RecordWriter::new(1);
+    record.text(Some(SECRET));
+    is_silent(&record);
+    let record = record.finish();
+    is_silent(&RecordReader::new(1, &record).unwrap());
 }
 
 /// The check finds what it looks for.
