@@ -208,6 +208,9 @@ pub enum FetchErrorKind {
     /// The answer breaks the protocol.
     #[error("the answer breaks the protocol")]
     Protocol,
+    /// The fault is not the peer's: this process has as many files open as it may have.
+    #[error("this machine cannot open another connection")]
+    Local,
 }
 
 impl FetchErrorKind {
@@ -215,7 +218,11 @@ impl FetchErrorKind {
     #[must_use]
     pub const fn is_transient(self) -> bool {
         match self {
-            Self::Unreachable | Self::TimedOut | Self::Interrupted | Self::Busy { .. } => true,
+            Self::Unreachable
+            | Self::TimedOut
+            | Self::Interrupted
+            | Self::Busy { .. }
+            | Self::Local => true,
             Self::Status(_)
             | Self::Redirects
             | Self::Redirect

@@ -50,6 +50,8 @@ pub(crate) enum Trouble {
     Interrupted,
     Tls,
     Protocol,
+    /// Too many files are open here.
+    Local,
 }
 
 pub(crate) fn trouble(error: &Error) -> Trouble {
@@ -59,6 +61,7 @@ pub(crate) fn trouble(error: &Error) -> Trouble {
         | Error::HostNotFound
         | Error::ConnectionFailed => Trouble::Unreachable,
         Error::Timeout(_) => Trouble::TimedOut,
+        Error::Io(error) if is_shortage(error) => Trouble::Local,
         Error::Io(error) if is_lookup(error) => Trouble::Unreachable,
         Error::Io(error) => match error.kind() {
             io::ErrorKind::ConnectionRefused
@@ -79,4 +82,25 @@ pub(crate) fn trouble(error: &Error) -> Trouble {
 /// Whether a host name has no address, for which the standard library has no kind of its own.
 fn is_lookup(error: &io::Error) -> bool {
     error.to_string().starts_with("failed to lookup address")
+}
+
+/// Whether the process, or the system, may open no more files, for which the standard library has no
+/// kind either: ENFILE and EMFILE, which are the same on every Unix.
+fn is_shortage(error: &io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_open_files_are_no_fault_of_the_server() {
+        for code in [23, 24] {
+            let error = Error::Io(io::Error::from_raw_os_error(code));
+            assert_eq!(trouble(&error), Trouble::Local, "{error}");
+        }
+        let broken = Error::Io(io::ErrorKind::ConnectionReset.into());
+        assert_eq!(trouble(&broken), Trouble::Interrupted);
+    }
 }

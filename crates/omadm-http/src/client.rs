@@ -160,6 +160,9 @@ pub enum TransportErrorKind {
     /// It was stopped from outside.
     #[error("the exchange was cancelled")]
     Cancelled,
+    /// The fault is not the server's: this process has as many files open as it may have.
+    #[error("this machine cannot open another connection")]
+    Local,
 }
 
 impl TransportErrorKind {
@@ -167,7 +170,10 @@ impl TransportErrorKind {
     /// that came, of whatever status, is an answer.
     #[must_use]
     pub const fn is_transient(self) -> bool {
-        matches!(self, Self::Unreachable | Self::TimedOut | Self::Interrupted)
+        matches!(
+            self,
+            Self::Unreachable | Self::TimedOut | Self::Interrupted | Self::Local
+        )
     }
 }
 
@@ -194,6 +200,7 @@ impl From<ureq::Error> for TransportError {
             Trouble::Interrupted => TransportErrorKind::Interrupted,
             Trouble::Tls => TransportErrorKind::Tls,
             Trouble::Protocol => TransportErrorKind::Protocol,
+            Trouble::Local => TransportErrorKind::Local,
         };
         Self {
             kind,

@@ -221,6 +221,7 @@ fn failed(error: ureq::Error) -> FetchError {
         Trouble::TimedOut => FetchErrorKind::TimedOut,
         Trouble::Interrupted => FetchErrorKind::Interrupted,
         Trouble::Tls => FetchErrorKind::Tls,
+        Trouble::Local => FetchErrorKind::Local,
         Trouble::Request | Trouble::Protocol => FetchErrorKind::Protocol,
     };
     let source: Box<dyn std::error::Error + Send + Sync> = Box::new(error);

@@ -179,6 +179,7 @@ impl Fault {
                     Self::Authentication
                 }
                 FetchErrorKind::Status(404 | 410) => Self::BadUrl,
+                FetchErrorKind::Local => Self::Device,
                 _ => Self::Server,
             },
             DownloadError::Length { .. }
@@ -258,6 +259,7 @@ mod tests {
             (FetchErrorKind::Status(404), Fault::BadUrl),
             (FetchErrorKind::Status(500), Fault::Server),
             (FetchErrorKind::Protocol, Fault::Server),
+            (FetchErrorKind::Local, Fault::Device),
             (busy, Fault::Server),
         ] {
             assert_eq!(fetch(kind), fault, "{kind:?}");

@@ -82,7 +82,7 @@ pub(crate) struct Load {
     /// How many sessions each device holds [default: 1]
     #[arg(long, value_name = "M", conflicts_with = "seconds", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) sessions: Option<u32>,
-    /// Begin sessions for so many seconds, as many as go
+    /// Begin sessions for so many seconds, as many as go; those under way then have --timeout to end
     #[arg(long, value_name = "SECS", value_parser = duration)]
     pub(crate) seconds: Option<Duration>,
     /// How many sessions are open at once, at most
@@ -97,8 +97,12 @@ pub(crate) struct Load {
     /// How the devices prove themselves [default: not at all]
     #[arg(long = "auth", value_enum)]
     pub(crate) scheme: Option<Scheme>,
-    /// The name of a device, {n} in it being its number
-    #[arg(long, value_name = "NAME")]
+    // To clap, {n} is a line break unless something invisible is in it.
+    #[arg(
+        long,
+        value_name = "NAME",
+        help = "The name of a device, {\u{1b}[1mn\u{1b}[0m} in it being its number"
+    )]
     pub(crate) user: Option<String>,
     /// The environment variable that holds the password of all devices
     #[arg(long, value_name = "VAR")]
@@ -114,6 +118,9 @@ pub(crate) struct Load {
     /// Seconds until an answer is waited for no longer and the session has failed
     #[arg(long, value_name = "SECS", value_parser = duration, default_value = "10")]
     pub(crate) timeout: Duration,
+    /// Seconds until a session that goes on and on is aborted and has failed
+    #[arg(long, value_name = "SECS", value_parser = duration, default_value = "300")]
+    pub(crate) session_limit: Duration,
     #[command(flatten)]
     pub(crate) tls: Tls,
     /// Print one JSON object a line

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::interrupt::Signal;
+
 /// Why the program ends with a code other than 0.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -9,6 +11,8 @@ pub(crate) enum Failure {
     Told,
     /// Wrong usage: exit code 2.
     Usage(String),
+    /// A signal ended it: its number and 128.
+    Interrupted(Signal),
 }
 
 impl Failure {
@@ -29,6 +33,7 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Interrupted(signal) => signal.exit_code(),
             Self::Work(_) | Self::Told => 1,
             Self::Usage(_) => 2,
         }
@@ -37,7 +42,7 @@ impl Failure {
     pub(crate) fn message(&self) -> Option<&str> {
         match self {
             Self::Work(text) | Self::Usage(text) => Some(text),
-            Self::Told => None,
+            Self::Told | Self::Interrupted(_) => None,
         }
     }
 }

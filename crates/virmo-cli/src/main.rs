@@ -1,12 +1,13 @@
 //! The `virmo` program: VirMO devices and servers for newcomers, testers and scripts.
 //!
-//! Exit code 0 when done, 1 when the work failed, 2 for wrong usage.
+//! Exit code 0 when done, 1 when the work failed, 2 for wrong usage, 128 and its number after a signal.
 
 mod args;
 mod auth;
 mod commands;
 mod failure;
 mod fault;
+mod interrupt;
 mod links;
 mod listen;
 mod output;

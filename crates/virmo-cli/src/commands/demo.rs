@@ -118,13 +118,14 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         counts: backend == Backend::Qemu && args.plan.is_none(),
         backend,
     };
-    let mut device = device::build(settings, &output)?;
-    let result = device.run(Until::Idle);
-    let cleared = device.clear();
-    output.close();
-    result.map_err(|error| Failure::work(device::chain(&error)))?;
-    cleared?;
+    let (device, machines) = device::build(settings, &output)?;
+    let result = device::run_until(device, Until::Idle);
     server.stop();
+    let cleared = machines.clear();
+    output.close();
+    device::remove(folder);
+    result?;
+    cleared?;
     // The device is idle, so what the server had to say was said.
     if done.try_recv() != Ok(true) {
         return Err(Failure::work("not every step of the demo succeeded"));

@@ -1,8 +1,11 @@
 //! `virmo device`.
 
 use std::{
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, mpsc},
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -30,6 +33,7 @@ use crate::{
     auth,
     failure::Failure,
     fault::{self, Faults, FaultyFetch},
+    interrupt::{self, Signal},
     links::{self, Links},
     listen,
     output::Output,
@@ -42,7 +46,7 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
     let mut settings = settings(args)?;
     settings.interface = interface(args.ui, &output);
     settings.guests_ask = args.ui == Some(Ui::Guest);
-    let mut device = build(settings, &output)?;
+    let (device, machines) = build(settings, &output)?;
     let until = if args.once {
         Until::SessionEnds
     } else if args.until_idle {
@@ -53,13 +57,43 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
         }
     };
     let listener = match args.listen {
-        Some(address) => Some(listen::start(address, device.device.handle(), &output)?),
+        Some(address) => Some(listen::start(address, device.handle(), &output)?),
         None => None,
     };
-    let result = device.run(until);
+    let result = run_until(device, until);
     drop(listener);
     output.close();
-    result.map_err(|error| Failure::work(chain(&error)))
+    if let Some(folder) = machines.temporary {
+        remove(folder);
+    }
+    result
+}
+
+/// Runs a device until it has come to its end or a signal ends it, which leaves it to a thread of its
+/// own.
+pub(crate) fn run_until(mut device: Device, until: Until) -> Result<(), Failure> {
+    enum End {
+        Run(thread::Result<Result<(), RunError>>),
+        Signal(Signal),
+    }
+    let (tell, ends) = mpsc::channel();
+    let signals = tell.clone();
+    interrupt::first(move |signal| drop(signals.send(End::Signal(signal))))?;
+    let thread = thread::Builder::new().name("device".to_owned());
+    thread
+        .spawn(move || {
+            let run = catch_unwind(AssertUnwindSafe(|| device.run(until)));
+            // Gone before it is told: whoever waits may need what it has open.
+            drop(device);
+            drop(tell.send(End::Run(run)));
+        })
+        .map_err(|error| Failure::work(format_args!("no thread: {error}")))?;
+    match ends.recv() {
+        Ok(End::Run(Ok(result))) => result.map_err(|error| Failure::work(chain(&error))),
+        Ok(End::Run(Err(panic))) => resume_unwind(panic),
+        Ok(End::Signal(signal)) => Err(Failure::Interrupted(signal)),
+        Err(error) => Err(Failure::work(error)),
+    }
 }
 
 /// What a device of this program is made from.
@@ -79,8 +113,11 @@ pub(crate) struct Settings {
     pub(crate) counts: bool,
 }
 
-/// A device with its hypervisor.
-pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running, Failure> {
+/// A device, and what its machines are on.
+pub(crate) fn build(
+    settings: Settings,
+    output: &Arc<Output>,
+) -> Result<(Device, Machines), Failure> {
     let temporary = match &settings.state {
         Some(_) => None,
         None => Some(TempDir::new().map_err(Failure::work)?),
@@ -138,11 +175,11 @@ pub(crate) fn build(settings: Settings, output: &Arc<Output>) -> Result<Running,
             | BuildError::Tree(_) => Failure::work(format_args!("{state}: {}", chain(&error))),
             error => Failure::work(chain(&error)),
         })?;
-    Ok(Running {
-        device,
+    let machines = Machines {
         hypervisor,
-        _temporary: temporary,
-    })
+        temporary,
+    };
+    Ok((device, machines))
 }
 
 /// The way to guests, under a name of this process.
@@ -152,22 +189,29 @@ fn link(hypervisor: &Arc<dyn Hypervisor>, encoding: Encoding) -> Arc<GuestLink> 
     Arc::new(GuestLink::new(Arc::clone(hypervisor), session).with_encoding(encoding))
 }
 
-/// A device with the folder that goes with it.
-pub(crate) struct Running {
-    device: Device,
+/// What a device's machines are on, with the folder that goes with the device.
+pub(crate) struct Machines {
     hypervisor: Arc<dyn Hypervisor>,
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
-impl Running {
-    pub(crate) fn run(&mut self, until: Until) -> Result<(), RunError> {
-        self.device.run(until)
-    }
-
-    /// Ends and deletes its machines.
-    pub(crate) fn clear(self) -> Result<(), Failure> {
-        drop(self.device);
+impl Machines {
+    /// Ends and deletes all of them.
+    pub(crate) fn clear(&self) -> Result<(), Failure> {
         hypervisor::clear(&*self.hypervisor)
+    }
+}
+
+/// Removes a folder in which a device may still be at work that was left to its thread.
+pub(crate) fn remove(folder: TempDir) {
+    let folder = folder.keep();
+    for _ in 0..100 {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            _ => return,
+        }
     }
 }
 
@@ -275,19 +319,23 @@ fn settings(args: &args::Device) -> Result<Settings, Failure> {
 
 /// The server that the flags name.
 fn config(args: &args::Device, server: &str) -> Result<Config, Failure> {
-    let wrong =
-        |error: &dyn std::fmt::Display| Failure::usage(format_args!("--server-id: {error}"));
-    let server_id = args.server_id.as_deref().unwrap_or(SERVER_ID);
-    let server_id: ServerId = server_id.parse().map_err(|error| wrong(&error))?;
-    // It names the node of the account too.
-    let account = Uri::parse("./DMAcc").and_then(|root| root.child(server_id.as_str()));
-    let account = account.map_err(|error| wrong(&error))?;
+    let (server_id, account) = server_id(args.server_id.as_deref().unwrap_or(SERVER_ID))?;
     let mut config = Config::new(server_id, server);
     config.auth = match auth::read(&args.auth)? {
         Some(proofs) => Auth::given(proofs.client, proofs.server),
         None => Auth::Account(account),
     };
     Ok(config)
+}
+
+/// What `--server-id` says, and the node of the account that has this name.
+pub(crate) fn server_id(text: &str) -> Result<(ServerId, Uri), Failure> {
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::usage(format_args!("--server-id: {error}"));
+    let server_id: ServerId = text.parse().map_err(|error| wrong(&error))?;
+    let account = Uri::parse("./DMAcc").and_then(|root| root.child(server_id.as_str()));
+    let account = account.map_err(|error| wrong(&error))?;
+    Ok((server_id, account))
 }
 
 /// The server of the account in the state.

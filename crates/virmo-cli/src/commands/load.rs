@@ -6,11 +6,11 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    io::{self, Write},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-        mpsc::{self, RecvTimeoutError},
+        atomic::{AtomicBool, AtomicU32, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread,
     time::{Duration, Instant},
@@ -28,11 +28,13 @@ use virmo::dm::{
 use crate::{
     args, auth,
     failure::Failure,
+    interrupt::{self, Signal},
     links,
     output::{Event, Output, print, printable},
 };
 
 mod device;
+mod files;
 mod histogram;
 mod machines;
 mod tally;
@@ -43,69 +45,78 @@ pub(crate) use tally::{Progress, Report};
 
 pub(crate) fn run(args: &args::Load) -> Result<(), Failure> {
     let output = Output::new(args.json);
-    let load = Load::new(args)?;
+    let load = Arc::new(Load::new(args)?);
     // What is wrong with one device is wrong with all.
     drop(load.model.device(1)?);
-    let tally = Tally::new();
+    let most = u16::try_from(args.devices).unwrap_or(u16::MAX);
+    let threads = args.concurrency.min(most);
+    files::allow(threads)?;
+    let (tell, news) = mpsc::channel();
+    let signals = tell.clone();
+    interrupt::first(move |signal| drop(signals.send(News::Signal(signal))))?;
+    for number in 0..threads {
+        let (load, through) = (Arc::clone(&load), Through(tell.clone()));
+        thread::Builder::new()
+            .name(format!("load {number}"))
+            .spawn(move || {
+                load.work();
+                drop(through);
+            })
+            .map_err(|error| Failure::work(format_args!("no thread: {error}")))?;
+    }
     let bar = bar(args);
-    thread::scope(|scope| {
-        let (over, ends) = mpsc::channel::<()>();
-        for number in 0..load.threads {
-            let (load, tally, over) = (&load, &tally, over.clone());
-            thread::Builder::new()
-                .name(format!("load {number}"))
-                .spawn_scoped(scope, move || {
-                    load.work(tally);
-                    drop(over);
-                })?;
-        }
-        drop(over);
-        while ends.recv_timeout(SECOND) == Err(RecvTimeoutError::Timeout) {
-            let progress = tally.progress();
-            bar.set_position(progress.sessions());
-            bar.set_message(progress.to_string());
-            if args.json {
-                output.event(&Event::LoadProgress(progress));
-            }
-        }
-        Ok(())
-    })
-    .map_err(|error: io::Error| Failure::work(format_args!("no thread: {error}")))?;
+    let signal = load.watch(args, &output, &bar, &news, threads);
     bar.finish_and_clear();
-    let report = tally.report(args.devices);
+    // Threads that are still at something end with the process.
+    let report = load.tally.report(args.devices);
     let is_good = report.is_good();
     match args.json {
         true => output.event(&Event::Load(Box::new(report))),
         false => print(printable(&format!("{report}\n")).as_bytes())?,
     }
-    match is_good {
-        true => Ok(()),
-        false => Err(Failure::Told),
+    match (signal, is_good) {
+        (Some(signal), _) => Err(Failure::Interrupted(signal)),
+        (None, true) => Ok(()),
+        (None, false) => Err(Failure::Told),
     }
 }
 
 /// From one word about the progress to the next.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// How long sessions may take to their end after a signal, at most.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What whoever waits for the end is told.
+enum News {
+    /// A thread has nothing left to do.
+    Through,
+    Signal(Signal),
+}
+
+/// Tells the end of a thread, also one by a panic.
+struct Through(Sender<News>);
+
+impl Drop for Through {
+    fn drop(&mut self) {
+        drop(self.0.send(News::Through));
+    }
+}
+
 /// What is to be done, and what is left of it.
 struct Load {
     model: Model,
     messages: virmo::dm::http::ClientConfig,
+    tally: Tally,
     devices: u32,
-    threads: u16,
-    until: Until,
+    /// How many each device holds; absent: as many as go.
+    sessions: Option<u32>,
+    /// No session begins any more.
+    is_over: AtomicBool,
     /// The number of the last device that was made.
     made: AtomicU32,
     /// Those that have held a session and are to hold more.
     waiting: Mutex<VecDeque<Device>>,
-}
-
-/// When it is enough.
-enum Until {
-    /// Each device has held so many sessions.
-    Sessions(u32),
-    /// No session begins any more.
-    Time(Instant),
 }
 
 impl Load {
@@ -114,9 +125,7 @@ impl Load {
         if args.device_id_prefix.is_empty() {
             return Err(Failure::usage("--device-id-prefix: a device has a name"));
         }
-        let server_id = args.server_id.parse();
-        let server_id =
-            server_id.map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
+        let (server_id, _) = super::device::server_id(&args.server_id)?;
         let mut config = Config::new(server_id, &args.server);
         let proofs = auth::read(&args::Auth {
             scheme: args.scheme,
@@ -134,10 +143,10 @@ impl Load {
         config.transport_retry = NO_RETRY;
         config.answer_timeout = args.timeout;
         config.transport_window = args.timeout;
+        config.session_limit = args.session_limit;
         let mut policy = super::device::policy();
         policy.downloads.retry = NO_RETRY;
         policy.watch = None;
-        let started = Instant::now();
         let mut messages = links.messages;
         messages.connect_timeout = messages.connect_timeout.min(args.timeout);
         messages.timeout = args.timeout;
@@ -150,44 +159,93 @@ impl Load {
                 virmo: !args.without_virmo,
                 policy,
                 fetch: Arc::new(HttpFetch::new(links.images)),
-                clock: Clock(started),
+                clock: Clock(Instant::now()),
             },
             messages,
+            tally: Tally::new(),
             devices: args.devices,
-            threads: args.concurrency,
-            until: match args.seconds {
-                Some(seconds) => Until::Time(started + seconds),
-                None => Until::Sessions(args.sessions.unwrap_or(1)),
+            sessions: match args.seconds {
+                Some(_) => None,
+                None => Some(args.sessions.unwrap_or(1)),
             },
+            is_over: AtomicBool::new(false),
             made: AtomicU32::new(0),
             waiting: Mutex::default(),
         })
     }
 
+    /// Tells how it goes until all threads are through, or sessions are under way that had their
+    /// time: `--seconds` or a signal ends it. The signal.
+    fn watch(
+        &self,
+        args: &args::Load,
+        output: &Output,
+        bar: &ProgressBar,
+        news: &Receiver<News>,
+        mut threads: u16,
+    ) -> Option<Signal> {
+        let mut now = Instant::now();
+        let mut word = now + SECOND;
+        let mut signal = None;
+        // When no session begins any more, and when none is waited for.
+        let mut end = args.seconds.and_then(|seconds| now.checked_add(seconds));
+        let mut cut = None;
+        let mut grace = args.timeout;
+        while threads > 0 {
+            let due = cut.or(end).map_or(word, |due: Instant| due.min(word));
+            match news.recv_timeout(due.saturating_duration_since(now)) {
+                Ok(News::Through) => threads -= 1,
+                Ok(News::Signal(it)) => {
+                    signal = Some(it);
+                    grace = args.timeout.min(GRACE);
+                    (end, cut) = (Some(now), None);
+                    bar.suspend(|| {
+                        let text = "virmo: sessions under way may end; another signal ends all\n";
+                        drop(io::stderr().write_all(text.as_bytes()));
+                    });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            now = Instant::now();
+            if cut.is_some_and(|cut| cut <= now) {
+                break;
+            }
+            if cut.is_none() && end.is_some_and(|end| end <= now) {
+                self.is_over.store(true, Ordering::Relaxed);
+                cut = now.checked_add(grace);
+            }
+            if word <= now {
+                word = now + SECOND;
+                let progress = self.tally.progress();
+                bar.set_position(progress.sessions());
+                bar.set_message(progress.to_string());
+                if args.json {
+                    output.event(&Event::LoadProgress(progress));
+                }
+            }
+        }
+        signal
+    }
+
     /// Takes devices through sessions until there is nothing left to do.
-    fn work(&self, tally: &Tally) {
+    fn work(&self) {
         let link = Link {
             transport: HttpTransport::new(self.messages.clone()),
             cancel: Cancel::new(),
         };
-        while let Some(mut device) = self.next(tally) {
-            device.session(&link, tally);
-            let goes_on = match self.until {
-                Until::Sessions(count) => device.sessions < count,
-                Until::Time(end) => Instant::now() < end,
-            };
-            if goes_on {
+        while let Some(mut device) = self.next() {
+            device.session(&link, &self.tally);
+            if self.sessions.is_none_or(|most| device.sessions < most) {
                 self.waiting().push_back(device);
             }
         }
     }
 
     /// A device that has not held a session yet, else the one whose last is longest ago.
-    fn next(&self, tally: &Tally) -> Option<Device> {
+    fn next(&self) -> Option<Device> {
         loop {
-            if let Until::Time(end) = self.until
-                && Instant::now() >= end
-            {
+            if self.is_over.load(Ordering::Relaxed) {
                 return None;
             }
             let made = self
@@ -202,7 +260,8 @@ impl Load {
                 Ok(device) => return Some(device),
                 Err(failure) => {
                     let reason = failure.message().unwrap_or_default().to_owned();
-                    tally.session(Duration::ZERO, Some(reason));
+                    self.tally.begin();
+                    self.tally.end(Duration::ZERO, Some(reason));
                 }
             }
         }

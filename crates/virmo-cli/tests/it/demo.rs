@@ -2,7 +2,7 @@
 
 use std::{env, fs, process::Command};
 
-use crate::program::{complaint, events, lines, pick, virmo, virmo_with};
+use crate::program::{Background, complaint, events, lines, pick, virmo, virmo_with};
 
 #[test]
 fn the_demo_shows_every_command_the_state_after_it_and_a_summary() {
@@ -137,6 +137,22 @@ fn the_demo_leaves_nothing_behind_on_qemu() {
         assert_eq!(left.count(), 0);
         // The plan is all there is.
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn a_demo_that_is_stopped_takes_its_machine_and_its_files_along() {
+    for hypervisor in ["sim", "qemu"] {
+        if hypervisor == "qemu" && !has_qemu() {
+            continue;
+        }
+        for (signal, code) in [("INT", 130), ("TERM", 143)] {
+            let words = ["demo", "--json", "--hypervisor", hypervisor];
+            let mut demo = Background::start(&words);
+            demo.wait_for(&[("event", "state".into()), ("vm", "entvm".into())]);
+            demo.signal(&[signal]);
+            assert_eq!(demo.end_without_trace().0, Some(code), "{hypervisor}");
+        }
     }
 }
 

@@ -60,6 +60,17 @@ fn message_of(body: &[u8]) -> Vec<u8> {
     answer("200 OK", &[("Content-Type", XML)], body)
 }
 
+/// A DM server whose sessions have no end: whatever a device says, it asks for more.
+pub fn endless() -> String {
+    let (url, _) = played(|_, message| {
+        let [header, _] = Element::message(message);
+        let number = header.at("MsgID").parse().unwrap();
+        let get = peer::command("Get", "./DevInfo/DevId", "", "");
+        acknowledge(number, None, message, &[get])
+    });
+    url
+}
+
 fn device(url: &str, words: &[&str]) -> Output {
     virmo(&[&["device", "--server", url, "--json"], words].concat())
 }
@@ -69,6 +80,16 @@ fn end(output: &Output) -> String {
     let ends = pick(&events(output), "session", &["result"]);
     assert_eq!(ends.len(), 1, "{output:?}");
     ends[0].clone()
+}
+
+/// Without `--state` its folder is a temporary one.
+#[test]
+fn a_device_that_is_stopped_leaves_no_files() {
+    let url = endless();
+    let mut device = Background::start(&["device", "--server", &url, "--json"]);
+    device.wait_for(&[("event", "command".into())]);
+    device.signal(&["INT"]);
+    assert_eq!(device.end_without_trace().0, Some(130));
 }
 
 #[test]

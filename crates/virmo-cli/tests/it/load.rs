@@ -1,10 +1,13 @@
 //! `virmo load`: many devices, few threads, one report.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::program::{Background, NOBODY, events, lines, pick, virmo, virmo_with};
+use crate::{
+    ends::endless,
+    program::{Background, NOBODY, complaint, events, lines, pick, virmo, virmo_with},
+};
 
 /// Puts devices on a server; the exit code and what was told.
 fn load(url: &str, words: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, Vec<Value>) {
@@ -179,4 +182,98 @@ fn people_get_a_table() {
             .collect::<Vec<_>>(),
         [5; 3]
     );
+}
+
+#[test]
+fn a_session_without_end_is_aborted_and_told_apart() {
+    let words = ["--devices", "2", "--session-limit", "0.5"];
+    let (code, told) = load(
+        &endless(),
+        &[&words[..], &["--timeout", "300"]].concat(),
+        &[],
+    );
+    let report = report(&told);
+    assert_eq!(code, Some(1), "{report}");
+    let failures = json!({"took too long, aborted": 2});
+    let sessions = json!({"completed": 0, "failed": 2, "failures": failures});
+    assert_eq!(report["sessions"], sessions);
+    assert_eq!(report["sessions_per_second"], 0.0, "{report}");
+    assert_eq!(report["session_ms"]["max"], 0.0, "{report}");
+    assert!(report["failed_session_ms"]["p50"].as_f64() >= Some(500.0));
+    assert!(report["request_ms"]["p50"].as_f64() > Some(0.0), "{report}");
+}
+
+#[test]
+fn a_load_of_so_many_seconds_ends_whatever_the_server_does() {
+    let words = ["--devices", "2", "--seconds", "0.5", "--timeout", "3"];
+    let (code, told) = load(&endless(), &words, &[]);
+    let sessions = &report(&told)["sessions"];
+    assert_eq!(code, Some(1), "{sessions}");
+    assert_eq!(sessions["completed"], 0, "{sessions}");
+    assert!(sessions["failed"].as_u64() >= Some(2), "{sessions}");
+}
+
+/// A load that has sent something.
+fn under_way(url: &str, words: &[&str]) -> Background {
+    let start = ["load", "--server", url, "--json", "--timeout", "300"];
+    let mut load = Background::start(&[&start[..], words].concat());
+    while load.wait_for(&[("event", "progress".into())])["requests"] == 0 {}
+    load
+}
+
+#[test]
+fn a_signal_ends_it_with_the_report() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let load = under_way(&endless(), &["--devices", "2"]);
+        load.signal(&[signal]);
+        let (ended, told) = load.end();
+        assert_eq!(ended, Some(code));
+        let failures = json!({"not over in time, cut off": 2});
+        let sessions = json!({"completed": 0, "failed": 2, "failures": failures});
+        assert_eq!(report(&told)["sessions"], sessions);
+    }
+    let (_server, url) = Background::serve(&[]);
+    let load = under_way(&url, &["--devices", "2", "--sessions", "1000000"]);
+    load.signal(&["INT"]);
+    let (ended, told) = load.end();
+    assert_eq!(ended, Some(130));
+    let report = report(&told);
+    assert!(report["requests"]["sent"].as_u64() > Some(0), "{report}");
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let load = under_way(&endless(), &["--devices", "2"]);
+    // Stopped, it meets both together.
+    load.signal(&["STOP", "INT", "TERM", "CONT"]);
+    let (ended, told) = load.end();
+    assert_eq!(ended, None);
+    assert!(told.iter().all(|it| it["event"] == "progress"), "{told:?}");
+}
+
+#[test]
+fn files_that_may_not_be_opened_are_no_fault_of_the_server() {
+    let load = |limit: &str| {
+        let url = format!("http://{NOBODY}/");
+        let words = "load --devices 100 --concurrency 100 --json --server";
+        let line = format!("ulimit {limit}; exec \"$0\" {words} {url}");
+        let virmo = env!("CARGO_BIN_EXE_virmo");
+        let output = Command::new("sh").args(["-c", &line, virmo]).output();
+        output.unwrap()
+    };
+    let refused = load("-n 100");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let said = complaint(&refused);
+    assert!(said.contains("need 264 open files"), "{said}");
+    assert!(said.contains("--concurrency 18"), "{said}");
+    // Up to the hard limit it sees to that itself.
+    let done = load("-S -n 100");
+    let failures = json!({"the server cannot be reached": 100});
+    assert_eq!(report(&events(&done))["sessions"]["failures"], failures);
+}
+
+#[test]
+fn the_number_of_a_device_stands_in_the_help() {
+    let help = lines(&virmo(&["help", "load"])).join("\n");
+    assert!(help.contains("{n} in it"), "{help}");
 }

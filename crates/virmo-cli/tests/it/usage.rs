@@ -55,6 +55,8 @@ fn a_wrong_word_is_named() {
         (&device, &["--server-id", "a b"], "--server-id"),
         (&device, &["--server-id", "*"], "--server-id"),
         (&device, &["--server-id", "a/b"], "--server-id"),
+        (&load, &["--server-id", "a/b"], "--server-id"),
+        (&["load"], &["--server", "http:///dm"], "http:///dm"),
         (&device, &["--device-id", ""], "--device-id"),
         (&device, &["--fault", "create"], "--fault create"),
         (&device, &["--fault", "crate:fail"], "crate"),

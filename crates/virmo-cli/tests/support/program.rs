@@ -97,7 +97,7 @@ pub fn pick(events: &[Value], kind: &str, fields: &[&str]) -> Vec<String> {
 pub struct Background {
     child: Child,
     /// Where its temporary files are.
-    _folder: TempDir,
+    folder: TempDir,
     /// Read by a thread, so that the program never waits for a reader.
     lines: Receiver<String>,
     _watchdog: Sender<()>,
@@ -122,7 +122,7 @@ impl Background {
             lines,
             _watchdog: watch(&child),
             child,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -167,8 +167,38 @@ impl Background {
         }
     }
 
+    /// Sends it these signals, one after the other.
+    pub fn signal(&self, names: &[&str]) {
+        let id = self.child.id().to_string();
+        for name in names {
+            let kill = Command::new("kill")
+                .args([&format!("-{name}"), &id])
+                .status();
+            assert!(kill.unwrap().success(), "{name}");
+        }
+    }
+
+    /// The exit code of one that was told to end, and the lines that are left; there is no temporary
+    /// file left, and nobody who works with one.
+    pub fn end_without_trace(mut self) -> (Option<i32>, Vec<Value>) {
+        let ended = self.ended();
+        let left: Vec<_> = self.folder.path().read_dir().unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+        let folder = self.folder.path().to_str().unwrap();
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line);
+            assert!(!line.contains(folder), "{line}");
+        }
+        ended
+    }
+
     /// The exit code, with all lines that are left.
     pub fn end(mut self) -> (Option<i32>, Vec<Value>) {
+        self.ended()
+    }
+
+    fn ended(&mut self) -> (Option<i32>, Vec<Value>) {
         let mut rest = Vec::new();
         while let Some(event) = self.event() {
             rest.push(event);

@@ -147,6 +147,7 @@ impl Model {
 impl Device {
     /// Holds one whole session, with all the work it brings.
     pub(super) fn session(&mut self, link: &Link, tally: &Tally) {
+        tally.begin();
         let started = Instant::now();
         let mut lost = None;
         let end = self.hold(link, tally, &mut lost);
@@ -158,7 +159,7 @@ impl Device {
             (Ok(end), _) => Some(end.to_string()),
             (Err(misuse), _) => Some(misuse.to_string()),
         };
-        tally.session(started.elapsed(), failure);
+        tally.end(started.elapsed(), failure);
     }
 
     fn hold(

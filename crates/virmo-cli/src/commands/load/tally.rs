@@ -12,6 +12,9 @@ use super::histogram::{Histogram, Percentiles};
 /// How many kinds of failure are told apart; what comes beyond is one more.
 const MAX_REASONS: usize = 32;
 
+/// Why a session failed that was under way when the load ended.
+const CUT: &str = "not over in time, cut off";
+
 /// What is counted while a load goes on; threads share it.
 pub(super) struct Tally {
     started: Instant,
@@ -19,6 +22,7 @@ pub(super) struct Tally {
 }
 
 struct Counts {
+    begun: u64,
     completed: u64,
     failed: u64,
     failures: Reasons,
@@ -30,6 +34,7 @@ struct Counts {
     received: u64,
     request_times: Histogram,
     session_times: Histogram,
+    failed_session_times: Histogram,
 }
 
 type Reasons = BTreeMap<String, u64>;
@@ -57,6 +62,7 @@ pub(crate) struct Report {
     requests_per_second: f64,
     request_ms: Percentiles,
     session_ms: Percentiles,
+    failed_session_ms: Percentiles,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -84,6 +90,7 @@ impl Tally {
         Self {
             started: Instant::now(),
             counts: Mutex::new(Counts {
+                begun: 0,
                 completed: 0,
                 failed: 0,
                 failures: Reasons::new(),
@@ -95,18 +102,27 @@ impl Tally {
                 received: 0,
                 request_times: Histogram::new(),
                 session_times: Histogram::new(),
+                failed_session_times: Histogram::new(),
             }),
         }
     }
 
-    /// A session is over.
-    pub(super) fn session(&self, took: Duration, failure: Option<String>) {
+    /// A session is under way.
+    pub(super) fn begin(&self) {
+        self.counts().begun += 1;
+    }
+
+    /// It is over.
+    pub(super) fn end(&self, took: Duration, failure: Option<String>) {
         let mut counts = self.counts();
-        counts.session_times.record(took);
         match failure {
-            None => counts.completed += 1,
+            None => {
+                counts.completed += 1;
+                counts.session_times.record(took);
+            }
             Some(reason) => {
                 counts.failed += 1;
+                counts.failed_session_times.record(took);
                 count(&mut counts.failures, &reason);
             }
         }
@@ -115,12 +131,12 @@ impl Tally {
     /// A message was sent, and an answer of so many bytes came, or none.
     pub(super) fn request(&self, took: Duration, sent: usize, received: Result<usize, &str>) {
         let mut counts = self.counts();
-        counts.request_times.record(took);
         counts.requests += 1;
         counts.sent += sent as u64;
         match received {
             Ok(bytes) => {
                 counts.answers += 1;
+                counts.request_times.record(took);
                 counts.received += bytes as u64;
             }
             Err(reason) => count(&mut counts.errors, reason),
@@ -135,27 +151,31 @@ impl Tally {
     pub(super) fn progress(&self) -> Progress {
         let seconds = self.started.elapsed().as_secs_f64();
         let counts = self.counts();
-        let sessions = counts.completed + counts.failed;
         Progress {
             seconds: rounded(seconds),
-            sessions,
+            sessions: counts.completed + counts.failed,
             failed: counts.failed,
             requests: counts.requests,
-            sessions_per_second: rounded(sessions as f64 / seconds),
+            sessions_per_second: rounded(counts.completed as f64 / seconds),
         }
     }
 
+    /// What came of it; sessions that are under way are not waited for and have failed.
     pub(super) fn report(&self, devices: u32) -> Report {
         let seconds = self.started.elapsed().as_secs_f64();
         let counts = self.counts();
-        let sessions = counts.completed + counts.failed;
+        let cut = counts.begun - counts.completed - counts.failed;
+        let mut failures = counts.failures.clone();
+        if cut > 0 {
+            failures.insert(CUT.to_owned(), cut);
+        }
         Report {
             devices,
             seconds: rounded(seconds),
             sessions: Sessions {
                 completed: counts.completed,
-                failed: counts.failed,
-                failures: counts.failures.clone(),
+                failed: counts.failed + cut,
+                failures,
             },
             requests: Requests {
                 sent: counts.requests,
@@ -167,10 +187,11 @@ impl Tally {
                 sent: counts.sent,
                 received: counts.received,
             },
-            sessions_per_second: rounded(sessions as f64 / seconds),
-            requests_per_second: rounded(counts.requests as f64 / seconds),
+            sessions_per_second: rounded(counts.completed as f64 / seconds),
+            requests_per_second: rounded(counts.answers as f64 / seconds),
             request_ms: counts.request_times.percentiles(),
             session_ms: counts.session_times.percentiles(),
+            failed_session_ms: counts.failed_session_times.percentiles(),
         }
     }
 
@@ -248,7 +269,13 @@ impl fmt::Display for Report {
         let Traffic { sent, received } = &self.bytes;
         writeln!(f, "bytes     {sent} sent, {received} received")?;
         write!(f, "ms             p50       p90       p99       max")?;
-        for (name, times) in [("request", self.request_ms), ("session", self.session_ms)] {
+        let all = [
+            ("request", self.request_ms),
+            ("session", self.session_ms),
+            ("failed", self.failed_session_ms),
+        ];
+        let shown = if *failed > 0 { 3 } else { 2 };
+        for (name, times) in all.into_iter().take(shown) {
             let Percentiles { p50, p90, p99, max } = times;
             write!(f, "\n{name:<8} {p50:>9.3} {p90:>9.3} {p99:>9.3} {max:>9.3}")?;
         }
@@ -260,4 +287,39 @@ fn reasons(f: &mut fmt::Formatter<'_>, reasons: &Reasons) -> fmt::Result {
     reasons
         .iter()
         .try_for_each(|(reason, count)| writeln!(f, "          {count}: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_in_no_rate_and_no_percentile_of_what_did_not() {
+        let tally = Tally::new();
+        for _ in 0..3 {
+            tally.begin();
+        }
+        tally.end(Duration::from_millis(1), None);
+        tally.end(Duration::from_secs(60), Some("lost".to_owned()));
+        tally.request(Duration::from_millis(1), 10, Ok(10));
+        tally.request(Duration::from_secs(10), 10, Err("lost"));
+        let report = tally.report(3);
+        // One session was completed, and one request answered.
+        assert_eq!(report.sessions_per_second, report.requests_per_second);
+        assert_eq!(report.session_ms.max, 1.0);
+        assert_eq!(report.failed_session_ms.max, 60_000.0);
+        assert_eq!(report.request_ms.max, 1.0);
+        assert_eq!(tally.progress().sessions(), 2);
+        assert_eq!((report.sessions.completed, report.sessions.failed), (1, 2));
+        let failures = [(CUT.to_owned(), 1), ("lost".to_owned(), 1)];
+        assert_eq!(report.sessions.failures, Reasons::from(failures));
+        let told = report.to_string();
+        assert!(
+            told.lines()
+                .last()
+                .unwrap_or_default()
+                .starts_with("failed ")
+        );
+        assert!(!Tally::new().report(1).to_string().contains("failed  "));
+    }
 }
