@@ -159,7 +159,7 @@ enum virmo_event_kind
   VIRMO_EVENT_KIND_FOREIGN_MACHINE = 11,
   // A record in the journal could not be read and is left alone: `text` is its key.
   VIRMO_EVENT_KIND_DAMAGED_RECORD = 12,
-  // Anything else about a VM or its guest: `node`, `id` and `text`, as far as there are.
+  // Anything else about a VM or an image, of which a later library tells more.
   VIRMO_EVENT_KIND_OTHER = 13,
   // A command of the server got its status: `name`, `uri`, `status`.
   VIRMO_EVENT_KIND_COMMAND = 14,
@@ -167,13 +167,13 @@ enum virmo_event_kind
   VIRMO_EVENT_KIND_ALERT_QUEUED = 15,
   // The server has an alert: as before.
   VIRMO_EVENT_KIND_ALERT_DELIVERED = 16,
-  // The server refused an alert and will get it again: as before, and `status`.
+  // The server refused an alert and will get it again: as before, `status` and `tries`.
   VIRMO_EVENT_KIND_ALERT_REFUSED = 17,
-  // An alert was dropped: as before.
+  // An alert was dropped: as before, and `reason`.
   VIRMO_EVENT_KIND_ALERT_DROPPED = 18,
   // A notification was dropped: `text` says why.
   VIRMO_EVENT_KIND_NOTIFICATION_DROPPED = 19,
-  // A job took too long and was given up; its end is still to be told.
+  // A job took too long and was given up; its end is still to be told: `job`.
   VIRMO_EVENT_KIND_JOB_TIMED_OUT = 20,
   // The journal failed; what was to become durable did not happen: `text`.
   VIRMO_EVENT_KIND_JOURNAL_FAILED = 21,
@@ -182,6 +182,24 @@ enum virmo_event_kind
   VIRMO_EVENT_KIND_NOT_RESUMED = 22,
   // There is a file of an image no node stands for: `id`.
   VIRMO_EVENT_KIND_UNKNOWN_IMAGE = 23,
+  // A machine no node stood for has one now, by VIRMO_NUMBER_ADOPT: `node`, `id`.
+  VIRMO_EVENT_KIND_ADOPTED = 24,
+  // So has an image whose file no node stood for: `node`, `id`.
+  VIRMO_EVENT_KIND_ADOPTED_IMAGE = 25,
+  // A VM of the draft was locked (`to` is 1) or unlocked (0): `node`, `id`, `to`.
+  VIRMO_EVENT_KIND_LOCKED = 26,
+  // A VM of the draft may share data with others (`to` is 1) or no longer (0): `node`, `id`, `to`.
+  VIRMO_EVENT_KIND_SHARING = 27,
+  // Such an operation failed: `node`, `id`, `name` of the operation, `text`.
+  VIRMO_EVENT_KIND_ACCESS_FAILED = 28,
+  // A question to the user of a VM is over: `node`, `id`, `status`.
+  VIRMO_EVENT_KIND_INTERACTION = 29,
+  // The guest of a VM does not answer, though it runs: `node`, `id`, `text`.
+  VIRMO_EVENT_KIND_GUEST_SILENT = 30,
+  // It answers again: `node`, `id`.
+  VIRMO_EVENT_KIND_GUEST_HEARD = 31,
+  // Something a guest told does not fit, and is dropped: `node`, `id`, `text`.
+  VIRMO_EVENT_KIND_GUEST_NEWS_DROPPED = 32,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -440,6 +458,20 @@ enum virmo_number
   VIRMO_NUMBER_MAX_NODES = 12,
   // How many bytes the values of the tree may have, in all. Default 64 MiB.
   VIRMO_NUMBER_MAX_TREE_BYTES = 13,
+  // What becomes of a machine of the device's own, or of the file of an image, that no node stands
+  // for, as after the journal was lost: 0 it is told by an event (default), 1 it gets a node too.
+  VIRMO_NUMBER_ADOPT = 14,
+  // What becomes of the data of a deleted machine: 0 its storage is given back (default), 1 it is
+  // overwritten first.
+  VIRMO_NUMBER_OVERWRITE = 15,
+  // How the CPU shares of all machines have to add up: 0 to at most 100 % (default), 1 to exactly
+  // that.
+  VIRMO_NUMBER_EXACT_CPU = 16,
+  // The highest version of the protocol: 0 DM 1.2 (default), 1 DM 1.3.
+  VIRMO_NUMBER_DM13 = 17,
+  // How long a person may take for an answer, if the server does not want it sooner. Default
+  // 240,000.
+  VIRMO_NUMBER_INTERACTION_MS = 18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -620,6 +652,12 @@ typedef struct virmo_event {
   uint64_t bytes;
   // Bytes in all; UINT64_MAX if that is not known.
   uint64_t total;
+  // Why an alert was dropped, for people.
+  const char *reason;
+  // How often the server refused an alert so far; 0 if it did not.
+  uint32_t tries;
+  // A job, by `virmo_job_number`; UINT64_MAX if there is none.
+  uint64_t job;
 } virmo_event;
 
 // What to ask for. Ask for the bytes as they are (no content coding), follow redirects up to a limit
@@ -860,7 +898,7 @@ typedef struct virmo_callbacks {
                              const struct virmo_cancel *cancel,
                              struct virmo_writer *reply,
                              struct virmo_writer *reason);
-  // (job) Keeps the user's input out of a machine without its help, or lets it in again; so it
+  // (job) (device) Keeps the user's input out of a machine without its help, or lets it in again; so it
   // stays over power cycles of machine and device. This and what follows return a
   // virmo_hypervisor_result. Optional, together with the next: without them only a guest can lock
   // itself.
@@ -1165,6 +1203,25 @@ virmo_status virmo_config_set_server_auth(struct virmo_config *config,
                                           const char *name,
                                           const char *password);
 
+// Whom the transport has to have authenticated as the server, in the words of the transport: for TLS
+// the server's certificate in DER. Each answer is compared with it, octet by octet, by what
+// `virmo_device_receive` is told. Default: nobody. With `virmo_config_set_server_auth` too, either proof
+// will do.
+//
+// # Safety
+// `config` is null or alive; `identity` points to `len` bytes, or `len` is 0.
+virmo_status virmo_config_set_server_identity(struct virmo_config *config,
+                                              const uint8_t *identity,
+                                              size_t len);
+
+// The password notifications are signed with, where the server proves itself without one. Default:
+// that of `virmo_config_set_server_auth`, or of the account.
+//
+// # Safety
+// `config` is null or alive; `password` is null or a NUL-terminated string.
+virmo_status virmo_config_set_notification_password(struct virmo_config *config,
+                                                    const char *password);
+
 // Why the last call with this configuration failed that did, `virmo_device_new` included; in English,
 // never null. Valid until the next call with it.
 //
@@ -1205,20 +1262,24 @@ virmo_status virmo_device_new(struct virmo_config *config,
 // `device` is null or alive.
 virmo_status virmo_device_start(struct virmo_device *device, struct virmo_now now);
 
-// The server's answer to the last message: its Content-Type, its body, and the header x-syncml-hmac
-// (null if there is none). The bytes are not needed afterwards.
+// The server's answer to the last message: its Content-Type, its body, the header x-syncml-hmac
+// (null if there is none), and whom the transport has authenticated as the server, as
+// `virmo_config_set_server_identity` says (null if nobody, or if nobody wants to know). The bytes are
+// not needed afterwards.
 // VIRMO_STATUS_ARGUMENT: it is no message, by its Content-Type; what is awaited is still so.
 // VIRMO_STATUS_MISUSE: no answer is awaited.
 //
 // # Safety
 // `device` is null or alive; `content_type` and `hmac` are null or NUL-terminated strings; `body`
-// points to `body_len` bytes, or that is 0.
+// points to `body_len` bytes and `identity` to `identity_len`, or that is 0.
 virmo_status virmo_device_receive(struct virmo_device *device,
                                   struct virmo_now now,
                                   const char *content_type,
                                   const uint8_t *body,
                                   size_t body_len,
-                                  const char *hmac);
+                                  const char *hmac,
+                                  const uint8_t *identity,
+                                  size_t identity_len);
 
 // The last message got no answer. `refused`: the transport answered, but not with a message; the
 // session ends. Else the message is sent again.
@@ -1272,6 +1333,18 @@ virmo_status virmo_device_notify(struct virmo_device *device,
 // # Safety
 // `device` is null or alive.
 virmo_status virmo_device_look_at_machines(const struct virmo_device *device);
+
+// Unlocks the VM at the node of this name, for its user, as the server may have allowed on a device of
+// the draft. That somebody is the user is for the program to know. Calls `hypervisor_set_locked` on this
+// thread, and waits for no job: the tree follows after VIRMO_NUMBER_WATCH_MS, or at the next start.
+//
+// VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, or the hypervisor did not do
+// it. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.
+//
+// # Safety
+// `device` is null or alive; `node` is null or a NUL-terminated string.
+virmo_status virmo_device_unlock(struct virmo_device *device,
+                                 const char *node);
 
 // Queues an alert: it is kept until the server has it.
 //
@@ -1363,6 +1436,13 @@ bool virmo_receiver_bytes(struct virmo_receiver *receiver, const uint8_t *bytes,
 void virmo_receiver_status(struct virmo_receiver *receiver,
                            uint16_t status,
                            uint64_t retry_after_ms);
+
+// The number of a job, of which its device gives out each once; UINT64_MAX if there is no job. From
+// any thread.
+//
+// # Safety
+// `job` is null or a live job.
+uint64_t virmo_job_number(const struct virmo_job *job);
 
 // The lane of a job: jobs of one lane run one after the other, in the order they came; lanes may run
 // side by side. Lives as long as the job. From any thread.

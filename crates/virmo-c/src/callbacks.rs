@@ -292,7 +292,7 @@ pub struct virmo_callbacks {
         ) -> u32,
     >,
 
-    /// (job) Keeps the user's input out of a machine without its help, or lets it in again; so it
+    /// (job) (device) Keeps the user's input out of a machine without its help, or lets it in again; so it
     /// stays over power cycles of machine and device. This and what follows return a
     /// virmo_hypervisor_result. Optional, together with the next: without them only a guest can lock
     /// itself.

@@ -3,17 +3,17 @@ use std::{ffi::c_char, time::Duration};
 use omadm_client::{Auth, Config};
 use omadm_core::ServerId;
 use omadm_mo::{DevDetail, DevInfo};
-use omadm_session::{Proof, Scheme};
-use omadm_syncml::Encoding;
+use omadm_session::{Proof, Scheme, TransportIdentity};
+use omadm_syncml::{Encoding, Version};
 use omadm_tree::TreeLimits;
-use virmo_client::{Policy, Profile};
-use virmo_hypervisor::Capabilities;
+use virmo_client::{CpuPolicy, Policy, Profile, UnknownMachines};
+use virmo_hypervisor::{Capabilities, Erase};
 
 use crate::{
     handle::Handle,
     hypervisor::virmo_capabilities,
     status::{Failure, guard, virmo_status},
-    text::{optional_text, text},
+    text::{optional_text, text, values},
 };
 
 /// What a device is to be. Made by `virmo_config_new`, used by `virmo_device_new`, freed by
@@ -76,6 +76,20 @@ pub enum virmo_number {
     MaxNodes = 12,
     /// How many bytes the values of the tree may have, in all. Default 64 MiB.
     MaxTreeBytes = 13,
+    /// What becomes of a machine of the device's own, or of the file of an image, that no node stands
+    /// for, as after the journal was lost: 0 it is told by an event (default), 1 it gets a node too.
+    Adopt = 14,
+    /// What becomes of the data of a deleted machine: 0 its storage is given back (default), 1 it is
+    /// overwritten first.
+    Overwrite = 15,
+    /// How the CPU shares of all machines have to add up: 0 to at most 100 % (default), 1 to exactly
+    /// that.
+    ExactCpu = 16,
+    /// The highest version of the protocol: 0 DM 1.2 (default), 1 DM 1.3.
+    Dm13 = 17,
+    /// How long a person may take for an answer, if the server does not want it sooner. Default
+    /// 240,000.
+    InteractionMs = 18,
 }
 
 /// A configuration for the server with this identifier at this address: null if an argument is
@@ -278,6 +292,52 @@ pub unsafe extern "C" fn virmo_config_set_server_auth(
     }
 }
 
+/// Whom the transport has to have authenticated as the server, in the words of the transport: for TLS
+/// the server's certificate in DER. Each answer is compared with it, octet by octet, by what
+/// `virmo_device_receive` is told. Default: nobody. With `virmo_config_set_server_auth` too, either proof
+/// will do.
+///
+/// # Safety
+/// `config` is null or alive; `identity` points to `len` bytes, or `len` is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_server_identity(
+    config: *mut virmo_config,
+    identity: *const u8,
+    len: usize,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            match values(identity, len, "identity")? {
+                [] => Err(Failure::argument("identity is empty")),
+                identity => {
+                    settings.config.server_identity = Some(TransportIdentity::new(identity));
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+/// The password notifications are signed with, where the server proves itself without one. Default:
+/// that of `virmo_config_set_server_auth`, or of the account.
+///
+/// # Safety
+/// `config` is null or alive; `password` is null or a NUL-terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_notification_password(
+    config: *mut virmo_config,
+    password: *const c_char,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            settings.config.notification_secret = Some(text(password, "password")?.into());
+            Ok(())
+        })
+    }
+}
+
 /// Why the last call with this configuration failed that did, `virmo_device_new` included; in English,
 /// never null. Valid until the next call with it.
 ///
@@ -317,7 +377,7 @@ pub unsafe extern "C" fn virmo_config_free(config: *mut virmo_config) -> virmo_s
 
 impl Settings {
     fn set(&mut self, number: u32, value: u64) -> Result<(), Failure> {
-        if value == 0 && !matches!(number, 0..=2 | 5) {
+        if value == 0 && !matches!(number, 0..=2 | 5 | 14..=17) {
             return Err(Failure::argument("0 leaves nothing"));
         }
         let too_large = |_| Failure::argument(format!("{value} is too large"));
@@ -357,6 +417,38 @@ impl Settings {
             11 => self.policy.max_downloads = value.try_into().map_err(too_large)?,
             12 => self.limits.nodes = value.try_into().map_err(too_large)?,
             13 => self.limits.total_bytes = value.try_into().map_err(too_large)?,
+            14 => {
+                let adopt = flag()?;
+                self.policy.unknown_machines = if adopt {
+                    UnknownMachines::Adopt
+                } else {
+                    UnknownMachines::Report
+                };
+            }
+            15 => {
+                let overwrite = flag()?;
+                self.policy.erase = if overwrite {
+                    Erase::Overwrite
+                } else {
+                    Erase::Discard
+                };
+            }
+            16 => {
+                let exactly = flag()?;
+                self.policy.cpu = if exactly {
+                    CpuPolicy::Exactly
+                } else {
+                    CpuPolicy::AtMost
+                };
+            }
+            17 => {
+                let later = flag()?;
+                self.config.version = if later { Version::Dm13 } else { Version::Dm12 };
+            }
+            18 => {
+                self.config.interaction_limit = time;
+                self.policy.interaction_limit = time;
+            }
             _ => return Err(Failure::argument(format!("{number} is no virmo_number"))),
         }
         Ok(())

@@ -11,10 +11,11 @@ use omadm_client::{
 };
 use omadm_core::{Format, GenericAlert, JournalError, Mark, Now};
 use omadm_mo::{DevDetail, JobEnd, Registry};
-use omadm_session::NoRandom;
+use omadm_session::{NoRandom, TransportIdentity};
 use omadm_syncml::encoding_of;
 use omadm_tree::Uri;
-use virmo_client::VirmoClient;
+use virmo_client::{UnlockError, Users, VirmoClient};
+use virmo_hypervisor::HypervisorErrorKind;
 
 use crate::{
     callbacks::virmo_callbacks,
@@ -53,6 +54,7 @@ const _: () = {
 
 struct Device {
     client: Client,
+    users: Users,
     vendor: Arc<Vendor>,
     outputs: VecDeque<Output>,
     /// What the program looks at.
@@ -145,14 +147,16 @@ pub unsafe extern "C" fn virmo_device_start(
     }
 }
 
-/// The server's answer to the last message: its Content-Type, its body, and the header x-syncml-hmac
-/// (null if there is none). The bytes are not needed afterwards.
+/// The server's answer to the last message: its Content-Type, its body, the header x-syncml-hmac
+/// (null if there is none), and whom the transport has authenticated as the server, as
+/// `virmo_config_set_server_identity` says (null if nobody, or if nobody wants to know). The bytes are
+/// not needed afterwards.
 /// VIRMO_STATUS_ARGUMENT: it is no message, by its Content-Type; what is awaited is still so.
 /// VIRMO_STATUS_MISUSE: no answer is awaited.
 ///
 /// # Safety
 /// `device` is null or alive; `content_type` and `hmac` are null or NUL-terminated strings; `body`
-/// points to `body_len` bytes, or that is 0.
+/// points to `body_len` bytes and `identity` to `identity_len`, or that is 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn virmo_device_receive(
     device: *mut virmo_device,
@@ -161,6 +165,8 @@ pub unsafe extern "C" fn virmo_device_receive(
     body: *const u8,
     body_len: usize,
     hmac: *const c_char,
+    identity: *const u8,
+    identity_len: usize,
 ) -> virmo_status {
     // SAFETY: the caller's promise.
     unsafe {
@@ -170,7 +176,11 @@ pub unsafe extern "C" fn virmo_device_receive(
                 encoding.ok_or_else(|| Failure::argument("content_type is none of a message"))?;
             let body = values(body, body_len, "body")?;
             let hmac = optional_text(hmac, "hmac")?;
-            let received = Received::new(body, encoding).with_hmac(hmac);
+            let identity = values(identity, identity_len, "identity")?;
+            let identity = (!identity.is_empty()).then(|| TransportIdentity::new(identity));
+            let received = Received::new(body, encoding)
+                .with_hmac(hmac)
+                .with_identity(identity.as_ref());
             device.feed(Input::Received(received), now)
         })
     }
@@ -319,6 +329,34 @@ pub unsafe extern "C" fn virmo_device_look_at_machines(
         hints.iter().for_each(|hint| hint());
         virmo_status::Ok
     })
+}
+
+/// Unlocks the VM at the node of this name, for its user, as the server may have allowed on a device of
+/// the draft. That somebody is the user is for the program to know. Calls `hypervisor_set_locked` on this
+/// thread, and waits for no job: the tree follows after VIRMO_NUMBER_WATCH_MS, or at the next start.
+///
+/// VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, or the hypervisor did not do
+/// it. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.
+///
+/// # Safety
+/// `device` is null or alive; `node` is null or a NUL-terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_device_unlock(
+    device: *mut virmo_device,
+    node: *const c_char,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(device, |device| {
+            let unlocked = device.users.unlock(text(node, "node")?);
+            unlocked.map_err(|error| match &error {
+                UnlockError::Hypervisor(why) if *why.kind() == HypervisorErrorKind::Busy => {
+                    failed(virmo_status::Busy, &error)
+                }
+                _ => refused(error),
+            })
+        })
+    }
 }
 
 /// Queues an alert: it is kept until the server has it.
@@ -580,6 +618,7 @@ impl Device {
             virmo = virmo.user_interface(Arc::new(VendorInterface(Arc::clone(&vendor))));
         }
         let virmo = virmo.build().map_err(journal_failed)?;
+        let users = virmo.users();
 
         let virmo_root = Uri::parse("./VirMO").map_err(refused)?;
         if settings.profile.other_in(&tree, &virmo_root).is_some() {
@@ -609,6 +648,7 @@ impl Device {
         let mut device = Self {
             next_session: 1,
             client: client.with_random(move |octets: &mut [u8]| fill(&random, octets)),
+            users,
             vendor,
             outputs: VecDeque::new(),
             shelf: None,

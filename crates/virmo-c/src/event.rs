@@ -43,7 +43,7 @@ pub enum virmo_event_kind {
     ForeignMachine = 11,
     /// A record in the journal could not be read and is left alone: `text` is its key.
     DamagedRecord = 12,
-    /// Anything else about a VM or its guest: `node`, `id` and `text`, as far as there are.
+    /// Anything else about a VM or an image, of which a later library tells more.
     Other = 13,
     /// A command of the server got its status: `name`, `uri`, `status`.
     Command = 14,
@@ -51,13 +51,13 @@ pub enum virmo_event_kind {
     AlertQueued = 15,
     /// The server has an alert: as before.
     AlertDelivered = 16,
-    /// The server refused an alert and will get it again: as before, and `status`.
+    /// The server refused an alert and will get it again: as before, `status` and `tries`.
     AlertRefused = 17,
-    /// An alert was dropped: as before.
+    /// An alert was dropped: as before, and `reason`.
     AlertDropped = 18,
     /// A notification was dropped: `text` says why.
     NotificationDropped = 19,
-    /// A job took too long and was given up; its end is still to be told.
+    /// A job took too long and was given up; its end is still to be told: `job`.
     JobTimedOut = 20,
     /// The journal failed; what was to become durable did not happen: `text`.
     JournalFailed = 21,
@@ -66,6 +66,24 @@ pub enum virmo_event_kind {
     NotResumed = 22,
     /// There is a file of an image no node stands for: `id`.
     UnknownImage = 23,
+    /// A machine no node stood for has one now, by VIRMO_NUMBER_ADOPT: `node`, `id`.
+    Adopted = 24,
+    /// So has an image whose file no node stood for: `node`, `id`.
+    AdoptedImage = 25,
+    /// A VM of the draft was locked (`to` is 1) or unlocked (0): `node`, `id`, `to`.
+    Locked = 26,
+    /// A VM of the draft may share data with others (`to` is 1) or no longer (0): `node`, `id`, `to`.
+    Sharing = 27,
+    /// Such an operation failed: `node`, `id`, `name` of the operation, `text`.
+    AccessFailed = 28,
+    /// A question to the user of a VM is over: `node`, `id`, `status`.
+    Interaction = 29,
+    /// The guest of a VM does not answer, though it runs: `node`, `id`, `text`.
+    GuestSilent = 30,
+    /// It answers again: `node`, `id`.
+    GuestHeard = 31,
+    /// Something a guest told does not fit, and is dropped: `node`, `id`, `text`.
+    GuestNewsDropped = 32,
 }
 
 /// Something that happened, for logs and screens; nothing depends on it being heard. Texts that do
@@ -94,15 +112,23 @@ pub struct virmo_event {
     pub bytes: u64,
     /// Bytes in all; UINT64_MAX if that is not known.
     pub total: u64,
+    /// Why an alert was dropped, for people.
+    pub reason: *const c_char,
+    /// How often the server refused an alert so far; 0 if it did not.
+    pub tries: u32,
+    /// A job, by `virmo_job_number`; UINT64_MAX if there is none.
+    pub job: u64,
 }
 
 /// An event before it becomes one of C.
 struct Draft {
     kind: virmo_event_kind,
-    texts: [Option<CString>; 5],
+    texts: [Option<CString>; 6],
     states: (i32, i32),
     status: u32,
     bytes: (u64, u64),
+    tries: u32,
+    job: u64,
 }
 
 const NODE: usize = 0;
@@ -110,15 +136,18 @@ const ID: usize = 1;
 const NAME: usize = 2;
 const URI: usize = 3;
 const TEXT: usize = 4;
+const REASON: usize = 5;
 
 impl Draft {
     fn new(kind: virmo_event_kind) -> Self {
         Self {
             kind,
-            texts: [const { None }; 5],
+            texts: [const { None }; 6],
             states: (-1, -1),
             status: 0,
             bytes: (0, u64::MAX),
+            tries: 0,
+            job: u64::MAX,
         }
     }
 
@@ -159,6 +188,9 @@ impl Draft {
             status: self.status,
             bytes: self.bytes.0,
             total: self.bytes.1,
+            reason: at(REASON),
+            tries: self.tries,
+            job: self.job,
         };
         call!(vendor, event, &raw const event);
     }
@@ -230,37 +262,40 @@ pub(crate) fn tell_virmo(vendor: &Vendor, event: &Event) {
         Event::Reachable { node, vm } => Draft::of(Kind::Reachable, node, vm.as_str()),
         Event::UnknownMachine { vm } => Draft::new(Kind::UnknownMachine).with(ID, vm.as_str()),
         Event::UnknownImage { image } => Draft::new(Kind::UnknownImage).with(ID, image.as_str()),
-        Event::AdoptedImage { node, image } => {
-            Draft::of(Kind::Other, node, image.as_str()).with(TEXT, "the image has a node now")
-        }
+        Event::Adopted { node, vm } => Draft::of(Kind::Adopted, node, vm.as_str()),
+        Event::AdoptedImage { node, image } => Draft::of(Kind::AdoptedImage, node, image.as_str()),
         Event::ForeignMachine { name } => Draft::new(Kind::ForeignMachine).with(TEXT, name),
         Event::DamagedRecord { key } => Draft::new(Kind::DamagedRecord).with(TEXT, key),
         Event::Locked { node, vm, locked } => {
-            let text = if *locked { "locked" } else { "unlocked" };
-            Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, text)
+            let mut draft = Draft::of(Kind::Locked, node, vm.as_str());
+            draft.states.1 = (*locked).into();
+            draft
         }
         Event::Sharing { node, vm, allowed } => {
-            let text = if *allowed {
-                "shares data"
-            } else {
-                "shares no data"
-            };
-            Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, text)
+            let mut draft = Draft::of(Kind::Sharing, node, vm.as_str());
+            draft.states.1 = (*allowed).into();
+            draft
         }
+        Event::AccessFailed {
+            node,
+            vm,
+            operation,
+            reason,
+        } => Draft::of(Kind::AccessFailed, node, vm.as_str())
+            .with(NAME, operation.name())
+            .with(TEXT, reason),
         Event::Interaction { node, vm, status } => {
-            let mut draft =
-                Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, "the user was asked");
+            let mut draft = Draft::of(Kind::Interaction, node, vm.as_str());
             draft.status = status.get().into();
             draft
         }
-        Event::GuestHeard { node, vm } => {
-            Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, "the guest answers again")
+        Event::GuestSilent { node, vm, reason } => {
+            Draft::of(Kind::GuestSilent, node, vm.as_str()).with(TEXT, reason)
         }
-        Event::GuestSilent { node, vm, reason }
-        | Event::GuestNewsDropped { node, vm, reason }
-        | Event::AccessFailed {
-            node, vm, reason, ..
-        } => Draft::of(Kind::Other, node, vm.as_str()).with(TEXT, reason),
+        Event::GuestHeard { node, vm } => Draft::of(Kind::GuestHeard, node, vm.as_str()),
+        Event::GuestNewsDropped { node, vm, reason } => {
+            Draft::of(Kind::GuestNewsDropped, node, vm.as_str()).with(TEXT, reason)
+        }
         _ => Draft::new(Kind::Other),
     };
     draft.tell(vendor);
@@ -280,12 +315,19 @@ pub(crate) fn tell_client(vendor: &Vendor, event: &Told) {
         }
         Told::AlertQueued(alert) => Draft::alert(Kind::AlertQueued, alert),
         Told::AlertDelivered(alert) => Draft::alert(Kind::AlertDelivered, alert),
-        Told::AlertRefused { alert, status, .. } => {
+        Told::AlertRefused {
+            alert,
+            status,
+            tries,
+        } => {
             let mut draft = Draft::alert(Kind::AlertRefused, alert);
             draft.status = status.map_or(0, |status| status.get().into());
+            draft.tries = *tries;
             draft
         }
-        Told::AlertDropped { alert, .. } => Draft::alert(Kind::AlertDropped, alert),
+        Told::AlertDropped { alert, reason } => {
+            Draft::alert(Kind::AlertDropped, alert).with(REASON, &reason.to_string())
+        }
         Told::ClientEvent { event, delivery } => {
             let kind = match delivery {
                 Delivery::Queued => Kind::AlertQueued,
@@ -299,7 +341,11 @@ pub(crate) fn tell_client(vendor: &Vendor, event: &Told) {
         Told::NotificationDropped(reason) => {
             Draft::new(Kind::NotificationDropped).with(TEXT, &reason.to_string())
         }
-        Told::JobTimedOut(_) => Draft::new(Kind::JobTimedOut),
+        Told::JobTimedOut(job) => {
+            let mut draft = Draft::new(Kind::JobTimedOut);
+            draft.job = job.get();
+            draft
+        }
         Told::JournalFailed(kind) => Draft::new(Kind::JournalFailed).with(TEXT, &kind.to_string()),
         Told::NotResumed { object, status } => {
             let mut draft = Draft::new(Kind::NotResumed).with(URI, object);

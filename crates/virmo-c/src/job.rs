@@ -58,6 +58,17 @@ impl virmo_job {
     }
 }
 
+/// The number of a job, of which its device gives out each once; UINT64_MAX if there is no job. From
+/// any thread.
+///
+/// # Safety
+/// `job` is null or a live job.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_job_number(job: *const virmo_job) -> u64 {
+    // SAFETY: null or alive, as the caller promises.
+    unsafe { job.as_ref() }.map_or(u64::MAX, |job| job.id.get())
+}
+
 /// The lane of a job: jobs of one lane run one after the other, in the order they came; lanes may run
 /// side by side. Lives as long as the job. From any thread.
 ///

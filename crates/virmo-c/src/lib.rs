@@ -68,14 +68,15 @@ pub use callbacks::virmo_callbacks;
 pub use config::{
     virmo_auth, virmo_config, virmo_config_error, virmo_config_free, virmo_config_new,
     virmo_config_set_capabilities, virmo_config_set_client_auth, virmo_config_set_device,
-    virmo_config_set_number, virmo_config_set_server_auth, virmo_number,
+    virmo_config_set_notification_password, virmo_config_set_number, virmo_config_set_server_auth,
+    virmo_config_set_server_identity, virmo_number,
 };
 pub use device::{
     virmo_alert, virmo_device, virmo_device_abort, virmo_device_answer, virmo_device_complete,
     virmo_device_deadline, virmo_device_error, virmo_device_free, virmo_device_is_idle,
     virmo_device_look_at_machines, virmo_device_new, virmo_device_notify, virmo_device_poll,
     virmo_device_queue_alert, virmo_device_read, virmo_device_receive, virmo_device_start,
-    virmo_device_tick, virmo_device_transport_failed,
+    virmo_device_tick, virmo_device_transport_failed, virmo_device_unlock,
 };
 pub use event::{virmo_event, virmo_event_kind};
 pub use fetch::{
@@ -88,7 +89,7 @@ pub use hypervisor::{
 };
 pub use job::{
     virmo_job, virmo_job_free, virmo_job_is_background, virmo_job_label, virmo_job_lane,
-    virmo_job_run,
+    virmo_job_number, virmo_job_run,
 };
 pub use journal::{
     virmo_batch, virmo_batch_at, virmo_batch_len, virmo_journal_result, virmo_operation,

@@ -39,7 +39,8 @@ use omadm_tree::Uri;
 use tempfile::TempDir;
 use virmo_runtime::Server;
 use virmo_server::{
-    ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate, Profile,
+    AllowUserUnlock, ApplyResources, AskVmUser, CreateVm, DeliverImage, Manage, Mounts, Operate,
+    Profile,
 };
 use virmo_state::AccessOperation;
 
@@ -287,7 +288,15 @@ fn switched(
     run.arg(server.url()).arg(state.path());
     let output = run.arg(format!("{profile:?}")).output().unwrap();
     assert_ok(&output);
-    let of_interest = ["vm ", "locked ", "camera ", "sharing ", "event 13 "];
+    let of_interest = [
+        "vm ",
+        "locked ",
+        "camera ",
+        "sharing ",
+        "event adopted ",
+        "event locked ",
+        "event sharing ",
+    ];
     let text = said(&output);
     let lines = text.lines();
     let lines = lines.filter(|line| of_interest.iter().any(|start| line.starts_with(start)));
@@ -305,6 +314,8 @@ fn a_machine_is_locked_and_its_peripherals_switched_under_valgrind() {
         ]
     });
     let expected = [
+        "vm left 0 -> 1",
+        "event adopted left left",
         "vm work 0 -> 2",
         "locked 1",
         "camera 0",
@@ -319,16 +330,21 @@ fn a_machine_is_locked_and_its_peripherals_switched_under_valgrind() {
 fn a_machine_of_the_draft_is_locked_and_shares_data_under_valgrind() {
     let operations = [AccessOperation::Lock, AccessOperation::AllowSharing];
     let lines = switched(Profile::Draft, move |vm| {
-        let steps = operations.map(|operation| Operate::access(vm.clone(), operation));
-        let steps = steps.into_iter().map(|step| Box::new(step) as _);
-        steps.collect()
+        let access = operations.map(|operation| Operate::access(vm.clone(), operation));
+        let mut steps: Vec<Box<dyn Procedure>> = vec![Box::new(AllowUserUnlock::new(&vm, true))];
+        steps.extend(access.map(|step| Box::new(step) as _));
+        steps
     });
     let expected = [
+        "vm left 0 -> 1",
+        "event adopted left left",
         "vm work 0 -> 2",
         "locked 1",
-        "event 13 work - locked",
+        "event locked work 1",
         "sharing 1",
-        "event 13 work - shares data",
+        "event sharing work 1",
+        "locked 0",
+        "event locked work 0",
         "vm work 2 -> 1",
     ];
     assert_eq!(lines, expected);

@@ -83,7 +83,8 @@ static virmo_status exchange(virmo_device *device, const virmo_request *request)
   } else if (reply.status != 200) {
     status = virmo_device_transport_failed(device, now(), true);
   } else {
-    status = virmo_device_receive(device, now(), reply.content_type, reply.body, reply.len, NULL);
+    status = virmo_device_receive(device, now(), reply.content_type, reply.body, reply.len, NULL, NULL,
+                                  0);
     if (status == VIRMO_STATUS_ARGUMENT) status = virmo_device_transport_failed(device, now(), true);
   }
   free(reply.body);

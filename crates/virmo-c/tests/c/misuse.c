@@ -90,7 +90,7 @@ static void null_handles(void) {
   bool idle;
   uint64_t time;
   CHECK(virmo_device_start(NULL, now()) == VIRMO_STATUS_ARGUMENT);
-  CHECK(virmo_device_receive(NULL, now(), "", &byte, 0, NULL) == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_device_receive(NULL, now(), "", &byte, 0, NULL, NULL, 0) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_device_poll(NULL, &output) == VIRMO_STATUS_ARGUMENT && !output);
   CHECK(virmo_device_deadline(NULL, &time) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_device_is_idle(NULL, &idle) == VIRMO_STATUS_ARGUMENT);
@@ -102,6 +102,8 @@ static void null_handles(void) {
   CHECK(virmo_job_run(NULL) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_job_free(NULL) == VIRMO_STATUS_OK);
   CHECK(!strcmp(virmo_job_lane(NULL), "") && !virmo_job_is_background(NULL));
+  CHECK(virmo_job_number(NULL) == UINT64_MAX);
+  CHECK(virmo_device_unlock(NULL, "work") == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_number(NULL, VIRMO_NUMBER_WATCH_MS, 0) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_free(NULL) == VIRMO_STATUS_OK);
   CHECK(virmo_cancel_is_thrown(NULL) == false);
@@ -121,12 +123,21 @@ static void wrong_configurations(void) {
   CHECK(virmo_config_set_number(config, 99, 0) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_number(config, VIRMO_NUMBER_WBXML, 2) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_number(config, VIRMO_NUMBER_ANSWER_MS, 0) == VIRMO_STATUS_ARGUMENT);
+  for (uint32_t number = VIRMO_NUMBER_ADOPT; number <= VIRMO_NUMBER_DM13; number++)
+    for (uint64_t value = 0; value <= 2; value++)
+      CHECK(virmo_config_set_number(config, number, value) ==
+            (value < 2 ? VIRMO_STATUS_OK : VIRMO_STATUS_ARGUMENT));
+  CHECK(virmo_config_set_number(config, VIRMO_NUMBER_INTERACTION_MS, 0) == VIRMO_STATUS_ARGUMENT);
   CHECK(!strcmp(virmo_config_error(config), "0 leaves nothing"));
   CHECK(virmo_config_set_number(config, VIRMO_NUMBER_MAX_MESSAGE_SIZE, UINT64_MAX) ==
         VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_client_auth(config, 9, "a", "b") == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_client_auth(config, VIRMO_AUTH_MD5, "a", NULL) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_server_auth(config, VIRMO_AUTH_MAC, "a", "b") == VIRMO_STATUS_OK);
+  CHECK(virmo_config_set_server_identity(config, NULL, 0) == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_config_set_server_identity(config, NULL, 3) == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_config_set_notification_password(config, NULL) == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_config_set_notification_password(NULL, "b") == VIRMO_STATUS_ARGUMENT);
   virmo_capabilities capabilities = {0};
   CHECK(virmo_config_set_capabilities(config, &capabilities) == VIRMO_STATUS_ARGUMENT);
   capabilities.name = "toy";
@@ -203,11 +214,16 @@ static void wrong_calls(struct board *board) {
   virmo_config_free(config);
 
   /* Nothing was sent that an answer could be for. */
-  CHECK(virmo_device_receive(device, now(), "text/plain", NULL, 0, NULL) == VIRMO_STATUS_ARGUMENT);
-  CHECK(virmo_device_receive(device, now(), NULL, NULL, 0, NULL) == VIRMO_STATUS_ARGUMENT);
+#define RECEIVE(...) virmo_device_receive(device, now(), __VA_ARGS__)
+  CHECK(RECEIVE("text/plain", NULL, 0, NULL, NULL, 0) == VIRMO_STATUS_ARGUMENT);
+  CHECK(RECEIVE(NULL, NULL, 0, NULL, NULL, 0) == VIRMO_STATUS_ARGUMENT);
   const char *xml = "application/vnd.syncml.dm+xml";
-  CHECK(virmo_device_receive(device, now(), xml, NULL, 5, NULL) == VIRMO_STATUS_ARGUMENT);
-  CHECK(virmo_device_receive(device, now(), xml, NULL, 0, NULL) == VIRMO_STATUS_MISUSE);
+  CHECK(RECEIVE(xml, NULL, 5, NULL, NULL, 0) == VIRMO_STATUS_ARGUMENT);
+  CHECK(RECEIVE(xml, NULL, 0, NULL, NULL, 5) == VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_device_error(device), "identity is null or has no such length"));
+  CHECK(RECEIVE(xml, NULL, 0, NULL, NULL, 0) == VIRMO_STATUS_MISUSE);
+  CHECK(virmo_device_unlock(device, NULL) == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_device_unlock(device, "nowhere") == VIRMO_STATUS_REFUSED);
   CHECK(virmo_device_transport_failed(device, now(), false) == VIRMO_STATUS_MISUSE);
   CHECK(virmo_device_answer(device, now(), 7, 99, NULL, NULL, 0) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_device_answer(device, now(), 7, VIRMO_ANSWER_ACCEPTED, NULL, NULL, 0) ==
@@ -223,7 +239,7 @@ static void wrong_calls(struct board *board) {
   CHECK(virmo_device_complete(other, now(), jobs[0]) == VIRMO_STATUS_MISUSE);
   CHECK(virmo_job_run(jobs[0]) == VIRMO_STATUS_OK);
   CHECK(virmo_job_run(jobs[0]) == VIRMO_STATUS_MISUSE);
-  CHECK(strlen(virmo_job_label(jobs[0])) > 0);
+  CHECK(strlen(virmo_job_label(jobs[0])) > 0 && virmo_job_number(jobs[0]) != UINT64_MAX);
   CHECK(virmo_device_look_at_machines(device) == VIRMO_STATUS_OK);
   seen = device;
   CHECK(virmo_device_complete(device, now(), jobs[0]) == VIRMO_STATUS_OK);
