@@ -1,12 +1,13 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 /// A password, key or nonce that never prints.
 ///
 /// Neither `Debug` nor `Display` shows the content, comparison takes the same time whatever the
-/// first difference is, and the octets are overwritten when it is dropped.
+/// first difference is, and the octets are overwritten when it is dropped. What is made of
+/// [`expose`](Self::expose)d octets, such as a message, is not.
 ///
 /// ```
 /// use omadm_core::Secret;
@@ -16,7 +17,7 @@ use zeroize::Zeroize;
 /// assert_eq!(secret.expose(), b"OhBehave");
 /// ```
 #[derive(Clone, Default)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
     /// The octets themselves. Take care where they go.
@@ -34,35 +35,29 @@ impl Secret {
 
 impl From<&str> for Secret {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self::from(text.as_bytes().to_vec())
     }
 }
 
 impl From<String> for Secret {
     fn from(text: String) -> Self {
-        Self(text.into_bytes())
+        Self::from(text.into_bytes())
     }
 }
 
 impl From<Vec<u8>> for Secret {
     fn from(octets: Vec<u8>) -> Self {
-        Self(octets)
+        Self(Zeroizing::new(octets))
     }
 }
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.expose().ct_eq(other.expose()).into()
     }
 }
 
 impl Eq for Secret {}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,5 +77,16 @@ mod tests {
             assert_ne!(a, Secret::from(other));
         }
         assert!(!format!("{:?}", Some(a)).contains("abc"));
+    }
+
+    #[test]
+    fn the_octets_are_overwritten() {
+        fn when_dropped(_: &impl zeroize::ZeroizeOnDrop) {}
+        let mut secret = Secret::from("OhBehave");
+        when_dropped(&secret.0);
+        let copy = secret.clone();
+        // What a drop does.
+        zeroize::Zeroize::zeroize(&mut secret.0);
+        assert!(secret.is_empty() && copy == Secret::from("OhBehave"));
     }
 }

@@ -3,7 +3,10 @@
 use std::{fs, path::Path};
 
 use virmo::{
-    dm::http::{InvalidPem, ServerTls, Tls},
+    dm::{
+        core::Secret,
+        http::{InvalidPem, ServerTls, Tls},
+    },
     runtime::ServerBuilder,
 };
 
@@ -13,11 +16,14 @@ use crate::{args, failure::Failure, links::Links};
 pub(crate) fn links(args: &args::Tls) -> Result<Links, Failure> {
     let mut tls = Tls::default();
     if let Some(path) = &args.ca {
-        let trusted = tls.with_authorities(&read("--ca", path)?);
+        let trusted = tls.with_authorities(read("--ca", path)?.expose());
         tls = trusted.map_err(|error| unusable("--ca", path, error))?;
     }
     if let (Some(chain), Some(key)) = (&args.cert, &args.key) {
-        let identity = tls.with_identity(&read("--cert", chain)?, &read("--key", key)?);
+        let identity = tls.with_identity(
+            read("--cert", chain)?.expose(),
+            read("--key", key)?.expose(),
+        );
         tls = identity.map_err(|error| unusable("--cert", chain, error))?;
     }
     let mut links = Links::default();
@@ -39,11 +45,12 @@ pub(crate) fn identity(args: &args::Serve) -> Result<Option<Identity>, Failure> 
         return Ok(None);
     };
     let identity = (read("--tls-cert", chain)?, read("--tls-key", key)?);
-    let tls = ServerTls::new(&identity.0, &identity.1);
+    let (own, secret) = (identity.0.expose(), identity.1.expose());
+    let tls = ServerTls::new(own, secret);
     let mut tls = tls.map_err(|error| unusable("--tls-cert", chain, error))?;
     if let Some(path) = &args.tls_client_ca {
         let authorities = read("--tls-client-ca", path)?;
-        tls = ServerTls::with_client_authorities(&identity.0, &identity.1, &authorities)
+        tls = ServerTls::with_client_authorities(own, secret, authorities.expose())
             .map_err(|error| unusable("--tls-client-ca", path, error))?;
     }
     let names = args.tls_client_names;
@@ -60,8 +67,10 @@ impl Identity {
     }
 }
 
-fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+/// What a file has, overwritten when it is not needed any more: it may be a key.
+fn read(flag: &str, path: &Path) -> Result<Secret, Failure> {
     fs::read(path)
+        .map(Secret::from)
         .map_err(|error| Failure::usage(format_args!("{flag} {}: {error}", path.display())))
 }
 
