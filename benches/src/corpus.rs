@@ -67,7 +67,7 @@ pub fn samples() -> Vec<Sample> {
         ("5 KB package 1", package_1()),
         ("16 KB Results of a tree", results(110, true)),
         ("64 KB escaped TNDS", escaped_tnds()),
-        ("256 KB list of Struct", results(2300, false)),
+        ("256 KB list of Struct", results(1930, false)),
         ("1 MB object in base64", object()),
     ]
     .map(|(name, body)| sample(name, &body))
@@ -219,7 +219,7 @@ fn results(count: u32, with_values: bool) -> String {
 
 fn escaped_tnds() -> String {
     let mut tree = "&lt;MgmtTree&gt;&lt;VerDTD&gt;1.2&lt;/VerDTD&gt;".to_owned();
-    for number in 0..520 {
+    for number in 0..640 {
         write!(
             tree,
             "&lt;Node&gt;&lt;NodeName&gt;n{number}&lt;/NodeName&gt;&lt;Value&gt;a &amp;amp; b&lt;/Value&gt;&lt;/Node&gt;"

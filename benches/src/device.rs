@@ -47,11 +47,16 @@ pub struct Answer {
 impl Device {
     /// A device that proves itself so, with a leaf of some size: `./DevDetail/OEM`.
     pub fn new(auth: Auth, leaf: usize) -> Self {
+        Self::named(NAME, auth, leaf)
+    }
+
+    /// A device of some name.
+    pub fn named(name: &str, auth: Auth, leaf: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
         let limits = TreeLimits::default();
         let info = DevInfo {
-            dev_id: NAME.to_owned(),
+            dev_id: name.to_owned(),
             man: "Example".to_owned(),
             model: "One".to_owned(),
             dmv: "1.0".to_owned(),

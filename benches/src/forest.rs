@@ -163,9 +163,7 @@ pub fn map(plan: &[Planned]) -> Map {
 /// The children of a node of the anchor.
 pub fn children<'m>(map: &'m Map, path: &str) -> impl Iterator<Item = &'m str> {
     let start = format!("{path}/");
-    let length = start.len();
-    let inside = start.clone();
     map.range::<str, _>((Bound::Included(&*start), Bound::Unbounded))
-        .map_while(move |(path, _)| path.strip_prefix(&*inside).map(|_| &path[length..]))
+        .map_while(move |(path, _)| path.strip_prefix(&*start))
         .filter(|rest| !rest.contains('/'))
 }

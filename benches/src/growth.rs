@@ -10,7 +10,6 @@ use omadm_tree::Uri;
 use rustix::time::ClockId;
 use virmo::dm::{
     core::{Batch, Format},
-    session::{Proof, Scheme},
     tree::Value,
 };
 
@@ -19,11 +18,9 @@ use crate::{
     corpus::limits,
     device::Device,
     forest::{self, Anything, Nowhere, shuffled},
+    recorded::Recorded,
     rounds::now,
-    rows::{
-        device::Recorded,
-        server::{Opener, has_get, sessions},
-    },
+    sessions::{Opener, basic, has_get, sessions},
 };
 
 pub fn run() {
@@ -174,9 +171,9 @@ fn devices() {
     println!("|--:|--:|--:|");
     for devices in [1, 10, 100, 1000, 10_000, 100_000] {
         // What is made once is not counted.
-        drop(sessions(1));
-        let ((mut server, _), held) = allocations::held(|| sessions(devices));
-        let mut opener = Opener::new(Proof::new(Scheme::Basic, "device", "secret"));
+        drop(sessions(1, basic()));
+        let ((mut server, _), held) = allocations::held(|| sessions(devices, basic()));
+        let mut opener = Opener::new(basic());
         let rounds = 200;
         let new = (1 << 30)..(1 << 30) + 5 * rounds;
         new.clone()

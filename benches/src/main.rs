@@ -1,7 +1,7 @@
 //! Measures what the crates take beside what their peers take for the same, in one run:
 //!
 //! ```sh
-//! cargo run --release --manifest-path benches/Cargo.toml
+//! cargo bench --manifest-path benches/Cargo.toml
 //! ```
 //!
 //! Each row compares ours with an anchor, by turns, so that whatever else the machine does hits
@@ -9,12 +9,16 @@
 //! cost as they grow instead. `benches/figures` puts all of it into docs/performance.md.
 
 mod allocations;
+#[cfg(feature = "libwbxml")]
+mod conversion;
 mod corpus;
 mod device;
 mod forest;
 mod growth;
+mod recorded;
 mod rounds;
 mod rows;
+mod sessions;
 
 use rounds::Table;
 
@@ -22,7 +26,8 @@ use rounds::Table;
 static ALLOCATOR: allocations::Counting = allocations::Counting;
 
 fn main() {
-    let wanted = std::env::args().nth(1);
+    // `cargo bench` adds an option of its own.
+    let wanted = std::env::args().skip(1).find(|word| word != "--bench");
     if wanted.as_deref() == Some("growth") {
         return growth::run();
     }

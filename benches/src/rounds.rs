@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// How many rounds a row has.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 21;
 
 /// How long one side of a round takes, about.
 const SLICE: Duration = Duration::from_millis(20);

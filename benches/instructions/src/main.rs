@@ -12,8 +12,18 @@
 //! The program runs itself under valgrind, which writes down a count whenever [`boundary`] is
 //! reached.
 
+#[path = "../../src/conversion.rs"]
+mod conversion;
 #[path = "../../src/corpus.rs"]
 mod corpus;
+#[path = "../../src/device.rs"]
+mod device;
+#[path = "../../src/forest.rs"]
+mod forest;
+#[path = "../../src/recorded.rs"]
+mod recorded;
+#[path = "../../src/sessions.rs"]
+mod sessions;
 mod work;
 
 use std::{collections::BTreeMap, env, fmt::Write, fs, path::Path, process::Command};

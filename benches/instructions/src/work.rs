@@ -1,16 +1,21 @@
 //! The hot paths, each beside an anchor that others wrote.
 
-use std::{collections::BTreeMap, fmt::Write, hint::black_box};
+use std::{fmt::Write, hint::black_box, rc::Rc};
 
-use omadm_core::{Format, Now};
+use omadm_core::Batch;
 use omadm_syncml::{Encoding, decode, encode};
-use omadm_tree::{
-    AccessSet, AccessType, FormatSet, Required, Rule, Schema, Tree, TreeLimits, Uri, Value,
-};
+use omadm_tree::{Uri, Value};
 use quick_xml::{Reader, events::Event};
 use virmo_params::{Limits, Pairs, ResourceConfig};
 
-use crate::corpus::{self, limits};
+use crate::{
+    conversion::convert,
+    corpus::{self, limits},
+    device::Device,
+    forest::{self, Anything, Nowhere, children},
+    recorded::{self, Recorded},
+    sessions::{Opener, basic, md5, sessions},
+};
 
 /// Something to be counted.
 pub type Act = Box<dyn FnMut()>;
@@ -28,6 +33,7 @@ pub fn rows() -> Vec<Row> {
     codecs(&mut rows);
     params(&mut rows);
     tree(&mut rows);
+    exchanges(&mut rows);
     rows
 }
 
@@ -42,18 +48,23 @@ fn codecs(rows: &mut Vec<Row>) {
             };
             let message = decode(&octets, encoding, &limits()).expect("valid");
             let message = message.into_owned();
-            let text = String::from_utf8(sample.xml.clone()).expect("valid");
-            let limits = limits();
+            let text: Rc<str> = std::str::from_utf8(&sample.xml).expect("valid").into();
+            let (limits, same) = (limits(), octets.clone());
             rows.push(Row {
                 name: format!("decode {encoding}, {}", sample.name),
                 ours: Box::new(move || {
                     black_box(decode(black_box(&octets), encoding, &limits).expect("valid"));
                 }),
-                anchor: Box::new(move || {
-                    let text = std::str::from_utf8(black_box(text.as_bytes())).expect("valid");
-                    let mut reader = Reader::from_str(text);
-                    while !matches!(black_box(reader.read_event().expect("valid")), Event::Eof) {}
+                anchor: pull(&text),
+            });
+            let (octets, mut out) = (same, Vec::new());
+            rows.push(Row {
+                name: format!("convert from {encoding}, {}", sample.name),
+                ours: Box::new(move || {
+                    convert(black_box(&octets), encoding, &mut out);
+                    black_box(&out);
                 }),
+                anchor: pull(&text),
             });
             let told = corpus::told(&sample.xml);
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -72,6 +83,16 @@ fn codecs(rows: &mut Vec<Row>) {
             });
         }
     }
+}
+
+/// Pulls the events of a document and looks at none.
+fn pull(text: &Rc<str>) -> Act {
+    let text = Rc::clone(text);
+    Box::new(move || {
+        let text = std::str::from_utf8(black_box(text.as_bytes())).expect("valid");
+        let mut reader = Reader::from_str(text);
+        while !matches!(black_box(reader.read_event().expect("valid")), Event::Eof) {}
+    })
 }
 
 fn split(text: &str) {
@@ -109,54 +130,109 @@ fn params(rows: &mut Vec<Row>) {
     });
 }
 
-/// Any node anywhere.
-struct Anything;
-
-impl Schema for Anything {
-    fn rule(&self, uri: &Uri) -> Option<Rule<'_>> {
-        let access = AccessSet::of(&[AccessType::Get]);
-        let leaf = uri.segments().count() == 3;
-        Some(match leaf {
-            true => Rule::leaf(access, FormatSet::of(&[Format::Chr])),
-            false => Rule::interior(access),
-        })
-    }
-
-    fn required(&self, _: &Uri) -> Vec<Required> {
-        Vec::new()
-    }
-}
-
 fn tree(rows: &mut Vec<Row>) {
-    let mut tree = Tree::new(TreeLimits::default(), omadm_tree::Acl::root_default());
-    let (mut plain, mut paths) = (BTreeMap::new(), Vec::new());
-    let mut change = tree.begin(Now::default());
-    for number in 0..2000 {
-        let uri: Uri = format!("./x/machine{number}/State").parse().expect("valid");
-        change
-            .set(&Anything, &uri, Value::chr("1"))
-            .expect("a new node");
-        plain.insert(uri.to_string(), "1".to_owned());
-        paths.push(uri.to_string());
+    let plan = forest::plan(2000);
+    let (mut ours, map) = (forest::tree(&plan), Rc::new(forest::map(&plan)));
+    let tree = Rc::new(forest::tree(&plan));
+    let paths: Vec<&'static str> = plan
+        .iter()
+        .map(|it| &*String::leak(it.path.clone()))
+        .collect();
+    let interior = plan
+        .iter()
+        .zip(&paths)
+        .filter(|(planned, _)| planned.value.is_none());
+    let interior: Vec<&'static str> = interior.map(|(_, path)| *path).collect();
+    // Both sides are given text, so addresses are parsed here.
+    let uri = |path: &str| Uri::parse(black_box(path)).expect("an address");
+    {
+        let (tree, map, paths, same) = (
+            Rc::clone(&tree),
+            Rc::clone(&map),
+            paths.clone(),
+            paths.clone(),
+        );
+        rows.push(Row {
+            name: "tree, get 2,000 nodes".to_owned(),
+            ours: Box::new(move || {
+                for path in &paths {
+                    black_box(tree.node(&uri(path)).expect("there").octets());
+                }
+            }),
+            anchor: Box::new(move || {
+                for path in &same {
+                    black_box(&*map.get(black_box(*path)).expect("there").value);
+                }
+            }),
+        });
     }
-    let journal = omadm_core::MemoryJournal::new();
-    change
-        .commit(&journal, omadm_core::Batch::new())
-        .expect("memory");
-    let same = paths.clone();
+    let same = interior.clone();
     rows.push(Row {
-        name: "tree, get 2,000 nodes".to_owned(),
+        name: "tree, list the children of 2,000 nodes".to_owned(),
         ours: Box::new(move || {
-            // Both sides are given text, so the address is parsed here.
-            for path in &paths {
-                let uri = Uri::parse(black_box(path)).expect("an address");
-                black_box(tree.node(&uri).expect("there").octets());
+            for path in &interior {
+                for child in tree.node(&uri(path)).expect("there").children() {
+                    black_box(child.name());
+                }
             }
         }),
         anchor: Box::new(move || {
             for path in &same {
-                black_box(plain.get(black_box(path)).expect("there").as_bytes());
+                children(&map, black_box(path)).for_each(|name| _ = black_box(name));
             }
         }),
     });
+    let leaves = plan
+        .iter()
+        .zip(paths)
+        .filter(|(planned, _)| planned.value.is_some());
+    let leaves: Vec<&'static str> = leaves.map(|(_, path)| path).collect();
+    let (same, mut theirs) = (leaves.clone(), forest::map(&plan));
+    rows.push(Row {
+        name: "tree, change a leaf and commit".to_owned(),
+        ours: Box::new(move || {
+            for path in &leaves {
+                let mut change = ours.begin(forest::now());
+                let value = Value::chr(black_box("another value"));
+                change.set(&Anything, &uri(path), value).expect("a leaf");
+                change.commit(&Nowhere, Batch::new()).expect("kept nowhere");
+            }
+        }),
+        anchor: Box::new(move || {
+            for path in &same {
+                let entry = theirs.get_mut(black_box(*path)).expect("there");
+                entry.value = black_box("another value").as_bytes().into();
+            }
+        }),
+    });
+}
+
+/// What devices and servers do with messages, beside reading and writing them.
+fn exchanges(rows: &mut Vec<Row>) {
+    let mut recorded = Recorded::new(Device::with_machines(1), 0);
+    let said: Vec<Vec<u8>> = recorded.said.iter().map(|it| it.body.clone()).collect();
+    let (answered, mut out) = (recorded.answered.clone(), Vec::new());
+    rows.push(Row {
+        name: "device, a session of 1 KB messages".to_owned(),
+        ours: Box::new(move || recorded.again()),
+        anchor: Box::new(move || recorded::codecs(&said, &answered, &mut out)),
+    });
+    for (what, proof) in [("a password", basic()), ("nonces", md5())] {
+        let (mut server, _) = sessions(1, proof.clone());
+        let mut opener = Opener::new(proof);
+        let messages = opener.messages.clone();
+        rows.push(Row {
+            name: format!("server, a session opened with {what}"),
+            ours: Box::new(move || {
+                opener.ask(&mut server, 0);
+                black_box(opener.open(&mut server, 0));
+            }),
+            anchor: Box::new(move || {
+                for (text, _) in &messages {
+                    let message = decode(black_box(text.as_bytes()), Encoding::Xml, &limits());
+                    black_box(message.expect("valid"));
+                }
+            }),
+        });
+    }
 }

@@ -2,10 +2,10 @@
 
 use std::{ffi::c_void, hint::black_box, ptr};
 
-use omadm_markup::{Reader, Writer};
 use omadm_syncml::{Encoding, decode};
 
 use crate::{
+    conversion::convert,
     corpus::{limits, samples},
     rounds::{Table, Target},
 };
@@ -35,6 +35,8 @@ pub fn run(table: &mut Table) {
         let theirs = to_wbxml(&document);
         decode(&theirs, Encoding::Wbxml, &limits).expect(sample.name);
         let mut out = Vec::new();
+        convert(&sample.xml, Encoding::Xml, &mut out);
+        decode(&out, Encoding::Wbxml, &limits).expect(sample.name);
         table.row(
             &format!("XML to WBXML, {}", sample.name),
             "wbxml_conv without a string table",
@@ -48,6 +50,8 @@ pub fn run(table: &mut Table) {
             },
         );
         decode(&to_xml(&sample.wbxml), Encoding::Xml, &limits).expect(sample.name);
+        convert(&sample.wbxml, Encoding::Wbxml, &mut out);
+        decode(&out, Encoding::Xml, &limits).expect(sample.name);
         table.row(
             &format!("WBXML to XML, {}", sample.name),
             "wbxml_conv",
@@ -61,21 +65,6 @@ pub fn run(table: &mut Table) {
             },
         );
     }
-}
-
-/// A whole conversion to the other encoding, event by event.
-fn convert(document: &[u8], from: Encoding, out: &mut Vec<u8>) {
-    let to = match from {
-        Encoding::Xml => Encoding::Wbxml,
-        Encoding::Wbxml => Encoding::Xml,
-    };
-    out.clear();
-    let mut reader = Reader::new(document, from, &limits().markup).expect("valid");
-    let mut writer = Writer::new(to, out).expect("a buffer takes everything");
-    while let Some(event) = reader.next_event().expect("valid") {
-        writer.event(&event).expect("what was read can be written");
-    }
-    writer.finish().expect("whole");
 }
 
 /// A parse whose handlers look at nothing.

@@ -11,6 +11,9 @@ use crate::{
 
 const RESOURCES: &str = "RAM=268435456&Storage=1073741824&CPU=10&Network=10";
 
+const VENDORS: &str = "RAM=268435456&Storage=1073741824&CPU=10&Network=10\
+    &OEM.Disks=2&OEM.Cores=4&OEM.Queue=16&OEM.Class=gold";
+
 pub fn run(table: &mut Table) {
     for keys in [2, 4, 100] {
         let mut text = String::new();
@@ -36,7 +39,9 @@ pub fn run(table: &mut Table) {
             },
         );
     }
-    let parse = || RESOURCES.parse::<ResourceConfig>().expect("valid");
-    let count = allocations::count(|| black_box(parse()));
-    table.count("allocations, resources of 4 keys", 1, count);
+    for (what, text) in [("4 keys", RESOURCES), ("8 keys, 4 of a vendor", VENDORS)] {
+        let parse = || text.parse::<ResourceConfig>().expect("valid");
+        let count = allocations::count(|| black_box(parse()));
+        table.count(&format!("allocations, resources of {what}"), 1, count);
+    }
 }

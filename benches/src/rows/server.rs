@@ -1,16 +1,16 @@
 //! Exchanges over HTTP beside an echo, and what a server keeps of a session.
 //!
-//! Both servers are in this process, and so are the devices, on this thread: what a server takes is
-//! the processor's time of the process without that of the thread. A device does the same between
+//! Both servers are in this process, and so are the devices, on threads of their own: what a server
+//! takes is the processor's time of the process without that of these threads. A device does the same between
 //! two requests of either server, so that both are as long without work: the echo's is answered by
-//! an engine on this thread when its message has come back.
+//! an engine on the device's thread when its message has come back.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
 };
 
@@ -26,6 +26,7 @@ use crate::{
     allocations,
     device::{self, Answer, Device},
     rounds::{Table, Target, now},
+    sessions::{basic, md5, sessions},
 };
 
 /// How many Gets a session has.
@@ -34,9 +35,16 @@ const GETS: u32 = 200;
 /// The value that is read: with it a message has 2 KB.
 const VALUE: usize = 1280;
 
+/// How many connections a crowd has.
+const CROWD: usize = 8;
+
 pub fn run(table: &mut Table) {
-    exchange(table);
-    idle(table);
+    exchange(table, "server, a 2 KB exchange by HTTP", 1);
+    let what = format!("server, a 2 KB exchange by HTTP, {CROWD} connections at once");
+    exchange(table, &what, CROWD);
+    idle(table, "server, bytes of an idle session", basic());
+    let what = "server, bytes of an idle session with nonces";
+    idle(table, what, md5());
 }
 
 /// Both ends prove themselves by this, with a nonce from message to message.
@@ -45,60 +53,38 @@ fn proofs() -> (Proof, Proof) {
     (proof("device"), proof("server"))
 }
 
-fn exchange(table: &mut Table) {
-    let what = "server, a 2 KB exchange by HTTP";
+/// Holds a session; how many exchanges it took.
+type Session = Box<dyn FnMut() -> u32 + Send>;
+
+fn exchange(table: &mut Table, what: &str, connections: usize) {
     if !table.wants(what) {
         return;
     }
-    let (client, server) = proofs();
-    let account = Account::new(Some(client.clone()), Some(server.clone()));
-    let device = || {
-        Device::new(
-            Auth::given(Some(client.clone()), Some(server.clone())),
-            VALUE,
-        )
-    };
-    let get = || Box::new(SingleCommand::get("./DevDetail/OEM"));
-
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let heard = Arc::new(AtomicU32::new(0));
     let told = Arc::clone(&heard);
+    let (client, server) = proofs();
+    let account = Account::new(Some(client), Some(server));
     let ours = virmo::Server::builder()
         .accounts(account.clone())
         .journal(Arc::new(MemoryJournal::new()))
         .observer(move |_| _ = told.fetch_add(1, Ordering::Relaxed))
         .start(listener)
         .expect("a server");
-    let mut asked = device();
-    let mut connection = Connection::open(ours.address());
-    let mut typical = 0;
-    let mut session = || {
-        for _ in 0..GETS {
-            ours.enqueue(device::NAME, get()).expect("room");
-        }
-        asked.session(|request| {
-            typical = request.body.len().max(typical);
-            connection.post("/dm", &request.body)
-        })
-    };
-
-    let nonces = Nonces::new(Arc::new(MemoryJournal::new()), device::octets);
-    let mut engine = Server::new(Config::new("c"), account).with_nonces(nonces);
-    let mut echoed = device();
-    let mut echo = Connection::open(echo());
-    let mut echo_session = || {
-        for _ in 0..GETS {
-            engine.enqueue(device::NAME, get()).expect("room");
-        }
-        echoed.session(|request| {
-            assert_eq!(echo.post("/", &request.body).body, request.body);
-            device::respond(&mut engine, request, Now::default())
-        })
-    };
+    let ours = Arc::new(ours);
+    let longest = Arc::new(AtomicUsize::new(0));
+    let mut sessions: Vec<Session> = (0..connections)
+        .map(|number| session(&ours, number, &longest))
+        .collect();
+    let echo = echo();
+    let mut echoes: Vec<Session> = (0..connections)
+        .map(|number| echo_session(echo, number, &account))
+        .collect();
 
     // The first session is challenged, and makes room everywhere.
     for _ in 0..2 {
-        for exchanges in [session(), echo_session()] {
+        for session in sessions.iter_mut().chain(&mut echoes) {
+            let exchanges = session();
             assert!((GETS..GETS + 5).contains(&exchanges), "{exchanges}");
         }
     }
@@ -106,19 +92,83 @@ fn exchange(table: &mut Table) {
         what,
         "axum echo of the same bodies",
         Target::Speed(0.5),
-        || others(&mut session),
-        || others(&mut echo_session),
+        || others(&mut sessions),
+        || others(&mut echoes),
     );
-    assert!((1900..2300).contains(&typical), "{typical}");
+    let longest = longest.load(Ordering::Relaxed);
+    assert!((1900..2300).contains(&longest), "{longest}");
     assert!(heard.load(Ordering::Relaxed) > GETS, "nobody hears of it");
 }
 
-/// Seconds of the processor that other threads take for each of some exchanges.
-fn others(act: impl FnOnce() -> u32) -> f64 {
-    let others = || now(ClockId::ProcessCPUTime) - now(ClockId::ThreadCPUTime);
-    let before = others();
-    let exchanges = act();
-    (others() - before) / f64::from(exchanges)
+fn get() -> Box<SingleCommand> {
+    Box::new(SingleCommand::get("./DevDetail/OEM"))
+}
+
+/// The device of a number, and its name.
+fn device(number: usize) -> (String, Device) {
+    let name = format!("urn:e:{number:04}");
+    let (client, server) = proofs();
+    let device = Device::named(&name, Auth::given(Some(client), Some(server)), VALUE);
+    (name, device)
+}
+
+/// The sessions of a device with our server; the longest of its messages is noted.
+fn session(ours: &Arc<virmo::Server>, number: usize, longest: &Arc<AtomicUsize>) -> Session {
+    let (ours, longest) = (Arc::clone(ours), Arc::clone(longest));
+    let (name, mut device) = device(number);
+    let mut connection = Connection::open(ours.address());
+    Box::new(move || {
+        for _ in 0..GETS {
+            ours.enqueue(&name, get()).expect("room");
+        }
+        device.session(|request| {
+            longest.fetch_max(request.body.len(), Ordering::Relaxed);
+            connection.post("/dm", &request.body)
+        })
+    })
+}
+
+/// The sessions of a device with an engine of its own, each message of which is echoed.
+fn echo_session(echo: SocketAddr, number: usize, account: &Account) -> Session {
+    let nonces = Nonces::new(Arc::new(MemoryJournal::new()), device::octets);
+    let mut engine = Server::new(Config::new("c"), account.clone()).with_nonces(nonces);
+    let (name, mut device) = device(number);
+    let mut connection = Connection::open(echo);
+    Box::new(move || {
+        for _ in 0..GETS {
+            engine.enqueue(&name, get()).expect("room");
+        }
+        device.session(|request| {
+            assert_eq!(connection.post("/", &request.body).body, request.body);
+            device::respond(&mut engine, request, Now::default())
+        })
+    })
+}
+
+/// Seconds of the processor that the threads of a server take for each exchange of sessions that are
+/// held at once, each on a thread of its own; the only one on this.
+fn others(sessions: &mut [Session]) -> f64 {
+    let hold = |session: &mut Session| {
+        let before = now(ClockId::ThreadCPUTime);
+        let exchanges = session();
+        (exchanges, now(ClockId::ThreadCPUTime) - before)
+    };
+    let before = now(ClockId::ProcessCPUTime);
+    let held: Vec<(u32, f64)> = match sessions {
+        [session] => vec![hold(session)],
+        sessions => std::thread::scope(|scope| {
+            let threads: Vec<_> = sessions
+                .iter_mut()
+                .map(|session| scope.spawn(|| hold(session)))
+                .collect();
+            let ends = threads.into_iter().map(|thread| thread.join());
+            ends.map(|end| end.expect("a session")).collect()
+        }),
+    };
+    let all = now(ClockId::ProcessCPUTime) - before;
+    let exchanges: u32 = held.iter().map(|(exchanges, _)| exchanges).sum();
+    let devices: f64 = held.iter().map(|(_, seconds)| seconds).sum();
+    (all - devices) / f64::from(exchanges)
 }
 
 /// Starts the anchor on a thread of its own, like our server; where it listens.
@@ -181,76 +231,14 @@ impl Connection {
     }
 }
 
-/// A server with so many devices, each with a session in which a command awaits its Status; and the
-/// bytes of the answers they were given.
-pub fn sessions(count: usize) -> (Server, usize) {
-    let proof = Proof::new(Scheme::Basic, "device", "secret");
-    let mut config = Config::new("c");
-    (config.max_sessions, config.max_devices) = (1 << 20, 1 << 20);
-    let nonces = Nonces::new(Arc::new(crate::forest::Nowhere), device::octets);
-    let account = Account::new(Some(proof.clone()), None);
-    let mut server = Server::new(config, account).with_nonces(nonces);
-    let mut opener = Opener::new(proof);
-    let mut answers = 0;
-    for number in 0..count {
-        opener.ask(&mut server, number);
-        let answer = opener.open(&mut server, number);
-        assert!(has_get(&answer), "nothing asked");
-        answers += answer.len();
-    }
-    (server, answers)
-}
-
-/// Opens the sessions of many devices, all of which say the same.
-pub struct Opener {
-    text: String,
-    request: virmo::dm::client::Request,
-}
-
-impl Opener {
-    pub fn new(proof: Proof) -> Self {
-        let mut device = Device::new(Auth::given(Some(proof), None), 0);
-        let request = device.open().expect("package 1");
-        Self {
-            text: String::from_utf8(request.body.clone()).expect("text"),
-            request,
-        }
-    }
-
-    /// Leaves a Get for a device.
-    pub fn ask(&self, server: &mut Server, number: usize) {
-        let get = SingleCommand::get("./DevDetail/OEM");
-        let name = self.name(number);
-        server.enqueue(&name, Box::new(get)).expect("room");
-    }
-
-    /// As long as the name of the one device that there is.
-    fn name(&self, number: usize) -> String {
-        format!("urn:e:{number:010}")
-    }
-
-    /// Has a device open its session; the answer.
-    pub fn open(&mut self, server: &mut Server, number: usize) -> Vec<u8> {
-        let name = self.name(number);
-        self.request.body = self.text.replace(device::NAME, &name).into_bytes();
-        device::respond(server, &self.request, Now::default()).body
-    }
-}
-
-/// Whether an answer, which is XML, asks for something.
-pub fn has_get(answer: &[u8]) -> bool {
-    answer.windows(5).any(|octets| octets == b"<Get>")
-}
-
-fn idle(table: &mut Table) {
-    let what = "server, bytes of an idle session";
+fn idle(table: &mut Table, what: &str, proof: Proof) {
     if !table.wants(what) {
         return;
     }
     const SESSIONS: usize = 1000;
     // What is made once is not counted.
-    drop(sessions(1));
-    let ((server, answers), held) = allocations::held(|| sessions(SESSIONS));
+    drop(sessions(1, proof.clone()));
+    let ((server, answers), held) = allocations::held(|| sessions(SESSIONS, proof));
     let each = (held as usize).saturating_sub(answers) / SESSIONS;
     drop(server);
     table.count(what, 2048, each as u64);
