@@ -29,9 +29,7 @@ fn a_crash_at_any_call_loses_nothing() {
                         }
                         if trial.run(&troubles) {
                             let mut broken = trial.look();
-                            if scenario.tells && !scenario.ends && !trial.was_told_done() {
-                                broken.push(format!("told {:?}", trial.world.reports));
-                            }
+                            broken.extend(trial.is_done_and_told());
                             let context = trial.context();
                             broken.extend(trial.again());
                             tally.note(&context, broken);

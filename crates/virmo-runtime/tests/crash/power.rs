@@ -64,12 +64,7 @@ fn cut_at(trial: &mut Trial, cuts: &[Cut]) -> Vec<String> {
     if cut == 0 {
         broken.push("the power never went".to_owned());
     }
-    if trial.scenario.tells && !trial.scenario.ends && !trial.was_told_done() {
-        broken.push(format!("told {:?}", trial.world.reports));
-    }
-    if trial.was_told_done() && !trial.is_after() {
-        broken.push(format!("done, and now {:?}", trial.world.states()));
-    }
+    broken.extend(trial.is_done_and_told());
     broken.extend(trial.again());
     broken
 }

@@ -168,6 +168,18 @@ impl Trial {
         found
     }
 
+    /// What is wrong where everything was to be done, and the server to be told so.
+    pub(crate) fn is_done_and_told(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.scenario.tells && !self.scenario.ends && !self.was_told_done() {
+            found.push(format!("told {:?}", self.world.reports));
+        }
+        if self.was_told_done() && !self.is_after() {
+            found.push(format!("told done, and now {:?}", self.world.states()));
+        }
+        found
+    }
+
     /// Whether the server was told that all was done.
     pub(crate) fn was_told_done(&self) -> bool {
         self.world.reports.iter().all(|report| report.ok)
