@@ -224,6 +224,10 @@ impl Error for JournalError {
 /// * [`commit`](Journal::commit) is all or nothing, and durable when it returns `Ok`.
 /// * When it returns an error, none of the batch is visible, now or after a restart.
 /// * Reads see the last successful commit.
+///
+/// No engine gives a call up: while one hangs, its engine stands still, and goes on where it was when
+/// it returns. A server that answers several devices answers none of them meanwhile. A process that is
+/// killed there starts as after a crash.
 pub trait Journal: Send + Sync {
     /// Makes every change of the batch durable.
     ///

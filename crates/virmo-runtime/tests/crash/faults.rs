@@ -23,7 +23,7 @@ fn a_fault_of_any_call_keeps_what_was() {
                         continue;
                     }
                     let context = trial.context();
-                    let told = told(&trial);
+                    let misled = misled(&trial);
                     if trial.world.points.is_broken() {
                         trial.world.restart();
                         trial.world.settle();
@@ -33,10 +33,8 @@ fn a_fault_of_any_call_keeps_what_was() {
                     trial.world.recollect();
                     trial.world.settle();
                     let mut broken = trial.look();
-                    broken.extend(told);
-                    if !trial.is_before() && !trial.is_after() {
-                        broken.push(format!("now {:?}", trial.world.states()));
-                    }
+                    broken.extend(misled);
+                    broken.extend(untrue(&trial, fault));
                     broken.extend(trial.again());
                     tally.note(&context, broken);
                 }
@@ -46,8 +44,8 @@ fn a_fault_of_any_call_keeps_what_was() {
     tally.judge("faults", 900 / stride);
 }
 
-/// What is wrong with what the server was told.
-fn told(trial: &Trial) -> Option<String> {
+/// What is wrong with the codes the server was told.
+fn misled(trial: &Trial) -> Option<String> {
     let failed = trial.world.reports.iter().find(|report| !report.ok)?;
     let code = failed.status.map(StatusCode::get);
     let fits = match code {
@@ -61,4 +59,26 @@ fn told(trial: &Trial) -> Option<String> {
         _ => false,
     };
     (!fits).then(|| format!("told {:?}", trial.world.reports))
+}
+
+/// What is not as the server was told: done, or as it was before.
+fn untrue(trial: &Trial, fault: Trouble) -> Option<String> {
+    let failed = trial.world.reports.iter().find(|report| !report.ok);
+    let is_so = match failed.and_then(|report| report.status) {
+        None => trial.is_after(),
+        // The end is open to the server.
+        Some(StatusCode::ACCEPTED | StatusCode::REQUEST_TIMEOUT) => {
+            trial.is_before() || trial.is_after()
+        }
+        // What was told to have failed, for it hung, and was done after all where there is no way back:
+        // the node tells.
+        Some(_) if fault == Trouble::Hang && trial.scenario.has_no_way_back() => {
+            trial.is_before() || trial.is_after()
+        }
+        Some(_) => trial.is_before(),
+    };
+    (!is_so).then(|| {
+        let (told, now) = (&trial.world.reports, trial.world.states());
+        format!("told {told:?}, and now {now:?}")
+    })
 }

@@ -13,21 +13,24 @@ use std::{
 };
 
 use omadm_client::Config;
+use omadm_core::GenericAlert;
+use omadm_download::Sink;
 use omadm_http::Files;
 use omadm_mo::DevInfo;
 use omadm_server::{Event, EventKind};
 use omadm_store::{FileSink, RedbJournal};
 use omadm_testkit::{
-    DEVICE_ID, Points, SERVER_ID, Trouble, TroubledHypervisor, TroubledJournal, TroubledSink,
-    encoding,
+    DEVICE_ID, Facts, Invariants, Points, SERVER_ID, Trouble, TroubledHypervisor, TroubledJournal,
+    TroubledSink, encoding,
 };
+use omadm_tree::{Acl, Tree, TreeLimits};
 use virmo_hypervisor::Hypervisor;
 use virmo_runtime::{Device, Server, Until};
 use virmo_simulator::Simulator;
 
 use crate::{
     planted::IMAGE_READY,
-    scenarios::life,
+    scenarios::{applied, death, life},
     trial::{Tally, stride},
     world::{halving, image, scratch},
 };
@@ -41,8 +44,9 @@ const CALLS: &str = "calls: ";
 /// Where [`CHILD`] is read.
 const NAME: &str = "process::an_abort_at_any_call_loses_nothing";
 
-/// A process is aborted before, amid or after each of its calls in the life of a VM, and started
-/// again. The server does all it wants to, once, and nothing is left.
+/// A process is aborted before, amid or after each of its calls in the life and the death of VMs,
+/// and started again. The server does all it wants to, once; what is there in between is what it was
+/// told, and nothing is left.
 #[test]
 fn an_abort_at_any_call_loses_nothing() {
     if let Ok(told) = env::var(CHILD) {
@@ -52,16 +56,19 @@ fn an_abort_at_any_call_loses_nothing() {
     let mut tally = Tally::default();
     let (calls, broken) = trial(None);
     assert!(broken.is_empty(), "{broken:?}");
-    for call in 0..calls.expect("it ends by itself") {
-        for (number, crash) in Trouble::CRASHES.into_iter().enumerate() {
-            at += 1;
-            if at % stride != 0 {
-                continue;
-            }
-            match trial(Some((call, number))) {
-                (None, broken) => tally.note(&format!("{crash:?} at {call}"), broken),
-                // Where nothing changes there is no crash.
-                (Some(_), broken) => assert!(broken.is_empty(), "{broken:?}"),
+    for (part, calls) in calls.into_iter().enumerate() {
+        for call in 0..calls.expect("it ends by itself") {
+            for (number, crash) in Trouble::CRASHES.into_iter().enumerate() {
+                at += 1;
+                if at % stride != 0 {
+                    continue;
+                }
+                let (calls, broken) = trial(Some((part, call, number)));
+                match calls.contains(&None) {
+                    true => tally.note(&format!("{crash:?} at {call} of part {part}"), broken),
+                    // Where nothing changes there is no crash.
+                    false => assert!(broken.is_empty(), "{broken:?}"),
+                }
             }
         }
     }
@@ -69,10 +76,10 @@ fn an_abort_at_any_call_loses_nothing() {
 }
 
 /// How many there are at least.
-const LEAST: usize = 60;
+const LEAST: usize = 150;
 
-/// How many calls the process made, unless it was aborted, and what is wrong in the end.
-fn trial(end: Option<(usize, usize)>) -> (Option<usize>, Vec<String>) {
+/// How many calls the process made in each part, unless it was aborted, and what was wrong.
+fn trial(end: Option<(usize, usize, usize)>) -> ([Option<usize>; 2], Vec<String>) {
     let folder = scratch();
     let images = folder.path().join("shelf");
     fs::create_dir(&images).unwrap();
@@ -82,29 +89,45 @@ fn trial(end: Option<(usize, usize)>) -> (Option<usize>, Vec<String>) {
     let (tell, told) = mpsc::channel();
     let server = Server::builder()
         .files(Files::new(&images))
-        .programme(move |_, _| life(&image))
         .observer(move |event| drop(tell.send(event)))
         .start(listener)
         .unwrap();
     let url = server.url();
-    let first = run(folder.path(), &url, end);
-    let mut found = Vec::new();
-    if let (None, Some(code)) = (first.0, first.1.code()) {
-        found.push(format!("it ended with {code}"));
-    }
-    let (mut events, wanted) = (Vec::new(), life("").len());
-    for _ in 0..5 {
-        events.extend(told.try_iter());
-        if finished(&events) < wanted
-            && let (None, status) = run(folder.path(), &url, None)
-        {
-            found.push(format!("started again, it ended with {status}"));
+    let (mut calls, mut found) = ([None; 2], Vec::new());
+    let (mut events, mut wanted) = (Vec::new(), 0);
+    for (part, programme) in [life(&image), death()].into_iter().enumerate() {
+        wanted += programme.len();
+        for procedure in programme {
+            server.enqueue(DEVICE_ID, procedure).unwrap();
         }
+        let here = end.filter(|end| end.0 == part);
+        let here = here.map(|(_, call, crash)| (call, crash));
+        let (mut last, status) = run(folder.path(), &url, here);
+        if let (None, Some(code)) = (last, status.code()) {
+            found.push(format!("it ended with {code}"));
+        }
+        if let Some(calls) = calls.get_mut(part) {
+            *calls = last;
+        }
+        for _ in 0..5 {
+            events.extend(told.try_iter());
+            if last.is_some() && finished(&events) >= wanted {
+                break;
+            }
+            let status;
+            (last, status) = run(folder.path(), &url, None);
+            if last.is_none() {
+                found.push(format!("started again, it ended with {status}"));
+            }
+        }
+        events.extend(Receiver::try_iter(&told));
+        found.extend(judge(&events, wanted));
+        found.extend(match part {
+            0 => standing(&events, folder.path(), &image),
+            _ => left(folder.path()),
+        });
     }
-    drop(server);
-    events.extend(Receiver::try_iter(&told));
-    found.extend(judge(&events, wanted, folder.path()));
-    (first.0, found)
+    (calls, found)
 }
 
 fn finished(events: &[Event]) -> usize {
@@ -112,28 +135,66 @@ fn finished(events: &[Event]) -> usize {
     events.iter().filter(is_over).count()
 }
 
-/// What is wrong when all is done and deleted.
-fn judge(events: &[Event], wanted: usize, folder: &Path) -> Vec<String> {
+fn alerts(events: &[Event]) -> impl Iterator<Item = &GenericAlert> {
+    events.iter().filter_map(|event| match &event.kind {
+        EventKind::Alert { alert, .. } => Some(alert),
+        _ => None,
+    })
+}
+
+/// What is wrong with what the server was told.
+fn judge(events: &[Event], wanted: usize) -> Vec<String> {
     let mut found = Vec::new();
-    let mut ready = 0;
     for event in events {
-        match &event.kind {
-            EventKind::ProcedureFinished { report, .. } if !report.ok => {
-                found.push(format!("told {report:?}"));
-            }
-            EventKind::Alert { alert, .. } => {
-                ready += usize::from(alert.alert_type == IMAGE_READY);
-            }
-            _ => {}
+        if let EventKind::ProcedureFinished { report, .. } = &event.kind
+            && !report.ok
+        {
+            found.push(format!("told {report:?}"));
         }
     }
     let done = finished(events);
     if done != wanted {
         found.push(format!("{done} of {wanted} procedures ended"));
     }
-    if ready > 1 {
+    let ready = alerts(events).filter(|alert| alert.alert_type == IMAGE_READY);
+    let ready = ready.count();
+    if ready != 1 {
         found.push(format!("the image was told to be ready {ready} times"));
     }
+    found
+}
+
+/// What is wrong with what is in the folder at the end of a [`life`].
+fn standing(events: &[Event], folder: &Path, uri: &str) -> Vec<String> {
+    let simulator = Simulator::open(folder.join("machines")).unwrap();
+    let journal = RedbJournal::open(folder.join("device.redb")).unwrap();
+    let sink = FileSink::open(folder.join("images")).unwrap();
+    let tree = Tree::load(&journal, TreeLimits::default(), Acl::root_default()).unwrap();
+    let facts = Facts {
+        tree: &tree,
+        journal: &journal,
+        hypervisor: &simulator,
+        sink: &sink,
+    };
+    let mut invariants = Invariants::new([(uri, image())]);
+    for alert in alerts(events) {
+        invariants.delivered(alert);
+        invariants.told(alert);
+    }
+    let [_, after] = applied();
+    let mut found = invariants.check(facts);
+    found.extend(Invariants::check_whole(facts, &after, &after));
+    let machines = simulator.list().unwrap();
+    let mut found: Vec<_> = found.iter().map(|it| format!("{it:?}")).collect();
+    if (machines.len(), sink.keys().unwrap().len()) != (after.len(), 1) {
+        found.push(format!("there: {machines:?}, {:?}", sink.keys()));
+    }
+    found
+}
+
+/// What is left when all is deleted.
+fn left(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
     let simulator = Simulator::open(folder.join("machines")).unwrap();
     let machines = simulator.list().unwrap();
     if !machines.is_empty() {

@@ -113,18 +113,28 @@ fn delete(at: &str) -> Box<dyn Procedure> {
     Box::new(SingleCommand::delete(at))
 }
 
-/// All that can be done to a VM, from an image at this address, which is gone in the end too.
+/// All that can be done to VMs, from an image at this address, until they are to go.
 pub(crate) fn life(at: &str) -> Programme {
-    vec![
+    let mut life: Programme = vec![
         Box::new(DeliverImage::new(image("i"), "i", at, MEDIA_TYPE)),
         create("v"),
+        create("w"),
+        create_off("x"),
         operate(Operate::suspend),
         operate(Operate::resume),
         operate(Operate::power_off),
         operate(Operate::power_on),
-        operate(Operate::delete),
-        Box::new(Operate::delete_image(image("i"))),
-    ]
+    ];
+    life.extend(apply(|it| it.2));
+    life
+}
+
+/// What is left of a [`life`] goes.
+pub(crate) fn death() -> Programme {
+    let delete = |(name, ..): &(&str, &str, &str)| Box::new(Operate::delete(vm(name))) as _;
+    let mut death: Programme = APPLIED.iter().map(delete).collect();
+    death.push(Box::new(Operate::delete_image(image("i"))));
+    death
 }
 
 const SCOMO: &str = "./VirMO/v/DMTree/SCOMO";
@@ -327,6 +337,14 @@ pub(crate) fn policy(reporting: Reporting) -> Policy {
 }
 
 impl Scenario {
+    /// Whether it stays done if it is done after its failure was told: a machine is deleted, a guest
+    /// runs or has its update, or what is switched is no primitive and can be switched back.
+    pub(crate) fn has_no_way_back(&self) -> bool {
+        let name = self.name;
+        matches!(name, "resume" | "lock" | "disable" | "update firmware")
+            || name.starts_with("delete, ")
+    }
+
     /// A device on which it may be done.
     pub(crate) fn world(&self, reporting: Reporting) -> World {
         self.set_up(World::new(policy(reporting)))

@@ -165,6 +165,9 @@ impl Trial {
             let broken = self.world.is_whole(&before, &after);
             found.extend(broken.iter().map(|it| format!("{it:?}")));
         }
+        if self.ends {
+            found.extend(self.world.seen_otherwise());
+        }
         found
     }
 
@@ -185,12 +188,18 @@ impl Trial {
         self.world.reports.iter().all(|report| report.ok)
     }
 
-    /// A node that stands for nothing yet does not count, nor that a download failed.
+    /// A node that stands for nothing yet does not count, nor that a download or an update failed.
     pub(crate) fn is_before(&self) -> bool {
         let mut states = self.world.states();
         let nothing = ["RAM=0&Storage=0&CPU=0&Network=0", "0", "3"];
         states.retain(|leaf, value| {
-            self.before.contains_key(leaf) || !nothing.contains(&value.as_str())
+            let stands = match leaf.rsplit_once("DMTree/") {
+                Some((_, "LAWMO/State")) => value != "30",
+                Some((_, "DCMO/camera/Enabled")) => value != "true",
+                Some(_) => self.after.get(leaf) == Some(value),
+                None => !nothing.contains(&value.as_str()),
+            };
+            self.before.contains_key(leaf) || stands
         });
         states == self.before
     }

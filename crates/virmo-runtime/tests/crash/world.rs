@@ -1,7 +1,8 @@
 //! A device and a server in one process, with everything the device stands on, which outlives it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    any::Any,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs, mem,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, mpsc},
@@ -16,16 +17,16 @@ use omadm_download::{
     Receiver, ResponseHead, Sink, Validator,
 };
 use omadm_mo::{DevInfo, Job, JobEnd, JobId, JobOutput, Registry};
-use omadm_server::{EventKind, Everyone, Server};
+use omadm_server::{EventKind, Everyone, Server, SingleCommand};
 use omadm_session::{Procedure, Report};
 use omadm_store::RedbJournal;
-use omadm_syncml::{Command, Limits, decode};
+use omadm_syncml::{Command, Item, Limits, decode};
 use omadm_testkit::{
     Bench, CallKind, Clock, DEVICE_ID, Facts, Files, Halving, Invariants, Points, Power, PowerCut,
     SERVER_ID, TroubledHypervisor, TroubledJournal, TroubledSink, Violation, VolatileMedium,
     VolatileSink, encoding, uri,
 };
-use omadm_tree::{Acl, Tree, TreeLimits};
+use omadm_tree::{Acl, List, Tree, TreeLimits};
 use tempfile::TempDir;
 use virmo_client::{Policy, VirmoClient, VmQuestion, VmUserInterface};
 use virmo_hypervisor::HypervisorError;
@@ -35,6 +36,12 @@ use crate::folder::VolatileFolder;
 use crate::full::{Disk, On};
 
 pub(crate) const MEDIA_TYPE: &str = "application/octet-stream";
+
+/// What the device is asked for.
+const ROOTS: [&str; 2] = ["./VirMO", "./VMImgMO"];
+
+/// Longer than anybody waits.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// Where image `name` is.
 pub(crate) fn image_uri(name: &str) -> String {
@@ -189,6 +196,8 @@ pub(crate) struct World {
     pub(crate) invariants: Invariants,
     /// What the procedures came to since they were last asked for.
     pub(crate) reports: Vec<Report>,
+    /// What the server read since it was last asked to.
+    read: BTreeMap<String, String>,
     folder: TempDir,
     simulator: Option<Arc<Simulator>>,
     sink: VolatileSink,
@@ -240,6 +249,7 @@ impl World {
             policy,
             invariants: Invariants::new(all),
             reports: Vec::new(),
+            read: BTreeMap::new(),
             simulator: None,
             sink: VolatileSink::new(images, &power),
             store: store(&machines, &power),
@@ -531,7 +541,7 @@ impl World {
         if let Some(watch) = self.watch.take() {
             self.work(watch);
         }
-        self.clock.advance(Duration::from_secs(3600));
+        self.clock.advance(LONG);
         self.feed(Input::Deadline);
     }
 
@@ -552,6 +562,37 @@ impl World {
         let found = Invariants::default().check(facts).into_iter();
         let found = found.filter(|it| matches!(it, Violation::NotDurable(_)));
         found.map(|it| format!("meanwhile {it:?}")).collect()
+    }
+
+    /// Where the server reads something else than what the tree has.
+    pub(crate) fn seen_otherwise(&mut self) -> Vec<String> {
+        let reports = mem::take(&mut self.reports);
+        self.read.clear();
+        self.idle = 0;
+        let lists = ROOTS.map(|root| SingleCommand::list(root, List::StructData));
+        for list in lists {
+            self.server.enqueue(DEVICE_ID, Box::new(list)).unwrap();
+        }
+        self.settle();
+        self.reports = reports;
+        let tree = self.client.as_ref().expect("it runs").tree();
+        let mut open: Vec<_> = ROOTS.iter().filter_map(|it| tree.node(&uri(it))).collect();
+        let mut there = BTreeMap::new();
+        while let Some(node) = open.pop() {
+            open.extend(node.children());
+            // What can only be executed is empty.
+            let text = node.text().filter(|text| !text.is_empty());
+            there.extend(text.map(|text| (node.uri().to_string(), text.to_owned())));
+        }
+        self.read.retain(|_, text| !text.is_empty());
+        let all: BTreeSet<_> = there.keys().chain(self.read.keys()).collect();
+        let pairs = all
+            .into_iter()
+            .map(|at| (at, self.read.get(at), there.get(at)));
+        pairs
+            .filter(|(_, read, there)| read != there)
+            .map(|(at, read, there)| format!("{at}: {there:?}, and the server reads {read:?}"))
+            .collect()
     }
 
     /// Whether these VMs, by node, are all as before or all as after an ApplyChanges.
@@ -578,11 +619,21 @@ impl World {
         })
     }
 
-    /// The State of every VM and image, and what each VM has.
+    /// The State of every VM and image, what each VM has, and that of its lock, its camera and its
+    /// firmware.
     pub(crate) fn states(&self) -> BTreeMap<String, String> {
         let mut states = BTreeMap::new();
         for (root, leaves) in [
-            ("./VirMO", &["State", "Resources/CurrentConfig"][..]),
+            (
+                "./VirMO",
+                &[
+                    "State",
+                    "Resources/CurrentConfig",
+                    "DMTree/LAWMO/State",
+                    "DMTree/DCMO/camera/Enabled",
+                    "DMTree/FUMO/State",
+                ][..],
+            ),
             ("./VMImgMO", &["State"]),
         ] {
             for name in self.get(root).unwrap_or_default().split('/') {
@@ -683,7 +734,15 @@ impl World {
         );
         for event in events {
             match event.kind {
-                EventKind::ProcedureFinished { report, .. } => self.reports.push(report),
+                EventKind::ProcedureFinished {
+                    report, procedure, ..
+                } => {
+                    self.reports.push(report);
+                    let procedure: Box<dyn Any> = procedure;
+                    if let Some(reply) = procedure.downcast_ref().and_then(SingleCommand::reply) {
+                        self.read.extend(reply.items().iter().filter_map(leaf));
+                    }
+                }
                 EventKind::Alert { alert, .. } => self.invariants.told(&alert),
                 _ => {}
             }
@@ -731,7 +790,26 @@ impl World {
             return;
         }
         let client = self.client.as_mut().expect("it runs");
-        client.handle(input, self.clock.now()).unwrap();
+        let now = self.clock.now();
+        if !self.threads {
+            client.handle(input, now).unwrap();
+            return self.drain();
+        }
+        let (tell, end) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                client.handle(input, now).unwrap();
+                tell.send(())
+            });
+            let poll = Duration::from_millis(1);
+            while end.recv_timeout(poll) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Where the engine hangs nothing goes on but time.
+                if self.hung.is_none() && self.points.hanging() > 0 {
+                    self.clock.advance(LONG);
+                    self.points.release();
+                }
+            }
+        });
         self.drain();
     }
 
@@ -765,6 +843,12 @@ fn facts<'a>(
         hypervisor: simulator,
         sink,
     }
+}
+
+/// The address and the text of a leaf that was read.
+fn leaf(item: &Item<'_>) -> Option<(String, String)> {
+    let text = item.data.as_ref()?.to_text()?.into_owned();
+    Some((item.source.as_ref()?.uri.clone().into_owned(), text))
 }
 
 /// A folder in memory, where the system has that.
