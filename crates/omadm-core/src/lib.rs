@@ -4,12 +4,13 @@
 //! [`Correlator`]), alerts ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an
 //! argument ([`Now`]), pauses between tries ([`Backoff`]), small maps ([`SortedMap`], [`SortedSet`]) and the durable
 //! [`Journal`] with its in-memory implementation, the versions of what it keeps ([`upgrade()`]) and the fields of records
-//! that several crates keep ([`RecordWriter`], [`RecordReader`]).
+//! that several crates keep ([`RecordWriter`], [`RecordReader`]), and what tests hear of changes of files ([`FileStep`]).
 //!
 //! Nothing here touches a clock, a file, a socket or a random number.
 
 mod alert;
 mod backoff;
+mod file;
 mod format;
 mod id;
 mod journal;
@@ -23,6 +24,7 @@ mod upgrade;
 
 pub use alert::{AlertCode, ClientEvent, GenericAlert, Mark};
 pub use backoff::Backoff;
+pub use file::{FileStep, FileWatch};
 pub use format::{Format, UnknownFormat};
 pub use id::{Correlator, InvalidServerId, ServerId};
 pub use journal::{

@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use omadm_core::{FileStep, FileWatch};
 use omadm_download::{DownloadKey, Sink, SinkError, SinkErrorKind};
 
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
 pub struct FileSink {
     directory: PathBuf,
     headroom: u64,
+    watch: FileWatch,
     /// The one that was used last is the first.
     open: Mutex<VecDeque<(DownloadKey, Partial)>>,
 }
@@ -58,6 +60,7 @@ impl FileSink {
         Ok(Self {
             directory,
             headroom: Self::DEFAULT_HEADROOM,
+            watch: FileWatch::default(),
             open: Mutex::default(),
         })
     }
@@ -66,6 +69,13 @@ impl FileSink {
     #[must_use]
     pub fn with_headroom(mut self, bytes: u64) -> Self {
         self.headroom = bytes;
+        self
+    }
+
+    /// Tells each change of a file from now on: for tests.
+    #[must_use]
+    pub fn watch_files(mut self, watch: FileWatch) -> Self {
+        self.watch = watch;
         self
     }
 
@@ -120,6 +130,25 @@ impl FileSink {
         action(&mut file).map_err(failed)
     }
 
+    /// Tells a change that is about to be made.
+    fn step(&self, step: FileStep<'_>) -> Result<(), SinkError> {
+        self.watch.step(step).map_err(failed)
+    }
+
+    /// Makes the bytes of a partial file durable.
+    fn sync_partial(&self, key: &DownloadKey) -> Result<(), SinkError> {
+        self.with_partial(key, |file| {
+            self.watch.step(FileStep::Sync(&self.partial_path(key)))?;
+            file.sync_all()
+        })
+    }
+
+    /// Makes the names in the directory durable.
+    fn sync_names(&self) -> Result<(), SinkError> {
+        self.step(FileStep::Sync(&self.directory))?;
+        disk::sync_directory(&self.directory).map_err(failed)
+    }
+
     /// Fails if the disk cannot take this many bytes more.
     fn check_room(&self, bytes: u64) -> Result<(), SinkError> {
         match disk::free_bytes(&self.directory).map_err(failed)? {
@@ -142,10 +171,12 @@ impl Sink for FileSink {
         self.check_room(total.unwrap_or(0).saturating_sub(present.unwrap_or(0)))?;
         if present.is_none() {
             self.close(key);
-            File::create(self.partial_path(key)).map_err(failed)?;
-            disk::sync_directory(&self.directory).map_err(failed)?;
+            let path = self.partial_path(key);
+            self.step(FileStep::MakeFile(&path))?;
+            File::create(path).map_err(failed)?;
         }
-        Ok(())
+        // An earlier call may have failed to.
+        self.sync_names()
     }
 
     fn len(&self, key: &DownloadKey) -> Result<Option<u64>, SinkError> {
@@ -155,6 +186,7 @@ impl Sink for FileSink {
 
     fn write_at(&self, key: &DownloadKey, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
         self.with_partial(key, |file| {
+            self.watch.step(FileStep::Write(&self.partial_path(key)))?;
             file.seek(SeekFrom::Start(offset))?;
             file.write_all(bytes)
         })
@@ -175,6 +207,7 @@ impl Sink for FileSink {
     fn truncate(&self, key: &DownloadKey, length: u64) -> Result<(), SinkError> {
         self.with_partial(key, |file| {
             if file.metadata()?.len() > length {
+                self.watch.step(FileStep::Write(&self.partial_path(key)))?;
                 file.set_len(length)?;
             }
             Ok(())
@@ -182,22 +215,23 @@ impl Sink for FileSink {
     }
 
     fn sync(&self, key: &DownloadKey) -> Result<(), SinkError> {
-        self.with_partial(key, |file| file.sync_all())?;
+        self.sync_partial(key)?;
         self.check_room(0)
     }
 
     fn finish(&self, key: &DownloadKey) -> Result<String, SinkError> {
         let (partial, finished) = (self.partial_path(key), self.finished_path(key));
-        match self.with_partial(key, |file| file.sync_all()) {
+        match self.sync_partial(key) {
             Ok(()) => {
                 self.close(key);
+                self.step(FileStep::Rename(&partial, &finished))?;
                 fs::rename(partial, &finished).map_err(failed)?;
-                disk::sync_directory(&self.directory).map_err(failed)?;
+                self.sync_names()?;
                 Self::text(&finished)
             }
             Err(error) if error.kind() == SinkErrorKind::Missing => {
                 // An earlier call may have ended between the move and the sync.
-                disk::sync_directory(&self.directory).map_err(failed)?;
+                self.sync_names()?;
                 self.location(key)?.ok_or(error)
             }
             Err(error) => Err(error),
@@ -214,14 +248,14 @@ impl Sink for FileSink {
 
     fn discard(&self, key: &DownloadKey) -> Result<(), SinkError> {
         self.close(key);
-        let mut changed = false;
         for path in [self.partial_path(key), self.finished_path(key)] {
-            changed |= present(fs::remove_file(path))?.is_some();
+            if present(fs::symlink_metadata(&path))?.is_some() {
+                self.step(FileStep::Remove(&path))?;
+                present(fs::remove_file(path))?;
+            }
         }
-        if changed {
-            disk::sync_directory(&self.directory).map_err(failed)?;
-        }
-        Ok(())
+        // What is gone may be so since an earlier call, which failed to sync.
+        self.sync_names()
     }
 
     fn keys(&self) -> Result<Vec<DownloadKey>, SinkError> {

@@ -1,54 +1,22 @@
 use std::{
-    fmt,
     fs::{self, File},
     io::{self, Write},
     path::Path,
-    sync::Arc,
 };
 
+use omadm_core::{FileStep, FileWatch};
 use virmo_hypervisor::backend;
-
-/// A change of a file or folder that a [`Simulator`](crate::Simulator) is about to make.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub enum FileStep<'a> {
-    /// An empty folder where none is.
-    MakeFolder(&'a Path),
-    /// An empty file; one that is there is emptied.
-    MakeFile(&'a Path),
-    /// What is in a file, or how long it is.
-    Write(&'a Path),
-    /// What is in a file, or which names are in a folder, becomes durable; at the start in those above
-    /// the simulator's too.
-    Sync(&'a Path),
-    /// A file or folder gets another name, and takes the place of a file that has it.
-    Rename(&'a Path, &'a Path),
-    /// A file, or a folder with all that is in it, goes.
-    Remove(&'a Path),
-}
-
-/// Hears of each step, and can refuse it.
-#[derive(Clone)]
-pub(crate) struct Watcher(pub(crate) Arc<Watch>);
-
-type Watch = dyn Fn(FileStep<'_>) -> io::Result<()> + Send + Sync;
-
-impl fmt::Debug for Watcher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Watcher").finish_non_exhaustive()
-    }
-}
 
 /// Changes of files that are durable when they return, but for what is removed.
 #[derive(Debug)]
 pub(crate) struct Disk {
     sync: bool,
-    watcher: Option<Watcher>,
+    watch: FileWatch,
 }
 
 impl Disk {
-    pub(crate) fn new(sync: bool, watcher: Option<Watcher>) -> Self {
-        Self { sync, watcher }
+    pub(crate) fn new(sync: bool, watch: FileWatch) -> Self {
+        Self { sync, watch }
     }
 
     /// Makes a folder, and those it is in, where they are not there; no name is durable yet.
@@ -176,10 +144,7 @@ impl Disk {
     }
 
     fn step(&self, step: FileStep<'_>) -> io::Result<()> {
-        match &self.watcher {
-            Some(Watcher(watch)) => watch(step),
-            None => Ok(()),
-        }
+        self.watch.step(step)
     }
 }
 

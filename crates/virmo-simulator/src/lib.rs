@@ -81,7 +81,7 @@ mod record;
 mod simulator;
 mod switches;
 
-pub use disk::FileStep;
 pub use fault::{Fault, FaultMode, InvalidFault, Operation};
 pub use guest::Misbehaviour;
+pub use omadm_core::FileStep;
 pub use simulator::{Builder, OpenError, Simulator};

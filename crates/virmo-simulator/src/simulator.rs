@@ -5,11 +5,12 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
+use omadm_core::{FileStep, FileWatch};
 use virmo_hypervisor::{
     Capabilities, ChangeHint, HypervisorError, HypervisorErrorKind as Kind, Ledger,
     backend::{RECORD, failed},
@@ -19,7 +20,7 @@ use virmo_state::VmId;
 
 use crate::{
     Fault, FaultMode, Misbehaviour, Operation,
-    disk::{Disk, FileStep, Watcher},
+    disk::Disk,
     guest::Line,
     record::{self, DISK, END, Found, Pending, Record, State, observed},
 };
@@ -70,7 +71,7 @@ pub struct Builder {
     delay: Duration,
     faults: Vec<Fault>,
     sync: bool,
-    watcher: Option<Watcher>,
+    watch: FileWatch,
 }
 
 /// Why a folder could not be opened.
@@ -129,7 +130,7 @@ impl Builder {
         mut self,
         watch: impl Fn(FileStep<'_>) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
-        self.watcher = Some(Watcher(Arc::new(watch)));
+        self.watch = FileWatch::new(watch);
         self
     }
 
@@ -146,7 +147,7 @@ impl Builder {
         };
         let machines = self.folder.join("machines");
         let scratch = self.folder.join("scratch");
-        let disk = Disk::new(self.sync, self.watcher);
+        let disk = Disk::new(self.sync, self.watch);
         disk.make_folders(&machines).map_err(io)?;
         disk.make_folders(&scratch).map_err(io)?;
         // What is found may be of a process that was killed before it synced.
@@ -199,7 +200,7 @@ impl Simulator {
             delay: Duration::ZERO,
             faults: Vec::new(),
             sync: true,
-            watcher: None,
+            watch: FileWatch::default(),
         }
     }
 

@@ -7,8 +7,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
+use omadm_core::FileStep;
 use omadm_testkit::{Luck, Power, PowerCut};
-use virmo_simulator::FileStep;
 
 /// A folder of the file system whose every change is told to this first: what is in it without a
 /// power cut, and what may be left of it after one.
@@ -127,7 +127,8 @@ impl VolatileFolder {
         state.contents(&self.root, ROOT, &mut contents);
         for name in state.now.get(&ROOT).unwrap().keys() {
             // What was never made durable is not told from what is gone.
-            _ = fs::remove_dir_all(self.root.join(name));
+            let path = self.root.join(name);
+            _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(path));
         }
         for change in mem::take(&mut state.moves) {
             if how.keeps(&mut luck) {

@@ -21,5 +21,6 @@ mod planted;
 mod power;
 mod process;
 mod scenarios;
+mod sink;
 mod trial;
 mod world;
