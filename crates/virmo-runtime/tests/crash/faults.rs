@@ -24,7 +24,8 @@ fn a_fault_of_any_call_keeps_what_was() {
                     }
                     let context = trial.context();
                     let misled = misled(&trial);
-                    if trial.world.points.is_broken() {
+                    let is_broken = trial.world.points.is_broken();
+                    if is_broken {
                         trial.world.restart();
                         trial.world.settle();
                     } else if fault == Trouble::Hang {
@@ -34,7 +35,7 @@ fn a_fault_of_any_call_keeps_what_was() {
                     trial.world.settle();
                     let mut broken = trial.look();
                     broken.extend(misled);
-                    broken.extend(untrue(&trial, fault));
+                    broken.extend(untrue(&trial, fault, is_broken));
                     broken.extend(trial.again());
                     tally.note(&context, broken);
                 }
@@ -62,7 +63,7 @@ fn misled(trial: &Trial) -> Option<String> {
 }
 
 /// What is not as the server was told: done, or as it was before.
-fn untrue(trial: &Trial, fault: Trouble) -> Option<String> {
+fn untrue(trial: &Trial, fault: Trouble, is_broken: bool) -> Option<String> {
     let failed = trial.world.reports.iter().find(|report| !report.ok);
     let is_so = match failed.and_then(|report| report.status) {
         None => trial.is_after(),
@@ -70,6 +71,8 @@ fn untrue(trial: &Trial, fault: Trouble) -> Option<String> {
         Some(StatusCode::ACCEPTED | StatusCode::REQUEST_TIMEOUT) => {
             trial.is_before() || trial.is_after()
         }
+        // A journal that stays broken keeps neither what was done nor what was told.
+        Some(StatusCode::DATA_STORE_FAILURE) if is_broken => trial.is_before() || trial.is_after(),
         // What was told to have failed, for it hung, and was done after all where there is no way back:
         // the node tells.
         Some(_) if fault == Trouble::Hang && trial.scenario.has_no_way_back() => {

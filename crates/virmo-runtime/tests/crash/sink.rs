@@ -9,8 +9,10 @@ use omadm_testkit::{Power, PowerCut};
 
 use crate::{folder::VolatileFolder, world::scratch};
 
+type Step = fn(&FileSink, &DownloadKey) -> Result<(), SinkError>;
+
 /// What is done to a file, one after the other; each may be done again when it failed.
-const STEPS: [fn(&FileSink, &DownloadKey) -> Result<(), SinkError>; 7] = [
+const STEPS: [Step; 7] = [
     |sink, key| sink.reserve(key, None),
     |sink, key| {
         sink.write_at(key, 0, b"first")?;
@@ -54,7 +56,7 @@ fn lost(done: usize, folder: &Path) -> Option<String> {
 
 /// A way for the power to go that nobody hopes for.
 fn cuts() -> impl Iterator<Item = PowerCut> {
-    let lucks = (0..20).flat_map(|seed| [PowerCut::Mix(seed), PowerCut::Tear(seed)]);
+    let lucks = (0..10).flat_map(|seed| [PowerCut::Mix(seed), PowerCut::Tear(seed)]);
     [PowerCut::Drop, PowerCut::Keep].into_iter().chain(lucks)
 }
 
