@@ -243,8 +243,10 @@ mod tests {
         );
         assert_eq!(first.meta.max_msg_size, Some(1000));
         assert_eq!(first.meta.max_obj_size, Some(2000));
+        assert_eq!(first.ver_proto, "DM/1.2");
+        link.set_version(Version::Dm13);
         let second = link.next_header();
-        assert_eq!(second.msg_id, 2);
+        assert_eq!((second.msg_id, &*second.ver_proto), (2, "DM/1.3"));
         assert!(second.meta.is_empty());
         assert_eq!(link.last_sent(), 2);
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "test code")]
 
 use omadm_core::StatusCode;
-use omadm_session::{Fit, Link, Packer, header_status, request};
+use omadm_session::{Fit, LargeObject, Link, Packer, header_status, request};
 use omadm_syncml::{Command, Encoding, Header, Limits, Message, decode};
 use omadm_testkit::encoding;
 use proptest::prelude::*;
@@ -85,6 +85,25 @@ fn a_reserve_is_kept_for_what_is_required_later() {
     assert_eq!(id.get(), 2);
     packer.finish(true);
     assert_eq!(read(&out).commands.len(), 2);
+}
+
+#[test]
+fn room_is_kept_for_the_next_chunk_of_an_object() {
+    // Each of the two fits alone, a chunk beside the first does not.
+    let limit = size(&[400]);
+    for is_kept in [true, false] {
+        let mut object = LargeObject::new(value(5000)).unwrap();
+        let mut out = Vec::new();
+        let mut packer = Packer::new(&header(), encoding(), limit, &mut out).unwrap();
+        packer.require(&mut status()).unwrap();
+        if is_kept {
+            packer.reserve_chunk(&object);
+        }
+        let other = packer.push(&mut value(400)).unwrap();
+        assert_eq!(other == Fit::Full, is_kept);
+        let chunk = packer.push_chunk(&mut object).unwrap();
+        assert_eq!(matches!(chunk, Fit::Packed(_)), is_kept);
+    }
 }
 
 #[test]
