@@ -36,7 +36,7 @@ struct Books {
     max_jobs: usize,
     next_job: u64,
     next_question: u64,
-    /// When objects take up what the journal could not keep, monotonic.
+    /// When objects take up what was left open, monotonic.
     resume: Option<Duration>,
     /// How often in a row the journal could not keep the end of a job.
     unkept: u32,
@@ -181,12 +181,12 @@ impl Device {
         Some(result)
     }
 
-    /// When objects take up what the journal could not keep, monotonic.
+    /// When objects take up what was left open, monotonic.
     pub(crate) const fn next_resume(&self) -> Option<Duration> {
         self.books.resume
     }
 
-    /// Lets the objects take up what the journal could not keep, if the time has come.
+    /// Lets the objects take up what was left open, if the time has come.
     pub(crate) fn resume(&mut self, now: Now) {
         if self.books.resume.take_if(|due| *due <= now.mono).is_none() {
             return;
@@ -571,6 +571,7 @@ impl<'d> Unit<'d> {
             alerts,
             told,
             jobs,
+            resume,
             ..
         } = effects;
         let own = alerts.into_iter().map(|alert| Notice::from(alert).into());
@@ -586,6 +587,10 @@ impl<'d> Unit<'d> {
         registry.committed();
         for job in jobs {
             books.hand_out(job, now);
+        }
+        if resume && books.resume.is_none() {
+            let pause = books.alert_retry.pause(1);
+            books.resume = Some(now.mono.saturating_add(pause));
         }
         books.admitted(queued, &dropped);
         Ok(())

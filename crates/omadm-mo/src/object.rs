@@ -101,9 +101,9 @@ pub trait ManagementObject: Send {
     /// The transaction this object took part in did not happen.
     fn rolled_back(&mut self) {}
 
-    /// The journal failed when the end of a job was to be kept, and is tried again now: takes up what
-    /// was left open, of this object's own or by [`rolled_back`](Self::rolled_back). Each object does
-    /// so in a transaction of its own.
+    /// Takes up what was left open, of this object's own or by [`rolled_back`](Self::rolled_back): the
+    /// journal failed when the end of a job was to be kept, and is tried again now, or an object
+    /// [asked](Effects::resume) for this. Each object does so in a transaction of its own.
     fn resume(&mut self, cx: &mut Context<'_, '_>) {
         let _ = cx;
     }
@@ -232,6 +232,9 @@ pub struct Effects {
     pub told: Vec<(String, GenericAlert)>,
     /// Jobs to hand out after the batch is durable.
     pub jobs: Vec<Job>,
+    /// Whether something was left open that is to be tried again:
+    /// [`ManagementObject::resume`] is called after a pause.
+    pub resume: bool,
     /// What the open hook mounts and unmounts.
     pub(crate) mounting: Vec<Mounting>,
     put_off: Option<Job>,

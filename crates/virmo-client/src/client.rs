@@ -55,8 +55,8 @@ pub(crate) use image::RECORDS;
 /// primitive is undone on the machine and leaves State as it was; past its point of no return
 /// State tells what is true instead. One that does not end within [`Policy::deadline`] is reported
 /// as failed; the VM refuses work (405) until the hypervisor has answered and the primitive is
-/// undone. If undoing fails too, it is tried again before the next primitive and at the next
-/// start.
+/// undone. If undoing fails too, it is tried again after a pause, before the next primitive and at
+/// the next start.
 ///
 /// # Start
 ///

@@ -227,7 +227,8 @@ pub enum Recovery {
     /// The VM is in another state: the one before it, or what was left of it; every VM has the
     /// resources it had.
     Undone,
-    /// Neither worked; it is tried again before the next attempt, or at the next start.
+    /// Neither worked; it is tried again after a pause, before the next attempt, and at the next
+    /// start.
     Open,
 }
 

@@ -72,6 +72,7 @@ const V: &str = "./VirMO/v";
 const DM_TREE: &str = "./VirMO/v/DMTree";
 const SETTINGS: &str = "./VirMO/v/DMTree/Settings";
 const VOLUME: &str = "./VirMO/v/DMTree/Settings/volume";
+const RESOURCES: &str = "RAM=1&Storage=10&CPU=1&Network=1";
 const RING: &str = "./VirMO/v/DMTree/Settings/ring";
 
 impl Bed {
@@ -98,7 +99,7 @@ impl Bed {
         let simulator = Simulator::builder(folder.path().join("machines"));
         let simulator = Arc::new(simulator.without_sync().open().unwrap());
         let vm: VmId = "vm-1".parse().unwrap();
-        let resources = "RAM=1&Storage=10&CPU=1&Network=1".parse().unwrap();
+        let resources = RESOURCES.parse().unwrap();
         let spec = VmSpec::new(vm.clone(), &image, "application/octet-stream", resources);
         simulator.create(&spec).unwrap();
         simulator.power_on(&vm).unwrap();
@@ -247,7 +248,11 @@ fn device(
         let layout = registry.layout();
         let below = |name: &str| -> Uri { uri(&format!("{V}/{name}")) };
         transaction.add_interior(layout, &uri(V)).unwrap();
-        for (leaf, value) in [("VMID", Value::chr("vm-1")), ("State", Value::int(2))] {
+        for (leaf, value) in [
+            ("VMID", Value::chr("vm-1")),
+            ("State", Value::int(2)),
+            ("Resources/CurrentConfig", Value::chr(RESOURCES)),
+        ] {
             transaction.set(layout, &below(leaf), value).unwrap();
         }
         transaction.commit(&*durable, Batch::new()).unwrap();

@@ -182,8 +182,9 @@ impl VirmoClient {
         if timed_out {
             self.book.write().apply = Some(task);
         } else if task.settling {
-            // It is tried again before the next change, or at the next start.
+            // It is tried again after a pause, before the next change, or at the next start.
             task.job = None;
+            cx.effects.resume = true;
             self.book.write().apply = Some(task);
         } else {
             self.apply(task.intent, false, cx);
@@ -239,6 +240,7 @@ impl VirmoClient {
             task.intent.reply = Reply::default();
             task.intent.save(&mut cx.effects.batch);
             task.job = None;
+            cx.effects.resume = true;
             self.book.write().apply = Some(task);
         } else {
             ApplyIntent::forget(&mut cx.effects.batch);

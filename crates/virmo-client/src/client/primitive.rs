@@ -215,9 +215,10 @@ impl VirmoClient {
         if timed_out {
             task.intent = Some(intent);
         } else if task.settling {
-            // It is tried again before the next primitive, or at the next start.
+            // It is tried again after a pause, before the next primitive, or at the next start.
             task.job = None;
             task.intent = Some(intent);
+            cx.effects.resume = true;
         } else {
             self.drive(intent, false, cx);
         }
@@ -272,7 +273,10 @@ impl VirmoClient {
             }
         };
         match &left {
-            Some(left) => left.save(&mut cx.effects.batch),
+            Some(left) => {
+                left.save(&mut cx.effects.batch);
+                cx.effects.resume = true;
+            }
             None => VmIntent::forget(&mut cx.effects.batch, &intent.vm),
         }
         let vms = &mut self.book.write().vms;

@@ -575,6 +575,8 @@ fn a_silent_guest_does_not_hold_up_the_start() {
 struct Line {
     is_silent: AtomicBool,
     waiting: AtomicUsize,
+    /// Whether changes of resources cannot be taken back.
+    keeps: AtomicBool,
 }
 
 /// A hypervisor that carries messages to guests, and can do nothing to keep their users out.
@@ -662,6 +664,9 @@ impl Hypervisor for NoLock {
     }
 
     fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome, HypervisorError> {
+        if self.1.keeps.load(Ordering::SeqCst) {
+            return Err(HypervisorError::new(HypervisorErrorKind::Busy));
+        }
         self.0.undo(id, before)
     }
 
@@ -774,4 +779,65 @@ fn a_guest_at_work_ends_with_its_machine() {
     let resume = exec(&format!("{V}/Operations/PowerOn"));
     assert_eq!(bed.codes(vec![resume]), [200]);
     assert_eq!(bed.codes(vec![exec(RING)]), [200]);
+}
+
+/// A change of resources that ended too late, and cannot be taken back, is taken back by itself after a
+/// while, also where nobody watches the machines; whether the failure to take it back is late too.
+#[test]
+fn what_is_owed_is_tried_again_after_a_pause() {
+    for late in [false, true] {
+        let mut made = None;
+        let mut bed = Bed::on(Bed::policy(), |simulator| {
+            Arc::clone(made.insert(Arc::new(NoLock::new(simulator)))) as _
+        });
+        let keeps = |keeps| {
+            made.as_ref()
+                .unwrap()
+                .1
+                .keeps
+                .store(keeps, Ordering::SeqCst)
+        };
+        let change = |want: &str| {
+            let config = add("./VirMO/v/Resources/NewConfig", Some(Value::chr(want)));
+            vec![config, exec("./VirMO/Operations/ApplyChanges")]
+        };
+        let has = |bed: &Bed| {
+            let resources = bed.simulator.observe(&bed.vm).unwrap().resources;
+            resources.unwrap().to_string()
+        };
+        let end_late = |bed: &mut Bed| {
+            let (job, work) = bed.bench.jobs.pop_first().unwrap();
+            let end = JobEnd::Finished(work.run());
+            bed.bench.advance(bed.policy.deadline);
+            bed.bench.feed(Input::Completed { job, end }).unwrap();
+        };
+        let goes_on = |bed: &mut Bed| {
+            let mut tens = 0..12;
+            let began = tens.any(|_| {
+                bed.bench.advance(Duration::from_secs(10));
+                !bed.bench.jobs.is_empty()
+            });
+            bed.work();
+            began
+        };
+        let wanted = "RAM=3&Storage=10&CPU=1&Network=1";
+        keeps(true);
+        bed.bench.start();
+        assert_eq!(bed.bench.say(change(wanted)), None);
+        end_late(&mut bed);
+        match late {
+            true => end_late(&mut bed),
+            false => bed.work(),
+        }
+        assert!(bed.bench.jobs.is_empty());
+        for _ in 0..3 {
+            assert_eq!(has(&bed), wanted);
+            assert!(goes_on(&mut bed));
+        }
+        keeps(false);
+        assert_eq!(has(&bed), wanted);
+        assert!(goes_on(&mut bed));
+        assert_eq!(has(&bed), RESOURCES);
+        assert!(!goes_on(&mut bed), "nothing is left");
+    }
 }
