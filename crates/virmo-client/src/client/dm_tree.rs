@@ -15,8 +15,12 @@ use crate::{
     companion::{Companion, VmLocker, WhileRunning},
     drive,
     machines::Machines,
-    nodes::{VmView, deleted},
+    nodes::deleted,
 };
+
+/// Whether there is more than LAWMO that the device does itself: what else is below DMTree is the
+/// guest's otherwise.
+pub(super) const COMPANIONS: bool = cfg!(feature = "companions");
 
 /// What the device does itself below the DMTree of a VM, as the Type of a root says. The rest is the
 /// guest's.
@@ -28,8 +32,6 @@ enum Hosted {
     Firmware,
     /// SCOMO: what is installed in its guest.
     Software,
-    /// `DCMO`, which is no object, but where the peripherals are.
-    Peripherals,
     /// DCMO: the peripheral of the VM that it is named after.
     Peripheral,
 }
@@ -53,14 +55,12 @@ impl VirmoClient {
     ) -> Result<(), Refusal> {
         match &change.kind {
             ChangeKind::Added if path.below.is_root() => self.add_dm_tree(path.vm, cx),
-            ChangeKind::Added => match self.hosted(&change.uri, &path.below, cx) {
-                Some(Hosted::Peripheral) => self.add_peripheral(path.vm, &change.uri, cx),
-                Some(Hosted::Firmware) => self.add_firmware(path.vm, &change.uri, cx),
-                Some(Hosted::Software) => self.add_software(path.vm, &change.uri, cx),
-                Some(Hosted::Peripherals) => Ok(()),
+            ChangeKind::Added => match self.hosted(&change.uri, cx) {
                 // A second one would contradict the first.
                 Some(Hosted::Lock) => Err(REFUSED),
-                None => self.stage_in_guest(path, change, by, cx),
+                Some(hosted) if COMPANIONS => self.add_companion(hosted, path.vm, &change.uri, cx),
+                _ if self.is_place_of_peripherals(&change.uri, &path.below, cx) => Ok(()),
+                _ => self.stage_in_guest(path, change, by, cx),
             },
             ChangeKind::Deleted { .. } if path.below.is_root() => self.delete_dm_tree(path.vm, cx),
             ChangeKind::Deleted { .. } if self.is_of_peripherals(&path.below) => Ok(()),
@@ -97,23 +97,15 @@ impl VirmoClient {
             let mut open: Vec<_> = cx.tree.node(&dm_tree).into_iter().collect();
             while let Some(node) = open.pop() {
                 let uri = node.uri();
-                let below = uri.strip_prefix(&dm_tree);
-                match below.and_then(|below| self.hosted(&uri, &below, cx)) {
-                    Some(Hosted::Lock) if uri == self.lock_of(&name) => {
-                        objects.push(self.lock(&name, uri, &vm, &*self.journal));
+                match self.hosted(&uri, cx) {
+                    Some(Hosted::Lock) => match uri == self.lock_of(&name) {
+                        true => objects.push(self.lock(&name, uri, &vm, &*self.journal)),
+                        false => open.extend(node.children()),
+                    },
+                    Some(hosted) if COMPANIONS => {
+                        objects.push(self.hosted_object(hosted, &name, uri, &vm, &*self.journal));
                     }
-                    Some(Hosted::Firmware) => {
-                        objects.push(self.firmware(&name, uri, &vm, &*self.journal));
-                    }
-                    Some(Hosted::Software) => {
-                        objects.push(self.software(&name, uri, &vm, &*self.journal));
-                    }
-                    Some(Hosted::Peripheral) => {
-                        objects.push(self.peripheral(&uri, &vm, &*self.journal));
-                    }
-                    Some(Hosted::Lock | Hosted::Peripherals) | None => {
-                        open.extend(node.children());
-                    }
+                    _ => open.extend(node.children()),
                 }
             }
         }
@@ -123,36 +115,45 @@ impl VirmoClient {
         Ok(())
     }
 
-    /// What the device does itself at a place below DMTree, as the Type of the node says.
-    fn hosted(&self, uri: &Uri, below: &Uri, cx: &Context<'_, '_>) -> Option<Hosted> {
-        let node_type = cx.tree.node(uri)?.node_type();
-        match node_type.is_empty() {
-            true => self.is_of_peripherals(below).then_some(Hosted::Peripherals),
-            false => self.hosted_as(node_type),
-        }
+    /// What the device does itself at a node below DMTree, as its Type says.
+    fn hosted(&self, uri: &Uri, cx: &Context<'_, '_>) -> Option<Hosted> {
+        self.hosted_as(cx.tree.node(uri)?.node_type())
     }
 
     /// What the device does itself where a root has this Type.
     fn hosted_as(&self, node_type: &str) -> Option<Hosted> {
-        let has_guest = self.link.is_available();
+        if node_type == LAWMO.moid {
+            return Some(Hosted::Lock);
+        }
+        if !COMPANIONS {
+            return None;
+        }
         let hosted = [
-            (&LAWMO, Hosted::Lock, true),
-            (&FUMO, Hosted::Firmware, has_guest),
-            (&SCOMO, Hosted::Software, has_guest),
-            (
-                &DCMO,
-                Hosted::Peripheral,
-                self.hypervisor.peripherals().is_some(),
-            ),
+            (&FUMO, Hosted::Firmware, self.has_guest_objects()),
+            (&SCOMO, Hosted::Software, self.has_guest_objects()),
+            (&DCMO, Hosted::Peripheral, self.has_peripherals()),
         ];
         let mut of_type = hosted.into_iter().filter(|(mo, ..)| mo.moid == node_type);
         of_type.find_map(|(_, hosted, can)| can.then_some(hosted))
     }
 
+    fn has_guest_objects(&self) -> bool {
+        COMPANIONS && self.link.is_available()
+    }
+
+    fn has_peripherals(&self) -> bool {
+        COMPANIONS && self.hypervisor.peripherals().is_some()
+    }
+
     /// Whether this is where peripherals are.
     fn is_of_peripherals(&self, below: &Uri) -> bool {
-        let here = below.segments().eq(["DCMO"]);
-        here && self.hypervisor.peripherals().is_some()
+        below.segments().eq(["DCMO"]) && self.has_peripherals()
+    }
+
+    /// Whether a node is there for peripherals only.
+    fn is_place_of_peripherals(&self, uri: &Uri, below: &Uri, cx: &Context<'_, '_>) -> bool {
+        let node = cx.tree.node(uri);
+        self.is_of_peripherals(below) && node.is_some_and(|node| node.node_type().is_empty())
     }
 
     /// Whether a guest may not say what is at a place below DMTree, lest it takes that of an object
@@ -173,8 +174,8 @@ impl VirmoClient {
         typed
             || match below.segments().next() {
                 Some("LAWMO") => true,
-                Some(name @ ("FUMO" | "SCOMO")) => self.link.is_available() && is_free(name),
-                Some("DCMO") => self.hypervisor.peripherals().is_some(),
+                Some(name @ ("FUMO" | "SCOMO")) => self.has_guest_objects() && is_free(name),
+                Some("DCMO") => self.has_peripherals(),
                 _ => false,
             }
     }
@@ -232,6 +233,22 @@ impl VirmoClient {
             operations: &[],
             goes: true,
         })
+    }
+
+    fn hosted_object(
+        &self,
+        hosted: Hosted,
+        node: &str,
+        root: Uri,
+        vm: &VmId,
+        journal: &dyn Journal,
+    ) -> Mounted {
+        match hosted {
+            Hosted::Lock => self.lock(node, root, vm, journal),
+            Hosted::Firmware => self.firmware(node, root, vm, journal),
+            Hosted::Software => self.software(node, root, vm, journal),
+            Hosted::Peripheral => self.peripheral(&root, vm, journal),
+        }
     }
 
     fn lock(&self, node: &str, root: Uri, vm: &VmId, journal: &dyn Journal) -> Mounted {
@@ -302,27 +319,19 @@ impl VirmoClient {
         Ok(())
     }
 
-    fn add_firmware(
+    fn add_companion(
         &mut self,
+        hosted: Hosted,
         node: &str,
         root: &Uri,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
         let id = self.vm(node, cx).and_then(|vm| vm.id()).ok_or(REFUSED)?;
-        let fumo = self.firmware(node, root.clone(), &id, &MemoryJournal::new());
-        cx.effects.mount(fumo.map_err(|_| FAILED)?);
-        Ok(())
-    }
-
-    fn add_software(
-        &mut self,
-        node: &str,
-        root: &Uri,
-        cx: &mut Context<'_, '_>,
-    ) -> Result<(), Refusal> {
-        let id = self.vm(node, cx).and_then(|vm| vm.id()).ok_or(REFUSED)?;
-        let scomo = self.software(node, root.clone(), &id, &MemoryJournal::new());
-        cx.effects.mount(scomo.map_err(|_| FAILED)?);
+        if hosted == Hosted::Peripheral && !self.look_for_peripheral(node, &id, root, cx)? {
+            return Ok(());
+        }
+        let object = self.hosted_object(hosted, node, root.clone(), &id, &MemoryJournal::new());
+        cx.effects.mount(object.map_err(|_| FAILED)?);
         Ok(())
     }
 
@@ -338,15 +347,15 @@ impl VirmoClient {
         }
     }
 
-    /// Finds out whether the machine could have the peripheral, and whether it has it now.
-    fn add_peripheral(
+    /// Finds out whether the machine could have the peripheral, and whether it has it now; `false` until
+    /// that is known.
+    fn look_for_peripheral(
         &mut self,
         node: &str,
+        id: &VmId,
         root: &Uri,
         cx: &mut Context<'_, '_>,
-    ) -> Result<(), Refusal> {
-        let id = self.vm(node, cx).and_then(|vm: VmView<'_>| vm.id());
-        let id = id.ok_or(REFUSED)?;
+    ) -> Result<bool, Refusal> {
         let name = root.name().unwrap_or_default().to_owned();
         let siblings = root.parent().and_then(|parent| cx.tree.node(&parent));
         let alike = siblings
@@ -372,11 +381,11 @@ impl VirmoClient {
                 let found = find(&*hypervisor, &vm, &name);
                 Box::new(Output::Told(found.unwrap_or_else(ExecResult::from))) as _
             });
-            let job = cx.effects.put_off(lane(&id), label, work);
+            let job = cx.effects.put_off(lane(id), label, work);
             job.time_limit = Some(self.policy.deadline);
             let job = job.id;
             self.note_put_off(root.clone(), job, cx);
-            return Ok(());
+            return Ok(false);
         };
         if !answer.status.is_success() {
             return Err(Refusal(answer.status));
@@ -384,9 +393,7 @@ impl VirmoClient {
         let enabled = answer.items.first().is_none_or(|item| item != "false");
         let leaf = root.child("Enabled").map_err(|_| FAILED)?;
         cx.tree.set(cx.schema, &leaf, Value::bool(enabled))?;
-        let peripheral = self.peripheral(root, &id, &MemoryJournal::new());
-        cx.effects.mount(peripheral.map_err(|_| FAILED)?);
-        Ok(())
+        Ok(true)
     }
 }
 
