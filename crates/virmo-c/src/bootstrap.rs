@@ -1,23 +1,19 @@
-use std::{
-    ffi::{c_char, c_void},
-    sync::Arc,
-};
+use std::ffi::{c_char, c_void};
 
-use omadm_client::{Auth, Bootstrap, BootstrapError, Config};
-use omadm_core::{Secret, upgrade};
+use omadm_client::{Bootstrap, BootstrapError};
+use omadm_core::Secret;
 use omadm_mo::{Account, bootstrap::MediaType};
 use omadm_session::bootstrap::{Profile, Secrets, imsi_octets};
-use omadm_tree::{Acl, Tree};
+use omadm_tree::Acl;
 
 use crate::{
     callbacks::virmo_callbacks,
-    config::{Settings, virmo_config, with},
-    device::{failed, refused},
+    config::{virmo_config, with},
+    device::failed,
     journal::VendorJournal,
     status::{Failure, virmo_status},
     text::{optional_text, text, values},
     time::virmo_now,
-    vendor::Vendor,
 };
 
 /// A bootstrap document as it came, and what there is to verify it with. Zero it, then set what is
@@ -129,57 +125,5 @@ impl virmo_bootstrap {
             });
         }
         Ok(secrets)
-    }
-}
-
-impl Settings {
-    /// The firmware, as the program says it is.
-    ///
-    /// # Safety
-    /// As for [`Vendor::new`].
-    pub(crate) unsafe fn vendor(
-        &self,
-        callbacks: *const virmo_callbacks,
-        user_data: *mut c_void,
-    ) -> Result<Arc<Vendor>, Failure> {
-        let capabilities = self.capabilities.clone();
-        let capabilities = capabilities.ok_or_else(|| Failure::argument("no capabilities set"))?;
-        // SAFETY: the caller's promise.
-        unsafe { Vendor::new(callbacks, user_data, capabilities) }
-    }
-
-    /// Brings the journal to this version, and reads the tree from it.
-    pub(crate) fn open(&self, journal: &VendorJournal, acl: Acl) -> Result<Tree, Failure> {
-        let journal_failed = |error: &dyn std::error::Error| failed(virmo_status::Journal, error);
-        let kept = [omadm_client::RECORDS, virmo_client::RECORDS].concat();
-        upgrade(journal, &kept).map_err(|error| journal_failed(&error))?;
-        Tree::load(journal, self.limits, acl).map_err(|error| journal_failed(&error))
-    }
-
-    /// The configuration of a device: that of an account in the journal, if it is to have its server
-    /// from there.
-    pub(crate) fn config(&self, journal: &VendorJournal) -> Result<Config, Failure> {
-        let mut config = self.config.clone();
-        if !config.server_url.is_empty() {
-            return Ok(config);
-        }
-        let tree = self.open(journal, Acl::root_default())?;
-        let layout = Account::layout();
-        let mut roots = match &self.server {
-            Some(server) => Vec::from_iter(Account::root_of(&tree, &layout, server)),
-            None => Account::roots(&tree, &layout),
-        };
-        let missing = || Failure::new(virmo_status::NotFound, "there is no account");
-        let root = roots.pop().ok_or_else(missing)?;
-        if !roots.is_empty() {
-            return Err(Failure::argument("there are accounts with several servers"));
-        }
-        let account = Config::of_account(&tree, root).map_err(refused)?;
-        config.server_id = account.server_id;
-        config.server_url = account.server_url;
-        if config.auth == Auth::NONE {
-            config.auth = account.auth;
-        }
-        Ok(config)
     }
 }

@@ -21,6 +21,14 @@
 //! - A handle is used by one call at a time; a second one is [`virmo_status::Busy`]. Functions without
 //!   a status read what never changes.
 //!
+//! # Features
+//!
+//! Both are on by default. What they leave out is in the header all the same.
+//!
+//! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents.
+//! - `companions`: FUMO, SCOMO and DCMO below the DMTree of a VM; without it they are the guest's, like
+//!   what else is there, and nothing asks for peripherals.
+//!
 //! ```
 //! use std::ffi::CStr;
 //!
@@ -38,6 +46,7 @@
 //! ```
 
 mod answer;
+#[cfg(feature = "bootstrap")]
 mod bootstrap;
 mod callbacks;
 mod config;
@@ -52,6 +61,7 @@ mod journal;
 mod lies;
 mod output;
 mod question;
+mod settings;
 mod sink;
 mod status;
 mod switches;
@@ -63,6 +73,7 @@ pub use answer::{
     virmo_keys, virmo_keys_add, virmo_machine, virmo_machine_set, virmo_machines,
     virmo_machines_add, virmo_reply, virmo_reply_set, virmo_writer, virmo_writer_set,
 };
+#[cfg(feature = "bootstrap")]
 pub use bootstrap::{virmo_bootstrap, virmo_config_bootstrap};
 pub use callbacks::virmo_callbacks;
 pub use config::{

@@ -131,6 +131,9 @@
 //! Every address in a command, and the source of every alert, is translated; texts are not looked
 //! into. A hypervisor without a channel to guests refuses all of it with 406.
 //!
+//! Without the feature `companions`, which is on by default, FUMO, SCOMO and DCMO are the guest's, too:
+//! the device does LAWMO itself, and nothing else.
+//!
 //! # Questions to the user of a VM
 //!
 //! With a [`VmUserInterface`] every VM has `UI` and `Operations/ExecUICmd`. [VirMO §11.2.2]
