@@ -42,7 +42,7 @@ fn a_fault_of_any_call_keeps_what_was() {
             }
         }
     }
-    tally.judge("faults", 900 / stride);
+    tally.judge("faults", 1200 / stride);
 }
 
 /// What is wrong with the codes the server was told.
