@@ -372,4 +372,13 @@ mod tests {
         round.answer(Answer::status(sent[0], StatusCode::OK));
         assert_eq!(round.replies()[0].text(), Some(""));
     }
+
+    #[test]
+    fn octets_without_a_type_are_text() {
+        let mut item = Item::new();
+        item.data = Some(b"abc".as_slice().into());
+        assert_eq!(text(&item).as_deref(), Some("abc"));
+        item.meta = Meta::new().with_type(request::TNDS_WBXML);
+        assert_eq!(text(&item), None, "no document");
+    }
 }
