@@ -129,8 +129,8 @@ pub trait ManagementObject: Send {
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult;
 }
 
-/// One Exec command.
-#[derive(Clone, Debug)]
+/// One Exec command. Its `Debug` has the length of the argument: there may be a secret in it.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ExecRequest<'a> {
     /// The node.
@@ -153,6 +153,17 @@ impl<'a> ExecRequest<'a> {
             correlator: None,
             by,
         }
+    }
+}
+
+impl fmt::Debug for ExecRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ExecRequest")
+            .field("uri", self.uri)
+            .field("argument_bytes", &self.argument.map(<[u8]>::len))
+            .field("correlator", &self.correlator)
+            .field("by", self.by)
+            .finish()
     }
 }
 

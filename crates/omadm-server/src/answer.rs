@@ -155,6 +155,7 @@ impl Composer<'_> {
         }
         let hmac = self.session.prover.mac(&body);
         self.session.hmac = hmac.map(|hmac| hmac.to_string().into());
+        body.shrink_to_fit();
         self.session.answer = body.into();
         self.session.compact();
         Ok(())

@@ -398,7 +398,7 @@ impl Server {
             session.nonces = next.or(session.nonces);
         }
         let response = Response {
-            body: session.answer.to_vec(),
+            body: session.answer.expose().to_vec(),
             encoding: session.encoding,
             hmac: session.hmac.as_deref().map(str::to_owned),
             events: log.into_events(),
@@ -515,7 +515,7 @@ impl Server {
         match session.link.check(header) {
             Incoming::Duplicate if is_same() && session.turn.is_some() => Role::Pending,
             Incoming::Duplicate if is_same() => Role::Repetition(Response {
-                body: session.answer.to_vec(),
+                body: session.answer.expose().to_vec(),
                 encoding: session.encoding,
                 hmac: session.hmac.as_deref().map(str::to_owned),
                 events: Vec::new(),
@@ -727,7 +727,7 @@ impl Server {
             refused,
         )?
         .into();
-        Ok(session.answer.to_vec())
+        Ok(session.answer.expose().to_vec())
     }
 
     /// Ends all sessions of the device.

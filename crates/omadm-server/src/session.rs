@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use omadm_core::Secret;
 use omadm_session::{
     Assembler, LargeObject, Ledger, Link, Nonce, NoncePair, Prover, Scheme, Tag, Tagged,
     TransportIdentity, Unanswered, Verifier,
@@ -75,7 +76,8 @@ pub struct Session {
     pub(crate) abort: bool,
     pub(crate) turn: Option<Box<Turn>>,
     /// The last message, for a device that did not get it, or does not believe who the server is.
-    pub(crate) answer: Box<[u8]>,
+    /// There may be a secret in it.
+    pub(crate) answer: Secret,
     /// The transport header `x-syncml-hmac` of the answer.
     pub(crate) hmac: Option<Box<str>>,
     pub(crate) encoding: Encoding,
@@ -181,7 +183,7 @@ impl Session {
             cramped: false,
             abort: false,
             turn: None,
-            answer: Box::default(),
+            answer: Secret::default(),
             hmac: None,
             encoding: Encoding::Xml,
             identity: None,

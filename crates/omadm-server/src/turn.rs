@@ -314,7 +314,7 @@ impl Walk<'_> {
         let msg_id = self.session.link.last_sent();
         let last = std::mem::take(&mut self.session.answer);
         // What the engine wrote it also reads, however much it is; otherwise all of it is lost.
-        let last = decode(&last, self.said_in, &no_limits());
+        let last = decode(last.expose(), self.said_in, &no_limits());
         let mut again = Vec::new();
         for command in last.into_iter().flat_map(|last| last.commands) {
             let is_answer = match &command {

@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use omadm_core::{AlertCode, StatusCode};
 use omadm_syncml::{Alert, CmdRef, Command, Data, Item};
@@ -60,7 +60,7 @@ pub enum Taken {
 }
 
 /// An object of which chunks are missing.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq)]
 struct Open {
     key: Key,
     /// The command of the first chunk; its last Item waits for its Data.
@@ -69,6 +69,14 @@ struct Open {
     octets: Vec<u8>,
     /// Whether all of it came as text.
     text: bool,
+}
+
+impl fmt::Debug for Open {
+    /// Shows whose it is and how much came; there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (came, key) = (self.octets.len(), &self.key);
+        write!(f, "Open({came} of {} bytes, {key:?})", self.size)
+    }
 }
 
 /// What the chunks of one object have in common.

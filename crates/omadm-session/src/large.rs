@@ -1,3 +1,5 @@
+use std::fmt;
+
 use omadm_core::{AlertCode, Format, StatusCode};
 use omadm_syncml::{CmdId, Command, Data};
 
@@ -40,10 +42,26 @@ pub struct LargeObject {
     last: Option<(u32, CmdId)>,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq)]
 enum Content {
     Text { text: String, base64: bool },
     Octets(Vec<u8>),
+}
+
+impl Content {
+    const fn octets(&self) -> &[u8] {
+        match self {
+            Self::Text { text, .. } => text.as_bytes(),
+            Self::Octets(octets) => octets.as_slice(),
+        }
+    }
+}
+
+impl fmt::Debug for Content {
+    /// Shows the length; there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} bytes)", self.octets().len())
+    }
 }
 
 /// Why an object ended before its last chunk: [`LargeObject::stopped_by`].
@@ -221,10 +239,7 @@ impl LargeObject {
     }
 
     const fn octets(&self) -> &[u8] {
-        match &self.content {
-            Content::Text { text, .. } => text.as_bytes(),
-            Content::Octets(octets) => octets.as_slice(),
-        }
+        self.content.octets()
     }
 }
 

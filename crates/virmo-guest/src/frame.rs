@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::crc::fcs;
 
 /// Begins and ends a frame.
@@ -11,7 +13,8 @@ const HEAD: usize = 6;
 const CHECK: usize = 4;
 const VERSION: u8 = 1;
 
-/// One message on a byte stream.
+/// One message on a byte stream. Its `Debug` has the length of the payload: there may be a secret in
+/// it.
 ///
 /// ```
 /// use virmo_guest::{Deframer, Frame, FrameKind};
@@ -36,7 +39,7 @@ const VERSION: u8 = 1;
 /// octets, the payload, and the frame check sequence of 32 bits over all of that; numbers have the
 /// highest octet first. A frame begins with a flag even where one has just ended, so whatever came
 /// before it is a frame of its own, and fails its check.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
     /// Which way it goes.
@@ -45,6 +48,13 @@ pub struct Frame {
     pub id: u32,
     /// The message.
     pub payload: Vec<u8>,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, id, length) = (self.kind, self.id, self.payload.len());
+        write!(f, "Frame({kind:?} {id}, {length} bytes)")
+    }
 }
 
 /// Which way a [`Frame`] goes. Each end takes one kind only, so a line that echoes does no harm.
@@ -108,12 +118,19 @@ fn read_head(head: &[u8; HEAD]) -> (Option<FrameKind>, u32) {
 /// Finds the frames in a stream of octets, however it is cut and whatever is between them.
 ///
 /// It holds one frame at most.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Deframer {
     max: usize,
     content: Vec<u8>,
     escaped: bool,
     too_long: bool,
+}
+
+impl fmt::Debug for Deframer {
+    /// Shows how much came of a frame; there may be a secret in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Deframer({} bytes)", self.content.len())
+    }
 }
 
 /// What stood between two flags and is no frame.

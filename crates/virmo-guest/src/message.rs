@@ -1,3 +1,5 @@
+use std::fmt;
+
 use omadm_core::{Correlator, GenericAlert, StatusCode, UserAnswer, UserInteraction};
 use omadm_tree::{NewNode, Uri, Value};
 
@@ -20,7 +22,9 @@ pub struct Request {
 }
 
 /// One thing a guest is to do. Addresses are the guest's own: its root is `./`. [VirMO §11.2.1]
-#[derive(Clone, PartialEq, Eq, Debug)]
+///
+/// Its `Debug` has the length of an argument: there may be a secret in it.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
     /// Make a node.
@@ -65,6 +69,27 @@ pub enum Command {
     },
     /// Ask the user of the guest. [VirMO §11.2.2]
     Ask(UserInteraction),
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add { uri, node } => write!(f, "Add({uri:?}, {node:?})"),
+            Self::Replace { uri, value } => write!(f, "Replace({uri:?}, {value:?})"),
+            Self::Delete { uri } => write!(f, "Delete({uri:?})"),
+            Self::Copy { from, to } => write!(f, "Copy({from:?}, {to:?})"),
+            Self::Get { uri } => write!(f, "Get({uri:?})"),
+            Self::Exec {
+                uri,
+                argument,
+                correlator,
+            } => {
+                let length = argument.as_ref().map_or(0, Vec::len);
+                write!(f, "Exec({uri:?}, {length} bytes, {correlator:?})")
+            }
+            Self::Ask(interaction) => write!(f, "Ask({interaction:?})"),
+        }
+    }
 }
 
 /// What a guest says to its host in one exchange.

@@ -8,15 +8,23 @@ use virmo::{
     VmSpec,
     dm::{
         client::{Auth, Config, Received},
-        core::{Batch, Journal, MemoryJournal, Now, RecordReader, RecordWriter, Secret, Space},
+        core::{
+            AlertCode, Batch, Format, Journal, MemoryJournal, Now, RecordReader, RecordWriter,
+            Secret, Space,
+        },
         http::{Outgoing, Post},
         markup::Limits,
-        mo::{Account, AuthLevel, AuthType, Credential},
+        mo::{Account, AuthLevel, AuthType, Credential, ExecRequest},
         server,
-        session::{Evidence, Proof, Prover, Scheme, Verifier, bootstrap::Secrets},
-        syncml::{
-            Command, Cred, Data, Encoding, Fragment, Header, Item, Message, Meta, NodeCommand,
+        session::{
+            Assembler, Evidence, LargeObject, Proof, Prover, Scheme, Verifier, bootstrap::Secrets,
+            request::Leaf,
         },
+        syncml::{
+            Alert, CmdId, Command, Cred, Data, Encoding, Fragment, Header, Item, Message, Meta,
+            NodeCommand, encode,
+        },
+        tree::Principal,
     },
     runtime::Reply,
 };
@@ -112,6 +120,84 @@ fn no_type_prints_what_it_carries() {
     is_silent(&record);
     let record = record.finish();
     is_silent(&RecordReader::new(1, &record).unwrap());
+
+    let (uri, by) = ("./x".parse().unwrap(), Principal::Device);
+    let mut exec = ExecRequest::new(&uri, &by);
+    exec.argument = Some(SECRET.as_bytes());
+    is_silent(&exec);
+}
+
+/// Nor what comes or goes in parts.
+#[test]
+fn no_type_prints_what_it_carries_on() {
+    let item = |data: Data<'static>| Item::new().with_target("./x").with_data(data);
+    for data in [Data::from(SECRET), Data::from(SECRET.as_bytes())] {
+        let whole = Command::Replace(NodeCommand::new([item(data.clone())]));
+        let object = LargeObject::new(whole).unwrap();
+        is_silent(&object);
+        assert!(format!("{object:?}").contains("8 bytes"), "the size");
+
+        let mut first = item(data);
+        first.more_data = true;
+        first.meta.size = Some(100);
+        let mut assembler = Assembler::new(1000);
+        assembler.take(&Command::Replace(NodeCommand::new([first])));
+        is_silent(&assembler);
+        assert!(
+            format!("{assembler:?}").contains("8 of 100 bytes"),
+            "the size"
+        );
+    }
+}
+
+/// A server keeps its last answer, which may set a password.
+#[test]
+fn no_server_prints_what_it_said() {
+    let mut server = server::Server::new(server::Config::new("t"), server::Everyone);
+    let leaf = Leaf::new(Format::Chr, SECRET.to_owned());
+    let command = server::SingleCommand::replace("./x", leaf);
+    server.enqueue("dev", Box::new(command)).unwrap();
+    is_silent(&server);
+    let info = ["DevId", "Man", "Mod", "DmV", "Lang"].map(|leaf| {
+        let item = Item::new().with_source(format!("./DevInfo/{leaf}"));
+        item.with_data("dev")
+    });
+    let mut message = Message::new(Header::new("1", 1, "http://dm.example/", "dev"));
+    message.is_final = true;
+    let start = Alert::new(AlertCode::CLIENT_INITIATED);
+    let replace = NodeCommand::new(info);
+    message.commands = vec![Command::Alert(start), Command::Replace(replace)];
+    for (command, id) in message.commands.iter_mut().zip(1..) {
+        command.set_cmd_id(CmdId::new(id).unwrap());
+    }
+    let mut body = Vec::new();
+    encode(&message, Encoding::Xml, &mut body).unwrap();
+    let request = server::Request::new(&body, Encoding::Xml, Now::default());
+    let receipt = server.receive(request).unwrap();
+    let response = server.respond(receipt).unwrap();
+    assert!(String::from_utf8_lossy(&response.body).contains(SECRET));
+    is_silent(&response);
+    is_silent(&server);
+}
+
+/// What goes to a guest and comes from it.
+#[test]
+fn no_type_prints_what_a_guest_is_told() {
+    use virmo::guest::{Deframer, Frame, FrameKind};
+
+    let frame = Frame::new(FrameKind::Request, 1, SECRET.as_bytes().to_vec());
+    is_silent(&frame);
+    let mut line = Vec::new();
+    frame.write(&mut line);
+    line.pop();
+    let mut deframer = Deframer::new(100);
+    assert_eq!(deframer.next_frame(&mut line.as_slice()), None);
+    is_silent(&deframer);
+    is_silent(&virmo::guest::Command::Exec {
+        uri: "./x".parse().unwrap(),
+        argument: Some(SECRET.as_bytes().to_vec()),
+        correlator: None,
+    });
 }
 
 /// The check finds what it looks for.
