@@ -2,7 +2,10 @@
 
 use std::{io::Write, net::Shutdown, os::unix::net::UnixStream, time::Duration};
 
+use virmo_hypervisor::backend::Found as AnyFound;
+
 use crate::{
+    libvirt_machine::Found,
     libvirt_xml::{Xml, text_of},
     qmp::{Qmp, QmpError},
 };
@@ -31,12 +34,24 @@ pub fn qmp(data: &[u8]) {
     }
 }
 
-/// The metadata libvirt has of a domain. Any text comes back after writing, but for what XML cannot say.
+/// What a record says of a machine is the same once it is written anew.
+fn record(data: &[u8]) {
+    if let Found::Machine(record) = Found::parse(data) {
+        let written = record.to_json().expect("it is an object");
+        assert_eq!(Found::parse(&written), AnyFound::Machine(record));
+    }
+}
+
+/// The metadata libvirt has of a domain, and the record of a machine in it or in a file. Any text
+/// comes back after writing, but for what XML cannot say; so does a record, of whatever version.
 pub fn libvirt(data: &[u8]) {
+    record(data);
     let Ok(text) = str::from_utf8(data) else {
         return;
     };
-    _ = text_of(text);
+    if let Some(text) = text_of(text) {
+        record(text.as_bytes());
+    }
     let mut xml = Xml::default();
     xml.text("record", &[("xmlns:virmo", &text)], text);
     let sayable = |character: char| match character {

@@ -18,6 +18,9 @@ mod bench;
 #[path = "../../crates/virmo-client/tests/it/device.rs"]
 mod device;
 #[allow(dead_code, reason = "more is needed there")]
+#[path = "../../crates/virmo-libvirt/src/machine.rs"]
+mod libvirt_machine;
+#[allow(dead_code, reason = "more is needed there")]
 #[path = "../../crates/virmo-libvirt/src/xml.rs"]
 mod libvirt_xml;
 #[allow(dead_code, reason = "more is needed there")]

@@ -216,8 +216,28 @@ fn answers() -> Vec<Vec<u8>> {
     texts([greeting, &whole])
 }
 
+/// Metadata of libvirt's, and records of each version and shape.
 fn metadata() -> Vec<Vec<u8>> {
+    let record = |version: u32, rest: &str| {
+        format!(
+            r#"{{"version":{version},"owner":"virmo","description":"a","config":"RAM=1&Storage=2&CPU=3&Network=4","prepared":null,{rest}}}"#
+        )
+    };
+    let own = r#""place":"p","uuid":"u","disk":7,"pending":"power_on","running":true"#;
+    let own = [own, &format!(r#""own":{{{own}}}"#)];
+    let [old, moved, present] =
+        [(1, own[0]), (1, own[1]), (2, own[1])].map(|it| record(it.0, it.1));
+    let inside = format!(
+        "<virmo:record>{}</virmo:record>",
+        present.replace('&', "&amp;")
+    );
     texts([
+        &old,
+        &moved,
+        &present,
+        &inside,
+        r#"{"version":3,"owner":"virmo"}"#,
+        r#"{"owner":"others"}"#,
         "<virmo:record xmlns:virmo=\"urn:virmo:libvirt\">{&quot;id&quot;:&quot;vm-1&quot;}</virmo:record>",
         "<record>&#x41;&#66;&lt;&gt;&amp;&apos;</record>",
         "plain\ttext \u{1}\u{fffe}",
