@@ -82,6 +82,7 @@ enum Message {
     Answered(QuestionId, UserAnswer),
     Notification(Vec<u8>),
     Stop,
+    Abort,
 }
 
 /// How long [`Device::run`] goes on.
@@ -127,6 +128,12 @@ impl Handle {
     /// Lets [`Device::run`] return after the session that is open, if one is.
     pub fn stop(&self) {
         drop(self.outbox.send(Message::Stop));
+    }
+
+    /// Lets [`Device::run`] return now, without an error: the session that is open is cut off, as if
+    /// the process were killed. The device can only be dropped then.
+    pub fn abort(&self) {
+        drop(self.outbox.send(Message::Abort));
     }
 }
 
@@ -216,6 +223,7 @@ impl Device {
             };
             match self.receive(due) {
                 Some(Message::Stop) => stopping = true,
+                Some(Message::Abort) => return Ok(()),
                 message => self.take(message)?,
             }
         }
@@ -306,7 +314,7 @@ impl Device {
                 self.parts.notifications.fetch_sub(1, Ordering::Relaxed);
                 self.feed(Input::Notification(&octets))
             }
-            Some(Message::Stop) => Ok(()),
+            Some(Message::Stop | Message::Abort) => Ok(()),
             None => self.feed(Input::Deadline),
         }
     }

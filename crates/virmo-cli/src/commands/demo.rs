@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     path::Path,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -56,6 +56,9 @@ delete_image = { node = "entvm" }
 /// The size of the image in bytes.
 const IMAGE: u64 = 48 << 20;
 
+/// How long the machine may take to be gone at the end.
+const CLEARING: Duration = Duration::from_secs(20);
+
 pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let backend = Backend::of(&args.hypervisor)?;
     if !backend.has_demo() {
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let count = steps.len();
     let started = Instant::now();
     let output = Arc::new(Output::new(args.json));
+    let ends = device::Ends::watch()?;
     let folder = TempDir::new().map_err(Failure::work)?;
     let images = folder.path().join("images");
     std::fs::create_dir(&images).map_err(Failure::work)?;
@@ -119,13 +123,19 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
         backend,
     };
     let (device, machines) = device::build(settings, &output)?;
-    let result = device::run_until(device, Until::Idle);
+    let result = device::run_until(device, Until::Idle, &ends);
     server.stop();
-    let cleared = machines.clear();
+    let cleared = machines.clear(CLEARING);
     output.close();
+    if let Err(why) = cleared {
+        let folder = folder.keep();
+        return Err(Failure::work(format_args!(
+            "a machine may be left, its files are in {}: {why}",
+            folder.display()
+        )));
+    }
     device::remove(folder);
     result?;
-    cleared?;
     // The device is idle, so what the server had to say was said.
     if done.try_recv() != Ok(true) {
         return Err(Failure::work("not every step of the demo succeeded"));

@@ -4,9 +4,12 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::PathBuf,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tempfile::TempDir;
@@ -46,6 +49,7 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
     let mut settings = settings(args)?;
     settings.interface = interface(args.ui, &output);
     settings.guests_ask = args.ui == Some(Ui::Guest);
+    let ends = Ends::watch()?;
     let (device, machines) = build(settings, &output)?;
     let until = if args.once {
         Until::SessionEnds
@@ -60,7 +64,7 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
         Some(address) => Some(listen::start(address, device.handle(), &output)?),
         None => None,
     };
-    let result = run_until(device, until);
+    let result = run_until(device, until, &ends);
     drop(listener);
     output.close();
     if let Some(folder) = machines.temporary {
@@ -69,16 +73,38 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
     result
 }
 
-/// Runs a device until it has come to its end or a signal ends it, which leaves it to a thread of its
-/// own.
-pub(crate) fn run_until(mut device: Device, until: Until) -> Result<(), Failure> {
-    enum End {
-        Run(thread::Result<Result<(), RunError>>),
-        Signal(Signal),
+/// What ends a device. Whoever makes temporary files watches for it before.
+pub(crate) struct Ends {
+    tell: Sender<End>,
+    told: Receiver<End>,
+}
+
+enum End {
+    Run(thread::Result<Result<(), RunError>>),
+    Signal(Signal),
+}
+
+impl Ends {
+    /// From now on the first signal ends no more than the device, even if it is still to be built.
+    pub(crate) fn watch() -> Result<Self, Failure> {
+        let (tell, told) = mpsc::channel();
+        let signals = tell.clone();
+        interrupt::first(move |signal| drop(signals.send(End::Signal(signal))))?;
+        Ok(Self { tell, told })
     }
-    let (tell, ends) = mpsc::channel();
-    let signals = tell.clone();
-    interrupt::first(move |signal| drop(signals.send(End::Signal(signal))))?;
+}
+
+/// How long a device may take to let go of what it has after a signal.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
+/// Runs a device until it has come to its end or a signal ends it. If it does not let go in time then,
+/// it is left to its thread.
+pub(crate) fn run_until(mut device: Device, until: Until, ends: &Ends) -> Result<(), Failure> {
+    if let Ok(End::Signal(signal)) = ends.told.try_recv() {
+        return Err(Failure::Interrupted(signal));
+    }
+    let handle = device.handle();
+    let tell = ends.tell.clone();
     let thread = thread::Builder::new().name("device".to_owned());
     thread
         .spawn(move || {
@@ -88,10 +114,14 @@ pub(crate) fn run_until(mut device: Device, until: Until) -> Result<(), Failure>
             drop(tell.send(End::Run(run)));
         })
         .map_err(|error| Failure::work(format_args!("no thread: {error}")))?;
-    match ends.recv() {
+    match ends.told.recv() {
         Ok(End::Run(Ok(result))) => result.map_err(|error| Failure::work(chain(&error))),
         Ok(End::Run(Err(panic))) => resume_unwind(panic),
-        Ok(End::Signal(signal)) => Err(Failure::Interrupted(signal)),
+        Ok(End::Signal(signal)) => {
+            handle.abort();
+            drop(ends.told.recv_timeout(LETTING_GO));
+            Err(Failure::Interrupted(signal))
+        }
         Err(error) => Err(Failure::work(error)),
     }
 }
@@ -196,9 +226,24 @@ pub(crate) struct Machines {
 }
 
 impl Machines {
-    /// Ends and deletes all of them.
-    pub(crate) fn clear(&self) -> Result<(), Failure> {
-        hypervisor::clear(&*self.hypervisor)
+    /// Ends and deletes all of them when the device that had them is gone. Its last calls may still
+    /// make or boot one: that they come to their end is waited for, for so long.
+    pub(crate) fn clear(&self, within: Duration) -> Result<(), String> {
+        let start = Instant::now();
+        loop {
+            let is_free = Arc::strong_count(&self.hypervisor) == 1;
+            let is_late = start.elapsed() >= within;
+            let cleared = match is_free || is_late {
+                true => hypervisor::clear(&*self.hypervisor),
+                false => Ok(()),
+            };
+            match (cleared, is_free) {
+                (Ok(()), true) => return Ok(()),
+                (Ok(()), false) if is_late => return Err("the device does not end".to_owned()),
+                (Err(why), _) if is_late => return Err(why),
+                _ => thread::sleep(Duration::from_millis(10)),
+            }
+        }
     }
 }
 
@@ -389,4 +434,26 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use virmo::Simulator;
+
+    use super::*;
+
+    #[test]
+    fn machines_are_cleared_when_nobody_works_on_them() {
+        let folder = TempDir::new().unwrap();
+        let simulator = Simulator::builder(folder.path().join("machines"));
+        let machines = Machines {
+            hypervisor: Arc::new(simulator.open().unwrap()),
+            temporary: None,
+        };
+        let call = Arc::clone(&machines.hypervisor);
+        let why = machines.clear(Duration::ZERO).unwrap_err();
+        assert_eq!(why, "the device does not end");
+        drop(call);
+        machines.clear(Duration::ZERO).unwrap();
+    }
 }

@@ -180,15 +180,14 @@ fn mark(folder: &Path, name: &str) -> io::Result<()> {
     sync_directory(folder)
 }
 
-/// Ends and deletes every machine.
-pub(crate) fn clear(hypervisor: &dyn Hypervisor) -> Result<(), Failure> {
-    let machines = hypervisor.list();
-    for listed in machines.map_err(|error| Failure::work(chain(&error)))? {
+/// Ends and deletes every machine, or says why not.
+pub(crate) fn clear(hypervisor: &dyn Hypervisor) -> Result<(), String> {
+    for listed in hypervisor.list().map_err(|error| chain(&error))? {
         let Machine::Owned(id) = &listed.machine else {
             continue;
         };
         let deleted = hypervisor.delete(id, Erase::Discard);
-        deleted.map_err(|error| Failure::work(chain(&error)))?;
+        deleted.map_err(|error| format!("machine {id}: {}", chain(&error)))?;
     }
     Ok(())
 }

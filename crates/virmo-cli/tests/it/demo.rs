@@ -156,6 +156,20 @@ fn a_demo_that_is_stopped_takes_its_machine_and_its_files_along() {
     }
 }
 
+/// From its first file on, and while a QEMU that has its pid file does not answer yet.
+#[test]
+fn a_demo_may_be_stopped_at_any_moment() {
+    for (hypervisor, file) in [("sim", ""), ("sim", "/hypervisor"), ("qemu", "/pid")] {
+        if hypervisor == "qemu" && !has_qemu() {
+            continue;
+        }
+        let demo = Background::start(&["demo", "--json", "--hypervisor", hypervisor]);
+        demo.wait_for_file(file);
+        demo.signal(&["INT"]);
+        assert_eq!(demo.end_without_trace().0, Some(130), "{hypervisor} {file}");
+    }
+}
+
 /// The guest that was delivered boots, goes on counting after it was suspended, and begins again
 /// after it was powered off.
 #[test]

@@ -178,6 +178,21 @@ impl Background {
         }
     }
 
+    /// Waits until there is a path among its temporary files whose end is this.
+    pub fn wait_for_file(&self, end: &str) {
+        fn is_below(folder: &std::path::Path, end: &str) -> bool {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).any(|path| {
+                path.to_string_lossy().ends_with(end) || path.is_dir() && is_below(&path, end)
+            })
+        }
+        let start = std::time::Instant::now();
+        while !is_below(self.folder.path(), end) {
+            assert!(start.elapsed() < PATIENCE, "no {end}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The exit code of one that was told to end, and the lines that are left; there is no temporary
     /// file left, and nobody who works with one.
     pub fn end_without_trace(mut self) -> (Option<i32>, Vec<Value>) {

@@ -105,6 +105,27 @@ fn a_stop_lets_the_session_go_to_its_end() {
     assert_eq!(*end, SessionEnd::Completed);
 }
 
+/// The transport never answers.
+#[test]
+fn an_abort_waits_for_no_session() {
+    let bench = Bench::new();
+    let (builder, events) = bench.device(played());
+    let (_hold, never) = mpsc::channel::<()>();
+    let never = Mutex::new(never);
+    let handle = Arc::new(Mutex::new(None::<virmo_runtime::Handle>));
+    let abort = Arc::clone(&handle);
+    let link = Played::new(move |_| {
+        abort.lock().unwrap().as_ref().unwrap().abort();
+        drop(never.lock().unwrap().recv());
+        Ok(Vec::new())
+    });
+    let mut device = builder.transport(link).build().unwrap();
+    *handle.lock().unwrap() = Some(device.handle());
+    device.run(ENDLESS).unwrap();
+    let ended = |event| matches!(event, DeviceEvent::SessionEnded { .. });
+    assert!(!events.try_iter().any(ended));
+}
+
 #[test]
 fn an_interval_opens_one_session_after_another() {
     let bench = Bench::new();
