@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -25,17 +25,30 @@ use crate::{
 /// Elsewhere a full disk shows at the write that does not fit.
 ///
 /// It holds at most [`MAX_OPEN`](Self::MAX_OPEN) files open between calls, those that were used
-/// last, however many downloads there were.
+/// last, however many downloads there were. One that is closed is synced first; if that fails, the
+/// next [`sync`](Sink::sync) or [`finish`](Sink::finish) of its key does.
 #[derive(Debug)]
 pub struct FileSink {
     directory: PathBuf,
     headroom: u64,
     watch: FileWatch,
-    /// The one that was used last is the first.
-    open: Mutex<VecDeque<(DownloadKey, Partial)>>,
+    open: Mutex<OpenFiles>,
 }
 
-type Partial = Arc<Mutex<File>>;
+#[derive(Debug, Default)]
+struct OpenFiles {
+    /// The one that was used last is the first.
+    recent: VecDeque<(DownloadKey, Arc<Mutex<Partial>>)>,
+    /// Why files could not be synced before they were closed.
+    unsynced: BTreeMap<DownloadKey, io::Error>,
+}
+
+#[derive(Debug)]
+struct Partial {
+    file: File,
+    /// Whether it was changed since it was synced.
+    changed: bool,
+}
 
 impl FileSink {
     /// How many partial files are held open between calls: 8. More downloads than that at once
@@ -93,24 +106,26 @@ impl FileSink {
         self.directory.join(names::encode(key) + PARTIAL)
     }
 
-    fn open_files(&self) -> MutexGuard<'_, VecDeque<(DownloadKey, Partial)>> {
+    fn open_files(&self) -> MutexGuard<'_, OpenFiles> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self, key: &DownloadKey) {
-        self.open_files().retain(|(other, _)| other != key);
+        let mut open = self.open_files();
+        open.recent.retain(|(other, _)| other != key);
+        open.unsynced.remove(key);
     }
 
     /// Runs `action` on the open partial file; opens it if it is there.
     fn with_partial<T>(
         &self,
         key: &DownloadKey,
-        action: impl FnOnce(&mut File) -> io::Result<T>,
+        action: impl FnOnce(&mut Partial) -> io::Result<T>,
     ) -> Result<T, SinkError> {
         let partial = {
             let mut open = self.open_files();
-            let place = open.iter().position(|(other, _)| other == key);
-            let entry = match place.and_then(|place| open.remove(place)) {
+            let place = open.recent.iter().position(|(other, _)| other == key);
+            let entry = match place.and_then(|place| open.recent.remove(place)) {
                 Some(entry) => entry,
                 None => {
                     let file = OpenOptions::new()
@@ -118,16 +133,48 @@ impl FileSink {
                         .write(true)
                         .open(self.partial_path(key))
                         .map_err(failed)?;
-                    (key.clone(), Arc::new(Mutex::new(file)))
+                    let partial = Partial {
+                        file,
+                        changed: false,
+                    };
+                    (key.clone(), Arc::new(Mutex::new(partial)))
                 }
             };
             let partial = Arc::clone(&entry.1);
-            open.truncate(Self::MAX_OPEN - 1);
-            open.push_front(entry);
+            open.recent.push_front(entry);
             partial
         };
-        let mut file = partial.lock().unwrap_or_else(PoisonError::into_inner);
-        action(&mut file).map_err(failed)
+        let result = action(&mut partial.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(partial);
+        self.close_idle();
+        result.map_err(failed)
+    }
+
+    /// Closes what is open beyond the limit and not in use.
+    fn close_idle(&self) {
+        let mut open = self.open_files();
+        while open.recent.len() > Self::MAX_OPEN {
+            let mut places = open.recent.iter();
+            // With the list locked nobody comes to use it.
+            let idle = places.rposition(|(_, partial)| Arc::strong_count(partial) == 1);
+            let Some((key, partial)) = idle.and_then(|place| open.recent.remove(place)) else {
+                break;
+            };
+            let mut partial = partial.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = self.make_durable(&key, &mut partial) {
+                open.unsynced.insert(key, error);
+            }
+        }
+    }
+
+    /// Syncs a partial file that was changed.
+    fn make_durable(&self, key: &DownloadKey, partial: &mut Partial) -> io::Result<()> {
+        if partial.changed {
+            self.watch.step(FileStep::Sync(&self.partial_path(key)))?;
+            partial.file.sync_all()?;
+            partial.changed = false;
+        }
+        Ok(())
     }
 
     /// Tells a change that is about to be made.
@@ -137,9 +184,12 @@ impl FileSink {
 
     /// Makes the bytes of a partial file durable.
     fn sync_partial(&self, key: &DownloadKey) -> Result<(), SinkError> {
-        self.with_partial(key, |file| {
-            self.watch.step(FileStep::Sync(&self.partial_path(key)))?;
-            file.sync_all()
+        let unsynced = self.open_files().unsynced.remove(key);
+        self.with_partial(key, |partial| {
+            // What a start finds may have been written by one that was killed before it synced.
+            partial.changed = true;
+            unsynced.map_or(Ok(()), Err)?;
+            self.make_durable(key, partial)
         })
     }
 
@@ -185,10 +235,11 @@ impl Sink for FileSink {
     }
 
     fn write_at(&self, key: &DownloadKey, offset: u64, bytes: &[u8]) -> Result<(), SinkError> {
-        self.with_partial(key, |file| {
+        self.with_partial(key, |partial| {
             self.watch.step(FileStep::Write(&self.partial_path(key)))?;
-            file.seek(SeekFrom::Start(offset))?;
-            file.write_all(bytes)
+            partial.changed = true;
+            partial.file.seek(SeekFrom::Start(offset))?;
+            partial.file.write_all(bytes)
         })
     }
 
@@ -198,17 +249,18 @@ impl Sink for FileSink {
         offset: u64,
         buffer: &mut [u8],
     ) -> Result<usize, SinkError> {
-        self.with_partial(key, |file| {
-            file.seek(SeekFrom::Start(offset))?;
-            file.read(buffer)
+        self.with_partial(key, |partial| {
+            partial.file.seek(SeekFrom::Start(offset))?;
+            partial.file.read(buffer)
         })
     }
 
     fn truncate(&self, key: &DownloadKey, length: u64) -> Result<(), SinkError> {
-        self.with_partial(key, |file| {
-            if file.metadata()?.len() > length {
+        self.with_partial(key, |partial| {
+            if partial.file.metadata()?.len() > length {
                 self.watch.step(FileStep::Write(&self.partial_path(key)))?;
-                file.set_len(length)?;
+                partial.changed = true;
+                partial.file.set_len(length)?;
             }
             Ok(())
         })

@@ -1,7 +1,12 @@
 //! The contract of `Sink` in memory and on files.
 
-use std::{fs, path::Path};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
+use omadm_core::{FileStep, FileWatch};
 use omadm_download::{DownloadKey, MemorySink, Sink, SinkErrorKind};
 use omadm_store::FileSink;
 use tempfile::TempDir;
@@ -222,6 +227,53 @@ fn files_stay_and_go_on_in_another_process() {
     drop(sink);
     assert_eq!(open().location(&key).unwrap(), Some(location.clone()));
     assert_eq!(fs::read(location).unwrap(), b"hello!");
+}
+
+/// A file that is closed for others takes no error with it.
+#[test]
+fn what_is_closed_is_synced_or_said_not_to_be() {
+    let directory = TempDir::new().unwrap();
+    let synced = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&synced);
+    let watch = FileWatch::new(move |step| {
+        let FileStep::Sync(path) = step else {
+            return Ok(());
+        };
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let fails = name == "bad.part" && !told.lock().unwrap().contains(&name);
+        told.lock().unwrap().push(name);
+        if fails {
+            Err(io::Error::other("lost"))
+        } else {
+            Ok(())
+        }
+    });
+    let sink = FileSink::open(directory.path()).unwrap().watch_files(watch);
+    let synced = |name: &str| {
+        synced
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|it| *it == name)
+            .count()
+    };
+    let (bad, good, read) = (key("bad"), key("good"), key("read"));
+    for key in [&bad, &good, &read] {
+        sink.reserve(key, None).unwrap();
+    }
+    sink.write_at(&bad, 0, b"a").unwrap();
+    sink.write_at(&good, 0, b"a").unwrap();
+    sink.read_at(&read, 0, &mut [0]).unwrap();
+    for number in 0..FileSink::MAX_OPEN {
+        let key = key(&format!("k{number}"));
+        sink.reserve(&key, None).unwrap();
+        sink.write_at(&key, 0, b"a").unwrap();
+    }
+    assert_eq!((synced("bad.part"), synced("good.part")), (1, 1));
+    assert_eq!((synced("read.part"), synced("k0.part")), (0, 0), "needless");
+    assert_eq!(sink.sync(&bad).unwrap_err().kind(), SinkErrorKind::Io);
+    sink.sync(&good).unwrap();
+    sink.finish(&bad).unwrap();
 }
 
 /// Downloads that failed for good leave their partial files, and no open file.
