@@ -100,7 +100,10 @@ impl Service {
             let stream = match unless(seat.wanted(), handshake).await {
                 Some(Ok(Ok(stream))) => stream,
                 // Who cannot shake hands cannot be told either.
-                Some(Ok(Err(error))) => return self.handler.handshake_failed(remote, &error),
+                Some(Ok(Err(error))) => {
+                    _ = self.asked(|handler| handler.handshake_failed(remote, &error));
+                    return;
+                }
                 Some(Err(_)) | None => return,
             };
             let (_, tls) = stream.get_ref();
@@ -170,12 +173,14 @@ impl Service {
         let response = self.respond(request, peer).await;
         let status = response.status();
         if status.as_u16() >= 400 {
-            self.handler.refused(&Refused {
+            let refused = Refused {
                 remote,
                 method: method.as_str(),
                 target: uri.path_and_query().map_or("/", |target| target.as_str()),
                 status: status.as_u16(),
-            });
+            };
+            // What it panics about is no matter of the peer.
+            _ = self.asked(|handler| handler.refused(&refused));
         }
         response
     }

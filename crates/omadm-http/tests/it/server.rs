@@ -48,6 +48,7 @@ impl Handler for Clerk {
         } = it;
         // An error means that nobody asks.
         _ = self.refused.send(format!("{method} {target} {status}"));
+        assert_ne!(*target, "/panic/refused");
     }
 
     fn is_quick(&self, request: &Incoming) -> bool {
@@ -180,15 +181,16 @@ fn bad_requests_are_told_apart_and_survived() {
 
 /// Whatever the handler panics at, the connection goes on.
 #[test]
-fn a_handler_that_panics_answers_500() {
+fn a_handler_that_panics_answers_500_or_what_it_was_told_of() {
     let bench = bench(|_| {});
     let dm = "application/vnd.syncml.dm+xml";
-    for (path, content_type) in [
-        ("/panic", dm),
-        ("/quick/panic", dm),
-        ("/panic/is-quick", dm),
-        ("/panic/serves", dm),
-        ("/", "panic"),
+    for (path, content_type, expected) in [
+        ("/panic", dm, 500),
+        ("/quick/panic", dm, 500),
+        ("/panic/is-quick", dm, 500),
+        ("/panic/serves", dm, 500),
+        ("/", "panic", 500),
+        ("/panic/refused", "text/plain", 415),
     ] {
         let empty = |path: &str, content_type: &str, more: &str| {
             let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}");
@@ -199,7 +201,11 @@ fn a_handler_that_panics_answers_500() {
         let answers = raw(bench.server.address(), &both);
         let second = answers.rfind("HTTP/1.1 ").unwrap();
         let statuses = (status(&answers), status(&answers[second..]));
-        assert_eq!(statuses, (500, 200), "{path} {content_type}: {answers}");
+        assert_eq!(
+            statuses,
+            (expected, 200),
+            "{path} {content_type}: {answers}"
+        );
     }
 }
 
