@@ -12,6 +12,9 @@ use std::{
 /// Scheme and host come to be in small letters; the default port, `.` and `..` and a fragment are
 /// dropped.
 ///
+/// White space around it is left out. What servers are known to leave as it is comes to be
+/// percent-encoded behind the host and port: a blank and ``" < > [ ] ^ ` { | }``.
+///
 /// ```
 /// use omadm_download::{DownloadUri, InvalidUriKind};
 ///
@@ -52,8 +55,8 @@ pub enum InvalidUriKind {
     Scheme,
     /// A user name or password in the authority, which RFC 9110 §4.2.4 forbids to send.
     Credentials,
-    /// A character that a URI does not have, or not there: white space, one that is not ASCII, a
-    /// backslash, a `%` without its two digits.
+    /// A character that a URI does not have, or not there: a blank in a host, a control character, one
+    /// that is not ASCII, a backslash, a `%` without its two digits.
     Character,
     /// A host that not every reader takes for the same, if for any: percent-encoded, with an empty
     /// label, or an address such as `127.1` and `0x7f000001`.
@@ -85,7 +88,7 @@ impl DownloadUri {
     /// # Errors
     /// [`InvalidUri`] if the result is none of these URIs.
     pub fn join(&self, reference: &str) -> Result<Self, InvalidUri> {
-        let base = self.as_str();
+        let (base, reference) = (self.as_str(), reference.trim_ascii());
         let path = base.split('?').next().unwrap_or_default();
         let kept = if split_scheme(reference).is_some() {
             Some(0)
@@ -139,7 +142,7 @@ impl fmt::Debug for DownloadUri {
 }
 
 fn normalised(text: &str) -> Result<String, InvalidUriKind> {
-    let (scheme, rest) = split_scheme(text).ok_or(InvalidUriKind::Syntax)?;
+    let (scheme, rest) = split_scheme(text.trim_ascii()).ok_or(InvalidUriKind::Syntax)?;
     let (scheme, default_port) = if scheme.eq_ignore_ascii_case("http") {
         ("http", 80)
     } else if scheme.eq_ignore_ascii_case("https") {
@@ -150,9 +153,7 @@ fn normalised(text: &str) -> Result<String, InvalidUriKind> {
     let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
     let rest = rest.strip_prefix("//").ok_or(InvalidUriKind::Syntax)?;
     let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    if ![authority, rest, fragment].into_iter().all(is_encoded)
-        || [rest, fragment].iter().any(|it| it.contains(['[', ']']))
-    {
+    if !is_encoded(authority, "[]") || !is_encoded(rest, LOOSE) || !is_encoded(fragment, LOOSE) {
         return Err(InvalidUriKind::Character);
     }
     if authority.contains('@') {
@@ -175,7 +176,7 @@ fn normalised(text: &str) -> Result<String, InvalidUriKind> {
     }
     let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
     push_path(&mut uri, path);
-    uri.push_str(query);
+    push_encoded(&mut uri, query);
     Ok(uri)
 }
 
@@ -195,19 +196,35 @@ fn split_port(authority: &str) -> (&str, &str) {
     }
 }
 
-/// Whether there are only the characters of a URI but `#`. [RFC 3986 §2]
-fn is_encoded(text: &str) -> bool {
+/// What is percent-encoded where it was not. [RFC 3986 §2.1]
+const LOOSE: &str = " \"<>[]^`{|}";
+
+/// Whether there are only the characters of a URI but `#`, `[` and `]`, and these. [RFC 3986 §2]
+fn is_encoded(text: &str, more: &str) -> bool {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         let fits = match byte {
             b'%' => (0..2).all(|_| bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit())),
-            _ => byte.is_ascii_alphanumeric() || b"-._~:/?[]@!$&'()*+,;=".contains(&byte),
+            _ => {
+                byte.is_ascii_alphanumeric()
+                    || b"-._~:/?@!$&'()*+,;=".contains(&byte)
+                    || more.as_bytes().contains(&byte)
+            }
         };
         if !fits {
             return false;
         }
     }
     true
+}
+
+fn push_encoded(uri: &mut String, text: &str) {
+    for char in text.chars() {
+        match LOOSE.contains(char) {
+            true => _ = write!(uri, "%{:02X}", u32::from(char)),
+            false => uri.push(char),
+        }
+    }
 }
 
 fn push_host(uri: &mut String, host: &str) -> Result<(), InvalidUriKind> {
@@ -260,7 +277,7 @@ fn push_path(uri: &mut String, path: &str) {
             uri.push('/');
         }
         if !is_dropped {
-            uri.push_str(segment);
+            push_encoded(uri, segment);
         }
     }
 }
@@ -340,10 +357,14 @@ mod tests {
     #[test]
     fn no_character_is_read_as_another() {
         for text in [
-            "http://h/a b",
-            " http://h/",
-            "http://h/\n",
+            "http://h /",
+            "http:// h/",
+            "http://h/a\nb",
+            "http://h/a\tb",
             "http://h/\0",
+            "http://h/\x7f",
+            "http://h/a\\b",
+            "http://h/?\\",
             "http:\\\\h\\a",
             "http://h\\@i/",
             "http://h/ü",
@@ -353,18 +374,42 @@ mod tests {
             "http://h/?%",
             "http://h/#%",
             "http://h/#a#b",
-            "http://h/[a]",
-            "http://h/?a[0]=1",
-            "http://h/<a>",
-            "http://h/?{a}",
-            "http://h/a|b",
+            "http://h|i/",
+            "http://{h}/",
+            "http://h:8^/",
         ] {
             let error = text.parse::<DownloadUri>().unwrap_err();
-            let kind = match text.starts_with(' ') || text.contains(":\\") {
+            let kind = match text.starts_with("http:\\") {
                 true => InvalidUriKind::Syntax,
                 false => InvalidUriKind::Character,
             };
             assert_eq!(error.kind, kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_servers_leave_as_it_is_is_encoded() {
+        for (text, expected) in [
+            (" \t\r\nhttp://h/a \n", "http://h/a"),
+            ("http://h/a b.img", "http://h/a%20b.img"),
+            ("http://h/[a]^`{b|c}", "http://h/%5Ba%5D%5E%60%7Bb%7Cc%7D"),
+            ("http://h/?f[0]=\"<1>\"", "http://h/?f%5B0%5D=%22%3C1%3E%22"),
+            ("http://h?a b#c|d", "http://h/?a%20b"),
+            ("http://[::1]/[", "http://[::1]/%5B"),
+            ("http://h/%5b[", "http://h/%5b%5B"),
+        ] {
+            let uri: DownloadUri = text.parse().unwrap();
+            assert_eq!(uri.as_str(), expected);
+            assert_eq!(expected.parse(), Ok(uri));
+        }
+        let base: DownloadUri = "http://h/a/b?q".parse().unwrap();
+        for (reference, expected) in [
+            ("/a b.img", "http://h/a%20b.img"),
+            ("?f[0]=1", "http://h/a/b?f%5B0%5D=1"),
+            (" /c\n", "http://h/c"),
+            ("[c]:d", "http://h/a/%5Bc%5D:d"),
+        ] {
+            assert_eq!(base.join(reference).unwrap().as_str(), expected);
         }
     }
 
@@ -487,8 +532,12 @@ mod tests {
         prop_assert_eq!(Some(uri.host()), theirs.host_str());
         let mut theirs = theirs.clone();
         theirs.set_fragment(None);
-        // They encode quotes of a query, which need not be.
-        let encoded = |text: &str| text.replace('\'', "%27");
+        // They encode quotes of a query, which need not be, and leave some that may not.
+        let encoded = |text: &str| {
+            let mut encoded = String::new();
+            push_encoded(&mut encoded, text);
+            encoded.replace('\'', "%27")
+        };
         prop_assert_eq!(encoded(uri.as_str()), encoded(theirs.as_str()));
         Ok(())
     }
@@ -507,7 +556,8 @@ mod tests {
     }
 
     /// What may follow a host.
-    const REST: &str = "(:[0-9]{0,5})?([/?#]([/?]|\\.|%2[eE]|[a-zA-Z0-9~!$&'()*+,;=:@]){0,16})?.?";
+    const REST: &str =
+        "(:[0-9]{0,5})?([/?#]([/?]|\\.|%2[eE]|[a-zA-Z0-9~!$&'()*+,;=:@ \"<>\\[\\]^`{|}]){0,16})?.?";
 
     proptest! {
         #[test]

@@ -113,7 +113,7 @@ impl<'a, 'l> Decoder<'a, 'l> {
                 syncml::MSG_ID => msg_id = Some(self.number(tag)?),
                 syncml::TARGET => target = Some(self.location()?),
                 syncml::SOURCE => source = Some(self.location()?),
-                syncml::RESP_URI => resp_uri = Some(self.text()?),
+                syncml::RESP_URI => resp_uri = Some(self.word()?),
                 syncml::NO_RESP => no_resp = self.flag()?,
                 syncml::CRED => cred = Some(self.cred()?),
                 syncml::META => self.meta(&mut meta)?,

@@ -31,7 +31,7 @@ pub fn message(encoding: Encoding) -> BoxedStrategy<Message<'static>> {
 pub fn header(encoding: Encoding) -> BoxedStrategy<Header<'static>> {
     let words = ("1\\.[0-9]", "DM/1\\.[0-9]", text());
     let optional = (
-        option::of(text()),
+        option::of(word()),
         any::<bool>(),
         option::of(cred(encoding)),
     );

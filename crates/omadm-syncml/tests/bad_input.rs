@@ -52,6 +52,20 @@ fn check(document: &[u8], encoding: Encoding) {
     }
 }
 
+#[test]
+fn words_come_without_the_white_space_around_them() {
+    let uri = "http://dm.example/s?t=a b";
+    let header = HEADER.replace(
+        "<SessionID>",
+        &format!("<RespURI>\n {uri}\t</RespURI><SessionID>"),
+    );
+    let header = header.replace("DM/1.2", " DM/1.2 ");
+    let message = format!("<SyncML>{header}<SyncBody><Final/></SyncBody></SyncML>");
+    let message = decode(message.as_bytes(), Encoding::Xml, &Limits::default()).unwrap();
+    assert_eq!(message.header.resp_uri.as_deref(), Some(uri));
+    assert_eq!(message.header.ver_proto, "DM/1.2");
+}
+
 /// It is a document whatever stands around it that says nothing.
 #[test]
 fn switches_of_pages_around_an_embedded_document_are_no_content() {

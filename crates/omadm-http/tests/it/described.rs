@@ -29,6 +29,7 @@ impl Bench {
         fs::create_dir(directory.path().join("sub")).unwrap();
         fs::write(directory.path().join("a.img"), "0123456789").unwrap();
         fs::write(directory.path().join("sub/b c.img"), "spaced").unwrap();
+        fs::write(directory.path().join("f[0]|.img"), "f").unwrap();
         fs::write(directory.path().join("empty"), "").unwrap();
         fs::write(directory.path().join("own.dd"), "<media/>").unwrap();
         let reports = Arc::new(Mutex::new(Vec::new()));
@@ -82,6 +83,10 @@ fn a_descriptor_says_what_its_file_is_and_where() {
         (
             "a.img",
             expected(&["application/octet-stream"], 10, "a.img"),
+        ),
+        (
+            "f[0]|.img",
+            expected(&["application/octet-stream"], 1, "f%5B0%5D%7C.img"),
         ),
         (
             "sub/b%20c.img",
