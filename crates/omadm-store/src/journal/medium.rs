@@ -92,6 +92,9 @@ impl Medium for Copy {
     fn set_len(&self, length: u64) -> io::Result<()> {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        let more = length.saturating_sub(kept.len());
+        kept.try_reserve(more)
+            .map_err(|_| io::ErrorKind::OutOfMemory)?;
         kept.resize(length, 0);
         Ok(())
     }
@@ -124,5 +127,25 @@ impl StorageBackend for Backend {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.0.write(offset, data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_there_is_memory_for_is_an_error() {
+        let copy = Copy::new(b"kept".to_vec());
+        for length in [u64::MAX, i64::MAX as u64] {
+            let error = copy.set_len(length).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::OutOfMemory);
+        }
+        assert_eq!(copy.len().unwrap(), 4);
+        copy.set_len(6).unwrap();
+        copy.set_len(5).unwrap();
+        let mut bytes = [1; 5];
+        copy.read(0, &mut bytes).unwrap();
+        assert_eq!(&bytes, b"kept\0");
     }
 }
