@@ -334,7 +334,14 @@ fn host(text: &str) -> Result<String, String> {
     let host = uri.as_ref().map(DownloadUri::host).unwrap_or_default();
     let has_port = text.contains(':') && !text.ends_with(']');
     match &uri {
-        Some(uri) if !has_port && uri.as_str() == format!("http://{host}/") => Ok(host.to_owned()),
+        Some(uri)
+            if !has_port && !text.contains('#') && uri.as_str() == format!("http://{host}/") =>
+        {
+            Ok(host.to_owned())
+        }
+        _ if !text.is_ascii() => {
+            Err("a host name that is not ASCII stands in its xn-- form".to_owned())
+        }
         _ => Err("no host name or address; an IPv6 address stands in [ ]".to_owned()),
     }
 }

@@ -197,11 +197,15 @@ fn images_come_from_allowed_hosts() {
         ["--download-host", "a/b"],
         ["--download-host", "user@images.example"],
         ["--download-host", ""],
+        ["--download-host", "images.example#a"],
+        ["--download-host", "b\u{fc}cher.example"],
         ["--max-downloads", "0"],
     ] {
         let output =
             virmo(&[&["device", "--server", "http://127.0.0.1:1/dm"][..], &words].concat());
         assert_eq!(output.status.code(), Some(2), "{words:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.contains("xn--"), !words[1].is_ascii(), "{said}");
     }
 }
 
