@@ -78,7 +78,8 @@ pub struct Config {
     pub transport_window: Duration,
     /// When a refused alert is sent again, unless it is refused
     /// [for good](crate::DropReason::Unacceptable), and when a session is wanted after one that failed.
-    /// What an object [left open](omadm_mo::Effects::resume) is taken up after the first pause.
+    /// What an object [left open](omadm_mo::Effects::resume), or the journal could not keep, is taken up
+    /// after these pauses too, but of 1 s at least and as often as it takes.
     /// Default: 10 times, after 1 min, 2 min, … at most 24 h.
     pub alert_retry: Backoff,
     /// How many notifications of the server are taken in a minute; more are dropped. Default: 20.

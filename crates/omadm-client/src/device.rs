@@ -40,6 +40,8 @@ struct Books {
     resume: Option<Duration>,
     /// How often in a row the journal could not keep the end of a job.
     unkept: u32,
+    /// How often in a row objects left something open, and when they last took it up, monotonic.
+    open: (u32, Duration),
     outputs: VecDeque<Output>,
 }
 
@@ -95,6 +97,7 @@ impl Device {
                 next_question: 0,
                 resume: None,
                 unkept: 0,
+                open: (0, Duration::ZERO),
                 outputs: VecDeque::new(),
             },
         };
@@ -191,6 +194,7 @@ impl Device {
         if self.books.resume.take_if(|due| *due <= now.mono).is_none() {
             return;
         }
+        self.books.open.1 = now.mono;
         let mut kept = Ok(());
         for object in self.registry.objects() {
             let mut unit = self.begin(now);
@@ -215,7 +219,7 @@ impl Device {
         let books = &mut self.books;
         if let Err(Failure::Journal(_)) = result {
             books.unkept = books.unkept.saturating_add(1);
-            let pause = books.alert_retry.pause(books.unkept);
+            let pause = books.pause(books.unkept);
             books.resume = Some(now.mono.saturating_add(pause));
         } else if books.resume.is_none() {
             books.unkept = 0;
@@ -358,6 +362,11 @@ impl Device {
 }
 
 impl Books {
+    /// Before what was left open is taken up, after so many times.
+    fn pause(&self, times: u32) -> Duration {
+        self.alert_retry.pause(times).max(Duration::from_secs(1))
+    }
+
     /// Makes the removal of alerts durable, then removes them.
     fn forget(
         &mut self,
@@ -589,7 +598,11 @@ impl<'d> Unit<'d> {
             books.hand_out(job, now);
         }
         if resume && books.resume.is_none() {
-            let pause = books.alert_retry.pause(1);
+            let (times, last) = books.open;
+            // What comes later than the pause before was long is not in a row with it.
+            let is_again = now.mono <= last.saturating_add(books.pause(times));
+            books.open.0 = if is_again { times.saturating_add(1) } else { 1 };
+            let pause = books.pause(books.open.0);
             books.resume = Some(now.mono.saturating_add(pause));
         }
         books.admitted(queued, &dropped);

@@ -269,6 +269,8 @@ static BULB: Definition = Definition {
 struct Bulb {
     root: Uri,
     level: i32,
+    /// Whether it leaves something open every time.
+    asks: bool,
 }
 
 impl ManagementObject for Bulb {
@@ -276,7 +278,8 @@ impl ManagementObject for Bulb {
         vec![Mount::new(self.root.clone(), &BULB)]
     }
 
-    fn start(&mut self, _: &mut Context<'_, '_>) -> Result<(), Refusal> {
+    fn start(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
+        cx.effects.resume = self.asks;
         Ok(())
     }
 
@@ -285,6 +288,7 @@ impl ManagementObject for Bulb {
     }
 
     fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        cx.effects.resume = self.asks;
         let resumed = self.root.child("Resumed").unwrap();
         let times: i32 = cx
             .tree
@@ -318,6 +322,7 @@ fn with_bulbs() -> Bench {
         let bulb = Bulb {
             root: uri(root),
             level,
+            asks: false,
         };
         registry.mount(Box::new(bulb)).unwrap();
     }
@@ -356,6 +361,30 @@ fn what_cannot_be_kept_again_is_taken_up_later() {
     assert_eq!(resumed(&bench), ["0", "0", "1"]);
     bench.advance(3_600 * SECOND);
     assert_eq!(resumed(&bench), ["1", "0", "2"]);
+}
+
+#[test]
+fn what_stays_open_is_taken_up_ever_more_seldom() {
+    for (first, due) in [(60, [60, 120, 240, 480]), (0, [1; 4])] {
+        let journal = TestJournal::default();
+        let (tree, mut registry, lamp) = device(&journal);
+        let bulb = Bulb {
+            root: uri("./A"),
+            level: 1,
+            asks: true,
+        };
+        registry.mount(Box::new(bulb)).unwrap();
+        let mut config = Bench::config();
+        config.alert_retry.first = first * SECOND;
+        let mut bench = Bench::with(tree, registry, lamp, journal, config).unwrap();
+        let pauses = [(); 4].map(|()| {
+            let pause = bench.client.deadline().unwrap() - bench.clock.now().mono;
+            bench.advance(pause);
+            pause.as_secs()
+        });
+        assert_eq!(pauses, due);
+        assert_eq!(bench.value("./A/Resumed").as_deref(), Some("4"));
+    }
 }
 
 #[test]
