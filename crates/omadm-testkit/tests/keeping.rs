@@ -262,6 +262,15 @@ fn a_damaged_record_is_set_aside() {
                 restart(&mut pair, life);
                 let is_known = |name: &str| pair.server.place(name).is_some();
                 assert!(is_known("another") || !key.starts_with(b"another"));
+                if let (2, Space::DEVICES, Some(place)) = (
+                    life,
+                    space,
+                    str::from_utf8(&key)
+                        .ok()
+                        .and_then(|it| pair.server.place(it)),
+                ) {
+                    assert!(place.begun && place.in_doubt, "{damaged:?}");
+                }
                 assert_eq!(go_on(&mut pair), STEPS, "{space:?} {damaged:?}");
                 let finished = &pair.server.place(DEVICE_ID).unwrap().finished;
                 let failed = finished.iter().position(|report| !report.ok);

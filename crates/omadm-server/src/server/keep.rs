@@ -97,6 +97,7 @@ impl Found {
         if !in_order {
             // One before it is missing, and the step of that was begun.
             device.past.place.begun = true;
+            device.past.place.in_doubt = true;
             return;
         }
         let report = found.unwrap_or_else(|| {
@@ -129,6 +130,7 @@ impl Found {
 fn unknown(name: &str, batch: &mut Batch) -> Device {
     let mut device = Device::default();
     device.past.place.begun = true;
+    device.past.place.in_doubt = true;
     let record = record::of_device(&device, std::iter::empty());
     device.kept.0 = Some(record::digest(&record));
     batch.put(Space::DEVICES, name, record);
@@ -147,7 +149,7 @@ impl Server {
     ///
     /// A record that is damaged is set aside, in [`Space::DAMAGED`], and told by
     /// [`EventKind::RecordDamaged`] with the first events there are. Its device goes on as one that
-    /// may have begun its next step; a step whose report is damaged counts as over, and failed. All
+    /// may have begun its next step, which is [in doubt](crate::Place::in_doubt); a step whose report is damaged counts as over, and failed. All
     /// other devices go on as if nothing were. Damage to the first octet of a record, its version,
     /// cannot be told from what a later version has written where it makes that greater: then there
     /// is no server, but [`KeepError::Newer`].
