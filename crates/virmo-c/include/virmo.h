@@ -946,9 +946,11 @@ typedef struct virmo_now {
   uint64_t mono_ms;
 } virmo_now;
 
-// A bootstrap document as it came, and what there is to verify it with. Zero it, then set what is
-// known.
+// A bootstrap document as it came, and what there is to verify it with. Zero it, set `size` to its
+// `sizeof`, then what is known; what a later header adds stays zero for an older program.
 typedef struct virmo_bootstrap {
+  // The size of this structure, in bytes.
+  size_t size;
   // Its Content-Type with the parameters SEC and MAC: a DM message, a TNDS document or Client
   // Provisioning, each in WBXML or XML.
   const char *content_type;
@@ -1138,8 +1140,8 @@ virmo_status virmo_reply_set(struct virmo_reply *reply,
 // VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. `virmo_config_error` says more.
 //
 // # Safety
-// `config` and `callbacks` as for `virmo_device_new`; `bootstrap` is null or can be read, as can what
-// it points to.
+// `config` and `callbacks` as for `virmo_device_new`; `bootstrap` is null or points to `size` bytes
+// that can be read, as can what it points to.
 virmo_status virmo_config_bootstrap(struct virmo_config *config,
                                     const struct virmo_callbacks *callbacks,
                                     void *user_data,
@@ -1336,7 +1338,8 @@ virmo_status virmo_device_look_at_machines(const struct virmo_device *device);
 
 // Unlocks the VM at the node of this name, for its user, as the server may have allowed on a device of
 // the draft. That somebody is the user is for the program to know. Calls `hypervisor_set_locked` on this
-// thread, and waits for no job: the tree follows after VIRMO_NUMBER_WATCH_MS, or at the next start.
+// thread, and waits for no job. The tree follows soon, by a look of the device at its machines as after
+// `virmo_device_look_at_machines`; if VIRMO_NUMBER_WATCH_MS is 0, at the next start.
 //
 // VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, or the hypervisor did not do
 // it. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.

@@ -14,12 +14,15 @@ use crate::{
     status::{Failure, virmo_status},
     text::{optional_text, text, values},
     time::virmo_now,
+    vendor::sized,
 };
 
-/// A bootstrap document as it came, and what there is to verify it with. Zero it, then set what is
-/// known.
+/// A bootstrap document as it came, and what there is to verify it with. Zero it, set `size` to its
+/// `sizeof`, then what is known; what a later header adds stays zero for an older program.
 #[repr(C)]
 pub struct virmo_bootstrap {
+    /// The size of this structure, in bytes.
+    pub size: usize,
     /// Its Content-Type with the parameters SEC and MAC: a DM message, a TNDS document or Client
     /// Provisioning, each in WBXML or XML.
     pub content_type: *const c_char,
@@ -53,8 +56,8 @@ pub struct virmo_bootstrap {
 /// VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. `virmo_config_error` says more.
 ///
 /// # Safety
-/// `config` and `callbacks` as for `virmo_device_new`; `bootstrap` is null or can be read, as can what
-/// it points to.
+/// `config` and `callbacks` as for `virmo_device_new`; `bootstrap` is null or points to `size` bytes
+/// that can be read, as can what it points to.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn virmo_config_bootstrap(
     config: *mut virmo_config,
@@ -66,8 +69,7 @@ pub unsafe extern "C" fn virmo_config_bootstrap(
     // SAFETY: the caller's promise.
     unsafe {
         with(config, |settings| {
-            let given = bootstrap.as_ref();
-            let given = given.ok_or_else(|| Failure::argument("bootstrap is null"))?;
+            let given = sized(bootstrap, FIRST_VERSION, "bootstrap")?;
             let content_type = text(given.content_type, "content_type")?;
             let document = values(given.document, given.document_len, "document")?;
             let secrets = given.secrets(content_type)?;
@@ -93,6 +95,13 @@ const fn status(error: &BootstrapError) -> virmo_status {
         _ => virmo_status::Refused,
     }
 }
+
+/// The size of the structure in the first version of the library.
+const FIRST_VERSION: usize = 9 * size_of::<usize>();
+const _: () = assert!(
+    FIRST_VERSION <= size_of::<virmo_bootstrap>(),
+    "members are added, never taken away"
+);
 
 impl virmo_bootstrap {
     /// # Safety

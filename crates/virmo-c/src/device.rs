@@ -333,7 +333,8 @@ pub unsafe extern "C" fn virmo_device_look_at_machines(
 
 /// Unlocks the VM at the node of this name, for its user, as the server may have allowed on a device of
 /// the draft. That somebody is the user is for the program to know. Calls `hypervisor_set_locked` on this
-/// thread, and waits for no job: the tree follows after VIRMO_NUMBER_WATCH_MS, or at the next start.
+/// thread, and waits for no job. The tree follows soon, by a look of the device at its machines as after
+/// `virmo_device_look_at_machines`; if VIRMO_NUMBER_WATCH_MS is 0, at the next start.
 ///
 /// VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, or the hypervisor did not do
 /// it. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.

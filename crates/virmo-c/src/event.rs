@@ -329,14 +329,21 @@ pub(crate) fn tell_client(vendor: &Vendor, event: &Told) {
             Draft::alert(Kind::AlertDropped, alert).with(REASON, &reason.to_string())
         }
         Told::ClientEvent { event, delivery } => {
-            let kind = match delivery {
-                Delivery::Queued => Kind::AlertQueued,
-                Delivery::Delivered => Kind::AlertDelivered,
-                Delivery::Refused { .. } => Kind::AlertRefused,
-                _ => Kind::AlertDropped,
+            let draft = match delivery {
+                Delivery::Queued => Draft::new(Kind::AlertQueued),
+                Delivery::Delivered => Draft::new(Kind::AlertDelivered),
+                Delivery::Refused { status, tries } => {
+                    let mut draft = Draft::new(Kind::AlertRefused);
+                    draft.status = status.map_or(0, |status| status.get().into());
+                    draft.tries = *tries;
+                    draft
+                }
+                Delivery::Dropped(reason) => {
+                    Draft::new(Kind::AlertDropped).with(REASON, &reason.to_string())
+                }
+                _ => return,
             };
-            let draft = Draft::new(kind).with(NAME, &event.event_type);
-            draft.with(TEXT, &event.data)
+            draft.with(NAME, &event.event_type).with(TEXT, &event.data)
         }
         Told::NotificationDropped(reason) => {
             Draft::new(Kind::NotificationDropped).with(TEXT, &reason.to_string())

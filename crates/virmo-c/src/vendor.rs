@@ -21,8 +21,8 @@ pub(crate) struct Vendor {
     pub(crate) hints: Mutex<Vec<ChangeHint>>,
 }
 
-// SAFETY: the table is plain data, and hints are `Send` and `Sync`. `user_data` is only handed back to callbacks, which the caller of
-// `virmo_device_new` promises to be callable from the threads that run jobs.
+// SAFETY: `user_data` is only handed to callbacks, which may be called on every thread that runs
+// jobs, as the caller of `virmo_device_new` promises; the rest is `Send` and `Sync`.
 unsafe impl Send for Vendor {}
 // SAFETY: as above.
 unsafe impl Sync for Vendor {}
@@ -98,29 +98,8 @@ impl Vendor {
         user_data: *mut c_void,
         capabilities: Capabilities,
     ) -> Result<Arc<Self>, Failure> {
-        if callbacks.is_null() {
-            return Err(Failure::argument("callbacks is null"));
-        }
-        // SAFETY: not null, and `size` is its first member in every version.
-        let size = unsafe { ptr::read_unaligned(callbacks.cast::<usize>()) };
-        let known = size_of::<virmo_callbacks>();
-        if size < FIRST_VERSION {
-            let problem = format!("callbacks.size is {size}, not at least {FIRST_VERSION}");
-            return Err(Failure::argument(problem));
-        }
-        // Whole members.
-        let taken = size.min(known) / size_of::<usize>() * size_of::<usize>();
-        let mut table = MaybeUninit::<virmo_callbacks>::zeroed();
-        // SAFETY: `taken` is neither more than can be read nor more than can be written.
-        unsafe {
-            ptr::copy_nonoverlapping(
-                callbacks.cast::<u8>(),
-                table.as_mut_ptr().cast::<u8>(),
-                taken,
-            );
-        }
-        // SAFETY: zeros are a value of every member, as is what a program has set.
-        let callbacks = unsafe { table.assume_init() };
+        // SAFETY: the caller's promise; zeros are a value of every member.
+        let callbacks = unsafe { sized(callbacks, FIRST_VERSION, "callbacks") }?;
         complete(&callbacks, &capabilities)?;
         Ok(Arc::new(Self {
             callbacks,
@@ -129,6 +108,37 @@ impl Vendor {
             hints: Mutex::default(),
         }))
     }
+}
+
+/// Takes over as much as a program and this library know both of a structure that begins with its
+/// `size`; the rest is zero. `first` is its size in the first version of the library.
+///
+/// # Safety
+/// `given` is null or points to as many bytes as its `size` says. They are a value of every member,
+/// as are zeros.
+pub(crate) unsafe fn sized<T>(given: *const T, first: usize, name: &str) -> Result<T, Failure> {
+    if given.is_null() {
+        return Err(Failure::argument(format!("{name} is null")));
+    }
+    // SAFETY: not null, and `size` is the first member in every version.
+    let size = unsafe { ptr::read_unaligned(given.cast::<usize>()) };
+    if size < first {
+        let problem = format!("{name}.size is {size}, not at least {first}");
+        return Err(Failure::argument(problem));
+    }
+    // Whole members.
+    let taken = size.min(size_of::<T>()) / size_of::<usize>() * size_of::<usize>();
+    let mut taken_over = MaybeUninit::<T>::zeroed();
+    // SAFETY: `taken` is neither more than can be read nor more than can be written.
+    unsafe {
+        ptr::copy_nonoverlapping(
+            given.cast::<u8>(),
+            taken_over.as_mut_ptr().cast::<u8>(),
+            taken,
+        );
+    }
+    // SAFETY: the caller's promise.
+    Ok(unsafe { taken_over.assume_init() })
 }
 
 /// The size of the table in the first version of the library.

@@ -71,6 +71,9 @@ int main(int count, char **words) {
         VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_bootstrap(config, &callbacks, &board, now(), NULL) == VIRMO_STATUS_ARGUMENT);
   CHECK(TAKE_IN == VIRMO_STATUS_ARGUMENT);
+  CHECK(strstr(virmo_config_error(config), "bootstrap.size is 0"));
+  bootstrap.size = sizeof bootstrap;
+  CHECK(TAKE_IN == VIRMO_STATUS_ARGUMENT);
   CHECK(!strcmp(virmo_config_error(config), "content_type is null"));
   bootstrap.content_type = words[2];
   bootstrap.document_len = 7;
