@@ -10,6 +10,7 @@ use signal_hook::{
     consts::{SIGINT, SIGTERM},
     flag,
     iterator::Signals,
+    low_level,
 };
 
 use crate::failure::Failure;
@@ -40,8 +41,13 @@ fn listen(tell: impl FnOnce(Signal) + Send + 'static) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let thread = thread::Builder::new().name("signals".to_owned());
     thread.spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        let mut signals = signals.forever();
+        if let Some(signal) = signals.next() {
             tell(Signal(signal));
+        }
+        // Two at the same moment, on two threads, may both have found the flag as it was.
+        if let Some(signal) = signals.next() {
+            drop(low_level::emulate_default_handler(signal));
         }
     })?;
     Ok(())

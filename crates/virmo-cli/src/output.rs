@@ -577,7 +577,8 @@ impl Output {
         });
     }
 
-    /// Nothing more is told.
+    /// Tells what was held back, and ends the bars of downloads; a thread that is left at work may
+    /// still tell something.
     pub(crate) fn close(&self) {
         let screen = &mut *self.screen();
         screen.flush();

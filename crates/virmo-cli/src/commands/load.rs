@@ -36,6 +36,7 @@ use crate::{
 mod device;
 mod files;
 mod histogram;
+mod limit;
 mod machines;
 mod tally;
 
@@ -147,6 +148,8 @@ impl Load {
         let mut policy = super::device::policy();
         policy.downloads.retry = NO_RETRY;
         policy.watch = None;
+        let mut images = links.images;
+        images.silence_timeout = images.silence_timeout.min(args.session_limit);
         let mut messages = links.messages;
         messages.connect_timeout = messages.connect_timeout.min(args.timeout);
         messages.timeout = args.timeout;
@@ -158,7 +161,7 @@ impl Load {
                 user: args.user.clone(),
                 virmo: !args.without_virmo,
                 policy,
-                fetch: Arc::new(HttpFetch::new(links.images)),
+                fetch: Arc::new(HttpFetch::new(images)),
                 clock: Clock(Instant::now()),
             },
             messages,

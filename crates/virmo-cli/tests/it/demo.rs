@@ -1,7 +1,8 @@
 //! `virmo demo`: the whole road in one command.
 
-use std::{env, fs, process::Command};
+use std::{env, fs, net::TcpListener, process::Command};
 
+use crate::life::Place;
 use crate::program::{Background, complaint, events, lines, pick, virmo, virmo_with};
 
 #[test]
@@ -140,15 +141,30 @@ fn the_demo_leaves_nothing_behind_on_qemu() {
     }
 }
 
+/// The plan has no end of its own: its last image is where nobody answers.
 #[test]
 fn a_demo_that_is_stopped_takes_its_machine_and_its_files_along() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}/i.img", silent.local_addr().unwrap());
+    let deliver = |uri: &str| {
+        format!(
+            "deliver_image = {{ node = 'i', name = 'i', uri = '{uri}', \
+             media_type = 'application/x-disk' }}\n"
+        )
+    };
+    let steps = [
+        &deliver("/images/entvm.img"),
+        "create_vm = { node = 'entvm', image = 'i', running = true }\n",
+        &deliver(&uri).replace("'i'", "'j'"),
+    ];
+    let place = Place::new(&steps.map(|step| format!("[[step]]\n{step}")).concat());
     for hypervisor in ["sim", "qemu"] {
         if hypervisor == "qemu" && !has_qemu() {
             continue;
         }
         for (signal, code) in [("INT", 130), ("TERM", 143)] {
-            let words = ["demo", "--json", "--hypervisor", hypervisor];
-            let mut demo = Background::start(&words);
+            let words = ["demo", "--json", "--hypervisor", hypervisor, "--plan"];
+            let mut demo = Background::start(&[&words[..], &[&place.path("plan.toml")]].concat());
             demo.wait_for(&[("event", "state".into()), ("vm", "entvm".into())]);
             demo.signal(&[signal]);
             assert_eq!(demo.end_without_trace().0, Some(code), "{hypervisor}");

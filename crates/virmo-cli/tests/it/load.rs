@@ -1,11 +1,13 @@
 //! `virmo load`: many devices, few threads, one report.
 
-use std::{fs, process::Command};
+use std::{fs, io::Write, process::Command, thread, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::{
     ends::endless,
+    http,
+    life::Place,
     program::{Background, NOBODY, complaint, events, lines, pick, virmo, virmo_with},
 };
 
@@ -205,12 +207,42 @@ fn a_session_without_end_is_aborted_and_told_apart() {
 
 #[test]
 fn a_load_of_so_many_seconds_ends_whatever_the_server_does() {
-    let words = ["--devices", "2", "--seconds", "0.5", "--timeout", "3"];
-    let (code, told) = load(&endless(), &words, &[]);
+    // However long it takes until one has begun.
+    for seconds in ["0.5", "2", "8", "32"] {
+        let words = ["--devices", "2", "--timeout", "3", "--seconds", seconds];
+        let (code, told) = load(&endless(), &words, &[]);
+        let sessions = &report(&told)["sessions"];
+        assert_eq!(sessions["completed"], 0, "{sessions}");
+        if sessions["failed"] != 0 {
+            assert_eq!(code, Some(1), "{sessions}");
+            return;
+        }
+    }
+    panic!("no session began");
+}
+
+/// A session has no more time while it waits for an image that comes and comes.
+#[test]
+fn a_download_without_end_is_cut_off_with_its_session() {
+    let image = http::serve(|_, stream| {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-disk\r\n\r\n";
+        let mut is_there = stream.write_all(head).is_ok();
+        while is_there {
+            thread::sleep(Duration::from_millis(20));
+            is_there = stream.write_all(b"x").is_ok();
+        }
+    });
+    let place = Place::new(&format!(
+        "[[step]]\ndeliver_image = {{ node = 'i', name = 'i', uri = '{image}/i.img', \
+         media_type = 'application/x-disk' }}\n"
+    ));
+    let (_server, url) = place.serve(&[]);
+    let words = ["--devices", "1", "--session-limit", "3", "--timeout", "60"];
+    let (code, told) = load(&url, &words, &[]);
     let sessions = &report(&told)["sessions"];
-    assert_eq!(code, Some(1), "{sessions}");
-    assert_eq!(sessions["completed"], 0, "{sessions}");
-    assert!(sessions["failed"].as_u64() >= Some(2), "{sessions}");
+    let failures = json!({"took too long, aborted": 1});
+    let due = json!({"completed": 0, "failed": 1, "failures": failures});
+    assert_eq!((code, sessions), (Some(1), &due));
 }
 
 /// A load that has sent something.
@@ -224,12 +256,12 @@ fn under_way(url: &str, words: &[&str]) -> Background {
 #[test]
 fn a_signal_ends_it_with_the_report() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let load = under_way(&endless(), &["--devices", "2"]);
+        let load = under_way(&endless(), &["--devices", "1"]);
         load.signal(&[signal]);
         let (ended, told) = load.end();
         assert_eq!(ended, Some(code));
-        let failures = json!({"not over in time, cut off": 2});
-        let sessions = json!({"completed": 0, "failed": 2, "failures": failures});
+        let failures = json!({"not over in time, cut off": 1});
+        let sessions = json!({"completed": 0, "failed": 1, "failures": failures});
         assert_eq!(report(&told)["sessions"], sessions);
     }
     let (_server, url) = Background::serve(&[]);
@@ -266,6 +298,8 @@ fn files_that_may_not_be_opened_are_no_fault_of_the_server() {
     let said = complaint(&refused);
     assert!(said.contains("need 264 open files"), "{said}");
     assert!(said.contains("--concurrency 18"), "{said}");
+    let said = complaint(&load("-n 65"));
+    assert!(said.ends_with("that is too few for any\n"), "{said}");
     // Up to the hard limit it sees to that itself.
     let done = load("-S -n 100");
     let failures = json!({"the server cannot be reached": 100});

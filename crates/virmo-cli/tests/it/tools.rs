@@ -148,7 +148,8 @@ fn tree_prints_what_a_device_holds() {
     assert!(complaint(&busy).contains("a device runs on it"), "{busy:?}");
     device.kill();
 
-    // To look needs no right to write, and changes nothing, not even what a killed process left.
+    // To look needs no right to write (root has it all the same), and changes nothing, not even what a
+    // killed process left.
     let journal = folder.path().join("device.redb");
     let mut access = fs::metadata(&journal).unwrap().permissions();
     access.set_readonly(true);

@@ -22,11 +22,14 @@ use virmo::{
     runtime::{Unattended, UserInterface},
 };
 
-use super::{machines::Machines, tally::Tally};
+use super::{limit::Limited, machines::Machines, tally::Tally};
 use crate::{commands::device::chain, failure::Failure};
 
 /// What one device keeps of images at most, in bytes; more does not fit on it.
 const IMAGES: u64 = 16 << 20;
+
+/// Why a session failed that panicked.
+const FAULT: &str = "a fault of this program";
 
 /// What all devices have in common.
 pub(super) struct Model {
@@ -58,6 +61,9 @@ impl Clock {
 /// work meanwhile.
 pub(super) struct Device {
     client: Client,
+    fetch: Arc<Limited>,
+    /// Of a session.
+    limit: Duration,
     clock: Clock,
     next_session: u16,
     pub(super) sessions: u32,
@@ -80,13 +86,17 @@ impl Model {
             proof.credentials.name = user.replace("{n}", &number.to_string());
         }
         let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+        let fetch = Arc::new(Limited::new(Arc::clone(&self.fetch)));
+        let limit = config.session_limit;
         let (tree, registry) = self
-            .objects(number, &config, &journal)
+            .objects(number, &config, &journal, Arc::clone(&fetch) as _)
             .map_err(|error| Failure::work(chain(&*error)))?;
         let client = Client::new(config, tree, registry, journal, self.clock.now())
             .map_err(|error| Failure::work(chain(&error)))?;
         Ok(Device {
             client,
+            fetch,
+            limit,
             clock: self.clock,
             next_session: virmo::runtime::session_id(),
             sessions: 0,
@@ -98,6 +108,7 @@ impl Model {
         number: u32,
         config: &Config,
         journal: &Arc<dyn Journal>,
+        fetch: Arc<dyn Fetch>,
     ) -> Result<(Tree, Registry), Box<dyn std::error::Error>> {
         let version = || env!("CARGO_PKG_VERSION").to_owned();
         let server = config.server_id.as_str();
@@ -131,7 +142,7 @@ impl Model {
         if self.virmo {
             let virmo = VirmoClient::builder(
                 Arc::new(Machines::new()),
-                Arc::clone(&self.fetch),
+                fetch,
                 Arc::new(MemorySink::with_capacity(IMAGES)),
                 Arc::clone(journal),
                 Arc::new(SystemClock::new()),
@@ -150,9 +161,17 @@ impl Device {
         tally.begin();
         let started = Instant::now();
         let mut lost = None;
-        let end = self.hold(link, tally, &mut lost);
+        self.fetch.begin(self.limit);
+        let hold = AssertUnwindSafe(|| self.hold(link, tally, &mut lost));
+        let held = catch_unwind(hold);
         self.sessions += 1;
+        let Ok(end) = held else {
+            return tally.end(started.elapsed(), Some(FAULT.to_owned()));
+        };
         let failure = match (end, lost) {
+            (Ok(SessionEnd::Completed), _) if self.fetch.was_cut() => {
+                Some(SessionEnd::TooLong.to_string())
+            }
             (Ok(SessionEnd::Completed), _) => None,
             // What the transport says is more to the point.
             (Ok(SessionEnd::TransportFailed(_)), Some(lost)) => Some(lost),

@@ -19,10 +19,13 @@ pub(super) fn allow(sessions: u16) -> Result<(), Failure> {
     }
     let too_few = |most: Option<u64>| {
         let most = most.unwrap_or_default();
+        let enough = match most.saturating_sub(OTHERS) / OF_A_SESSION {
+            0 => "too few for any".to_owned(),
+            sessions => format!("enough for --concurrency {sessions}"),
+        };
         Failure::work(format_args!(
             "{sessions} sessions at once need {need} open files, and this process may have {most} \
-             (ulimit -n): that is enough for --concurrency {}",
-            most.saturating_sub(OTHERS) / OF_A_SESSION
+             (ulimit -n): that is {enough}"
         ))
     };
     if !suffices(limit.maximum) {
