@@ -26,7 +26,7 @@ pub use medium::Medium;
 /// * After a failed commit (a full disk, say) the journal goes on with what it held before, as
 ///   soon as the medium works again. The one hole is a medium that fails while it says whether it
 ///   took a batch, and goes on failing until the process ends: then the batch that was reported as
-///   failed may be there at the next start.
+///   failed may be there at the next start. What its owner took back meanwhile then stands in it.
 /// * Opening checks every checksum in the file, so damage is found before anything is built on it.
 ///
 /// The file starts at about 1 MiB, grows with its content and does not shrink. On Unix only its

@@ -337,12 +337,15 @@ pub(crate) fn policy(reporting: Reporting) -> Policy {
 }
 
 impl Scenario {
-    /// Whether it stays done if it is done after its failure was told: a machine is deleted, a guest
-    /// runs or has its update, or what is switched is no primitive and can be switched back.
+    /// Whether it stays done if it is done although its failure was told: a machine or an image is
+    /// deleted, a guest runs, is off or has its update, or what is switched is no primitive and can be
+    /// switched back.
     pub(crate) fn has_no_way_back(&self) -> bool {
         let name = self.name;
-        matches!(name, "resume" | "lock" | "disable" | "update firmware")
-            || name.starts_with("delete, ")
+        matches!(
+            name,
+            "resume" | "power off" | "delete image" | "lock" | "disable" | "update firmware"
+        ) || name.starts_with("delete, ")
     }
 
     /// A device on which it may be done.
