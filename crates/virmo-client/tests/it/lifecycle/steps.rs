@@ -107,8 +107,13 @@ impl Rig {
                     true => to,
                     false => from,
                 })]);
-                if !status.is_success() && no_return {
-                    may.insert(gone(to));
+                if !status.is_success() {
+                    let found_out = Some(VmState::NotCreated);
+                    let told = self.told.vms.get(vm);
+                    may.extend(told.and_then(|told| told.get(&found_out)).copied());
+                    if no_return {
+                        may.insert(gone(to));
+                    }
                 }
                 if self.told.ended.contains(vm) {
                     may.insert(Some(VmState::PoweredOff));
@@ -320,6 +325,11 @@ impl Rig {
             .entry(vm)
             .or_default()
             .extend([gone(from), gone(to)]);
+        if before.contains(&None) {
+            // It was told that it is not deleted, or nothing, and the machine is gone all the same.
+            let found_out = Some(VmState::NotCreated);
+            self.told.vms.entry(vm).or_default().insert(found_out);
+        }
         match self
             .device
             .begin(&leaf(vm, &format!("Operations/{operation}")), None)
