@@ -11,7 +11,7 @@ use omadm_syncml::{
     Alert, CmdRef, Command, Header, Item, Location, Message, NodeCommand, OutputEncoding, Results,
     Status, Version,
 };
-use omadm_tree::{Tree, Uri};
+use omadm_tree::Tree;
 
 use crate::{
     Compat, Config, Received, SessionEnd, Start, StartError, Trigger,
@@ -139,7 +139,7 @@ pub(crate) fn check_dev_info(tree: &Tree) -> Result<(), StartError> {
 }
 
 fn dev_info<'t>(tree: &'t Tree, leaf: &str) -> Option<&'t str> {
-    tree.node(&Uri::parse(leaf).ok()?)?.text()
+    tree.find(leaf).ok()??.text()
 }
 
 impl Session {

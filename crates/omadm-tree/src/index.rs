@@ -1,32 +1,66 @@
-use crate::store::{NodeId, ROOT};
+use crate::{
+    segments::{Segment, zero_octets},
+    store::{NodeId, ROOT},
+};
 
 /// Guesses the node of a parent and a name in one step.
 ///
-/// A slot holds a node and eight bits of its hash. A node is in one of the eight slots of its
-/// bucket, or in none where others have taken them; the root is in none. So a guess has to be
-/// verified, and a node it does not know may still exist: names chosen to collide cost time, never
-/// a wrong answer.
+/// A node is in one of the slots of its bucket, or of the one beside it where others have taken
+/// these, or in none; the root is in none. A slot is found by eight bits of the hash. So a guess has
+/// to be verified, and a node it does not know may still exist: names chosen to collide cost time,
+/// never a wrong answer.
 #[derive(Default)]
 pub(crate) struct Index {
-    /// None, or a power of two.
-    buckets: Vec<[u32; SLOTS]>,
+    /// None, or a power of two and more than one.
+    buckets: Vec<Bucket>,
     live: usize,
 }
 
 const SLOTS: usize = 8;
 
-/// A slot without a node.
-const EMPTY: u32 = 0;
+/// Some slots; two buckets are a line of cache.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Bucket {
+    /// What to know the nodes by; 0 where there is none.
+    tags: [u8; SLOTS],
+    /// Their lower octets: [`MAX_SLOTS`](crate::record::MAX_SLOTS) keeps within them.
+    nodes: [[u8; 3]; SLOTS],
+}
 
-/// The bits of a slot that are the node; [`MAX_SLOTS`](crate::record::MAX_SLOTS) keeps within them.
-const ID: u32 = crate::record::MAX_SLOTS - 1;
+/// The tag of a slot without a node.
+const NONE: u8 = 0;
+
+static EMPTY: Bucket = Bucket {
+    tags: [NONE; SLOTS],
+    nodes: [[0; 3]; SLOTS],
+};
+
+impl Bucket {
+    /// The nodes with a tag, and perhaps others after the first of them.
+    fn guesses(&self, tag: u8) -> impl Iterator<Item = NodeId> {
+        let others = u64::from_le_bytes(self.tags) ^ u64::from_le_bytes([tag; SLOTS]);
+        let mut hits = zero_octets(others);
+        std::iter::from_fn(move || {
+            let [a, b, c] = *self.nodes.get(hits.trailing_zeros() as usize / 8)?;
+            hits &= hits.wrapping_sub(1);
+            Some(NodeId::from_le_bytes([a, b, c, 0]))
+        })
+    }
+
+    /// The slot with this content.
+    fn slot(&mut self, tag: u8, node: [u8; 3]) -> Option<(&mut u8, &mut [u8; 3])> {
+        let mut slots = self.tags.iter_mut().zip(&mut self.nodes);
+        slots.find(|(its_tag, its_node)| (**its_tag, **its_node) == (tag, node))
+    }
+}
 
 impl Index {
     /// An index with room for so many nodes and as many more.
     pub(crate) fn with_room(nodes: usize) -> Self {
-        let buckets = (nodes * 2).div_ceil(SLOTS).next_power_of_two();
+        let buckets = (nodes * 2).div_ceil(SLOTS).next_power_of_two().max(2);
         Self {
-            buckets: vec![[EMPTY; SLOTS]; buckets],
+            buckets: vec![EMPTY; buckets],
             live: 0,
         }
     }
@@ -36,37 +70,43 @@ impl Index {
         self.live * 8 >= self.buckets.len() * SLOTS * 5
     }
 
-    /// The nodes that may have this hash; almost always the one that has, or none.
+    /// The nodes that may have this hash: almost always the one that has.
     pub(crate) fn guesses(&self, hash: u32) -> impl Iterator<Item = NodeId> {
-        let bucket = self
-            .buckets
-            .get(self.bucket(hash))
-            .unwrap_or(&[EMPTY; SLOTS]);
-        let tag = tag(hash);
-        bucket
-            .iter()
-            .filter(move |slot| **slot & !ID == tag && **slot != EMPTY)
-            .map(|slot| slot & ID)
+        self.at(self.bucket(hash)).guesses(tag(hash))
+    }
+
+    /// The nodes that may have this hash, and found no place where the others are.
+    pub(crate) fn guesses_beside(&self, hash: u32) -> impl Iterator<Item = NodeId> {
+        self.at(self.bucket(hash) ^ 1).guesses(tag(hash))
+    }
+
+    fn at(&self, bucket: usize) -> &Bucket {
+        self.buckets.get(bucket).unwrap_or(&EMPTY)
     }
 
     pub(crate) fn insert(&mut self, hash: u32, id: NodeId) {
-        if id != ROOT && self.put(hash, EMPTY, tag(hash) | id & ID) {
+        if id != ROOT && self.put(hash, (NONE, [0; 3]), (tag(hash), octets(id))) {
             self.live += 1;
         }
     }
 
     pub(crate) fn remove(&mut self, hash: u32, id: NodeId) {
-        if id != ROOT && self.put(hash, tag(hash) | id & ID, EMPTY) {
+        if id != ROOT && self.put(hash, (tag(hash), octets(id)), (NONE, [0; 3])) {
             self.live -= 1;
         }
     }
 
-    /// Changes the content of one slot of a bucket; says whether there was one with this content.
-    fn put(&mut self, hash: u32, before: u32, after: u32) -> bool {
+    /// Changes the content of one slot; says whether there was one with this content.
+    fn put(&mut self, hash: u32, before: (u8, [u8; 3]), after: (u8, [u8; 3])) -> bool {
         let at = self.bucket(hash);
-        let bucket = self.buckets.get_mut(at).map(|bucket| bucket.iter_mut());
-        let slot = bucket.and_then(|mut slots| slots.find(|slot| **slot == before));
-        slot.map(|slot| *slot = after).is_some()
+        for at in [at, at ^ 1] {
+            let bucket = self.buckets.get_mut(at);
+            if let Some((tag, node)) = bucket.and_then(|it| it.slot(before.0, before.1)) {
+                (*tag, *node) = after;
+                return true;
+            }
+        }
+        false
     }
 
     const fn bucket(&self, hash: u32) -> usize {
@@ -75,26 +115,22 @@ impl Index {
 }
 
 /// The bits of a hash that are in its slot.
-const fn tag(hash: u32) -> u32 {
-    hash & !ID
+fn tag(hash: u32) -> u8 {
+    let [.., tag] = hash.to_le_bytes();
+    tag.max(NONE + 1)
+}
+
+const fn octets(id: NodeId) -> [u8; 3] {
+    let [a, b, c, _] = id.to_le_bytes();
+    [a, b, c]
 }
 
 /// The hash of the child of a node by its name.
-pub(crate) fn hash(parent: NodeId, name: &str) -> u32 {
+pub(crate) fn hash(parent: NodeId, name: Segment<'_>) -> u32 {
+    const PARENT: u64 = 0xD1B5_4A32_D192_ED03;
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mix = |hash: u64, word: [u8; 8]| {
-        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(FACTOR)
-    };
-    let (words, rest) = name.as_bytes().as_chunks();
-    let hash = words
-        .iter()
-        .fold(parent.into(), |hash, word| mix(hash, *word));
-    // No name holds the character that fills the last word up.
-    let mut last = [0; 8];
-    for (place, byte) in last.iter_mut().zip(rest) {
-        *place = *byte;
-    }
-    let hash = mix(hash, last);
+    // The parent comes last: names are hashed before it is found.
+    let hash = name.hash ^ u64::from(parent).wrapping_mul(PARENT);
     ((hash ^ hash >> 32).wrapping_mul(FACTOR) >> 32) as u32
 }
 
@@ -105,7 +141,7 @@ mod tests {
     use omadm_core::Now;
 
     use super::*;
-    use crate::{Acl, Required, Rule, Schema, Tree, TreeLimits, Uri, Value};
+    use crate::{Acl, Required, Rule, Schema, Tree, TreeLimits, Uri, Value, segments};
 
     struct Any;
 
@@ -117,6 +153,10 @@ mod tests {
         fn required(&self, _: &Uri) -> Vec<Required> {
             Vec::new()
         }
+    }
+
+    fn hash(parent: NodeId, name: &str) -> u32 {
+        segments::fold(name, 0, |_, name| Some(super::hash(parent, name))).unwrap()
     }
 
     /// Two names with one hash below the root.
@@ -157,20 +197,33 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_takes_as_many_as_it_has_slots() {
+    fn two_buckets_take_as_many_as_they_have_slots() {
+        assert_eq!(size_of::<Bucket>(), 32);
         let mut index = Index::with_room(100);
         let guesses = |index: &Index, hash| index.guesses(hash).collect::<Vec<_>>();
-        for id in 1..=9 {
-            index.insert(7, id);
+        let beside = |index: &Index, hash| index.guesses_beside(hash).collect::<Vec<_>>();
+        for id in 1..=17 {
+            index.insert(7 << 24, id);
         }
-        assert_eq!(guesses(&index, 7), [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert_eq!(guesses(&index, 7 | 1 << 24), [], "another tag");
-        assert_eq!(guesses(&index, 8), [], "another bucket");
-        index.remove(7, 9);
-        index.remove(7, 3);
-        assert_eq!(guesses(&index, 7), [1, 2, 4, 5, 6, 7, 8]);
-        index.insert(7, 9);
-        assert_eq!(guesses(&index, 7), [1, 2, 9, 4, 5, 6, 7, 8]);
+        assert_eq!(guesses(&index, 7 << 24), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(beside(&index, 7 << 24), [9, 10, 11, 12, 13, 14, 15, 16]);
+        assert_eq!(guesses(&index, 8 << 24), [], "another tag");
+        assert_eq!(guesses(&index, 7 << 24 | 2), [], "another bucket");
+        for id in [17, 3, 16] {
+            index.remove(7 << 24, id);
+        }
+        assert_eq!(guesses(&index, 7 << 24), [1, 2, 4, 5, 6, 7, 8]);
+        assert_eq!(beside(&index, 7 << 24), [9, 10, 11, 12, 13, 14, 15]);
+        index.insert(7 << 24, 1 << 23);
+        assert_eq!(guesses(&index, 7 << 24), [1, 2, 1 << 23, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn a_hash_without_bits_for_its_tag_has_one() {
+        let mut index = Index::with_room(100);
+        assert_eq!(index.guesses(0).count(), 0);
+        index.insert(0, 1);
+        assert_eq!(index.guesses(0).next(), Some(1));
     }
 
     #[test]

@@ -79,6 +79,7 @@ mod record;
 #[cfg(feature = "proptest")]
 pub mod reference;
 mod schema;
+mod segments;
 mod slab;
 mod store;
 mod target;

@@ -4,8 +4,13 @@ use crate::store::{Node, NodeId};
 /// empty at the end, as the last block grows as it fills.
 #[derive(Default)]
 pub(crate) struct Slab {
-    blocks: Vec<Vec<Option<Node>>>,
+    blocks: Vec<Vec<Place>>,
 }
+
+/// A place for a node, which is one line of cache.
+#[derive(Default)]
+#[repr(align(64))]
+struct Place(Option<Node>);
 
 const BLOCK: usize = 256;
 
@@ -18,7 +23,7 @@ impl Slab {
 
     pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
         let id = id as usize;
-        self.blocks.get(id / BLOCK)?.get(id % BLOCK)?.as_ref()
+        self.blocks.get(id / BLOCK)?.get(id % BLOCK)?.0.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, id: NodeId) -> Option<&mut Node> {
@@ -28,26 +33,32 @@ impl Slab {
     /// The place, empty or not.
     pub(crate) fn place(&mut self, id: NodeId) -> Option<&mut Option<Node>> {
         let id = id as usize;
-        self.blocks.get_mut(id / BLOCK)?.get_mut(id % BLOCK)
+        let place = self.blocks.get_mut(id / BLOCK)?.get_mut(id % BLOCK)?;
+        Some(&mut place.0)
     }
 
     /// Appends an empty place.
     pub(crate) fn push(&mut self) {
         match self.blocks.last_mut() {
-            Some(last) if last.len() < BLOCK => last.push(None),
-            _ => self.blocks.push(vec![None]),
+            Some(last) if last.len() < BLOCK => last.push(Place::default()),
+            _ => self.blocks.push(vec![Place::default()]),
         }
     }
 
     /// Every place, with its number.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (NodeId, Option<&Node>)> {
-        (0..).zip(self.blocks.iter().flatten().map(Option::as_ref))
+        (0..).zip(self.blocks.iter().flatten().map(|place| place.0.as_ref()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_a_line_of_cache() {
+        assert_eq!(size_of::<Place>(), 64);
+    }
 
     #[test]
     fn places_are_numbered_over_all_blocks() {

@@ -8,6 +8,7 @@ use crate::{
     names::Names,
     octets::Octets,
     record::{MAX_SLOTS, RecordFault},
+    segments::{self, Segment, are_same},
     slab::Slab,
 };
 
@@ -122,7 +123,8 @@ impl Node {
 
     /// What the index knows it by.
     fn hash(&self) -> u32 {
-        index::hash(self.parent(), &self.name)
+        let hash = |_, name: Segment<'_>| Some(index::hash(self.parent(), name));
+        segments::fold(&self.name, 0, hash).unwrap_or_default()
     }
 
     fn bytes(&self) -> usize {
@@ -258,22 +260,48 @@ impl Store {
         self.slots.get_mut(id)
     }
 
-    pub(crate) fn find(&self, uri: &Uri) -> Option<NodeId> {
-        uri.names().try_fold(ROOT, |id, name| self.child(id, name))
+    /// The node at decoded names that are joined by `/`.
+    pub(crate) fn find(&self, path: &str) -> Option<NodeId> {
+        self.find_below(ROOT, path)
     }
 
     pub(crate) fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
-        for id in self.index.guesses(index::hash(parent, name)) {
-            if let Some(node) = self.get(id)
-                && node.parent() == parent
-                && *node.name == *name
-            {
+        if name.is_empty() || name.contains('/') {
+            return None;
+        }
+        self.find_below(parent, name)
+    }
+
+    fn find_below(&self, top: NodeId, path: &str) -> Option<NodeId> {
+        segments::fold(path, top, |id, name| self.step(id, name))
+    }
+
+    fn step(&self, parent: NodeId, segment: Segment<'_>) -> Option<NodeId> {
+        let hash = index::hash(parent, segment);
+        for id in self.index.guesses(hash) {
+            if self.is_child(id, parent, segment.name) {
                 return Some(id);
             }
         }
-        let children = self.get(parent)?.children();
-        let at = self.place(children, name).ok()?;
-        children.get(at).copied()
+        self.search(parent, segment.name, hash)
+    }
+
+    fn is_child(&self, id: NodeId, parent: NodeId, name: &[u8]) -> bool {
+        self.get(id)
+            .is_some_and(|node| node.parent() == parent && are_same(node.name.as_bytes(), name))
+    }
+
+    /// Looks where a node is that found no place in the index, or not the first.
+    #[cold]
+    fn search(&self, parent: NodeId, name: &[u8], hash: u32) -> Option<NodeId> {
+        let mut beside = self.index.guesses_beside(hash);
+        beside
+            .find(|id| self.is_child(*id, parent, name))
+            .or_else(|| {
+                let children = self.get(parent)?.children();
+                let at = self.place(children, name).ok()?;
+                children.get(at).copied()
+            })
     }
 
     pub(crate) fn uri(&self, id: NodeId) -> Uri {
@@ -407,9 +435,9 @@ impl Store {
     }
 
     /// Where a child of that name is, or belongs.
-    fn place(&self, children: &[NodeId], name: &str) -> Result<usize, usize> {
+    fn place(&self, children: &[NodeId], name: &[u8]) -> Result<usize, usize> {
         children.binary_search_by(|id| match self.get(*id) {
-            Some(node) => (*node.name).cmp(name),
+            Some(node) => node.name.as_bytes().cmp(name),
             None => Ordering::Less,
         })
     }
@@ -472,7 +500,7 @@ impl Store {
         let Some(siblings) = self.get(parent) else {
             return;
         };
-        let place = self.place(siblings.children(), &node.name);
+        let place = self.place(siblings.children(), node.name.as_bytes());
         if let Some(Node {
             body: Body::Interior(children),
             ..

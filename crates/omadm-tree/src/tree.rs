@@ -3,8 +3,9 @@ use std::fmt;
 use omadm_core::{Journal, Now};
 
 use crate::{
-    Acl, LoadError, NodeRef, Transaction, Uri, UriLimits, record,
+    Acl, LoadError, NodeRef, Transaction, Uri, UriError, UriLimits, record,
     store::{NodeId, ROOT, Store},
+    uri,
 };
 
 /// The management tree of a device: every node with its value and properties, in memory.
@@ -109,7 +110,16 @@ impl Tree {
     /// The node at an address.
     #[must_use]
     pub fn node(&self, uri: &Uri) -> Option<NodeRef<'_>> {
-        self.store.find(uri).and_then(|id| self.at(id))
+        self.store.find(uri.path()).and_then(|id| self.at(id))
+    }
+
+    /// The node at an address as text, which is checked like [`Uri::parse`] does, but not copied.
+    ///
+    /// # Errors
+    /// A [`UriError`] if it is no address.
+    pub fn find(&self, text: &str) -> Result<Option<NodeRef<'_>>, UriError> {
+        let id = self.store.find(&uri::names_of(text)?);
+        Ok(id.and_then(|id| self.at(id)))
     }
 
     /// The number of nodes, the root among them.

@@ -1,8 +1,10 @@
 //! Parsers: nothing panics, and what prints parses to the same.
 
-use omadm_core::Format;
-use omadm_tree::{AccessType, Acl, Target, Uri, UriLimits, Value};
-use proptest::prelude::*;
+use omadm_core::{Format, Now};
+use omadm_tree::{AccessType, Acl, Target, Tree, TreeLimits, Uri, UriLimits, Value};
+use proptest::{collection::vec, prelude::*};
+
+use crate::garden::Garden;
 
 /// Texts near the grammar of addresses.
 fn nearly_a_target() -> impl Strategy<Value = String> {
@@ -25,6 +27,22 @@ proptest! {
                 // Only escapes and the leading `./` may differ.
                 prop_assert_eq!(uri.depth(), text.split('/').filter(|s| *s != ".").count());
             }
+        }
+    }
+
+    /// As text as well as parsed, with whatever else there is and is not.
+    #[test]
+    fn a_node_is_found_at_its_address(uris: Vec<Uri>, texts in vec(nearly_a_target(), 0..5)) {
+        let mut tree = Tree::new(TreeLimits::default(), Acl::new());
+        let mut transaction = tree.begin(Now::default());
+        for uri in uris.iter().filter(|uri| !uri.is_root()) {
+            let added = transaction.add_interior(&Garden, uri);
+            prop_assert!(added.is_err() || transaction.node(uri).is_some());
+        }
+        for text in texts.into_iter().chain(uris.iter().map(ToString::to_string)) {
+            let found = transaction.tree().find(&text).map(|node| node.map(|it| it.uri()));
+            let parsed = Uri::parse(&text);
+            prop_assert_eq!(found, parsed.map(|uri| transaction.node(&uri).map(|it| it.uri())));
         }
     }
 
