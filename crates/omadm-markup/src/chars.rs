@@ -39,6 +39,19 @@ pub(crate) fn is_namespace(uri: &str) -> bool {
     !uri.bytes().any(refused) && uri != XMLNS_NAMESPACE
 }
 
+/// As much from the beginning as is UTF-8, and whether that is all.
+///
+/// The standard library's check takes longer than all else that is done to a large text.
+pub(crate) fn utf8(bytes: &[u8]) -> (&str, bool) {
+    match simdutf8::compat::from_utf8(bytes) {
+        Ok(text) => (text, true),
+        Err(error) => {
+            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            (str::from_utf8(valid).unwrap_or_default(), false)
+        }
+    }
+}
+
 /// What one look over a whole document finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Survey {

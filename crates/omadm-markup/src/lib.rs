@@ -41,6 +41,7 @@ mod name;
 mod reader;
 mod vocabulary;
 mod wbxml;
+mod word;
 mod writer;
 
 pub use encoding::{Encoding, OutputEncoding};

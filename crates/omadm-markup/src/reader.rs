@@ -1,6 +1,6 @@
 use std::{borrow::Cow, ops::Range};
 
-use crate::{Content, Encoding, Event, Limits, Name, ReadError};
+use crate::{Content, Encoding, Event, Limits, Name, ReadError, Tag};
 
 mod namespaces;
 mod wbxml;
@@ -31,6 +31,14 @@ pub struct Reader<'a> {
 enum Source<'a> {
     Xml(xml::XmlReader<'a>),
     Wbxml(wbxml::WbxmlReader<'a>),
+}
+
+/// The child that is next, as far as it is known at one glance.
+enum Child {
+    Known(Tag),
+    End,
+    /// Anything else, which is still to be read.
+    Other,
 }
 
 /// What names mean in a piece of a document.

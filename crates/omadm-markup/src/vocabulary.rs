@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::word;
+
 /// A set of names that share a namespace in XML and a code page in WBXML.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 #[non_exhaustive]
@@ -52,6 +54,13 @@ impl Vocabulary {
     #[inline]
     pub(crate) fn tag_of_bytes(self, name: &[u8]) -> Option<Tag> {
         let token = self.table().find(name)?;
+        Some(Tag::new(self, token))
+    }
+
+    /// The tag of a name of `len` letters, 1 to 8, that is all there is in `word`.
+    #[inline]
+    pub(crate) fn tag_of_word(self, word: u64, len: usize) -> Option<Tag> {
+        let token = self.table().find_word(word, len)?;
         Some(Tag::new(self, token))
     }
 
@@ -164,6 +173,13 @@ impl Spelling {
         start[i + 1] = b'>';
         Self { name, start }
     }
+
+    /// The first eight letters of the name, and what follows it if it has less.
+    #[inline]
+    const fn word(&self) -> u64 {
+        let [_, a, b, c, d, e, f, g, h, ..] = self.start;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
 }
 
 /// The names of a vocabulary by token, and the tokens by the hash of their name.
@@ -203,14 +219,25 @@ impl Table {
 
     #[inline]
     fn find(&self, name: &[u8]) -> Option<u8> {
-        let mut slot = hash(name);
+        self.search(hash(name), |it| it.name.as_bytes() == name)
+    }
+
+    #[inline]
+    fn find_word(&self, word: u64, len: usize) -> Option<u8> {
+        let last = (word >> (8 * (len - 1))) as u8;
+        self.search(slot(word as u8, last, len), |it| {
+            it.name.len() == len && word::prefix(it.word(), len) == word
+        })
+    }
+
+    #[inline]
+    fn search(&self, mut slot: u8, is_it: impl Fn(&Spelling) -> bool) -> Option<u8> {
         loop {
             let token = *self.tokens.get(usize::from(slot))?;
             if token == 0 {
                 return None;
             }
-            let spelling = self.spellings.get(usize::from(token))?;
-            if spelling.name.as_bytes() == name {
+            if is_it(self.spellings.get(usize::from(token))?) {
                 return Some(token);
             }
             slot = slot.wrapping_add(1);
@@ -218,14 +245,18 @@ impl Table {
     }
 }
 
-/// A slot from the length and two letters, chosen so that few names of a vocabulary share one.
 const fn hash(name: &[u8]) -> u8 {
-    let (Some(first), Some(last)) = (name.first(), name.last()) else {
-        return 0;
-    };
-    let len = name.len() as u8;
+    match (name.first(), name.last()) {
+        (Some(&first), Some(&last)) => slot(first, last, name.len()),
+        _ => 0,
+    }
+}
+
+/// A slot from the length and two letters, chosen so that few names of a vocabulary share one.
+#[inline]
+const fn slot(first: u8, last: u8, len: usize) -> u8 {
     let letters = first.wrapping_mul(5).wrapping_add(last.wrapping_mul(7));
-    letters.wrapping_add(len.wrapping_mul(29))
+    letters.wrapping_add((len as u8).wrapping_mul(29))
 }
 
 macro_rules! vocabulary {
@@ -468,6 +499,15 @@ mod tests {
                     (tag.vocabulary(), tag.token(), tag.as_str()),
                     (vocabulary, token, name)
                 );
+                if let Ok(len @ 1..=8) = u32::try_from(name.len()) {
+                    let octets = name.bytes().chain([0; 8]).take(8);
+                    let octets: Vec<u8> = octets.collect();
+                    let word = u64::from_le_bytes(octets.try_into().unwrap());
+                    let len = len as usize;
+                    assert_eq!(vocabulary.tag_of_word(word, len), Some(tag));
+                    assert_eq!(vocabulary.tag_of_word(word ^ 1, len), None);
+                    assert_eq!(vocabulary.tag_of_word(word ^ 1 << (8 * len - 1), len), None);
+                }
                 assert_eq!(vocabulary.tag(&format!("{name}x")), None);
                 assert_eq!(vocabulary.tag(&format!("{name} ")), None);
             }

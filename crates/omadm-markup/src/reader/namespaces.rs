@@ -150,14 +150,20 @@ impl<'a> Namespaces<'a> {
             .map(|(_, namespace)| *namespace)
     }
 
+    /// The vocabulary that names in a namespace are of.
+    #[inline]
+    pub(super) const fn vocabulary(&self, namespace: Namespace<'_>) -> Option<Vocabulary> {
+        match namespace {
+            Namespace::None => self.bare,
+            Namespace::Known(vocabulary) => Some(vocabulary),
+            Namespace::Other(_) => None,
+        }
+    }
+
     /// The tag of a name in a namespace. Children of `Meta` are found without a declaration.
     #[inline]
     pub(super) fn tag(&self, namespace: Namespace<'_>, name: &[u8]) -> Option<Tag> {
-        let vocabulary = match namespace {
-            Namespace::None => self.bare?,
-            Namespace::Known(vocabulary) => vocabulary,
-            Namespace::Other(_) => return None,
-        };
+        let vocabulary = self.vocabulary(namespace)?;
         vocabulary.tag_of_bytes(name).or_else(|| {
             let lax = vocabulary == Vocabulary::SyncMl;
             lax.then(|| Vocabulary::MetInf.tag_of_bytes(name)).flatten()

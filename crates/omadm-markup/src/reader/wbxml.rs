@@ -1,6 +1,6 @@
 use std::{borrow::Cow, collections::VecDeque};
 
-use super::namespaces::Namespaces;
+use super::{Child, namespaces::Namespaces};
 use crate::{
     Content, Event, Fragment, Limits, Name, ReadError, ReadErrorKind, Tag, Vocabulary, syncml,
     wbxml::{self, Kind, provisioning, token},
@@ -57,14 +57,6 @@ pub(super) struct WbxmlReader<'a> {
     /// The last event was the start of `Data`.
     data: bool,
     namespaces: Namespaces<'a>,
-}
-
-/// What [`WbxmlReader::plain_child`] finds.
-enum Child {
-    Known(Tag),
-    End,
-    /// Anything else, which is still to be read.
-    Other,
 }
 
 /// The code pages in force.

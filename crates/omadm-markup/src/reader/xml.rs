@@ -8,9 +8,12 @@ mod attributes;
 mod prolog;
 mod tokens;
 
-use super::namespaces::{self, Binding, Namespaces, Scope};
+use super::{
+    Child,
+    namespaces::{self, Binding, Namespaces, Scope},
+};
 use attributes::Attributes;
-use tokens::{Tag, Token, Tokens};
+use tokens::{Open, Tag, Token, Tokens};
 
 type Result<T> = core::result::Result<T, ReadError>;
 
@@ -18,6 +21,9 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// What is most often found in a start tag.
 const METINF: &str = " xmlns=\"syncml:metinf\"";
+
+/// The declaration of the root.
+const SYNCML: &str = " xmlns=\"SYNCML:SYNCML1.2\"";
 
 /// How deep messages usually are.
 const USUAL_DEPTH: usize = 16;
@@ -36,8 +42,7 @@ pub(crate) struct XmlReader<'a> {
     place: Place,
     /// Where the last event begins, without `base`.
     event_start: usize,
-    /// The names of the open elements, as they stand in their tags.
-    open: Vec<&'a str>,
+    open: Vec<Open<'a>>,
     elements: usize,
     /// How much names and fragments took over from declarations, so that repeating it is not free.
     referred: usize,
@@ -132,41 +137,83 @@ impl<'a> XmlReader<'a> {
             self.end(self.event_start);
             return Ok(Some(Event::End));
         }
-        if let Some(event) = self.plain_event()? {
-            return Ok(Some(event));
+        match self.plain_tag() {
+            Child::Known(tag) => Ok(Some(Event::Start(Name::Known(tag)))),
+            Child::End => Ok(Some(Event::End)),
+            Child::Other => self.any_event(),
+        }
+    }
+
+    fn any_event(&mut self) -> Result<Option<Event<'a>>> {
+        let at = self.tokens.at();
+        // Elsewhere white space alone is no text.
+        if self.fresh
+            && let Some(text) = self.tokens.take_plain_text()
+            && !text.is_empty()
+        {
+            let text = self.short_text(at, text)?;
+            self.event_start = at;
+            return Ok(Some(Event::Text(text)));
+        }
+        if let Some(Tag { name, rest }) = self.tokens.plain_start() {
+            let name = self.start(at, name, rest)?;
+            return Ok(Some(Event::Start(name)));
         }
         let (at, token) = self.token()?;
         self.event(at, token)
     }
 
-    /// The short way for what nearly all events are.
+    /// The short way for what nearly all tags are.
     #[inline]
-    fn plain_event(&mut self) -> Result<Option<Event<'a>>> {
+    fn plain_tag(&mut self) -> Child {
+        match self.tokens.octets() {
+            [b'<', b'/', ..] if self.plain_end() => Child::End,
+            [b'<', ..] => self.short_start().map_or(Child::Other, Child::Known),
+            _ => Child::Other,
+        }
+    }
+
+    /// Begins the element whose start tag is next, if that is a short one of a known name, and within
+    /// the limits.
+    #[inline]
+    fn short_start(&mut self) -> Option<crate::Tag> {
         let at = self.tokens.at();
-        if let Some(Tag { name, rest }) = self.tokens.plain_start() {
-            let name = self.start(at, name, rest)?;
-            return Ok(Some(Event::Start(name)));
+        let short = self.tokens.short_start()?;
+        if self.open.is_empty()
+            || self.open.len() >= self.limits.max_depth
+            || self.elements >= self.limits.max_elements
+        {
+            return None;
         }
-        if self.plain_end() {
-            return Ok(Some(Event::End));
+        let vocabulary = match short.declares {
+            true => Vocabulary::MetInf,
+            false => self.namespaces.vocabulary(self.namespaces.default())?,
+        };
+        let tag = vocabulary.tag_of_word(short.word, short.len)?;
+        self.tokens.take(short);
+        self.elements += 1;
+        let (name, word) = (tag.as_str(), short.word);
+        self.open.push(Open { name, word });
+        if short.declares {
+            self.namespaces.set_default(self.open.len(), vocabulary);
         }
-        // Elsewhere white space alone is no text.
-        if !self.fresh {
-            return Ok(None);
-        }
-        match self.tokens.plain_text() {
-            Some(text) if !text.is_empty() => {
-                let text = self.short_text(at, text)?;
-                self.event_start = at;
-                Ok(Some(Event::Text(text)))
-            }
-            _ => Ok(None),
-        }
+        self.event_start = at;
+        self.fresh = true;
+        Some(tag)
     }
 
     /// The next child of the innermost element, or `None` at its end.
     #[inline]
     pub(crate) fn child(&mut self) -> Result<Option<Name<'a>>> {
+        let between = !self.end_due && self.attributes.is_empty();
+        match between.then(|| self.plain_tag()) {
+            Some(Child::Known(tag)) => Ok(Some(Name::Known(tag))),
+            Some(Child::End) => Ok(None),
+            Some(Child::Other) | None => self.any_child(),
+        }
+    }
+
+    fn any_child(&mut self) -> Result<Option<Name<'a>>> {
         if self.finish_tag() {
             return Ok(None);
         }
@@ -192,7 +239,32 @@ impl<'a> XmlReader<'a> {
     }
 
     /// The text up to the end of the innermost element.
+    #[inline]
     pub(crate) fn text(&mut self) -> Result<Cow<'a, str>> {
+        match self.leaf() {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => self.any_text(),
+        }
+    }
+
+    /// What is left of the innermost element, if that is plain text and a plain end tag.
+    #[inline]
+    fn leaf(&mut self) -> Option<&'a str> {
+        if self.end_due || !self.attributes.is_empty() || self.carriage_returns {
+            return None;
+        }
+        let text = self.tokens.plain_text()?;
+        let at = self.tokens.at() + text.len();
+        if text.len() > self.limits.max_text
+            || !self.tokens.plain_end(text.len(), self.open.last()?)
+        {
+            return None;
+        }
+        self.end(at);
+        Some(text)
+    }
+
+    fn any_text(&mut self) -> Result<Cow<'a, str>> {
         let (mut content, mut event) = match self.plain_text()? {
             (text, None) => return Ok(text),
             (text, Some(event)) => (text, event),
@@ -211,7 +283,16 @@ impl<'a> XmlReader<'a> {
     }
 
     /// All up to the end of the innermost element.
+    #[inline]
     pub(crate) fn content(&mut self) -> Result<Content<'a>> {
+        match self.leaf() {
+            Some("") => Ok(Content::Empty),
+            Some(text) => Ok(Content::Text(Cow::Borrowed(text))),
+            None => self.any_content(),
+        }
+    }
+
+    fn any_content(&mut self) -> Result<Content<'a>> {
         let (start, outside) = (self.tokens.at(), self.open.len().saturating_sub(1));
         let mark = self.namespaces.mark();
         let (mut content, mut event) = match self.plain_text()? {
@@ -263,7 +344,7 @@ impl<'a> XmlReader<'a> {
             return Ok((nothing, None));
         }
         let at = self.tokens.at();
-        let Some(text) = self.tokens.plain_text() else {
+        let Some(text) = self.tokens.take_plain_text() else {
             let (at, token) = self.token()?;
             return Ok((nothing, Some(self.event(at, token)?)));
         };
@@ -307,13 +388,13 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Takes the end tag of the innermost element, if it is next and has nothing else in it.
-    #[inline]
+    #[inline(always)]
     fn plain_end(&mut self) -> bool {
         let at = self.tokens.at();
         let is_next = self
             .open
             .last()
-            .is_some_and(|name| self.tokens.plain_end(name));
+            .is_some_and(|open| self.tokens.plain_end(0, open));
         if is_next {
             self.end(at);
         }
@@ -329,7 +410,7 @@ impl<'a> XmlReader<'a> {
                     return Ok(Some(Event::Start(self.start(at, name, rest)?)));
                 }
                 Token::End(name) => {
-                    if self.open.last() != Some(&name) {
+                    if self.open.last().is_none_or(|open| open.name != name) {
                         return self.fail(ReadErrorKind::MismatchedTag, at);
                     }
                     self.end(at);
@@ -444,13 +525,17 @@ impl<'a> XmlReader<'a> {
         if self.open.len() >= self.limits.max_depth {
             return self.fail(ReadErrorKind::TooDeep, at);
         }
-        self.open.push(name);
+        self.open.push(Open { name, word: 0 });
         match rest {
             "" => {}
             // By far the most frequent declaration.
             METINF => {
                 self.namespaces
                     .set_default(self.open.len(), Vocabulary::MetInf);
+            }
+            SYNCML => {
+                self.namespaces
+                    .set_default(self.open.len(), Vocabulary::SyncMl);
             }
             rest if rest.trim_ascii_start().is_empty() => {}
             _ if name.is_empty() => {}
@@ -580,10 +665,9 @@ impl<'a> XmlReader<'a> {
     /// Line ends as XML wants them. [XML §2.11]
     #[inline]
     fn lines(&self, text: &'a str) -> Cow<'a, str> {
-        if self.carriage_returns && text.contains('\r') {
-            Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
-        } else {
-            Cow::Borrowed(text)
+        match self.carriage_returns {
+            true => lines(text),
+            false => Cow::Borrowed(text),
         }
     }
 
@@ -601,6 +685,14 @@ impl<'a> XmlReader<'a> {
     #[cold]
     fn fail<T>(&self, kind: ReadErrorKind, at: usize) -> Result<T> {
         Err(ReadError::new(kind, at + self.base))
+    }
+}
+
+#[inline(never)]
+fn lines(text: &str) -> Cow<'_, str> {
+    match text.contains('\r') {
+        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(text),
     }
 }
 

@@ -1,6 +1,7 @@
 use crate::{
     Name, Namespace, Tag, WriteError, chars, syncml,
     wbxml::{self, Kind, provisioning, token},
+    word,
 };
 
 mod strings;
@@ -193,11 +194,11 @@ impl<'o> WbxmlWriter<'o> {
     }
 
     pub(super) fn text(&mut self, text: &str) -> Result<(), WriteError> {
-        if text.contains('\0') {
-            return self.opaque(text.as_bytes());
-        }
         if text.is_empty() {
             return Ok(());
+        }
+        if has_zero(text.as_bytes()) {
+            return self.opaque(text.as_bytes());
         }
         self.content()?;
         self.inline(text);
@@ -508,6 +509,14 @@ impl<'o> WbxmlWriter<'o> {
         self.out.push(token::STR_I);
         self.out.extend_from_slice(text.as_bytes());
         self.out.push(0);
+    }
+}
+
+#[inline]
+fn has_zero(octets: &[u8]) -> bool {
+    match octets.len() {
+        ..8 => octets.contains(&0),
+        _ => word::find_zero(octets).is_some(),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::{borrow::Cow, ffi::CStr};
 
 use super::{Result, WbxmlReader, header::Charset};
-use crate::{ReadErrorKind, chars, wbxml::token};
+use crate::{ReadErrorKind, chars, wbxml::token, word};
 
 /// Character data, as it is put together.
 pub(super) enum Run<'a> {
@@ -109,7 +109,7 @@ impl<'a> WbxmlReader<'a> {
             self.check(start);
         }
         let rest = self.checked.get(start.checked_sub(self.checked_at)?..)?;
-        let text = rest.get(..terminator(rest.as_bytes())?)?;
+        let text = rest.get(..word::find_zero(rest.as_bytes())?)?;
         // An embedded document may end before what was checked.
         (start + text.len() < self.input.len()).then_some(text)
     }
@@ -120,13 +120,7 @@ impl<'a> WbxmlReader<'a> {
     fn check(&mut self, start: usize) {
         let rest = self.input.get(start..).unwrap_or_default();
         self.checked_at = start;
-        self.checked = match str::from_utf8(rest) {
-            Ok(text) => text,
-            Err(error) => {
-                let valid = rest.get(..error.valid_up_to()).unwrap_or_default();
-                str::from_utf8(valid).unwrap_or_default()
-            }
-        };
+        (self.checked, _) = chars::utf8(rest);
     }
 
     /// The name a literal refers to.
@@ -181,26 +175,6 @@ impl<'a> WbxmlReader<'a> {
     }
 }
 
-/// Where the first zero is.
-#[inline]
-fn terminator(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
-    let mut at = 0;
-    let (words, _) = bytes.as_chunks::<8>();
-    // Strings are short for the most part.
-    for word in words.iter().take(8) {
-        let word = u64::from_le_bytes(*word);
-        // The lowest bit that is set is the highest of the first zero.
-        let zeros = word.wrapping_sub(ONES) & !word & HIGHEST;
-        if zeros != 0 {
-            return Some(at + zeros.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr::memchr(0, bytes.get(at..)?).map(|found| at + found)
-}
-
 pub(super) fn into_text(octets: Cow<'_, [u8]>) -> Option<Cow<'_, str>> {
     match octets {
         Cow::Borrowed(octets) => str::from_utf8(octets).ok().map(Cow::Borrowed),
@@ -213,24 +187,5 @@ pub(super) fn join<'a>(text: &mut Cow<'a, str>, piece: Cow<'a, str>) {
         *text = piece;
     } else {
         text.to_mut().push_str(&piece);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_terminator_is_found_at_any_place_among_any_bytes() {
-        for (len, at) in (0..100).flat_map(|len| (0..=len).map(move |at| (len, at))) {
-            for other in [0x01, 0x7F, 0x80, 0x81, 0xFF] {
-                let mut bytes = vec![other; len];
-                assert_eq!(terminator(&bytes), None);
-                bytes.insert(at, 0);
-                // Of several it is the first.
-                bytes.push(0);
-                assert_eq!(terminator(&bytes), Some(at), "{other} {len}");
-            }
-        }
     }
 }

@@ -7,8 +7,8 @@ use quick_xml::{
     events::Event,
 };
 
-use super::METINF;
-use crate::{ReadError, ReadErrorKind, chars};
+use super::{METINF, SYNCML};
+use crate::{ReadError, ReadErrorKind, chars, word};
 
 type Result<T> = core::result::Result<T, ReadError>;
 
@@ -43,6 +43,25 @@ pub(super) struct Tag<'a> {
     pub(super) rest: &'a str,
 }
 
+/// A start tag of a short name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Short {
+    /// The name, as [`Vocabulary::tag_of_word`](crate::Vocabulary) takes it.
+    pub(super) word: u64,
+    pub(super) len: usize,
+    /// Whether the most frequent declaration is in it.
+    pub(super) declares: bool,
+}
+
+/// An open element.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open<'a> {
+    /// The name as it stands in the tag.
+    pub(super) name: &'a str,
+    /// The same as [`Short::word`] has it; 0 if it is not short, or not known to be.
+    pub(super) word: u64,
+}
+
 /// Tells tags, text and references apart; quick-xml reads all that begins with `<!` or `<?`.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
@@ -55,13 +74,7 @@ pub(super) struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(document: &'a [u8]) -> Self {
-        let (text, whole) = match str::from_utf8(document) {
-            Ok(text) => (text, true),
-            Err(error) => {
-                let valid = document.get(..error.valid_up_to()).unwrap_or_default();
-                (str::from_utf8(valid).unwrap_or_default(), false)
-            }
-        };
+        let (text, whole) = chars::utf8(document);
         Self { text, whole, at: 0 }
     }
 
@@ -87,8 +100,14 @@ impl<'a> Tokens<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    /// The octets that are not yet read.
+    #[inline]
+    pub(super) fn octets(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
     /// Takes a start tag of a simple name, if it is next and has nothing else in it but, perhaps,
-    /// the most frequent declaration.
+    /// one of the two most frequent declarations.
     #[inline]
     pub(super) fn plain_start(&mut self) -> Option<Tag<'a>> {
         let inner = self.rest().strip_prefix('<')?;
@@ -98,7 +117,10 @@ impl<'a> Tokens<'a> {
         let (name, after) = inner.split_at_checked(len)?;
         let rest = match after.as_bytes() {
             [b'>', ..] => "",
-            [b' ', ..] if after.strip_prefix(METINF)?.starts_with('>') => METINF,
+            [b' ', ..] => [METINF, SYNCML].into_iter().find(|rest| {
+                let after = after.strip_prefix(rest);
+                after.is_some_and(|after| after.starts_with('>'))
+            })?,
             _ => return None,
         };
         if name.is_empty() {
@@ -108,28 +130,84 @@ impl<'a> Tokens<'a> {
         Some(Tag { name, rest })
     }
 
-    /// Takes the end tag of an element of that name, if it is next and written without white space.
+    /// The start tag that is next, if its name has one to eight letters and there is nothing else in
+    /// it but, perhaps, the most frequent declaration. Letters are what [`Tokens::plain_start`] takes
+    /// for them.
     #[inline]
-    pub(super) fn plain_end(&mut self, name: &str) -> bool {
-        let rest = self.rest().strip_prefix("</");
-        let after = rest.and_then(|rest| rest.strip_prefix(name));
-        let is_next = after.is_some_and(|after| after.starts_with('>'));
+    pub(super) fn short_start(&self) -> Option<Short> {
+        let octets = self.octets();
+        let [b'<', letters @ .., _] = octets.first_chunk::<10>()? else {
+            return None;
+        };
+        let word = u64::from_le_bytes(*letters);
+        let len = word::below(word, b'A').unwrap_or(8);
+        let after = octets.get(1 + len..)?;
+        let declares = match after {
+            [b'>', ..] => false,
+            [b' ', ..] if after.strip_prefix(METINF.as_bytes())?.first() == Some(&b'>') => true,
+            _ => return None,
+        };
+        if len == 0 {
+            return None;
+        }
+        let word = word::prefix(word, len);
+        Some(Short {
+            word,
+            len,
+            declares,
+        })
+    }
+
+    /// Takes a tag that is next.
+    #[inline]
+    pub(super) const fn take(&mut self, short: Short) {
+        let rest = if short.declares { METINF.len() } else { 0 };
+        self.at += short.len + rest + "<>".len();
+    }
+
+    /// Takes the end tag of an element, if it comes after `skipped` octets and is written without
+    /// white space, and these octets.
+    #[inline]
+    pub(super) fn plain_end(&mut self, skipped: usize, open: &Open<'_>) -> bool {
+        let len = open.name.len();
+        let octets = self.text.as_bytes().get(self.at + skipped..);
+        let octets = octets.unwrap_or_default();
+        let is_next = match octets.first_chunk::<10>() {
+            Some([b'<', b'/', letters @ ..]) if open.word != 0 => {
+                word::prefix(u64::from_le_bytes(*letters), len) == open.word
+                    && octets.get(2 + len) == Some(&b'>')
+            }
+            _ => {
+                let rest = octets.strip_prefix(b"</");
+                let after = rest.and_then(|rest| rest.strip_prefix(open.name.as_bytes()));
+                after.is_some_and(|after| after.first() == Some(&b'>'))
+            }
+        };
         if is_next {
-            self.at += name.len() + 3;
+            self.at += skipped + len + "</>".len();
         }
         is_next
     }
 
-    /// Takes text, perhaps none, if an end tag follows it and there is no reference and no `>` in it.
+    /// The text that is next, perhaps none, if a tag follows it and there is no reference and no `>`
+    /// in it.
     #[inline]
-    pub(super) fn plain_text(&mut self) -> Option<&'a str> {
+    pub(super) fn plain_text(&self) -> Option<&'a str> {
         let rest = self.rest();
-        let len = memchr3(b'<', b'&', b'>', rest.as_bytes())?;
+        let len = word::find_markup(rest.as_bytes())?;
         let (text, after) = rest.split_at_checked(len)?;
-        if !after.starts_with("</") {
+        after.starts_with('<').then_some(text)
+    }
+
+    /// Takes plain text, if an end tag follows it.
+    #[inline]
+    pub(super) fn take_plain_text(&mut self) -> Option<&'a str> {
+        let text = self.plain_text()?;
+        let octets = self.text.as_bytes();
+        if octets.get(self.at + text.len() + 1) != Some(&b'/') {
             return None;
         }
-        self.at += len;
+        self.at += text.len();
         Some(text)
     }
 
