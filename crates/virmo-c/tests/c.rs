@@ -75,13 +75,15 @@ fn programs_ask_for_the_versions_that_are_compatible() {
     }
 }
 
-/// The library beside this test, installed as a vendor installs it.
+/// The library beside this test, or the one `VIRMO_C_LIBRARY` names, installed as a vendor installs
+/// it.
 fn installed() -> &'static TempDir {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let test = env::current_exe().unwrap();
-        let library = test.with_file_name("libvirmo_c.so");
+        let beside = || test.with_file_name("libvirmo_c.so");
+        let library = env::var_os("VIRMO_C_LIBRARY").map_or_else(beside, PathBuf::from);
         let mut install = Command::new(crate_folder().join("install"));
         install.arg(folder.path()).env("LIBRARY", library);
         assert_ok(&install.output().unwrap());
