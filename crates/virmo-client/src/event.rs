@@ -97,7 +97,7 @@ pub enum Event {
         /// Why, for people.
         reason: String,
     },
-    /// A VM is entitled to other resources than before, by ApplyChanges.
+    /// A VM is entitled to other resources than before: by ApplyChanges, or as it is found.
     Resources {
         /// The node.
         node: String,

@@ -463,6 +463,13 @@ impl Ledger {
         self.looks.remove(vm);
     }
 
+    /// Whether a change of a VM's resources has not come to its end.
+    pub(crate) fn is_changed(&self, vm: &VmId) -> bool {
+        let changes = self.apply.iter().map(|task| &task.intent);
+        let mut changes = changes.flat_map(|intent| intent.changes.iter().chain(&intent.owed));
+        changes.any(|change| change.vm == *vm)
+    }
+
     /// Whether a VM is being made from an image.
     pub(crate) fn is_used(&self, image: &ImageId) -> bool {
         self.makings().any(|making| making.params.image == *image)

@@ -137,7 +137,15 @@ impl VirmoClient {
         cx: &mut Context<'_, '_>,
     ) -> JobId {
         let (hypervisor, id) = (Arc::clone(&self.hypervisor), vm.clone());
-        let work: Work = Box::new(move || Box::new(Output::Observed(hypervisor.observe(&id))));
+        // What a change of resources has done by then is not in force before its end.
+        let changes = self.book.read().is_changed(vm);
+        let work: Work = Box::new(move || {
+            let mut observed = hypervisor.observe(&id);
+            if changes && let Ok(observed) = &mut observed {
+                observed.resources = None;
+            }
+            Box::new(Output::Observed(observed))
+        });
         let job = cx.effects.job(lane(vm), format!("Observe {node}"), work);
         job.time_limit = Some(self.policy.deadline);
         let job = job.id;
@@ -184,8 +192,9 @@ impl VirmoClient {
         Ok(StatusCode::OK)
     }
 
-    /// State follows what is true: a guest that ended itself is off. A machine that cannot be told
-    /// keeps its State.
+    /// State and CurrentConfig follow what is true: a guest that ended itself is off, and a change of
+    /// resources whose end the journal kept, although it said that it did not, was undone. A machine
+    /// that cannot be told keeps its State.
     fn follow(
         &mut self,
         vm: &VmId,
@@ -207,11 +216,18 @@ impl VirmoClient {
             self.unreachable(&node, vm, reason, cx);
             return Ok(());
         };
-        if let Some(resources) = observed.resources
-            && known == VmState::NotCreated
+        if let Some(config) = observed.resources
+            && self.vm(&node, cx).map(|view| view.current_config()) != Some(config.clone())
         {
             let leaf = self.roots.vm_node(&node, VmNode::CurrentConfig);
-            set(cx, &leaf, Value::chr(resources.to_string()))?;
+            set(cx, &leaf, Value::chr(config.to_string()))?;
+            if known != VmState::NotCreated {
+                self.book.tell(Event::Resources {
+                    node: node.clone(),
+                    vm: vm.clone(),
+                    config,
+                });
+            }
         }
         self.keep(&node, vm, state, None, cx)?;
         let back = self.reachable(&node, vm, cx);

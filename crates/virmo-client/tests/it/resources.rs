@@ -558,3 +558,21 @@ pub(crate) fn a_taking_back_that_is_lost_is_made_up_for() {
     assert_eq!(current(&device), after());
     device.check();
 }
+
+/// A journal that kept the end of a change, said that it did not, and took nothing more until the
+/// process ended: the change was undone, and CurrentConfig tells so after the start.
+#[test]
+pub(crate) fn current_config_follows_the_machines_at_a_start() {
+    let mut device = device(Policy::default());
+    let machines = device.bench.machines();
+    trade(&mut device);
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    device.bench.set_machines(machines);
+    device.take_events();
+    device.restart();
+    assert_eq!(current(&device), before());
+    let told = device.take_events().into_iter();
+    let told = told.filter(|event| matches!(event, Event::Resources { .. }));
+    assert_eq!(told.count(), 2, "of the two that were changed");
+    device.check();
+}
