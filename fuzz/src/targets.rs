@@ -19,7 +19,7 @@ pub struct FuzzTarget {
 
 impl FuzzTarget {
     /// Every target.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::new("acl", crate::acl, 1, acls),
         Self::new("agreement", crate::agreement, 1, markup),
         Self::new("bootstrap", crate::bootstrap, 1, bootstraps),
@@ -31,6 +31,7 @@ impl FuzzTarget {
         Self::new("message", crate::message, 1, markup),
         Self::new("notification", crate::notification, 1, notifications),
         Self::new("params", crate::params, 1, parameters),
+        Self::new("procedures", crate::procedures, 1, successes),
         Self::new("qmp", crate::qmp, 1, answers),
         Self::new("server_session", crate::server_session, 29, sessions),
         Self::new("uri", crate::uri, 1, addresses),
@@ -214,6 +215,13 @@ fn answers() -> Vec<Vec<u8>> {
     ];
     let whole = [greeting, done, &answers.concat()].concat();
     texts([greeting, &whole])
+}
+
+/// Each procedure on a device to which all goes well.
+fn successes() -> Vec<Vec<u8>> {
+    let answers = [0, 8, 0, 1, 0, 12, 0, 2, 0x90, 2, 0];
+    let successes = (0..5).map(|which| [&[which], answers.repeat(8).as_slice()].concat());
+    successes.collect()
 }
 
 /// Metadata of libvirt's, and records of each version and shape.

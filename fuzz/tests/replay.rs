@@ -39,7 +39,7 @@ macro_rules! replays {
 
 replays! {
     acl agreement bootstrap descriptor device_session document guest libvirt message notification params
-    qmp server_session uri vm_operations wbxml xml
+    procedures qmp server_session uri vm_operations wbxml xml
 }
 
 /// The table of targets, the binaries and the tests here are the same.
