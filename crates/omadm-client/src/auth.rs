@@ -57,7 +57,7 @@ impl Auth {
         match self {
             Self::Given { client, server } => Ok(Terms {
                 client: client.iter().cloned().collect(),
-                notification: server.as_ref().map(|it| it.credentials.secret.clone()),
+                notification: server.as_ref().map(|it| it.credentials().secret.clone()),
                 server: server.clone(),
                 provisioned: [None, None],
             }),

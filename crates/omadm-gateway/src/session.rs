@@ -116,7 +116,7 @@ impl ProxySession {
 
     fn note(&mut self, events: Vec<Event>) {
         for event in events {
-            if event.device != self.device {
+            if *event.device != *self.device {
                 continue;
             }
             match event.kind {

@@ -94,11 +94,12 @@ pub(crate) struct Composer<'t> {
 
 impl Composer<'_> {
     pub(crate) fn compose(mut self, turn: Turn) -> Result<(), RespondError> {
-        let mut header = self.session.next_header();
-        header.resp_uri = self.config.resp_uri.clone().map(Into::into);
         let mut body = Vec::with_capacity(USUAL);
         let limit = self.session.link.max_message_size();
         let encoding = self.session.encoding.with(self.config.wbxml);
+        let mut header = self.session.next_header();
+        header.resp_uri = self.config.resp_uri.as_deref().map(Into::into);
+        let msg_id = header.msg_id;
         let mut packer = Packer::new(&header, encoding, limit, &mut body)?;
         packer.require(&mut Command::Status(turn.status))?;
         if self.session.abort || !turn.complete {
@@ -110,36 +111,36 @@ impl Composer<'_> {
         if packer.is_over() {
             return Err(RespondError::NoRoom { limit });
         }
-        let statuses = self.statuses(&mut packer, header.msg_id)?;
+        let statuses = self.statuses(&mut packer, msg_id)?;
         let more = !self.session.outbox.is_empty();
         self.session.cramped = more && statuses <= 1;
 
         let is_final = if self.session.phase != Phase::Open {
             true
         } else if self.session.abort {
-            self.alert(&mut packer, header.msg_id, AlertCode::SESSION_ABORT)?;
+            self.alert(&mut packer, msg_id, AlertCode::SESSION_ABORT)?;
             self.end(SessionEnd::AbortedByServer);
             true
         } else if !turn.complete {
-            self.alert(&mut packer, header.msg_id, AlertCode::NEXT_MESSAGE)?;
+            self.alert(&mut packer, msg_id, AlertCode::NEXT_MESSAGE)?;
             false
         } else if more {
             if let Some(sending) = self.session.sending.take() {
-                self.chunk(&mut packer, header.msg_id, sending);
+                self.chunk(&mut packer, msg_id, sending);
             }
             false
         } else {
             let lacks_nonce = self.session.prover.lacks_nonce();
             let packed = if lacks_nonce && self.session.sending.is_none() {
-                self.ask_for_challenge(&mut packer, header.msg_id)?;
+                self.ask_for_challenge(&mut packer, msg_id)?;
                 Packed::Some
             } else {
-                self.commands(&mut packer, header.msg_id, statuses)
+                self.commands(&mut packer, msg_id, statuses)
             };
             match packed {
                 Packed::Some => true,
                 Packed::Part => false,
-                Packed::Nothing if self.ask_for_proof(&mut packer, header.msg_id) => true,
+                Packed::Nothing if self.ask_for_proof(&mut packer, msg_id) => true,
                 Packed::Nothing => {
                     self.session.phase = Phase::Ended { resumable: true };
                     let end = EventKind::SessionEnded(SessionEnd::Completed);
@@ -281,7 +282,7 @@ impl Composer<'_> {
         let goes_on = sending.object.is_begun();
         let reason = match packer.push_chunk(&mut sending.object) {
             Ok(Fit::Packed(id)) if sending.object.is_complete() => {
-                let mut sent = Sent::command(procedure, tag, sending.object.command());
+                let mut sent = Sent::command(procedure, tag);
                 if let Sent::Command { is_rest, .. } = &mut sent {
                     *is_rest = goes_on;
                 }

@@ -186,7 +186,7 @@ impl Account {
     /// Whether nonces are needed.
     pub(crate) fn has_nonces(&self) -> bool {
         let mut proofs = [&self.device, &self.server].into_iter().flatten();
-        proofs.any(|proof| proof.scheme.has_nonce())
+        proofs.any(|proof| proof.scheme().has_nonce())
     }
 }
 

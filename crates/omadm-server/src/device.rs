@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     ops::{Deref, DerefMut},
     time::Duration,
@@ -142,7 +143,7 @@ struct Exec {
 }
 
 /// The name of a command and what it addresses.
-type Named = (Box<str>, Box<str>);
+type Named = (Cow<'static, str>, Box<str>);
 
 impl Job {
     /// When its time is over; none before it began.
@@ -160,7 +161,7 @@ impl Job {
         let count = commands.iter().map(|tagged| tagged.flatten().count());
         self.sent = Vec::with_capacity(count.sum());
         for (tag, command) in commands.iter().flat_map(Tagged::flatten) {
-            let named: Named = (command.name().into(), address(command).into());
+            let named: Named = (command.to_name(), address(command).into());
             if let Some(place) = self.lost.iter().position(|lost| *lost == named) {
                 self.lost.swap_remove(place);
                 again = true;
@@ -412,6 +413,17 @@ impl Device {
             job.hear(&answer);
             job.procedure.answer(answer);
         }
+    }
+
+    /// The name of a command that is under way, and what it addresses.
+    pub(crate) fn named(
+        &self,
+        procedure: ProcedureId,
+        tag: Tag,
+    ) -> Option<(&Cow<'static, str>, &str)> {
+        let job = self.jobs.front().filter(|job| job.id == procedure)?;
+        let (_, (name, uri)) = job.sent.iter().find(|(own, _)| *own == tag)?;
+        Some((name, uri))
     }
 
     /// Tells the procedure that a command, and what is inside it, will not be sent.

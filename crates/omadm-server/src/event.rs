@@ -1,4 +1,4 @@
-use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use omadm_core::{ClientEvent, GenericAlert, Space, StatusCode};
 use omadm_session::{Procedure, Report};
@@ -21,9 +21,9 @@ impl ProcedureId {
 #[non_exhaustive]
 pub struct Event {
     /// The identifier of the device: the LocURI of its Source.
-    pub device: String,
+    pub device: Arc<str>,
     /// The SessionID it happened in; empty for what happened in none.
-    pub session: String,
+    pub session: Arc<str>,
     /// What happened.
     pub kind: EventKind,
 }

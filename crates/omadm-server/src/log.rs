@@ -25,17 +25,17 @@ impl Log {
 
     pub(crate) fn push(&mut self, kind: EventKind) {
         self.events.push(Event {
-            device: (*self.key.device).to_owned(),
-            session: (*self.key.session).to_owned(),
+            device: Arc::clone(&self.key.device),
+            session: Arc::clone(&self.key.session),
             kind,
         });
     }
 
     /// Something that happened in another session of the device.
-    pub(crate) fn push_in(&mut self, session: &str, kind: EventKind) {
+    pub(crate) fn push_in(&mut self, session: &Arc<str>, kind: EventKind) {
         self.events.push(Event {
-            device: (*self.key.device).to_owned(),
-            session: session.to_owned(),
+            device: Arc::clone(&self.key.device),
+            session: Arc::clone(session),
             kind,
         });
     }

@@ -5,7 +5,7 @@ use omadm_session::{
     ASSUMED_MESSAGE_SIZE, Correlators, Evidence, Incoming, NoRandom, Nonce, Nonces, Procedure,
     TransportIdentity, Verdict, header_status,
 };
-use omadm_syncml::{CmdRef, Command, Encoding, Header, Message, Version, decode};
+use omadm_syncml::{CmdRef, Command, Encoding, Header, Location, Message, Version, decode};
 
 use crate::{
     Accounts, Config, DevInfo, EnqueueError, Event, EventKind, Place, ProcedureId, ReceiveError,
@@ -51,6 +51,8 @@ pub struct Server {
     devices: Devices,
     correlators: Correlators,
     nonces: Nonces,
+    /// What the last device to begin a session calls this server; sessions share it.
+    called: Arc<Location<'static>>,
     procedures: u64,
     /// Absent: devices are in memory only.
     keeping: Option<Keeping>,
@@ -179,6 +181,7 @@ impl Server {
             sessions: Sessions::default(),
             devices: Devices::default(),
             nonces: Nonces::new(Arc::new(MemoryJournal::new()), NoRandom),
+            called: Arc::new(Location::new("")),
             procedures: 0,
             keeping: None,
             untold: Vec::new(),
@@ -494,7 +497,7 @@ impl Server {
     }
 
     /// Finds out what a message is to this engine.
-    fn role(&self, message: &Message<'_>, key: &Key, request: Request<'_>) -> Role {
+    fn role(&mut self, message: &Message<'_>, key: &Key, request: Request<'_>) -> Role {
         let header = &message.header;
         let any_dtd = self.config.compat.other_ver_dtd && header.ver_dtd.starts_with("1.");
         if header.ver_dtd != Header::VER_DTD && !any_dtd {
@@ -539,7 +542,7 @@ impl Server {
     }
 
     /// A message that no session is known for.
-    fn begin(&self, message: &Message<'_>) -> Role {
+    fn begin(&mut self, message: &Message<'_>) -> Role {
         let header = &message.header;
         let again = header.msg_id == 2 && answers_refusal(message);
         let first = header.msg_id == 1 || again || self.config.compat.skipped_message_ids;
@@ -563,7 +566,8 @@ impl Server {
                 resync = device.and_then(|device| device.past.resync.clone());
             }
         }
-        let session = Session::new(header, account, &self.config, nonces, resync);
+        let mut session = Session::new(header, account, &self.config, nonces, resync);
+        session.link = session.link.sharing(&mut self.called);
         Role::New(Box::new(session.after(again.into())))
     }
 
@@ -584,11 +588,13 @@ impl Server {
             .with_hex_mac(self.config.compat.hex_mac)
             .with_hmac(request.hmac)
             .with_identity(request.identity);
-        let mut verifier = session.verifier.clone();
-        let verdict = verifier.check(&evidence, self.nonces.random());
+        // Whoever proves nothing does not disturb a proven session.
+        let may_fail = !opening && !session.verifier.is_settled();
+        let before = may_fail.then(|| session.verifier.clone());
+        let verdict = session.verifier.check(&evidence, self.nonces.random());
         let proven = verdict.is_ok_and(Verdict::is_accepted);
-        if !opening && !proven {
-            // Whoever proves nothing does not disturb a proven session.
+        if !proven && let Some(before) = before {
+            let verifier = std::mem::replace(&mut session.verifier, before);
             self.sessions.insert(key, session);
             let refused = match verdict {
                 Ok(verdict) => Refusal {
@@ -599,7 +605,6 @@ impl Server {
             };
             return self.refuse(message, request, refused, log).map(Some);
         }
-        session.verifier = verifier;
         let reason = match (verdict, &opened) {
             (Err(NoRandom), _) => Some(Reason::NoNonces),
             (Ok(verdict), _) if !proven => Some(Reason::Unproven(verdict)),

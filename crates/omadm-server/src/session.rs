@@ -118,8 +118,6 @@ pub(crate) enum Sent {
     Command {
         procedure: ProcedureId,
         tag: Tag,
-        name: Box<str>,
-        uri: Box<str>,
         /// Whether chunks of it were sent in messages before.
         is_rest: bool,
     },
@@ -191,10 +189,11 @@ impl Session {
     }
 
     /// The header of the next message.
-    pub(crate) fn next_header(&mut self) -> Header<'static> {
-        let mut header = self.link.next_header().into_owned();
-        header.source.name = self.prover.name().map(|name| name.to_owned().into());
-        header.cred = self.prover.cred();
+    pub(crate) fn next_header(&mut self) -> Header<'_> {
+        let cred = self.prover.cred();
+        let mut header = self.link.next_header();
+        header.source.name = self.prover.name().map(Into::into);
+        header.cred = cred;
         header
     }
 
@@ -262,12 +261,10 @@ impl Session {
 }
 
 impl Sent {
-    pub(crate) fn command(procedure: ProcedureId, tag: Tag, command: &Command<'_>) -> Self {
+    pub(crate) const fn command(procedure: ProcedureId, tag: Tag) -> Self {
         Self::Command {
             procedure,
             tag,
-            name: command.name().into(),
-            uri: address(command).into(),
             is_rest: false,
         }
     }
@@ -284,7 +281,7 @@ impl Queued {
     /// What is awaited once it is packed: an answer for the command and for each one inside it.
     pub(crate) fn sent(&self) -> impl Iterator<Item = (CmdId, Sent)> {
         self.tagged.flatten().filter_map(|(tag, command)| {
-            let sent = Sent::command(self.procedure, tag, command);
+            let sent = Sent::command(self.procedure, tag);
             Some((command.cmd_id()?, sent))
         })
     }

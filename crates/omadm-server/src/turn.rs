@@ -13,7 +13,7 @@ use crate::{
     Compat, Config, DevInfo, EventKind, ProcedureId, SessionEnd, Trigger, Violation,
     device::{Device, News},
     log::Log,
-    session::{Phase, Queued, Sending, Sent, Session},
+    session::{Phase, Queued, Sending, Sent, Session, address},
 };
 
 /// The root of what a device says about itself.
@@ -217,22 +217,19 @@ impl Walk<'_> {
         }
         match self.session.ledger.status(status) {
             Some(Sent::Alert | Sent::Chunk | Sent::Proof) => {}
-            Some(Sent::Command {
-                procedure,
-                tag,
-                name,
-                uri,
-                ..
-            }) => {
+            Some(Sent::Command { procedure, tag, .. }) => {
+                let (procedure, tag) = (*procedure, *tag);
                 let items = status.items.iter().cloned().map(Item::into_owned).collect();
-                let answer = Answer::status_with(*tag, status.code, items);
-                self.device.answer(*procedure, answer);
-                self.log.push(EventKind::Command {
-                    procedure: *procedure,
-                    name: (**name).to_owned().into(),
-                    uri: (**uri).to_owned(),
-                    status: status.code,
-                });
+                let answer = Answer::status_with(tag, status.code, items);
+                self.device.answer(procedure, answer);
+                if let Some((name, uri)) = self.device.named(procedure, tag) {
+                    self.log.push(EventKind::Command {
+                        procedure,
+                        name: name.clone(),
+                        uri: uri.to_owned(),
+                        status: status.code,
+                    });
+                }
             }
             None => self.violation(Violation::StrayStatus {
                 msg_ref: status.msg_ref,
@@ -256,16 +253,12 @@ impl Walk<'_> {
         match object.stopped_by(command) {
             Some(Stopped::Refused(code)) => {
                 self.device.answer(procedure, Answer::status(tag, code));
-                if let Sent::Command { name, uri, .. } =
-                    Sent::command(procedure, tag, object.command())
-                {
-                    self.log.push(EventKind::Command {
-                        procedure,
-                        name: name.into_string().into(),
-                        uri: uri.into(),
-                        status: code,
-                    });
-                }
+                self.log.push(EventKind::Command {
+                    procedure,
+                    name: object.command().to_name(),
+                    uri: address(object.command()).to_owned(),
+                    status: code,
+                });
             }
             Some(Stopped::NoEndOfData) | None => {
                 let answer = Answer::not_answered(tag, Unanswered::Incomplete);

@@ -290,7 +290,7 @@ fn silent_sessions_are_forgotten_when_they_are_due() {
     let events = server.expire(at(70));
     assert_eq!(events.len(), 1);
     assert!(events.iter().all(|event| {
-        event.device == "dev1" && matches!(event.kind, EventKind::SessionEnded(_))
+        &*event.device == "dev1" && matches!(event.kind, EventKind::SessionEnded(_))
     }));
     // One that had ended goes without a word.
     assert!(server.expire(at(80)).is_empty());

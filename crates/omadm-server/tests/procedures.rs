@@ -246,7 +246,9 @@ fn exec() -> Box<Brief> {
 /// The number and the report of each procedure that ended, and the session it ended in.
 fn ends(events: Vec<Event>) -> Vec<(u64, Report, String)> {
     let ends = events.into_iter().filter_map(|event| match event.kind {
-        EventKind::ProcedureFinished { id, report, .. } => Some((id.get(), report, event.session)),
+        EventKind::ProcedureFinished { id, report, .. } => {
+            Some((id.get(), report, event.session.to_string()))
+        }
         _ => None,
     });
     ends.collect()

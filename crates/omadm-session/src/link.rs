@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use omadm_syncml::{Header, Location, Version};
 
@@ -28,16 +28,16 @@ pub const ASSUMED_MESSAGE_SIZE: u32 = 5000;
 /// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Link {
-    session_id: String,
-    local: Location<'static>,
+    session_id: Arc<str>,
+    local: Arc<Location<'static>>,
     remote: Location<'static>,
     sent: u32,
     received: u32,
     /// The sizes to announce, until they were.
     announced: Option<(u32, u32)>,
     version: Version,
-    peer_message_size: Option<u64>,
-    peer_object_size: Option<u64>,
+    peer_message_size: Option<u32>,
+    peer_object_size: Option<u32>,
 }
 
 /// How a received header relates to what came before: [`Link::check`].
@@ -61,13 +61,13 @@ impl Link {
     ///
     /// A `LocName` in `local` is the user name of MD5 and MAC credentials.
     pub fn new(
-        session_id: impl Into<String>,
+        session_id: impl Into<Arc<str>>,
         local: impl Into<Location<'static>>,
         remote: impl Into<Location<'static>>,
     ) -> Self {
         Self {
             session_id: session_id.into(),
-            local: local.into(),
+            local: Arc::new(local.into()),
             remote: remote.into(),
             sent: 0,
             received: 0,
@@ -92,6 +92,17 @@ impl Link {
         self
     }
 
+    /// Keeps its address where those of other sessions are kept, if it is that of the last of
+    /// them, and becomes the last.
+    #[must_use]
+    pub fn sharing(mut self, last: &mut Arc<Location<'static>>) -> Self {
+        match self.local == *last {
+            true => self.local = Arc::clone(last),
+            false => *last = Arc::clone(&self.local),
+        }
+        self
+    }
+
     /// Speaks this version instead of DM 1.2.
     #[must_use]
     pub const fn with_version(mut self, version: Version) -> Self {
@@ -107,8 +118,9 @@ impl Link {
     /// Notes a message that is being processed: its MsgID and the sizes it announces.
     pub fn receive(&mut self, header: &Header<'_>) {
         self.received = header.msg_id;
-        self.peer_message_size = header.meta.max_msg_size.or(self.peer_message_size);
-        self.peer_object_size = header.meta.max_obj_size.or(self.peer_object_size);
+        let size = |size: Option<u64>| Some(u32::try_from(size?).unwrap_or(u32::MAX));
+        self.peer_message_size = size(header.meta.max_msg_size).or(self.peer_message_size);
+        self.peer_object_size = size(header.meta.max_obj_size).or(self.peer_object_size);
     }
 
     /// The header of the next message this end sends, without credentials and RespURI.
@@ -136,7 +148,7 @@ impl Link {
     #[must_use]
     pub fn check(&self, header: &Header<'_>) -> Incoming {
         let expected = self.received.saturating_add(1);
-        if header.session_id != self.session_id {
+        if *header.session_id != *self.session_id {
             Incoming::OtherSession
         } else if header.msg_id == expected {
             Incoming::New
@@ -161,7 +173,7 @@ impl Link {
 
     /// The address of this end.
     #[must_use]
-    pub const fn local(&self) -> &Location<'static> {
+    pub fn local(&self) -> &Location<'static> {
         &self.local
     }
 
@@ -187,16 +199,15 @@ impl Link {
     /// [`ASSUMED_MESSAGE_SIZE`].
     #[must_use]
     pub fn max_message_size(&self) -> usize {
-        let size = self
-            .peer_message_size
-            .unwrap_or(ASSUMED_MESSAGE_SIZE.into());
+        let size = self.peer_message_size.unwrap_or(ASSUMED_MESSAGE_SIZE);
         usize::try_from(size).unwrap_or(usize::MAX)
     }
 
-    /// The size in bytes that an object to the peer must not exceed, if it announced one.
+    /// The size in bytes that an object to the peer must not exceed, if it announced one; 4 GiB at
+    /// most.
     #[must_use]
-    pub const fn max_object_size(&self) -> Option<u64> {
-        self.peer_object_size
+    pub fn max_object_size(&self) -> Option<u64> {
+        self.peer_object_size.map(Into::into)
     }
 }
 
@@ -249,6 +260,20 @@ mod tests {
         assert_eq!((second.msg_id, &*second.ver_proto), (2, "DM/1.3"));
         assert!(second.meta.is_empty());
         assert_eq!(link.last_sent(), 2);
+    }
+
+    #[test]
+    fn sessions_share_what_they_are_called() {
+        let mut last = Arc::new(Location::new(""));
+        let of =
+            |address: &str, last: &mut _| Link::new("1", address.to_owned(), "d").sharing(last);
+        let [a, b, c, d] = ["x", "x", "y", "x"].map(|address| of(address, &mut last));
+        assert!(Arc::ptr_eq(&a.local, &b.local));
+        assert!([&c, &d].iter().all(|it| !Arc::ptr_eq(&a.local, &it.local)));
+        assert_eq!(
+            [&a, &b, &c, &d].map(|it| &*it.local().uri),
+            ["x", "x", "y", "x"]
+        );
     }
 
     #[test]

@@ -35,7 +35,16 @@ pub struct Reply {
     items: Vec<Item<'static>>,
     /// Results came with an Item.
     has_value: bool,
-    text: Option<String>,
+    text: Option<Text>,
+}
+
+/// The text of a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Text {
+    /// It stands in the Item at this place.
+    At(usize),
+    /// It was made of markup or octets.
+    Made(String),
 }
 
 impl Round {
@@ -98,7 +107,10 @@ impl Round {
             }
             Answer::Results { items, .. } => {
                 if let (None, Some(item)) = (&reply.text, items.first()) {
-                    reply.text = text(item);
+                    reply.text = text(item).map(|text| match text {
+                        Cow::Borrowed(_) => Text::At(reply.items.len()),
+                        Cow::Owned(text) => Text::Made(text),
+                    });
                 }
                 reply.has_value |= !items.is_empty();
                 reply.items.extend(items);
@@ -179,7 +191,14 @@ impl Reply {
     /// The value a Get read, if it read one that is text; markup and subtrees are XML.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        self.text.as_deref().filter(|_| self.is_success())
+        let text = match self.text.as_ref()? {
+            Text::At(place) => match text(self.items.get(*place)?)? {
+                Cow::Borrowed(text) => text,
+                Cow::Owned(_) => return None,
+            },
+            Text::Made(text) => text,
+        };
+        self.is_success().then_some(text)
     }
 
     /// The names of the children, if a Get read an interior node. [DM-RepPro]
@@ -213,16 +232,17 @@ impl Reply {
 }
 
 /// The content of an Item; a leaf without a value may come without Data.
-fn text(item: &Item<'_>) -> Option<String> {
+fn text<'i>(item: &'i Item<'_>) -> Option<Cow<'i, str>> {
     match &item.data {
         // One that came in chunks is octets still.
         Some(Data::Opaque(octets)) if item.meta.media_type() == request::TNDS_WBXML => {
             let limits = Limits::lenient().markup;
             let document = Fragment::parse(&octets[..], Encoding::Wbxml, &limits).ok()?;
-            Data::Fragment(document).to_text().map(Cow::into_owned)
+            let document = Data::Fragment(document);
+            Some(Cow::Owned(document.to_text()?.into_owned()))
         }
-        Some(data) => data.to_text().map(Cow::into_owned),
-        None => Some(String::new()),
+        Some(data) => data.to_text(),
+        None => Some(Cow::Borrowed("")),
     }
 }
 

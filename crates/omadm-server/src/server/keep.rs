@@ -38,6 +38,10 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
+    fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.forgotten.is_empty()
+    }
+
     pub(super) fn forget(keeping: &mut Option<Self>, id: &Arc<str>, device: &Device) {
         let (record, reports) = &device.kept;
         if let Some(keeping) = keeping
@@ -118,8 +122,8 @@ impl Found {
         }
         self.batch.set_aside(space, key, record);
         self.damaged.push(Event {
-            device,
-            session: String::new(),
+            device: device.into(),
+            session: Arc::default(),
             kind: EventKind::RecordDamaged { space },
         });
         true
@@ -244,12 +248,36 @@ impl Server {
         news: &[News],
         nonces: Option<&NoncePair>,
     ) -> Result<(), JournalError> {
+        if nonces.is_none() && self.is_kept(device, news) {
+            return Ok(());
+        }
         let mut batch = Batch::new();
         if let Some(nonces) = nonces {
             nonces.put(device, &mut batch);
         }
         self.note_changed(device);
         self.commit(batch, Some((device, news)))
+    }
+
+    /// Whether all is durable as it is, the news of a session of a device that is taken out among it.
+    fn is_kept(&self, id: &Arc<str>, news: &[News]) -> bool {
+        let Some(keeping) = &self.keeping else {
+            return true;
+        };
+        let Some(device) = self.devices.get(id) else {
+            return false;
+        };
+        keeping.is_empty()
+            && device.kept.1 == device.past.place.finished.len()
+            && device.kept.0 == Some(record::digest(&self.record(id, device, news)))
+    }
+
+    /// The record of a device, with the news of its sessions and those of one that is taken out.
+    fn record(&self, id: &Arc<str>, device: &Device, taken_out: &[News]) -> Vec<u8> {
+        let sessions = self.sessions.of(id);
+        let news = sessions.flat_map(|(_, session)| &session.unconfirmed);
+        let earlier = device.past.unconfirmed.iter();
+        record::of_device(device, earlier.chain(news).chain(taken_out))
     }
 
     /// Notes that an exchange with a device changed something that is not durable yet.
@@ -275,7 +303,7 @@ impl Server {
         mut batch: Batch,
         taken_out: Option<(&Arc<str>, &[News])>,
     ) -> Result<(), JournalError> {
-        let Some(keeping) = &mut self.keeping else {
+        let Some(keeping) = &self.keeping else {
             return match batch.is_empty() {
                 true => Ok(()),
                 false => self.nonces.journal().commit(&batch),
@@ -289,11 +317,9 @@ impl Server {
             let Some(device) = self.devices.get(id) else {
                 continue;
             };
-            let sessions = self.sessions.of(id);
-            let news = sessions.flat_map(|(_, session)| &session.unconfirmed);
             let taken_out = taken_out.filter(|(device, _)| *device == id);
-            let news = news.chain(taken_out.into_iter().flat_map(|(_, news)| news));
-            let record = record::of_device(device, device.past.unconfirmed.iter().chain(news));
+            let taken_out = taken_out.map_or(&[][..], |(_, news)| news);
+            let record = self.record(id, device, taken_out);
             let finished = &device.past.place.finished;
             for (place, report) in finished.iter().enumerate().skip(device.kept.1) {
                 record::put_report(id, place, report, &mut batch);
@@ -307,7 +333,7 @@ impl Server {
         if !batch.is_empty() {
             self.nonces.journal().commit(&batch)?;
         }
-        *keeping = Keeping::default();
+        self.keeping = Some(Keeping::default());
         for (id, digest, reports) in written {
             if let Some(device) = self.devices.get_mut(&id) {
                 device.kept = (digest, reports);

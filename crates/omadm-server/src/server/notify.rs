@@ -94,7 +94,7 @@ impl Server {
         };
         let octets = nonce.as_ref().map(Nonce::expose).unwrap_or_default();
         let octets = notification
-            .sign(&proof.credentials.secret, octets)
+            .sign(&proof.credentials().secret, octets)
             .map_err(NotifyError::Notification)?;
         if !self.make_room_for_device(device) {
             return Err(NotifyError::TooManyDevices);

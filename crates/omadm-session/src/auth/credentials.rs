@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
 use omadm_core::{Format, Secret};
@@ -67,23 +69,26 @@ impl Credentials {
     }
 }
 
-/// Credentials, and the scheme they are proven by.
+/// Credentials, and the scheme they are proven by. Clones share them.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Proof {
-    /// The scheme.
-    pub scheme: Scheme,
-    /// What is proven.
-    pub credentials: Credentials,
-}
+pub struct Proof(Arc<(Scheme, Credentials)>);
 
 impl Proof {
     /// A name and its password, proven by a scheme.
     pub fn new(scheme: Scheme, name: impl Into<String>, secret: impl Into<Secret>) -> Self {
-        Self {
-            scheme,
-            credentials: Credentials::new(name, secret),
-        }
+        Self(Arc::new((scheme, Credentials::new(name, secret))))
+    }
+
+    /// The scheme.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.0.0
+    }
+
+    /// What is proven.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.0.1
     }
 }
 

@@ -15,9 +15,9 @@ const VERSION: u8 = 1;
 /// The octets of a nonce that is made here.
 const FRESH: usize = 16;
 
-/// A number used once: what makes a digest hold for one proof only. [DM-Security]
+/// A number used once: what makes a digest hold for one proof only. Clones share it. [DM-Security]
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Nonce(Secret);
+pub struct Nonce(Arc<Secret>);
 
 /// More octets than [`Nonce::MAX`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ impl Nonce {
         if octets.len() > Self::MAX {
             return Err(NonceTooLong(octets.len()));
         }
-        Ok(Self(Secret::from(octets.to_vec())))
+        Ok(Self(Arc::new(Secret::from(octets.to_vec()))))
     }
 
     /// The octets: those of NextNonce and AAuthData after decoding.
@@ -256,7 +256,7 @@ impl fmt::Debug for Nonces {
 pub(super) fn fresh(random: &mut dyn Random) -> Result<Nonce, NoRandom> {
     let mut octets = [0; FRESH];
     random.fill(&mut octets)?;
-    Ok(Nonce(Secret::from(octets.to_vec())))
+    Ok(Nonce(Arc::new(Secret::from(octets.to_vec()))))
 }
 
 #[cfg(test)]

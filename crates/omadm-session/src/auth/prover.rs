@@ -21,7 +21,7 @@ use super::{Hmac, Nonce, Proof, Scheme};
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Prover {
     /// What it may be asked for; the current one first.
-    proofs: Vec<Proof>,
+    proofs: Box<[Proof]>,
     /// None before there is any nonce, as for the scheme basic.
     nonces: Option<Box<Told>>,
     state: State,
@@ -95,10 +95,10 @@ impl Prover {
             nonces.used = None;
         }
         let proof = self.current()?;
-        let scheme = proof.scheme;
+        let scheme = proof.scheme();
         let octets = match scheme {
-            Scheme::Basic => proof.credentials.basic(),
-            Scheme::Md5 => proof.credentials.md5(self.nonce()?),
+            Scheme::Basic => proof.credentials().basic(),
+            Scheme::Md5 => proof.credentials().md5(self.nonce()?),
             Scheme::Mac => return None,
         };
         self.present();
@@ -108,13 +108,11 @@ impl Prover {
     /// The MAC of the next message, if it is to have one. Asked for once a message, with its exact
     /// octets, after [`cred`](Self::cred).
     pub fn mac(&mut self, message: &[u8]) -> Option<Hmac> {
-        let Proof {
-            scheme: Scheme::Mac,
-            credentials,
-        } = self.current()?
-        else {
+        let proof = self.current()?;
+        if proof.scheme() != Scheme::Mac {
             return None;
-        };
+        }
+        let credentials = proof.credentials();
         let mac = credentials.mac(self.nonce()?, message);
         let hmac = Hmac::new(&credentials.name, mac)?;
         self.present();
@@ -157,8 +155,8 @@ impl Prover {
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         let proof = self.proofs.first()?;
-        let digest = proof.scheme.has_nonce();
-        digest.then_some(proof.credentials.name.as_str())
+        let digest = proof.scheme().has_nonce();
+        digest.then_some(proof.credentials().name.as_str())
     }
 
     /// Whether messages are to carry a proof, where there is a nonce for it.
@@ -176,7 +174,10 @@ impl Prover {
     /// Whether there is a proof, and the last message could not carry it for want of a nonce.
     #[must_use]
     pub fn lacks_nonce(&self) -> bool {
-        let digest = self.proofs.first().is_some_and(|it| it.scheme.has_nonce());
+        let digest = self
+            .proofs
+            .first()
+            .is_some_and(|it| it.scheme().has_nonce());
         digest && self.may_be_challenged() && !self.presented && self.nonce().is_none()
     }
 
@@ -194,7 +195,7 @@ impl Prover {
     }
 
     fn accepted(&mut self, code: StatusCode, chal: Option<&Chal<'_>>) -> Heard {
-        let scheme = self.proofs.first().map(|proof| proof.scheme);
+        let scheme = self.proofs.first().map(Proof::scheme);
         let next = chal
             .filter(|chal| Scheme::of_challenge(chal) == scheme)
             .and_then(Nonce::of_chal);
@@ -231,7 +232,7 @@ impl Prover {
             // A challenge that does not say what it asks for; a digest lacks its nonce then.
             None => Scheme::Basic,
         };
-        let index = self.proofs.iter().position(|it| it.scheme == wanted)?;
+        let index = self.proofs.iter().position(|it| it.scheme() == wanted)?;
         if wanted.has_nonce() {
             let nonce = Nonce::of_chal(chal?)?;
             let used = self.nonces.as_ref().and_then(|it| it.used.as_ref());

@@ -37,7 +37,7 @@ pub struct Verifier {
 #[derive(Clone, PartialEq, Debug, Default)]
 struct Issued {
     /// Those of which one makes the next digest hold.
-    expected: Vec<Nonce>,
+    expected: [Option<Nonce>; 2],
     /// What the peer is told to prove itself with next, by the Status of the last message.
     next: Option<Nonce>,
     /// The nonce that the Status of the last message carries.
@@ -160,11 +160,13 @@ impl Verifier {
         }
     }
 
-    /// Takes a digest of any of these nonces until it has challenged: the one it sent last.
+    /// Takes a digest of either of these nonces until it has challenged: the one it sent last, and
+    /// one of resynchronisation. Further ones are left out.
     #[must_use]
     pub fn with_nonces(mut self, nonces: impl IntoIterator<Item = Nonce>) -> Self {
-        for nonce in nonces {
-            self.nonces.get_or_insert_default().expected.push(nonce);
+        let mut nonces = nonces.into_iter();
+        if let Some(first) = nonces.next() {
+            self.nonces.get_or_insert_default().expected = [Some(first), nonces.next()];
         }
         self
     }
@@ -213,7 +215,7 @@ impl Verifier {
         if scheme.has_nonce() {
             let nonce = fresh(random).inspect_err(|_| self.satisfied = false)?;
             let nonces = self.nonces.get_or_insert_default();
-            nonces.expected = vec![nonce.clone()];
+            nonces.expected = [Some(nonce.clone()), None];
             nonces.told = Some(nonce.clone());
             nonces.next = Some(nonce).filter(|_| self.satisfied);
         }
@@ -249,11 +251,15 @@ impl Verifier {
 
     /// The scheme of the proof in messages, if one is wanted.
     #[must_use]
-    pub const fn scheme(&self) -> Option<Scheme> {
-        match &self.proof {
-            Some(proof) => Some(proof.scheme),
-            None => None,
-        }
+    pub fn scheme(&self) -> Option<Scheme> {
+        self.proof.as_ref().map(Proof::scheme)
+    }
+
+    /// Whether the peer has proven itself for the session: no further message is refused for the
+    /// lack of a proof.
+    #[must_use]
+    pub const fn is_settled(&self) -> bool {
+        self.verified
     }
 
     /// Whether the last message was accepted, or none would be refused.
@@ -281,17 +287,17 @@ impl Verifier {
         }
         let scheme = match (evidence.cred, evidence.hmac) {
             (None, None) => return Verdict::Missing,
-            (_, Some(_)) if proof.scheme == Scheme::Mac => Some(Scheme::Mac),
+            (_, Some(_)) if proof.scheme() == Scheme::Mac => Some(Scheme::Mac),
             (Some(cred), _) => Scheme::of_meta(&cred.meta),
             (None, Some(_)) => Some(Scheme::Mac),
         };
-        if scheme != Some(proof.scheme) {
+        if scheme != Some(proof.scheme()) {
             return match self.challenged {
                 true => Verdict::OtherScheme,
                 false => Verdict::Wrong,
             };
         }
-        match (self.holds(proof, evidence), proof.scheme) {
+        match (self.holds(proof, evidence), proof.scheme()) {
             (Some(true), Scheme::Mac) => Verdict::ProvenOnce,
             (Some(true), _) => Verdict::Proven,
             _ => Verdict::Wrong,
@@ -300,10 +306,11 @@ impl Verifier {
 
     /// Whether the evidence, of the scheme that is wanted, proves what is wanted.
     fn holds(&self, proof: &Proof, evidence: &Evidence<'_>) -> Option<bool> {
-        let credentials = &proof.credentials;
-        let any =
-            |holds: &dyn Fn(&Nonce) -> bool| Some(self.nonces.as_ref()?.expected.iter().any(holds));
-        match proof.scheme {
+        let credentials = proof.credentials();
+        let any = |holds: &dyn Fn(&Nonce) -> bool| {
+            Some(self.nonces.as_ref()?.expected.iter().flatten().any(holds))
+        };
+        match proof.scheme() {
             Scheme::Basic => Some(cred_octets(evidence)? == credentials.basic()),
             Scheme::Md5 => {
                 let digest = cred_octets(evidence)?;
@@ -473,7 +480,9 @@ mod tests {
             let mut random = counter();
             let mut verifier = verifier(wanted);
             let right = carried(wanted, "OhBehave", b"stored");
+            assert!(!verifier.is_settled());
             assert_eq!(check(&mut verifier, &right, &mut random), Verdict::Proven);
+            assert!(verifier.is_settled());
             let next = verifier.next_nonce().cloned();
             for carried in [(None, None), carried(wanted, "guess", b"x")] {
                 assert_eq!(check(&mut verifier, &carried, &mut random), Verdict::Proven);

@@ -16,7 +16,7 @@ use virmo::{
             provisioning::Document,
         },
         session::{
-            Proof, Scheme,
+            Scheme,
             bootstrap::{Method, Profile, Protection, Secrets, imsi_octets},
         },
     },
@@ -139,18 +139,14 @@ fn account(args: &args::BootstrapWrite) -> Result<Account, Failure> {
         (AuthLevel::Server, proofs.server),
     ];
     for (level, proof) in levels {
-        if let Some(Proof {
-            scheme,
-            credentials: it,
-            ..
-        }) = proof
-        {
-            let auth_type = match scheme {
+        if let Some(proof) = proof {
+            let auth_type = match proof.scheme() {
                 Scheme::Md5 => AuthType::Digest,
                 Scheme::Mac => AuthType::Hmac,
                 _ => AuthType::Basic,
             };
             account.preferred = Some(auth_type);
+            let it = proof.credentials().clone();
             let credential = Credential::new(level, auth_type, it.name, it.secret);
             account.credentials.push(credential);
         }

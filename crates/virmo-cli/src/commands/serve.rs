@@ -371,6 +371,7 @@ impl Teller {
             kind,
             ..
         } = event;
+        let (device, session) = (device.to_string(), session.to_string());
         let origin = self.origin(&device);
         match kind {
             EventKind::ProcedureFinished {

@@ -252,7 +252,7 @@ fn a_notification_passes_a_gateway() -> Done {
     let server = SERVER_ID.parse().map_err(Failed::new)?;
     let notification = Notification::new(7, server).map_err(Failed::new)?;
     let octets = notification
-        .sign(&proof.credentials.secret, b"")
+        .sign(&proof.credentials().secret, b"")
         .map_err(Failed::new)?;
     let behind = Arc::<Behind>::default();
     let (status, _) = through_gateway(&behind, "Trigger", octets.clone())?;

@@ -164,7 +164,7 @@ pub(crate) fn reports(events: &Receiver<Event>) -> Vec<(String, bool, Option<u16
         .try_iter()
         .filter_map(|event| match event.kind {
             EventKind::ProcedureFinished { report, .. } => Some((
-                event.device,
+                event.device.to_string(),
                 report.ok,
                 report.status.map(|status| status.get()),
             )),

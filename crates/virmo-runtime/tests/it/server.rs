@@ -166,7 +166,7 @@ fn what_cannot_be_kept_is_told_later() {
     let (tell, told) = mpsc::channel();
     let server = Server::builder()
         .journal(Arc::new(journal.clone()))
-        .observer(move |event| drop(tell.send(event.device)))
+        .observer(move |event| drop(tell.send(event.device.to_string())))
         .start(TcpListener::bind("127.0.0.1:0").unwrap())
         .unwrap();
     journal.fail_for_good(JournalErrorKind::Full);

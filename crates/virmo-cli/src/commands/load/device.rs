@@ -17,6 +17,7 @@ use virmo::{
         download::{Cancel, Fetch, MemorySink},
         http::{HttpTransport, Post, SystemClock},
         mo::{Account, DevDetail, DevInfo, JobEnd, Registry},
+        session::Proof,
         tree::{Acl, Tree, TreeLimits, Uri, Value},
     },
     runtime::{Unattended, UserInterface},
@@ -83,7 +84,9 @@ impl Model {
             (&self.user, &mut config.auth)
             && let Some(proof) = client
         {
-            proof.credentials.name = user.replace("{n}", &number.to_string());
+            let name = user.replace("{n}", &number.to_string());
+            let password = proof.credentials().secret.clone();
+            *proof = Proof::new(proof.scheme(), name, password);
         }
         let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
         let fetch = Arc::new(Limited::new(Arc::clone(&self.fetch)));
