@@ -113,6 +113,23 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.place(key).is_ok()
     }
 
+    /// The entries from a key on, whether it is there or not, in the order of their keys.
+    pub fn iter_from(&self, key: &K) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        let (Ok(place) | Err(place)) = self.place(key);
+        self.iter().skip(place)
+    }
+
+    /// The entry of a key, or else the last before it.
+    #[must_use]
+    pub fn last_up_to(&self, key: &K) -> Option<(&K, &V)> {
+        let last = match self.place(key) {
+            Ok(place) => place,
+            Err(after) => after.checked_sub(1)?,
+        };
+        let (key, value) = self.0.get(last)?;
+        Some((key, value))
+    }
+
     /// Sets the value of a key, and gives back the one it had.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.place(&key) {
@@ -394,6 +411,8 @@ mod tests {
                 for key in 0..12 {
                     prop_assert_eq!(map.get(&key), model.get(&key));
                     prop_assert_eq!(map.contains_key(&key), model.contains_key(&key));
+                    prop_assert!(map.iter_from(&key).eq(model.range(key..)));
+                    prop_assert_eq!(map.last_up_to(&key), model.range(..=key).next_back());
                     prop_assert_eq!(set.contains(&key), values.contains(&key));
                 }
             }

@@ -1,6 +1,4 @@
-use std::collections::BTreeMap;
-
-use omadm_core::Format;
+use omadm_core::{Format, SortedMap};
 use omadm_tree::{AccessSet, AccessType, Initial, Occurrence, Required, Rule, Schema, Uri};
 
 use crate::{DefinitionError, Mount, NodeDefinition, Support};
@@ -14,7 +12,7 @@ use crate::{DefinitionError, Mount, NodeDefinition, Support};
 pub struct Layout {
     mounts: Vec<Mount>,
     /// Where in `mounts` the mount of a root is.
-    by_root: BTreeMap<Uri, usize>,
+    by_root: SortedMap<Uri, usize>,
 }
 
 /// Why a [`Mount`] is refused.
@@ -98,8 +96,10 @@ impl Layout {
         if index < self.mounts.len() {
             let gone = self.mounts.remove(index);
             self.by_root.remove(&gone.root);
-            let after = self.by_root.values_mut().filter(|other| **other > index);
-            after.for_each(|other| *other -= 1);
+            let after = self.by_root.iter_mut().map(|(_, other)| other);
+            after
+                .filter(|other| **other > index)
+                .for_each(|other| *other -= 1);
         }
     }
 
@@ -110,8 +110,8 @@ impl Layout {
 
     /// The roots at a node and below it, with their mounts.
     pub(crate) fn at_or_below(&self, uri: &Uri) -> impl Iterator<Item = (&Uri, usize)> {
-        let roots = self.by_root.range(uri..);
-        roots
+        self.by_root
+            .iter_from(uri)
             .take_while(move |(root, _)| root.starts_with(uri))
             .map(|(root, index)| (root, *index))
     }
@@ -138,7 +138,7 @@ impl Layout {
         let mut at = uri.clone();
         loop {
             // What is above a node comes before it, next to what is below the same node above.
-            let (root, index) = self.by_root.range(..=&at).next_back()?;
+            let (root, index) = self.by_root.last_up_to(&at)?;
             if let Some(below) = uri.names_below(root) {
                 return Some((*index, below));
             }

@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr};
+use std::{collections::BinaryHeap, fmt, str::FromStr};
 
 use omadm_core::ServerId;
 
@@ -148,8 +148,8 @@ impl FromStr for Acl {
 
     fn from_str(text: &str) -> Result<Self, AclError> {
         let mut everyone = AccessSet::EMPTY;
-        // As they come: sorted once, as there may be many.
-        let mut grants: Vec<(ServerId, AccessSet)> = Vec::new();
+        // As they come: sorted once, as there may be many, and by a heap, which is the least code.
+        let mut grants = BinaryHeap::new();
         if text.is_empty() {
             return Ok(Self::new());
         }
@@ -174,28 +174,22 @@ impl FromStr for Acl {
                         kind: AclErrorKind::InvalidServerId,
                         offset: at,
                     })?;
-                    grants.push((server, rights));
+                    grants.push((server, access));
                 }
                 at += id.len() + 1;
             }
             offset += entry.len() + 1;
         }
-        grants.sort_by(|(one, _), (other, _)| one.cmp(other));
-        grants.dedup_by(|(id, rights), (before, all)| {
-            let same = id == before;
-            if same {
-                *all = all.union(*rights);
+        let mut servers: Vec<(ServerId, AccessSet)> = Vec::new();
+        for (id, access) in grants.into_sorted_vec() {
+            let rights = AccessSet::of(&[access]).difference(everyone);
+            match servers.last_mut() {
+                _ if rights.is_empty() => {}
+                Some((last, all)) if *last == id => *all = all.union(rights),
+                _ => servers.push((id, rights)),
             }
-            same
-        });
-        for (_, rights) in &mut grants {
-            *rights = rights.difference(everyone);
         }
-        grants.retain(|(_, rights)| !rights.is_empty());
-        Ok(Self {
-            everyone,
-            servers: grants,
-        })
+        Ok(Self { everyone, servers })
     }
 }
 

@@ -7,6 +7,12 @@ use crate::{AclError, Uri, UriError, ValueError};
 /// Why a command on the tree is refused, and at which node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TreeError {
+    cause: Box<Cause>,
+}
+
+/// Apart, so that what succeeds carries no room for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Cause {
     kind: TreeErrorKind,
     uri: Uri,
     ancestor: bool,
@@ -113,11 +119,14 @@ impl fmt::Display for Refusal {
 }
 
 impl TreeError {
+    #[cold]
     pub(crate) fn new(kind: TreeErrorKind, uri: Uri) -> Self {
         Self {
-            kind,
-            uri,
-            ancestor: false,
+            cause: Box::new(Cause {
+                kind,
+                uri,
+                ancestor: false,
+            }),
         }
     }
 
@@ -137,33 +146,33 @@ impl TreeError {
 
     /// The same error, about a node on the way to the target.
     pub(crate) fn on_ancestor(mut self) -> Self {
-        self.ancestor = true;
+        self.cause.ancestor = true;
         self
     }
 
     /// What is wrong.
     #[must_use]
     pub const fn kind(&self) -> &TreeErrorKind {
-        &self.kind
+        &self.cause.kind
     }
 
     /// The node at which the command failed.
     #[must_use]
     pub const fn uri(&self) -> &Uri {
-        &self.uri
+        &self.cause.uri
     }
 
     /// The ancestor at which the implicit part of an Add failed; the status should name it in an
     /// Item. [DM-RepPro §6.5.1]
     #[must_use]
     pub fn failed_ancestor(&self) -> Option<&Uri> {
-        self.ancestor.then_some(&self.uri)
+        self.cause.ancestor.then_some(&self.cause.uri)
     }
 
     /// The status the command gets. [DM-RepPro §10]
     #[must_use]
     pub const fn status(&self) -> StatusCode {
-        match &self.kind {
+        match &self.cause.kind {
             TreeErrorKind::NotFound => StatusCode::NOT_FOUND,
             TreeErrorKind::NotAllowed(_) => StatusCode::COMMAND_NOT_ALLOWED,
             TreeErrorKind::PermissionDenied => StatusCode::PERMISSION_DENIED,
@@ -183,12 +192,12 @@ impl TreeError {
 
 impl fmt::Display for TreeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.uri, self.kind)
+        write!(f, "{}: {}", self.cause.uri, self.cause.kind)
     }
 }
 
 impl std::error::Error for TreeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(&self.kind)
+        std::error::Error::source(&self.cause.kind)
     }
 }

@@ -209,14 +209,16 @@ impl Store {
             self.take(id);
             self.put(id, node);
         }
-        families.sort_unstable();
-        for family in families.chunk_by(|(one, _), (other, _)| one == other) {
-            let Some((parent, first)) = family.first() else {
+        let (begins, children) = side_by_side(&families, self.slots.len())?;
+        let ends = begins.iter().copied().skip(1).chain([children.len()]);
+        for ((parent, begin), end) in (ROOT..).zip(&begins).zip(ends) {
+            let family = children.get(*begin..end).unwrap_or_default();
+            let Some(first) = family.first() else {
                 continue;
             };
-            let children = self.in_order(family.iter().map(|(_, id)| *id).collect())?;
-            match self.get_mut(*parent).map(|node| &mut node.body) {
-                Some(Body::Interior(place)) => *place = children,
+            let in_order = self.in_order(family.into())?;
+            match self.get_mut(parent).map(|node| &mut node.body) {
+                Some(Body::Interior(place)) => *place = in_order,
                 _ => return Err((*first, RecordFault::Parent)),
             }
         }
@@ -423,7 +425,7 @@ impl Store {
         mut children: Box<[NodeId]>,
     ) -> Result<Box<[NodeId]>, (NodeId, RecordFault)> {
         let name = |id: &NodeId| self.get(*id).map_or("", |node| &*node.name);
-        children.sort_unstable_by(|a, b| name(a).cmp(name(b)));
+        sort(&mut children, &|a, b| name(a).cmp(name(b)));
         let twin = children.windows(2).find_map(|pair| match pair {
             [a, b] if name(a) == name(b) => Some(*b),
             _ => None,
@@ -511,6 +513,39 @@ impl Store {
             *children = list.into();
         }
     }
+}
+
+/// Sorts nodes. One function for every order: code for sorting is some kilobytes.
+pub(crate) fn sort(nodes: &mut [NodeId], order: &dyn Fn(&NodeId, &NodeId) -> Ordering) {
+    nodes.sort_unstable_by(order);
+}
+
+/// The children of one parent beside each other, in the order they are given as `(parent, child)`,
+/// and where those of each of the nodes begin: counted instead of sorted.
+fn side_by_side(
+    families: &[(NodeId, NodeId)],
+    nodes: usize,
+) -> Result<(Vec<usize>, Vec<NodeId>), (NodeId, RecordFault)> {
+    let mut begins = vec![0; nodes];
+    for (parent, child) in families {
+        let count = begins.get_mut(*parent as usize);
+        *count.ok_or((*child, RecordFault::Parent))? += 1;
+    }
+    let mut end = 0;
+    for count in &mut begins {
+        end += *count;
+        *count = end;
+    }
+    let mut children = vec![ROOT; families.len()];
+    for (parent, child) in families.iter().rev() {
+        if let Some(begin) = begins.get_mut(*parent as usize) {
+            *begin -= 1;
+            if let Some(place) = children.get_mut(*begin) {
+                *place = *child;
+            }
+        }
+    }
+    Ok((begins, children))
 }
 
 #[cfg(test)]

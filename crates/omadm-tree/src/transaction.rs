@@ -4,13 +4,13 @@ mod create;
 mod device;
 mod reading;
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 use omadm_core::{Batch, Journal, JournalError, Now};
 
 use crate::{
     NodeRef, Property, Tree, TreeError, TreeErrorKind, Uri, Value, record,
-    store::{NodeId, Step},
+    store::{self, NodeId, Step},
 };
 
 pub use authorize::Permit;
@@ -112,7 +112,9 @@ impl<'t> Transaction<'t> {
     /// The [`JournalError`]; the tree is then as it was before the transaction, and the journal holds
     /// nothing of `batch`.
     pub fn commit(mut self, journal: &dyn Journal, mut batch: Batch) -> Result<(), JournalError> {
-        let touched: BTreeSet<NodeId> = self.undo.iter().flat_map(Step::touched).collect();
+        let mut touched: Vec<NodeId> = self.undo.iter().flat_map(Step::touched).collect();
+        store::sort(&mut touched, &Ord::cmp);
+        touched.dedup();
         for id in touched {
             record::write(&self.tree.store, id, &mut batch);
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use omadm_core::StatusCode;
 use omadm_tree::{Acl, NewNode, Uri, Value, ValueError};
@@ -69,34 +69,43 @@ impl Document {
             let uri = uri.clone();
             Err(CreationError { uri, kind })
         };
-        let mut creations = Vec::with_capacity(self.nodes.len());
-        let mut leaf_at = BTreeMap::new();
+        // By depth.
+        let mut levels = Vec::new();
+        let mut places = BTreeSet::new();
+        let mut leaves = BTreeSet::new();
         for node in &self.nodes {
             let uri = node.place.resolve(target);
-            let is_leaf = matches!(node.body, Body::Leaf(_));
-            if leaf_at.insert(uri.clone(), is_leaf).is_some() {
+            if !places.insert(uri.clone()) {
                 return error(&uri, CreationErrorKind::Duplicate);
+            }
+            if let Body::Leaf(_) = node.body {
+                leaves.insert(uri.clone());
             }
             let new = match new_node(node) {
                 Ok(new) => new,
                 Err(kind) => return error(&uri, CreationErrorKind::Value(kind)),
             };
-            creations.push(Creation {
-                uri,
-                node: new,
-                acl: node.properties.acl.clone(),
-                title: node.properties.title.clone(),
-            });
+            let depth = uri.depth();
+            while levels.len() <= depth {
+                levels.push(Vec::new());
+            }
+            if let Some(level) = levels.get_mut(depth) {
+                level.push(Creation {
+                    uri,
+                    node: new,
+                    acl: node.properties.acl.clone(),
+                    title: node.properties.title.clone(),
+                });
+            }
         }
-        let below_leaf = |uri: &Uri| {
+        let below_leaf = |uri: &&Uri| {
             let parent = uri.parent();
-            parent.is_some_and(|parent| leaf_at.get(&parent) == Some(&true))
+            parent.is_some_and(|parent| leaves.contains(&parent))
         };
-        if let Some(creation) = creations.iter().find(|creation| below_leaf(&creation.uri)) {
-            return error(&creation.uri, CreationErrorKind::Parent);
+        if let Some(uri) = places.iter().find(below_leaf) {
+            return error(uri, CreationErrorKind::Parent);
         }
-        creations.sort_by_key(|creation| creation.uri.depth());
-        Ok(creations)
+        Ok(levels.into_iter().flatten().collect())
     }
 }
 
