@@ -4,6 +4,10 @@
 //! takes is the processor's time of the process without that of these threads. A device does the same between
 //! two requests of either server, so that both are as long without work: the echo's is answered by
 //! an engine on the device's thread when its message has come back.
+//!
+//! Devices have one processor, servers another, as if devices were elsewhere. Left to the system, one
+//! server may share a processor with its devices while the other wakes and is woken across, which
+//! alone costs several times what the echo does.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -14,7 +18,10 @@ use std::{
     },
 };
 
-use rustix::time::ClockId;
+use rustix::{
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+    time::ClockId,
+};
 use virmo::dm::{
     client::Auth,
     core::{MemoryJournal, Now},
@@ -39,9 +46,14 @@ const VALUE: usize = 1280;
 const CROWD: usize = 8;
 
 pub fn run(table: &mut Table) {
-    exchange(table, "server, a 2 KB exchange by HTTP", 1);
-    let what = format!("server, a 2 KB exchange by HTTP, {CROWD} connections at once");
-    exchange(table, &what, CROWD);
+    let one = "server, a 2 KB exchange by HTTP";
+    let many = format!("{one}, {CROWD} connections at once");
+    for (what, connections) in [(one, 1), (&many, CROWD)] {
+        // What is started there begins there.
+        std::thread::scope(|scope| {
+            scope.spawn(|| exchange(table, what, connections));
+        });
+    }
     idle(table, "server, bytes of an idle session", basic());
     let what = "server, bytes of an idle session with nonces";
     idle(table, what, md5());
@@ -60,6 +72,8 @@ fn exchange(table: &mut Table, what: &str, connections: usize) {
     if !table.wants(what) {
         return;
     }
+    let [of_servers, of_devices] = processors();
+    stay(of_servers);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let heard = Arc::new(AtomicU32::new(0));
     let told = Arc::clone(&heard);
@@ -72,11 +86,12 @@ fn exchange(table: &mut Table, what: &str, connections: usize) {
         .start(listener)
         .expect("a server");
     let ours = Arc::new(ours);
+    let echo = echo();
+    stay(of_devices);
     let longest = Arc::new(AtomicUsize::new(0));
     let mut sessions: Vec<Session> = (0..connections)
         .map(|number| session(&ours, number, &longest))
         .collect();
-    let echo = echo();
     let mut echoes: Vec<Session> = (0..connections)
         .map(|number| echo_session(echo, number, &account))
         .collect();
@@ -98,6 +113,21 @@ fn exchange(table: &mut Table, what: &str, connections: usize) {
     let longest = longest.load(Ordering::Relaxed);
     assert!((1900..2300).contains(&longest), "{longest}");
     assert!(heard.load(Ordering::Relaxed) > GETS, "nobody hears of it");
+}
+
+/// The processors of servers and devices: two, if there are as many.
+fn processors() -> [usize; 2] {
+    let all = sched_getaffinity(None).expect("a system that tells");
+    let mut all = (0..CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor));
+    let first = all.next().expect("a processor");
+    [first, all.next().unwrap_or(first)]
+}
+
+/// Keeps this thread, and those it starts, on a processor.
+fn stay(processor: usize) {
+    let mut only = CpuSet::new();
+    only.set(processor);
+    sched_setaffinity(None, &only).expect("a processor of ours");
 }
 
 fn get() -> Box<SingleCommand> {
