@@ -98,7 +98,7 @@ impl Tag {
     /// The vocabulary.
     #[must_use]
     pub const fn vocabulary(self) -> Vocabulary {
-        match self.0 >> 8 {
+        match self.0 >> 8 & 3 {
             0 => Vocabulary::SyncMl,
             1 => Vocabulary::MetInf,
             2 => Vocabulary::Ddf,

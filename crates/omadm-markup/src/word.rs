@@ -55,6 +55,17 @@ const fn markup(word: u64) -> Option<usize> {
     first(zeros(angle) | zeros(ampersand))
 }
 
+/// Not 0 if there is an octet that a writer of XML has to look at: a control character, `"`, `&`,
+/// `<`, `>`, or what may begin U+FFFE.
+#[inline]
+pub(crate) const fn special(word: u64) -> u64 {
+    // Two that differ in one bit are one.
+    let quote = (word ^ (ONES * b'"' as u64)) & (ONES * 0xFB);
+    let angle = (word ^ (ONES * b'<' as u64)) & (ONES * 0xFD);
+    let control = word & (ONES * 0xE0);
+    zeros(quote) | zeros(angle) | zeros(control) | zeros(word ^ (ONES * 0xEF))
+}
+
 /// The first `len` octets, 1 to 8.
 #[inline]
 pub(crate) const fn prefix(word: u64, len: usize) -> u64 {
@@ -91,6 +102,8 @@ mod tests {
                 let place = |is_found: bool| is_found.then_some(at);
                 assert_eq!(zero(word), place(octet == 0), "{octet} {at}");
                 assert_eq!(below(word, b'A'), place(octet < b'A'), "{octet} {at}");
+                let is_special = octet < b' ' || b"\"&<>\xEF".contains(&octet);
+                assert_eq!(special(word) != 0, is_special, "{octet} {at}");
                 let is_markup = matches!(octet, b'<' | b'>' | b'&');
                 assert_eq!(markup(word), place(is_markup), "{octet} {at}");
             }

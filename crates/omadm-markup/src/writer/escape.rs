@@ -1,6 +1,8 @@
 //! Character data as XML wants it. [XML §2.4]
 
-use crate::WriteError;
+use memchr::memchr3;
+
+use crate::{WriteError, word};
 
 /// Appends text, given as UTF-8.
 #[inline]
@@ -21,6 +23,9 @@ struct Table([u8; 256]);
 const FORBIDDEN: u8 = 254;
 /// The byte may begin U+FFFE or U+FFFF.
 const SUSPECT: u8 = 255;
+
+/// How much of a long text is looked at and appended at once.
+const BLOCK: usize = 4096;
 
 /// What stands for a byte, filled up with blanks: eight bytes are copied at once.
 const REPLACEMENTS: [&[u8; 8]; 8] = [
@@ -71,10 +76,24 @@ fn escape(bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteErr
         out.extend_from_slice(bytes);
         return Ok(());
     }
+    escape_long(bytes, table, out)
+}
+
+/// [`escape`] for what is a block or more, or not plain.
+#[inline(never)]
+fn escape_long(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    if table.class(b'"') == 0 {
+        // What was looked at is appended while it is in the processor's cache.
+        while let Some((block, rest)) = bytes.split_first_chunk()
+            && is_plain_block(block)
+        {
+            out.extend_from_slice(block);
+            bytes = rest;
+        }
+    }
     replace(bytes, table, out)
 }
 
-#[inline(never)]
 fn replace(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
     loop {
         let plain = plain_prefix(bytes, table);
@@ -131,10 +150,16 @@ fn plain_prefix(bytes: &[u8], table: &Table) -> usize {
     near.len() + plain + end
 }
 
-/// Whether all bytes stay as they are; errs on the safe side.
+/// Whether all bytes stay as they are and are less than a block; errs on the safe side.
 #[inline]
 fn is_plain(bytes: &[u8], table: &Table) -> bool {
-    if let Some(last) = bytes.last_chunk::<16>() {
+    if let (Some(first), Some(last)) = ends::<16>(bytes) {
+        if bytes.len() <= 2 * first.len() {
+            return all_plain(first) & all_plain(last);
+        }
+        if bytes.len() >= BLOCK {
+            return false;
+        }
         let (blocks, rest) = bytes.as_chunks::<128>();
         let (steps, _) = rest.as_chunks::<16>();
         let mut least = [u8::MAX; 16];
@@ -143,32 +168,43 @@ fn is_plain(bytes: &[u8], table: &Table) -> bool {
                 *least = (*least).min(distance(byte));
             }
         }
-        // Not `contains`, which is a call that searches.
-        let is_plain = least.into_iter().fold(u8::MAX, u8::min) != 0;
-        is_plain && blocks.iter().all(all_plain)
-    } else if let (Some(&first), Some(&last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
-    {
-        all_plain::<16>(&both(first, last))
-    } else if let (Some(&first), Some(&last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
-    {
-        all_plain::<8>(&both(first, last))
+        !has_zero(&least) && blocks.iter().all(all_plain)
+    } else if let (Some(first), Some(last)) = ends::<8>(bytes) {
+        let [first, last] = [first, last].map(|it| u64::from_le_bytes(*it));
+        word::special(first) | word::special(last) == 0
+    } else if let (Some(first), Some(last)) = ends::<4>(bytes) {
+        let [first, last] = [first, last].map(|it| u64::from(u32::from_le_bytes(*it)));
+        word::special(first | last << 32) == 0
     } else {
         bytes.iter().all(|&byte| table.class(byte) == 0)
     }
 }
 
-/// Two pieces as one.
+/// The first bytes and the last ones, which may be the same.
 #[inline]
-fn both<const N: usize, const M: usize>(first: [u8; N], last: [u8; N]) -> [u8; M] {
-    let mut pieces = first.into_iter().chain(last);
-    core::array::from_fn(|_| pieces.next().unwrap_or_default())
+fn ends<const N: usize>(bytes: &[u8]) -> (Option<&[u8; N]>, Option<&[u8; N]>) {
+    (bytes.first_chunk(), bytes.last_chunk())
 }
 
-/// [`is_plain`] for a fixed number of bytes and either table.
+/// Whether a block of text stays as it is; errs on the safe side. Two simple looks take less than one
+/// at everything.
+fn is_plain_block(block: &[u8; BLOCK]) -> bool {
+    let extremes = |(low, high): (u8, u8), &byte: &u8| (byte.min(low), byte.max(high));
+    let (low, high) = block.iter().fold((u8::MAX, 0), extremes);
+    low >= b' ' && high < 0xEF && memchr3(b'&', b'<', b'>', block).is_none()
+}
+
+/// [`is_plain`] for a fixed number of bytes.
 #[inline]
 fn all_plain<const N: usize>(step: &[u8; N]) -> bool {
-    let least = |least: u8, &byte: &u8| least.min(distance(byte));
-    step.iter().fold(u8::MAX, least) != 0
+    !has_zero(&step.map(distance))
+}
+
+/// Not `contains`, which is a call that searches.
+#[inline]
+fn has_zero<const N: usize>(distances: &[u8; N]) -> bool {
+    let or = |found: bool, &distance: &u8| found | (distance == 0);
+    distances.iter().fold(false, or)
 }
 
 /// Zero for bytes that do not stay, each by one of four terms: `"` and `&`, `<` and `>`, the control
@@ -210,6 +246,47 @@ mod tests {
                 assert_eq!(
                     escaped(&format!("{before}{c}{after}"), &TEXT),
                     expected.map(|c| format!("{before}{c}{after}"))
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_block_of_a_long_text_is_looked_at() {
+        for at in [
+            0,
+            1,
+            BLOCK - 1,
+            BLOCK,
+            2 * BLOCK - 1,
+            2 * BLOCK,
+            2 * BLOCK + 49,
+        ] {
+            for (special, text) in [
+                ('&', Some("&amp;")),
+                ('<', Some("&lt;")),
+                ('>', Some("&gt;")),
+                ('\r', Some("&#13;")),
+                ('"', Some("\"")),
+                ('\n', Some("\n")),
+                ('é', Some("é")),
+                ('\u{FFFD}', Some("\u{FFFD}")),
+                ('\u{FFFE}', None),
+                ('\x1F', None),
+            ] {
+                let (before, after) = ("x".repeat(at), "y".repeat(2 * BLOCK + 49 - at));
+                let long = format!("{before}{special}{after}");
+                let expected = text.map(|text| format!("{before}{text}{after}"));
+                assert_eq!(escaped(&long, &TEXT).ok(), expected, "{special:?} {at}");
+                let expected = match special {
+                    '"' => Some(format!("{before}&quot;{after}")),
+                    '\n' => Some(format!("{before}&#10;{after}")),
+                    _ => expected,
+                };
+                assert_eq!(
+                    escaped(&long, &ATTRIBUTE).ok(),
+                    expected,
+                    "{special:?} {at}"
                 );
             }
         }

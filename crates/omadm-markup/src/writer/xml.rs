@@ -33,6 +33,7 @@ struct Frame {
     /// Its name; none for the last of the others.
     tag: Option<Tag>,
     namespace: InForce,
+    /// What is in it, noted only when it is written for people.
     has_elements: bool,
     has_text: bool,
 }
@@ -78,7 +79,8 @@ impl<'o> XmlWriter<'o> {
     pub(super) fn start(&mut self, name: Name<'_>) -> Result<(), WriteError> {
         let (tag, namespace) = match name {
             Name::Known(tag) => {
-                self.start_known(tag)?;
+                let declares = self.begin_known(tag)?;
+                start_tag(tag, declares, self.out);
                 (Some(tag), InForce::Known(tag.vocabulary()))
             }
             Name::Other(namespace, local) => (None, self.start_other(namespace, local)?),
@@ -91,48 +93,6 @@ impl<'o> XmlWriter<'o> {
             has_text: false,
         });
         Ok(())
-    }
-
-    /// Writes the start tag of a known element.
-    #[inline]
-    fn start_known(&mut self, tag: Tag) -> Result<(), WriteError> {
-        let outer = self.begin_child()?;
-        self.start_tag(tag);
-        if outer != InForce::Known(tag.vocabulary()) {
-            self.out.pop();
-            self.declare(tag.vocabulary());
-        }
-        Ok(())
-    }
-
-    /// Declares the namespace of a vocabulary as the last of a start tag.
-    fn declare(&mut self, vocabulary: Vocabulary) {
-        if vocabulary == Vocabulary::MetInf {
-            // By far the most frequent one.
-            self.out.extend_from_slice(b" xmlns=\"syncml:metinf\">");
-            return;
-        }
-        for piece in [" xmlns=\"", vocabulary.namespace(), "\">"] {
-            self.out.extend_from_slice(piece.as_bytes());
-        }
-    }
-
-    #[inline]
-    fn start_tag(&mut self, tag: Tag) {
-        let spelling = tag.spelling();
-        let end = self.out.len() + spelling.name.len() + "<>".len();
-        self.out.extend_from_slice(&spelling.start);
-        self.out.truncate(end);
-    }
-
-    #[inline]
-    fn end_tag(&mut self, tag: Tag) {
-        let spelling = tag.spelling();
-        let end = self.out.len() + spelling.name.len() + "</>".len();
-        let [_, rest @ ..] = &spelling.start;
-        self.out.extend_from_slice(b"</");
-        self.out.extend_from_slice(rest);
-        self.out.truncate(end);
     }
 
     /// Writes the start tag of another element; the namespace in force in it. That of the prefix
@@ -222,8 +182,10 @@ impl<'o> XmlWriter<'o> {
         if self.open.is_empty() {
             return Err(WriteError::Misplaced);
         }
-        self.open.innermost.has_text = true;
-        self.characters(text)
+        if self.pretty {
+            self.open.innermost.has_text = true;
+        }
+        characters(text, self.out)
     }
 
     #[inline]
@@ -234,12 +196,12 @@ impl<'o> XmlWriter<'o> {
         self.done = self.open.is_empty();
         let is_empty = frame.content == self.out.len();
         if is_empty {
-            self.make_empty();
+            make_empty(self.out);
         } else if self.pretty && frame.has_elements && !frame.has_text {
             self.indent();
         }
         match frame.tag {
-            Some(tag) if !is_empty => self.end_tag(tag),
+            Some(tag) if !is_empty => end_tag(tag, self.out),
             Some(_) => {}
             None => self.end_other(is_empty),
         }
@@ -257,32 +219,18 @@ impl<'o> XmlWriter<'o> {
         }
     }
 
-    /// Makes the start tag just written one of an empty element.
-    #[inline]
-    fn make_empty(&mut self) {
-        self.out.pop();
-        self.out.extend_from_slice(b"/>");
-    }
-
     #[inline]
     pub(super) fn element(&mut self, tag: Tag, text: &str) -> Result<(), WriteError> {
-        self.start_known(tag)?;
+        let declares = self.begin_known(tag)?;
         self.done = self.open.is_empty();
-        if text.is_empty() {
-            self.make_empty();
-        } else {
-            self.characters(text)?;
-            self.end_tag(tag);
-        }
-        Ok(())
+        leaf(tag, declares, text, self.out)
     }
 
     #[inline]
     pub(super) fn number(&mut self, tag: Tag, number: u64) -> Result<(), WriteError> {
-        self.start_known(tag)?;
+        let declares = self.begin_known(tag)?;
         self.done = self.open.is_empty();
-        super::push_digits(number, self.out);
-        self.end_tag(tag);
+        number_leaf(tag, declares, number, self.out);
         Ok(())
     }
 
@@ -334,39 +282,30 @@ impl<'o> XmlWriter<'o> {
         self.open.iter().map(len).sum()
     }
 
+    /// Gets ready for a known element; whether it declares its namespace.
+    #[inline]
+    fn begin_known(&mut self, tag: Tag) -> Result<bool, WriteError> {
+        Ok(self.begin_child()? != InForce::Known(tag.vocabulary()))
+    }
+
     /// Gets ready for an element; the namespace in force there.
     #[inline]
     fn begin_child(&mut self) -> Result<InForce, WriteError> {
         if self.done {
             return Err(WriteError::Misplaced);
         }
-        if self.pretty && !self.open.is_empty() && !self.open.innermost.has_text {
-            self.indent();
+        if self.pretty {
+            self.begin_line();
         }
-        self.open.innermost.has_elements = true;
         Ok(self.open.innermost.namespace)
     }
 
-    /// Writes text that is not empty.
-    #[inline]
-    fn characters(&mut self, text: &str) -> Result<(), WriteError> {
-        match text.as_bytes() {
-            [..=b' ', ..] => self.characters_after_blank(text),
-            text => escape::text(text, self.out),
-        }
-    }
-
-    /// Writes text that may be nothing but white space, which could be taken for layout: its first
-    /// character is then written as a reference.
     #[cold]
-    fn characters_after_blank(&mut self, text: &str) -> Result<(), WriteError> {
-        match text.as_bytes() {
-            [first, rest @ ..] if chars::is_blank(text) => {
-                self.out.extend_from_slice(format!("&#{first};").as_bytes());
-                escape::text(rest, self.out)
-            }
-            text => escape::text(text, self.out),
+    fn begin_line(&mut self) {
+        if !self.open.is_empty() && !self.open.innermost.has_text {
+            self.indent();
         }
+        self.open.innermost.has_elements = true;
     }
 
     #[cold]
@@ -383,6 +322,93 @@ impl<'o> XmlWriter<'o> {
         }
         self.out.extend_from_slice(uri.as_bytes());
         Ok(())
+    }
+}
+
+// What is written to the buffer in one go is in functions that are given nothing else, so that its
+// length is not stored and loaded again after each piece.
+
+/// Writes an element with nothing but text in it.
+#[inline]
+fn leaf(tag: Tag, declares: bool, text: &str, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    start_tag(tag, declares, out);
+    if text.is_empty() {
+        make_empty(out);
+    } else {
+        characters(text, out)?;
+        end_tag(tag, out);
+    }
+    Ok(())
+}
+
+/// Writes an element with nothing but a number in it.
+#[inline]
+fn number_leaf(tag: Tag, declares: bool, number: u64, out: &mut Vec<u8>) {
+    start_tag(tag, declares, out);
+    super::push_digits(number, out);
+    end_tag(tag, out);
+}
+
+#[inline]
+fn start_tag(tag: Tag, declares: bool, out: &mut Vec<u8>) {
+    let spelling = tag.spelling();
+    let end = out.len() + spelling.name.len() + "<>".len();
+    out.extend_from_slice(&spelling.start);
+    out.truncate(end);
+    if declares {
+        out.pop();
+        declare(tag.vocabulary(), out);
+    }
+}
+
+/// Declares the namespace of a vocabulary as the last of a start tag.
+fn declare(vocabulary: Vocabulary, out: &mut Vec<u8>) {
+    if vocabulary == Vocabulary::MetInf {
+        // By far the most frequent one.
+        out.extend_from_slice(b" xmlns=\"syncml:metinf\">");
+        return;
+    }
+    for piece in [" xmlns=\"", vocabulary.namespace(), "\">"] {
+        out.extend_from_slice(piece.as_bytes());
+    }
+}
+
+#[inline]
+fn end_tag(tag: Tag, out: &mut Vec<u8>) {
+    let spelling = tag.spelling();
+    let end = out.len() + spelling.name.len() + "</>".len();
+    let [_, rest @ ..] = &spelling.start;
+    out.extend_from_slice(b"</");
+    out.extend_from_slice(rest);
+    out.truncate(end);
+}
+
+/// Makes the start tag just written one of an empty element.
+#[inline]
+fn make_empty(out: &mut Vec<u8>) {
+    out.pop();
+    out.extend_from_slice(b"/>");
+}
+
+/// Writes text that is not empty.
+#[inline]
+fn characters(text: &str, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    match text.as_bytes() {
+        [..=b' ', ..] => characters_after_blank(text, out),
+        text => escape::text(text, out),
+    }
+}
+
+/// Writes text that may be nothing but white space, which could be taken for layout: its first
+/// character is then written as a reference.
+#[cold]
+fn characters_after_blank(text: &str, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    match text.as_bytes() {
+        [first, rest @ ..] if chars::is_blank(text) => {
+            out.extend_from_slice(format!("&#{first};").as_bytes());
+            escape::text(rest, out)
+        }
+        text => escape::text(text, out),
     }
 }
 
