@@ -159,6 +159,12 @@ impl Batch {
 /// Why a journal could not do its work.
 #[derive(Debug)]
 pub struct JournalError {
+    cause: Box<Cause>,
+}
+
+/// Apart, so that what succeeds carries no room for it.
+#[derive(Debug)]
+struct Cause {
     kind: JournalErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -184,15 +190,17 @@ impl JournalError {
         source: impl Into<Option<Box<dyn Error + Send + Sync>>>,
     ) -> Self {
         Self {
-            kind,
-            source: source.into(),
+            cause: Box::new(Cause {
+                kind,
+                source: source.into(),
+            }),
         }
     }
 
     /// What went wrong.
     #[must_use]
     pub const fn kind(&self) -> JournalErrorKind {
-        self.kind
+        self.cause.kind
     }
 }
 
@@ -209,13 +217,13 @@ impl fmt::Display for JournalErrorKind {
 
 impl fmt::Display for JournalError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)
+        self.cause.kind.fmt(f)
     }
 }
 
 impl Error for JournalError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.cause.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -7,7 +7,9 @@ use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
     Reporting,
 };
-use omadm_tree::{AccessType::Delete, Change, ChangeKind, Principal, TreeError, Uri, Value};
+use omadm_tree::{
+    AccessType::Delete, Change, ChangeKind, NodeRef, Principal, TreeError, Uri, Value,
+};
 
 use crate::{
     Failure, ResultCode,
@@ -289,9 +291,7 @@ impl Dcmo {
             offered.retain(|offer| offer.name == *only);
         }
         let present = cx.tree.node(&self.parent).filter(|_| self.only.is_none());
-        let gone: Vec<Uri> = present
-            .into_iter()
-            .flat_map(|parent| parent.children())
+        let gone: Vec<Uri> = NodeRef::children_of(present)
             .filter(|child| offered.iter().all(|offer| offer.name != child.name()))
             .map(|child| child.uri())
             .filter(|gone| !self.ledger.tasks.is_busy(gone))

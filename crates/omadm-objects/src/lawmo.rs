@@ -8,7 +8,7 @@ use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
     Reporting, Work,
 };
-use omadm_tree::{Change, ChangeKind, Principal, TreeError, Uri, Value};
+use omadm_tree::{Change, ChangeKind, NodeRef, Principal, TreeError, Uri, Value};
 
 use crate::{
     Failure, ResultCode,
@@ -197,8 +197,7 @@ impl Lawmo {
             return Ok(Task::Operation(operation));
         }
         let list = cx.tree.node(&self.below("AvailableWipeList"));
-        let items = list.into_iter().flat_map(|list| list.children());
-        let items: Vec<String> = items
+        let items: Vec<String> = NodeRef::children_of(list)
             .filter(|item| is_true(cx, &below(&item.uri(), "ToBeWiped")))
             .map(|item| item.name().to_owned())
             .collect();

@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, iter};
 
 use omadm_core::{Format, Now};
 
@@ -59,6 +59,12 @@ impl<'t> NodeRef<'t> {
             .children()
             .iter()
             .filter_map(move |id| Self::new(tree, *id))
+    }
+
+    /// The children of a node there may be, sorted by name: what `flatten` does in a third of its code.
+    pub fn children_of(node: Option<Self>) -> impl Iterator<Item = Self> + use<'t> {
+        let mut children = node.map(|node| node.children());
+        iter::from_fn(move || children.as_mut()?.next())
     }
 
     /// The child of a (decoded) name.

@@ -187,7 +187,7 @@ pub unsafe extern "C" fn virmo_machine_set(
         };
         let status = match &told {
             Ok(_) => virmo_status::Ok,
-            Err(failure) => failure.status,
+            Err(failure) => failure.status(),
         };
         machine.0 = Some(told);
         status

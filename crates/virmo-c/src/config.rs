@@ -155,7 +155,7 @@ pub unsafe extern "C" fn virmo_config_new(
 /// `config` is null or alive.
 pub(crate) unsafe fn with(
     config: *const virmo_config,
-    work: impl FnOnce(&mut Settings) -> Result<(), Failure>,
+    work: impl FnMut(&mut Settings) -> Result<(), Failure>,
 ) -> virmo_status {
     let handle = match config.is_null() {
         true => std::ptr::null(),

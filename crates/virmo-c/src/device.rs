@@ -584,7 +584,7 @@ fn part(device: *const virmo_device) -> *const Handle<Device> {
 /// `device` is null or alive.
 unsafe fn with(
     device: *const virmo_device,
-    work: impl FnOnce(&mut Device) -> Result<(), Failure>,
+    work: impl FnMut(&mut Device) -> Result<(), Failure>,
 ) -> virmo_status {
     // SAFETY: null or alive, as the caller promises.
     if unsafe { device.as_ref() }.is_some_and(|device| device.vendor.is_calling()) {

@@ -32,7 +32,19 @@ impl<T> Handle<T> {
     /// `handle` is null or a live handle.
     pub(crate) unsafe fn with(
         handle: *const Self,
-        work: impl FnOnce(&mut T) -> Result<(), Failure>,
+        mut work: impl FnMut(&mut T) -> Result<(), Failure>,
+    ) -> virmo_status {
+        // SAFETY: the caller's promise.
+        unsafe { Self::with_any(handle, &mut work) }
+    }
+
+    /// [`with`](Self::with), once for every work.
+    ///
+    /// # Safety
+    /// As there.
+    unsafe fn with_any(
+        handle: *const Self,
+        work: &mut dyn FnMut(&mut T) -> Result<(), Failure>,
     ) -> virmo_status {
         // SAFETY: null or alive, as the caller promises; shared access is all a mutex needs.
         let Some(handle) = (unsafe { handle.as_ref() }) else {
@@ -47,8 +59,8 @@ impl<T> Handle<T> {
             match work(&mut held.value) {
                 Ok(()) => virmo_status::Ok,
                 Err(failure) => {
-                    held.error = c_text(&failure.message);
-                    failure.status
+                    held.error = c_text(failure.message());
+                    failure.status()
                 }
             }
         })

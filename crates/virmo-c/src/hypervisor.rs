@@ -327,7 +327,9 @@ impl Hypervisor for VendorHypervisor {
         match call!(&self.0, hypervisor_observe, vm.as_ptr(), to, why) {
             Some(0 | 1) => {
                 let told = machine.0.unwrap_or(Ok(MachineState::Absent.into()));
-                told.map_err(|it| HypervisorError::new(Kind::Backend).because(it.message))
+                told.map_err(|it| {
+                    HypervisorError::new(Kind::Backend).because(it.message().to_owned())
+                })
             }
             code => Err(error(failure(code.unwrap_or(NOT_SUPPORTED)), reason)),
         }

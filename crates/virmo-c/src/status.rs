@@ -31,21 +31,23 @@ pub enum virmo_status {
 
 /// Why a call did not do its work.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) status: virmo_status,
-    pub(crate) message: String,
-}
+pub(crate) struct Failure(Box<(virmo_status, String)>);
 
 impl Failure {
     pub(crate) fn new(status: virmo_status, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self(Box::new((status, message.into())))
     }
 
     pub(crate) fn argument(message: impl Into<String>) -> Self {
         Self::new(virmo_status::Argument, message)
+    }
+
+    pub(crate) fn status(&self) -> virmo_status {
+        self.0.0
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.0.1
     }
 }
 

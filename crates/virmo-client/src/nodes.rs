@@ -49,18 +49,13 @@ impl Roots {
     }
 
     pub(crate) fn vms<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = VmView<'t>> {
-        tree.node(&self.virmo)
-            .into_iter()
-            .flat_map(|root| root.children())
+        NodeRef::children_of(tree.node(&self.virmo))
             .map(|node| VmView(node, self.profile))
             .filter(|vm| vm.id().is_some())
     }
 
     pub(crate) fn images<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = ImageView<'t>> {
-        tree.node(&self.vmimgmo)
-            .into_iter()
-            .flat_map(|root| root.children())
-            .map(ImageView)
+        NodeRef::children_of(tree.node(&self.vmimgmo)).map(ImageView)
     }
 
     pub(crate) fn vm_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<VmView<'t>> {

@@ -13,6 +13,12 @@ use crate::{MachineState, Resource};
 /// ```
 #[derive(Debug)]
 pub struct HypervisorError {
+    cause: Box<Cause>,
+}
+
+/// Apart, so that what succeeds carries no room for it.
+#[derive(Debug)]
+struct Cause {
     kind: HypervisorErrorKind,
     detail: Option<Cow<'static, str>>,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -71,9 +77,11 @@ impl HypervisorError {
     #[must_use]
     pub fn new(kind: HypervisorErrorKind) -> Self {
         Self {
-            kind,
-            detail: None,
-            source: None,
+            cause: Box::new(Cause {
+                kind,
+                detail: None,
+                source: None,
+            }),
         }
     }
 
@@ -86,28 +94,28 @@ impl HypervisorError {
     /// Says more: lower case, no full stop, what to do about it if that is known.
     #[must_use]
     pub fn because(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
-        self.detail = Some(detail.into());
+        self.cause.detail = Some(detail.into());
         self
     }
 
     /// Names the error below this one.
     #[must_use]
     pub fn caused_by(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.cause.source = Some(source.into());
         self
     }
 
     /// The class of the error.
     #[must_use]
     pub fn kind(&self) -> &HypervisorErrorKind {
-        &self.kind
+        &self.cause.kind
     }
 
     /// Whether the call was refused before it had any effect. After any other error only
     /// [`observe`](crate::Hypervisor::observe) knows.
     #[must_use]
     pub fn changed_nothing(&self) -> bool {
-        match self.kind {
+        match self.cause.kind {
             HypervisorErrorKind::InvalidState { .. }
             | HypervisorErrorKind::NotFound
             | HypervisorErrorKind::Busy
@@ -128,8 +136,8 @@ impl HypervisorError {
 
 impl fmt::Display for HypervisorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.kind.fmt(f)?;
-        match &self.detail {
+        self.cause.kind.fmt(f)?;
+        match &self.cause.detail {
             Some(detail) => write!(f, ": {detail}"),
             None => Ok(()),
         }
@@ -138,7 +146,7 @@ impl fmt::Display for HypervisorError {
 
 impl Error for HypervisorError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.cause.source.as_deref().map(|source| source as _)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use omadm_mo::Definition;
-use omadm_tree::{Tree, Uri};
+use omadm_tree::{NodeRef, Tree, Uri};
 
 use crate::{VIRMO, VIRMO_DRAFT, VMIMGMO, VmNode, path::address};
 
@@ -112,7 +112,7 @@ impl Profile {
     /// Where a machine has its CreateParams tells; a tree with machines stays with its profile.
     #[must_use]
     pub fn other_in(self, tree: &Tree, virmo: &Uri) -> Option<Self> {
-        let machines = tree.node(virmo).into_iter().flat_map(|it| it.children());
+        let machines = NodeRef::children_of(tree.node(virmo));
         machines.map(|machine| machine.uri()).find_map(|machine| {
             let params = |profile: Self| profile.node(VmNode::CreateParams, &machine);
             let mut others = Self::ALL

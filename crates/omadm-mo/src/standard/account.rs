@@ -520,13 +520,10 @@ impl<'t> Place<'t> {
     }
 
     fn children(&self) -> impl Iterator<Item = Self> + use<'t> {
-        self.node
-            .into_iter()
-            .flat_map(|node| node.children())
-            .map(|node| Self {
-                uri: node.uri(),
-                node: Some(node),
-            })
+        NodeRef::children_of(self.node).map(|node| Self {
+            uri: node.uri(),
+            node: Some(node),
+        })
     }
 
     fn octets(&self) -> &'t [u8] {

@@ -110,7 +110,7 @@ impl ManagementObject for Inbox {
         }
         let layout = cx.schema;
         let mut objects = Vec::new();
-        for object in cx.tree.node(&inbox).iter().flat_map(NodeRef::children) {
+        for object in NodeRef::children_of(cx.tree.node(&inbox)) {
             if let Some(object) = ready(cx.tree.tree(), layout, object)? {
                 objects.push(object);
             }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use omadm_mo::{Context, Job};
-use omadm_tree::{TreeError, Uri, Value};
+use omadm_tree::{NodeRef, TreeError, Uri, Value};
 
 use super::{Component, Scomo, ScomoBranch, Task};
 use crate::ledger::work;
@@ -43,9 +43,7 @@ impl Scomo {
     ) -> Result<(), TreeError> {
         let deployed = self.branch(ScomoBranch::Deployed);
         let present = cx.tree.node(&deployed);
-        let gone: Vec<Uri> = present
-            .into_iter()
-            .flat_map(|deployed| deployed.children())
+        let gone: Vec<Uri> = NodeRef::children_of(present)
             .filter(|child| components.iter().all(|one| one.node != child.name()))
             .map(|child| child.uri())
             .filter(|gone| !self.ledger.tasks.is_busy(gone))

@@ -5,7 +5,7 @@ use omadm_mo::{Context, ExecResult, ManagementObject, Refusal};
 use omadm_objects::{
     Capability, DCMO, Dcmo, FUMO, Failure, Fumo, LAWMO, Lawmo, LockState, SCOMO, Scomo, Switch,
 };
-use omadm_tree::{Change, ChangeKind, Principal, Uri, Value};
+use omadm_tree::{Change, ChangeKind, NodeRef, Principal, Uri, Value};
 use virmo_hypervisor::{Hypervisor, HypervisorError, Peripheral};
 use virmo_nodes::{VmNode, VmPath};
 use virmo_state::VmId;
@@ -358,10 +358,8 @@ impl VirmoClient {
     ) -> Result<bool, Refusal> {
         let name = root.name().unwrap_or_default().to_owned();
         let siblings = root.parent().and_then(|parent| cx.tree.node(&parent));
-        let alike = siblings
-            .into_iter()
-            .flat_map(|parent| parent.children())
-            .filter(|other| other.name().eq_ignore_ascii_case(&name));
+        let alike =
+            NodeRef::children_of(siblings).filter(|other| other.name().eq_ignore_ascii_case(&name));
         let mut elsewhere = cx.schema.mounts().iter().map(|mount| &mount.root);
         let twice = elsewhere.any(|other| {
             let its_type = cx.tree.node(other).map(|node| node.node_type());
