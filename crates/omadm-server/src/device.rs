@@ -79,6 +79,13 @@ static NOTHING: Past = Past {
 #[derive(Debug, Default)]
 pub(crate) struct Remembered(Option<Box<Past>>);
 
+impl Remembered {
+    /// Whether nothing ever was to be remembered.
+    pub(crate) const fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 impl Deref for Remembered {
     type Target = Past;
 

@@ -2,6 +2,8 @@
 //! one for each step that is over in [`Space::REPORTS`], under identifier and place, a big-endian
 //! `u32`. Their fields are those of [`RecordWriter`].
 
+use std::sync::LazyLock;
+
 use omadm_core::{
     Batch, ClientEvent, GenericAlert, RecordReader, RecordWriter, Records, Space, StatusCode,
 };
@@ -57,6 +59,10 @@ pub(crate) fn of_device<'n>(device: &Device, news: impl Iterator<Item = &'n News
     record.octets(device.past.resync.as_ref().map(Nonce::expose));
     record.finish()
 }
+
+/// The digest of the record of a device of which there is nothing to remember.
+pub(crate) static OF_NOTHING: LazyLock<u64> =
+    LazyLock::new(|| digest(&of_device(&Device::default(), std::iter::empty())));
 
 /// The device of a record; none if it is damaged.
 pub(crate) fn device(record: &[u8]) -> Option<Device> {

@@ -352,8 +352,10 @@ impl Server {
                 None => None,
             },
         };
-        let mut events = std::mem::take(&mut self.untold);
-        events.extend(log.into_events());
+        let mut events = log.into_events();
+        if !self.untold.is_empty() {
+            events.splice(..0, self.untold.drain(..));
+        }
         Ok(Receipt {
             events,
             answer,

@@ -61,17 +61,22 @@ impl Round {
     /// whoever else has them.
     pub fn send(&mut self, commands: impl IntoIterator<Item: Into<Arc<Command<'static>>>>) -> Step {
         self.first = self.first.wrapping_add(self.count());
-        let commands: Vec<Arc<_>> = commands.into_iter().map(Into::into).collect();
-        let count = commands.iter().map(|command| command.flatten().count());
-        self.replies = Vec::with_capacity(count.sum());
-        let mut tagged = Vec::with_capacity(commands.len());
+        self.replies = Vec::new();
+        let commands = commands.into_iter();
+        let mut tagged = Vec::with_capacity(commands.size_hint().0);
         for command in commands {
+            let command: Arc<Command<'static>> = command.into();
             let tag = Tag(self.first.wrapping_add(self.count()));
             tagged.push(Tagged::new(tag, Command::clone(&command)));
             let inside = command.flatten().skip(1).cloned().map(Arc::new);
             let inside: Vec<_> = inside.collect();
-            let all = [command].into_iter().chain(inside);
-            self.replies.extend(all.map(Reply::new));
+            if self.replies.capacity() <= self.replies.len() + inside.len() {
+                // Mostly there is one.
+                let further = inside.len() + self.replies.len() / 2;
+                self.replies.reserve_exact(1 + further);
+            }
+            self.replies.push(Reply::new(command));
+            self.replies.extend(inside.into_iter().map(Reply::new));
         }
         Step::Send(tagged)
     }
@@ -113,7 +118,10 @@ impl Round {
                     });
                 }
                 reply.has_value |= !items.is_empty();
-                reply.items.extend(items);
+                match reply.items.is_empty() {
+                    true => reply.items = items,
+                    false => reply.items.extend(items),
+                }
             }
             Answer::NotAnswered { reason, .. } => reply.unanswered = Some(reason),
         }

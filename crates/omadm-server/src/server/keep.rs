@@ -269,7 +269,18 @@ impl Server {
         };
         keeping.is_empty()
             && device.kept.1 == device.past.place.finished.len()
-            && device.kept.0 == Some(record::digest(&self.record(id, device, news)))
+            && device.kept.0 == Some(self.digest(id, device, news))
+    }
+
+    /// The digest of the [record](Self::record) of a device, of most of which there is nothing to
+    /// remember.
+    fn digest(&self, id: &Arc<str>, device: &Device, taken_out: &[News]) -> u64 {
+        let mut sessions = self.sessions.of(id);
+        let has_news = sessions.any(|(_, session)| !session.unconfirmed.is_empty());
+        match device.past.is_nothing() && !has_news && taken_out.is_empty() {
+            true => *record::OF_NOTHING,
+            false => record::digest(&self.record(id, device, taken_out)),
+        }
     }
 
     /// The record of a device, with the news of its sessions and those of one that is taken out.
