@@ -65,6 +65,13 @@ struct Current<'m> {
     nameless: SortedSet<usize>,
 }
 
+/// What came of a command that is done.
+enum Done {
+    /// Of one that holds no others.
+    One(Vec<Outcome>),
+    Group(Outcomes),
+}
+
 /// What the Item after the last outcome waits for.
 #[derive(Debug)]
 enum Waiting {
@@ -120,14 +127,28 @@ impl<'m> Walk<'m> {
     /// Goes on until the end or until a job has to end first; whether it is the end.
     pub(crate) fn advance(&mut self, ground: &mut Ground<'_>) -> bool {
         loop {
-            if let Some(mut current) = self.current.take() {
-                let Some(outcomes) = current.advance(self.stopped, ground) else {
-                    self.current = Some(current);
+            if let Some(current) = &mut self.current {
+                let Some(done) = current.advance(self.stopped, ground) else {
                     return false;
                 };
-                for (command, outcomes) in current.command.flatten().zip(outcomes) {
-                    self.answer(command, outcomes, ground);
+                let mut tell = |command: &_, outcomes| {
+                    answer(
+                        self.msg_id,
+                        command,
+                        outcomes,
+                        ground.session,
+                        ground.device,
+                    );
+                };
+                match done {
+                    Done::One(outcomes) => tell(&current.command, outcomes),
+                    Done::Group(outcomes) => {
+                        for (command, outcomes) in current.command.flatten().zip(outcomes) {
+                            tell(command, outcomes);
+                        }
+                    }
                 }
+                self.current = None;
             }
             let next = match self.inner.pop_front() {
                 Some(Task::Leave) => continue,
@@ -436,18 +457,17 @@ impl<'m> Current<'m> {
     }
 
     /// Goes on with the command; once it is done, what came of it and of those inside it.
-    fn advance(&mut self, stopped: bool, ground: &mut Ground<'_>) -> Option<Outcomes> {
+    fn advance(&mut self, stopped: bool, ground: &mut Ground<'_>) -> Option<Done> {
         if self.waiting.is_some() {
             return None;
         }
-        match &self.command {
-            Command::Atomic(_) => self.attempt(ground),
+        let is_done = match &self.command {
+            Command::Atomic(_) => return self.attempt(ground).map(Done::Group),
             // Its Items are one question.
-            Command::Alert(_) => Some(vec![std::mem::take(&mut self.outcomes)]),
-            _ => self
-                .items(stopped, ground)
-                .then(|| vec![std::mem::take(&mut self.outcomes)]),
-        }
+            Command::Alert(_) => true,
+            _ => self.items(stopped, ground),
+        };
+        is_done.then(|| Done::One(std::mem::take(&mut self.outcomes)))
     }
 
     /// Executes the Atomic, as far as the answers of the person at the device allow.

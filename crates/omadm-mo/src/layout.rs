@@ -135,14 +135,15 @@ impl Layout {
 
     /// The mount with the nearest root above a node, or at it, and the names below that root.
     pub(crate) fn nearest<'u>(&self, uri: &'u Uri) -> Option<(usize, &'u str)> {
-        let mut at = uri.clone();
+        let mut above = None;
         loop {
             // What is above a node comes before it, next to what is below the same node above.
-            let (root, index) = self.by_root.last_up_to(&at)?;
+            let at = above.as_ref().unwrap_or(uri);
+            let (root, index) = self.by_root.last_up_to(at)?;
             if let Some(below) = uri.names_below(root) {
                 return Some((*index, below));
             }
-            at = at.ancestors().find(|above| root.starts_with(above))?;
+            above = Some(at.ancestors().find(|above| root.starts_with(above))?);
         }
     }
 

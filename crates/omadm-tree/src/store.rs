@@ -87,7 +87,9 @@ impl Props {
     }
 
     pub(crate) fn set_node_type(&mut self, node_type: Option<Arc<str>>) {
-        self.edit(|extras| extras.node_type = node_type);
+        if self.node_type() != node_type.as_ref() {
+            self.edit(|extras| extras.node_type = node_type);
+        }
     }
 
     fn edit(&mut self, change: impl FnOnce(&mut Extras)) {
@@ -163,15 +165,13 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// The nodes whose records the step touches.
-    pub(crate) fn touched(&self) -> Box<dyn Iterator<Item = NodeId> + '_> {
+    /// Adds the nodes whose records the step touches.
+    pub(crate) fn touch(&self, touched: &mut Vec<NodeId>) {
         match self {
-            Self::Unadd(id) | Self::Rename(id, _) | Self::Change(id, _, _) => {
-                Box::new(std::iter::once(*id))
-            }
-            Self::Readd(node) => Box::new(std::iter::once(node.0)),
-            Self::Undelete(nodes) => Box::new(nodes.iter().map(|(id, _)| *id)),
-            Self::Redelete(ids) => Box::new(ids.iter().copied()),
+            Self::Unadd(id) | Self::Rename(id, _) | Self::Change(id, _, _) => touched.push(*id),
+            Self::Readd(node) => touched.push(node.0),
+            Self::Undelete(nodes) => touched.extend(nodes.iter().map(|(id, _)| *id)),
+            Self::Redelete(ids) => touched.extend(ids),
         }
     }
 }

@@ -112,7 +112,8 @@ impl<'t> Transaction<'t> {
     /// The [`JournalError`]; the tree is then as it was before the transaction, and the journal holds
     /// nothing of `batch`.
     pub fn commit(mut self, journal: &dyn Journal, mut batch: Batch) -> Result<(), JournalError> {
-        let mut touched: Vec<NodeId> = self.undo.iter().flat_map(Step::touched).collect();
+        let mut touched: Vec<NodeId> = Vec::new();
+        self.undo.iter().for_each(|step| step.touch(&mut touched));
         store::sort(&mut touched, &Ord::cmp);
         touched.dedup();
         for id in touched {

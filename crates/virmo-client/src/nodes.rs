@@ -59,12 +59,12 @@ impl Roots {
     }
 
     pub(crate) fn vm_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<VmView<'t>> {
-        tree.node(&self.vm(name))
-            .map(|node| VmView(node, self.profile))
+        let node = tree.node(&self.virmo)?.child(name)?;
+        Some(VmView(node, self.profile))
     }
 
     pub(crate) fn image_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<ImageView<'t>> {
-        tree.node(&self.image(name)).map(ImageView)
+        tree.node(&self.vmimgmo)?.child(name).map(ImageView)
     }
 }
 

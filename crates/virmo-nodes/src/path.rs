@@ -59,6 +59,9 @@ fn find<N: Copy>(
     nodes.into_iter().find_map(|(node, path)| {
         let at = path.strip_prefix(base).unwrap_or(path);
         let at = at.strip_prefix('/').unwrap_or(at);
+        if !at.is_empty() && at.as_bytes().first() != below_base.as_bytes().first() {
+            return None;
+        }
         let below = match below_base.strip_prefix(at)? {
             "" => "",
             below if at.is_empty() => below,

@@ -3,7 +3,8 @@
 use omadm_core::{AlertCode, Now, StatusCode};
 use omadm_session::{Fit, LargeObject, Packer, data_size};
 use omadm_syncml::{
-    Alert, CmdId, Command, EncodeError, Item, OutputEncoding, Results, Status, encode_command,
+    Alert, CmdId, Command, Data, EncodeError, Item, Location, Meta, OutputEncoding, Results,
+    Status, encode_command,
 };
 
 use super::{Measured, Sending, Session, next_header};
@@ -17,8 +18,14 @@ const SPARE_BYTES: usize = 256;
 /// bytes.
 const MARKUP_BYTES: usize = 1024;
 
+/// What a Results of one Item takes at most without its texts, in bytes.
+const RESULTS_BYTES: usize = 256;
+
+/// How much longer a character may become that is escaped, in bytes.
+const ESCAPE_BYTES: usize = 5;
+
 /// What is kept ready for a message, which most do not pass, in bytes.
-const USUAL_BYTES: usize = 1024;
+const USUAL_BYTES: usize = 2048;
 
 impl Session {
     /// The next message, with as much in it as the server takes. [DM-Protocol]
@@ -85,11 +92,25 @@ impl Session {
     /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
     pub(crate) fn measure(&mut self, items: Vec<Item<'static>>) -> Result<Vec<Measured>, Failure> {
         let mut measured = Vec::with_capacity(items.len());
+        // How many of several share a Results goes by their true sizes.
+        let is_one = items.len() == 1;
         for item in items {
             if !self.takes(&item) {
                 return Err(Failure::TooLarge);
             }
-            let command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
+            let most = plain_size(&item).filter(|_| is_one);
+            let results = Results::new(u32::MAX, CmdId::FIRST, [item]);
+            if let Some(bytes) = most
+                && self.certainly_has(bytes)
+            {
+                debug_assert!({
+                    let command = Command::Results(results.clone());
+                    size(&command, self.encoding).is_ok_and(|size| size <= bytes)
+                });
+                measured.push(Measured { results, bytes });
+                continue;
+            }
+            let command = Command::Results(results);
             let bytes = size(&command, self.encoding).map_err(|_| Failure::Unencodable)?;
             if !self.certainly_has(bytes) {
                 let room = self.room().map_err(|_| Failure::Unencodable)?;
@@ -312,6 +333,51 @@ impl Session {
         }
         Ok(everything)
     }
+}
+
+/// What a Results of this Item takes at most, in bytes, if it is so plain that no encoding has to
+/// tell: text in printable characters of ASCII, and nothing unusual besides.
+fn plain_size(item: &Item<'_>) -> Option<usize> {
+    let Meta {
+        format,
+        media_type,
+        mark: None,
+        size: None,
+        next_nonce: None,
+        max_msg_size: None,
+        max_obj_size: None,
+        ..
+    } = &item.meta
+    else {
+        return None;
+    };
+    let uri = match (&item.target, &item.source) {
+        (
+            None,
+            Some(Location {
+                uri, name: None, ..
+            }),
+        ) => &**uri,
+        _ => return None,
+    };
+    let data = match &item.data {
+        Some(Data::Text(text)) => &**text,
+        None => "",
+        Some(_) => return None,
+    };
+    let (format, media_type) = (format.as_deref(), media_type.as_deref());
+    let texts = [Some(uri), Some(data), format, media_type];
+    texts
+        .into_iter()
+        .flatten()
+        .try_fold(RESULTS_BYTES, |sum, text| {
+            let is_printable = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
+            let is_escaped = |octet: &&u8| matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'');
+            let octets = text.as_bytes().iter();
+            let escaped = octets.clone().filter(is_escaped).count();
+            let size = text.len() + ESCAPE_BYTES * escaped;
+            octets.fold(true, is_printable).then_some(sum + size)
+        })
 }
 
 /// The size of a command within a message, in bytes.
