@@ -6,13 +6,14 @@
 //!
 //! Each row compares ours with an anchor, by turns, so that whatever else the machine does hits
 //! both. A word as argument picks the rows that have it in their name; `growth` shows what things
-//! cost as they grow instead. `benches/figures` puts all of it into docs/performance.md.
+//! cost as they grow instead. What is possible at most, where that was measured, comes last. `benches/figures` puts all of it into docs/performance.md.
 
 mod allocations;
 #[cfg(feature = "libwbxml")]
 mod conversion;
 mod corpus;
 mod device;
+mod floors;
 mod forest;
 mod growth;
 mod recorded;
@@ -46,4 +47,5 @@ fn main() {
     rows::durable::run(&mut table);
     rows::device::run(&mut table);
     rows::server::run(&mut table);
+    table.finish();
 }

@@ -25,13 +25,30 @@ pub enum Target {
 /// Prints rows as they come.
 pub struct Table {
     wanted: Option<String>,
+    /// The rows of the table of what is possible.
+    floors: Vec<String>,
 }
 
 impl Table {
     pub fn new(wanted: Option<String>) -> Self {
         println!("| what | anchor | must reach | min | median | max | ours | |");
         println!("|---|---|---|---|---|---|---|---|");
-        Self { wanted }
+        Self {
+            wanted,
+            floors: Vec::new(),
+        }
+    }
+
+    /// Prints what is possible at most, where that was measured.
+    pub fn finish(self) {
+        if self.floors.is_empty() {
+            return;
+        }
+        println!("\n| what | floor | anchor over floor | must reach | reached |");
+        println!("|---|---|---|---|---|");
+        for row in self.floors {
+            println!("{row}");
+        }
     }
 
     /// Measures a row.
@@ -56,7 +73,42 @@ impl Table {
         );
     }
 
-    /// A row each side of which says itself how many seconds one turn took.
+    /// A row with a floor: what ours cannot be without, by its name.
+    pub fn row_above(
+        &mut self,
+        what: &str,
+        anchor_name: &str,
+        due: f64,
+        mut ours: impl FnMut(),
+        mut anchor: impl FnMut(),
+        (floor_name, mut floor): (&str, impl FnMut()),
+    ) {
+        if !self.wants(what) {
+            return;
+        }
+        let (our_turns, anchor_turns) = (turns(&mut ours), turns(&mut anchor));
+        let floor_turns = turns(&mut floor);
+        let mut possible = Vec::new();
+        let reached = self.rounds(
+            what,
+            anchor_name,
+            Target::Speed(due),
+            || time(&mut ours, our_turns),
+            || {
+                let took = time(&mut anchor, anchor_turns);
+                possible.push(took / time(&mut floor, floor_turns));
+                took
+            },
+        );
+        possible.sort_by(f64::total_cmp);
+        let possible = possible[ROUNDS / 2];
+        self.floors.push(format!(
+            "| {what} | {floor_name} | {possible:.2} | {due} | {reached:.2} |"
+        ));
+    }
+
+    /// A row each side of which says itself how many seconds one turn took. The median of the
+    /// ratios, 0 if it is not asked for.
     pub fn rounds(
         &mut self,
         what: &str,
@@ -64,9 +116,9 @@ impl Table {
         target: Target,
         mut ours: impl FnMut() -> f64,
         mut anchor: impl FnMut() -> f64,
-    ) {
+    ) -> f64 {
         if !self.wants(what) {
-            return;
+            return 0.0;
         }
         let mut ratios = Vec::new();
         let mut best = f64::MAX;
@@ -96,6 +148,7 @@ impl Table {
             "| {what} | {anchor_name} | {due} | {min:.2} | {median:.2} | {max:.2} | {:.2} µs | {verdict} |",
             best * 1e6
         );
+        median
     }
 
     /// A row that is a count.

@@ -7,6 +7,7 @@ use omadm_syncml::{Encoding, decode};
 use crate::{
     conversion::convert,
     corpus::{limits, samples},
+    floors::{LOOK, LOOK_AND_COPY, look, look_and_copy},
     rounds::{Table, Target},
 };
 
@@ -16,16 +17,19 @@ const DOCTYPE: &str = "<!DOCTYPE SyncML PUBLIC \"-//SYNCML//DTD SyncML 1.2//EN\"
 pub fn run(table: &mut Table) {
     let mut limits = limits();
     for sample in samples() {
-        table.row(
-            &format!("decode WBXML (libwbxml), {}", sample.name),
-            "libwbxml SAX parser",
-            Target::Speed(2.5),
-            || {
-                let message = decode(black_box(&sample.wbxml), Encoding::Wbxml, &limits);
-                black_box(message.expect("valid"));
-            },
-            || parse(black_box(&sample.wbxml)),
-        );
+        let what = format!("decode WBXML (libwbxml), {}", sample.name);
+        let ours = || {
+            let message = decode(black_box(&sample.wbxml), Encoding::Wbxml, &limits);
+            black_box(message.expect("valid"));
+        };
+        let anchor = || parse(black_box(&sample.wbxml));
+        let name = "libwbxml SAX parser";
+        if let Some(text) = sample.one_text() {
+            let floor = (LOOK, || look(text));
+            table.row_above(&what, name, 2.5, ours, anchor, floor);
+        } else {
+            table.row(&what, name, Target::Speed(2.5), ours, anchor);
+        }
     }
     // libwbxml's documents have a document type declaration.
     limits.markup.allow_doctype = true;
@@ -52,18 +56,21 @@ pub fn run(table: &mut Table) {
         decode(&to_xml(&sample.wbxml), Encoding::Xml, &limits).expect(sample.name);
         convert(&sample.wbxml, Encoding::Wbxml, &mut out);
         decode(&out, Encoding::Xml, &limits).expect(sample.name);
-        table.row(
-            &format!("WBXML to XML, {}", sample.name),
-            "wbxml_conv",
-            Target::Speed(7.0),
-            || {
-                convert(black_box(&sample.wbxml), Encoding::Wbxml, &mut out);
-                black_box(&out);
-            },
-            || {
-                black_box(to_xml(black_box(&sample.wbxml)));
-            },
-        );
+        let what = format!("WBXML to XML, {}", sample.name);
+        let ours = || {
+            convert(black_box(&sample.wbxml), Encoding::Wbxml, &mut out);
+            black_box(&out);
+        };
+        let anchor = || {
+            black_box(to_xml(black_box(&sample.wbxml)));
+        };
+        if let Some(text) = sample.one_text() {
+            let mut copy = Vec::new();
+            let floor = (LOOK_AND_COPY, || look_and_copy(text, &mut copy));
+            table.row_above(&what, "wbxml_conv", 7.0, ours, anchor, floor);
+        } else {
+            table.row(&what, "wbxml_conv", Target::Speed(7.0), ours, anchor);
+        }
     }
 }
 

@@ -418,3 +418,50 @@ fn names_tell_their_parts() {
     );
     assert_ne!(Name::from(ddf::TYPE), Name::from(metinf::TYPE));
 }
+
+/// White space in tags takes them off the short ways that most tags are read by.
+#[test]
+fn what_is_read_the_short_way_is_what_is_read_the_long_way() {
+    let documents = [
+        "<SyncML><SyncHdr><VerDTD>1.2</VerDTD><SessionID>1</SessionID></SyncHdr><Final/></SyncML>",
+        "<Meta><Type xmlns=\"syncml:metinf\">a</Type><Format>b &amp; c</Format><Typf>d</Typf></Meta>",
+        "<Item><Data> a\n</Data><Data></Data><Data><b>]]</b></Data><Data>a<![CDATA[<]]></Data></Item>",
+        "<MgmtTree><Node><NodeName>größe</NodeName></Node><Cmd/><größe>x</größe><Cmd-x/></MgmtTree>",
+        "<x:Item xmlns:x=\"SYNCML:SYNCML1.2\"><x:Data>a</x:Data><Data>b</Data></x:Item>",
+        "<a xmlns=\"urn:a\"><Data>text of more than eight letters, and more than sixty-four of them in all</Data></a>",
+        "<Data>a\r\nb</Data>",
+        "<A/>",
+        "<Item><Data>a</Dat></Item>",
+        "<Item><Data>a</Datax></Item>",
+        "<Item><Data>a</data></Item>",
+        "<Item><Data>a]]></Data></Item>",
+        "<Item><SyncBody></SyncBodx></Item>",
+        "<Item><>a</></Item>",
+        "<Item><Data>a</Data></Item><Item></Item>",
+        "<Item><Data>a</Data>",
+        "<Item><Data>a",
+        "<Item><Dat",
+        "<Item></",
+    ];
+    for document in documents {
+        // Not those in text.
+        let spaced = document.replace('>', " >").replace("/ >", " />");
+        let spaced = spaced.replace("]] >", "]]>");
+        for (max_elements, max_depth) in [(10, 10), (2, 10), (10, 1), (10, 2)] {
+            let mut limits = Limits::default();
+            (limits.max_elements, limits.max_depth) = (max_elements, max_depth);
+            let [short, long] = [document, &spaced].map(|document| {
+                let mut reader = Reader::new(document.as_bytes(), Encoding::Xml, &limits).unwrap();
+                let mut found = Vec::new();
+                loop {
+                    match reader.next_event() {
+                        Ok(Some(event)) => found.push(format!("{event:?}")),
+                        Ok(None) => return (found, None),
+                        Err(error) => return (found, Some(error.kind)),
+                    }
+                }
+            });
+            assert_eq!(short, long, "{document} {max_elements} {max_depth}");
+        }
+    }
+}
