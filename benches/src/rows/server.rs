@@ -49,7 +49,7 @@ pub fn run(table: &mut Table) {
     let one = "server, a 2 KB exchange by HTTP";
     let many = format!("{one}, {CROWD} connections at once");
     for (what, connections) in [(one, 1), (&many, CROWD)] {
-        // What is started there begins there.
+        // A thread that stays on a processor ends with the row.
         std::thread::scope(|scope| {
             scope.spawn(|| exchange(table, what, connections));
         });
