@@ -11,6 +11,20 @@ pub(crate) fn find_zero(octets: &[u8]) -> Option<usize> {
     find(octets, zero, |rest| memchr(0, rest))
 }
 
+/// Whether there is a zero in a text that ends.
+#[inline]
+pub(crate) fn has_zero(octets: &[u8]) -> bool {
+    let (words, _) = octets.as_chunks::<8>();
+    match octets.last_chunk::<8>() {
+        None => octets.iter().any(|&octet| octet == 0),
+        Some(last) if octets.len() <= 64 => {
+            let mut words = words.iter().chain([last]);
+            words.any(|word| zero(u64::from_le_bytes(*word)).is_some())
+        }
+        Some(_) => memchr(0, octets).is_some(),
+    }
+}
+
 /// Where the first `<`, `>` or `&` is.
 #[inline]
 pub(crate) fn find_markup(octets: &[u8]) -> Option<usize> {
@@ -122,7 +136,9 @@ mod tests {
                 ] {
                     let mut octets = vec![other; len];
                     assert_eq!(find(&octets), None);
+                    assert!(!has_zero(&octets));
                     octets.insert(at, wanted);
+                    assert_eq!(has_zero(&octets), wanted == 0);
                     // Of several it is the first.
                     octets.push(wanted);
                     assert_eq!(find(&octets), Some(at), "{wanted} {other} {len}");

@@ -197,7 +197,7 @@ impl<'o> WbxmlWriter<'o> {
         if text.is_empty() {
             return Ok(());
         }
-        if has_zero(text.as_bytes()) {
+        if word::has_zero(text.as_bytes()) {
             return self.opaque(text.as_bytes());
         }
         self.content()?;
@@ -509,14 +509,6 @@ impl<'o> WbxmlWriter<'o> {
         self.out.push(token::STR_I);
         self.out.extend_from_slice(text.as_bytes());
         self.out.push(0);
-    }
-}
-
-#[inline]
-fn has_zero(octets: &[u8]) -> bool {
-    match octets.len() {
-        ..8 => octets.contains(&0),
-        _ => word::find_zero(octets).is_some(),
     }
 }
 
