@@ -16,7 +16,7 @@ pub(crate) fn find_zero(octets: &[u8]) -> Option<usize> {
 pub(crate) fn has_zero(octets: &[u8]) -> bool {
     let (words, _) = octets.as_chunks::<8>();
     match octets.last_chunk::<8>() {
-        None => octets.iter().any(|&octet| octet == 0),
+        None => octets.contains(&0),
         Some(last) if octets.len() <= 64 => {
             let mut words = words.iter().chain([last]);
             words.any(|word| zero(u64::from_le_bytes(*word)).is_some())
