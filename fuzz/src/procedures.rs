@@ -39,6 +39,8 @@ struct Device {
     bytes: IntoIter<u8>,
     /// The Exec that came last, and its Correlator.
     last: Option<(String, Option<String>)>,
+    /// Whether the session ended before it answered.
+    is_lost: bool,
 }
 
 impl Device {
@@ -74,7 +76,10 @@ impl Device {
             let correlator = exec.correlator.as_ref().map(|it| it.to_string());
             self.last = Some((first.clone(), correlator));
         }
-        let kind = self.byte();
+        let kind = match self.is_lost {
+            true => 0xf0,
+            false => self.byte(),
+        };
         let mut answers = Vec::new();
         match kind {
             0..0x80 => answers.push(Answer::status(tag, StatusCode::OK)),
@@ -86,6 +91,7 @@ impl Device {
                     2 => Unanswered::TooLarge,
                     _ => Unanswered::Incomplete,
                 };
+                self.is_lost |= why == Unanswered::SessionLost;
                 return vec![Answer::not_answered(tag, why)];
             }
             _ => answers.push(Answer::status(tag, self.code())),
@@ -156,6 +162,7 @@ pub fn procedures(data: &[u8]) {
     let mut device = Device {
         bytes: data.to_vec().into_iter(),
         last: None,
+        is_lost: false,
     };
     let mut procedure = procedure(device.byte());
     let mut correlators = Correlators::new("f".to_owned());
@@ -166,7 +173,11 @@ pub fn procedures(data: &[u8]) {
         while let Some(alert) = device.alert().filter(|_| session > 0) {
             procedure.alert(&alert);
         }
+        device.is_lost = false;
         for package in 0.. {
+            if device.is_lost {
+                break;
+            }
             assert!(package < MANY, "a session without end");
             let commands = match procedure.poll(&mut correlators) {
                 Step::Send(commands) if !commands.is_empty() => commands,
