@@ -6,6 +6,7 @@ use std::hint::black_box;
 pub const LOOK: &str = "UTF-8 checked, one search";
 
 /// What [`look_and_copy`] does.
+#[cfg(feature = "libwbxml")]
 pub const LOOK_AND_COPY: &str = "UTF-8 checked, one search, one copy";
 
 /// Checks that octets are UTF-8, without which they are no text, and looks at each of them once for
@@ -19,6 +20,7 @@ pub fn look(octets: &[u8]) {
 }
 
 /// The same, and writes them as they are.
+#[cfg(feature = "libwbxml")]
 pub fn look_and_copy(octets: &[u8], out: &mut Vec<u8>) {
     look(octets);
     out.clear();

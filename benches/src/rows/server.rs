@@ -5,9 +5,9 @@
 //! two requests of either server, so that both are as long without work: the echo's is answered by
 //! an engine on the device's thread when its message has come back.
 //!
-//! Devices have one processor, servers another, as if devices were elsewhere. Left to the system, one
-//! server may share a processor with its devices while the other wakes and is woken across, which
-//! alone costs several times what the echo does.
+//! Devices have one processor, servers another, as if devices were elsewhere; or all share one. Left to
+//! the system, one server may share a processor with its devices while the other wakes and is woken
+//! across, which alone costs several times what the echo does.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -46,13 +46,15 @@ const VALUE: usize = 1280;
 const CROWD: usize = 8;
 
 pub fn run(table: &mut Table) {
-    let one = "server, a 2 KB exchange by HTTP";
-    let many = format!("{one}, {CROWD} connections at once");
-    for (what, connections) in [(one, 1), (&many, CROWD)] {
-        // A thread that stays on a processor ends with the row.
-        std::thread::scope(|scope| {
-            scope.spawn(|| exchange(table, what, connections));
-        });
+    let [first, second] = processors();
+    for (of_devices, shared) in [(second, ""), (first, ", one processor for all")] {
+        for (connections, at_once) in [(1, String::new()), (CROWD, format!(", {CROWD} at once"))] {
+            let what = format!("server, a 2 KB exchange by HTTP{at_once}{shared}");
+            // A thread that stays on a processor ends with the row.
+            std::thread::scope(|scope| {
+                scope.spawn(|| exchange(table, &what, connections, [first, of_devices]));
+            });
+        }
     }
     idle(table, "server, bytes of an idle session", basic());
     let what = "server, bytes of an idle session with nonces";
@@ -68,11 +70,12 @@ fn proofs() -> (Proof, Proof) {
 /// Holds a session; how many exchanges it took.
 type Session = Box<dyn FnMut() -> u32 + Send>;
 
-fn exchange(table: &mut Table, what: &str, connections: usize) {
+/// The servers are on the first of the processors, the devices on the second.
+fn exchange(table: &mut Table, what: &str, connections: usize, processors: [usize; 2]) {
     if !table.wants(what) {
         return;
     }
-    let [of_servers, of_devices] = processors();
+    let [of_servers, of_devices] = processors;
     stay(of_servers);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let heard = Arc::new(AtomicU32::new(0));
@@ -115,7 +118,7 @@ fn exchange(table: &mut Table, what: &str, connections: usize) {
     assert!(heard.load(Ordering::Relaxed) > GETS, "nobody hears of it");
 }
 
-/// The processors of servers and devices: two, if there are as many.
+/// Two processors, if there are as many.
 fn processors() -> [usize; 2] {
     let all = sched_getaffinity(None).expect("a system that tells");
     let mut all = (0..CpuSet::MAX_CPU).filter(|processor| all.is_set(*processor));
