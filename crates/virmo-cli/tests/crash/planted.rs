@@ -82,10 +82,7 @@ fn what_is_done_to_the_folder_is_found() {
             |state, vm, _| change(state, vm, "\"running\"", "\"suspended\""),
             "not Vm",
         ),
-        (
-            |state, vm, _| change(state, vm, "RAM=", "RAM=1"),
-            "has CurrentConfig",
-        ),
+        (|state, vm, _| change(state, vm, "RAM=", "RAM=1"), "not Vm"),
         (
             |state, vm, _| change(state, vm, "\"locked\": false", "\"locked\": true"),
             "says locked = false",
