@@ -53,7 +53,8 @@ pub(crate) struct Session {
     foreign: u32,
     /// What is to be said, apart from alerts.
     outbox: VecDeque<Command<'static>>,
-    /// How many bytes of Results were added to the outbox since it was empty.
+    /// How many bytes of Results, as [measured](Measured), were added to the outbox since it was
+    /// empty.
     waiting_results: usize,
     /// The Status of the header received last.
     header: Option<Command<'static>>,
@@ -112,7 +113,7 @@ pub(crate) enum Intake<'m> {
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) results: Results<'static>,
-    /// In bytes.
+    /// In bytes: its size, or for a plain one that shares no Results with others at most its size.
     pub(crate) bytes: usize,
 }
 

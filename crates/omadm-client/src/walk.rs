@@ -555,7 +555,7 @@ fn run(
                 return Err(Failure::TooLarge);
             }
             let items = command::get(ground.device, item, ground.by, encoding, ground.now)?;
-            let results = ground.session.measure(items)?;
+            let results = ground.session.measure(items, command.items().len() == 1)?;
             Ok(Run::Done(Outcome::read(results)))
         }
         Command::Exec(exec) => {

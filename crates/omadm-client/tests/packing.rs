@@ -79,6 +79,28 @@ fn all_results(messages: &[Message<'_>]) -> Vec<Item<'static>> {
     items
 }
 
+/// How many Items share a Results goes by their sizes, in one of several Items of a Get, too.
+#[test]
+fn what_several_items_ask_for_shares_results() {
+    let mut bench = Bench::default();
+    let names: Vec<_> = (0..20).map(|n| format!("n{n:02}")).collect();
+    bench.codes(names.iter().map(|name| add(name, "short".to_owned())));
+    let items = names
+        .iter()
+        .map(|name| Item::new().with_target(format!("./Lamp/Ext/{name}")));
+    let get = Command::Get(omadm_syncml::NodeCommand::new(items.collect::<Vec<_>>()));
+    let first = ask(&mut bench, 5000, [get]);
+    let messages = collect(&mut bench, first, 5000);
+    let commands = messages.iter().flat_map(|message| &message.commands);
+    let shared: Vec<_> = commands
+        .filter_map(|command| match command {
+            Command::Results(results) => Some(results.items.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(shared, by_encoding(vec![7, 7, 6], vec![20]));
+}
+
 /// A server that reads without end gets what was read until the limit, and can go on reading once
 /// that is sent.
 #[test]

@@ -18,7 +18,9 @@ const SPARE_BYTES: usize = 256;
 /// bytes.
 const MARKUP_BYTES: usize = 1024;
 
-/// What a Results of one Item takes at most without its texts, in bytes.
+/// What a Results of one Item takes at most besides its texts, in bytes. In XML, the longer of the
+/// encodings, that is 211, and 4 for each of the four texts that is of blanks only, one of which is
+/// escaped: 227 at most.
 const RESULTS_BYTES: usize = 256;
 
 /// How much longer a character may become that is escaped, in bytes.
@@ -85,20 +87,24 @@ impl Session {
         self.waiting_results < most
     }
 
-    /// Measures the Items of a Results, which is to be sent: each can be, if need be in messages of
-    /// its own.
+    /// Measures what an Item of a Get read, which is to be sent: each Item of the Results can be, if
+    /// need be in messages of its own. `asks_once`: the Get has no other Item.
     ///
     /// # Errors
     /// A [`Failure`]: too large for the server, or nothing the encoding can carry.
-    pub(crate) fn measure(&mut self, items: Vec<Item<'static>>) -> Result<Vec<Measured>, Failure> {
+    pub(crate) fn measure(
+        &mut self,
+        items: Vec<Item<'static>>,
+        asks_once: bool,
+    ) -> Result<Vec<Measured>, Failure> {
         let mut measured = Vec::with_capacity(items.len());
-        // How many of several share a Results goes by their true sizes.
-        let is_one = items.len() == 1;
+        // How many Items share a Results goes by their sizes: a guess does where there is but one.
+        let is_alone = asks_once && items.len() == 1;
         for item in items {
             if !self.takes(&item) {
                 return Err(Failure::TooLarge);
             }
-            let most = plain_size(&item).filter(|_| is_one);
+            let most = plain_size(&item).filter(|_| is_alone);
             let results = Results::new(u32::MAX, CmdId::FIRST, [item]);
             if let Some(bytes) = most
                 && self.certainly_has(bytes)
@@ -346,11 +352,15 @@ fn plain_size(item: &Item<'_>) -> Option<usize> {
         next_nonce: None,
         max_msg_size: None,
         max_obj_size: None,
+        emi,
         ..
     } = &item.meta
     else {
         return None;
     };
+    if !emi.is_empty() || item.more_data {
+        return None;
+    }
     let uri = match (&item.target, &item.source) {
         (
             None,
@@ -402,5 +412,85 @@ fn shrunk(command: &Command<'static>) -> Command<'static> {
             Command::Status(status)
         }
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use omadm_syncml::WbxmlOptions;
+    use proptest::{option, prelude::*};
+
+    use super::*;
+
+    fn results(
+        uri: &str,
+        format: Option<&str>,
+        kind: Option<&str>,
+        data: Option<&str>,
+    ) -> Item<'static> {
+        let mut item = Item::new().with_source(uri.to_owned());
+        item.meta.format = format.map(|it| Cow::Owned(it.to_owned()));
+        item.meta.media_type = kind.map(|it| Cow::Owned(it.to_owned()));
+        item.data = data.map(|it| Data::Text(Cow::Owned(it.to_owned())));
+        item
+    }
+
+    fn sizes(item: Item<'static>) -> [usize; 2] {
+        let command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
+        let encodings = [
+            OutputEncoding::Xml,
+            OutputEncoding::Wbxml(WbxmlOptions::default()),
+        ];
+        encodings.map(|encoding| size(&command, encoding).unwrap())
+    }
+
+    #[test]
+    fn what_a_results_takes_besides_its_texts_is_known() {
+        let texts = |text| results(text, Some(text), Some(text), Some(text));
+        assert_eq!(sizes(texts("a"))[0], 211 + 4);
+        assert_eq!(sizes(texts(" "))[0], 211 + 4 + 16);
+        assert_eq!(plain_size(&texts(" ")), Some(RESULTS_BYTES + 4));
+    }
+
+    #[test]
+    fn what_is_unusual_is_not_plain() {
+        let plain = results("./a", Some("chr"), None, Some("b"));
+        assert!(plain_size(&plain).is_some());
+        let unusual: [fn(&mut Item<'static>); 5] = [
+            |item| item.more_data = true,
+            |item| item.meta.emi.push("x".into()),
+            |item| item.meta.size = Some(1),
+            |item| item.target = item.source.clone(),
+            |item| item.data = Some(Data::Text("é".into())),
+        ];
+        for make in unusual {
+            let mut item = plain.clone();
+            make(&mut item);
+            assert_eq!(plain_size(&item), None, "{item:?}");
+        }
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        prop_oneof!["[ -~]{0,40}", " {1,40}", "[&<>\"']{1,40}"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn no_results_is_larger_than_its_plain_size(
+            uri in text(),
+            format in option::of(text()),
+            kind in option::of(text()),
+            data in option::of(text()),
+        ) {
+            let item = results(&uri, format.as_deref(), kind.as_deref(), data.as_deref());
+            let most = plain_size(&item).unwrap();
+            for size in sizes(item) {
+                prop_assert!(size <= most, "{} > {}", size, most);
+            }
+        }
     }
 }
