@@ -283,7 +283,7 @@ fn nothing_a_dtd_can_do_is_done() {
 #[test]
 fn limits_hold_to_the_last_unit() {
     type Set = fn(&mut Limits, usize);
-    let cases: [(Set, usize, &str, &str, Kind); 7] = [
+    let cases: [(Set, usize, &str, &str, Kind); 10] = [
         (
             |l, n| l.max_bytes = n,
             8,
@@ -317,6 +317,27 @@ fn limits_hold_to_the_last_unit() {
             1,
             "<a xmlns:b='u'><c xmlns:d='v'/></a>",
             "<a xmlns:b='u'><c |xmlns:d='v'/></a>",
+            Kind::TooManyAttributes,
+        ),
+        (
+            |l, n| l.max_attributes = n,
+            0,
+            "<SyncML xmlns=\"SYNCML:SYNCML1.2\"/>",
+            "<SyncML |xmlns=\"SYNCML:SYNCML1.2\"/>",
+            Kind::TooManyAttributes,
+        ),
+        (
+            |l, n| l.max_attributes = n,
+            0,
+            "<Meta><Type xmlns=\"syncml:metinf\">a</Type></Meta>",
+            "<Meta><Type |xmlns=\"syncml:metinf\">a</Type></Meta>",
+            Kind::TooManyAttributes,
+        ),
+        (
+            |l, n| l.max_attributes = n,
+            0,
+            "<Metas><T-pe xmlns=\"syncml:metinf\">a</T-pe></Metas>",
+            "<Metas><T-pe |xmlns=\"syncml:metinf\">a</T-pe></Metas>",
             Kind::TooManyAttributes,
         ),
         (

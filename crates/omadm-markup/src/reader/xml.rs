@@ -182,6 +182,7 @@ impl<'a> XmlReader<'a> {
         if self.open.is_empty()
             || self.open.len() >= self.limits.max_depth
             || self.elements >= self.limits.max_elements
+            || (short.declares && self.limits.max_attributes == 0)
         {
             return None;
         }
@@ -526,14 +527,15 @@ impl<'a> XmlReader<'a> {
             return self.fail(ReadErrorKind::TooDeep, at);
         }
         self.open.push(Open { name, word: 0 });
+        let may_declare = self.limits.max_attributes > 0;
         match rest {
             "" => {}
             // By far the most frequent declaration.
-            METINF => {
+            METINF if may_declare => {
                 self.namespaces
                     .set_default(self.open.len(), Vocabulary::MetInf);
             }
-            SYNCML => {
+            SYNCML if may_declare => {
                 self.namespaces
                     .set_default(self.open.len(), Vocabulary::SyncMl);
             }
