@@ -419,6 +419,81 @@ fn names_tell_their_parts() {
     assert_ne!(Name::from(ddf::TYPE), Name::from(metinf::TYPE));
 }
 
+/// Reads a document to its end or to an error, a step at a time.
+fn steps(document: &str, limits: &Limits, step: Step) -> (Vec<String>, Option<ReadError>) {
+    let mut reader = Reader::new(document.as_bytes(), Encoding::Xml, limits).unwrap();
+    let mut found = Vec::new();
+    loop {
+        match step(&mut reader) {
+            Ok(Some(step)) => found.push(format!("{step} {}", reader.depth())),
+            Ok(None) => return (found, None),
+            Err(error) => return (found, Some(error)),
+        }
+    }
+}
+
+type Step = fn(&mut Reader<'_>) -> Result<Option<String>, ReadError>;
+
+fn by_event(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    let event = reader.next_event()?;
+    Ok(event.map(|event| format!("{event:?}")))
+}
+
+/// Child by child, down to the innermost.
+fn by_child(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    let depth = reader.depth();
+    let child = reader.child()?;
+    let is_over = depth == 0 && child.is_none();
+    Ok((!is_over).then(|| format!("{child:?}")))
+}
+
+/// The root child by child, what is in them event by event.
+fn by_turns(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    match reader.depth() {
+        0 | 1 => by_child(reader),
+        _ => by_event(reader),
+    }
+}
+
+/// The root event by event, and of each child its text.
+fn by_text(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    match reader.depth() {
+        2 => reader.text().map(|text| Some(format!("{text:?}"))),
+        _ => by_event(reader),
+    }
+}
+
+/// The root child by child, and of each child its content.
+fn by_content(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    if reader.depth() != 2 {
+        return by_child(reader);
+    }
+    Ok(Some(match reader.content()? {
+        Content::Fragment(fragment) => {
+            let mut xml = Vec::new();
+            let written = fragment.encode(Encoding::Xml, &mut xml);
+            format!("{written:?} {}", String::from_utf8_lossy(&xml))
+        }
+        content => format!("{content:?}"),
+    }))
+}
+
+/// The document with white space before the end of each tag, and where that stands.
+fn spaced(document: &str) -> (String, Vec<usize>) {
+    let (mut spaced, mut blanks) = (String::new(), Vec::new());
+    for (at, c) in document.char_indices() {
+        let (before, from) = document.split_at(at);
+        let ends_tag = from.starts_with("/>")
+            || (c == '>' && !["/", "]]", "--"].iter().any(|it| before.ends_with(it)));
+        if ends_tag {
+            blanks.push(spaced.len());
+            spaced.push(' ');
+        }
+        spaced.push(c);
+    }
+    (spaced, blanks)
+}
+
 /// White space in tags takes them off the short ways that most tags are read by.
 #[test]
 fn what_is_read_the_short_way_is_what_is_read_the_long_way() {
@@ -430,6 +505,14 @@ fn what_is_read_the_short_way_is_what_is_read_the_long_way() {
         "<x:Item xmlns:x=\"SYNCML:SYNCML1.2\"><x:Data>a</x:Data><Data>b</Data></x:Item>",
         "<a xmlns=\"urn:a\"><Data>text of more than eight letters, and more than sixty-four of them in all</Data></a>",
         "<Data>a\r\nb</Data>",
+        "<Item><Data>a\r\nb</Data></Item>",
+        "<Item><Data x=\"1\">a</Data><Data x=\"1\"/></Item>",
+        "<Item><Data>a<!-- c --></Data><Data><!-- c --></Data><!-- c --></Item>",
+        "<Item><Data>abcd</Data></Item>",
+        "<Item x=\"1\"><Data/><Data>a</Data></Item>",
+        "<Item x=\"1\"><Data>a</Data></Item>",
+        "<Data><Data/>a</Data>",
+        "<Item><Data x=\"abcd\">a</Data></Item>",
         "<A/>",
         "<Item><Data>a</Dat></Item>",
         "<Item><Data>a</Datax></Item>",
@@ -443,25 +526,34 @@ fn what_is_read_the_short_way_is_what_is_read_the_long_way() {
         "<Item><Dat",
         "<Item></",
     ];
+    let walks: [Step; 5] = [by_event, by_child, by_turns, by_text, by_content];
     for document in documents {
-        // Not those in text.
-        let spaced = document.replace('>', " >").replace("/ >", " />");
-        let spaced = spaced.replace("]] >", "]]>");
-        for (max_elements, max_depth) in [(10, 10), (2, 10), (10, 1), (10, 2)] {
+        let (spaced, blanks) = spaced(document);
+        for (max_elements, max_depth, max_text) in [
+            (10, 10, 100),
+            (2, 10, 100),
+            (10, 1, 100),
+            (10, 2, 100),
+            (10, 10, 0),
+            (10, 10, 1),
+            (10, 10, 3),
+        ] {
             let mut limits = Limits::default();
             (limits.max_elements, limits.max_depth) = (max_elements, max_depth);
-            let [short, long] = [document, &spaced].map(|document| {
-                let mut reader = Reader::new(document.as_bytes(), Encoding::Xml, &limits).unwrap();
-                let mut found = Vec::new();
-                loop {
-                    match reader.next_event() {
-                        Ok(Some(event)) => found.push(format!("{event:?}")),
-                        Ok(None) => return (found, None),
-                        Err(error) => return (found, Some(error.kind)),
-                    }
+            limits.max_text = max_text;
+            for (index, walk) in walks.into_iter().enumerate() {
+                let short = steps(document, &limits, walk);
+                let (long, mut error) = steps(&spaced, &limits, walk);
+                if let Some(error) = &mut error {
+                    let offset = error.offset;
+                    error.offset -= blanks.iter().filter(|at| **at < offset).count();
                 }
-            });
-            assert_eq!(short, long, "{document} {max_elements} {max_depth}");
+                assert_eq!(
+                    short,
+                    (long, error),
+                    "{document} {max_elements} {max_depth} {max_text} {index}"
+                );
+            }
         }
     }
 }
