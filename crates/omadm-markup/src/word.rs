@@ -1,9 +1,9 @@
 //! Eight octets as one number, the first one lowest, to look at all of them at once.
 
+use memchr::{memchr, memchr3};
+
 const ONES: u64 = u64::from_le_bytes([0x01; 8]);
 const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);
-
-use memchr::{memchr, memchr3};
 
 /// Where the first zero is. Texts are short for the most part.
 #[inline]

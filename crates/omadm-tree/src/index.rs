@@ -1,5 +1,5 @@
 use crate::{
-    segments::{Segment, zero_octets},
+    segments::{FACTOR, Segment, zero_octets},
     store::{NodeId, ROOT},
 };
 
@@ -128,7 +128,6 @@ const fn octets(id: NodeId) -> [u8; 3] {
 /// The hash of the child of a node by its name.
 pub(crate) fn hash(parent: NodeId, name: Segment<'_>) -> u32 {
     const PARENT: u64 = 0xD1B5_4A32_D192_ED03;
-    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     // The parent comes last: names are hashed before it is found.
     let hash = name.hash ^ u64::from(parent).wrapping_mul(PARENT);
     ((hash ^ hash >> 32).wrapping_mul(FACTOR) >> 32) as u32

@@ -1,7 +1,7 @@
 //! The names in a path, found and hashed in one go.
 
 /// Bits that look like nothing, to be multiplied by.
-const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+pub(crate) const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The separator in each octet of a word.
 const SLASHES: u64 = u64::from_le_bytes([b'/'; 8]);

@@ -263,7 +263,7 @@ impl Store {
     }
 
     /// The node at decoded names that are joined by `/`.
-    pub(crate) fn find(&self, path: &str) -> Option<NodeId> {
+    pub(crate) fn find_path(&self, path: &str) -> Option<NodeId> {
         self.find_below(ROOT, path)
     }
 

@@ -110,7 +110,7 @@ impl Tree {
     /// The node at an address.
     #[must_use]
     pub fn node(&self, uri: &Uri) -> Option<NodeRef<'_>> {
-        self.store.find(uri.path()).and_then(|id| self.at(id))
+        self.store.find_path(uri.path()).and_then(|id| self.at(id))
     }
 
     /// The node at an address as text, which is checked like [`Uri::parse`] does, but not copied.
@@ -118,7 +118,7 @@ impl Tree {
     /// # Errors
     /// A [`UriError`] if it is no address.
     pub fn find(&self, text: &str) -> Result<Option<NodeRef<'_>>, UriError> {
-        let id = self.store.find(&uri::names_of(text)?);
+        let id = self.store.find_path(&uri::names_of(text)?);
         Ok(id.and_then(|id| self.at(id)))
     }
 

@@ -82,7 +82,9 @@ fn escape(bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteErr
 /// [`escape`] for what is a block or more, or not plain.
 #[inline(never)]
 fn escape_long(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
-    if table.class(b'"') == 0 {
+    // In character data quotes stay, and that is what the look at a block is made for.
+    let is_attribute = table.class(b'"') != 0;
+    if !is_attribute {
         // What was looked at is appended while it is in the processor's cache.
         while let Some((block, rest)) = bytes.split_first_chunk()
             && is_plain_block(block)

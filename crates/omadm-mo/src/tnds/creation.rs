@@ -23,7 +23,7 @@ pub struct Creation {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{uri}: {kind}")]
 pub struct CreationError {
-    /// The node.
+    /// The node; of several below leaves, the first by address.
     pub uri: Uri,
     /// What is wrong with it.
     pub kind: CreationErrorKind,

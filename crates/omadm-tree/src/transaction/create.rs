@@ -41,7 +41,7 @@ impl Transaction<'_> {
         let (mut id, missing) = self.anchor(uri, usize::MAX);
         for ancestor in missing {
             // Required children of an ancestor may be ancestors too.
-            id = match self.tree.store.find(ancestor.path()) {
+            id = match self.tree.store.find_path(ancestor.path()) {
                 Some(id) => id,
                 None => self
                     .create(schema, principal, id, &ancestor, NewNode::INTERIOR)
