@@ -62,8 +62,8 @@ pub struct Config {
     /// more is answered with 413. Default: 16.
     pub max_atomic_questions: usize,
     /// How many bytes of Results may wait to be sent; while that many do, a Get is answered with
-    /// 413. What counts is the encoded size of each Item in a Results of its own, or up to 256 bytes
-    /// besides its texts where a short text is all that a Get reads. Default: 16 MiB.
+    /// 413. What counts is the encoded size of each Item in a Results of its own, or what that takes at
+    /// most where plain text is all that a Get reads. Default: 16 MiB.
     pub max_waiting_results: usize,
     /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,

@@ -113,7 +113,7 @@ pub(crate) enum Intake<'m> {
 #[derive(Clone, Debug)]
 pub(crate) struct Measured {
     pub(crate) results: Results<'static>,
-    /// In bytes: its size, or for a plain one that shares no Results with others at most its size.
+    /// Its size in bytes; of plain text that shares no Results with others, what it takes at most.
     pub(crate) bytes: usize,
 }
 
