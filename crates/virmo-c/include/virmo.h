@@ -621,7 +621,8 @@ typedef struct virmo_observed {
   uint32_t state;
   // Whether `resources` are known.
   bool has_resources;
-  // What it is entitled to now. If `text` is set, it is what counts.
+  // What it is entitled to now. If `text` is set, it is what counts. At a start of
+  // the client this becomes CurrentConfig, whose vendor keys stay where there are none here.
   struct virmo_resources resources;
   // For VIRMO_MACHINE_STATE_BROKEN: why; may be null.
   const char *reason;

@@ -169,7 +169,8 @@ pub struct virmo_observed {
     pub state: u32,
     /// Whether `resources` are known.
     pub has_resources: bool,
-    /// What it is entitled to now. If `text` is set, it is what counts.
+    /// What it is entitled to now. If `text` is set, it is what counts. At a start of
+    /// the client this becomes CurrentConfig, whose vendor keys stay where there are none here.
     pub resources: virmo_resources,
     /// For VIRMO_MACHINE_STATE_BROKEN: why; may be null.
     pub reason: *const c_char,

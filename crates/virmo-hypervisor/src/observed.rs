@@ -10,6 +10,9 @@ pub struct Observed {
     /// Whether and how it is there.
     pub state: MachineState,
     /// What it is entitled to now; none if it is absent, or the back end cannot tell.
+    ///
+    /// The client makes this the machine's CurrentConfig when it observes it, as it does with each at
+    /// a start. Resources without vendor pairs leave those of CurrentConfig as they are.
     pub resources: Option<ResourceConfig>,
 }
 

@@ -5,6 +5,7 @@ use omadm_mo::{Context, JobEnd, JobId, Work};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::{Listed, Machine, MachineState, Observed};
 use virmo_nodes::VmNode;
+use virmo_params::ResourceConfig;
 use virmo_state::{VmId, VmState};
 
 use super::{Output, VirmoClient, output, primitive::lane};
@@ -216,8 +217,11 @@ impl VirmoClient {
             self.unreachable(&node, vm, reason, cx);
             return Ok(());
         };
-        if let Some(config) = observed.resources
-            && self.vm(&node, cx).map(|view| view.current_config()) != Some(config.clone())
+        if state.is_created()
+            && let Some(found) = observed.resources
+            && let Some(current) = self.vm(&node, cx).map(|view| view.current_config())
+            && let config = with_vendor_pairs(found, &current)
+            && config != current
         {
             let leaf = self.roots.vm_node(&node, VmNode::CurrentConfig);
             set(cx, &leaf, Value::chr(config.to_string()))?;
@@ -307,6 +311,20 @@ impl VirmoClient {
         alert.data = state.value().to_string();
         alert
     }
+}
+
+/// What was found, with the vendor pairs that are known where none were found: a back end may tell
+/// nothing but the four resources of the specification.
+fn with_vendor_pairs(found: ResourceConfig, known: &ResourceConfig) -> ResourceConfig {
+    if !found.vendor().is_empty() {
+        return found;
+    }
+    let mut config = known.clone();
+    config.ram = found.ram;
+    config.storage = found.storage;
+    config.cpu = found.cpu;
+    config.network = found.network;
+    config
 }
 
 pub(super) fn observed(end: JobEnd) -> Result<Observed, Failure> {

@@ -247,6 +247,13 @@ impl Bench {
         Gate { entered, open }
     }
 
+    /// Lets a machine be gone, and tells these resources of it nevertheless.
+    pub(crate) fn lie(&self, vm: &VmId, resources: ResourceConfig) {
+        let machines = &mut self.machines.lock().unwrap().machines;
+        let kept = machines.get_mut(vm).expect("a machine");
+        (kept.state, kept.resources) = (MachineState::Absent, resources);
+    }
+
     /// Changes a machine behind the client's back.
     pub(crate) fn change(&self, vm: &VmId, state: MachineState) {
         let machines = &mut self.machines.lock().unwrap().machines;
