@@ -159,7 +159,7 @@ impl Session {
         let prover = Prover::new(terms.client).with_nonce(received);
         let verifier = Verifier::new(terms.server)
             .with_identity(config.server_identity.clone())
-            .with_nonces(nonces.issued.iter().cloned().chain(resync));
+            .with_nonces(nonces.issued.clone(), resync);
         let local = Location::new(dev_info(tree, device_id).unwrap_or_default().to_owned());
         let remote = Location::new(config.server_url.clone());
         let link = Link::new(format!("{:X}", start.session_id), local, remote)

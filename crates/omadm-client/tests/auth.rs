@@ -256,7 +256,7 @@ fn with_account(account: &Account, journal: TestJournal) -> Bench {
 
 /// Whether the first message of a session is proven by this and this nonce.
 fn proven(setup: &Message<'_>, proof: Proof, with: &[u8]) -> bool {
-    let mut verifier = Verifier::new(Some(proof)).with_nonces(nonce(with));
+    let mut verifier = Verifier::new(Some(proof)).with_nonces(nonce(with), None);
     let evidence = Evidence::new(&[], setup.header.cred.as_ref());
     // The proof is judged before a new nonce is made.
     verifier

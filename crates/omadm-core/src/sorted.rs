@@ -116,7 +116,8 @@ impl<K: Ord, V> SortedMap<K, V> {
     /// The entries from a key on, whether it is there or not, in the order of their keys.
     pub fn iter_from(&self, key: &K) -> impl DoubleEndedIterator<Item = (&K, &V)> {
         let (Ok(place) | Err(place)) = self.place(key);
-        self.iter().skip(place)
+        let entries = self.0.get(place..).unwrap_or_default().iter();
+        entries.map(|(key, value)| (key, value))
     }
 
     /// The entry of a key, or else the last before it.

@@ -133,7 +133,8 @@ struct Job {
     began: Option<Duration>,
     /// Its Execs without an end.
     execs: Vec<Exec>,
-    /// What it sent last, by name and address.
+    /// What it sent last, by name and address, in the order of the tags. All of it is answered before
+    /// it is asked for more.
     sent: Vec<(Tag, Named)>,
     /// What it sent and has no answer to, for its session was lost.
     lost: Vec<Named>,
@@ -190,7 +191,16 @@ impl Job {
             }
             self.sent.push((tag, named));
         }
+        // Mostly it is sorted.
+        self.sent.sort_by_key(|(tag, _)| *tag);
         again
+    }
+
+    /// What it sent with this tag.
+    fn sent(&self, tag: Tag) -> Option<&Named> {
+        let place = self.sent.binary_search_by_key(&tag, |(tag, _)| *tag);
+        let (_, named) = self.sent.get(place.ok()?)?;
+        Some(named)
     }
 
     /// Notes what came back.
@@ -207,10 +217,8 @@ impl Job {
                 reason: Unanswered::SessionLost,
                 ..
             } => {
-                let mut sent = self.sent.iter();
-                if let Some((_, named)) = sent.find(|(own, _)| own == tag) {
-                    self.lost.push(named.clone());
-                }
+                let lost = self.sent(*tag).cloned();
+                self.lost.extend(lost);
             }
             _ => {}
         }
@@ -429,7 +437,7 @@ impl Device {
         tag: Tag,
     ) -> Option<(&Cow<'static, str>, &str)> {
         let job = self.jobs.front().filter(|job| job.id == procedure)?;
-        let (_, (name, uri)) = job.sent.iter().find(|(own, _)| *own == tag)?;
+        let (name, uri) = job.sent(tag)?;
         Some((name, uri))
     }
 

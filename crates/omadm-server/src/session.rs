@@ -150,7 +150,6 @@ impl Session {
         let received = known.and_then(|it| it.received.clone());
         let received = resync.clone().or(received);
         let issued = known.and_then(|it| it.issued.clone());
-        let expected = issued.into_iter().chain(resync);
         let link = Link::new(
             header.session_id.as_ref(),
             header.target.clone().into_owned(),
@@ -162,7 +161,7 @@ impl Session {
                 .with_version(Version::of(header).unwrap_or_default()),
             verifier: Verifier::new(account.device)
                 .with_identity(account.identity)
-                .with_nonces(expected),
+                .with_nonces(issued, resync),
             prover: Prover::new(account.server).with_nonce(received),
             nonces,
             phase: Phase::Opening,

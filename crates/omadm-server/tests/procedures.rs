@@ -213,6 +213,49 @@ fn a_procedure_is_called_in_the_order_the_trait_says() {
     assert_eq!(wire.server.waiting("dev1"), 1);
 }
 
+/// Sends three commands, the tags of which come in no order.
+#[derive(Debug)]
+struct Unordered(bool);
+
+impl Procedure for Unordered {
+    fn poll(&mut self, _: &mut Correlators) -> Step {
+        if std::mem::replace(&mut self.0, true) {
+            return Step::Done(Report::success(StatusCode::OK));
+        }
+        let tagged = [(9, "./A"), (1, "./B"), (5, "./C")];
+        let tagged = tagged.map(|(tag, uri)| Tagged::new(Tag(tag), request::delete(uri)));
+        Step::Send(tagged.into())
+    }
+
+    fn answer(&mut self, _: Answer) {}
+}
+
+/// Each Status is told with the name of its command, whatever the order of tags and answers.
+#[test]
+fn every_status_is_told_with_its_command() {
+    let mut wire = Wire::new();
+    wire.server
+        .enqueue("dev1", Box::new(Unordered(false)))
+        .unwrap();
+    wire.open("");
+    let events = wire.send(&format!(
+        "{}{}{}{}",
+        status(1, 0, "SyncHdr", 200),
+        status(2, 6, "Delete", 206),
+        status(3, 4, "Delete", 204),
+        status(4, 5, "Delete", 205),
+    ));
+    let told: Vec<_> = events
+        .into_iter()
+        .filter_map(|event| match event.kind {
+            EventKind::Command { uri, status, .. } => Some((uri, status.get())),
+            _ => None,
+        })
+        .collect();
+    let told: Vec<_> = told.iter().map(|(uri, code)| (&**uri, *code)).collect();
+    assert_eq!(told, [("./C", 206), ("./A", 204), ("./B", 205)]);
+}
+
 /// A command that may take a minute.
 #[derive(Debug)]
 struct Brief(SingleCommand);

@@ -203,8 +203,8 @@ impl Link {
         usize::try_from(size).unwrap_or(usize::MAX)
     }
 
-    /// The size in bytes that an object to the peer must not exceed, if it announced one; 4 GiB at
-    /// most.
+    /// The size in bytes that an object to the peer must not exceed, if it announced one; at
+    /// most [`u32::MAX`].
     #[must_use]
     pub fn max_object_size(&self) -> Option<u64> {
         self.peer_object_size.map(Into::into)

@@ -217,6 +217,24 @@ fn an_exchange_is_one_batch_at_most() {
     assert_eq!(most, 1);
 }
 
+/// Sessions that leave all as it was, with a procedure that is no step and without: no batch.
+#[test]
+fn what_changes_nothing_is_no_batch() {
+    let mut pair = Pair::plain(Wire::default());
+    go_on(&mut pair);
+    pair.session();
+    let place = pair.server.place(DEVICE_ID).unwrap();
+    assert_eq!(place.finished.len(), STEPS);
+    let before = pair.server_journal.commits();
+    assert_ne!(before, 0);
+    pair.session();
+    let get = SingleCommand::get("./Lamp/Name");
+    pair.server.enqueue(DEVICE_ID, Box::new(get)).unwrap();
+    pair.session();
+    assert_eq!(pair.server.waiting(DEVICE_ID), 0);
+    assert_eq!(pair.server_journal.commits(), before);
+}
+
 /// A full journal: the session is given up, what happened is told once there is room, and what is
 /// durable is what was told.
 #[test]

@@ -66,7 +66,7 @@ impl Guard {
             .take()
             .and_then(|(_, prover)| prover.nonce().cloned());
         self.session = Some((
-            Verifier::new(proofs.device.clone()).with_nonces(self.issued.clone()),
+            Verifier::new(proofs.device.clone()).with_nonces(self.issued.clone(), None),
             Prover::new(proofs.server.clone()).with_nonce(heard),
         ));
     }

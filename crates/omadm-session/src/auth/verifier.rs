@@ -161,12 +161,12 @@ impl Verifier {
     }
 
     /// Takes a digest of either of these nonces until it has challenged: the one it sent last, and
-    /// one of resynchronisation. Further ones are left out.
+    /// one of resynchronisation. No others count any more.
     #[must_use]
-    pub fn with_nonces(mut self, nonces: impl IntoIterator<Item = Nonce>) -> Self {
-        let mut nonces = nonces.into_iter();
-        if let Some(first) = nonces.next() {
-            self.nonces.get_or_insert_default().expected = [Some(first), nonces.next()];
+    pub fn with_nonces(mut self, issued: Option<Nonce>, resync: Option<Nonce>) -> Self {
+        let expected = [issued, resync];
+        if self.nonces.is_some() || expected.iter().any(Option::is_some) {
+            self.nonces.get_or_insert_default().expected = expected;
         }
         self
     }
@@ -360,7 +360,7 @@ mod tests {
     }
 
     fn verifier(scheme: Scheme) -> Verifier {
-        Verifier::new(Some(proof(scheme, "OhBehave"))).with_nonces([nonce(b"stored")])
+        Verifier::new(Some(proof(scheme, "OhBehave"))).with_nonces(Some(nonce(b"stored")), None)
     }
 
     /// What a message carries: of a scheme, with a password and a nonce.
