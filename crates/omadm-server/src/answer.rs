@@ -140,6 +140,7 @@ impl Composer<'_> {
             match packed {
                 Packed::Some => true,
                 Packed::Part => false,
+                Packed::Nothing if self.is_waiting() => self.ask_for_rest(&mut packer, msg_id),
                 Packed::Nothing if self.ask_for_proof(&mut packer, msg_id) => true,
                 Packed::Nothing => {
                     self.session.phase = Phase::Ended { resumable: true };
@@ -218,15 +219,37 @@ impl Composer<'_> {
                 }
             }
             let timeout = self.config.procedure_timeout;
+            let is_waiting = self.is_waiting();
             let queue = &mut self.session.queue;
             if any != Packed::Nothing
                 || polled == MAX_POLLS
+                || is_waiting
                 || !self.device.poll(queue, self.correlators, timeout, self.log)
             {
                 break;
             }
         }
         any
+    }
+
+    /// Whether a command has no Status yet. None has once the package of the device is complete;
+    /// before, while that of the server goes on, one may.
+    fn is_waiting(&self) -> bool {
+        let mut waiting = self.session.ledger.waiting();
+        waiting.any(|sent| matches!(sent, Sent::Command { .. }))
+    }
+
+    /// Ends the package, and asks for the answers to it that are to come before a procedure is asked
+    /// for more; whether this message has room for that.
+    fn ask_for_rest(&mut self, packer: &mut Packer<'_>, msg_id: u32) -> bool {
+        let mut alert = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
+        match packer.push(&mut alert) {
+            Ok(Fit::Packed(id)) => {
+                self.session.ledger.sent(msg_id, id, Sent::Alert);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Asks for a further message where the session would end with the Status of an alert that

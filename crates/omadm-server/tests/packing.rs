@@ -454,6 +454,57 @@ fn statuses_leave_room_for_the_next_chunk() {
     }
 }
 
+/// The last chunk goes before statuses that wait, and a device may say what became of it once the
+/// server is through: the procedure hears that before it is asked for more.
+#[test]
+fn an_answer_that_comes_after_the_package_is_waited_for() {
+    let value = "x".repeat(1000);
+    let answers = Arc::default();
+    let burst = Burst {
+        commands: vec![request::replace("./A", value.as_str().into())],
+        answers: Arc::clone(&answers),
+        sent: false,
+    };
+    let mut device = Device::new(by_encoding(1500, 900));
+    device.server.enqueue("dev1", Box::new(burst)).unwrap();
+    let mut message = device.package_1(0);
+    let (mut held, mut told) = (Vec::new(), Vec::new());
+    let mut last_is_early = false;
+    loop {
+        let (asked, events) = device.send(message);
+        for event in events {
+            match event {
+                EventKind::Command { uri, status, .. } => told.push((uri, status)),
+                EventKind::Violation(violation) => panic!("{violation:?}"),
+                _ => {}
+            }
+        }
+        if device.server.waiting("dev1") == 0 {
+            break;
+        }
+        let is_new = device.received.is_empty();
+        message = device.answer(&asked);
+        if device.assembler.is_open() {
+            let alert = GenericAlert::new("com.example.event", Format::Int);
+            let alert = Command::Alert(Alert::from_generic(&alert).into_owned());
+            message.commands.extend(std::iter::repeat_n(alert, 30));
+        }
+        let is_outcome = |command: &mut Command<'_>| match command {
+            Command::Status(status) => status.cmd == "Replace" && status.code == StatusCode::OK,
+            _ => false,
+        };
+        held.extend(message.commands.extract_if(.., is_outcome));
+        last_is_early |= is_new && !held.is_empty() && !asked.is_final;
+        if asked.is_final {
+            message.commands.append(&mut held);
+        }
+    }
+    assert!(last_is_early, "the last chunk came last");
+    assert_eq!(told, [("./A".to_owned(), StatusCode::OK)]);
+    let answers = answers.lock().unwrap();
+    assert_eq!(*answers, [Answer::status(Tag(0), StatusCode::OK)]);
+}
+
 /// The request for the next message finds room beside the statuses, whatever the limit.
 #[test]
 fn an_incomplete_package_is_answered_within_the_limit() {

@@ -172,10 +172,10 @@ impl<T> Ledger<T> {
             .collect()
     }
 
-    /// How many commands wait for their Status.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.entries.iter().filter(|entry| !entry.answered).count()
+    /// What waits for its Status, in the order it was sent.
+    pub fn waiting(&self) -> impl Iterator<Item = &T> {
+        let waiting = self.entries.iter().filter(|entry| !entry.answered);
+        waiting.map(|entry| &entry.tag)
     }
 }
 
@@ -195,7 +195,7 @@ mod tests {
         ledger.sent(2, id(1), "c");
         ledger.sent(1, id(3), "b");
         ledger.sent(1, id(2), "a");
-        assert_eq!(ledger.waiting(), 3);
+        assert!(ledger.waiting().eq(&["a", "b", "c"]));
         let status = Status::new(1, id(3), "Get", StatusCode::OK);
         assert_eq!(ledger.status(&status), Some(&"b"));
         assert_eq!(
@@ -203,7 +203,7 @@ mod tests {
             Some(&"b"),
             "one Status for each Item"
         );
-        assert_eq!(ledger.waiting(), 2);
+        assert!(ledger.waiting().eq(&["a", "c"]));
         assert_eq!(ledger.remove(2, id(1)), Some("c"));
         assert_eq!(ledger.remove(2, id(1)), None);
         ledger.sent(2, id(1), "c");
@@ -242,7 +242,7 @@ mod tests {
         }
         ledger.settle(&Results::new(1, id(3), []));
         assert_eq!(ledger.lose(), [1, 2]);
-        assert_eq!(ledger.waiting(), 0);
+        assert_eq!(ledger.waiting().count(), 0);
         // Results may come first.
         ledger.sent(1, id(1), 1);
         ledger.settle(&Results::new(1, id(1), []));
