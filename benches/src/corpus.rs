@@ -15,19 +15,6 @@ pub struct Sample {
     pub wbxml: Vec<u8>,
 }
 
-impl Sample {
-    /// The text that is nearly all of it, and the same in either encoding, if there is such a text.
-    #[allow(
-        dead_code,
-        reason = "the program that counts instructions has this file too"
-    )]
-    pub fn one_text(&self) -> Option<&[u8]> {
-        let texts = self.xml.split(|octet| b"<>&".contains(octet));
-        let longest = texts.max_by_key(|text| text.len())?;
-        (longest.len() > self.xml.len() / 10 * 9).then_some(longest)
-    }
-}
-
 /// What a writer is told.
 pub enum Told {
     Start(Tag),

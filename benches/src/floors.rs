@@ -9,6 +9,13 @@ pub const LOOK: &str = "UTF-8 checked, one search";
 #[cfg(feature = "libwbxml")]
 pub const LOOK_AND_COPY: &str = "UTF-8 checked, one search, one copy";
 
+/// The text that is nearly all of a document, if there is such a text, without any of `ends`.
+pub fn one_text<'a>(document: &'a [u8], ends: &[u8]) -> Option<&'a [u8]> {
+    let texts = document.split(|octet| ends.contains(octet));
+    let longest = texts.max_by_key(|text| text.len())?;
+    (longest.len() > document.len() / 10 * 9).then_some(longest)
+}
+
 /// Checks that octets are UTF-8, without which they are no text, and looks at each of them once for
 /// where it ends.
 pub fn look(octets: &[u8]) {

@@ -87,8 +87,7 @@ impl Table {
             return;
         }
         let (our_turns, anchor_turns) = (turns(&mut ours), turns(&mut anchor));
-        let floor_turns = turns(&mut floor);
-        let mut possible = Vec::new();
+        let mut anchor_times = Vec::new();
         let reached = self.rounds(
             what,
             anchor_name,
@@ -96,10 +95,16 @@ impl Table {
             || time(&mut ours, our_turns),
             || {
                 let took = time(&mut anchor, anchor_turns);
-                possible.push(took / time(&mut floor, floor_turns));
+                anchor_times.push(took);
                 took
             },
         );
+        // Behind them: it would leave the text in the caches for who comes after it.
+        let floor_turns = turns(&mut floor);
+        let mut possible: Vec<_> = anchor_times
+            .into_iter()
+            .map(|took| took / time(&mut floor, floor_turns))
+            .collect();
         possible.sort_by(f64::total_cmp);
         let possible = possible[ROUNDS / 2];
         self.floors.push(format!(

@@ -7,7 +7,7 @@ use omadm_syncml::{Encoding, decode};
 use crate::{
     conversion::convert,
     corpus::{limits, samples},
-    floors::{LOOK, LOOK_AND_COPY, look, look_and_copy},
+    floors::{LOOK, LOOK_AND_COPY, look, look_and_copy, one_text},
     rounds::{Table, Target},
 };
 
@@ -24,7 +24,7 @@ pub fn run(table: &mut Table) {
         };
         let anchor = || parse(black_box(&sample.wbxml));
         let name = "libwbxml SAX parser";
-        if let Some(text) = sample.one_text() {
+        if let Some(text) = one_text(&sample.wbxml, b"<>&\0") {
             let floor = (LOOK, || look(text));
             table.row_above(&what, name, 2.5, ours, anchor, floor);
         } else {
@@ -64,7 +64,7 @@ pub fn run(table: &mut Table) {
         let anchor = || {
             black_box(to_xml(black_box(&sample.wbxml)));
         };
-        if let Some(text) = sample.one_text() {
+        if let Some(text) = one_text(&sample.wbxml, b"<>&\0") {
             let mut copy = Vec::new();
             let floor = (LOOK_AND_COPY, || look_and_copy(text, &mut copy));
             table.row_above(&what, "wbxml_conv", 7.0, ours, anchor, floor);

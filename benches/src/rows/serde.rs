@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     corpus::{limits, samples},
-    floors::{LOOK, look},
+    floors::{LOOK, look, one_text},
     rounds::{Table, Target},
 };
 
@@ -128,7 +128,7 @@ pub fn run(table: &mut Table) {
             black_box(read.expect("valid"));
         };
         let name = "quick-xml and serde";
-        if let Some(text) = sample.one_text() {
+        if let Some(text) = one_text(&sample.xml, b"<>&") {
             let floor = (LOOK, || look(text));
             table.row_above(&what, name, 4.0, ours, anchor, floor);
         } else {
