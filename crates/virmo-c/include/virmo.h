@@ -619,7 +619,7 @@ typedef struct virmo_resources {
 typedef struct virmo_observed {
   // A virmo_machine_state.
   uint32_t state;
-  // Whether `resources` are known.
+  // Whether `resources` are known. If not, CurrentConfig stays as it is.
   bool has_resources;
   // What it is entitled to now. If `text` is set, it is what counts. At a start of
   // the client this becomes CurrentConfig, whose vendor keys stay where there are none here.

@@ -167,7 +167,7 @@ pub struct virmo_vm_spec {
 pub struct virmo_observed {
     /// A virmo_machine_state.
     pub state: u32,
-    /// Whether `resources` are known.
+    /// Whether `resources` are known. If not, CurrentConfig stays as it is.
     pub has_resources: bool,
     /// What it is entitled to now. If `text` is set, it is what counts. At a start of
     /// the client this becomes CurrentConfig, whose vendor keys stay where there are none here.

@@ -11,8 +11,9 @@ pub struct Observed {
     pub state: MachineState,
     /// What it is entitled to now; none if it is absent, or the back end cannot tell.
     ///
-    /// The client makes this the machine's CurrentConfig when it observes it, as it does with each at
-    /// a start. Resources without vendor pairs leave those of CurrentConfig as they are.
+    /// The client makes this the CurrentConfig of a machine that is there when it observes it, as it
+    /// does with each at a start. None leaves CurrentConfig as it is; resources without vendor pairs
+    /// leave the pairs of CurrentConfig as they are.
     pub resources: Option<ResourceConfig>,
 }
 

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use omadm_core::{Space, StatusCode};
+use omadm_core::{Batch, Operation, Space, StatusCode};
 use omadm_mo::JobEnd;
 use omadm_tree::TreeLimits;
 use virmo_client::{CpuPolicy, Event, Policy, Recovery};
@@ -580,6 +580,28 @@ pub(crate) fn current_config_follows_the_machines_at_a_start() {
     let told = resources_told(&mut device);
     assert_eq!(told.len(), 2, "of the two that were changed");
     device.check();
+}
+
+/// A start that finds all as it was writes its number and nothing else; one that finds a machine
+/// changed writes that as well.
+#[test]
+pub(crate) fn a_start_that_finds_nothing_new_writes_its_number_alone() {
+    let mut device = device(Policy::default());
+    let start = |device: &mut Device| {
+        device.journal.batches.lock().unwrap().clear();
+        device.restart();
+        let batches = device.journal.batches.lock().unwrap();
+        let operations = batches.iter().flat_map(Batch::operations);
+        let spaces = operations.map(|operation| match operation {
+            Operation::Put { space, .. } | Operation::Remove { space, .. } => *space,
+        });
+        spaces.collect::<Vec<_>>()
+    };
+    assert_eq!(start(&mut device), [Space::IDS]);
+    let machine = device.id("c");
+    device.bench.change(&machine, MachineState::Running);
+    assert_eq!(start(&mut device), [Space::IDS, Space::TREE]);
+    assert_eq!(start(&mut device), [Space::IDS]);
 }
 
 /// A back end that tells the four resources of the specification alone leaves vendor pairs as they are,
