@@ -371,7 +371,6 @@ impl Teller {
             kind,
             ..
         } = event;
-        let (device, session) = (device.to_string(), session.to_string());
         let origin = self.origin(&device);
         match kind {
             EventKind::ProcedureFinished {
@@ -401,7 +400,7 @@ impl Teller {
                         let _ = self.done.send(ok);
                     }
                     Some(ok) => {
-                        self.through().insert(device, ok);
+                        self.through().insert(device.to_string(), ok);
                     }
                     None => {}
                 }
@@ -409,14 +408,14 @@ impl Teller {
             EventKind::SessionEnded(end) => {
                 if !self.steps_only {
                     self.output.event(&Event::Session {
-                        id: session,
+                        id: session.to_string(),
                         result: Some(end.to_string()),
-                        device: Some(device.clone()),
+                        device: Some(device.to_string()),
                         nonce: self.nonce(&device),
                     });
                 }
                 // Only now has the device heard that the plan is over.
-                if let Some(ok) = self.through().remove(&device) {
+                if let Some(ok) = self.through().remove(&*device) {
                     // Nobody listens any more when the program is about to end.
                     let _ = self.done.send(ok);
                 }
@@ -424,12 +423,13 @@ impl Teller {
             // Nobody knows a nonce before the first challenge.
             EventKind::Refused(StatusCode::AUTHENTICATION_REQUIRED) if self.steps_only => {}
             EventKind::Refused(StatusCode::AUTHENTICATION_REQUIRED) => {
+                let device = device.to_string();
                 self.output.event(&Event::Challenge { device });
             }
             EventKind::Refused(StatusCode::NOT_FOUND) => {
                 self.output.event(&Event::UnknownSession {
-                    device,
-                    id: session,
+                    device: device.to_string(),
+                    id: session.to_string(),
                 });
             }
             EventKind::Refused(status) => {
@@ -449,9 +449,9 @@ impl Teller {
             _ if self.steps_only => {}
             EventKind::SessionStarted { .. } => {
                 self.output.say(Event::Session {
-                    id: session,
+                    id: session.to_string(),
                     result: None,
-                    device: Some(device),
+                    device: Some(device.to_string()),
                     nonce: None,
                 });
             }
