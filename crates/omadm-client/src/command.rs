@@ -83,7 +83,7 @@ pub(crate) fn edit(
                 subtree::replace(unit, &target.uri, &document, by)?;
             } else if unit
                 .tree
-                .node(&target.uri)
+                .permitted(&permit)
                 .is_some_and(|node| node.is_interior())
             {
                 return Err(Failure::Misplaced);
@@ -110,24 +110,18 @@ pub(crate) fn get(
     encoding: Encoding,
     now: Now,
 ) -> Result<Vec<Item<'static>>, Failure> {
-    let unit = device.begin(now);
-    let read = || {
-        let tree = &unit.tree;
-        let limits = tree.tree().limits().uri;
-        let target = locate(item.target.as_ref(), "Target", &limits)?;
-        let permit = tree.authorize(unit.schema(), by, AccessType::Get, &target)?;
-        let uri = item.target.as_ref().map_or("", |target| &target.uri);
-        match tree.get(unit.schema(), &permit)? {
-            Reading::Tnds { nodes, properties } => {
-                let document = Document::from_tree(tree.tree(), &nodes, properties);
-                Ok(vec![value::document(&target.uri, &document, encoding)?])
-            }
-            reading => Ok(value::items(uri, reading, encoding)),
+    let (tree, schema) = device.read(now);
+    let limits = tree.tree().limits().uri;
+    let target = locate(item.target.as_ref(), "Target", &limits)?;
+    let permit = tree.authorize(schema, by, AccessType::Get, &target)?;
+    let uri = item.target.as_ref().map_or("", |target| &target.uri);
+    match tree.get(schema, &permit)? {
+        Reading::Tnds { nodes, properties } => {
+            let document = Document::from_tree(tree.tree(), &nodes, properties);
+            Ok(vec![value::document(&target.uri, &document, encoding)?])
         }
-    };
-    let items = read();
-    unit.roll_back();
-    items
+        reading => Ok(value::items(uri, reading, encoding)),
+    }
 }
 
 /// Executes what one Item asks for, in a change of its own.

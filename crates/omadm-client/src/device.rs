@@ -122,6 +122,11 @@ impl Device {
         }
     }
 
+    /// The tree to read from, and what it may hold.
+    pub(crate) fn read(&mut self, now: Now) -> (Transaction<'_>, &Layout) {
+        (self.tree.begin(now), self.registry.layout())
+    }
+
     /// Begins the changes of an Atomic.
     pub(crate) fn begin_atomic(&mut self, now: Now) -> Unit<'_> {
         self.registry.begin(true, Vec::new());

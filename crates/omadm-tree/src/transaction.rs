@@ -189,9 +189,12 @@ impl<'t> Transaction<'t> {
     }
 
     fn existing(&self, uri: &Uri) -> Result<NodeRef<'_>, TreeError> {
-        self.node(uri)
-            .ok_or_else(|| TreeError::new(TreeErrorKind::NotFound, uri.clone()))
+        self.node(uri).ok_or_else(|| not_found(uri))
     }
+}
+
+fn not_found(uri: &Uri) -> TreeError {
+    TreeError::new(TreeErrorKind::NotFound, uri.clone())
 }
 
 impl Drop for Transaction<'_> {

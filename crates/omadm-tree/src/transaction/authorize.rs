@@ -15,6 +15,8 @@ pub struct Permit {
     principal: Principal,
     access: AccessType,
     target: Target,
+    /// The node of the target, as long as the tree has this revision; none for Add.
+    node: Option<NodeId>,
     revision: u64,
 }
 
@@ -72,13 +74,23 @@ impl Transaction<'_> {
         access: AccessType,
         target: &Target,
     ) -> Result<Permit, TreeError> {
-        self.check(schema, principal, access, target)?;
+        let node = self.check(schema, principal, access, target)?;
         Ok(Permit {
             principal: principal.clone(),
             access,
             target: target.clone(),
+            node,
             revision: self.tree.revision,
         })
+    }
+
+    /// The node a permit is for, if there is one.
+    #[must_use]
+    pub fn permitted(&self, permit: &Permit) -> Option<NodeRef<'_>> {
+        match permit.node {
+            Some(id) if permit.revision == self.tree.revision => self.tree.at(id),
+            _ => self.node(permit.uri()),
+        }
     }
 
     /// Checks both ends of a Copy: the source like a Get of a leaf that allows Copy, the target like
@@ -121,18 +133,21 @@ impl Transaction<'_> {
         if permit.revision == self.tree.revision {
             return Ok(());
         }
-        self.check(schema, &permit.principal, access, &permit.target)
+        self.check(schema, &permit.principal, access, &permit.target)?;
+        Ok(())
     }
 
+    /// The node of the target, which is looked up unless it is to be added.
     fn check(
         &self,
         schema: &dyn Schema,
         principal: &Principal,
         access: AccessType,
         target: &Target,
-    ) -> Result<(), TreeError> {
+    ) -> Result<Option<NodeId>, TreeError> {
         if access == AccessType::Add {
-            return self.check_add(schema, principal, target);
+            self.check_add(schema, principal, target)?;
+            return Ok(None);
         }
         let node = self.existing(&target.uri)?;
         let refuse = |refusal| Err(not_allowed(refusal, &target.uri));
@@ -151,15 +166,13 @@ impl Transaction<'_> {
             }
             (_, Selector::Property(_) | Selector::List(_)) => return refuse(Refusal::Selector),
         }
-        let Principal::Server(server) = principal else {
-            return Ok(());
-        };
-        self.check_description(schema, access, target, node)?;
-        if self.acl_allows(server, access, target.selector, node) {
-            Ok(())
-        } else {
-            Err(denied(&target.uri))
+        if let Principal::Server(server) = principal {
+            self.check_description(schema, access, target, node)?;
+            if !self.acl_allows(server, access, target.selector, node) {
+                return Err(denied(&target.uri));
+            }
         }
+        Ok(Some(node.id()))
     }
 
     /// What the schema has to say about a command of a server on a node that exists.

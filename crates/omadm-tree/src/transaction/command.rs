@@ -5,7 +5,10 @@ use crate::{
     uri,
 };
 
-use super::authorize::{not_allowed, rule};
+use super::{
+    authorize::{not_allowed, rule},
+    not_found,
+};
 
 impl Transaction<'_> {
     /// Creates a node, its missing ancestors, and the required children of both; all or nothing.
@@ -41,8 +44,10 @@ impl Transaction<'_> {
         if permit.target().selector != Selector::Node {
             return Err(wrong(&permit));
         }
-        let id = self.existing(permit.uri())?.id();
-        self.write(schema, permit.uri(), id, value)
+        match self.permitted(&permit).map(|node| node.id()) {
+            Some(id) => self.write(schema, permit.uri(), id, value),
+            None => Err(not_found(permit.uri())),
+        }
     }
 
     /// Writes a property: the ACL, the name, or the title. [DM-TND §7.7]

@@ -7,7 +7,7 @@ use crate::{
     TreeError, TreeErrorKind, Uri, Value, uri::Encoded,
 };
 
-use super::authorize::rule;
+use super::{authorize::rule, not_found};
 
 /// What a Get reads.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,7 +55,9 @@ impl Transaction<'_> {
     /// [`TreeLimits::list_nodes`](crate::TreeLimits::list_nodes).
     pub fn get(&self, schema: &dyn Schema, permit: &Permit) -> Result<Reading, TreeError> {
         self.confirm(schema, permit, AccessType::Get)?;
-        let node = self.existing(permit.uri())?;
+        let Some(node) = self.permitted(permit) else {
+            return Err(not_found(permit.uri()));
+        };
         match permit.target().selector {
             Selector::Node => Ok(match node.value() {
                 Some(value) => Reading::Leaf(value),
