@@ -292,6 +292,33 @@ impl NodeDefinition {
             .is_some_and(|name| !name.is_empty() && !name.contains('/'))
     }
 
+    /// The row of a child with this name, which is one segment, and the rows behind it: that of
+    /// the name, or else that of names given at run time.
+    ///
+    /// `rows` are those behind this one, `has` tells which of them count.
+    pub(crate) fn child_among<'a>(
+        &self,
+        rows: &'a [Self],
+        name: &str,
+        has: impl Fn(&Self) -> bool,
+    ) -> Option<(&'a Self, &'a [Self])> {
+        let begin = self.path.len() + usize::from(!self.path.is_empty());
+        // Most rows are of another length.
+        let length = begin + name.len();
+        let named = rows.iter().position(|row| {
+            row.path.len() == length && row.below(&self.path) == Some(name) && has(row)
+        });
+        let at = named.or_else(|| {
+            rows.iter().position(|row| {
+                row.path.as_bytes().get(begin) == Some(&b'<')
+                    && row.is_right_below(&self.path)
+                    && has(row)
+            })
+        });
+        let (row, behind) = rows.get(at?..)?.split_first()?;
+        Some((row, behind))
+    }
+
     /// What its path has after another.
     fn below(&self, path: &str) -> Option<&str> {
         match path {
@@ -303,7 +330,8 @@ impl NodeDefinition {
     /// Whether its name is given at run time.
     #[must_use]
     pub fn is_placeholder(&self) -> bool {
-        self.name().is_some_and(is_placeholder)
+        let name = self.path.bytes().rev().take_while(|octet| *octet != b'/');
+        name.last() == Some(b'<')
     }
 
     /// Whether it is an interior node.
@@ -361,27 +389,6 @@ impl Definition {
             .filter(move |row| row.is_right_below(path))
     }
 
-    /// The rows right below a path with a name, which is one segment.
-    pub(crate) fn children_named(
-        &self,
-        path: &str,
-        name: &str,
-    ) -> impl Iterator<Item = &NodeDefinition> {
-        // Most rows are of another length.
-        let length = path.len() + usize::from(!path.is_empty()) + name.len();
-        let rows = self.nodes.iter();
-        rows.filter(move |row| row.path.len() == length && row.below(path) == Some(name))
-    }
-
-    /// The rows right below a path whose names are given at run time.
-    pub(crate) fn placeholders(&self, path: &str) -> impl Iterator<Item = &NodeDefinition> {
-        let rows = self.nodes.iter();
-        rows.filter(move |row| {
-            row.below(path)
-                .is_some_and(|name| is_placeholder(name) && !name.contains('/'))
-        })
-    }
-
     /// The name of the DDF file without its ending: name and version, as in `VirMO-V1_0`.
     #[must_use]
     pub fn file_name(&self) -> String {
@@ -398,11 +405,6 @@ impl Definition {
         self.node("")
             .is_some_and(|root| root.occurrence.max() == Some(1))
     }
-}
-
-/// Whether a segment of a table path stands for a name given at run time.
-pub(crate) fn is_placeholder(segment: &str) -> bool {
-    segment.starts_with('<')
 }
 
 #[cfg(test)]

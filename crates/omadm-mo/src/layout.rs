@@ -257,21 +257,22 @@ impl Schema for Layout {
 impl Mount {
     /// What the node with these names below the root is; `None` for one nobody describes.
     fn place(&self, below: &str) -> Option<Place<'_>> {
-        let mut row = self.definition.node("")?;
-        let mut names = below.split('/').filter(|name| !name.is_empty());
-        if self.instances && names.next().is_none() {
-            return Some(Place::Parent);
+        // The root comes first, and children behind their parents.
+        let (mut row, mut rows) = self.definition.nodes.split_first()?;
+        let mut below = below;
+        if self.instances {
+            if below.is_empty() {
+                return Some(Place::Parent);
+            }
+            below = first_of(below).1;
         }
-        for name in names {
+        while !below.is_empty() {
             if row.open {
                 return Some(Place::Open(row));
             }
-            let has = |row: &&NodeDefinition| !self.is_without(row);
-            let named = self.definition.children_named(&row.path, name).find(has);
-            row = match named {
-                Some(row) => row,
-                None => self.definition.placeholders(&row.path).find(has)?,
-            };
+            let (name, after) = first_of(below);
+            (row, rows) = row.child_among(rows, name, |row| !self.is_without(row))?;
+            below = after;
         }
         Some(Place::Row(row))
     }
@@ -286,6 +287,15 @@ impl Mount {
     fn is_without(&self, row: &NodeDefinition) -> bool {
         self.without.iter().any(|path| *path == row.path)
     }
+}
+
+/// The first of names joined by `/`, and what is behind it.
+fn first_of(names: &str) -> (&str, &str) {
+    // Names are short: a search that is made for long texts takes longer to begin.
+    let end = names.bytes().position(|octet| octet == b'/');
+    let end = end.unwrap_or(names.len());
+    let (name, behind) = names.split_at_checked(end).unwrap_or((names, ""));
+    (name, behind.get(1..).unwrap_or_default())
 }
 
 #[cfg(test)]
