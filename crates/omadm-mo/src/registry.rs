@@ -206,8 +206,7 @@ impl Registry {
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        let involved = self.open.involved.clone();
-        self.verdict(&involved, tree, effects, now)
+        self.verdict(None, tree, effects, now)
     }
 
     /// Has the owner of a node execute it; 405 if nobody owns it.
@@ -386,25 +385,32 @@ impl Registry {
     ) -> Result<(), Refusal> {
         self.mount_asked(tree, effects, now)?;
         self.stage(&Principal::Device, tree, effects, now)?;
-        let mut others = self.open.involved.clone();
-        others.remove(&object);
-        self.verdict(&others, tree, effects, now)
+        self.verdict(Some(object), tree, effects, now)
     }
 
+    /// What the objects that take part say, but for one.
     fn verdict(
         &mut self,
-        objects: &SortedSet<ObjectId>,
+        except: Option<ObjectId>,
         tree: &mut Transaction<'_>,
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        objects.iter().try_for_each(|object| {
-            let valid = self.hook(*object, 0, tree, effects, now, |object, cx| {
+        // Those that are asked take part already: there come no others.
+        for place in 0..self.open.involved.len() {
+            let Some(object) = self.open.involved.iter().nth(place).copied() else {
+                break;
+            };
+            if Some(object) == except {
+                continue;
+            }
+            let valid = self.hook(object, 0, tree, effects, now, |object, cx| {
                 object.validate(cx)
             });
             may_go_on(effects)?;
-            valid.unwrap_or(Ok(()))
-        })
+            valid.unwrap_or(Ok(()))?;
+        }
+        Ok(())
     }
 
     /// The object with the nearest mount above a node.
