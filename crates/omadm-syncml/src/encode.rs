@@ -1,5 +1,5 @@
 use omadm_markup::{
-    Mark, Name, Namespace, OutputEncoding, Tag, Vocabulary, Writer, metinf, syncml,
+    Encoding, Mark, Name, Namespace, OutputEncoding, Tag, Vocabulary, Writer, metinf, syncml,
 };
 
 use crate::{
@@ -109,6 +109,8 @@ pub struct Encoder<'o> {
     start: Mark,
     start_position: usize,
     len: usize,
+    /// What Final and the ends after it take in XML, where that is the same behind every command.
+    tail: Option<usize>,
     /// Before the last command: the place, and the size of the message if it ended there.
     last: (Mark, usize),
     finished: bool,
@@ -133,6 +135,7 @@ impl<'o> Encoder<'o> {
             start,
             start_position,
             len: 0,
+            tail: None,
             last: (start, 0),
             finished: false,
         };
@@ -179,10 +182,19 @@ impl<'o> Encoder<'o> {
     }
 
     fn measure(&mut self) -> Result<()> {
-        let mark = self.writer.mark();
-        self.writer.element(syncml::FINAL, "")?;
-        self.len = self.writer.position() + self.writer.closing_len() - self.start_position;
-        self.writer.rewind(mark);
+        let position = self.writer.position();
+        let tail = match self.tail {
+            Some(tail) => tail,
+            None => {
+                let mark = self.writer.mark();
+                self.writer.element(syncml::FINAL, "")?;
+                let tail = self.writer.position() + self.writer.closing_len() - position;
+                self.writer.rewind(mark);
+                self.tail = (self.writer.encoding() == Encoding::Xml).then_some(tail);
+                tail
+            }
+        };
+        self.len = position + tail - self.start_position;
         Ok(())
     }
 }
