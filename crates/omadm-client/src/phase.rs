@@ -53,7 +53,7 @@ pub(crate) enum Phase {
         until: Duration,
     },
     /// The server has the word.
-    Awaiting(Box<Awaiting>),
+    Awaiting(Awaiting),
     /// The client has the word, and a job holds up what it has to say.
     Executing(Box<Executing<'static>>),
     /// The client told the server that the session is over, and how it ends.
@@ -62,7 +62,7 @@ pub(crate) enum Phase {
 
 /// A message was sent, and its answer is awaited.
 pub(crate) struct Awaiting {
-    session: Session,
+    session: Box<Session>,
     /// The message, to be sent again when the answer got lost.
     sent: Request,
     /// When it was first sent, monotonic.
@@ -77,7 +77,7 @@ pub(crate) struct Awaiting {
 
 /// A message was received, and not all of its commands are executed.
 pub(crate) struct Executing<'m> {
-    session: Session,
+    session: Box<Session>,
     walk: Walk<'m>,
     /// The session is to be aborted, and ends so.
     abort: Option<SessionEnd>,
@@ -120,7 +120,7 @@ impl Phase {
             Ok((terms, nonces)) => {
                 let tree = core.device.tree();
                 let session = Session::open(&core.config, tree, start, terms, nonces, now);
-                core.send(session, now)
+                core.send(Box::new(session), now)
             }
             Err(end) => core.ended(end, now),
         }
@@ -240,7 +240,7 @@ impl Awaiting {
             return core.end(self.session, SessionEnd::Aborted, now);
         }
         self.retry_at = Some(retry_at);
-        Phase::Awaiting(Box::new(self))
+        Phase::Awaiting(self)
     }
 
     /// A moment has come; maybe that of the next try.
@@ -248,7 +248,7 @@ impl Awaiting {
         if self.retry_at.is_some_and(|retry_at| retry_at <= now.mono) {
             return self.repeat(core, now);
         }
-        Phase::Awaiting(Box::new(self))
+        Phase::Awaiting(self)
     }
 
     /// The session is to be aborted.
@@ -257,7 +257,7 @@ impl Awaiting {
             return core.end(self.session, SessionEnd::Aborted, now);
         }
         self.abort = true;
-        Phase::Awaiting(Box::new(self))
+        Phase::Awaiting(self)
     }
 
     /// Sends the identical message again.
@@ -274,7 +274,7 @@ impl Awaiting {
         core.device
             .outputs()
             .push_back(Output::Send(self.sent.clone()));
-        Phase::Awaiting(Box::new(self))
+        Phase::Awaiting(self)
     }
 }
 
@@ -388,7 +388,7 @@ impl Core {
     }
 
     /// Sends the next message of a session.
-    fn send(&mut self, mut session: Session, now: Now) -> Phase {
+    fn send(&mut self, mut session: Box<Session>, now: Now) -> Phase {
         if session.messages() >= self.config.max_messages {
             return self.abort(session, SessionEnd::TooManyMessages, now);
         }
@@ -400,20 +400,20 @@ impl Core {
             Ok(body) => {
                 let sent = self.request(&mut session, body);
                 self.device.outputs().push_back(Output::Send(sent.clone()));
-                Phase::Awaiting(Box::new(Awaiting {
+                Phase::Awaiting(Awaiting {
                     session,
                     sent,
                     sent_at: now.mono,
                     repeated: 0,
                     retry_at: None,
                     abort: false,
-                }))
+                })
             }
         }
     }
 
     /// Sends the last message of a session, which ends so.
-    fn abort(&mut self, mut session: Session, end: SessionEnd, now: Now) -> Phase {
+    fn abort(&mut self, mut session: Box<Session>, end: SessionEnd, now: Now) -> Phase {
         match session.pack_abort() {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {
@@ -435,7 +435,7 @@ impl Core {
     }
 
     /// Ends a session.
-    fn end(&mut self, mut session: Session, end: SessionEnd, now: Now) -> Phase {
+    fn end(&mut self, mut session: Box<Session>, end: SessionEnd, now: Now) -> Phase {
         // Without a word in a session that went well, an alert counts as refused.
         let unanswered = session.unanswered();
         if end.is_normal() {
