@@ -2,7 +2,7 @@
 
 use omadm_core::StatusCode;
 use omadm_session::command_status;
-use omadm_syncml::{Command, Item, Location, Results};
+use omadm_syncml::{Command, Item, Location};
 
 use crate::{
     Event,
@@ -105,7 +105,8 @@ pub(crate) fn answer(
         if command.no_resp() || (alike && index > 0) {
             continue;
         }
-        let mut status = command_status(msg_id, command, outcome.status).with_items(outcome.items);
+        let mut status = command_status(msg_id, command, outcome.status);
+        status.items = outcome.items;
         if let (false, Some(item)) = (alike, items.get(index)) {
             let uri = |location: &Location<'_>| location.uri.clone().into_owned();
             status.target_refs = item.target.iter().map(uri).collect();
@@ -118,24 +119,17 @@ pub(crate) fn answer(
         _ => session.results_limit(),
     };
     let mut room = 0;
-    let mut last: Option<Results<'static>> = None;
-    for Measured { results, bytes } in results {
-        match &mut last {
-            Some(last) if bytes <= room => {
-                last.items.extend(results.items);
+    for Measured { mut results, bytes } in results {
+        match session.last_answer() {
+            Some(Command::Results(last)) if bytes <= room => {
+                last.items.append(&mut results.items);
                 room -= bytes;
             }
-            last => {
-                let mut next = results;
-                (next.msg_ref, next.cmd_ref) = (Some(msg_id), command.cmd_id().into());
-                if let Some(full) = last.replace(next) {
-                    session.answer(Command::Results(full));
-                }
+            _ => {
+                (results.msg_ref, results.cmd_ref) = (Some(msg_id), command.cmd_id().into());
+                session.answer(Command::Results(results));
                 room = limit.saturating_sub(bytes);
             }
         }
-    }
-    if let Some(last) = last {
-        session.answer(Command::Results(last));
     }
 }

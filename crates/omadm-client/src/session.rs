@@ -318,6 +318,11 @@ impl Session {
         }
     }
 
+    /// The answer that was added last, if it was not sent.
+    pub(crate) fn last_answer(&mut self) -> Option<&mut Command<'static>> {
+        self.outbox.back_mut()
+    }
+
     /// Whether the server, asked for its next message, had nothing for it.
     fn is_empty(&mut self, commands: &[Command<'_>]) -> bool {
         let ledger = &mut self.ledger;

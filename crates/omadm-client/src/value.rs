@@ -138,16 +138,15 @@ fn list_item(entry: ListEntry, encoding: Encoding) -> Item<'static> {
     }
 }
 
-fn with_value(item: Item<'static>, value: &Value, encoding: Encoding) -> Item<'static> {
-    let item = item.with_meta(described(value.format(), value.media_type(), encoding));
-    match (value.format(), encoding) {
-        (Format::Null, _) => item,
-        (Format::Bin, Encoding::Xml) => item.with_data(STANDARD.encode(value.octets())),
-        (Format::Bin, Encoding::Wbxml) => {
-            item.with_data(Data::Opaque(Cow::Owned(value.octets().to_vec())))
-        }
-        _ => item.with_data(value.text().unwrap_or_default().to_owned()),
-    }
+fn with_value(mut item: Item<'static>, value: &Value, encoding: Encoding) -> Item<'static> {
+    item.meta = described(value.format(), value.media_type(), encoding);
+    item.data = match (value.format(), encoding) {
+        (Format::Null, _) => None,
+        (Format::Bin, Encoding::Xml) => Some(STANDARD.encode(value.octets()).into()),
+        (Format::Bin, Encoding::Wbxml) => Some(Data::Opaque(Cow::Owned(value.octets().to_vec()))),
+        _ => Some(value.text().unwrap_or_default().to_owned().into()),
+    };
+    item
 }
 
 /// Format and Type, unless they are the defaults.

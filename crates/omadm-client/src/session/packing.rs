@@ -97,26 +97,26 @@ impl Session {
         items: Vec<Item<'static>>,
         asks_once: bool,
     ) -> Result<Vec<Measured>, Failure> {
-        let mut measured = Vec::with_capacity(items.len());
         // How many Items share a Results goes by their sizes: a guess does where there is but one.
-        let is_alone = asks_once && items.len() == 1;
+        if let ([item], true) = (items.as_slice(), asks_once)
+            && self.takes(item)
+            && let Some(bytes) = plain_size(item)
+            && self.certainly_has(bytes)
+        {
+            let results = Results::new(u32::MAX, CmdId::FIRST, items);
+            debug_assert!({
+                let command = Command::Results(results.clone());
+                size(&command, self.encoding).is_ok_and(|size| size <= bytes)
+            });
+            self.waiting_results = self.waiting_results.saturating_add(bytes);
+            return Ok(vec![Measured { results, bytes }]);
+        }
+        let mut measured = Vec::with_capacity(items.len());
         for item in items {
             if !self.takes(&item) {
                 return Err(Failure::TooLarge);
             }
-            let most = plain_size(&item).filter(|_| is_alone);
-            let results = Results::new(u32::MAX, CmdId::FIRST, [item]);
-            if let Some(bytes) = most
-                && self.certainly_has(bytes)
-            {
-                debug_assert!({
-                    let command = Command::Results(results.clone());
-                    size(&command, self.encoding).is_ok_and(|size| size <= bytes)
-                });
-                measured.push(Measured { results, bytes });
-                continue;
-            }
-            let command = Command::Results(results);
+            let command = Command::Results(Results::new(u32::MAX, CmdId::FIRST, [item]));
             let bytes = size(&command, self.encoding).map_err(|_| Failure::Unencodable)?;
             if !self.certainly_has(bytes) {
                 let room = self.room().map_err(|_| Failure::Unencodable)?;
@@ -382,11 +382,15 @@ fn plain_size(item: &Item<'_>) -> Option<usize> {
         .flatten()
         .try_fold(RESULTS_BYTES, |sum, text| {
             let is_printable = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
-            let is_escaped = |octet: &&u8| matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'');
-            let octets = text.as_bytes().iter();
-            let escaped = octets.clone().filter(is_escaped).count();
-            let size = text.len() + ESCAPE_BYTES * escaped;
-            octets.fold(true, is_printable).then_some(sum + size)
+            let is_escaped = |octet: &u8| matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'');
+            // As many at once as an octet counts, and so as many as the processor takes.
+            let escaped = text.as_bytes().chunks(255).map(|octets| {
+                let escaped = octets.iter().map(|octet| u8::from(is_escaped(octet)));
+                usize::from(escaped.sum::<u8>())
+            });
+            let size = text.len() + ESCAPE_BYTES * escaped.sum::<usize>();
+            let is_plain = text.as_bytes().iter().fold(true, is_printable);
+            is_plain.then_some(sum + size)
         })
 }
 
