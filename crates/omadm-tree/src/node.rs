@@ -76,6 +76,13 @@ impl<'t> NodeRef<'t> {
         Self::new(self.tree, id)
     }
 
+    /// The node at (decoded) names below this one that are joined by `/`; this one for none.
+    #[must_use]
+    pub fn below(&self, names: &str) -> Option<Self> {
+        let id = self.tree.store.find_below(self.id, names)?;
+        Self::new(self.tree, id)
+    }
+
     /// The format; `node` for interior nodes.
     #[must_use]
     pub const fn format(&self) -> Format {

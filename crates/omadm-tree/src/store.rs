@@ -274,7 +274,8 @@ impl Store {
         self.find_below(parent, name)
     }
 
-    fn find_below(&self, top: NodeId, path: &str) -> Option<NodeId> {
+    /// The node at decoded names below another that are joined by `/`.
+    pub(crate) fn find_below(&self, top: NodeId, path: &str) -> Option<NodeId> {
         segments::fold(path, top, |id, name| self.step(id, name))
     }
 

@@ -430,24 +430,25 @@ impl ManagementObject for VirmoClient {
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         // A watch that could not be kept is missing.
         self.watch(cx);
-        let virmo = VirmoPath::parse(self.roots.profile, &self.roots.virmo, request.uri);
-        let answer = match (virmo, ImagePath::parse(&self.roots.vmimgmo, request.uri)) {
-            (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::ExecUiCmd => {
+        let answer = match VirmoPath::parse(self.roots.profile, &self.roots.virmo, request.uri) {
+            Some(VirmoPath::Vm(path)) if path.node == VmNode::ExecUiCmd => {
                 self.exec_question(path.vm, request, cx)
             }
-            (Some(VirmoPath::Vm(path)), _) if path.node == VmNode::DmTree => {
+            Some(VirmoPath::Vm(path)) if path.node == VmNode::DmTree => {
                 self.exec_in_guest(&path, request, cx)
             }
-            (Some(VirmoPath::Vm(path)), _) => {
+            Some(VirmoPath::Vm(path)) => {
                 let mut access = AccessOperation::ALL.into_iter();
                 match access.find(|operation| VmNode::access(*operation) == path.node) {
                     Some(operation) => self.exec_access(&path, operation, request, cx),
                     None => self.exec_vm(&path, request, cx),
                 }
             }
-            (Some(VirmoPath::Device(VirmoNode::ApplyChanges)), _) => self.exec_apply(request, cx),
-            (_, Some(path)) => self.exec_image(&path, request, cx),
-            _ => Err(StatusCode::COMMAND_NOT_ALLOWED),
+            Some(VirmoPath::Device(VirmoNode::ApplyChanges)) => self.exec_apply(request, cx),
+            _ => match ImagePath::parse(&self.roots.vmimgmo, request.uri) {
+                Some(path) => self.exec_image(&path, request, cx),
+                None => Err(StatusCode::COMMAND_NOT_ALLOWED),
+            },
         };
         answer.unwrap_or_else(ExecAnswer::from)
     }

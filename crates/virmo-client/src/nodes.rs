@@ -152,8 +152,8 @@ pub(crate) fn clear(cx: &mut Context<'_, '_>, leaf: &Uri) -> Result<(), TreeErro
 
 /// The value of a leaf of an object, by its path in the table, which begins with the object.
 fn text<'t>(object: NodeRef<'t>, path: &str) -> &'t str {
-    let mut names = path.split('/').skip(1);
-    let leaf = names.try_fold(object, |node, name| node.child(name));
+    let names = path.strip_prefix("<x>/").unwrap_or_default();
+    let leaf = object.below(names);
     leaf.and_then(|leaf| leaf.text()).unwrap_or_default()
 }
 

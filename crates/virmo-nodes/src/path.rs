@@ -59,7 +59,8 @@ fn find<N: Copy>(
     nodes.into_iter().find_map(|(node, path)| {
         let at = path.strip_prefix(base).unwrap_or(path);
         let at = at.strip_prefix('/').unwrap_or(at);
-        if !at.is_empty() && at.as_bytes().first() != below_base.as_bytes().first() {
+        // Nearly all of the others have something else here.
+        if !matches!(below_base.as_bytes().get(at.len()), None | Some(b'/')) && !at.is_empty() {
             return None;
         }
         let below = match below_base.strip_prefix(at)? {
