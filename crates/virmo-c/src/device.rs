@@ -103,12 +103,14 @@ pub unsafe extern "C" fn virmo_device_new(
     now: virmo_now,
     device: *mut *mut virmo_device,
 ) -> virmo_status {
-    if device.is_null() {
-        return virmo_status::Argument;
+    if !device.is_null() {
+        // SAFETY: not null, and can be written as the caller promises.
+        unsafe { device.write(ptr::null_mut()) };
     }
-    // SAFETY: not null, and can be written as the caller promises.
-    unsafe { device.write(ptr::null_mut()) };
     let make = |settings: &mut Settings| {
+        if device.is_null() {
+            return Err(Failure::argument("device is null"));
+        }
         // SAFETY: the caller's promise.
         let vendor = unsafe { settings.vendor(callbacks, user_data) }?;
         let made = Device::new(settings, Arc::clone(&vendor), now.into())?;
@@ -424,14 +426,16 @@ pub unsafe extern "C" fn virmo_device_poll(
     device: *mut virmo_device,
     output: *mut *const virmo_output,
 ) -> virmo_status {
-    if output.is_null() {
-        return virmo_status::Argument;
+    if !output.is_null() {
+        // SAFETY: not null, and can be written as the caller promises.
+        unsafe { output.write(ptr::null()) };
     }
-    // SAFETY: not null, and can be written as the caller promises.
-    unsafe { output.write(ptr::null()) };
     // SAFETY: the caller's promise.
     unsafe {
         with(device, |device| {
+            if output.is_null() {
+                return Err(Failure::argument("output is null"));
+            }
             device.shelf = device.next();
             if let Some(shelf) = &device.shelf {
                 output.write(&raw const *shelf.output);

@@ -147,6 +147,7 @@ static void wrong_configurations(void) {
   virmo_callbacks callbacks = table();
   virmo_device *device;
   CHECK(virmo_device_new(config, &callbacks, NULL, now(), NULL) == VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_config_error(config), "device is null"));
   CHECK(virmo_device_new(config, &callbacks, NULL, now(), &device) == VIRMO_STATUS_ARGUMENT);
   CHECK(!device && !strcmp(virmo_config_error(config), "no capabilities set"));
   virmo_config_free(config);
@@ -231,6 +232,8 @@ static void wrong_calls(struct board *board) {
   CHECK(virmo_device_notify(device, now(), (const uint8_t *)"junk", 4) == VIRMO_STATUS_OK);
   CHECK(virmo_device_notify(device, now(), NULL, 4) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_device_abort(device, now()) == VIRMO_STATUS_OK);
+  CHECK(virmo_device_poll(device, NULL) == VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_device_error(device), "output is null"));
 
   while (virmo_device_poll(device, &output) == VIRMO_STATUS_OK && output)
     if (output->kind == VIRMO_OUTPUT_KIND_JOB && count < 16) jobs[count++] = output->job;
