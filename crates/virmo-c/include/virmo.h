@@ -446,9 +446,9 @@ enum virmo_number
   VIRMO_NUMBER_ANSWER_MS = 6,
   // How long a message is tried to be sent, in all. Default 15,000.
   VIRMO_NUMBER_TRANSPORT_MS = 7,
-  // The largest message the server may send, in bytes.
+  // The largest message the server may send, in bytes. Default 65,536.
   VIRMO_NUMBER_MAX_MESSAGE_SIZE = 8,
-  // The largest object the server may send, in bytes.
+  // The largest object the server may send, in bytes. Default 1,048,576.
   VIRMO_NUMBER_MAX_OBJECT_SIZE = 9,
   // The largest image, in bytes. Default 64 GiB.
   VIRMO_NUMBER_MAX_IMAGE_SIZE = 10,
@@ -1350,7 +1350,8 @@ virmo_status virmo_device_look_at_machines(const struct virmo_device *device);
 virmo_status virmo_device_unlock(struct virmo_device *device,
                                  const char *node);
 
-// Queues an alert: it is kept until the server has it.
+// Queues an alert: it is kept until the server has it. Where the queue is full or the journal fails,
+// it is dropped, and VIRMO_EVENT_KIND_ALERT_DROPPED tells that, no status does.
 //
 // # Safety
 // `device` is null or alive; `alert` is null or can be read, as can its strings.

@@ -64,9 +64,9 @@ pub enum virmo_number {
     AnswerMs = 6,
     /// How long a message is tried to be sent, in all. Default 15,000.
     TransportMs = 7,
-    /// The largest message the server may send, in bytes.
+    /// The largest message the server may send, in bytes. Default 65,536.
     MaxMessageSize = 8,
-    /// The largest object the server may send, in bytes.
+    /// The largest object the server may send, in bytes. Default 1,048,576.
     MaxObjectSize = 9,
     /// The largest image, in bytes. Default 64 GiB.
     MaxImageSize = 10,

@@ -362,7 +362,8 @@ pub unsafe extern "C" fn virmo_device_unlock(
     }
 }
 
-/// Queues an alert: it is kept until the server has it.
+/// Queues an alert: it is kept until the server has it. Where the queue is full or the journal fails,
+/// it is dropped, and VIRMO_EVENT_KIND_ALERT_DROPPED tells that, no status does.
 ///
 /// # Safety
 /// `device` is null or alive; `alert` is null or can be read, as can its strings.
