@@ -159,7 +159,10 @@ static virmo_config *configure(const char *server) {
   capabilities.storage = 32ull << 30;
   capabilities.suspend = true;
   virmo_config *config = virmo_config_new("virmo-server", server);
-  if (!config) return NULL;
+  if (!config) {
+    fprintf(stderr, "configuration: no server has this address: %s\n", server);
+    return NULL;
+  }
   if (virmo_config_set_device(config, "urn:example:c", "Example", "Board", "1.0", "en") ||
       virmo_config_set_capabilities(config, &capabilities) ||
       virmo_config_set_number(config, VIRMO_NUMBER_WATCH_MS, 0) ||
@@ -180,8 +183,9 @@ int board_run(struct board *board, const virmo_callbacks *callbacks, const char 
     fprintf(stderr, "device: %s\n", virmo_config_error(config));
   } else {
     status = run(board, device);
+    const char *why = virmo_device_error(device);
     if (status != VIRMO_STATUS_OK)
-      fprintf(stderr, "run: status %u: %s\n", (unsigned)status, virmo_device_error(device));
+      fprintf(stderr, "run: status %u: %s\n", (unsigned)status, *why ? why : "the session failed");
     virmo_device_free(device);
   }
   virmo_config_free(config);

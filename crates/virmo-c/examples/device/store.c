@@ -161,7 +161,10 @@ static uint32_t journal_commit(void *user_data, const virmo_batch *batch) {
   put(&buffer, &frame, sizeof frame);
   for (size_t i = 0; i < virmo_batch_len(batch); i++) {
     virmo_operation change;
-    if (virmo_batch_at(batch, i, &change) != VIRMO_STATUS_OK) return VIRMO_JOURNAL_RESULT_IO;
+    if (virmo_batch_at(batch, i, &change) != VIRMO_STATUS_OK) {
+      buffer.failed = true;
+      break;
+    }
     uint8_t is_put = change.is_put;
     uint64_t len = change.value_len + 1;
     put_run(&buffer, change.space, strlen(change.space));
