@@ -75,6 +75,22 @@ fn programs_ask_for_the_versions_that_are_compatible() {
     }
 }
 
+#[test]
+fn what_cannot_be_installed_is_refused_before_anything_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = folder.path().join("prefix");
+    let prefix = prefix.to_str().unwrap();
+    for words in [&["smallest"][..], &[prefix, "smalest"]] {
+        let mut install = Command::new(crate_folder().join("install"));
+        let install = install.args(words).current_dir(folder.path());
+        let output = install.env("LIBRARY", "/dev/null").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("[smallest|least]"), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
 /// The library beside this test, or the one `VIRMO_C_LIBRARY` names, installed as a vendor installs
 /// it.
 fn installed() -> &'static TempDir {
