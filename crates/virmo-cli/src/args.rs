@@ -735,14 +735,12 @@ pub(crate) enum ParamsKind {
 
 /// Seconds, with a fraction if need be; what is shorter than a millisecond is a slip.
 fn duration(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|_| "not a number of seconds".to_owned())?;
-    let duration = Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())?;
-    if duration < Duration::from_millis(1) {
+    let seconds = text.parse::<f64>().ok().filter(|it| !it.is_nan());
+    let seconds = seconds.ok_or("not a number of seconds")?;
+    if seconds < 0.001 {
         return Err("it is at least 0.001".to_owned());
     }
-    Ok(duration)
+    Duration::try_from_secs_f64(seconds).map_err(|_| "so many seconds cannot be counted".to_owned())
 }
 
 fn session_id(text: &str) -> Result<u16, String> {

@@ -108,6 +108,13 @@ fn a_wrong_word_is_named() {
         (&["load"], &[], "--server"),
         (&load, &["--devices", "0"], "--devices"),
         (&load, &["--concurrency", "0"], "--concurrency"),
+        (&load, &["--timeout", "0.0009"], "it is at least 0.001"),
+        (&load, &["--timeout", "NaN"], "not a number of seconds"),
+        (
+            &load,
+            &["--timeout", "1e30"],
+            "so many seconds cannot be counted",
+        ),
         (&load, &["--sessions", "2", "--seconds", "3"], "--seconds"),
         (&load, &["--device-id-prefix", ""], "--device-id-prefix"),
         (&load, &["--server-id", "a b"], "--server-id"),
