@@ -6,7 +6,8 @@
 //!
 //! Each row compares ours with an anchor, by turns, so that whatever else the machine does hits
 //! both. A word as argument picks the rows that have it in their name; `growth` shows what things
-//! cost as they grow instead. What is possible at most, where that was measured, comes last. `benches/figures` puts all of it into docs/performance.md.
+//! cost as they grow instead. What is possible at most, where that was measured, comes last.
+//! `benches/figures` puts all of it into docs/performance.md.
 
 mod allocations;
 #[cfg(feature = "libwbxml")]
@@ -21,16 +22,19 @@ mod rounds;
 mod rows;
 mod sessions;
 
+use std::process::ExitCode;
+
 use rounds::Table;
 
 #[global_allocator]
 static ALLOCATOR: allocations::Counting = allocations::Counting;
 
-fn main() {
+fn main() -> ExitCode {
     // `cargo bench` adds an option of its own.
     let wanted = std::env::args().skip(1).find(|word| word != "--bench");
     if wanted.as_deref() == Some("growth") {
-        return growth::run();
+        growth::run();
+        return ExitCode::SUCCESS;
     }
     let mut table = Table::new(wanted);
     rows::xml::run(&mut table);
@@ -47,5 +51,5 @@ fn main() {
     rows::durable::run(&mut table);
     rows::device::run(&mut table);
     rows::server::run(&mut table);
-    table.finish();
+    table.finish()
 }

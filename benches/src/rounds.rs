@@ -3,7 +3,7 @@
 //! Where nothing else is said, what is measured is the processor's time of the thread: waiting for
 //! a busy machine does not count, though what others do to the caches does.
 
-use std::time::Duration;
+use std::{cell::Cell, process::ExitCode, time::Duration};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -25,6 +25,8 @@ pub enum Target {
 /// Prints rows as they come.
 pub struct Table {
     wanted: Option<String>,
+    /// Whether there is a row that was asked for.
+    found: Cell<bool>,
     /// The rows of the table of what is possible.
     floors: Vec<String>,
 }
@@ -35,20 +37,27 @@ impl Table {
         println!("|---|---|---|---|---|---|---|---|");
         Self {
             wanted,
+            found: Cell::new(false),
             floors: Vec::new(),
         }
     }
 
-    /// Prints what is possible at most, where that was measured.
-    pub fn finish(self) {
+    /// Prints what is possible at most, where that was measured. It is a failure if no row was.
+    pub fn finish(self) -> ExitCode {
+        if !self.found.get() {
+            let wanted = self.wanted.unwrap_or_default();
+            eprintln!("no row has {wanted:?} in its name; without a word all are measured");
+            return ExitCode::FAILURE;
+        }
         if self.floors.is_empty() {
-            return;
+            return ExitCode::SUCCESS;
         }
         println!("\n| what | floor | anchor over floor | must reach | reached |");
         println!("|---|---|---|---|---|");
         for row in self.floors {
             println!("{row}");
         }
+        ExitCode::SUCCESS
     }
 
     /// Measures a row.
@@ -179,9 +188,10 @@ impl Table {
 
     /// Whether a row is asked for.
     pub fn wants(&self, what: &str) -> bool {
-        self.wanted
-            .as_ref()
-            .is_none_or(|it| what.contains(it.as_str()))
+        let wanted = self.wanted.as_ref();
+        let wants = wanted.is_none_or(|it| what.contains(it.as_str()));
+        self.found.set(self.found.get() || wants);
+        wants
     }
 }
 
