@@ -338,6 +338,9 @@ impl Registry {
         }
         self.jobs.retain(|_, owner| !open.gone.contains_key(owner));
         self.each(&open.involved, |object| object.committed());
+        // The room is kept for the next.
+        open.involved.clear();
+        self.open.involved = open.involved;
     }
 
     /// The transaction did not happen: tells every object that took part, and forgets the jobs and
@@ -463,9 +466,11 @@ impl Registry {
         self.open.involved.insert(id);
         self.open
             .made(changes..tree.changes().len(), id, generation + 1);
-        let asked = effects.mounting.drain(..);
-        let asked = asked.map(|mounting| (id, generation + 1, mounting));
-        self.open.asked.extend(asked);
+        if !effects.mounting.is_empty() {
+            let asked = effects.mounting.drain(..);
+            let asked = asked.map(|mounting| (id, generation + 1, mounting));
+            self.open.asked.extend(asked);
+        }
         let new = effects.jobs.iter().skip(jobs).map(|job| job.id);
         for job in new.chain(effects.is_put_off()) {
             self.jobs.insert(job, id);

@@ -56,9 +56,10 @@ fn find<N: Copy>(
     (table, base): (&Definition, &str),
     below_base: &str,
 ) -> Option<(N, Uri)> {
+    // All paths are that of the base, or begin with it.
+    let begin = base.len() + usize::from(!base.is_empty());
     nodes.into_iter().find_map(|(node, path)| {
-        let at = path.strip_prefix(base).unwrap_or(path);
-        let at = at.strip_prefix('/').unwrap_or(at);
+        let at = path.get(begin..).unwrap_or_default();
         // Nearly all of the others have something else here.
         if !matches!(below_base.as_bytes().get(at.len()), None | Some(b'/')) && !at.is_empty() {
             return None;
