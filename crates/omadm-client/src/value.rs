@@ -90,20 +90,22 @@ pub(crate) fn text<'i>(item: &'i Item<'_>) -> Result<&'i str, Failure> {
 
 /// The Items of a Results for what was read at `uri`, which is no document.
 pub(crate) fn items(uri: &str, reading: Reading, encoding: Encoding) -> Vec<Item<'static>> {
-    let item = || Item::new().with_source(Location::new(uri.to_owned()));
+    let mut item = Item::new();
     match reading {
-        Reading::Leaf(value) => vec![with_value(item(), &value, encoding)],
+        Reading::Leaf(value) => set_value(&mut item, &value, encoding),
         Reading::Children(names) => {
-            let meta = Meta::new().with_format(Format::Node);
-            vec![item().with_meta(meta).with_data(names.join("/"))]
+            item.meta = Meta::new().with_format(Format::Node);
+            item.data = Some(names.join("/").into());
         }
-        Reading::Property(text) => vec![item().with_data(text)],
-        Reading::List(entries) => entries
-            .into_iter()
-            .map(|entry| list_item(entry, encoding))
-            .collect(),
-        _ => Vec::new(),
+        Reading::Property(text) => item.data = Some(text.into()),
+        Reading::List(entries) => {
+            let entries = entries.into_iter();
+            return entries.map(|entry| list_item(entry, encoding)).collect();
+        }
+        _ => return Vec::new(),
     }
+    item.source = Some(Location::new(uri.to_owned()));
+    vec![item]
 }
 
 /// The Item of a Results for the subtree at `uri`. [DM-TNDS]
@@ -131,14 +133,15 @@ pub(crate) fn document(
 }
 
 fn list_item(entry: ListEntry, encoding: Encoding) -> Item<'static> {
-    let item = Item::new().with_source(Location::new(entry.uri.to_string()));
+    let mut item = Item::new().with_source(Location::new(entry.uri.to_string()));
     match entry.value {
-        Some(value) => with_value(item, &value, encoding),
-        None => item.with_meta(described(entry.format, &entry.node_type, encoding)),
+        Some(value) => set_value(&mut item, &value, encoding),
+        None => item.meta = described(entry.format, &entry.node_type, encoding),
     }
+    item
 }
 
-fn with_value(mut item: Item<'static>, value: &Value, encoding: Encoding) -> Item<'static> {
+fn set_value(item: &mut Item<'_>, value: &Value, encoding: Encoding) {
     item.meta = described(value.format(), value.media_type(), encoding);
     item.data = match (value.format(), encoding) {
         (Format::Null, _) => None,
@@ -146,7 +149,6 @@ fn with_value(mut item: Item<'static>, value: &Value, encoding: Encoding) -> Ite
         (Format::Bin, Encoding::Wbxml) => Some(Data::Opaque(Cow::Owned(value.octets().to_vec()))),
         _ => Some(value.text().unwrap_or_default().to_owned().into()),
     };
-    item
 }
 
 /// Format and Type, unless they are the defaults.
