@@ -1,15 +1,12 @@
 //! What came of a command, as Status and Results.
 
+use std::mem;
+
 use omadm_core::StatusCode;
 use omadm_session::command_status;
 use omadm_syncml::{Command, Item, Location};
 
-use crate::{
-    Event,
-    device::Device,
-    failure::Failure,
-    session::{Measured, Session},
-};
+use crate::{Event, failure::Failure, session::Measured, walk::Ground};
 
 /// What came of one Item of a command, or of a command as a whole.
 #[derive(Clone, Debug)]
@@ -73,10 +70,10 @@ impl From<&Failure> for Outcome {
 pub(crate) fn answer(
     msg_id: u32,
     command: &Command<'_>,
-    outcomes: Vec<Outcome>,
-    session: &mut Session,
-    device: &mut Device,
+    outcomes: &mut [Outcome],
+    ground: &mut Ground<'_>,
 ) {
+    let (session, device) = (&mut *ground.session, &mut *ground.device);
     let items = command.items();
     for (index, outcome) in outcomes.iter().enumerate() {
         let target = items.get(index).and_then(|item| item.target.as_ref());
@@ -87,7 +84,7 @@ pub(crate) fn answer(
         });
     }
     let mut results = Vec::new();
-    let alike = match outcomes.as_slice() {
+    let alike = match &*outcomes {
         [first, rest @ ..] => {
             rest.is_empty()
                 || outcomes
@@ -96,23 +93,25 @@ pub(crate) fn answer(
         }
         [] => true,
     };
-    for (index, mut outcome) in outcomes.into_iter().enumerate() {
+    for (index, outcome) in outcomes.iter_mut().enumerate() {
         if results.is_empty() {
-            results = outcome.results;
+            results = mem::take(&mut outcome.results);
         } else {
             results.append(&mut outcome.results);
         }
         if command.no_resp() || (alike && index > 0) {
             continue;
         }
-        let mut status = command_status(msg_id, command, outcome.status);
-        status.items = outcome.items;
+        let status = command_status(msg_id, command, outcome.status);
+        let Some(Command::Status(status)) = session.answer(Command::Status(status)) else {
+            continue;
+        };
+        status.items = mem::take(&mut outcome.items);
         if let (false, Some(item)) = (alike, items.get(index)) {
             let uri = |location: &Location<'_>| location.uri.clone().into_owned();
             status.target_refs = item.target.iter().map(uri).collect();
             status.source_refs = item.source.iter().map(uri).collect();
         }
-        session.answer(Command::Status(status));
     }
     let limit = match results.len() {
         0 | 1 => 0,

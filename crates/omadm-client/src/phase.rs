@@ -189,18 +189,17 @@ impl Phase {
 impl Awaiting {
     /// The server answered.
     pub(crate) fn received(mut self, received: Received<'_>, core: &mut Core, now: Now) -> Phase {
-        let message = match decode(received.body, received.encoding, &core.config.limits) {
-            Ok(message) => message,
+        let mut verdicts = Verdicts::default();
+        let intake = match decode(received.body, received.encoding, &core.config.limits) {
+            Ok(ref mut message) => self.session.receive(
+                (message, &received),
+                &core.config,
+                core.device.tree(),
+                core.nonces.random(),
+                &mut verdicts,
+            ),
             Err(error) => return core.end(self.session, SessionEnd::Undecodable(error), now),
         };
-        let mut verdicts = Verdicts::default();
-        let intake = self.session.receive(
-            (message, &received),
-            &core.config,
-            core.device.tree(),
-            core.nonces.random(),
-            &mut verdicts,
-        );
         let kept = core.settle(&verdicts, now);
         match intake.and_then(|intake| kept.map(|()| intake)) {
             Err(end) => core.end(self.session, end, now),
@@ -210,8 +209,9 @@ impl Awaiting {
                 core.abort(self.session, SessionEnd::Aborted, now)
             }
             Ok(Intake::Answered) => core.send(self.session, now),
-            Ok(Intake::Commands { msg_id, commands }) => {
-                let mut walk = Walk::new(msg_id, commands);
+            Ok(Intake::Commands { msg_id, taken }) => {
+                self.session.reuse(self.sent.body);
+                let mut walk = Walk::new(msg_id, taken);
                 if self.abort {
                     walk.stop();
                 }
@@ -312,7 +312,9 @@ impl Executing<'_> {
     }
 
     /// Holds on until a job ends or somebody answers.
-    fn wait(self) -> Phase {
+    fn wait(mut self) -> Phase {
+        // It may take long.
+        self.session.reuse(Vec::new());
         Phase::Executing(Box::new(Executing {
             session: self.session,
             walk: self.walk.into_owned(),

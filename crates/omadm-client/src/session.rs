@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use omadm_core::{AlertCode, Now, SortedSet, StatusCode};
+use omadm_core::{AlertCode, Now, SortedMap, SortedSet, StatusCode};
 use omadm_session::{
     Assembler, Evidence, Heard, Incoming, LargeObject, Ledger, Link, NoRandom, Nonce, NoncePair,
     Prover, Random, Stopped, Taken, Verdict, Verifier, command_status, header_status,
@@ -61,6 +61,8 @@ pub(crate) struct Session {
     /// The statuses of the alerts 1222 in the message received last: they do not wait for what else
     /// is to be said.
     prompted: Vec<Command<'static>>,
+    /// The room of a message that was answered, for the next one.
+    spare: Vec<u8>,
     /// What is sent in chunks, and is to be completed before the rest.
     sending: Option<Sending>,
     /// What the server sends in chunks.
@@ -103,7 +105,7 @@ pub(crate) enum Intake<'m> {
         /// The message they came in.
         msg_id: u32,
         /// All but Status.
-        commands: Vec<walk::Taken<'m>>,
+        taken: walk::Taken<'m>,
     },
     /// The server ended the session by Alert 1223.
     Aborted,
@@ -179,6 +181,7 @@ impl Session {
             waiting_results: 0,
             header: None,
             prompted: Vec::new(),
+            spare: Vec::new(),
             sending: None,
             assembler: Assembler::new(config.max_object_size.into()),
             room: None,
@@ -216,21 +219,17 @@ impl Session {
     /// The end of the session.
     pub(crate) fn receive<'m>(
         &mut self,
-        (mut message, came): (Message<'m>, &Received<'_>),
+        (message, came): (&mut Message<'m>, &Received<'_>),
         config: &Config,
         tree: &Tree,
         random: &mut dyn Random,
         verdicts: &mut Verdicts,
     ) -> Result<Intake<'m>, SessionEnd> {
-        compat::mend(&mut message, self.link.session_id(), &config.compat);
-        let Message {
-            header,
-            commands,
-            is_final,
-            ..
-        } = message;
+        compat::mend(message, self.link.session_id(), &config.compat);
+        let (header, is_final) = (&message.header, message.is_final);
+        let commands = std::mem::take(&mut message.commands);
         let received = header.msg_id;
-        match self.link.check(&header) {
+        match self.link.check(header) {
             Incoming::New => {}
             Incoming::Duplicate => return Ok(Intake::Repeated),
             Incoming::OtherSession => return Err(SessionEnd::OtherSession),
@@ -242,7 +241,7 @@ impl Session {
         if header.target.uri != self.link.local().uri && !config.compat.any_target {
             return Err(SessionEnd::OtherDevice);
         }
-        self.link.receive(&header);
+        self.link.receive(header);
         if let Some(uri) = header.resp_uri.as_deref().filter(|uri| !uri.is_empty()) {
             self.url = uri.to_owned();
         }
@@ -255,14 +254,14 @@ impl Session {
         self.server_done = is_final || (self.server_done && !self.done);
 
         let spoken = self.link.version();
-        let version = self.version(&header);
+        let version = self.version(header);
         let evidence = Evidence::new(came.body, header.cred.as_ref())
             .with_hex_mac(config.compat.hex_mac)
             .with_hmac(came.hmac)
             .with_identity(came.identity);
         let verdict = self.verifier.check(&evidence, random);
         let verdict = verdict.map_err(|NoRandom| SessionEnd::NoRandom)?;
-        let status = self.header_status(&header, version, verdict);
+        let status = self.header_status(header, version, verdict);
         self.header = status.map(Command::Status);
         self.prompted.clear();
         self.room = None;
@@ -307,20 +306,27 @@ impl Session {
         }
         Ok(Intake::Commands {
             msg_id: received,
-            commands: self.take(commands, is_final),
+            taken: self.take(commands, is_final),
         })
     }
 
-    /// Adds an answer to a command.
-    pub(crate) fn answer(&mut self, answer: Command<'static>) {
-        if !(self.no_resp && is_status(&answer)) {
-            self.outbox.push_back(answer);
+    /// Adds an answer to a command; it, if it is wanted.
+    pub(crate) fn answer(&mut self, answer: Command<'static>) -> Option<&mut Command<'static>> {
+        if self.no_resp && is_status(&answer) {
+            return None;
         }
+        self.outbox.push_back(answer);
+        self.outbox.back_mut()
     }
 
     /// The answer that was added last, if it was not sent.
     pub(crate) fn last_answer(&mut self) -> Option<&mut Command<'static>> {
         self.outbox.back_mut()
+    }
+
+    /// Keeps the room of a message that was answered, for the next one.
+    pub(crate) fn reuse(&mut self, sent: Vec<u8>) {
+        self.spare = sent;
     }
 
     /// Whether the server, asked for its next message, had nothing for it.
@@ -495,32 +501,34 @@ impl Session {
         self.ledger.close()
     }
 
-    /// Puts large objects together; commands that are not to be executed with their status.
-    fn take<'m>(&mut self, commands: Vec<Command<'m>>, is_final: bool) -> Vec<walk::Taken<'m>> {
+    /// Puts large objects together, and takes out what is no command to be walked through.
+    fn take<'m>(&mut self, mut commands: Vec<Command<'m>>, is_final: bool) -> walk::Taken<'m> {
         let msg_id = self.link.last_received();
-        let statuses = commands.iter().filter(|command| is_status(command)).count();
-        let mut taken = Vec::with_capacity(commands.len() - statuses);
-        for command in commands {
-            if is_status(&command) {
-                continue;
+        let mut statuses = SortedMap::new();
+        let mut place = 0;
+        commands.retain_mut(|command| {
+            if is_status(command) {
+                return false;
             }
-            if is_next_message(&command) && self.prompted.is_empty() {
+            if is_next_message(command) && self.prompted.is_empty() {
                 if !self.no_resp && !command.no_resp() {
-                    let status = command_status(msg_id, &command, StatusCode::OK);
+                    let status = command_status(msg_id, command, StatusCode::OK);
                     self.prompted.push(Command::Status(status));
                 }
-                continue;
+                return false;
             }
-            taken.push(match self.assembler.take(&command) {
-                Taken::Whole => (command, None),
-                Taken::Complete(whole) => (*whole, None),
-                Taken::Answered(code) => (command, Some(code)),
-            });
-        }
+            match self.assembler.take(command) {
+                Taken::Whole => {}
+                Taken::Complete(whole) => *command = *whole,
+                Taken::Answered(code) => _ = statuses.insert(place, code),
+            }
+            place += 1;
+            true
+        });
         if let Some(alert) = self.assembler.end_message(is_final) {
             self.outbox.push_back(alert);
         }
-        taken
+        walk::Taken { commands, statuses }
     }
 
     /// Ends the object that is sent in chunks if that is what the server wants. Of Results that is

@@ -1,8 +1,10 @@
 //! The commands of one message, in document order.
 
-use std::{collections::VecDeque, time::Duration, vec};
+use std::{collections::VecDeque, time::Duration};
 
-use omadm_core::{AlertCode, Correlator, Now, SortedSet, StatusCode, UserAnswer, UserInteraction};
+use omadm_core::{
+    AlertCode, Correlator, Now, SortedMap, SortedSet, StatusCode, UserAnswer, UserInteraction,
+};
 use omadm_mo::{ExecResult, JobId};
 use omadm_syncml::{Alert, CmdId, Command, Item};
 use omadm_tree::Principal;
@@ -28,18 +30,33 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Walk<'m> {
     msg_id: u32,
-    /// What is left of the commands of groups that were begun.
+    /// The commands of the message, which stay in their places.
+    outer: Vec<Command<'m>>,
+    /// How many of these were begun.
+    begun: usize,
+    /// Those of these that are not to be executed: [`Taken::statuses`].
+    statuses: SortedMap<usize, StatusCode>,
+    /// What is left of the commands of groups that were begun; it comes before the next of those
+    /// outside.
     inner: VecDeque<Task<'m>>,
-    /// What comes behind them.
-    outer: vec::IntoIter<Taken<'m>>,
-    current: Option<Current<'m>>,
+    /// The command that was begun last, if it is one of a group.
+    within: Option<Command<'m>>,
+    /// What there is to know of the command that was begun last, until it is done.
+    current: Option<Current>,
+    /// The room of outcomes that were told.
+    told: Vec<Outcome>,
     ids: SortedSet<CmdId>,
     /// Nothing more is executed.
     stopped: bool,
 }
 
-/// A command, with its status if it is not to be executed, such as that of a chunk.
-pub(crate) type Taken<'m> = (Command<'m>, Option<StatusCode>);
+/// The commands of a message.
+#[derive(Debug)]
+pub(crate) struct Taken<'m> {
+    pub(crate) commands: Vec<Command<'m>>,
+    /// What those that are not to be executed are answered with, such as chunks, by their place.
+    pub(crate) statuses: SortedMap<usize, StatusCode>,
+}
 
 #[derive(Debug)]
 enum Task<'m> {
@@ -50,10 +67,9 @@ enum Task<'m> {
     Leave,
 }
 
-/// The command under way.
+/// What there is to know of the command under way.
 #[derive(Debug)]
-struct Current<'m> {
-    command: Command<'m>,
+struct Current {
     /// One for each Item that is done; for an Atomic, one for each question in it that was
     /// answered.
     outcomes: Vec<Outcome>,
@@ -67,10 +83,13 @@ struct Current<'m> {
 
 /// What came of a command that is done.
 enum Done {
-    /// Of one that holds no others.
-    One(Vec<Outcome>),
+    /// Of one that holds no others: its outcomes.
+    One,
     Group(Outcomes),
 }
+
+/// What a command is answered with at once, and what those inside it become.
+type Over<'m> = (Outcome, fn(Command<'m>) -> Task<'m>);
 
 /// What the Item after the last outcome waits for.
 #[derive(Debug)]
@@ -98,12 +117,16 @@ pub(crate) struct Ground<'a> {
 
 impl<'m> Walk<'m> {
     /// A walk through what the message `msg_id` holds besides Status.
-    pub(crate) fn new(msg_id: u32, commands: Vec<Taken<'m>>) -> Self {
+    pub(crate) fn new(msg_id: u32, taken: Taken<'m>) -> Self {
         Self {
             msg_id,
+            outer: taken.commands,
+            begun: 0,
+            statuses: taken.statuses,
             inner: VecDeque::new(),
-            outer: commands.into_iter(),
+            within: None,
             current: None,
+            told: Vec::new(),
             ids: SortedSet::new(),
             stopped: false,
         }
@@ -111,14 +134,20 @@ impl<'m> Walk<'m> {
 
     /// The same, detached from the message.
     pub(crate) fn into_owned(self) -> Walk<'static> {
-        let outer = self
-            .outer
-            .map(|(command, status)| (command.into_owned(), status));
+        // What is done is not needed any more.
+        let done = self.begun.saturating_sub(1);
+        let outer = self.outer.into_iter().skip(done).map(Command::into_owned);
+        let statuses = self.statuses.into_iter();
+        let statuses = statuses.filter_map(|(place, code)| Some((place.checked_sub(done)?, code)));
         Walk {
             msg_id: self.msg_id,
+            outer: outer.collect(),
+            begun: self.begun - done,
+            statuses: statuses.collect(),
             inner: self.inner.into_iter().map(Task::into_owned).collect(),
-            outer: outer.collect::<Vec<_>>().into_iter(),
-            current: self.current.map(Current::into_owned),
+            within: self.within.map(Command::into_owned),
+            current: self.current,
+            told: self.told,
             ids: self.ids,
             stopped: self.stopped,
         }
@@ -127,52 +156,48 @@ impl<'m> Walk<'m> {
     /// Goes on until the end or until a job has to end first; whether it is the end.
     pub(crate) fn advance(&mut self, ground: &mut Ground<'_>) -> bool {
         loop {
-            if let Some(current) = &mut self.current {
-                let Some(done) = current.advance(self.stopped, ground) else {
+            if let Some(current) = &mut self.current
+                && let Some(command) = last(&self.within, &self.outer, self.begun)
+            {
+                let Some(done) = current.advance(command, self.stopped, ground) else {
                     return false;
                 };
-                let mut tell = |command: &_, outcomes| {
-                    answer(
-                        self.msg_id,
-                        command,
-                        outcomes,
-                        ground.session,
-                        ground.device,
-                    );
-                };
                 match done {
-                    Done::One(outcomes) => tell(&current.command, outcomes),
+                    Done::One => answer(self.msg_id, command, &mut current.outcomes, ground),
                     Done::Group(outcomes) => {
-                        for (command, outcomes) in current.command.flatten().zip(outcomes) {
-                            tell(command, outcomes);
+                        for (command, mut outcomes) in command.flatten().zip(outcomes) {
+                            answer(self.msg_id, command, &mut outcomes, ground);
                         }
                     }
                 }
+                self.told = std::mem::take(&mut current.outcomes);
+                self.told.clear();
                 self.current = None;
             }
-            let next = match self.inner.pop_front() {
+            let (mut status, mut skips) = (None, self.stopped);
+            self.within = match self.inner.pop_front() {
                 Some(Task::Leave) => continue,
-                Some(Task::Run(command)) => (command, None),
+                Some(Task::Run(command)) => Some(command),
                 Some(Task::Skip(command)) => {
-                    self.skip(command, ground);
-                    continue;
+                    skips = true;
+                    Some(command)
                 }
-                None => match self.outer.next() {
-                    Some(next) => next,
-                    None => return true,
-                },
+                None if self.begun == self.outer.len() => return true,
+                None => {
+                    status = self.statuses.get(&self.begun).copied();
+                    self.begun += 1;
+                    None
+                }
             };
-            match next {
-                (command, _) if self.stopped => self.skip(command, ground),
-                (command, None) => self.begin(command, ground),
-                (command, Some(status)) => {
-                    let outcome = if self.is_known(&command, ground.config.compat) {
-                        status.into()
-                    } else {
-                        (&Failure::NoId).into()
-                    };
-                    self.answer(&command, vec![outcome], ground);
+            let over = match skips {
+                true => Some(refused(&Failure::Skipped)),
+                false => self.begin(status, ground),
+            };
+            if let Some((outcome, task)) = over {
+                if let Some(command) = last(&self.within, &self.outer, self.begun) {
+                    answer(self.msg_id, command, &mut [outcome], ground);
                 }
+                self.enter(task);
             }
         }
     }
@@ -277,8 +302,8 @@ impl<'m> Walk<'m> {
     }
 
     fn is_atomic(&self) -> bool {
-        let current = self.current.as_ref().map(|current| &current.command);
-        matches!(current, Some(Command::Atomic(_)))
+        let command = last(&self.within, &self.outer, self.begun);
+        matches!(command, Some(Command::Atomic(_)))
     }
 
     /// Skips the rest of the innermost Sequence.
@@ -298,12 +323,6 @@ impl<'m> Walk<'m> {
                 task => task,
             });
         self.inner = skipped.chain(after).collect();
-    }
-
-    /// Answers a command and what is inside with 215.
-    fn skip(&mut self, command: Command<'m>, ground: &mut Ground<'_>) {
-        self.answer(&command, vec![(&Failure::Skipped).into()], ground);
-        self.enter(command, Task::Skip);
     }
 
     /// Skips what has not begun.
@@ -332,7 +351,7 @@ impl<'m> Walk<'m> {
     }
 
     /// Ends the wait for a job: the command, and whether it is begun anew.
-    fn settled(&mut self, job: JobId) -> Option<(&mut Current<'m>, bool)> {
+    fn settled(&mut self, job: JobId) -> Option<(&mut Current, bool)> {
         let current = self.current.as_mut()?;
         match current.waiting {
             Some(Waiting::Job {
@@ -345,84 +364,89 @@ impl<'m> Walk<'m> {
         }
     }
 
-    fn begin(&mut self, command: Command<'m>, ground: &mut Ground<'_>) {
-        let compat = ground.config.compat;
-        if !self.is_known(&command, compat) {
-            self.answer(&command, vec![(&Failure::NoId).into()], ground);
-            self.enter(command, Task::Skip);
-            return;
+    /// Begins the command that is next, which has a status if it is not to be executed.
+    fn begin(&mut self, status: Option<StatusCode>, ground: &mut Ground<'_>) -> Option<Over<'m>> {
+        let (ids, compat) = (&mut self.ids, ground.config.compat);
+        let command = match last(&self.within, &self.outer, self.begun) {
+            Some(command) if is_known(ids, command, compat) => command,
+            _ => return Some(refused(&Failure::NoId)),
+        };
+        if let Some(status) = status {
+            return Some((status.into(), Task::Skip));
         }
-        match &command {
-            Command::Alert(alert) => {
-                let waiting = match alerted(alert) {
-                    Alerted::Done(outcome) => {
-                        self.answer(&command, vec![outcome], ground);
-                        return;
-                    }
-                    Alerted::Ask(asked) => ask(asked, ground),
-                };
-                self.current = Some(Current {
-                    waiting: Some(waiting),
-                    ..Current::new(command)
-                });
-            }
-            Command::Atomic(_) => {
-                self.current = Some(Current {
-                    nameless: self.nameless(&command, compat),
-                    ..Current::new(command)
-                });
-            }
-            Command::Sequence(_) => {
-                self.answer(&command, vec![StatusCode::OK.into()], ground);
-                self.enter(command, Task::Run);
-            }
-            Command::Unsupported(_) => {
-                let failure = unsupported(&command);
-                self.answer(&command, vec![(&failure).into()], ground);
-            }
+        let (mut waiting, mut nameless) = (None, SortedSet::new());
+        match command {
+            Command::Alert(alert) => match alerted(alert) {
+                Alerted::Done(outcome) => return Some((outcome, Task::Skip)),
+                Alerted::Ask(asked) => waiting = Some(ask(asked, ground)),
+            },
+            Command::Atomic(_) => nameless = nameless_in(ids, command, compat),
+            Command::Sequence(_) => return Some((StatusCode::OK.into(), Task::Run)),
+            Command::Unsupported(_) => return Some(refused(&unsupported(command))),
             _ if command.items().is_empty() => {
-                let failure = Failure::Incomplete("Item");
-                self.answer(&command, vec![(&failure).into()], ground);
+                return Some(refused(&Failure::Incomplete("Item")));
             }
-            _ => self.current = Some(Current::new(command)),
+            _ => {}
         }
+        self.current = Some(Current {
+            outcomes: std::mem::take(&mut self.told),
+            waiting,
+            answers: Vec::new(),
+            nameless,
+        });
+        None
     }
 
-    /// Whether a command has an id of its own.
-    fn is_known(&mut self, command: &Command<'_>, compat: Compat) -> bool {
-        match command.cmd_id() {
-            Some(id) => self.ids.insert(id) || compat.duplicate_cmd_ids,
-            None => compat.missing_cmd_ids,
-        }
-    }
-
-    /// The places in document order of the commands inside a group that have no id of their own.
-    fn nameless(&mut self, group: &Command<'_>, compat: Compat) -> SortedSet<usize> {
-        let inside = group.flatten().enumerate().skip(1);
-        inside
-            .filter_map(|(place, command)| (!self.is_known(command, compat)).then_some(place))
-            .collect()
-    }
-
-    /// Puts the commands inside a group next.
-    fn enter(&mut self, command: Command<'m>, task: impl Fn(Command<'m>) -> Task<'m>) {
-        if let Command::Atomic(group) | Command::Sequence(group) = command {
+    /// Puts the commands inside the command that was begun last next, if it is a group.
+    fn enter(&mut self, task: fn(Command<'m>) -> Task<'m>) {
+        let command = match &mut self.within {
+            None => self.outer.get_mut(self.begun.wrapping_sub(1)),
+            within => within.as_mut(),
+        };
+        if let Some(Command::Atomic(group) | Command::Sequence(group)) = command {
             self.inner.push_front(Task::Leave);
-            for command in group.commands.into_iter().rev() {
+            for command in std::mem::take(&mut group.commands).into_iter().rev() {
                 self.inner.push_front(task(command));
             }
         }
     }
+}
 
-    fn answer(&self, command: &Command<'_>, outcomes: Vec<Outcome>, ground: &mut Ground<'_>) {
-        answer(
-            self.msg_id,
-            command,
-            outcomes,
-            ground.session,
-            ground.device,
-        );
+/// The command that was begun last: that of a group, or the last of those outside.
+fn last<'c, 'm>(
+    within: &'c Option<Command<'m>>,
+    outer: &'c [Command<'m>],
+    begun: usize,
+) -> Option<&'c Command<'m>> {
+    match within {
+        None => outer.get(begun.wrapping_sub(1)),
+        within => within.as_ref(),
     }
+}
+
+/// A command is not executed, nor is what is inside it.
+fn refused<'m>(failure: &Failure) -> Over<'m> {
+    (failure.into(), Task::Skip)
+}
+
+/// Whether a command has an id of its own.
+fn is_known(ids: &mut SortedSet<CmdId>, command: &Command<'_>, compat: Compat) -> bool {
+    match command.cmd_id() {
+        Some(id) => ids.insert(id) || compat.duplicate_cmd_ids,
+        None => compat.missing_cmd_ids,
+    }
+}
+
+/// The places in document order of the commands inside a group that have no id of their own.
+fn nameless_in(
+    ids: &mut SortedSet<CmdId>,
+    group: &Command<'_>,
+    compat: Compat,
+) -> SortedSet<usize> {
+    let inside = group.flatten().enumerate().skip(1);
+    inside
+        .filter_map(|(place, command)| (!is_known(ids, command, compat)).then_some(place))
+        .collect()
 }
 
 impl Task<'_> {
@@ -435,46 +459,31 @@ impl Task<'_> {
     }
 }
 
-impl<'m> Current<'m> {
-    fn into_owned(self) -> Current<'static> {
-        Current {
-            command: self.command.into_owned(),
-            outcomes: self.outcomes,
-            waiting: self.waiting,
-            answers: self.answers,
-            nameless: self.nameless,
-        }
-    }
-
-    const fn new(command: Command<'m>) -> Self {
-        Self {
-            command,
-            outcomes: Vec::new(),
-            waiting: None,
-            answers: Vec::new(),
-            nameless: SortedSet::new(),
-        }
-    }
-
+impl Current {
     /// Goes on with the command; once it is done, what came of it and of those inside it.
-    fn advance(&mut self, stopped: bool, ground: &mut Ground<'_>) -> Option<Done> {
+    fn advance(
+        &mut self,
+        command: &Command<'_>,
+        stopped: bool,
+        ground: &mut Ground<'_>,
+    ) -> Option<Done> {
         if self.waiting.is_some() {
             return None;
         }
-        let is_done = match &self.command {
-            Command::Atomic(_) => return self.attempt(ground).map(Done::Group),
+        let is_done = match command {
+            Command::Atomic(_) => return self.attempt(command, ground).map(Done::Group),
             // Its Items are one question.
             Command::Alert(_) => true,
-            _ => self.items(stopped, ground),
+            _ => self.items(command, stopped, ground),
         };
-        is_done.then(|| Done::One(std::mem::take(&mut self.outcomes)))
+        is_done.then_some(Done::One)
     }
 
     /// Executes the Atomic, as far as the answers of the person at the device allow.
     ///
     /// What stops the walk while one is asked fails the Atomic, so that nothing more is asked then.
-    fn attempt(&mut self, ground: &mut Ground<'_>) -> Option<Outcomes> {
-        match atomic::attempt(&self.command, &self.nameless, &self.outcomes, ground) {
+    fn attempt(&mut self, command: &Command<'_>, ground: &mut Ground<'_>) -> Option<Outcomes> {
+        match atomic::attempt(command, &self.nameless, &self.outcomes, ground) {
             Attempt::Done(outcomes) => Some(outcomes),
             Attempt::Ask(asked) => {
                 self.waiting = Some(ask(asked, ground));
@@ -484,13 +493,13 @@ impl<'m> Current<'m> {
     }
 
     /// Goes on with the Items; whether all are done.
-    fn items(&mut self, stopped: bool, ground: &mut Ground<'_>) -> bool {
-        while let Some(item) = self.command.items().get(self.outcomes.len()) {
+    fn items(&mut self, command: &Command<'_>, stopped: bool, ground: &mut Ground<'_>) -> bool {
+        while let Some(item) = command.items().get(self.outcomes.len()) {
             if stopped {
                 self.outcomes.push((&Failure::Skipped).into());
                 continue;
             }
-            let outcome = match run(&self.command, item, &self.answers, ground) {
+            let outcome = match run(command, item, &self.answers, ground) {
                 Ok(Run::Done(outcome)) => outcome,
                 Ok(Run::Waiting { job, anew }) => {
                     let due = ground.now.mono.saturating_add(ground.config.exec_limit);

@@ -1,5 +1,7 @@
 //! What goes into the next message of a session: everything that is to be said, as far as it fits.
 
+use std::mem;
+
 use omadm_core::{AlertCode, Now, StatusCode};
 use omadm_session::{Fit, LargeObject, Packer, data_size};
 use omadm_syncml::{
@@ -35,7 +37,9 @@ impl Session {
     /// # Errors
     /// An [`EncodeError`]; the session cannot go on.
     pub(crate) fn pack(&mut self, device: &mut Device, now: Now) -> Result<Vec<u8>, EncodeError> {
-        let mut body = Vec::with_capacity(USUAL_BYTES);
+        let mut body = mem::take(&mut self.spare);
+        body.clear();
+        body.reserve(USUAL_BYTES);
         let mut packer = self.begin(&mut body)?;
         if !self.server_done {
             packer.reserve(self.alert_size()?);
@@ -162,12 +166,15 @@ impl Session {
         if !is_plain || self.prover.is_presenting() {
             return false;
         }
-        let ends = [self.link.local(), self.link.remote()].into_iter();
-        let names = ends.flat_map(|it| [Some(&*it.uri), it.name.as_deref()]);
-        let refs = status.target_refs.iter().chain(status.source_refs.iter());
-        let others = [Some(self.link.session_id()), self.prover.name()];
-        let texts = names.chain(others).flatten().chain(refs).map(str::len);
-        let most = texts.fold(MARKUP_BYTES + SPARE_BYTES, |sum, text| sum + 6 * text);
+        let optional = |text: Option<&str>| text.map_or(0, str::len);
+        let end = |it: &Location<'_>| it.uri.len() + optional(it.name.as_deref());
+        let refs = [&status.target_refs, &status.source_refs].map(|refs| refs.iter().map(str::len));
+        let texts = end(self.link.local())
+            + end(self.link.remote())
+            + self.link.session_id().len()
+            + optional(self.prover.name())
+            + refs.map(Iterator::sum::<usize>).iter().sum::<usize>();
+        let most = MARKUP_BYTES + SPARE_BYTES + 6 * texts;
         let has = most.saturating_add(bytes) <= self.link.max_message_size();
         debug_assert!(!has || self.room().is_ok_and(|room| bytes <= room));
         has
