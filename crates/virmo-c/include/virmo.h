@@ -200,6 +200,9 @@ enum virmo_event_kind
   VIRMO_EVENT_KIND_GUEST_HEARD = 31,
   // Something a guest told does not fit, and is dropped: `node`, `id`, `text`.
   VIRMO_EVENT_KIND_GUEST_NEWS_DROPPED = 32,
+  // The hypervisor did not say at the start which machines there are: `text`. It is asked again
+  // every VIRMO_NUMBER_WATCH_MS; if that is 0, at the next start.
+  VIRMO_EVENT_KIND_NOT_LISTED = 33,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

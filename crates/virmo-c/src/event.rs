@@ -84,6 +84,9 @@ pub enum virmo_event_kind {
     GuestHeard = 31,
     /// Something a guest told does not fit, and is dropped: `node`, `id`, `text`.
     GuestNewsDropped = 32,
+    /// The hypervisor did not say at the start which machines there are: `text`. It is asked again
+    /// every VIRMO_NUMBER_WATCH_MS; if that is 0, at the next start.
+    NotListed = 33,
 }
 
 /// Something that happened, for logs and screens; nothing depends on it being heard. Texts that do
@@ -264,6 +267,7 @@ pub(crate) fn tell_virmo(vendor: &Vendor, event: &Event) {
         Event::UnknownImage { image } => Draft::new(Kind::UnknownImage).with(ID, image.as_str()),
         Event::Adopted { node, vm } => Draft::of(Kind::Adopted, node, vm.as_str()),
         Event::AdoptedImage { node, image } => Draft::of(Kind::AdoptedImage, node, image.as_str()),
+        Event::NotListed { reason } => Draft::new(Kind::NotListed).with(TEXT, reason),
         Event::ForeignMachine { name } => Draft::new(Kind::ForeignMachine).with(TEXT, name),
         Event::DamagedRecord { key } => Draft::new(Kind::DamagedRecord).with(TEXT, key),
         Event::Locked { node, vm, locked } => {

@@ -289,6 +289,11 @@ impl DeviceTeller {
                     "       machine {name} is somebody else's; left alone"
                 ));
             }
+            Virmo::NotListed { reason } => {
+                self.error(format!(
+                    "the hypervisor does not say which machines there are: {reason}"
+                ));
+            }
             Virmo::DamagedRecord { key } => {
                 self.error(format!("the record {key} cannot be read; left alone"));
             }

@@ -186,6 +186,13 @@ pub enum Event {
         /// The name the hypervisor knows it by.
         name: String,
     },
+    /// The hypervisor did not say at the start which machines there are, so those that no node stands
+    /// for are not known. It is asked again while machines are [watched](crate::Policy::watch), for the
+    /// machines of others at the next start alone.
+    NotListed {
+        /// Why, for people.
+        reason: String,
+    },
     /// The guest of a VM does not answer, though it runs; told once. [VirMO §11.2]
     GuestSilent {
         /// The node.

@@ -12,6 +12,7 @@ use virmo_state::{ImageState, VmId, VmState};
 use super::{Output, VirmoClient, output, watch::observed};
 use crate::{
     Event, UnknownMachines,
+    drive::Failure,
     ledger::{Subject, is_of_image},
     nodes::{VmView, set},
     table::Seen,
@@ -30,18 +31,21 @@ impl VirmoClient {
 
     /// Looks at the machines that no node stands for, to report or adopt them.
     pub(super) fn list_ended(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) {
-        if matches!(end, JobEnd::TimedOut) {
-            self.book.write().not_listed();
-            return;
+        if !matches!(end, JobEnd::TimedOut) {
+            self.book.ended(job);
         }
-        self.book.ended(job);
         let listed = output(end, |output| match output {
             Output::Listed(listed) => Some(listed),
             _ => None,
         });
-        // Each VM was asked for on its own account, so nothing depends on the list.
-        let Ok(Ok(listed)) = listed else {
-            return self.book.write().not_listed();
+        let listed = match listed.and_then(|listed| listed.map_err(Failure::from)) {
+            Ok(listed) => listed,
+            // Each VM was asked for on its own account, so nothing depends on the list.
+            Err(Failure { reason, .. }) => {
+                self.book.write().not_listed();
+                self.book.tell(Event::NotListed { reason });
+                return;
+            }
         };
         let owned = listed.iter().filter_map(|listed| match &listed.machine {
             Machine::Owned(vm) => Some(vm),

@@ -4,7 +4,7 @@ use omadm_core::{Batch, Journal, Space, StatusCode};
 use omadm_mo::JobEnd;
 use omadm_tree::Value;
 use virmo_client::{Event, Policy, Recovery, UnknownMachines};
-use virmo_hypervisor::MachineState;
+use virmo_hypervisor::{HypervisorError, HypervisorErrorKind, MachineState};
 use virmo_state::VmState;
 
 use crate::{
@@ -545,6 +545,8 @@ pub(crate) fn no_identifier_is_given_out_before_the_machines_are_listed() {
     let mut device = bereft(adopting());
     device.bench.unreachable.store(true, Ordering::SeqCst);
     device.restart();
+    let reason = HypervisorError::new(HypervisorErrorKind::Backend).to_string();
+    assert!(device.take_events().contains(&Event::NotListed { reason }));
     assert_eq!(device.add("./VirMO/new"), StatusCode::COMMAND_FAILED);
     assert_eq!(device.get("./VirMO/new"), None);
     device.bench.unreachable.store(false, Ordering::SeqCst);
