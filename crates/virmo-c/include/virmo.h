@@ -35,7 +35,7 @@ enum virmo_status
   VIRMO_STATUS_PANIC = 4,
   // The journal failed, or what it holds cannot be read.
   VIRMO_STATUS_JOURNAL = 5,
-  // A management object did not start, or a document is not taken.
+  // A management object did not start, or a document or an alert is not taken.
   VIRMO_STATUS_REFUSED = 6,
   // There is nothing at this place.
   VIRMO_STATUS_NOT_FOUND = 7,
@@ -1353,8 +1353,9 @@ virmo_status virmo_device_look_at_machines(const struct virmo_device *device);
 virmo_status virmo_device_unlock(struct virmo_device *device,
                                  const char *node);
 
-// Queues an alert: it is kept until the server has it. Where the queue is full or the journal fails,
-// it is dropped, and VIRMO_EVENT_KIND_ALERT_DROPPED tells that, no status does.
+// Queues an alert: it is durable, and kept until the server has it.
+// VIRMO_STATUS_JOURNAL: the journal failed. VIRMO_STATUS_REFUSED: the queue is full. The alert is
+// dropped then, and VIRMO_EVENT_KIND_ALERT_DROPPED follows.
 //
 // # Safety
 // `device` is null or alive; `alert` is null or can be read, as can its strings.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use omadm_client::{
-    ApiMisuse, Client, Event, Input, Notice, Output, QuestionId, Received, Start, StartError,
-    TransportFailure,
+    ApiMisuse, Client, DropReason, Event, Input, Notice, Output, QuestionId, Received, Start,
+    StartError, TransportFailure,
 };
 use omadm_core::{Format, GenericAlert, JournalError, Mark, Now};
 use omadm_mo::{DevDetail, JobEnd, Registry};
@@ -362,8 +362,9 @@ pub unsafe extern "C" fn virmo_device_unlock(
     }
 }
 
-/// Queues an alert: it is kept until the server has it. Where the queue is full or the journal fails,
-/// it is dropped, and VIRMO_EVENT_KIND_ALERT_DROPPED tells that, no status does.
+/// Queues an alert: it is durable, and kept until the server has it.
+/// VIRMO_STATUS_JOURNAL: the journal failed. VIRMO_STATUS_REFUSED: the queue is full. The alert is
+/// dropped then, and VIRMO_EVENT_KIND_ALERT_DROPPED follows.
 ///
 /// # Safety
 /// `device` is null or alive; `alert` is null or can be read, as can its strings.
@@ -386,7 +387,19 @@ pub unsafe extern "C" fn virmo_device_queue_alert(
                 alert.mark = Some(mark.map_err(|()| Failure::argument("mark is none"))?);
             }
             alert.data = text(given.data, "data")?.to_owned();
-            device.feed(Input::Queue(Notice::Alerts(vec![alert])), now)
+            let before = device.outputs.len();
+            device.feed(Input::Queue(Notice::Alerts(vec![alert])), now)?;
+            let dropped = device.outputs.iter().skip(before).find_map(|it| match it {
+                Output::Event(Event::AlertDropped { reason, .. }) => Some(reason),
+                _ => None,
+            });
+            dropped.map_or(Ok(()), |reason| {
+                let status = match reason {
+                    DropReason::NotKept => virmo_status::Journal,
+                    _ => virmo_status::Refused,
+                };
+                Err(Failure::new(status, reason.to_string()))
+            })
         })
     }
 }

@@ -18,7 +18,7 @@ pub enum virmo_status {
     Panic = 4,
     /// The journal failed, or what it holds cannot be read.
     Journal = 5,
-    /// A management object did not start, or a document is not taken.
+    /// A management object did not start, or a document or an alert is not taken.
     Refused = 6,
     /// There is nothing at this place.
     NotFound = 7,

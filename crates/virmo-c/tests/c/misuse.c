@@ -10,6 +10,7 @@
 static virmo_device *seen;
 static virmo_job *waiting;
 static bool reentered;
+static bool full;
 static bool spoils_read, spoils_scan;
 
 /* A callback that uses its own device. */
@@ -30,7 +31,7 @@ static uint32_t reenter(void *user_data, const virmo_batch *batch) {
   CHECK(virmo_batch_len(batch) > 0);
   CHECK(virmo_batch_at(batch, virmo_batch_len(batch), &operation) == VIRMO_STATUS_NOT_FOUND);
   CHECK(virmo_batch_at(batch, 0, NULL) == VIRMO_STATUS_ARGUMENT);
-  return VIRMO_JOURNAL_RESULT_OK;
+  return full ? VIRMO_JOURNAL_RESULT_FULL : VIRMO_JOURNAL_RESULT_OK;
 }
 
 static uint32_t nothing_read(void *user_data, const char *space, const uint8_t *key, size_t key_len,
@@ -63,6 +64,15 @@ static uint32_t odd_list(void *user_data, virmo_machines *machines, virmo_writer
   return 4711; /* No result there is: a failure. */
 }
 
+static bool told_of_list;
+static unsigned dropped;
+
+static void hear_of_trouble(void *user_data, const virmo_event *event) {
+  (void)user_data;
+  if (event->kind == VIRMO_EVENT_KIND_NOT_LISTED) told_of_list = event->text && *event->text;
+  if (event->kind == VIRMO_EVENT_KIND_ALERT_DROPPED) dropped++;
+}
+
 static uint32_t odd_lock(void *user_data, const char *vm, bool *locked, virmo_writer *reason) {
   (void)user_data, (void)vm, (void)locked, (void)reason;
   return 4711;
@@ -80,6 +90,7 @@ static virmo_callbacks table(void) {
   callbacks.journal_read = nothing_read;
   callbacks.journal_scan = nothing_scanned;
   callbacks.hypervisor_list = odd_list;
+  callbacks.event = hear_of_trouble;
   return callbacks;
 }
 
@@ -248,6 +259,7 @@ static void wrong_calls(struct board *board) {
   CHECK(virmo_device_complete(device, now(), jobs[0]) == VIRMO_STATUS_OK);
   for (size_t i = 1; i < count; i++)
     CHECK(virmo_device_complete(device, now(), jobs[i]) == VIRMO_STATUS_OK); /* Lost. */
+  CHECK(told_of_list);
 
   virmo_job *left = NULL;
   while (virmo_device_poll(other, &output) == VIRMO_STATUS_OK && output)
@@ -269,6 +281,17 @@ static void wrong_calls(struct board *board) {
   CHECK(virmo_device_queue_alert(device, now(), &alert) == VIRMO_STATUS_OK);
   CHECK(reentered && !waiting);
   seen = NULL;
+  full = true;
+  CHECK(virmo_device_queue_alert(device, now(), &alert) == VIRMO_STATUS_JOURNAL);
+  CHECK(!strcmp(virmo_device_error(device), "the journal failed"));
+  full = false;
+  virmo_status queued = VIRMO_STATUS_OK;
+  for (unsigned more = 0; more < 10000 && queued == VIRMO_STATUS_OK; more++)
+    queued = virmo_device_queue_alert(device, now(), &alert);
+  CHECK(queued == VIRMO_STATUS_REFUSED);
+  CHECK(!strcmp(virmo_device_error(device), "the queue is full"));
+  while (virmo_device_poll(device, &output) == VIRMO_STATUS_OK && output) continue;
+  CHECK(dropped == 2);
 
   uint8_t small[2];
   size_t len = 0;
