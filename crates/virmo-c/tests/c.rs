@@ -91,6 +91,23 @@ fn what_cannot_be_installed_is_refused_before_anything_is() {
     }
 }
 
+#[test]
+fn a_size_nobody_knows_is_refused_before_anything_is_built() {
+    for words in [
+        &["leest"][..],
+        &["least", "82O"],
+        &["820", "least"],
+        &["least", "build", "x"],
+        &[""],
+    ] {
+        let mut size = Command::new(crate_folder().join("size"));
+        let output = size.args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("[smallest|least] [LIMIT|build]"), "{error}");
+    }
+}
+
 /// The library beside this test, or the one `VIRMO_C_LIBRARY` names, installed as a vendor installs
 /// it.
 fn installed() -> &'static TempDir {
