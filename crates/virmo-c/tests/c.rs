@@ -304,6 +304,14 @@ fn misuse_is_an_error_and_nothing_else() {
     assert_ok(&output.unwrap());
 }
 
+#[test]
+fn what_the_example_keeps_outlives_a_medium_that_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(folder.path(), "store", &["tests/c/store.c"], &[]);
+    let output = valgrind(&program).arg(folder.path()).output();
+    assert_ok(&output.unwrap());
+}
+
 /// What `switches.c` says of its machine, on a device that follows this text.
 fn switched(
     profile: Profile,

@@ -22,6 +22,8 @@ struct board {
 
 /* store.c: the journal and the files of images. */
 bool store_open(struct board *board);
+/* Names in the folder are as durable as the folder is. */
+bool store_sync(const struct board *board);
 void store_close(struct board *board);
 void store_callbacks(virmo_callbacks *callbacks);
 

@@ -1,4 +1,5 @@
 /* The journal: one file to which batches are appended. A batch that was cut by a crash is not there.
+ * The file never shrinks: a product writes what there is to a new one now and then, and renames that.
  * And the files of images: KEY.part grows, KEY is whole. */
 #include "board.h"
 
@@ -123,22 +124,46 @@ static bool write_all(int file, const void *data, size_t len, off_t offset) {
   return true;
 }
 
+static bool read_all(int file, void *data, size_t len, off_t offset) {
+  uint8_t *at = data;
+  while (len > 0) {
+    ssize_t got = pread(file, at, len, offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got == 0) errno = EIO; /* It was longer. */
+    if (got <= 0) return false;
+    at += got;
+    offset += got;
+    len -= (size_t)got;
+  }
+  return true;
+}
+
+bool store_sync(const struct board *board) {
+  int folder = open(board->folder, O_RDONLY);
+  bool done = folder >= 0 && fsync(folder) == 0;
+  if (folder >= 0) close(folder);
+  return done;
+}
+
 bool store_open(struct board *board) {
   char path[PATH_MAX_LEN];
   snprintf(path, sizeof path, "%s/journal", board->folder);
   board->records = NULL;
   board->journal = open(path, O_RDWR | O_CREAT, 0600);
-  if (board->journal < 0) return false;
+  if (board->journal < 0 || !store_sync(board)) return false;
   off_t size = lseek(board->journal, 0, SEEK_END), at = 0;
-  for (;;) {
+  if (size < 0) return false;
+  while ((uint64_t)(size - at) >= sizeof(struct frame)) {
+    /* What cannot be read is not cut off: it may be good. */
     struct frame frame;
-    if (pread(board->journal, &frame, sizeof frame, at) != (ssize_t)sizeof frame) break;
+    if (!read_all(board->journal, &frame, sizeof frame, at)) return false;
     if (frame.len > (uint64_t)(size - at) - sizeof frame) break;
     uint8_t *batch = room_for((size_t)frame.len);
-    ssize_t len = pread(board->journal, batch, (size_t)frame.len, at + (off_t)sizeof frame);
-    bool whole = len == (ssize_t)frame.len && sum_of(batch, (size_t)frame.len) == frame.sum;
+    bool good = read_all(board->journal, batch, (size_t)frame.len, at + (off_t)sizeof frame);
+    bool whole = good && sum_of(batch, (size_t)frame.len) == frame.sum;
     if (whole) apply(board, batch, batch + frame.len);
     free(batch);
+    if (!good) return false;
     if (!whole) break;
     at += (off_t)(sizeof frame + frame.len);
   }
@@ -286,11 +311,9 @@ static uint32_t sink_finish(void *user_data, const char *key, virmo_writer *path
   path_of(user_data, whole, key, ".img");
   if (rename(partial, whole) != 0 && errno != ENOENT) return problem();
   if (access(whole, R_OK) != 0) return problem();
-  /* The name is as durable as the folder. */
-  int folder = open(((struct board *)user_data)->folder, O_RDONLY);
-  uint32_t result = ended(folder, folder >= 0 && fsync(folder) == 0);
+  if (!store_sync(user_data)) return problem();
   virmo_writer_set(path, (const uint8_t *)whole, strlen(whole));
-  return result;
+  return VIRMO_SINK_RESULT_OK;
 }
 
 static uint32_t sink_discard(void *user_data, const char *key) {

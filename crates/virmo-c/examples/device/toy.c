@@ -36,8 +36,8 @@ static uint32_t save(void *user_data, const char *vm, const struct machine *mach
   bool good = fprintf(file, "%u %s\n", machine->state, machine->resources) > 0;
   good = fflush(file) == 0 && fsync(fileno(file)) == 0 && good;
   good = fclose(file) == 0 && good;
-  return good && rename(new_path, path) == 0 ? VIRMO_HYPERVISOR_RESULT_DONE
-                                             : VIRMO_HYPERVISOR_RESULT_FAILED;
+  good = good && rename(new_path, path) == 0 && store_sync(user_data);
+  return good ? VIRMO_HYPERVISOR_RESULT_DONE : VIRMO_HYPERVISOR_RESULT_FAILED;
 }
 
 /* From one state to another; anything else is refused. */
@@ -128,8 +128,10 @@ static uint32_t delete_vm(void *user_data, const char *vm, bool overwrite, virmo
   (void)overwrite;
   (void)reason;
   path_of(user_data, path, vm, ".vm");
-  if (unlink(path) == 0) return VIRMO_HYPERVISOR_RESULT_DONE;
-  return errno == ENOENT ? VIRMO_HYPERVISOR_RESULT_ALREADY_DONE : VIRMO_HYPERVISOR_RESULT_FAILED;
+  bool done = unlink(path) == 0;
+  if (!done && errno != ENOENT) return VIRMO_HYPERVISOR_RESULT_FAILED;
+  if (!store_sync(user_data)) return VIRMO_HYPERVISOR_RESULT_FAILED;
+  return done ? VIRMO_HYPERVISOR_RESULT_DONE : VIRMO_HYPERVISOR_RESULT_ALREADY_DONE;
 }
 
 static uint32_t prepare(void *user_data, const char *vm, const virmo_resources *want,
