@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     io::{self, Write},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
@@ -85,6 +85,10 @@ pub(crate) fn run(args: &args::Load) -> Result<(), Failure> {
 /// From one word about the progress to the next.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// From a session of a device that failed to its next: a server that is not there is no reason to try
+/// as fast as it goes.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// How long sessions may take to their end after a signal, at most.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -117,7 +121,17 @@ struct Load {
     /// The number of the last device that was made.
     made: AtomicU32,
     /// Those that have held a session and are to hold more.
-    waiting: Mutex<VecDeque<Device>>,
+    waiting: Mutex<Waiting>,
+    /// Tells those that pause that it is over.
+    told_over: Condvar,
+}
+
+/// Devices between two sessions, the one whose last is longest ago first.
+#[derive(Default)]
+struct Waiting {
+    ready: VecDeque<Device>,
+    /// After a session that failed, and until when each pauses.
+    pausing: VecDeque<(Instant, Device)>,
 }
 
 impl Load {
@@ -174,6 +188,7 @@ impl Load {
             is_over: AtomicBool::new(false),
             made: AtomicU32::new(0),
             waiting: Mutex::default(),
+            told_over: Condvar::new(),
         })
     }
 
@@ -215,7 +230,10 @@ impl Load {
                 break;
             }
             if cut.is_none() && end.is_some_and(|end| end <= now) {
+                let waiting = self.waiting();
                 self.is_over.store(true, Ordering::Relaxed);
+                drop(waiting);
+                self.told_over.notify_all();
                 cut = now.checked_add(grace);
             }
             if word <= now {
@@ -238,9 +256,14 @@ impl Load {
             cancel: Cancel::new(),
         };
         while let Some(mut device) = self.next() {
-            device.session(&link, &self.tally);
-            if self.sessions.is_none_or(|most| device.sessions < most) {
-                self.waiting().push_back(device);
+            let completed = device.session(&link, &self.tally);
+            if self.sessions.is_some_and(|most| device.sessions >= most) {
+                continue;
+            }
+            let mut waiting = self.waiting();
+            match completed {
+                true => waiting.ready.push_back(device),
+                false => waiting.pausing.push_back((Instant::now() + PAUSE, device)),
             }
         }
     }
@@ -257,7 +280,7 @@ impl Load {
                     (made < self.devices).then_some(made + 1)
                 });
             let Ok(made) = made else {
-                return self.waiting().pop_front();
+                return self.next_again();
             };
             match self.model.device(made + 1) {
                 Ok(device) => return Some(device),
@@ -270,7 +293,26 @@ impl Load {
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, VecDeque<Device>> {
+    /// One that has held a session, when its pause is over.
+    fn next_again(&self) -> Option<Device> {
+        let mut waiting = self.waiting();
+        let now = Instant::now();
+        let is_due = |(due, _): &(Instant, Device)| *due <= now;
+        if !waiting.pausing.front().is_some_and(is_due)
+            && let Some(device) = waiting.ready.pop_front()
+        {
+            return Some(device);
+        }
+        let (due, device) = waiting.pausing.pop_front()?;
+        let pauses = |_: &mut Waiting| !self.is_over.load(Ordering::Relaxed);
+        let pause = due.saturating_duration_since(now);
+        let waited = self.told_over.wait_timeout_while(waiting, pause, pauses);
+        drop(waited);
+        let is_over = self.is_over.load(Ordering::Relaxed);
+        (!is_over).then_some(device)
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -42,7 +42,10 @@ fn every_device_holds_its_sessions() {
         let requests = &report["requests"];
         assert_eq!(requests["sent"], requests["answered"]);
         assert!(requests["sent"].as_u64() >= Some(60), "{report}");
-        assert_eq!(requests["errors"], json!({}));
+        assert_eq!(
+            (&requests["unsent"], &requests["errors"]),
+            (&json!(0), &json!({}))
+        );
         for direction in ["sent", "received"] {
             assert!(report["bytes"][direction].as_u64() > Some(60 * 100));
         }
@@ -141,14 +144,34 @@ fn a_server_that_is_not_there_fails_every_session() {
     let report = report(&told);
     let failures = json!({"the server cannot be reached": 7});
     assert_eq!(report["sessions"]["failures"], failures);
-    assert_eq!(report["requests"]["errors"], failures);
-    assert_eq!(report["requests"]["answered"], 0);
+    let requests = json!({"sent": 0, "unsent": 7, "answered": 0, "errors": failures});
+    assert_eq!(report["requests"], requests);
+    assert_eq!(report["bytes"], json!({"sent": 0, "received": 0}));
 
     let (_server, url) = Background::serve(&[]);
     let (code, told) = load(&format!("{url}x"), &["--devices", "2"], &[]);
     assert_eq!(code, Some(1));
     let failures = json!({"the server answered with status 404": 2});
     assert_eq!(told.last().unwrap()["sessions"]["failures"], failures);
+}
+
+/// However fast the sessions fail, each device has ten in a second at most.
+#[test]
+fn a_device_pauses_after_a_session_that_failed() {
+    let url = format!("http://{NOBODY}/dm");
+    let words = ["--devices", "3", "--concurrency", "2", "--seconds", "1"];
+    let (code, told) = load(&url, &words, &[]);
+    let report = report(&told);
+    assert_eq!(code, Some(1), "{report}");
+    let (failed, seconds) = (&report["sessions"]["failed"], &report["seconds"]);
+    let most = 3.0 * (seconds.as_f64().unwrap() * 10.0 + 1.0);
+    assert!(failed.as_f64() <= Some(most), "{report}");
+
+    let words = ["--devices", "2", "--sessions", "3"];
+    let (_, told) = load(&url, &words, &[]);
+    let report = self::report(&told);
+    assert_eq!(report["sessions"]["failed"], 6);
+    assert!(report["seconds"].as_f64() >= Some(0.2), "{report}");
 }
 
 #[test]
@@ -264,6 +287,15 @@ fn a_signal_ends_it_with_the_report() {
         let sessions = json!({"completed": 0, "failed": 1, "failures": failures});
         assert_eq!(report(&told)["sessions"], sessions);
     }
+    let silent = http::serve(|_, _| thread::sleep(Duration::from_secs(600)));
+    let load = under_way(&format!("{silent}/dm"), &["--devices", "1"]);
+    load.signal(&["INT"]);
+    let (ended, told) = load.end();
+    assert_eq!(ended, Some(130));
+    let errors = json!({"not over in time, cut off": 1});
+    let requests = json!({"sent": 1, "unsent": 0, "answered": 0, "errors": errors});
+    assert_eq!(report(&told)["requests"], requests);
+
     let (_server, url) = Background::serve(&[]);
     let load = under_way(&url, &["--devices", "2", "--sessions", "1000000"]);
     load.signal(&["INT"]);

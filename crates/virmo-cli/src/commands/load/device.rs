@@ -15,7 +15,7 @@ use virmo::{
         },
         core::{Journal, MemoryJournal, Now},
         download::{Cancel, Fetch, MemorySink},
-        http::{HttpTransport, Post, SystemClock},
+        http::{HttpTransport, Post, SystemClock, TransportErrorKind},
         mo::{Account, DevDetail, DevInfo, JobEnd, Registry},
         session::Proof,
         tree::{Acl, Tree, TreeLimits, Uri, Value},
@@ -159,8 +159,8 @@ impl Model {
 }
 
 impl Device {
-    /// Holds one whole session, with all the work it brings.
-    pub(super) fn session(&mut self, link: &Link, tally: &Tally) {
+    /// Holds one whole session, with all the work it brings; whether it was completed.
+    pub(super) fn session(&mut self, link: &Link, tally: &Tally) -> bool {
         tally.begin();
         let started = Instant::now();
         let mut lost = None;
@@ -168,20 +168,20 @@ impl Device {
         let hold = AssertUnwindSafe(|| self.hold(link, tally, &mut lost));
         let held = catch_unwind(hold);
         self.sessions += 1;
-        let Ok(end) = held else {
-            return tally.end(started.elapsed(), Some(FAULT.to_owned()));
-        };
-        let failure = match (end, lost) {
-            (Ok(SessionEnd::Completed), _) if self.fetch.was_cut() => {
+        let failure = match held {
+            Err(_) => Some(FAULT.to_owned()),
+            Ok(Ok(SessionEnd::Completed)) if self.fetch.was_cut() => {
                 Some(SessionEnd::TooLong.to_string())
             }
-            (Ok(SessionEnd::Completed), _) => None,
+            Ok(Ok(SessionEnd::Completed)) => None,
             // What the transport says is more to the point.
-            (Ok(SessionEnd::TransportFailed(_)), Some(lost)) => Some(lost),
-            (Ok(end), _) => Some(end.to_string()),
-            (Err(misuse), _) => Some(misuse.to_string()),
+            Ok(Ok(SessionEnd::TransportFailed(_))) if lost.is_some() => lost,
+            Ok(Ok(end)) => Some(end.to_string()),
+            Ok(Err(misuse)) => Some(misuse.to_string()),
         };
+        let completed = failure.is_none();
         tally.end(started.elapsed(), failure);
+        completed
     }
 
     fn hold(
@@ -266,17 +266,25 @@ fn exchange(
     let mut post = Post::new(&request.url, request.encoding, &request.body);
     post.hmac = request.hmac.as_deref();
     post.timeout = Some(request.timeout);
+    let bytes = request.body.len();
+    tally.request(bytes);
     let started = Instant::now();
     let reply = link.transport.post(&post, &link.cancel);
     let took = started.elapsed();
     match reply {
         Ok(reply) => {
-            tally.request(took, request.body.len(), Ok(reply.body.len()));
+            tally.answer(took, reply.body.len());
             Ok(reply)
         }
         Err(error) => {
             let kind = error.kind();
-            tally.request(took, request.body.len(), Err(&kind.to_string()));
+            match kind {
+                TransportErrorKind::Request
+                | TransportErrorKind::Unreachable
+                | TransportErrorKind::Tls
+                | TransportErrorKind::Local => tally.unsent(bytes, &kind.to_string()),
+                _ => tally.lost(&kind.to_string()),
+            }
             let failure = match kind.is_transient() {
                 true => TransportFailure::Lost,
                 false => TransportFailure::Refused,

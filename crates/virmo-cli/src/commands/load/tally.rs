@@ -12,7 +12,7 @@ use super::histogram::{Histogram, Percentiles};
 /// How many kinds of failure are told apart; what comes beyond is one more.
 const MAX_REASONS: usize = 32;
 
-/// Why a session failed that was under way when the load ended.
+/// Why a session failed, or a request was not answered, that was under way when the load ended.
 const CUT: &str = "not over in time, cut off";
 
 /// What is counted while a load goes on; threads share it.
@@ -27,7 +27,10 @@ struct Counts {
     failed: u64,
     failures: Reasons,
     requests: u64,
+    /// Of them, those that never had a connection to leave by.
+    unsent: u64,
     answers: u64,
+    /// Of those that were not answered; without those under way.
     errors: Reasons,
     commands: u64,
     sent: u64,
@@ -75,6 +78,7 @@ struct Sessions {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Requests {
     sent: u64,
+    unsent: u64,
     answered: u64,
     errors: Reasons,
 }
@@ -95,6 +99,7 @@ impl Tally {
                 failed: 0,
                 failures: Reasons::new(),
                 requests: 0,
+                unsent: 0,
                 answers: 0,
                 errors: Reasons::new(),
                 commands: 0,
@@ -128,19 +133,32 @@ impl Tally {
         }
     }
 
-    /// A message was sent, and an answer of so many bytes came, or none.
-    pub(super) fn request(&self, took: Duration, sent: usize, received: Result<usize, &str>) {
+    /// A message of so many bytes is on its way.
+    pub(super) fn request(&self, bytes: usize) {
         let mut counts = self.counts();
         counts.requests += 1;
-        counts.sent += sent as u64;
-        match received {
-            Ok(bytes) => {
-                counts.answers += 1;
-                counts.request_times.record(took);
-                counts.received += bytes as u64;
-            }
-            Err(reason) => count(&mut counts.errors, reason),
-        }
+        counts.sent += bytes as u64;
+    }
+
+    /// An answer of so many bytes came to one that was.
+    pub(super) fn answer(&self, took: Duration, bytes: usize) {
+        let mut counts = self.counts();
+        counts.answers += 1;
+        counts.request_times.record(took);
+        counts.received += bytes as u64;
+    }
+
+    /// None came.
+    pub(super) fn lost(&self, reason: &str) {
+        count(&mut self.counts().errors, reason);
+    }
+
+    /// A message of so many bytes was not on its way after all: there was no connection.
+    pub(super) fn unsent(&self, bytes: usize, reason: &str) {
+        let mut counts = self.counts();
+        counts.unsent += 1;
+        counts.sent -= bytes as u64;
+        count(&mut counts.errors, reason);
     }
 
     /// A command of the server was carried out.
@@ -155,12 +173,12 @@ impl Tally {
             seconds: rounded(seconds),
             sessions: counts.completed + counts.failed,
             failed: counts.failed,
-            requests: counts.requests,
+            requests: counts.requests - counts.unsent,
             sessions_per_second: rounded(counts.completed as f64 / seconds),
         }
     }
 
-    /// What came of it; sessions that are under way are not waited for and have failed.
+    /// What came of it; sessions and requests that are under way are not waited for and have failed.
     pub(super) fn report(&self, devices: u32) -> Report {
         let seconds = self.started.elapsed().as_secs_f64();
         let counts = self.counts();
@@ -168,6 +186,11 @@ impl Tally {
         let mut failures = counts.failures.clone();
         if cut > 0 {
             failures.insert(CUT.to_owned(), cut);
+        }
+        let mut errors = counts.errors.clone();
+        let waiting = counts.requests - counts.answers - errors.values().sum::<u64>();
+        if waiting > 0 {
+            errors.insert(CUT.to_owned(), waiting);
         }
         Report {
             devices,
@@ -178,9 +201,10 @@ impl Tally {
                 failures,
             },
             requests: Requests {
-                sent: counts.requests,
+                sent: counts.requests - counts.unsent,
+                unsent: counts.unsent,
                 answered: counts.answers,
-                errors: counts.errors.clone(),
+                errors,
             },
             commands: counts.commands,
             bytes: Traffic {
@@ -256,12 +280,13 @@ impl fmt::Display for Report {
         reasons(f, failures)?;
         let Requests {
             sent,
+            unsent,
             answered,
             errors,
         } = &self.requests;
         writeln!(
             f,
-            "requests  {sent} sent, {answered} answered, {:.1} per second",
+            "requests  {sent} sent, {unsent} not sent, {answered} answered, {:.1} per second",
             self.requests_per_second
         )?;
         reasons(f, errors)?;
@@ -301,9 +326,22 @@ mod tests {
         }
         tally.end(Duration::from_millis(1), None);
         tally.end(Duration::from_secs(60), Some("lost".to_owned()));
-        tally.request(Duration::from_millis(1), 10, Ok(10));
-        tally.request(Duration::from_secs(10), 10, Err("lost"));
+        for _ in 0..4 {
+            tally.request(10);
+        }
+        tally.answer(Duration::from_millis(1), 10);
+        tally.lost("lost");
+        tally.unsent(10, "nobody");
         let report = tally.report(3);
+        let requests = &report.requests;
+        assert_eq!(
+            (requests.sent, requests.unsent, requests.answered),
+            (3, 1, 1)
+        );
+        let errors = [CUT, "lost", "nobody"].map(|reason| (reason.to_owned(), 1));
+        assert_eq!(requests.errors, Reasons::from(errors));
+        assert_eq!((report.bytes.sent, report.bytes.received), (30, 10));
+        assert_eq!(tally.progress().requests, 3);
         // One session was completed, and one request answered.
         assert_eq!(report.sessions_per_second, report.requests_per_second);
         assert_eq!(report.session_ms.max, 1.0);
