@@ -41,7 +41,8 @@ pub struct Config {
     /// The password notifications are signed with, where the server proves itself to the client
     /// without one. Default: the one it proves itself with.
     pub notification_secret: Option<Secret>,
-    /// The largest message the server is asked to send, in bytes: MaxMsgSize. Default:
+    /// The largest message the server is asked to send, in bytes: MaxMsgSize. One for which its answer
+    /// has no room, in XML some 600 bytes and a command, is not answered at all. Default:
     /// [`MAX_MESSAGE_SIZE`].
     pub max_message_size: u32,
     /// The largest object the server is asked to send, in bytes as they are transported:

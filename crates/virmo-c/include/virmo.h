@@ -449,7 +449,8 @@ enum virmo_number
   VIRMO_NUMBER_ANSWER_MS = 6,
   // How long a message is tried to be sent, in all. Default 15,000.
   VIRMO_NUMBER_TRANSPORT_MS = 7,
-  // The largest message the server may send, in bytes. Default 65,536.
+  // The largest message the server may send, in bytes: 1,000 at least, for a server whose answer
+  // does not fit gives none. Default 65,536.
   VIRMO_NUMBER_MAX_MESSAGE_SIZE = 8,
   // The largest object the server may send, in bytes. Default 1,048,576.
   VIRMO_NUMBER_MAX_OBJECT_SIZE = 9,
@@ -1153,7 +1154,8 @@ virmo_status virmo_config_bootstrap(struct virmo_config *config,
                                     const struct virmo_bootstrap *bootstrap);
 
 // A configuration for the server with this identifier at this address: null if an argument is
-// wrong. What a server calls itself is what its access control lists say.
+// wrong. What a server calls itself is what its access control lists say. Its address is an absolute
+// URI, of any scheme the program sends by; more is not looked at here.
 //
 // Without an address (null), address and proofs are those of the account with this server in the
 // journal, which `virmo_config_bootstrap` brings; and without an identifier too, those of the only

@@ -64,7 +64,8 @@ pub enum virmo_number {
     AnswerMs = 6,
     /// How long a message is tried to be sent, in all. Default 15,000.
     TransportMs = 7,
-    /// The largest message the server may send, in bytes. Default 65,536.
+    /// The largest message the server may send, in bytes: 1,000 at least, for a server whose answer
+    /// does not fit gives none. Default 65,536.
     MaxMessageSize = 8,
     /// The largest object the server may send, in bytes. Default 1,048,576.
     MaxObjectSize = 9,
@@ -93,7 +94,8 @@ pub enum virmo_number {
 }
 
 /// A configuration for the server with this identifier at this address: null if an argument is
-/// wrong. What a server calls itself is what its access control lists say.
+/// wrong. What a server calls itself is what its access control lists say. Its address is an absolute
+/// URI, of any scheme the program sends by; more is not looked at here.
 ///
 /// Without an address (null), address and proofs are those of the account with this server in the
 /// journal, which `virmo_config_bootstrap` brings; and without an identifier too, those of the only
@@ -114,7 +116,7 @@ pub unsafe extern "C" fn virmo_config_new(
         let url = unsafe { optional_text(server_url, "server_url") };
         let id = id.map(|id| id.map(str::parse::<ServerId>).transpose());
         let (server, url) = match (id, url) {
-            (Ok(Ok(Some(id))), Ok(Some(url))) if !url.is_empty() => (Some(id), url),
+            (Ok(Ok(Some(id))), Ok(Some(url))) if is_absolute(url) => (Some(id), url),
             (Ok(Ok(id)), Ok(None)) => (id, ""),
             _ => return std::ptr::null_mut(),
         };
@@ -148,6 +150,18 @@ pub unsafe extern "C" fn virmo_config_new(
             limits,
             capabilities: None,
         }))))
+    })
+}
+
+/// Whether it has a scheme and something behind it, and no character that is in no URI: a blank, one
+/// that controls, one that is not ASCII. [RFC 3986 §3.1]
+fn is_absolute(uri: &str) -> bool {
+    let of_scheme = |it: u8| it.is_ascii_alphanumeric() || b"+-.".contains(&it);
+    uri.split_once(':').is_some_and(|(scheme, rest)| {
+        scheme.starts_with(|it: char| it.is_ascii_alphabetic())
+            && scheme.bytes().all(of_scheme)
+            && !rest.is_empty()
+            && rest.bytes().all(|it| it.is_ascii_graphic())
     })
 }
 
@@ -375,6 +389,9 @@ pub unsafe extern "C" fn virmo_config_free(config: *mut virmo_config) -> virmo_s
     })
 }
 
+/// Header, statuses, challenge and a short command, in XML.
+const MIN_MESSAGE_SIZE: u64 = 1000;
+
 impl Settings {
     fn set(&mut self, number: u32, value: u64) -> Result<(), Failure> {
         if value == 0 && !matches!(number, 0..=2 | 5 | 14..=17) {
@@ -411,6 +428,10 @@ impl Settings {
             5 => self.policy.graceful_power_off = some_time,
             6 => self.config.answer_timeout = time,
             7 => self.config.transport_window = time,
+            8 if value < MIN_MESSAGE_SIZE => {
+                let problem = format!("no answer of a server fits into {value} bytes");
+                return Err(Failure::argument(problem));
+            }
             8 => self.config.max_message_size = value.try_into().map_err(too_large)?,
             9 => self.config.max_object_size = value.try_into().map_err(too_large)?,
             10 => self.policy.downloads.max_bytes = value,

@@ -123,7 +123,13 @@ static void null_handles(void) {
 static void wrong_configurations(void) {
   CHECK(!virmo_config_new(NULL, "http://x") && !virmo_config_new("a", ""));
   CHECK(!virmo_config_new("not an id*&", "http://x") && !virmo_config_new("\xff", "http://x"));
-  virmo_config *config = virmo_config_new("server", "http://x");
+  const char *nowhere[] = {"dm.example", "/dm", "://x", "1a://x", "a b://x", "http:", "http://x y",
+                           "http://x\n", "http://x/\x7f", "http://\xc3\xbc/"};
+  for (size_t i = 0; i < sizeof nowhere / sizeof *nowhere; i++)
+    CHECK(!virmo_config_new("server", nowhere[i]));
+  virmo_config *config = virmo_config_new("server", "coap+tcp://[::1]:5683/dm?a=%20");
+  CHECK(virmo_config_free(config) == VIRMO_STATUS_OK && config);
+  config = virmo_config_new("server", "http://x");
   CHECK(config && !strcmp(virmo_config_error(config), ""));
   CHECK(virmo_config_set_device(config, "", "a", "a", "a", "a") == VIRMO_STATUS_ARGUMENT);
   CHECK(!strcmp(virmo_config_error(config), "device_id is empty"));
@@ -142,6 +148,10 @@ static void wrong_configurations(void) {
   CHECK(!strcmp(virmo_config_error(config), "0 leaves nothing"));
   CHECK(virmo_config_set_number(config, VIRMO_NUMBER_MAX_MESSAGE_SIZE, UINT64_MAX) ==
         VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_config_set_number(config, VIRMO_NUMBER_MAX_MESSAGE_SIZE, 999) ==
+        VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_config_error(config), "no answer of a server fits into 999 bytes"));
+  CHECK(virmo_config_set_number(config, VIRMO_NUMBER_MAX_MESSAGE_SIZE, 1000) == VIRMO_STATUS_OK);
   CHECK(virmo_config_set_client_auth(config, 9, "a", "b") == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_client_auth(config, VIRMO_AUTH_MD5, "a", NULL) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_server_auth(config, VIRMO_AUTH_MAC, "a", "b") == VIRMO_STATUS_OK);
