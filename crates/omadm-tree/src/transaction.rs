@@ -158,7 +158,7 @@ impl<'t> Transaction<'t> {
     /// Keeps what takes back a change that was made.
     fn record(&mut self, undo: Step) {
         self.undo.push(undo);
-        self.tree.revision += 1;
+        self.tree.revision.advance();
     }
 
     fn note(&mut self, uri: Uri, kind: ChangeKind) {
@@ -184,7 +184,7 @@ impl<'t> Transaction<'t> {
             && let Some(step) = self.undo.pop()
         {
             self.tree.store.apply(step);
-            self.tree.revision += 1;
+            self.tree.revision.advance();
         }
     }
 

@@ -1,4 +1,7 @@
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use omadm_core::{Journal, Now};
 
@@ -17,8 +20,31 @@ pub struct Tree {
     pub(crate) limits: TreeLimits,
     /// What the root has until its ACL is replaced.
     pub(crate) root_acl: Acl,
-    /// Counts changes, so that nothing derived from an older state passes for current.
-    pub(crate) revision: u64,
+    /// The state it is in, so that nothing derived from another one passes for current.
+    pub(crate) revision: Revision,
+}
+
+/// A state of a tree, different from every other one of it and of other trees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Revision {
+    tree: usize,
+    changes: u64,
+}
+
+impl Revision {
+    /// The first one of a new tree.
+    fn new() -> Self {
+        static TREES: AtomicUsize = AtomicUsize::new(0);
+        Self {
+            tree: TREES.fetch_add(1, Ordering::Relaxed),
+            changes: 0,
+        }
+    }
+
+    /// That of a further change.
+    pub(crate) const fn advance(&mut self) {
+        self.changes += 1;
+    }
 }
 
 /// What a tree may cost.
@@ -82,7 +108,7 @@ impl Tree {
             store: Store::new(),
             limits,
             root_acl,
-            revision: 0,
+            revision: Revision::new(),
         }
     }
 

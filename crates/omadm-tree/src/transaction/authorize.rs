@@ -4,20 +4,21 @@ use crate::{
     AccessSet, AccessType, NodeRef, Owner, Principal, Property, Refusal, Rule, Schema, Scope,
     Selector, Target, Transaction, TreeError, TreeErrorKind, Uri,
     store::{NodeId, ROOT},
+    tree::Revision,
 };
 
 /// The permission to do one thing to one target, from [`Transaction::authorize`].
 ///
 /// It cannot be made otherwise, nor copied. If the tree changed since it was given, the operation
-/// that uses it checks again.
+/// that uses it checks again; so does that of another tree.
 #[derive(Debug)]
 pub struct Permit {
     principal: Principal,
     access: AccessType,
     target: Target,
-    /// The node of the target, as long as the tree has this revision; none for Add.
+    /// The node of the target, in the tree of this revision and as long as it has that; none for Add.
     node: Option<NodeId>,
-    revision: u64,
+    revision: Revision,
 }
 
 impl Permit {

@@ -2,8 +2,8 @@
 
 use omadm_core::Format;
 use omadm_tree::{
-    AccessType, NewNode, Principal, Property, Selector, Target, Transaction, TreeError, TreeLimits,
-    Value,
+    AccessType, NewNode, Principal, Property, Reading, Selector, Target, Transaction, TreeError,
+    TreeLimits, Value,
 };
 
 use crate::garden::{Garden, garden, run, server, target, uri};
@@ -414,6 +414,38 @@ fn permits_do_not_outlive_their_reason() {
         transaction.replace(&Garden, permit, Value::chr("x"))
     });
     assert_eq!(result, Ok(()));
+}
+
+/// Two trees with as many changes, in which the same address is another node.
+#[test]
+fn a_permit_of_another_tree_is_for_the_address() {
+    let a = server("A");
+    let [mut first, mut second] = [["p", "q"], ["q", "p"]].map(|names| {
+        let mut garden = garden(TreeLimits::default());
+        run(&mut garden, |transaction| {
+            names.into_iter().try_for_each(|name| {
+                let leaf = uri("./X").child(name).unwrap();
+                transaction.set(&Garden, &leaf, Value::chr(name))
+            })
+        })
+        .unwrap();
+        garden
+    });
+    let mut permit = |access| {
+        let permit = run(&mut first, |transaction| {
+            transaction.authorize(&Garden, &a, access, &target("./X/p"))
+        });
+        permit.unwrap()
+    };
+    let (read, write) = (permit(AccessType::Get), permit(AccessType::Replace));
+    run(&mut second, |transaction| {
+        let reading = transaction.get(&Garden, &read)?;
+        assert_eq!(reading, Reading::Leaf(Value::chr("p")));
+        transaction.replace(&Garden, write, Value::chr("new"))
+    })
+    .unwrap();
+    let text = |address| second.1.node(&uri(address)).unwrap().text().unwrap();
+    assert_eq!([text("./X/p"), text("./X/q")], ["new", "q"]);
 }
 
 #[test]
