@@ -41,8 +41,8 @@ pub struct Config {
     /// The password notifications are signed with, where the server proves itself to the client
     /// without one. Default: the one it proves itself with.
     pub notification_secret: Option<Secret>,
-    /// The largest message the server is asked to send, in bytes: MaxMsgSize. One for which its answer
-    /// has no room, in XML some 600 bytes and a command, is not answered at all. Default:
+    /// The largest message the server is asked to send, in bytes: MaxMsgSize. A server that cannot
+    /// fit its answer into that, in XML some 600 bytes and a command, gives none. Default:
     /// [`MAX_MESSAGE_SIZE`].
     pub max_message_size: u32,
     /// The largest object the server is asked to send, in bytes as they are transported:
@@ -63,8 +63,8 @@ pub struct Config {
     /// more is answered with 413. Default: 16.
     pub max_atomic_questions: usize,
     /// How many bytes of Results may wait to be sent; while that many do, a Get is answered with
-    /// 413. What counts is the encoded size of each Item in a Results of its own, or what that takes at
-    /// most where plain text is all that a Get reads. Default: 16 MiB.
+    /// 413. What counts is the encoded size of each Item in a Results of its own; where a Get reads one
+    /// plain text for which there surely is room, what that takes at most. Default: 16 MiB.
     pub max_waiting_results: usize,
     /// How many messages of the client a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,

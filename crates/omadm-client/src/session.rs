@@ -310,7 +310,7 @@ impl Session {
         })
     }
 
-    /// Adds an answer to a command; it, if it is wanted.
+    /// Adds an answer to a command: where it waits, or nothing if no Status is wanted.
     pub(crate) fn answer(&mut self, answer: Command<'static>) -> Option<&mut Command<'static>> {
         if self.no_resp && is_status(&answer) {
             return None;

@@ -34,7 +34,7 @@ pub(crate) struct Walk<'m> {
     outer: Vec<Command<'m>>,
     /// How many of these were begun.
     begun: usize,
-    /// Those of these that are not to be executed: [`Taken::statuses`].
+    /// What those of them that are not to be executed are answered with: [`Taken::statuses`].
     statuses: SortedMap<usize, StatusCode>,
     /// What is left of the commands of groups that were begun; it comes before the next of those
     /// outside.
@@ -350,7 +350,7 @@ impl<'m> Walk<'m> {
         self.current.as_mut()?.waiting.as_mut()
     }
 
-    /// Ends the wait for a job: the command, and whether it is begun anew.
+    /// Ends the wait for a job: what is known of its command, and whether that is begun anew.
     fn settled(&mut self, job: JobId) -> Option<(&mut Current, bool)> {
         let current = self.current.as_mut()?;
         match current.waiting {

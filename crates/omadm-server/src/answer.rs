@@ -232,15 +232,16 @@ impl Composer<'_> {
         any
     }
 
-    /// Whether a command has no Status yet. None has once the package of the device is complete;
-    /// before, while that of the server goes on, one may.
+    /// Whether a command still waits for its Status. None does once the package of the device is
+    /// complete; one may while that of the server goes on.
     fn is_waiting(&self) -> bool {
         let mut waiting = self.session.ledger.waiting();
         waiting.any(|sent| matches!(sent, Sent::Command { .. }))
     }
 
     /// Ends the package, and asks for the answers to it that are to come before a procedure is asked
-    /// for more; whether this message has room for that.
+    /// for more; whether this message has room for that. Time limits of procedures rest meanwhile: a
+    /// device that never ends its package is held to the messages of a session.
     fn ask_for_rest(&mut self, packer: &mut Packer<'_>, msg_id: u32) -> bool {
         let mut alert = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
         match packer.push(&mut alert) {

@@ -152,8 +152,8 @@ pub(crate) fn clear(cx: &mut Context<'_, '_>, leaf: &Uri) -> Result<(), TreeErro
 
 /// The value of a leaf of an object, by its path in the table, which begins with the object.
 fn text<'t>(object: NodeRef<'t>, path: &str) -> &'t str {
-    let names = path.strip_prefix("<x>/").unwrap_or_default();
-    let leaf = object.below(names);
+    let names = path.strip_prefix("<x>/");
+    let leaf = names.and_then(|names| object.below(names));
     leaf.and_then(|leaf| leaf.text()).unwrap_or_default()
 }
 

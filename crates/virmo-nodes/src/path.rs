@@ -59,6 +59,7 @@ fn find<N: Copy>(
     // All paths are that of the base, or begin with it.
     let begin = base.len() + usize::from(!base.is_empty());
     nodes.into_iter().find_map(|(node, path)| {
+        debug_assert!(path.starts_with(base), "{path}");
         let at = path.get(begin..).unwrap_or_default();
         // Nearly all of the others have something else here.
         if !matches!(below_base.as_bytes().get(at.len()), None | Some(b'/')) && !at.is_empty() {

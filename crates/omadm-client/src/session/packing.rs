@@ -390,7 +390,7 @@ fn plain_size(item: &Item<'_>) -> Option<usize> {
         .try_fold(RESULTS_BYTES, |sum, text| {
             let is_printable = |plain, octet: &u8| plain & matches!(octet, b' '..=b'~');
             let is_escaped = |octet: &u8| matches!(octet, b'&' | b'<' | b'>' | b'"' | b'\'');
-            // As many at once as an octet counts, and so as many as the processor takes.
+            // A sum that fits an octet is one that the processor makes of many octets at once.
             let escaped = text.as_bytes().chunks(255).map(|octets| {
                 let escaped = octets.iter().map(|octet| u8::from(is_escaped(octet)));
                 usize::from(escaped.sum::<u8>())
@@ -484,7 +484,12 @@ mod tests {
     }
 
     fn text() -> impl Strategy<Value = String> {
-        prop_oneof!["[ -~]{0,40}", " {1,40}", "[&<>\"']{1,40}"]
+        prop_oneof![
+            "[ -~]{0,40}",
+            " {1,40}",
+            "[&<>\"']{1,40}",
+            "[&<>\"']{250,600}"
+        ]
     }
 
     proptest! {
