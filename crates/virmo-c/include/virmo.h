@@ -200,8 +200,10 @@ enum virmo_event_kind
   VIRMO_EVENT_KIND_GUEST_HEARD = 31,
   // Something a guest told does not fit, and is dropped: `node`, `id`, `text`.
   VIRMO_EVENT_KIND_GUEST_NEWS_DROPPED = 32,
-  // The hypervisor did not say at the start which machines there are: `text`. It is asked again
-  // every VIRMO_NUMBER_WATCH_MS; if that is 0, at the next start.
+  // The hypervisor did not say at the start, or not in time, which machines there are: `text`. They
+  // are not known until it is asked again or its answer comes late. It is asked again every
+  // VIRMO_NUMBER_WATCH_MS, or at the next start if that is 0; for the machines of others at the next
+  // start alone.
   VIRMO_EVENT_KIND_NOT_LISTED = 33,
 };
 #ifndef __cplusplus

@@ -186,9 +186,10 @@ pub enum Event {
         /// The name the hypervisor knows it by.
         name: String,
     },
-    /// The hypervisor did not say at the start which machines there are, so those that no node stands
-    /// for are not known. It is asked again while machines are [watched](crate::Policy::watch), for the
-    /// machines of others at the next start alone.
+    /// The hypervisor did not say at the start, or not in time, which machines there are, so those that
+    /// no node stands for are not known until it is asked again or its answer comes late; told once. It
+    /// is asked again while machines are [watched](crate::Policy::watch), for the machines of others at
+    /// the next start alone.
     NotListed {
         /// Why, for people.
         reason: String,

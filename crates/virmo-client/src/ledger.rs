@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -249,9 +249,9 @@ impl Ledger {
         self.is_blind && !self.has_counted
     }
 
-    /// The hypervisor did not say which machines there are.
-    pub(crate) const fn not_listed(&mut self) {
-        self.is_blind = true;
+    /// The hypervisor did not say which machines there are; whether that is new.
+    pub(crate) const fn not_listed(&mut self) -> bool {
+        !mem::replace(&mut self.is_blind, true)
     }
 
     /// These are all machines with our mark: their identifiers were given out, whatever the counter

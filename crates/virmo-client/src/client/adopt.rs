@@ -42,8 +42,9 @@ impl VirmoClient {
             Ok(listed) => listed,
             // Each VM was asked for on its own account, so nothing depends on the list.
             Err(Failure { reason, .. }) => {
-                self.book.write().not_listed();
-                self.book.tell(Event::NotListed { reason });
+                if self.book.write().not_listed() {
+                    self.book.tell(Event::NotListed { reason });
+                }
                 return;
             }
         };

@@ -72,6 +72,7 @@ hold_in_the_draft! {
     restarts::unknown_images_are_told_of_once,
     restarts::machines_that_cannot_be_adopted_are_told_of,
     restarts::no_identifier_is_given_out_before_the_machines_are_listed,
+    restarts::a_list_that_comes_late_is_taken,
     restarts::a_damaged_record_is_reported,
     restarts::a_crash_at_any_moment_of_a_delete_leaves_no_file_behind,
     restarts::a_recovery_that_hangs_is_settled_when_it_returns,

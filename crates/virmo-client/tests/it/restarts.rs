@@ -555,6 +555,42 @@ pub(crate) fn no_identifier_is_given_out_before_the_machines_are_listed() {
     assert_eq!(device.id("new").as_str(), "vm-3");
 }
 
+/// A list of machines that does not come in time is told of once, and taken if it comes late.
+#[test]
+pub(crate) fn a_list_that_comes_late_is_taken() {
+    use std::sync::atomic::Ordering;
+    for comes_well in [true, false] {
+        let mut device = bereft(adopting());
+        let name = "other".to_owned();
+        *device.bench.foreign.lock().unwrap() = vec![name.clone()];
+        device.boot();
+        let work = device.jobs.pop_front().unwrap();
+        let job = work.id;
+        assert_eq!(work.label, "List machines");
+        assert_eq!(work.time_limit, Some(device.policy.deadline));
+        device.take_events();
+        device.complete(job, JobEnd::TimedOut);
+        let reason = "no answer in time".to_owned();
+        assert_eq!(device.take_events(), [Event::NotListed { reason }]);
+        assert_eq!(device.add("./VirMO/new"), StatusCode::COMMAND_FAILED);
+
+        let unreachable = &device.bench.unreachable;
+        unreachable.store(!comes_well, Ordering::SeqCst);
+        let output = in_job(|| work.run());
+        device.complete(job, JobEnd::Late(output));
+        device.run_all();
+        if comes_well {
+            let foreign = Event::ForeignMachine { name };
+            assert!(device.take_events().contains(&foreign));
+            assert_eq!(device.add("./VirMO/new"), StatusCode::OK);
+            assert_eq!(device.id("new").as_str(), "vm-3");
+        } else {
+            assert_eq!(device.take_events(), []);
+            assert_eq!(device.add("./VirMO/new"), StatusCode::COMMAND_FAILED);
+        }
+    }
+}
+
 /// A record that cannot be read is reported and left alone.
 #[test]
 pub(crate) fn a_damaged_record_is_reported() {
