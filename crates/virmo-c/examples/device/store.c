@@ -263,7 +263,7 @@ static uint32_t ended(int file, bool done) {
 static uint32_t sink_reserve(void *user_data, const char *key, uint64_t total) {
   (void)total; /* A board with a nearly full medium would ask for room here. */
   int file = part(user_data, key, O_RDWR | O_CREAT);
-  return ended(file, file >= 0);
+  return ended(file, file >= 0 && store_sync(user_data));
 }
 
 static uint32_t sink_len(void *user_data, const char *key, uint64_t *len) {
@@ -323,7 +323,7 @@ static uint32_t sink_discard(void *user_data, const char *key) {
     path_of(user_data, path, key, ends[i]);
     if (unlink(path) != 0 && errno != ENOENT) return problem();
   }
-  return VIRMO_SINK_RESULT_OK;
+  return store_sync(user_data) ? VIRMO_SINK_RESULT_OK : problem();
 }
 
 static uint32_t sink_keys(void *user_data, virmo_keys *keys) {

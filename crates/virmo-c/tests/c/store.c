@@ -1,7 +1,8 @@
 /* What the example keeps, on a medium that fails: nothing that may be good is cut off, and every name
- * is durable. */
+ * that comes or goes is durable. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -9,6 +10,15 @@
 
 static int reads, bad_read; /* The read that fails, from 1. */
 static bool names_changed;
+
+static int seen_open(const char *path, int how, ...) {
+  va_list more;
+  va_start(more, how);
+  int mode = how & O_CREAT ? va_arg(more, int) : 0;
+  va_end(more);
+  if (how & O_CREAT && access(path, F_OK) != 0) names_changed = true;
+  return open(path, how, mode);
+}
 
 static ssize_t odd_pread(int file, void *data, size_t len, off_t at) {
   if (++reads == bad_read) {
@@ -34,6 +44,7 @@ static int seen_unlink(const char *path) {
   return unlink(path);
 }
 
+#define open seen_open
 #define pread odd_pread
 #define fsync seen_fsync
 #define rename seen_rename
@@ -66,7 +77,7 @@ static int records(const struct board *board) {
 }
 
 static void the_journal(struct board *board) {
-  CHECK(store_open(board) && records(board) == 0);
+  CHECK(store_open(board) && records(board) == 0 && !names_changed);
   add(board->journal, "first");
   off_t first = lseek(board->journal, 0, SEEK_END);
   add(board->journal, "second");
@@ -105,11 +116,21 @@ static void the_machines(struct board *board) {
   CHECK(delete_vm(board, "vm", false, NULL) == VIRMO_HYPERVISOR_RESULT_ALREADY_DONE);
 }
 
+static void the_images(struct board *board) {
+  for (int times = 0; times < 2; times++) {
+    CHECK(sink_reserve(board, "img", 1) == VIRMO_SINK_RESULT_OK && !names_changed);
+    /* Nobody takes the path. */
+    if (times == 1) CHECK(sink_finish(board, "img", NULL) == VIRMO_SINK_RESULT_OK && !names_changed);
+    CHECK(sink_discard(board, "img") == VIRMO_SINK_RESULT_OK && !names_changed);
+  }
+}
+
 int main(int count, char **words) {
   struct board board = {0};
   CHECK(count == 2 && strlen(words[1]) < sizeof board.folder);
   strcpy(board.folder, words[1]);
   the_journal(&board);
   the_machines(&board);
+  the_images(&board);
   return 0;
 }
