@@ -80,7 +80,12 @@ fn what_cannot_be_installed_is_refused_before_anything_is() {
     let folder = tempfile::tempdir().unwrap();
     let prefix = folder.path().join("prefix");
     let prefix = prefix.to_str().unwrap();
-    for words in [&["smallest"][..], &[prefix, "smalest"]] {
+    for words in [
+        &["smallest"][..],
+        &[prefix, "smalest"],
+        &[prefix, "smallest", "least"],
+        &[prefix, "", ""],
+    ] {
         let mut install = Command::new(crate_folder().join("install"));
         let install = install.args(words).current_dir(folder.path());
         let output = install.env("LIBRARY", "/dev/null").output().unwrap();
