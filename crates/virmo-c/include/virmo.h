@@ -451,8 +451,8 @@ enum virmo_number
   VIRMO_NUMBER_ANSWER_MS = 6,
   // How long a message is tried to be sent, in all. Default 15,000.
   VIRMO_NUMBER_TRANSPORT_MS = 7,
-  // The largest message the server may send, in bytes: 1,000 at least, for a server whose answer
-  // does not fit gives none. Default 65,536.
+  // The largest message the server may send, in bytes: at least 1,000; a server whose answer does
+  // not fit gives none. Default 65,536.
   VIRMO_NUMBER_MAX_MESSAGE_SIZE = 8,
   // The largest object the server may send, in bytes. Default 1,048,576.
   VIRMO_NUMBER_MAX_OBJECT_SIZE = 9,

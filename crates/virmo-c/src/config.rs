@@ -64,8 +64,8 @@ pub enum virmo_number {
     AnswerMs = 6,
     /// How long a message is tried to be sent, in all. Default 15,000.
     TransportMs = 7,
-    /// The largest message the server may send, in bytes: 1,000 at least, for a server whose answer
-    /// does not fit gives none. Default 65,536.
+    /// The largest message the server may send, in bytes: at least 1,000; a server whose answer does
+    /// not fit gives none. Default 65,536.
     MaxMessageSize = 8,
     /// The largest object the server may send, in bytes. Default 1,048,576.
     MaxObjectSize = 9,
