@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::{
     corpus::{limits, samples},
-    floors::{LOOK, look, one_text},
+    floors::{LOOK_FOR_MARKUP, look_for_markup, one_text},
     rounds::{Table, Target},
 };
 
@@ -129,7 +129,7 @@ pub fn run(table: &mut Table) {
         };
         let name = "quick-xml and serde";
         if let Some(text) = one_text(&sample.xml, b"<>&") {
-            let floor = (LOOK, || look(text));
+            let floor = (LOOK_FOR_MARKUP, || look_for_markup(text));
             table.row_above(&what, name, 4.0, ours, anchor, floor);
         } else {
             table.row(&what, name, Target::Speed(4.0), ours, anchor);
