@@ -266,6 +266,142 @@ fn bodies_are_checked() {
     );
 }
 
+/// Reads a document to its end or to an error, a step at a time: what is found, and where.
+fn steps(
+    document: &[u8],
+    limits: &Limits,
+    step: Step,
+) -> (Vec<(usize, String)>, Option<ReadError>) {
+    let mut found = Vec::new();
+    let mut reader = match Reader::new(document, Encoding::Wbxml, limits) {
+        Ok(reader) => reader,
+        Err(error) => return (found, Some(error)),
+    };
+    loop {
+        match step(&mut reader) {
+            Ok(Some(step)) => found.push((reader.offset(), format!("{step} {}", reader.depth()))),
+            Ok(None) => return (found, None),
+            Err(error) => return (found, Some(error)),
+        }
+    }
+}
+
+type Step = fn(&mut Reader<'_>) -> Result<Option<String>, ReadError>;
+
+fn by_event(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    let event = reader.next_event()?;
+    Ok(event.map(|event| format!("{event:?}")))
+}
+
+fn by_child(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    let is_outside = reader.depth() == 0;
+    let child = reader.child()?;
+    Ok((!is_outside || child.is_some()).then(|| format!("{child:?}")))
+}
+
+/// The root event by event, and of each child its text.
+fn by_text(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
+    match reader.depth() {
+        2 => reader.text().map(|text| Some(format!("{text:?}"))),
+        _ => by_event(reader),
+    }
+}
+
+/// A processing instruction before a unit takes that off the short ways that most are read by.
+#[test]
+fn what_is_read_the_short_way_is_what_is_read_the_long_way() {
+    const HEADER: [u8; 7] = [0x02, 0xA4, 0x01, 0x6A, 2, b'p', 0];
+    const INSTRUCTION: [u8; 4] = [0x43, 0x04, 0, 0x01];
+    let documents: [&[&[u8]]; 12] = [
+        &[
+            &[0x6D],
+            &[0x6B],
+            &[0x54],
+            &[0x4F],
+            b"\x03ab\0",
+            &[1],
+            &[1],
+            &[1],
+            &[1],
+        ],
+        &[&[0x6D], &[0x4F], b"\x03\0", &[1], &[0x0F], &[1]],
+        &[
+            &[0x6D],
+            &[0, 1],
+            &[0x47],
+            b"\x03a\0",
+            &[1],
+            &[0, 0],
+            &[0x0F],
+            &[1],
+        ],
+        &[&[0x6D], &[0x4F], b"\x03a\0", b"\x03b\0", &[1], &[1]],
+        &[
+            &[0x6D],
+            &[0x4F],
+            b"\x03a\0",
+            &[0x0F],
+            b"\x03b\0",
+            &[1],
+            &[1],
+        ],
+        &[&[0x6D], &[0x4F], b"\x03a\0", &[0, 1], &[1], &[1]],
+        &[&[0x6D], &[0x4F], b"\x03a\0", &[0xC3, 1, 2], &[1], &[1]],
+        &[&[0x6D], &[0x4F], &[0xC3, 2, 1, 2], &[1], &[1]],
+        &[&[0x6D], &[0x4F], b"\x03a\xFF\0", &[1], &[1]],
+        &[&[0x6D], &[0x4F], &[1], &[1], &[1]],
+        &[&[0x2D], b"\x03a\0", &[1]],
+        &[
+            &[0x6D],
+            &[0x7F],
+            b"\x03a\0",
+            &[1],
+            &[0x4F],
+            &[0x83, 0],
+            &[1],
+            &[1],
+        ],
+    ];
+    for (max_elements, max_depth, max_text) in [
+        (9, 9, 9),
+        (1, 9, 9),
+        (2, 9, 9),
+        (9, 1, 9),
+        (9, 2, 9),
+        (9, 9, 0),
+        (9, 9, 1),
+    ] {
+        let mut limits = Limits::default();
+        (limits.max_elements, limits.max_depth) = (max_elements, max_depth);
+        limits.max_text = max_text;
+        for units in documents {
+            for len in 0..=units.len() {
+                let (mut short, mut long) = (HEADER.to_vec(), HEADER.to_vec());
+                let mut added = Vec::new();
+                for unit in &units[..len] {
+                    short.extend_from_slice(unit);
+                    added.push(long.len());
+                    long.extend_from_slice(&INSTRUCTION);
+                    long.extend_from_slice(unit);
+                }
+                for step in [by_event as Step, by_child, by_text] {
+                    let as_short = |offset: &mut usize| {
+                        let before = added.iter().filter(|at| **at < *offset).count();
+                        *offset -= before * INSTRUCTION.len();
+                    };
+                    let (mut found, mut error) = steps(&long, &limits, step);
+                    found.iter_mut().for_each(|(offset, _)| as_short(offset));
+                    error
+                        .iter_mut()
+                        .for_each(|error| as_short(&mut error.offset));
+                    let short = steps(&short, &limits, step);
+                    assert_eq!(short, (found, error), "{units:02X?} {len} {limits:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn limits_hold_to_the_last_unit() {
     type Set = fn(&mut Limits, usize);

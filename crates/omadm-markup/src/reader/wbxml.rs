@@ -133,6 +133,17 @@ impl<'a> WbxmlReader<'a> {
 
     #[inline]
     pub(super) fn next_event(&mut self) -> Result<Option<Event<'a>>> {
+        match self.plain_child() {
+            Child::Known(tag) => Ok(Some(Event::Start(Name::Known(tag)))),
+            Child::End => Ok(Some(Event::End)),
+            Child::Other => match self.plain_run() {
+                Some(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                None => self.any_event(),
+            },
+        }
+    }
+
+    fn any_event(&mut self) -> Result<Option<Event<'a>>> {
         if let Some((name, value)) = self.attributes.pop_front() {
             return Ok(Some(Event::Attribute(name, value)));
         }
@@ -247,7 +258,7 @@ impl<'a> WbxmlReader<'a> {
             return Ok(None);
         }
         loop {
-            match self.next_event()? {
+            match self.any_event()? {
                 Some(Event::Start(name)) => return Ok(Some(name)),
                 Some(Event::End) | None => return Ok(None),
                 Some(Event::Text(text)) if text.trim_ascii().is_empty() => {}
@@ -271,22 +282,36 @@ impl<'a> WbxmlReader<'a> {
     /// What is left of the innermost element, if that is a single inline string.
     #[inline]
     fn plain_text(&mut self) -> Option<&'a str> {
-        if self.end_due || !self.attributes.is_empty() || self.depth <= self.base {
-            return None;
-        }
-        let at = self.at;
-        let (&token::STR_I, start) = (self.input.get(at)?, at + 1) else {
-            return None;
-        };
-        let text = self.inline_text(start)?;
-        let end = start + text.len() + 1;
-        if text.len() > self.limits.max_text || self.input.get(end) != Some(&token::END) {
-            return None;
-        }
+        let (text, end) = self.last_string()?;
         self.event_start = end;
         self.at = end + 1;
         self.end();
         Some(text)
+    }
+
+    /// The text that is next, if it is a single inline string with the end of the element behind it.
+    #[inline]
+    fn plain_run(&mut self) -> Option<&'a str> {
+        let (text, end) = self.last_string().filter(|(text, _)| !text.is_empty())?;
+        self.event_start = self.at;
+        self.at = end;
+        Some(text)
+    }
+
+    /// The inline string that is next and the end of the innermost element right behind it.
+    #[inline]
+    fn last_string(&mut self) -> Option<(&'a str, usize)> {
+        if self.end_due || !self.attributes.is_empty() || self.depth <= self.base {
+            return None;
+        }
+        let (&token::STR_I, start) = (self.input.get(self.at)?, self.at + 1) else {
+            return None;
+        };
+        let text = self.inline_text(start)?;
+        let end = start + text.len() + 1;
+        let is_last =
+            text.len() <= self.limits.max_text && self.input.get(end) == Some(&token::END);
+        is_last.then_some((text, end))
     }
 
     fn any_text(&mut self) -> Result<Cow<'a, str>> {
@@ -295,7 +320,7 @@ impl<'a> WbxmlReader<'a> {
         }
         let mut content = Cow::Borrowed("");
         loop {
-            let piece = match self.next_event()? {
+            let piece = match self.any_event()? {
                 Some(Event::Text(text)) => text,
                 Some(Event::Opaque(octets)) => match into_text(octets) {
                     Some(text) => text,
