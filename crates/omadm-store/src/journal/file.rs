@@ -12,6 +12,8 @@ use super::{engine::Failure, medium::Medium};
 #[derive(Debug)]
 pub(super) struct JournalFile {
     backend: FileBackend,
+    /// The same open file, to unlock it.
+    locked: File,
     identity: Option<Identity>,
 }
 
@@ -41,14 +43,21 @@ impl JournalFile {
         let mut file = File::open(path).map_err(Failure::Io)?;
         locked(file.try_lock_shared())?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(Failure::Io)?;
+        let read = file.read_to_end(&mut bytes);
+        unlock(&file);
+        read.map_err(Failure::Io)?;
         Ok(bytes)
     }
 
     fn of(file: File) -> Result<Self, Failure> {
         let identity = identity(&file.metadata().map_err(Failure::Io)?);
+        let locked = file.try_clone().map_err(Failure::Io)?;
         let backend = FileBackend::new(file)?;
-        Ok(Self { backend, identity })
+        Ok(Self {
+            backend,
+            locked,
+            identity,
+        })
     }
 
     /// Whether it is the file of this name.
@@ -59,6 +68,19 @@ impl JournalFile {
             Err(error) => Err(error),
         }
     }
+}
+
+impl Drop for JournalFile {
+    fn drop(&mut self) {
+        unlock(&self.locked);
+    }
+}
+
+/// Closing does not do: a process that this one has just forked has the file open until it executes
+/// another program.
+fn unlock(file: &File) {
+    // The lock goes with the last who has the file open at the latest.
+    let _ = file.unlock();
 }
 
 fn lock(file: File) -> Result<File, Failure> {
@@ -111,5 +133,26 @@ impl Medium for JournalFile {
 
     fn sync(&self) -> io::Result<()> {
         self.backend.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "test code")]
+
+    use super::*;
+
+    /// The file stays open elsewhere, as it does in a process that was just forked.
+    #[test]
+    fn what_is_closed_is_unlocked() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("j");
+        let file = JournalFile::create(&path).unwrap();
+        let _elsewhere = file.locked.try_clone().unwrap();
+        assert!(matches!(JournalFile::open(&path), Err(Failure::Locked)));
+        assert!(matches!(JournalFile::read(&path), Err(Failure::Locked)));
+        drop(file);
+        assert_eq!(JournalFile::read(&path).unwrap(), []);
+        drop(JournalFile::open(&path).unwrap());
     }
 }
