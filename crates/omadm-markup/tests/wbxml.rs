@@ -10,12 +10,15 @@
     reason = "test code"
 )]
 
+mod walks;
+
 use std::{fs, path::Path};
 
 use omadm_markup::{
     Content, Encoding, Event, Limits, Name, Namespace, PublicId, ReadError, ReadErrorKind as Kind,
     Reader, WbxmlOptions, WbxmlVersion, WriteError, Writer, metinf, syncml,
 };
+use walks::{WALKS, steps, without};
 
 fn hex(text: &str) -> Vec<u8> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap());
@@ -266,47 +269,6 @@ fn bodies_are_checked() {
     );
 }
 
-/// Reads a document to its end or to an error, a step at a time: what is found, and where.
-fn steps(
-    document: &[u8],
-    limits: &Limits,
-    step: Step,
-) -> (Vec<(usize, String)>, Option<ReadError>) {
-    let mut found = Vec::new();
-    let mut reader = match Reader::new(document, Encoding::Wbxml, limits) {
-        Ok(reader) => reader,
-        Err(error) => return (found, Some(error)),
-    };
-    loop {
-        match step(&mut reader) {
-            Ok(Some(step)) => found.push((reader.offset(), format!("{step} {}", reader.depth()))),
-            Ok(None) => return (found, None),
-            Err(error) => return (found, Some(error)),
-        }
-    }
-}
-
-type Step = fn(&mut Reader<'_>) -> Result<Option<String>, ReadError>;
-
-fn by_event(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
-    let event = reader.next_event()?;
-    Ok(event.map(|event| format!("{event:?}")))
-}
-
-fn by_child(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
-    let is_outside = reader.depth() == 0;
-    let child = reader.child()?;
-    Ok((!is_outside || child.is_some()).then(|| format!("{child:?}")))
-}
-
-/// The root event by event, and of each child its text.
-fn by_text(reader: &mut Reader<'_>) -> Result<Option<String>, ReadError> {
-    match reader.depth() {
-        2 => reader.text().map(|text| Some(format!("{text:?}"))),
-        _ => by_event(reader),
-    }
-}
-
 /// A processing instruction before a unit takes that off the short ways that most are read by.
 #[test]
 fn what_is_read_the_short_way_is_what_is_read_the_long_way() {
@@ -384,18 +346,11 @@ fn what_is_read_the_short_way_is_what_is_read_the_long_way() {
                     long.extend_from_slice(&INSTRUCTION);
                     long.extend_from_slice(unit);
                 }
-                for step in [by_event as Step, by_child, by_text] {
-                    let as_short = |offset: &mut usize| {
-                        let before = added.iter().filter(|at| **at < *offset).count();
-                        *offset -= before * INSTRUCTION.len();
-                    };
-                    let (mut found, mut error) = steps(&long, &limits, step);
-                    found.iter_mut().for_each(|(offset, _)| as_short(offset));
-                    error
-                        .iter_mut()
-                        .for_each(|error| as_short(&mut error.offset));
-                    let short = steps(&short, &limits, step);
-                    assert_eq!(short, (found, error), "{units:02X?} {len} {limits:?}");
+                for step in WALKS {
+                    let short = steps(&short, Encoding::Wbxml, &limits, step);
+                    let long = steps(&long, Encoding::Wbxml, &limits, step);
+                    let long = without(long, &added, INSTRUCTION.len());
+                    assert_eq!(short, long, "{units:02X?} {len} {limits:?}");
                 }
             }
         }
