@@ -435,7 +435,8 @@ enum virmo_number
  {
   // How messages are written: 0 in XML (default), 1 in WBXML.
   VIRMO_NUMBER_WBXML = 0,
-  // Which text is followed: 0 the approved VirMO 1.0 (default), 1 its draft.
+  // Which text is followed: 0 the approved VirMO 1.0 (default), 1 its draft, which a library without
+  // the feature `draft` refuses.
   VIRMO_NUMBER_DRAFT = 1,
   // How often to look whether every machine still is what State says; 0 at the start only.
   // Default 5,000.

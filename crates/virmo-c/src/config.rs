@@ -10,6 +10,7 @@ use virmo_client::{CpuPolicy, Policy, Profile, UnknownMachines};
 use virmo_hypervisor::{Capabilities, Erase};
 
 use crate::{
+    features::DRAFT,
     handle::Handle,
     hypervisor::virmo_capabilities,
     status::{Failure, guard, virmo_status},
@@ -48,7 +49,8 @@ pub enum virmo_auth {
 pub enum virmo_number {
     /// How messages are written: 0 in XML (default), 1 in WBXML.
     Wbxml = 0,
-    /// Which text is followed: 0 the approved VirMO 1.0 (default), 1 its draft.
+    /// Which text is followed: 0 the approved VirMO 1.0 (default), 1 its draft, which a library without
+    /// the feature `draft` refuses.
     Draft = 1,
     /// How often to look whether every machine still is what State says; 0 at the start only.
     /// Default 5,000.
@@ -416,6 +418,9 @@ impl Settings {
             }
             1 => {
                 let draft = flag()?;
+                if draft && !DRAFT {
+                    return Err(Failure::argument("this library has no draft"));
+                }
                 self.profile = if draft {
                     Profile::Draft
                 } else {

@@ -21,6 +21,7 @@ use crate::{
     callbacks::virmo_callbacks,
     config::{Settings, virmo_config, with as with_config},
     event::{tell_client, tell_virmo},
+    features::{DRAFT, UI},
     fetch::VendorFetch,
     handle::Handle,
     hypervisor::VendorHypervisor,
@@ -351,7 +352,11 @@ pub unsafe extern "C" fn virmo_device_unlock(
     // SAFETY: the caller's promise.
     unsafe {
         with(device, |device| {
-            let unlocked = device.users.unlock(text(node, "node")?);
+            let node = text(node, "node")?;
+            if !DRAFT {
+                return Err(refused(UnlockError::NotAuthorized));
+            }
+            let unlocked = device.users.unlock(node);
             unlocked.map_err(|error| match &error {
                 UnlockError::Hypervisor(why) if *why.kind() == HypervisorErrorKind::Busy => {
                     failed(virmo_status::Busy, &error)
@@ -623,7 +628,7 @@ impl Device {
         let acl = format!("Add=*&Delete={server}&Exec={server}&Get=*&Replace={server}");
         let tree = settings.open(&journal, acl.parse().unwrap_or_default())?;
         let observer = Arc::clone(&vendor);
-        let mut virmo = VirmoClient::builder(
+        let virmo = VirmoClient::builder(
             Arc::new(VendorHypervisor(Arc::clone(&vendor))),
             Arc::new(VendorFetch(Arc::clone(&vendor))),
             Arc::new(VendorSink(Arc::clone(&vendor))),
@@ -631,11 +636,13 @@ impl Device {
             Arc::new(VendorClock(Arc::clone(&vendor))),
         )
         .policy(settings.policy.clone())
-        .profile(settings.profile)
         .observer(move |event| tell_virmo(&observer, &event));
-        if vendor.callbacks.vm_ask.is_some() {
-            virmo = virmo.user_interface(Arc::new(VendorInterface(Arc::clone(&vendor))));
-        }
+        #[cfg(feature = "draft")]
+        let virmo = virmo.profile(settings.profile);
+        let virmo = match UI && vendor.callbacks.vm_ask.is_some() {
+            true => virmo.user_interface(Arc::new(VendorInterface(Arc::clone(&vendor)))),
+            false => virmo,
+        };
         let virmo = virmo.build().map_err(journal_failed)?;
         let users = virmo.users();
 

@@ -15,6 +15,7 @@ use virmo_state::VmId;
 
 use crate::{
     answer::{virmo_machine, virmo_machines, virmo_writer},
+    features::{DM_TREE, DRAFT},
     status::Failure,
     text::{c_text, optional_text, text},
     time::{milliseconds, virmo_cancel},
@@ -441,19 +442,23 @@ impl Hypervisor for VendorHypervisor {
     }
 
     fn guest_channel(&self) -> Option<&dyn GuestChannel> {
-        self.0.callbacks.guest_exchange.map(|_| self as _)
+        let exchange = self.0.callbacks.guest_exchange.filter(|_| DM_TREE);
+        exchange.map(|_| self as _)
     }
 
     fn peripherals(&self) -> Option<&dyn Peripherals> {
-        self.0.callbacks.hypervisor_peripherals.map(|_| self as _)
+        let list = self.0.callbacks.hypervisor_peripherals;
+        list.filter(|_| DM_TREE).map(|_| self as _)
     }
 
     fn input_lock(&self) -> Option<&dyn InputLock> {
-        self.0.callbacks.hypervisor_is_locked.map(|_| self as _)
+        let look = self.0.callbacks.hypervisor_is_locked;
+        look.filter(|_| DM_TREE || DRAFT).map(|_| self as _)
     }
 
     fn data_sharing(&self) -> Option<&dyn DataSharing> {
-        self.0.callbacks.hypervisor_is_sharing.map(|_| self as _)
+        let look = self.0.callbacks.hypervisor_is_sharing;
+        look.filter(|_| DRAFT).map(|_| self as _)
     }
 }
 

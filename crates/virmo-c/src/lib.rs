@@ -23,11 +23,13 @@
 //!
 //! # Features
 //!
-//! Both are on by default. What they leave out is in the header all the same.
+//! All are on by default. What they leave out is in the header all the same.
 //!
 //! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents.
-//! - `companions`: FUMO, SCOMO and DCMO below the DMTree of a VM; without it they are the guest's, like
-//!   what else is there, and nothing asks for peripherals.
+//! - `dm-tree`: the DMTree of a VM, with LAWMO, FUMO, SCOMO, DCMO and the tree of its guest; without it
+//!   no VM gets one, and `guest_exchange` and the callbacks for locks and peripherals are not called.
+//! - `draft`: the draft of VirMO 1.0; without it [`virmo_number::Draft`] is 0, and no user may unlock a VM.
+//! - `ui`: questions to the users of VMs; without it `vm_ask` is not called, and VMs have no `UI`.
 //!
 //! ```
 //! use std::ffi::CStr;
@@ -52,6 +54,7 @@ mod callbacks;
 mod config;
 mod device;
 mod event;
+mod features;
 mod fetch;
 mod handle;
 mod hypervisor;

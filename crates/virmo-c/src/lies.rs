@@ -1,4 +1,12 @@
 //! What callbacks say that cannot be: an error, and never an answer that nobody gave.
+#![cfg_attr(
+    not(feature = "dm-tree"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only tests of the feature use"
+    )
+)]
 
 use std::{
     ffi::{CStr, c_char, c_void},
@@ -254,6 +262,7 @@ unsafe extern "C" fn locked_and_failed(
     4711
 }
 
+#[cfg(feature = "dm-tree")]
 #[test]
 fn what_is_switched_is_as_a_callback_that_did_not_fail_says() {
     let hypervisor = VendorHypervisor(vendor(|it| {
@@ -317,6 +326,7 @@ unsafe extern "C" fn echo(
     0
 }
 
+#[cfg(feature = "dm-tree")]
 #[test]
 fn a_guest_answers_within_the_length_that_was_asked_for() {
     let hypervisor = VendorHypervisor(vendor(|it| it.guest_exchange = Some(echo)));

@@ -2,6 +2,19 @@
 //! a sanitizer, misuse is an error, and a callback that fails or a process that ends at any callback
 //! leaves State true.
 #![cfg(target_os = "linux")]
+#![cfg_attr(
+    not(all(
+        feature = "bootstrap",
+        feature = "dm-tree",
+        feature = "draft",
+        feature = "ui"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only the tests of a feature use"
+    )
+)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -351,6 +364,7 @@ fn switched(
     lines.map(str::to_owned).collect()
 }
 
+#[cfg(feature = "dm-tree")]
 #[test]
 fn a_machine_is_locked_and_its_peripherals_switched_under_valgrind() {
     let lines = switched(Profile::Approved, |vm| {
@@ -374,6 +388,7 @@ fn a_machine_is_locked_and_its_peripherals_switched_under_valgrind() {
     assert_eq!(lines, expected);
 }
 
+#[cfg(feature = "draft")]
 #[test]
 fn a_machine_of_the_draft_is_locked_and_shares_data_under_valgrind() {
     let operations = [AccessOperation::Lock, AccessOperation::AllowSharing];
@@ -404,6 +419,7 @@ const NAMES: [(AuthLevel, &str); 2] = [
     (AuthLevel::Server, "virmo-server"),
 ];
 
+#[cfg(feature = "bootstrap")]
 #[test]
 fn a_bootstrap_document_says_who_the_server_is_under_valgrind() {
     let guest = omadm_mo::Account::new("inside".parse().unwrap(), "http://inside/dm");
@@ -502,6 +518,7 @@ fn asking_server() -> (Server, TempDir, Said) {
     (server, images, said)
 }
 
+#[cfg(feature = "ui")]
 #[test]
 fn threads_people_and_notifications_under_valgrind() {
     let folder = tempfile::tempdir().unwrap();

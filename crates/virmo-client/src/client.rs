@@ -17,6 +17,7 @@ use crate::{
     Event, GuestLink, Observer, Policy, Users, VmUserInterface,
     apply::Applied,
     drive::{Failure, Outcome},
+    features::{DM_TREE, DRAFT, UI},
     forward::Told,
     gate::Gate,
     intent::{Intents, Reply},
@@ -252,15 +253,21 @@ impl VirmoClient {
                 self.list_ended(job, end, cx);
                 Ok(StatusCode::OK)
             }
-            Subject::Access(vm) => Ok(self.access_ended(&vm, job, end, cx)),
+            Subject::Access(vm) if DRAFT => Ok(self.access_ended(&vm, job, end, cx)),
             Subject::Apply => self.apply_ended(job, end, cx),
             Subject::Download(image) => self.download_ended(&image, job, end, cx),
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
-            Subject::Question(vm) => Ok(self.question_ended(&vm, job, end, cx)),
-            Subject::Guest(vm) => return Ok(self.guest_ended(&vm, job, end, cx)),
+            Subject::Question(vm) if UI => Ok(self.question_ended(&vm, job, end, cx)),
+            Subject::Guest(vm) if DM_TREE => return Ok(self.guest_ended(&vm, job, end, cx)),
             Subject::Listen(vm) => {
-                self.listen_ended(&vm, job, end, cx);
+                if DM_TREE {
+                    self.listen_ended(&vm, job, end, cx);
+                }
                 Ok(StatusCode::OK)
+            }
+            // Of what is not there nobody asks for a job.
+            Subject::Access(_) | Subject::Question(_) | Subject::Guest(_) => {
+                Ok(StatusCode::COMMAND_FAILED)
             }
         }
         .map(ExecResult::from)
@@ -317,6 +324,7 @@ impl Builder {
     }
 
     /// Follows another text than the approved one, on a device that has no VM of that.
+    #[cfg(feature = "draft")]
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
@@ -373,11 +381,11 @@ impl Builder {
 impl ManagementObject for VirmoClient {
     fn mounts(&self) -> Vec<Mount> {
         let mut features = Features::default();
-        features.profile = self.roots.profile;
+        features.profile = self.roots.profile();
         features.suspend = self.capabilities.suspend;
-        features.sharing = self.hypervisor.data_sharing().is_some();
-        features.user_interaction = self.interface.is_some();
-        features.dm_tree = true;
+        features.sharing = DRAFT && self.hypervisor.data_sharing().is_some();
+        features.user_interaction = UI && self.interface.is_some();
+        features.dm_tree = DM_TREE;
         vec![
             features.virmo(self.roots.virmo.clone()),
             virmo_nodes::vmimgmo(self.roots.vmimgmo.clone()),
@@ -395,7 +403,7 @@ impl ManagementObject for VirmoClient {
         cx: &mut Context<'_, '_>,
     ) -> Result<(), Refusal> {
         if let Some(VirmoPath::Vm(path)) =
-            VirmoPath::parse(self.roots.profile, &self.roots.virmo, &change.uri)
+            VirmoPath::parse(self.roots.profile(), &self.roots.virmo, &change.uri)
         {
             self.stage_vm(&path, change, by, cx)
         } else if let Some(path) = ImagePath::parse(&self.roots.vmimgmo, &change.uri) {
@@ -406,19 +414,26 @@ impl ManagementObject for VirmoClient {
     }
 
     fn validate(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
-        self.validate_in_guest(cx)
+        match DM_TREE {
+            true => self.validate_in_guest(cx),
+            false => Ok(()),
+        }
     }
 
     fn committed(&mut self) {
-        self.forwarding.clear();
+        if DM_TREE {
+            self.forwarding.clear();
+        }
         self.book.committed();
-        if self.roots.profile == Profile::Draft {
+        if self.roots.is_draft() {
             self.users.allow(&self.book.read().users);
         }
     }
 
     fn rolled_back(&mut self) {
-        self.forwarding.clear();
+        if DM_TREE {
+            self.forwarding.clear();
+        }
         self.book.rolled_back();
     }
 
@@ -430,16 +445,16 @@ impl ManagementObject for VirmoClient {
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
         // A watch that could not be kept is missing.
         self.watch(cx);
-        let answer = match VirmoPath::parse(self.roots.profile, &self.roots.virmo, request.uri) {
-            Some(VirmoPath::Vm(path)) if path.node == VmNode::ExecUiCmd => {
+        let answer = match VirmoPath::parse(self.roots.profile(), &self.roots.virmo, request.uri) {
+            Some(VirmoPath::Vm(path)) if UI && path.node == VmNode::ExecUiCmd => {
                 self.exec_question(path.vm, request, cx)
             }
-            Some(VirmoPath::Vm(path)) if path.node == VmNode::DmTree => {
+            Some(VirmoPath::Vm(path)) if DM_TREE && path.node == VmNode::DmTree => {
                 self.exec_in_guest(&path, request, cx)
             }
             Some(VirmoPath::Vm(path)) => {
                 let mut access = AccessOperation::ALL.into_iter();
-                match access.find(|operation| VmNode::access(*operation) == path.node) {
+                match access.find(|it| DRAFT && VmNode::access(*it) == path.node) {
                     Some(operation) => self.exec_access(&path, operation, request, cx),
                     None => self.exec_vm(&path, request, cx),
                 }
@@ -463,7 +478,7 @@ impl ManagementObject for VirmoClient {
                     intent.save(&mut cx.effects.batch);
                 }
             }
-            Some(Subject::Access(vm)) => self.access_accepted(vm, job, cx),
+            Some(Subject::Access(vm)) if DRAFT => self.access_accepted(vm, job, cx),
             Some(Subject::Apply) => {
                 let task = self.book.write().apply.as_mut();
                 if let Some(task) = task.filter(|task| task.job == Some(job)) {
@@ -478,14 +493,14 @@ impl ManagementObject for VirmoClient {
                     task.intent.save(&mut cx.effects.batch);
                 }
             }
-            Some(Subject::Question(vm)) => {
+            Some(Subject::Question(vm)) if UI => {
                 let task = self.book.write().questions.get_mut(&vm);
                 if let Some(task) = task.filter(|task| task.job == job) {
                     task.intent.reply.accepted = true;
                     task.intent.save(&mut cx.effects.batch);
                 }
             }
-            Some(Subject::Guest(vm)) => {
+            Some(Subject::Guest(vm)) if DM_TREE => {
                 let task = self.book.write().guests.get_mut(&vm);
                 if let Some(task) = task.filter(|task| task.job == job) {
                     task.intent.reply.accepted = true;
@@ -497,6 +512,9 @@ impl ManagementObject for VirmoClient {
                 | Subject::Look(_)
                 | Subject::Adopt(_)
                 | Subject::Watch
+                | Subject::Access(_)
+                | Subject::Question(_)
+                | Subject::Guest(_)
                 | Subject::Listen(_)
                 | Subject::Inventory,
             )
@@ -506,7 +524,10 @@ impl ManagementObject for VirmoClient {
 
     fn completed(&mut self, job: JobId, end: JobEnd, cx: &mut Context<'_, '_>) -> ExecResult {
         let Some(subject) = self.subject(job) else {
-            return self.put_off_ended(end, cx);
+            return match DM_TREE {
+                true => self.put_off_ended(end, cx),
+                false => StatusCode::COMMAND_FAILED.into(),
+            };
         };
         let finished = self.finish(subject.clone(), job, end, cx);
         let result =
@@ -518,7 +539,7 @@ impl ManagementObject for VirmoClient {
             Subject::Observe(vm) => brings_in_step(vm),
             _ => false,
         };
-        if is_time {
+        if DM_TREE && is_time {
             self.listen(cx);
         }
         self.note_users(cx);

@@ -16,6 +16,7 @@ use virmo_state::{AccessOperation, VmId};
 
 use crate::{
     Event, GuestLink, Observer,
+    features::DM_TREE,
     intent::{
         self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, ImageWork, Making,
         QuestionIntent, VmIntent,
@@ -222,16 +223,18 @@ impl Ledger {
             }
         })?;
         let mut doubts = SortedMap::<VmId, SortedSet<Uri>>::new();
-        journal.scan(DOUBTS, &mut |key, _| {
-            let key = str::from_utf8(key).ok();
-            if let Some((vm, place)) = key.and_then(|key| key.split_once(DOUBT_MARK))
-                && let (Ok(vm), Ok(place)) = (vm.parse(), place.parse())
-            {
-                doubts
-                    .get_or_insert_with(vm, Default::default)
-                    .insert(place);
-            }
-        })?;
+        if DM_TREE {
+            journal.scan(DOUBTS, &mut |key, _| {
+                let key = str::from_utf8(key).ok();
+                if let Some((vm, place)) = key.and_then(|key| key.split_once(DOUBT_MARK))
+                    && let (Ok(vm), Ok(place)) = (vm.parse(), place.parse())
+                {
+                    doubts
+                        .get_or_insert_with(vm, Default::default)
+                        .insert(place);
+                }
+            })?;
+        }
         Ok(Self {
             warned,
             warned_images,
@@ -707,7 +710,8 @@ mod tests {
             assert_eq!(expected.next(), None, "{space}");
         }
         let ledger = Ledger::load(&journal).unwrap();
-        assert!(ledger.warned.contains(&vm) && ledger.doubts.get(&vm).is_some());
+        assert!(ledger.warned.contains(&vm));
+        assert_eq!(ledger.doubts.contains_key(&vm), DM_TREE);
         assert!(ledger.warned_images.contains(&image));
         assert_eq!(ledger.next_vm, 258);
     }

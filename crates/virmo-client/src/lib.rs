@@ -131,9 +131,6 @@
 //! Every address in a command, and the source of every alert, is translated; texts are not looked
 //! into. A hypervisor without a channel to guests refuses all of it with 406.
 //!
-//! Without the feature `companions`, which is on by default, FUMO, SCOMO and DCMO are the guest's, too:
-//! the device does LAWMO itself, and nothing else.
-//!
 //! # Questions to the user of a VM
 //!
 //! With a [`VmUserInterface`] every VM has `UI` and `Operations/ExecUICmd`. [VirMO §11.2.2]
@@ -149,6 +146,19 @@
 //! | 412 | text, choices or an optional parameter are missing or wrong |
 //! | 416 | longer than [`Policy::question_octets`], or the VM cannot show it |
 //! | 215 | not asked, or asked in vain: the VM left Running, cannot be reached, or the device was restarted; the Exec ends with 500 |
+//!
+//! # Features
+//!
+//! What VirMO 1.0 leaves open to a client is a feature each, on by default:
+//!
+//! - `dm-tree`: the DMTree of a VM. Without it no VM gets one.
+//! - `ui`: questions to the user of a VM. Without it no VM has `UI`, whatever
+//!   [`user_interface`](Builder::user_interface) says.
+//! - `draft`: [the draft](Profile::Draft) of the text. Without it there is no `Builder::profile`.
+//!
+//! A client without one starts on what another one left. The nodes stay as they are: a server may Get
+//! them and change nothing (405). Where it waits for the alert of an Exec in a guest or to a user, it
+//! gets one with 500. On VMs of the draft a client without that does not start.
 
 mod apply;
 mod bootstrap;
@@ -156,6 +166,7 @@ mod client;
 mod companion;
 mod drive;
 mod event;
+mod features;
 mod forward;
 mod gate;
 mod guest;

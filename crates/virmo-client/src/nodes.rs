@@ -6,10 +6,12 @@ use virmo_nodes::{ImageNode, Profile, VmNode};
 use virmo_params::{ImageId, ResourceConfig};
 use virmo_state::{ImageState, VmId, VmState};
 
+use crate::features::DRAFT;
+
 /// Where the two objects are mounted, and what they look like.
 #[derive(Clone, Debug)]
 pub(crate) struct Roots {
-    pub(crate) profile: Profile,
+    profile: Profile,
     pub(crate) virmo: Uri,
     pub(crate) vmimgmo: Uri,
 }
@@ -32,6 +34,20 @@ impl Roots {
         }
     }
 
+    /// The text the device follows.
+    pub(crate) const fn profile(&self) -> Profile {
+        if DRAFT {
+            self.profile
+        } else {
+            Profile::Approved
+        }
+    }
+
+    /// Whether that is the draft.
+    pub(crate) fn is_draft(&self) -> bool {
+        self.profile() == Profile::Draft
+    }
+
     /// `VirMO/<x>`
     pub(crate) fn vm(&self, name: &str) -> Uri {
         named(&self.virmo, name)
@@ -40,7 +56,9 @@ impl Roots {
     /// A node of `VirMO/<x>`, where the profile has it.
     pub(crate) fn vm_node(&self, name: &str, node: VmNode) -> Uri {
         let vm = self.vm(name);
-        self.profile.node(node, &vm).unwrap_or_else(|| node.of(&vm))
+        self.profile()
+            .node(node, &vm)
+            .unwrap_or_else(|| node.of(&vm))
     }
 
     /// `VMImgMO/<x>`
@@ -50,7 +68,7 @@ impl Roots {
 
     pub(crate) fn vms<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = VmView<'t>> {
         NodeRef::children_of(tree.node(&self.virmo))
-            .map(|node| VmView(node, self.profile))
+            .map(|node| VmView(node, self.profile()))
             .filter(|vm| vm.id().is_some())
     }
 
@@ -60,7 +78,7 @@ impl Roots {
 
     pub(crate) fn vm_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<VmView<'t>> {
         let node = tree.node(&self.virmo)?.child(name)?;
-        Some(VmView(node, self.profile))
+        Some(VmView(node, self.profile()))
     }
 
     pub(crate) fn image_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<ImageView<'t>> {

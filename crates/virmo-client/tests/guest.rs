@@ -1,5 +1,6 @@
 //! Device management of a VM by the shared DM client, from the server's messages to the guest and
 //! back. [VirMO §11.2]
+#![cfg(feature = "dm-tree")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

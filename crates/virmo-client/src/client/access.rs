@@ -7,7 +7,7 @@ use omadm_core::StatusCode;
 use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId};
 use omadm_tree::{TreeError, Value};
 use virmo_hypervisor::{Hypervisor, HypervisorError, HypervisorErrorKind};
-use virmo_nodes::{Profile, VmNode, VmPath};
+use virmo_nodes::{VmNode, VmPath};
 use virmo_state::{AccessOperation, VmId, VmState};
 
 use super::{Output, VirmoClient, output, primitive::lane};
@@ -70,6 +70,9 @@ impl VirmoClient {
 
     /// Finds out who gets at the machines that users unlocked.
     pub(super) fn look_at_unlocked(&mut self, cx: &mut Context<'_, '_>) {
+        if !self.roots.is_draft() {
+            return;
+        }
         for vm in self.users.take_unlocked() {
             self.look_at_access(&vm, cx);
         }
@@ -77,13 +80,13 @@ impl VirmoClient {
 
     /// Finds out who gets at a machine, unless a job of its own holds the VM.
     pub(super) fn look_at_access(&mut self, vm: &VmId, cx: &mut Context<'_, '_>) {
-        let hypervisor = &self.hypervisor;
-        let is_known = hypervisor.input_lock().is_some() || hypervisor.data_sharing().is_some();
         let task = self.book.read().vms.get(vm);
         let is_held = task.is_some_and(|task| task.job.is_some());
-        if self.roots.profile != Profile::Draft || is_held {
+        if !self.roots.is_draft() || is_held {
             return;
         }
+        let hypervisor = &self.hypervisor;
+        let is_known = hypervisor.input_lock().is_some() || hypervisor.data_sharing().is_some();
         let cut = self.book.write().cut.remove(vm);
         match self.node_of(vm, cx) {
             Some((node, state)) if state.is_created() && (is_known || cut.is_some()) => {
@@ -109,7 +112,7 @@ impl VirmoClient {
     pub(super) fn take_up_access(&mut self, intent: AccessIntent, cx: &mut Context<'_, '_>) {
         let observed = self.book.read().vms.get(&intent.vm);
         match observed {
-            Some(task) if task.intent.is_none() && self.roots.profile == Profile::Draft => {
+            Some(task) if task.intent.is_none() && self.roots.is_draft() => {
                 self.book.write().cut.insert(intent.vm.clone(), intent);
             }
             _ => self.break_promise(&intent, cx),
@@ -297,7 +300,7 @@ impl VirmoClient {
         state: VmState,
         cx: &mut Context<'_, '_>,
     ) -> Result<(), TreeError> {
-        if self.roots.profile != Profile::Draft || state != VmState::NotCreated {
+        if !self.roots.is_draft() || state != VmState::NotCreated {
             return Ok(());
         }
         let access = Access {
@@ -309,7 +312,7 @@ impl VirmoClient {
 
     /// Tells the handles of users which machines they may unlock.
     pub(super) fn note_users(&mut self, cx: &Context<'_, '_>) {
-        if self.roots.profile != Profile::Draft {
+        if !self.roots.is_draft() {
             return;
         }
         self.book.write().users = users::allowed(&self.roots, cx.tree.tree());

@@ -12,6 +12,7 @@ use super::{Output, VirmoClient, output};
 use crate::{
     Event, VmQuestion, VmUserInterface,
     drive::Failure,
+    features::{DM_TREE, UI},
     intent::{QuestionIntent, Reply},
     interaction::{self, NoCommand, Verdict},
     ledger::{After, QuestionTask, Subject},
@@ -207,6 +208,9 @@ impl VirmoClient {
 
     /// The VM left Running: nobody is there to answer, neither its user nor its guest.
     pub(super) fn withdraw_calls(&mut self, vm: &VmId) {
+        if !DM_TREE && !UI {
+            return;
+        }
         let link = Arc::clone(&self.link);
         self.book.after(After::Abandon(link, vm.clone()));
         let open = self.book.read().questions.get(vm);
@@ -221,7 +225,7 @@ impl VirmoClient {
         let unanswered = vm.is_some_and(|vm| {
             vm.id().as_ref() == Some(&intent.vm) && vm.text(VmNode::UiResult).is_empty()
         });
-        if unanswered {
+        if UI && unanswered {
             // That a tree is too full for a result keeps no device from starting.
             let _ = self.conclude(&intent.node, &intent.vm, &Verdict::NOT_EXECUTED, cx);
         }

@@ -18,10 +18,6 @@ use crate::{
     nodes::deleted,
 };
 
-/// Whether there is more than LAWMO that the device does itself: what else is below DMTree is the
-/// guest's otherwise.
-pub(super) const COMPANIONS: bool = cfg!(feature = "companions");
-
 /// What the device does itself below the DMTree of a VM, as the Type of a root says. The rest is the
 /// guest's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,7 +54,7 @@ impl VirmoClient {
             ChangeKind::Added => match self.hosted(&change.uri, cx) {
                 // A second one would contradict the first.
                 Some(Hosted::Lock) => Err(REFUSED),
-                Some(hosted) if COMPANIONS => self.add_companion(hosted, path.vm, &change.uri, cx),
+                Some(hosted) => self.add_companion(hosted, path.vm, &change.uri, cx),
                 _ if self.is_place_of_peripherals(&change.uri, &path.below, cx) => Ok(()),
                 _ => self.stage_in_guest(path, change, by, cx),
             },
@@ -102,7 +98,7 @@ impl VirmoClient {
                         true => objects.push(self.lock(&name, uri, &vm, &*self.journal)),
                         false => open.extend(node.children()),
                     },
-                    Some(hosted) if COMPANIONS => {
+                    Some(hosted) => {
                         objects.push(self.hosted_object(hosted, &name, uri, &vm, &*self.journal));
                     }
                     _ => open.extend(node.children()),
@@ -125,24 +121,17 @@ impl VirmoClient {
         if node_type == LAWMO.moid {
             return Some(Hosted::Lock);
         }
-        if !COMPANIONS {
-            return None;
-        }
         let hosted = [
-            (&FUMO, Hosted::Firmware, self.has_guest_objects()),
-            (&SCOMO, Hosted::Software, self.has_guest_objects()),
+            (&FUMO, Hosted::Firmware, self.link.is_available()),
+            (&SCOMO, Hosted::Software, self.link.is_available()),
             (&DCMO, Hosted::Peripheral, self.has_peripherals()),
         ];
         let mut of_type = hosted.into_iter().filter(|(mo, ..)| mo.moid == node_type);
         of_type.find_map(|(_, hosted, can)| can.then_some(hosted))
     }
 
-    fn has_guest_objects(&self) -> bool {
-        COMPANIONS && self.link.is_available()
-    }
-
     fn has_peripherals(&self) -> bool {
-        COMPANIONS && self.hypervisor.peripherals().is_some()
+        self.hypervisor.peripherals().is_some()
     }
 
     /// Whether this is where peripherals are.
@@ -174,7 +163,7 @@ impl VirmoClient {
         typed
             || match below.segments().next() {
                 Some("LAWMO") => true,
-                Some(name @ ("FUMO" | "SCOMO")) => self.has_guest_objects() && is_free(name),
+                Some(name @ ("FUMO" | "SCOMO")) => self.link.is_available() && is_free(name),
                 Some("DCMO") => self.has_peripherals(),
                 _ => false,
             }

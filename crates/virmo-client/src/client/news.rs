@@ -6,7 +6,7 @@ use omadm_tree::{NodeRef, Uri, Value};
 use virmo_guest::{Happening, Reply};
 use virmo_state::VmId;
 
-use super::{VirmoClient, dm_tree::COMPANIONS};
+use super::VirmoClient;
 use crate::{Event, companion::tells_an_end, drive::Failure, forward, ledger::After};
 
 /// What a guest tells by itself. [VirMO §11.2]
@@ -177,7 +177,7 @@ fn taken(top: NodeRef<'_>) -> Room {
 fn is_told_of(node_type: &str, below: &Uri) -> bool {
     let names: Vec<&str> = below.segments().collect();
     match names.as_slice() {
-        ["Inventory", "Deployed", _, ..] => COMPANIONS && node_type == SCOMO.moid,
+        ["Inventory", "Deployed", _, ..] => node_type == SCOMO.moid,
         ["AvailableWipeList", _, below @ ..] => node_type == LAWMO.moid && *below != ["ToBeWiped"],
         _ => false,
     }

@@ -11,6 +11,7 @@ use super::{Output, VirmoClient, output, vm::unusable};
 use crate::{
     CpuPolicy, Event, Recovery, bootstrap,
     drive::{Driver, End, Failure, Outcome},
+    features::{DM_TREE, UI},
     intent::{Making, Reply, VmIntent},
     ledger::{After, Subject, VmTask},
     nodes::{VmView, clear, set},
@@ -343,15 +344,17 @@ impl VirmoClient {
         if state == VmState::NotCreated {
             clear(cx, &self.dm_tree(node))?;
         }
-        if !state.is_created() {
+        if DM_TREE && !state.is_created() {
             let batch = &mut cx.effects.batch;
             self.book.write().forget_doubts(vm, batch);
         }
         if state == VmState::Deleted {
             // The state is momentary: whoever could read it finds no node. [VirMO §10.3 step 2]
             cx.tree.remove(&uri)?;
-            let gone = After::Forget(Arc::clone(&self.link), vm.clone());
-            self.book.after(gone);
+            if DM_TREE || UI {
+                let gone = After::Forget(Arc::clone(&self.link), vm.clone());
+                self.book.after(gone);
+            }
         } else if before != state {
             set(
                 cx,

@@ -1,13 +1,14 @@
 use omadm_core::StatusCode;
 use omadm_mo::{Context, Refusal};
 use omadm_tree::Value;
-use virmo_nodes::{Profile, VirmoNode};
+use virmo_nodes::VirmoNode;
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
 use super::VirmoClient;
 use crate::{
     Event,
-    intent::{ImageIntent, ImageWork, Reply, ResourceChange, VmIntent},
+    features::{DM_TREE, DRAFT, UI},
+    intent::{AccessIntent, ImageIntent, ImageWork, Reply, ResourceChange, VmIntent},
     nodes::{VmView, clear, set},
 };
 
@@ -17,7 +18,7 @@ impl VirmoClient {
         self.check_profile(cx)?;
         let device = self.capabilities.device.to_string();
         let leaf = VirmoNode::DeviceResources.of(&self.roots.virmo);
-        if self.roots.profile == Profile::Approved
+        if !self.roots.is_draft()
             && cx.tree.node(&leaf).and_then(|leaf| leaf.text()) != Some(&device)
         {
             set(cx, &leaf, Value::chr(device))?;
@@ -39,9 +40,15 @@ impl VirmoClient {
         }
         self.take_up_vms(cx);
         for intent in left.accesses {
-            self.take_up_access(intent, cx);
+            match DRAFT {
+                true => self.take_up_access(intent, cx),
+                // Its VM is gone: there is none of the draft.
+                false => AccessIntent::forget(&mut cx.effects.batch, &intent.vm),
+            }
         }
-        self.take_up_dm_trees(cx)?;
+        if DM_TREE {
+            self.take_up_dm_trees(cx)?;
+        }
         self.note_users(cx);
         self.list_machines(cx);
         for job in cx.effects.jobs.iter_mut().skip(others) {
@@ -67,11 +74,11 @@ impl VirmoClient {
     fn check_profile(&self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
         let tree = cx.tree.tree();
         // What is missing was added already: what another profile has elsewhere tells.
-        let other = self.roots.profile.other_in(tree, &self.roots.virmo);
+        let other = self.roots.profile().other_in(tree, &self.roots.virmo);
         if other.is_some() {
             return Err(Refusal(StatusCode::COMMAND_FAILED));
         }
-        if self.roots.profile == Profile::Draft {
+        if self.roots.is_draft() {
             for node in [VirmoNode::Operations, VirmoNode::DeviceResources] {
                 let uri = node.of(&self.roots.virmo);
                 let is_vm = |vm: VmView<'_>| Some(vm.name()) == uri.segments().last();
@@ -86,20 +93,19 @@ impl VirmoClient {
     /// Takes up what could not be kept when it ended, or not undone. It was reported as failed, unless
     /// its Exec got 202.
     pub(super) fn make_up(&mut self, cx: &mut Context<'_, '_>) {
-        let ledger = self.book.read();
-        let told = ledger
-            .left_questions
-            .keys()
-            .chain(ledger.left_guests.keys());
-        let (told, cut): (Vec<VmId>, Vec<VmId>) = (
-            told.cloned().collect(),
-            ledger.cut.keys().cloned().collect(),
-        );
-        for vm in told {
-            self.end_left(&vm, cx);
+        if DM_TREE || UI {
+            let ledger = self.book.read();
+            let (questions, guests) = (&ledger.left_questions, &ledger.left_guests);
+            let told = questions.keys().chain(guests.keys());
+            for vm in told.cloned().collect::<Vec<_>>() {
+                self.end_left(&vm, cx);
+            }
         }
-        for vm in cut {
-            self.look_at_access(&vm, cx);
+        if DRAFT {
+            let cut = self.book.read().cut.keys();
+            for vm in cut.cloned().collect::<Vec<_>>() {
+                self.look_at_access(&vm, cx);
+            }
         }
         let ledger = self.book.read();
         if ledger.is_applying() {

@@ -8,6 +8,7 @@ use virmo_state::{VmId, VmState};
 use super::VirmoClient;
 use crate::{
     bootstrap,
+    features::{DM_TREE, UI},
     nodes::{VmView, deleted, set},
 };
 
@@ -35,7 +36,7 @@ impl VirmoClient {
                     None => self.check_idle(id.as_ref()),
                 }
             }
-            (VmNode::DmTree, kind) => {
+            (VmNode::DmTree, kind) if DM_TREE => {
                 if path.below.is_root()
                     && matches!(kind, ChangeKind::Deleted { .. })
                     && let Some(id) = self.vm(path.vm, cx).and_then(|vm| vm.id())
@@ -57,7 +58,7 @@ impl VirmoClient {
             (VmNode::Ext, _) if bootstrap::is_leaf(&path.below) => {
                 self.stage_bootstrap(path.vm, change, cx)
             }
-            (VmNode::UiCommand, _) if written => self.write_question(path.vm, cx),
+            (VmNode::UiCommand, _) if UI && written => self.write_question(path.vm, cx),
             (VmNode::UserUnlock, _) => {
                 self.note_users(cx);
                 Ok(())

@@ -351,8 +351,11 @@ impl Device {
             Arc::new(NoWait),
         )
         .policy(self.policy.clone())
-        .profile(self.profile)
         .observer(move |event| events.lock().unwrap().push(event));
+        #[cfg(feature = "draft")]
+        {
+            builder = builder.profile(self.profile);
+        }
         if let Some(interface) = &self.interface {
             builder = builder.user_interface(Arc::clone(interface));
         }

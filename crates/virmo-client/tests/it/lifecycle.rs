@@ -302,6 +302,7 @@ fn two_images() {
 }
 
 /// One VM that is locked and unlocked meanwhile.
+#[cfg(feature = "draft")]
 #[test]
 fn a_locked_vm() {
     all_is_well("a VM that is locked", World::LOCKED, 2);

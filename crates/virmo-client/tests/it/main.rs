@@ -7,17 +7,28 @@
     clippy::panic,
     reason = "test code"
 )]
+#![cfg_attr(
+    not(all(feature = "dm-tree", feature = "draft", feature = "ui")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only the tests of a feature use"
+    )
+)]
 
 mod atomics;
 mod bench;
 mod bootstraps;
 mod device;
+#[cfg(feature = "dm-tree")]
 mod dm_tree;
+#[cfg(feature = "draft")]
 mod draft;
 mod faults;
 mod images;
 mod lifecycle;
 mod primitives;
+#[cfg(feature = "ui")]
 mod questions;
 mod random;
 mod resources;
@@ -26,4 +37,5 @@ mod sequences;
 mod simulator;
 mod stored;
 mod watch;
+mod without;
 mod writes;

@@ -312,6 +312,7 @@ pub(crate) fn a_change_that_hangs_is_taken_back_when_it_returns() {
 
 /// Somebody else's call about one of the machines hangs: the change fails at its deadline, is not made
 /// afterwards, and no VM waits for it.
+#[cfg(feature = "dm-tree")]
 #[test]
 fn a_change_ends_that_waits_for_a_machine() {
     let mut device = device(Policy::default());

@@ -88,6 +88,7 @@ fn come_up(disk: Disk) -> String {
 /// What a device of an earlier version left is read: the file is of the first version and stays as
 /// it is. A record of another shape has another version, and reads this one still.
 /// `UPDATE_GOLDEN=1` writes it.
+#[cfg(feature = "dm-tree")]
 #[test]
 fn what_the_first_version_left_is_read() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/stored.txt");

@@ -1,0 +1,11 @@
+//! What is asked where a path into an optional part begins; without the feature, the linker finds no way
+//! to it.
+
+/// What is below the DMTree of a VM.
+pub(crate) const DM_TREE: bool = cfg!(feature = "dm-tree");
+
+/// The draft before the approved text.
+pub(crate) const DRAFT: bool = cfg!(feature = "draft");
+
+/// Questions to the user of a VM.
+pub(crate) const UI: bool = cfg!(feature = "ui");
