@@ -23,8 +23,12 @@ impl Vocabulary {
 
     /// The name of its namespace, as it is written.
     #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is a namespace for each vocabulary"
+    )]
     pub const fn namespace(self) -> &'static str {
-        self.table().namespace
+        NAMESPACES[self as usize]
     }
 
     /// The vocabulary of that namespace, in any spelling that is read.
@@ -46,36 +50,49 @@ impl Vocabulary {
     }
 
     /// The tokens that are names, a bit for each.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there are tokens for each vocabulary"
+    )]
     #[inline]
     pub(crate) const fn tokens(self) -> u64 {
-        self.table().tokens_with_name
+        TABLES.tokens[self as usize]
     }
 
     #[inline]
     pub(crate) fn tag_of_bytes(self, name: &[u8]) -> Option<Tag> {
-        let token = self.table().find(name)?;
-        Some(Tag::new(self, token))
+        self.search(hash(name), |place| place.name().as_bytes() == name)
     }
 
     /// The tag of a name of `len` letters, 1 to 8, that is all there is in `word`.
     #[inline]
     pub(crate) fn tag_of_word(self, word: u64, len: usize) -> Option<Tag> {
-        let token = self.table().find_word(word, len)?;
-        Some(Tag::new(self, token))
+        let last = (word >> (8 * (len - 1))) as u8;
+        self.search(slot(word as u8, last, len), |place| {
+            place.len() == len && word::prefix(place.word(), len) == word
+        })
     }
 
     #[expect(
         clippy::indexing_slicing,
-        reason = "there is a table for each vocabulary"
+        reason = "there are slots for each vocabulary"
     )]
     #[inline]
-    const fn table(self) -> &'static Table {
-        TABLES[self as usize]
+    fn search(self, mut slot: u8, is_it: impl Fn(Place) -> bool) -> Option<Tag> {
+        let slots = &TABLES.slots[self as usize];
+        loop {
+            let token = *slots.get(usize::from(slot))?;
+            if token == 0 {
+                return None;
+            }
+            let tag = Tag::new(self, token);
+            if is_it(tag.place()) {
+                return Some(tag);
+            }
+            slot = slot.wrapping_add(1);
+        }
     }
 }
-
-/// The tables of the vocabularies by their number.
-static TABLES: [&Table; 4] = [&syncml::TABLE, &metinf::TABLE, &ddf::TABLE, &devinf::TABLE];
 
 /// A name of a [`Vocabulary`]; the constants are in [`syncml`], [`metinf`], [`ddf`] and
 /// [`devinf`], and may be patterns.
@@ -115,17 +132,26 @@ impl Tag {
     /// The name of the element.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        self.spelling().name
+        self.place().name()
     }
 
     /// How the tag is written in XML.
+    #[inline]
+    pub(crate) fn spelling(self) -> Spelling {
+        let place = self.place();
+        Spelling {
+            start: place.block(),
+            len: place.len(),
+        }
+    }
+
     #[expect(
         clippy::indexing_slicing,
-        reason = "the masks keep the indices inside the tables"
+        reason = "the masks keep the indices inside the table"
     )]
     #[inline]
-    pub(crate) const fn spelling(self) -> &'static Spelling {
-        &TABLES[(self.0 >> 8 & 3) as usize].spellings[(self.0 & 0x3F) as usize]
+    const fn place(self) -> Place {
+        TABLES.places[(self.0 >> 8 & 3) as usize][(self.0 & 0x3F) as usize]
     }
 }
 
@@ -141,107 +167,132 @@ impl fmt::Debug for Tag {
     }
 }
 
-/// A name, and the start tag of an element of that name in XML.
+/// The start tag of an element in XML.
 #[derive(Clone, Copy)]
 pub(crate) struct Spelling {
-    pub(crate) name: &'static str,
-    /// `<name>`, filled up: so many bytes are copied at once faster than so many as there are.
-    pub(crate) start: [u8; Self::BLOCK],
+    /// `<name>`, and what fills it up: so many bytes are copied at once faster than so many as there
+    /// are.
+    pub(crate) start: &'static [u8; Self::BLOCK],
+    /// The length of the name.
+    pub(crate) len: usize,
 }
 
 impl Spelling {
     pub(crate) const BLOCK: usize = 32;
+}
 
-    const UNUSED: Self = Self {
-        name: "",
-        start: [0; Self::BLOCK],
-    };
+/// Where a start tag is in [`TAGS`], and in the lowest bits the length of its name.
+#[derive(Clone, Copy)]
+struct Place(u16);
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "runs at compile time, where it fails the build"
-    )]
-    const fn new(name: &'static str) -> Self {
-        let mut start = [0; Self::BLOCK];
-        let octets = name.as_bytes();
-        start[0] = b'<';
-        let mut i = 0;
-        while i < octets.len() {
-            start[i + 1] = octets[i];
-            i += 1;
-        }
-        start[i + 1] = b'>';
-        Self { name, start }
+impl Place {
+    const LEN_BITS: u32 = 5;
+    const END: usize = 1 << (u16::BITS - Self::LEN_BITS);
+
+    const fn new(at: usize, len: usize) -> Self {
+        assert!(at < Self::END && len < 1 << Self::LEN_BITS);
+        Self((at << Self::LEN_BITS | len) as u16)
+    }
+
+    #[inline]
+    const fn at(self) -> usize {
+        (self.0 >> Self::LEN_BITS) as usize
+    }
+
+    #[inline]
+    const fn len(self) -> usize {
+        (self.0 & ((1 << Self::LEN_BITS) - 1)) as usize
+    }
+
+    /// `<name>` and what is behind it.
+    #[inline]
+    fn block(self) -> &'static [u8; Spelling::BLOCK] {
+        let block = TAGS.as_bytes().get(self.at()..);
+        let block = block.and_then(|block| block.first_chunk());
+        block.unwrap_or(&[0; Spelling::BLOCK])
     }
 
     /// The first eight letters of the name, and what follows it if it has less.
     #[inline]
-    const fn word(&self) -> u64 {
-        let [_, a, b, c, d, e, f, g, h, ..] = self.start;
+    fn word(self) -> u64 {
+        let [_, a, b, c, d, e, f, g, h, ..] = *self.block();
         u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
+    #[inline]
+    const fn name(self) -> &'static str {
+        let name = match TAGS.split_at_checked(self.at() + "<".len()) {
+            Some((_, name)) => name.split_at_checked(self.len()),
+            None => None,
+        };
+        match name {
+            Some((name, _)) => name,
+            None => "",
+        }
     }
 }
 
-/// The names of a vocabulary by token, and the tokens by the hash of their name.
-struct Table {
-    namespace: &'static str,
-    spellings: [Spelling; 64],
-    tokens: [u8; 256],
-    tokens_with_name: u64,
+/// The start tags of all names, and so much more that each place has a whole block.
+const TAGS: &str = match str::from_utf8(&tags()) {
+    Ok(tags) => tags,
+    Err(_) => unreachable!(),
+};
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "runs at compile time, where it fails the build"
+)]
+const fn tags() -> [u8; Place::END + Spelling::BLOCK] {
+    let mut tags = [b' '; Place::END + Spelling::BLOCK];
+    let (mut i, mut at) = (0, 0);
+    while i < NAMES.len() {
+        let name = NAMES[i].2.as_bytes();
+        tags[at] = b'<';
+        let (_, behind) = tags.split_at_mut(at + "<".len());
+        behind.split_at_mut(name.len()).0.copy_from_slice(name);
+        at += "<>".len() + name.len();
+        tags[at - ">".len()] = b'>';
+        i += 1;
+    }
+    tags
 }
 
-impl Table {
+/// The names by vocabulary and token, and the tokens by the hash of their name.
+struct Tables {
+    places: [[Place; 64]; 4],
+    slots: [[u8; 256]; 4],
+    tokens: [u64; 4],
+}
+
+static TABLES: Tables = Tables::new();
+
+impl Tables {
     #[expect(
         clippy::indexing_slicing,
         reason = "runs at compile time, where it fails the build"
     )]
-    const fn new(namespace: &'static str, list: &[(u8, &'static str)]) -> Self {
-        let mut table = Self {
-            namespace,
-            spellings: [Spelling::UNUSED; 64],
-            tokens: [0; 256],
-            tokens_with_name: 0,
+    const fn new() -> Self {
+        let mut tables = Self {
+            places: [[Place(0); 64]; 4],
+            slots: [[0; 256]; 4],
+            tokens: [0; 4],
         };
-        let mut i = 0;
-        while i < list.len() {
-            let (token, name) = list[i];
-            table.spellings[token as usize] = Spelling::new(name);
-            table.tokens_with_name |= 1 << token;
+        let (mut i, mut at) = (0, 0);
+        while i < NAMES.len() {
+            let (vocabulary, token, name) = NAMES[i];
+            let vocabulary = vocabulary as usize;
+            tables.places[vocabulary][token as usize] = Place::new(at, name.len());
+            tables.tokens[vocabulary] |= 1 << token;
+            let slots = &mut tables.slots[vocabulary];
             let mut slot = hash(name.as_bytes());
-            while table.tokens[slot as usize] != 0 {
+            while slots[slot as usize] != 0 {
                 slot = slot.wrapping_add(1);
             }
-            table.tokens[slot as usize] = token;
+            slots[slot as usize] = token;
+            at += "<>".len() + name.len();
             i += 1;
         }
-        table
-    }
-
-    #[inline]
-    fn find(&self, name: &[u8]) -> Option<u8> {
-        self.search(hash(name), |it| it.name.as_bytes() == name)
-    }
-
-    #[inline]
-    fn find_word(&self, word: u64, len: usize) -> Option<u8> {
-        let last = (word >> (8 * (len - 1))) as u8;
-        self.search(slot(word as u8, last, len), |it| {
-            it.name.len() == len && word::prefix(it.word(), len) == word
-        })
-    }
-
-    #[inline]
-    fn search(&self, mut slot: u8, is_it: impl Fn(&Spelling) -> bool) -> Option<u8> {
-        loop {
-            let token = *self.tokens.get(usize::from(slot))?;
-            if token == 0 {
-                return None;
-            }
-            if is_it(self.spellings.get(usize::from(token))?) {
-                return Some(token);
-            }
-            slot = slot.wrapping_add(1);
-        }
+        tables
     }
 }
 
@@ -259,27 +310,32 @@ const fn slot(first: u8, last: u8, len: usize) -> u8 {
     letters.wrapping_add((len as u8).wrapping_mul(29))
 }
 
-macro_rules! vocabulary {
-    (
+macro_rules! vocabularies {
+    ($(
         $(#[$doc:meta])*
         $module:ident, $vocabulary:ident, $namespace:literal:
         $($token:literal $name:ident $text:literal)*
-    ) => {
-        $(#[$doc])*
-        pub mod $module {
-            use super::{Table, Tag, Vocabulary};
+    )*) => {
+        static NAMESPACES: [&str; 4] = [$($namespace),*];
 
-            pub(super) static TABLE: Table = Table::new($namespace, &[$(($token, $text)),*]);
+        const NAMES: &[(Vocabulary, u8, &str)] =
+            &[$($((Vocabulary::$vocabulary, $token, $text),)*)*];
 
-            $(
-                #[doc = concat!("`", $text, "`")]
-                pub const $name: Tag = Tag::new(Vocabulary::$vocabulary, $token);
-            )*
-        }
+        $(
+            $(#[$doc])*
+            pub mod $module {
+                use super::{Tag, Vocabulary};
+
+                $(
+                    #[doc = concat!("`", $text, "`")]
+                    pub const $name: Tag = Tag::new(Vocabulary::$vocabulary, $token);
+                )*
+            }
+        )*
     };
 }
 
-vocabulary! {
+vocabularies! {
     /// The names of messages, code page 0. [DM-RepPro]
     syncml, SyncMl, "SYNCML:SYNCML1.2":
     0x05 ADD "Add"
@@ -337,9 +393,7 @@ vocabulary! {
     0x3A TARGET_PARENT "TargetParent"
     0x3B MOVE "Move"
     0x3C CORRELATOR "Correlator"
-}
 
-vocabulary! {
     /// The names of meta-information, code page 1. [DM-MetInf]
     metinf, MetInf, "syncml:metinf":
     0x05 ANCHOR "Anchor"
@@ -360,9 +414,7 @@ vocabulary! {
     0x14 VERSION "Version"
     0x15 MAX_OBJ_SIZE "MaxObjSize"
     0x16 FIELD_LEVEL "FieldLevel"
-}
 
-vocabulary! {
     /// The names of device descriptions and serialised trees, code page 2. [DM-TND]
     ///
     /// [`NODE`](ddf::NODE) is the element `Node`, [`NODE_FORMAT`](ddf::NODE_FORMAT) the format `node`.
@@ -423,9 +475,7 @@ vocabulary! {
     0x3A ZERO_OR_MORE "ZeroOrMore"
     0x3B ZERO_OR_N "ZeroOrN"
     0x3C ZERO_OR_ONE "ZeroOrOne"
-}
 
-vocabulary! {
     /// The names of device information of Data Synchronization; DM does not use them.
     devinf, DevInf, "syncml:devinf":
     0x05 CT_CAP "CTCap"
@@ -482,8 +532,8 @@ mod tests {
     use super::*;
 
     fn names(vocabulary: Vocabulary) -> impl Iterator<Item = (u8, &'static str)> {
-        let names = vocabulary.table().spellings.map(|spelling| spelling.name);
-        (0..64).zip(names).filter(|(_, name)| !name.is_empty())
+        let names = (0..64).map(move |token| (token, Tag::new(vocabulary, token).as_str()));
+        names.filter(|(_, name)| !name.is_empty())
     }
 
     #[test]
@@ -499,6 +549,9 @@ mod tests {
                     (tag.vocabulary(), tag.token(), tag.as_str()),
                     (vocabulary, token, name)
                 );
+                let spelling = tag.spelling();
+                assert!(spelling.start.starts_with(format!("<{name}>").as_bytes()));
+                assert_eq!(spelling.len, name.len());
                 if let Ok(len @ 1..=8) = u32::try_from(name.len()) {
                     let octets = name.bytes().chain([0; 8]).take(8);
                     let octets: Vec<u8> = octets.collect();
@@ -512,6 +565,7 @@ mod tests {
                 assert_eq!(vocabulary.tag(&format!("{name} ")), None);
             }
             assert_eq!(vocabulary.tag(""), None);
+            assert_eq!(Tag::new(vocabulary, 0x3F).as_str(), "");
         }
         assert_eq!(ddf::NODE.as_str(), "Node");
         assert_eq!(ddf::NODE_FORMAT.as_str(), "node");

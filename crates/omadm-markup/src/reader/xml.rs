@@ -13,7 +13,7 @@ use super::{
     namespaces::{self, Binding, Namespaces, Scope},
 };
 use attributes::Attributes;
-use tokens::{Open, Tag, Token, Tokens};
+use tokens::{Open, Short, Tag, Token, Tokens};
 
 type Result<T> = core::result::Result<T, ReadError>;
 
@@ -193,8 +193,8 @@ impl<'a> XmlReader<'a> {
         let tag = vocabulary.tag_of_word(short.word, short.len)?;
         self.tokens.take(short);
         self.elements += 1;
-        let (name, word) = (tag.as_str(), short.word);
-        self.open.push(Open { name, word });
+        let Short { word, len, .. } = short;
+        self.open.push(Open::Short { word, len });
         if short.declares {
             self.namespaces.set_default(self.open.len(), vocabulary);
         }
@@ -411,7 +411,7 @@ impl<'a> XmlReader<'a> {
                     return Ok(Some(Event::Start(self.start(at, name, rest)?)));
                 }
                 Token::End(name) => {
-                    if self.open.last().is_none_or(|open| open.name != name) {
+                    if self.open.last().is_none_or(|open| !open.is(name)) {
                         return self.fail(ReadErrorKind::MismatchedTag, at);
                     }
                     self.end(at);
@@ -526,7 +526,7 @@ impl<'a> XmlReader<'a> {
         if self.open.len() >= self.limits.max_depth {
             return self.fail(ReadErrorKind::TooDeep, at);
         }
-        self.open.push(Open { name, word: 0 });
+        self.open.push(Open::Other(name));
         let may_declare = self.limits.max_attributes > 0;
         match rest {
             "" => {}

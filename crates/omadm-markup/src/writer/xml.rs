@@ -352,8 +352,8 @@ fn number_leaf(tag: Tag, declares: bool, number: u64, out: &mut Vec<u8>) {
 #[inline]
 fn start_tag(tag: Tag, declares: bool, out: &mut Vec<u8>) {
     let spelling = tag.spelling();
-    let end = out.len() + spelling.name.len() + "<>".len();
-    out.extend_from_slice(&spelling.start);
+    let end = out.len() + spelling.len + "<>".len();
+    out.extend_from_slice(spelling.start);
     out.truncate(end);
     if declares {
         out.pop();
@@ -376,8 +376,8 @@ fn declare(vocabulary: Vocabulary, out: &mut Vec<u8>) {
 #[inline]
 fn end_tag(tag: Tag, out: &mut Vec<u8>) {
     let spelling = tag.spelling();
-    let end = out.len() + spelling.name.len() + "</>".len();
-    let [_, rest @ ..] = &spelling.start;
+    let end = out.len() + spelling.len + "</>".len();
+    let [_, rest @ ..] = spelling.start;
     out.extend_from_slice(b"</");
     out.extend_from_slice(rest);
     out.truncate(end);

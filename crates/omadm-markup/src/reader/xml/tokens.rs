@@ -53,13 +53,39 @@ pub(super) struct Short {
     pub(super) declares: bool,
 }
 
-/// An open element.
+/// The name of an open element as it stands in the tag.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Open<'a> {
-    /// The name as it stands in the tag.
-    pub(super) name: &'a str,
-    /// The same as [`Short::word`] has it; 0 if it is not short, or not known to be.
-    pub(super) word: u64,
+pub(super) enum Open<'a> {
+    /// One of known letters, as [`Short`] has them.
+    Short {
+        word: u64,
+        len: usize,
+    },
+    Other(&'a str),
+}
+
+impl Open<'_> {
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.octets(|it| it == name.as_bytes())
+    }
+
+    /// Whether its end tag is next, without white space, and how long the name is.
+    #[inline(never)]
+    fn ends(&self, octets: &[u8]) -> (bool, usize) {
+        self.octets(|name| {
+            let rest = octets.strip_prefix(b"</");
+            let after = rest.and_then(|rest| rest.strip_prefix(name));
+            let is_next = after.is_some_and(|after| after.first() == Some(&b'>'));
+            (is_next, name.len())
+        })
+    }
+
+    fn octets<T>(&self, look: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Self::Short { word, len } => look(word.to_le_bytes().get(..*len).unwrap_or_default()),
+            Self::Other(name) => look(name.as_bytes()),
+        }
+    }
 }
 
 /// Tells tags, text and references apart; quick-xml reads all that begins with `<!` or `<?`.
@@ -169,19 +195,15 @@ impl<'a> Tokens<'a> {
     /// white space, and these octets.
     #[inline]
     pub(super) fn plain_end(&mut self, skipped: usize, open: &Open<'_>) -> bool {
-        let len = open.name.len();
         let octets = self.text.as_bytes().get(self.at + skipped..);
         let octets = octets.unwrap_or_default();
-        let is_next = match octets.first_chunk::<10>() {
-            Some([b'<', b'/', letters @ ..]) if open.word != 0 => {
-                word::prefix(u64::from_le_bytes(*letters), len) == open.word
-                    && octets.get(2 + len) == Some(&b'>')
-            }
-            _ => {
-                let rest = octets.strip_prefix(b"</");
-                let after = rest.and_then(|rest| rest.strip_prefix(open.name.as_bytes()));
-                after.is_some_and(|after| after.first() == Some(&b'>'))
-            }
+        let (is_next, len) = match (open, octets.first_chunk::<10>()) {
+            (&Open::Short { word, len }, Some([b'<', b'/', letters @ ..])) => (
+                word::prefix(u64::from_le_bytes(*letters), len) == word
+                    && octets.get(2 + len) == Some(&b'>'),
+                len,
+            ),
+            _ => open.ends(octets),
         };
         if is_next {
             self.at += skipped + len + "</>".len();
