@@ -10,7 +10,7 @@ use omadm_client::{
     StartError, TransportFailure,
 };
 use omadm_core::{Format, GenericAlert, JournalError, Mark, Now};
-use omadm_mo::{DevDetail, JobEnd, Registry};
+use omadm_mo::{DevDetail, JobEnd, ManagementObject, Registry};
 use omadm_session::{NoRandom, TransportIdentity};
 use omadm_syncml::encoding_of;
 use omadm_tree::Uri;
@@ -657,12 +657,15 @@ impl Device {
             ..settings.detail.clone()
         };
         let mut registry = Registry::new();
-        registry
-            .mount(Box::new(settings.info.clone().object()))
-            .map_err(refused)?;
-        registry.mount(Box::new(detail.object())).map_err(refused)?;
-        registry.mount(Box::new(accounts)).map_err(refused)?;
-        registry.mount(Box::new(virmo)).map_err(refused)?;
+        let objects: [Box<dyn ManagementObject>; 4] = [
+            Box::new(settings.info.clone().object()),
+            Box::new(detail.object()),
+            Box::new(accounts),
+            Box::new(virmo),
+        ];
+        for object in objects {
+            registry.mount(object).map_err(refused)?;
+        }
         let random = Arc::clone(&vendor);
         let client = Client::new(config, tree, registry, journal, now);
         let client = client.map_err(|error| match &error {

@@ -25,10 +25,13 @@
 //!
 //! All are on by default. What they leave out is in the header all the same.
 //!
-//! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents.
+//! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents, and those that
+//!   servers write for DM clients in guests.
 //! - `dm-tree`: the DMTree of a VM, with LAWMO, FUMO, SCOMO, DCMO and the tree of its guest; without it
 //!   no VM gets one, and `guest_exchange` and the callbacks for locks and peripherals are not called.
 //! - `draft`: the draft of VirMO 1.0; without it [`virmo_number::Draft`] is 0, and no user may unlock a VM.
+//! - `resources`: ApplyChanges; without it `hypervisor_prepare`, `hypervisor_commit` and `hypervisor_undo`
+//!   are not called.
 //! - `ui`: questions to the users of VMs; without it `vm_ask` is not called, and VMs have no `UI`.
 //!
 //! ```

@@ -11,6 +11,8 @@ use omadm_mo::{
 use omadm_tree::Uri;
 use virmo_state::VmId;
 
+use crate::features::BOOTSTRAP;
+
 pub(crate) const RECORDS: Records = Records::new(Space::BOOTSTRAPS, VERSION).under(PREFIX);
 
 const VERSION: u8 = 1;
@@ -26,6 +28,9 @@ pub(crate) fn is_leaf(below: &Uri) -> bool {
 pub(crate) fn document(media_type: &str, octets: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     if octets.is_empty() {
         return Ok(None);
+    }
+    if !BOOTSTRAP {
+        return Err(Refusal(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED));
     }
     let media_type = match MediaType::of(media_type) {
         Some(of_message @ (MediaType::MessageWbxml | MediaType::MessageXml)) => of_message,

@@ -108,41 +108,27 @@ impl Intents {
         let mut intents = Self::default();
         journal.scan(Space::INTENTS, &mut |key, record| {
             let name = String::from_utf8_lossy(key);
-            if let Some(intent) = name
-                .strip_prefix(VM)
-                .and_then(|id| VmIntent::decode(id, record))
-            {
-                intents.vms.push(intent);
-            } else if let Some(intent) = name
-                .strip_prefix(IMAGE)
-                .and_then(|id| ImageIntent::decode(id, record))
-            {
-                intents.images.push(intent);
-            } else if let Some(intent) = name
-                .strip_prefix(QUESTION)
-                .and_then(|id| QuestionIntent::decode(id, record))
-            {
-                intents.questions.push(intent);
-            } else if let Some(intent) = name
-                .strip_prefix(GUEST)
-                .and_then(|id| GuestIntent::decode(id, record))
-            {
-                intents.guests.push(intent);
-            } else if let Some(intent) = name
-                .strip_prefix(ACCESS)
-                .and_then(|id| AccessIntent::decode(id, record))
-            {
-                intents.accesses.push(intent);
-            } else if let Some(intent) = (name == APPLY)
-                .then(|| ApplyIntent::decode(record))
-                .flatten()
-            {
-                intents.apply = Some(intent);
-            } else {
+            if intents.read(&name, record).is_none() {
                 intents.damaged.push(name.into_owned());
             }
         })?;
         Ok(intents)
+    }
+
+    /// Takes in a record; `None` if it is damaged.
+    fn read(&mut self, name: &str, record: &[u8]) -> Option<()> {
+        let end = name.find('/').map_or(name.len(), |slash| slash + 1);
+        let (kind, id) = name.split_at_checked(end)?;
+        match kind {
+            VM => self.vms.push(VmIntent::decode(id, record)?),
+            IMAGE => self.images.push(ImageIntent::decode(id, record)?),
+            QUESTION => self.questions.push(QuestionIntent::decode(id, record)?),
+            GUEST => self.guests.push(GuestIntent::decode(id, record)?),
+            ACCESS => self.accesses.push(AccessIntent::decode(id, record)?),
+            APPLY => self.apply = Some(ApplyIntent::decode(record)?),
+            _ => return None,
+        }
+        Some(())
     }
 }
 

@@ -16,7 +16,7 @@ use virmo_state::{AccessOperation, VmId};
 
 use crate::{
     Event, GuestLink, Observer,
-    features::DM_TREE,
+    features::{DM_TREE, RESOURCES},
     intent::{
         self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, ImageWork, Making,
         QuestionIntent, VmIntent,
@@ -320,7 +320,7 @@ impl Ledger {
 
     /// Whether a job holds every VM.
     pub(crate) fn is_applying(&self) -> bool {
-        self.apply.as_ref().is_some_and(|task| task.job.is_some())
+        RESOURCES && self.apply.as_ref().is_some_and(|task| task.job.is_some())
     }
 
     /// What VMs are being made from.
@@ -470,7 +470,7 @@ impl Ledger {
     pub(crate) fn is_changed(&self, vm: &VmId) -> bool {
         let changes = self.apply.iter().map(|task| &task.intent);
         let mut changes = changes.flat_map(|intent| intent.changes.iter().chain(&intent.owed));
-        changes.any(|change| change.vm == *vm)
+        RESOURCES && changes.any(|change| change.vm == *vm)
     }
 
     /// Whether a VM is being made from an image.

@@ -66,14 +66,31 @@ impl Roots {
         named(&self.vmimgmo, name)
     }
 
-    pub(crate) fn vms<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = VmView<'t>> {
-        NodeRef::children_of(tree.node(&self.virmo))
-            .map(|node| VmView(node, self.profile()))
-            .filter(|vm| vm.id().is_some())
+    /// Every VM with its VMID.
+    pub(crate) fn vms<'t>(&self, tree: &'t Tree) -> Vec<(VmId, VmView<'t>)> {
+        let nodes = NodeRef::children_of(tree.node(&self.virmo));
+        let views = nodes.map(|node| VmView(node, self.profile()));
+        views.filter_map(|vm| Some((vm.id()?, vm))).collect()
     }
 
-    pub(crate) fn images<'t>(&self, tree: &'t Tree) -> impl Iterator<Item = ImageView<'t>> {
-        NodeRef::children_of(tree.node(&self.vmimgmo)).map(ImageView)
+    /// Every image with its ImgID.
+    pub(crate) fn images<'t>(&self, tree: &'t Tree) -> Vec<(ImageId, ImageView<'t>)> {
+        let views = NodeRef::children_of(tree.node(&self.vmimgmo)).map(ImageView);
+        views
+            .filter_map(|image| Some((image.id()?, image)))
+            .collect()
+    }
+
+    /// The VM with this VMID.
+    pub(crate) fn vm_of<'t>(&self, tree: &'t Tree, id: &VmId) -> Option<VmView<'t>> {
+        let mut vms = self.vms(tree).into_iter();
+        vms.find_map(|(other, vm)| (other == *id).then_some(vm))
+    }
+
+    /// The image with this ImgID.
+    pub(crate) fn image_of<'t>(&self, tree: &'t Tree, id: &ImageId) -> Option<ImageView<'t>> {
+        let mut images = self.images(tree).into_iter();
+        images.find_map(|(other, image)| (other == *id).then_some(image))
     }
 
     pub(crate) fn vm_view<'t>(&self, tree: &'t Tree, name: &str) -> Option<VmView<'t>> {

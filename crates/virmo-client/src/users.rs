@@ -106,10 +106,13 @@ impl Users {
 
 /// The VMs whose user may unlock them, by the name `<x>` of their node.
 pub(crate) fn allowed(roots: &Roots, tree: &Tree) -> SortedMap<String, VmId> {
-    let vms = roots.vms(tree);
-    let allowed = vms.filter(|vm| vm.text(VmNode::UserUnlock) == "true");
-    let named = allowed.filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)));
-    named.collect()
+    let mut allowed = SortedMap::new();
+    for (id, vm) in roots.vms(tree) {
+        if vm.text(VmNode::UserUnlock) == "true" {
+            allowed.insert(vm.name().to_owned(), id);
+        }
+    }
+    allowed
 }
 
 impl fmt::Debug for Users {

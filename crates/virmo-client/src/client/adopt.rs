@@ -14,7 +14,7 @@ use crate::{
     Event, UnknownMachines,
     drive::Failure,
     ledger::{Subject, is_of_image},
-    nodes::{VmView, set},
+    nodes::set,
     table::Seen,
 };
 
@@ -64,15 +64,13 @@ impl VirmoClient {
                     continue;
                 }
             };
-            let held = self.book.read().vms.contains_key(&vm);
-            let created = |known: VmView<'_>| {
-                known.id().as_ref() == Some(&vm) && known.state() != VmState::NotCreated
-            };
-            if held || self.roots.vms(cx.tree.tree()).any(created) {
+            if self.book.read().vms.contains_key(&vm) {
                 continue;
             }
-            if self.node_of(&vm, cx).is_some() {
-                self.report_unknown(&vm, cx);
+            if let Some((_, known)) = self.node_of(&vm, cx) {
+                if known == VmState::NotCreated {
+                    self.report_unknown(&vm, cx);
+                }
                 continue;
             }
             // The list may be outdated: what a job before this one deletes is gone then.
@@ -174,14 +172,12 @@ impl VirmoClient {
         let images = files.filter_map(|file| Some((file.as_str().parse().ok()?, file)));
         let images: Vec<(ImageId, DownloadKey)> = images.collect();
         let ledger = self.book.read();
-        let named: SortedSet<ImageId> = self
-            .roots
-            .images(cx.tree.tree())
-            .filter_map(|image| image.id())
-            .collect();
+        let named = self.roots.images(cx.tree.tree());
         let is_known = |image: &ImageId| {
             let is_open = ledger.images.contains_key(image);
-            is_open || ledger.left_images.contains_key(image) || named.contains(image)
+            is_open
+                || ledger.left_images.contains_key(image)
+                || named.iter().any(|(it, _)| it == image)
         };
         let unknown = images.into_iter().filter(|(image, _)| !is_known(image));
         let unknown: Vec<_> = unknown.collect();

@@ -54,11 +54,10 @@ impl VirmoClient {
     /// fits the device.
     fn wanted(&self, cx: &Context<'_, '_>) -> Result<Vec<ResourceChange>, StatusCode> {
         let (mut changes, mut after) = (Vec::new(), Vec::new());
-        let created = self
-            .roots
-            .vms(cx.tree.tree())
-            .filter(|vm| vm.state().is_created());
-        for vm in created {
+        for (id, vm) in self.roots.vms(cx.tree.tree()) {
+            if !vm.state().is_created() {
+                continue;
+            }
             let before = vm.current_config();
             let want: ResourceConfig = match vm.text(VmNode::NewConfig) {
                 "" => before.clone(),
@@ -67,7 +66,7 @@ impl VirmoClient {
             after.push(want.clone());
             if !vm.text(VmNode::NewConfig).is_empty() {
                 changes.push(ResourceChange {
-                    vm: vm.id().ok_or(StatusCode::COMMAND_FAILED)?,
+                    vm: id,
                     node: vm.name().to_owned(),
                     before,
                     want,
@@ -192,7 +191,7 @@ impl VirmoClient {
     }
 
     /// Reports a change as failed, once.
-    fn report_apply_failure(
+    pub(super) fn report_apply_failure(
         &self,
         intent: &mut ApplyIntent,
         status: StatusCode,
@@ -268,9 +267,8 @@ impl VirmoClient {
                 return Err(error);
             }
         }
-        let vms = self.roots.vms(cx.tree.tree());
-        let names: Vec<String> = vms.map(|vm| vm.name().to_owned()).collect();
-        for name in names {
+        let vms = self.roots.vms(cx.tree.tree()).into_iter();
+        for name in vms.map(|(_, vm)| vm.name().to_owned()).collect::<Vec<_>>() {
             clear(cx, &self.roots.vm_node(&name, VmNode::NewConfig))?;
         }
         for change in &intent.changes {

@@ -73,10 +73,9 @@ impl VirmoClient {
 
     /// Mounts again what the tree holds.
     pub(super) fn take_up_dm_trees(&mut self, cx: &mut Context<'_, '_>) -> Result<(), Refusal> {
-        let vms = self.roots.vms(cx.tree.tree());
-        let vms: Vec<_> = vms
-            .filter_map(|vm| Some((vm.name().to_owned(), vm.id()?)))
-            .collect();
+        let vms = self.roots.vms(cx.tree.tree()).into_iter();
+        let vms = vms.map(|(id, vm)| (vm.name().to_owned(), id));
+        let vms: Vec<_> = vms.collect();
         let managed = |vm: &VmId| {
             let mut vms = vms.iter();
             vms.any(|(name, id)| id == vm && cx.tree.node(&self.dm_tree(name)).is_some())

@@ -121,16 +121,15 @@ impl VirmoClient {
             return;
         }
         let ledger = self.book.read();
-        let managed: Vec<(String, VmId)> = self
-            .roots
-            .vms(cx.tree.tree())
-            .filter(|vm| vm.state() == VmState::Running)
-            .map(|vm| (vm.name().to_owned(), vm.id()))
-            .filter(|(node, _)| cx.tree.node(&self.dm_tree(node)).is_some())
-            .filter_map(|(node, vm)| Some((node, vm?)))
-            .filter(|(_, vm)| !ledger.is_busy(vm))
-            .filter(|(_, vm)| !ledger.guests.contains_key(vm) && !ledger.heard.contains_key(vm))
-            .collect();
+        let mut managed = Vec::new();
+        for (id, vm) in self.roots.vms(cx.tree.tree()) {
+            let is_managed = cx.tree.node(&self.dm_tree(vm.name())).is_some();
+            let is_asked = ledger.guests.contains_key(&id) || ledger.heard.contains_key(&id);
+            let is_free = vm.state() == VmState::Running && !ledger.is_busy(&id) && !is_asked;
+            if is_managed && is_free {
+                managed.push((vm.name().to_owned(), id));
+            }
+        }
         for (node, vm) in managed {
             let errand = self.errand(&vm, Vec::new(), cx);
             let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
@@ -345,9 +344,8 @@ impl VirmoClient {
     }
 
     fn node_named(&self, vm: &VmId, cx: &Context<'_, '_>) -> Option<String> {
-        let mut views = self.roots.vms(cx.tree.tree());
-        let view = views.find(|view| view.id().as_ref() == Some(vm))?;
-        Some(view.name().to_owned())
+        let (node, _) = self.node_of(vm, cx)?;
+        Some(node)
     }
 }
 

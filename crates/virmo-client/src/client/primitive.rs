@@ -74,12 +74,8 @@ impl VirmoClient {
             "" => return Err(StatusCode::INCOMPLETE_COMMAND),
             text => text.parse().map_err(unusable)?,
         };
-        let tree = cx.tree.tree();
-        let image = self
-            .roots
-            .images(tree)
-            .find(|image| image.id().as_ref() == Some(&params.image))
-            .ok_or(StatusCode::NOT_FOUND)?;
+        let image = self.roots.image_of(cx.tree.tree(), &params.image);
+        let image = image.ok_or(StatusCode::NOT_FOUND)?;
         if image.state() != ImageState::Downloaded {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);
         }
@@ -100,11 +96,12 @@ impl VirmoClient {
     /// Whether the device can give this beside what every created VM has, and every VM that is
     /// being created will have.
     fn check_sums(&self, more: &ResourceConfig, cx: &Context<'_, '_>) -> Result<(), StatusCode> {
-        let created = self
-            .roots
-            .vms(cx.tree.tree())
-            .filter(|vm| vm.state().is_created());
-        let mut configs: Vec<_> = created.map(|vm| vm.current_config()).collect();
+        let mut configs = Vec::new();
+        for (_, vm) in self.roots.vms(cx.tree.tree()) {
+            if vm.state().is_created() {
+                configs.push(vm.current_config());
+            }
+        }
         let makings = self.book.read().makings();
         configs.extend(makings.map(|making| making.resources.clone()));
         configs.push(more.clone());

@@ -7,9 +7,9 @@ use virmo_state::{ImageState, Primitive, VmId, VmState};
 use super::VirmoClient;
 use crate::{
     Event,
-    features::{DM_TREE, DRAFT, UI},
+    features::{DM_TREE, DRAFT, RESOURCES, UI},
     intent::{AccessIntent, ImageIntent, ImageWork, Reply, ResourceChange, VmIntent},
-    nodes::{VmView, clear, set},
+    nodes::{clear, set},
 };
 
 /// What the last run left open.
@@ -32,10 +32,15 @@ impl VirmoClient {
         for intent in left.vms {
             self.recover(intent, cx);
         }
-        if let Some(intent) = left.apply {
-            self.apply(intent, false, cx);
-            if let Some(task) = &mut self.book.write().apply {
-                task.recovering = true;
+        if let Some(mut intent) = left.apply {
+            if RESOURCES {
+                self.apply(intent, false, cx);
+                if let Some(task) = &mut self.book.write().apply {
+                    task.recovering = true;
+                }
+            } else {
+                // A client that can takes it back.
+                self.report_apply_failure(&mut intent, StatusCode::COMMAND_FAILED, cx);
             }
         }
         self.take_up_vms(cx);
@@ -81,8 +86,8 @@ impl VirmoClient {
         if self.roots.is_draft() {
             for node in [VirmoNode::Operations, VirmoNode::DeviceResources] {
                 let uri = node.of(&self.roots.virmo);
-                let is_vm = |vm: VmView<'_>| Some(vm.name()) == uri.segments().last();
-                if !self.roots.vms(cx.tree.tree()).any(is_vm) {
+                let mut vms = self.roots.vms(cx.tree.tree()).into_iter();
+                if !vms.any(|(_, vm)| Some(vm.name()) == uri.segments().last()) {
                     clear(cx, &uri)?;
                 }
             }
@@ -114,7 +119,8 @@ impl VirmoClient {
         let left = ledger.vms.values().filter(|task| task.job.is_none());
         let left: Vec<_> = left.filter_map(|task| task.intent.clone()).collect();
         let busy = |change: &ResourceChange| ledger.is_busy(&change.vm);
-        let apply = ledger.apply.as_ref().map(|task| task.intent.clone());
+        let apply = ledger.apply.as_ref().filter(|_| RESOURCES);
+        let apply = apply.map(|task| task.intent.clone());
         let apply = apply.filter(|it| !it.owed.iter().chain(&it.changes).any(busy));
         let images = ledger.left_images.values();
         let images: Vec<_> = images
@@ -141,12 +147,9 @@ impl VirmoClient {
             }
         }
         for mut intent in images {
-            let named = self
-                .roots
-                .images(cx.tree.tree())
-                .find(|view| view.id().as_ref() == Some(&intent.image))
-                .map(|view| view.name().to_owned());
-            intent.node = named.unwrap_or(intent.node);
+            if let Some(view) = self.roots.image_of(cx.tree.tree(), &intent.image) {
+                view.name().clone_into(&mut intent.node);
+            }
             self.recover_image(intent, cx);
         }
     }
@@ -192,11 +195,10 @@ impl VirmoClient {
     /// Gives no identifier out a second time, though the journal may be older than what is here.
     fn catch_up(&mut self, cx: &mut Context<'_, '_>) {
         let ledger = self.book.write();
-        for vm in self.roots.vms(cx.tree.tree()).filter_map(|vm| vm.id()) {
+        for (vm, _) in self.roots.vms(cx.tree.tree()) {
             ledger.is_taken_vm(&vm, &mut cx.effects.batch);
         }
-        let images = self.roots.images(cx.tree.tree());
-        for image in images.filter_map(|image| image.id()) {
+        for (image, _) in self.roots.images(cx.tree.tree()) {
             ledger.is_taken_image(image.as_str(), &mut cx.effects.batch);
         }
         for file in &self.files {
@@ -206,13 +208,13 @@ impl VirmoClient {
 
     /// Goes on with downloads no intent stands for.
     fn take_up_images(&mut self, cx: &mut Context<'_, '_>) {
-        let ledger = self.book.read();
-        let images = self.roots.images(cx.tree.tree());
-        let downloading = images.filter(|image| image.state() == ImageState::Downloading);
-        let named = downloading.filter_map(|image| Some((image.name().to_owned(), image.id()?)));
-        let left: Vec<_> = named
-            .filter(|(_, id)| !ledger.images.contains_key(id))
-            .collect();
+        let mut left = Vec::new();
+        for (id, image) in self.roots.images(cx.tree.tree()) {
+            let is_open = self.book.read().images.contains_key(&id);
+            if image.state() == ImageState::Downloading && !is_open {
+                left.push((image.name().to_owned(), id));
+            }
+        }
         for (node, id) in left {
             // One that cannot even begin has told so, and has failed.
             let _ = self.start_download(&node, id, Reply::default(), cx);
@@ -221,12 +223,12 @@ impl VirmoClient {
 
     /// Finds out what the machines are that no intent stands for.
     fn take_up_vms(&mut self, cx: &mut Context<'_, '_>) {
-        let ledger = self.book.read();
-        let vms = self.roots.vms(cx.tree.tree());
-        let named = vms.filter_map(|vm| Some((vm.name().to_owned(), vm.id()?, vm.state())));
-        let left: Vec<_> = named
-            .filter(|(_, id, _)| !ledger.vms.contains_key(id))
-            .collect();
+        let mut left = Vec::new();
+        for (id, vm) in self.roots.vms(cx.tree.tree()) {
+            if !self.book.read().vms.contains_key(&id) {
+                left.push((vm.name().to_owned(), id, vm.state()));
+            }
+        }
         for (node, vm, state) in left {
             match state {
                 // One that was not to be seen at the last start may be back.

@@ -78,8 +78,7 @@ impl VirmoClient {
         let here: Option<SortedSet<VmId>> =
             listed.as_ref().ok().map(|it| it.keys().cloned().collect());
         let mut doubtful = Vec::new();
-        for view in self.roots.vms(cx.tree.tree()) {
-            let Some(vm) = view.id() else { continue };
+        for (vm, view) in self.roots.vms(cx.tree.tree()) {
             if ledger.vms.contains_key(&vm) || ledger.looks.contains_key(&vm) {
                 continue;
             }
@@ -266,8 +265,7 @@ impl VirmoClient {
 
     /// The name of the node of a VM, and its State.
     pub(super) fn node_of(&self, vm: &VmId, cx: &Context<'_, '_>) -> Option<(String, VmState)> {
-        let mut views = self.roots.vms(cx.tree.tree());
-        let view = views.find(|view| view.id().as_ref() == Some(vm))?;
+        let view = self.roots.vm_of(cx.tree.tree(), vm)?;
         Some((view.name().to_owned(), view.state()))
     }
 

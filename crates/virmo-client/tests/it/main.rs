@@ -8,7 +8,13 @@
     reason = "test code"
 )]
 #![cfg_attr(
-    not(all(feature = "dm-tree", feature = "draft", feature = "ui")),
+    not(all(
+        feature = "bootstrap",
+        feature = "dm-tree",
+        feature = "draft",
+        feature = "resources",
+        feature = "ui"
+    )),
     allow(
         dead_code,
         unused_imports,
@@ -18,11 +24,12 @@
 
 mod atomics;
 mod bench;
+#[cfg(feature = "bootstrap")]
 mod bootstraps;
 mod device;
 #[cfg(feature = "dm-tree")]
 mod dm_tree;
-#[cfg(feature = "draft")]
+#[cfg(all(feature = "draft", feature = "resources"))]
 mod draft;
 mod faults;
 mod images;
@@ -31,6 +38,7 @@ mod primitives;
 #[cfg(feature = "ui")]
 mod questions;
 mod random;
+#[cfg(feature = "resources")]
 mod resources;
 mod restarts;
 mod sequences;

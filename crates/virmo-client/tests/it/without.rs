@@ -1,7 +1,13 @@
 //! A client without an optional part, on what one with it left: that stays, is refused to servers, and
 //! what somebody waits for is told.
 #![cfg_attr(
-    all(feature = "dm-tree", feature = "draft", feature = "ui"),
+    all(
+        feature = "bootstrap",
+        feature = "dm-tree",
+        feature = "draft",
+        feature = "resources",
+        feature = "ui"
+    ),
     allow(dead_code, unused_imports, reason = "nothing is without")
 )]
 
@@ -12,7 +18,7 @@ use virmo_client::Policy;
 use virmo_nodes::{Features, Profile};
 use virmo_state::VmState;
 
-use crate::device::{Device, Disk, final_alert};
+use crate::device::{Device, Disk, Edit::AddOctets, final_alert};
 
 const REFUSED: StatusCode = StatusCode::COMMAND_NOT_ALLOWED;
 const DOUBTS: Space = Space::new("doubts");
@@ -179,4 +185,81 @@ fn without_draft_a_client_does_not_start_on_vms_of_it() {
     device.provision("a", "");
     assert_eq!(device.operate("a", "Create"), StatusCode::OK);
     device.check();
+}
+
+/// A change that was under way is told to have failed, once, and waits for a client that takes it back.
+#[cfg(not(feature = "resources"))]
+#[test]
+fn without_resources_what_was_wanted_stays() {
+    const APPLY: &str = "./VirMO/Operations/ApplyChanges";
+    const WANTED: &str = "./VirMO/a/Resources/NewConfig";
+    let record: (Space, &str, &[u8]) = (
+        Space::INTENTS,
+        "apply",
+        &[&[1, 0, 1, 0][..], &[0; 16]].concat(),
+    );
+    let edit = |tree: &mut Transaction<'_>, layout: &Layout| {
+        let value = Value::chr("RAM=1&Storage=1&CPU=1&Network=1");
+        tree.set(layout, &uri(WANTED), value).unwrap();
+    };
+    let mut device = on(Profile::Approved, edit, &[record]);
+    device.restart();
+    let failed = final_alert(APPLY, None, StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [failed]);
+    device.restart();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    assert_eq!(device.journal.count(Space::INTENTS), 1);
+    let missing = StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED;
+    assert_eq!(device.exec(APPLY), missing);
+    assert!(device.get(WANTED).is_some());
+    for operation in ["Suspend", "Resume", "Delete"] {
+        assert_eq!(device.operate("a", operation), StatusCode::OK);
+    }
+}
+
+/// What was written for the guest of a VM that is to be created is for it still, or is taken back.
+#[cfg(not(feature = "bootstrap"))]
+#[test]
+fn without_bootstrap_no_document_is_taken() {
+    const LEAF: &str = "./VirMO/b/Ext/Bootstrap";
+    let records: [(Space, &str, &[u8]); 2] = [
+        (Space::BOOTSTRAPS, "vm/vm-2", b"\x01document"),
+        (Space::IDS, "virmo/vm", &[1, 0, 0, 0, 0, 0, 0, 0, 3]),
+    ];
+    for taken_back in [false, true] {
+        let edit = |tree: &mut Transaction<'_>, layout: &Layout| {
+            tree.add_interior(layout, &uri("./VirMO/b")).unwrap();
+            let id = Value::chr("vm-2");
+            tree.set(layout, &uri("./VirMO/b/VMID"), id).unwrap();
+            let params = Value::chr("ImgID=img-1");
+            tree.set(layout, &uri("./VirMO/b/CreateParams"), params)
+                .unwrap();
+            tree.set(layout, &uri(LEAF), Value::bin([])).unwrap();
+        };
+        let mut device = on(Profile::Approved, edit, &records);
+        device.restart();
+        let missing = StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED;
+        let write = AddOctets(
+            "./VirMO/a/Ext/Bootstrap",
+            "application/vnd.syncml.dm+wbxml",
+            b"x",
+        );
+        assert_eq!(device.command(write), REFUSED, "a VM that is there");
+        let write = AddOctets(
+            "./VirMO/c/Ext/Bootstrap",
+            "application/vnd.syncml.dm+wbxml",
+            b"x",
+        );
+        device.add_vm("c", "a", "");
+        assert_eq!(device.command(write), missing);
+        assert_eq!(device.get("./VirMO/c/Ext/Bootstrap"), None);
+        if taken_back {
+            assert_eq!(device.delete(LEAF), StatusCode::OK);
+        }
+        assert_eq!(device.operate("b", "Create"), StatusCode::OK);
+        let got = device.bench.bootstraps.lock().unwrap();
+        let got = got.get(&device.id("b")).map(|it| it.to_vec());
+        assert_eq!(got, (!taken_back).then(|| b"document".to_vec()));
+        assert_eq!(device.journal.count(Space::BOOTSTRAPS), 0);
+    }
 }
