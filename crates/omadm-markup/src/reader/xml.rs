@@ -5,6 +5,7 @@ use crate::{
 };
 
 mod attributes;
+mod markup;
 mod prolog;
 mod tokens;
 

@@ -1,13 +1,8 @@
 //! Splits a document into tags, text and the rest. [XML §2.4]
 
 use memchr::{memchr, memchr2, memchr3};
-use quick_xml::{
-    Error, Reader,
-    errors::{IllFormedError, SyntaxError},
-    events::Event,
-};
 
-use super::{METINF, SYNCML};
+use super::{METINF, SYNCML, markup};
 use crate::{ReadError, ReadErrorKind, chars, word};
 
 type Result<T> = core::result::Result<T, ReadError>;
@@ -88,7 +83,7 @@ impl Open<'_> {
     }
 }
 
-/// Tells tags, text and references apart; quick-xml reads all that begins with `<!` or `<?`.
+/// Tells tags, text and references apart; [`markup`] reads all that begins with `<!` or `<?`.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
     /// The document, as far as it is UTF-8.
@@ -288,7 +283,7 @@ impl<'a> Tokens<'a> {
             [b'<', b'!' | b'?', ..] => self.rare(),
             [b'<', end, ..] => {
                 let ends = *end == b'/';
-                let len = tag_len(rest).ok_or(self.too_short())?;
+                let len = tag_len(rest.as_bytes()).ok_or(self.too_short())?;
                 let inner = rest.get(1 + usize::from(ends)..len - 1).unwrap_or_default();
                 self.at += len;
                 Ok(if ends {
@@ -336,41 +331,12 @@ impl<'a> Tokens<'a> {
     /// Comments, sections, instructions and declarations.
     #[cold]
     fn rare(&mut self) -> Result<Token<'a>> {
-        let rest = self.rest();
-        let mut reader = Reader::from_str(rest);
-        reader.config_mut().check_comments = false;
-        let event = reader.read_event();
-        let len = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-        let inner = |before: usize, after: usize| {
-            let range = before..len.saturating_sub(after);
-            rest.get(range).unwrap_or_default()
-        };
-        let token = match event {
-            Ok(Event::Comment(_)) => Token::Comment(inner("<!--".len(), "-->".len())),
-            Ok(Event::CData(_)) => Token::Section(inner("<![CDATA[".len(), "]]>".len())),
-            Ok(Event::PI(_)) => Token::Instruction(inner("<?".len(), "?>".len())),
-            Ok(Event::Decl(_)) => Token::Declaration,
-            Ok(Event::DocType(_)) => Token::Doctype,
-            Ok(_) => return Err(ReadError::new(ReadErrorKind::InvalidMarkup, self.at)),
-            Err(error) => return Err(self.refused(&error, len)),
-        };
+        let (token, len) = markup::read(self.rest()).map_err(|kind| match kind {
+            Some(kind) => ReadError::new(kind, self.at),
+            None => self.too_short(),
+        })?;
         self.at += len;
         Ok(token)
-    }
-
-    /// What is wrong with markup of which quick-xml has read `len` bytes.
-    fn refused(&self, error: &Error, len: usize) -> ReadError {
-        let rest = self.rest().len();
-        let kind = match error {
-            Error::IllFormed(IllFormedError::MissingDoctypeName) => ReadErrorKind::InternalSubset,
-            Error::Syntax(SyntaxError::InvalidBangMarkup) if rest > 2 => {
-                ReadErrorKind::InvalidMarkup
-            }
-            // Markup that only looks like a section is called unclosed as well.
-            Error::Syntax(_) if !(1..rest).contains(&len) => return self.too_short(),
-            _ => ReadErrorKind::InvalidMarkup,
-        };
-        ReadError::new(kind, self.at)
     }
 
     /// The end came too early.
@@ -391,9 +357,9 @@ fn section_end(text: &str) -> Option<usize> {
     text.find("]]>")
 }
 
-/// How long the tag is that a text begins with; `>` may be in quotes.
-fn tag_len(text: &str) -> Option<usize> {
-    let mut octets = text.bytes().enumerate();
+/// How long the tag is that octets begin with; `>` may be in quotes.
+pub(super) fn tag_len(octets: &[u8]) -> Option<usize> {
+    let mut octets = octets.iter().copied().enumerate();
     loop {
         match octets.next()? {
             (at, b'>') => return Some(at + 1),
@@ -412,6 +378,6 @@ fn tag(inner: &str) -> Tag<'_> {
     Tag { name, rest }
 }
 
-fn is_space(c: char) -> bool {
+pub(super) fn is_space(c: char) -> bool {
     u8::try_from(c).is_ok_and(chars::is_space)
 }
