@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_core::Format;
+use omadm_core::{Format, base64};
 use omadm_mo::tnds::{self, Document};
 use omadm_syncml::{Data, Encoding, Item, Location, Meta};
 use omadm_tree::{ListEntry, NewNode, Reading, Uri, Value};
@@ -78,7 +77,7 @@ pub(crate) fn argument<'i>(
     }
     let mut text = octets.into_owned();
     text.retain(|octet| !octet.is_ascii_whitespace());
-    let octets = STANDARD.decode(text).map_err(|_| Failure::Value)?;
+    let octets = base64::decode(text).ok_or(Failure::Value)?;
     Ok(Some(Cow::Owned(octets)))
 }
 
@@ -145,7 +144,7 @@ fn set_value(item: &mut Item<'_>, value: &Value, encoding: Encoding) {
     item.meta = described(value.format(), value.media_type(), encoding);
     item.data = match (value.format(), encoding) {
         (Format::Null, _) => None,
-        (Format::Bin, Encoding::Xml) => Some(STANDARD.encode(value.octets()).into()),
+        (Format::Bin, Encoding::Xml) => Some(base64::encode(value.octets()).into()),
         (Format::Bin, Encoding::Wbxml) => Some(Data::Opaque(Cow::Owned(value.octets().to_vec()))),
         _ => Some(value.text().unwrap_or_default().to_owned().into()),
     };

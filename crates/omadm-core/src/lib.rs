@@ -10,6 +10,7 @@
 
 mod alert;
 mod backoff;
+pub mod base64;
 mod file;
 mod format;
 mod id;

@@ -44,7 +44,6 @@ pub mod ddf;
 pub mod provisioning;
 pub mod tnds;
 
-mod base64;
 mod definition;
 mod job;
 mod layout;

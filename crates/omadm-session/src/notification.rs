@@ -37,9 +37,8 @@
 
 use std::{fmt, num::NonZeroU16};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
-use omadm_core::{Secret, ServerId};
+use omadm_core::{Secret, ServerId, base64};
 
 pub mod push;
 
@@ -374,11 +373,11 @@ fn digest(server_id: &ServerId, password: &Secret, nonce: &[u8], trigger: &[u8])
         .chain_update(password.expose())
         .finalize();
     Md5::new()
-        .chain_update(STANDARD.encode(account))
+        .chain_update(base64::encode(account))
         .chain_update(b":")
         .chain_update(nonce)
         .chain_update(b":")
-        .chain_update(STANDARD.encode(Md5::digest(trigger)))
+        .chain_update(base64::encode(Md5::digest(trigger)))
         .finalize()
         .into()
 }

@@ -1,7 +1,6 @@
 //! Commands with one Item, as a server sends them; the packer gives them their ids.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_core::{Correlator, Format};
+use omadm_core::{Correlator, Format, base64};
 use omadm_syncml::{
     Command, Data, Encoding, Exec, Fragment, Item, Limits, Location, Meta, NodeCommand,
 };
@@ -35,7 +34,7 @@ impl Leaf {
     /// Octets: [`Format::B64`] and base64 text, which both encodings carry.
     #[must_use]
     pub fn octets(octets: &[u8]) -> Self {
-        Self::new(Format::B64, STANDARD.encode(octets))
+        Self::new(Format::B64, base64::encode(octets))
     }
 
     /// With this `Type`; without it the peer takes `text/plain`.

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_core::Format;
+use omadm_core::{Format, base64};
 use omadm_syncml::{Data, Encoding, Item, Meta};
 use omadm_tree::{NewNode, Value};
 
@@ -43,7 +42,7 @@ pub(crate) fn argument<'i>(item: &'i Item<'_>, meta: &Meta<'_>) -> Option<Cow<'i
     }
     let mut text = octets.into_owned();
     text.retain(|octet| !octet.is_ascii_whitespace());
-    STANDARD.decode(text).ok().map(Cow::Owned)
+    base64::decode(text).map(Cow::Owned)
 }
 
 /// The Item with a value in it.
@@ -77,7 +76,7 @@ pub(crate) fn with_argument<'a>(item: Item<'a>, argument: &[u8], encoding: Encod
 
 fn with_octets<'a>(item: Item<'a>, octets: &[u8], encoding: Encoding) -> Item<'a> {
     match encoding {
-        Encoding::Xml => item.with_data(STANDARD.encode(octets)),
+        Encoding::Xml => item.with_data(base64::encode(octets)),
         Encoding::Wbxml => item.with_data(Data::Opaque(Cow::Owned(octets.to_vec()))),
     }
 }

@@ -1,4 +1,4 @@
-use omadm_core::Format;
+use omadm_core::{Format, base64};
 use omadm_syncml::{Command, Data, Item, Meta};
 use omadm_tree::{Uri, Value};
 
@@ -126,7 +126,7 @@ fn plain_node(target: Uri, item: &Item<'_>, meta: &Meta<'_>) -> Result<Node, Dec
     let value = match format {
         Format::B64 => str::from_utf8(octets)
             .ok()
-            .and_then(crate::base64::decode)
+            .and_then(base64::decode_lenient)
             .and_then(|octets| Value::new(Format::Bin, media_type, octets).ok()),
         format => Value::new(format, media_type, octets).ok(),
     };
@@ -179,7 +179,7 @@ impl tnds::Document {
             Data::Text(text) if text.trim_start().starts_with('<') => {
                 Self::decode(text.trim().as_bytes(), Encoding::Xml, limits)
             }
-            Data::Text(text) => match crate::base64::decode(text) {
+            Data::Text(text) => match base64::decode_lenient(text) {
                 Some(octets) => Self::decode(&octets, Encoding::Wbxml, limits),
                 None => Err(tnds::TndsError {
                     kind: tnds::TndsErrorKind::Base64,

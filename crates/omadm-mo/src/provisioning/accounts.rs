@@ -1,9 +1,7 @@
-use omadm_core::Secret;
+use omadm_core::{Secret, base64};
 
 use super::{Characteristic, Document};
-use crate::{
-    Account, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential, base64,
-};
+use crate::{Account, AccountErrorKind, Address, AddressType, AuthLevel, AuthType, Credential};
 
 /// Why a w7 application is no account.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -143,7 +141,7 @@ fn credential(appauth: &Characteristic) -> Result<Credential, Fault> {
     let auth_type = AuthType::from_word(auth_type).ok_or(invalid("AAUTHTYPE"))?;
     let text = |name| appauth.value(name).unwrap_or_default();
     let mut credential = Credential::new(level, auth_type, text("AAUTHNAME"), text("AAUTHSECRET"));
-    let data = base64::decode(text("AAUTHDATA")).ok_or(invalid("AAUTHDATA"))?;
+    let data = base64::decode_lenient(text("AAUTHDATA")).ok_or(invalid("AAUTHDATA"))?;
     credential.data = Secret::from(data);
     Ok(credential)
 }

@@ -1,11 +1,10 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
-use omadm_core::Format;
+use omadm_core::{Format, base64};
 use omadm_markup::{Content, Encoding, Event, Fragment, Name, Reader, ddf};
 use omadm_tree::{Uri, UriErrorKind, Value};
 
 use super::{Body, Document, Limits, Node, Place, Properties, TndsError, TndsErrorKind as Kind};
-use crate::base64;
 
 impl Document {
     /// Reads a document on its own.
@@ -287,11 +286,11 @@ fn body(node: &Raw, has_children: bool) -> Result<Body, TndsError> {
     let octets = match (&written.content, format) {
         (Octets::Opaque(octets), Format::B64) => {
             let text = str::from_utf8(octets).ok();
-            decoded = text.and_then(base64::decode);
+            decoded = text.and_then(base64::decode_lenient);
             decoded.as_deref()
         }
         (Octets::Text(text), Format::Bin | Format::B64) => {
-            decoded = base64::decode(text);
+            decoded = base64::decode_lenient(text);
             decoded.as_deref()
         }
         (Octets::Opaque(octets), _) => Some(octets.as_slice()),

@@ -1,9 +1,8 @@
-use omadm_core::Format;
+use omadm_core::{Format, base64};
 use omadm_markup::{Encoding, Fragment, Tag, Vocabulary, WriteError, Writer, ddf};
 use omadm_tree::Value;
 
 use super::{Body, Document, Node, Place, Properties};
-use crate::base64;
 
 impl Document {
     /// Writes the document, on its own or inside the element that is open.

@@ -1,8 +1,7 @@
 use std::sync::Arc;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use md5::{Digest, Md5};
-use omadm_core::{Format, Secret};
+use omadm_core::{Format, Secret, base64};
 use omadm_syncml::{Data, Meta};
 
 use super::{Nonce, Scheme};
@@ -113,7 +112,7 @@ pub(super) fn hash(parts: &[&[u8]]) -> Secret {
 }
 
 pub(super) fn b64(octets: &Secret) -> Secret {
-    Secret::from(STANDARD.encode(octets.expose()))
+    Secret::from(base64::encode(octets.expose()))
 }
 
 /// The octets behind the data of credentials or a challenge, by its format.
@@ -123,10 +122,7 @@ pub(super) fn octets(meta: &Meta<'_>, data: &Data<'_>) -> Option<Secret> {
         Data::Opaque(octets) if meta.format() == Ok(Format::Bin) => {
             Some(Secret::from(octets.to_vec()))
         }
-        data => STANDARD
-            .decode(data.as_text()?.trim())
-            .ok()
-            .map(Secret::from),
+        data => base64::decode(data.as_text()?.trim()).map(Secret::from),
     }
 }
 

@@ -1,7 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_core::Secret;
+use omadm_core::{Secret, base64};
 
 /// The octets of a digest.
 const DIGEST: usize = 16;
@@ -78,7 +77,7 @@ impl fmt::Display for Hmac {
             }
             write!(f, "{character}")?;
         }
-        write!(f, "\", mac={}", STANDARD.encode(self.mac.expose()))
+        write!(f, "\", mac={}", base64::encode(self.mac.expose()))
     }
 }
 
@@ -116,7 +115,7 @@ impl Hmac {
         }
         let username = username.ok_or(InvalidHmac::Missing("username"))?;
         let mac = mac.ok_or(InvalidHmac::Missing("mac"))?;
-        let mut mac = STANDARD.decode(mac).map_err(|_| InvalidHmac::Mac)?;
+        let mut mac = base64::decode(mac).ok_or(InvalidHmac::Mac)?;
         if hex && mac.len() == 2 * DIGEST {
             mac = octets_of(&mac).ok_or(InvalidHmac::Mac)?;
         }
@@ -228,7 +227,7 @@ mod tests {
 
     fn parse(text: &str) -> Result<(String, String), InvalidHmac> {
         let hmac: Hmac = text.parse()?;
-        Ok((hmac.username, STANDARD.encode(hmac.mac.expose())))
+        Ok((hmac.username, base64::encode(hmac.mac.expose())))
     }
 
     #[test]

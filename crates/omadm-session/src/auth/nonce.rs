@@ -1,7 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_core::{Batch, Journal, JournalError, Records, Secret, Space};
+use omadm_core::{Batch, Journal, JournalError, Records, Secret, Space, base64};
 use omadm_syncml::{Chal, Data};
 
 use super::{Scheme, credentials::octets};
@@ -56,7 +55,7 @@ impl Nonce {
     /// A challenge with this as its NextNonce.
     pub(super) fn chal(&self, scheme: Scheme) -> Chal<'static> {
         let mut meta = scheme.meta();
-        meta.next_nonce = Some(Box::new(Data::from(STANDARD.encode(self.expose()))));
+        meta.next_nonce = Some(Box::new(Data::from(base64::encode(self.expose()))));
         Chal::new(meta)
     }
 }
@@ -334,7 +333,7 @@ mod tests {
         assert_eq!(Nonce::of_chal(&chal), Some(nonce));
         assert_eq!(Nonce::of_chal(&Chal::new(Scheme::Md5.meta())), None);
         let mut long = Scheme::Md5.meta();
-        long.next_nonce = Some(Box::new(Data::from(STANDARD.encode([1; Nonce::MAX + 1]))));
+        long.next_nonce = Some(Box::new(Data::from(base64::encode([1; Nonce::MAX + 1]))));
         assert_eq!(Nonce::of_chal(&Chal::new(long)), None);
     }
 

@@ -1,5 +1,4 @@
-use base64::{Engine, engine::general_purpose::STANDARD};
-use omadm_core::StatusCode;
+use omadm_core::{StatusCode, base64};
 use omadm_syncml::{Chal, Cred};
 
 use super::{Hmac, Nonce, Proof, Scheme};
@@ -102,7 +101,7 @@ impl Prover {
             Scheme::Mac => return None,
         };
         self.present();
-        Some(Cred::new(scheme.meta(), STANDARD.encode(octets.expose())))
+        Some(Cred::new(scheme.meta(), base64::encode(octets.expose())))
     }
 
     /// The MAC of the next message, if it is to have one. Asked for once a message, with its exact
