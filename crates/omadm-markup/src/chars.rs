@@ -1,5 +1,7 @@
 //! What XML says about single characters. [XML §2.2]
 
+use crate::octets;
+
 /// The namespace of the prefix `xml`. [XML-Names §3]
 pub(crate) const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 
@@ -40,10 +42,8 @@ pub(crate) fn is_namespace(uri: &str) -> bool {
 }
 
 /// As much from the beginning as is UTF-8, and whether that is all.
-///
-/// The standard library's check takes longer than all else that is done to a large text.
 pub(crate) fn utf8(bytes: &[u8]) -> (&str, bool) {
-    match simdutf8::compat::from_utf8(bytes) {
+    match octets::from_utf8(bytes) {
         Ok(text) => (text, true),
         Err(error) => {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();

@@ -38,6 +38,7 @@ mod event;
 mod fragment;
 mod limits;
 mod name;
+mod octets;
 mod reader;
 mod vocabulary;
 mod wbxml;

@@ -1,6 +1,6 @@
 //! Eight octets as one number, the first one lowest, to look at all of them at once.
 
-use memchr::{memchr, memchr3};
+use crate::octets::{memchr, memchr3};
 
 const ONES: u64 = u64::from_le_bytes([0x01; 8]);
 const HIGHEST: u64 = u64::from_le_bytes([0x80; 8]);

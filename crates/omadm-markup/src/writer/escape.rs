@@ -1,8 +1,6 @@
 //! Character data as XML wants it. [XML §2.4]
 
-use memchr::memchr3;
-
-use crate::{WriteError, word};
+use crate::{WriteError, octets::memchr3, word};
 
 /// Appends text, given as UTF-8.
 #[inline]

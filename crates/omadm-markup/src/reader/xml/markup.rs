@@ -1,9 +1,7 @@
 //! What begins with `<!` or `<?`. [XML §2.5, §2.6, §2.7, §2.8]
 
-use memchr::memchr;
-
 use super::tokens::{Token, is_space, tag_len};
-use crate::ReadErrorKind;
+use crate::{ReadErrorKind, octets::memchr};
 
 /// Reads what a text begins with, and how long it is. An error has no kind if the text ends too early.
 pub(super) fn read(text: &str) -> Result<(Token<'_>, usize), Option<ReadErrorKind>> {

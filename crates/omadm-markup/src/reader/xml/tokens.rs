@@ -1,9 +1,11 @@
 //! Splits a document into tags, text and the rest. [XML §2.4]
 
-use memchr::{memchr, memchr2, memchr3};
-
 use super::{METINF, SYNCML, markup};
-use crate::{ReadError, ReadErrorKind, chars, word};
+use crate::{
+    ReadError, ReadErrorKind, chars,
+    octets::{memchr, memchr2, memchr3},
+    word,
+};
 
 type Result<T> = core::result::Result<T, ReadError>;
 
