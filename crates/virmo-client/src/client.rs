@@ -1,24 +1,20 @@
 use std::{fmt, sync::Arc};
 
-use omadm_core::{
-    Format, GenericAlert, Journal, JournalError, Mark, SortedMap, StatusCode, UserAnswer,
-};
-use omadm_download::{Cancel, Clock, DownloadError, DownloadKey, Fetch, Finished, Sink, SinkError};
+use omadm_core::{Format, GenericAlert, Journal, JournalError, Mark, SortedMap, StatusCode};
+use omadm_download::{Cancel, Clock, DownloadKey, Fetch, Sink};
 use omadm_mo::{
     Context, ExecAnswer, ExecRequest, ExecResult, JobEnd, JobId, ManagementObject, Mount, Refusal,
 };
 use omadm_tree::{Change, Principal, TreeError, Uri};
 use virmo_guest::Command;
-use virmo_hypervisor::{Capabilities, Hypervisor, HypervisorError, Listed, Observed};
+use virmo_hypervisor::{Capabilities, Hypervisor};
 use virmo_nodes::{Features, ImagePath, Profile, VirmoNode, VirmoPath, VmNode};
 use virmo_state::{AccessOperation, VmId};
 
 use crate::{
     Event, GuestLink, Observer, Policy, Users, VmUserInterface,
-    apply::Applied,
-    drive::{Failure, Outcome},
+    drive::Failure,
     features::{DM_TREE, DRAFT, RESOURCES, UI},
-    forward::Told,
     gate::Gate,
     intent::{Intents, Reply},
     ledger::{Book, Ledger, Subject},
@@ -131,23 +127,6 @@ pub struct Builder {
     policy: Policy,
     profile: Profile,
     observer: Observer,
-}
-
-/// What the jobs of this client bring back.
-enum Output {
-    Vm(Outcome),
-    Observed(Result<Observed, HypervisorError>),
-    Listed(Result<Vec<Listed>, HypervisorError>),
-    /// `None`: the client is gone.
-    Watched(Option<Result<Vec<Listed>, HypervisorError>>),
-    Access(access::Access, Result<(), HypervisorError>),
-    Applied(Applied, Option<Failure>),
-    Download(Result<Finished, DownloadError>),
-    Discard(Result<(), SinkError>),
-    Answered(Result<UserAnswer, HypervisorError>),
-    /// What a command was put off for.
-    Told(ExecResult),
-    Guest(Told),
 }
 
 impl VirmoClient {
@@ -585,14 +564,12 @@ impl fmt::Debug for Builder {
 }
 
 /// What a job of this client brought back; a failure if it was lost, or is still to come.
-fn output<T>(end: JobEnd, pick: impl FnOnce(Output) -> Option<T>) -> Result<T, Failure> {
-    match end {
-        JobEnd::Finished(output) | JobEnd::Late(output) => output
-            .downcast::<Output>()
-            .ok()
-            .and_then(|output| pick(*output))
-            .ok_or_else(|| Failure::new("the job brought back something else")),
-        JobEnd::Lost => Err(Failure::new("the job was lost")),
-        JobEnd::TimedOut => Err(Failure::no_answer()),
-    }
+fn output<T: 'static>(end: JobEnd) -> Result<T, Failure> {
+    let output = match end {
+        JobEnd::Finished(output) | JobEnd::Late(output) => output,
+        JobEnd::Lost => return Err(Failure::new("the job was lost")),
+        JobEnd::TimedOut => return Err(Failure::no_answer()),
+    };
+    let output = output.downcast().map(|output| *output);
+    output.map_err(|_| Failure::new("the job brought back something else"))
 }

@@ -10,13 +10,12 @@ use omadm_core::{
 use omadm_download::Cancel;
 use omadm_mo::JobId;
 use omadm_tree::Uri;
-use virmo_guest::Reply;
 use virmo_params::ImageId;
 use virmo_state::{AccessOperation, VmId};
 
 use crate::{
-    Event, GuestLink, Observer,
-    features::{DM_TREE, RESOURCES},
+    Event, Observer,
+    features::{DM_TREE, DRAFT, RESOURCES, UI},
     intent::{
         self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, ImageWork, Making,
         QuestionIntent, VmIntent,
@@ -426,23 +425,28 @@ impl Ledger {
             }
         }
         self.images.retain(|_, task| task.job != job);
-        let questions = self.questions.iter().filter(|(_, task)| task.job == job);
-        let open = questions.filter(|(_, task)| !task.concluded);
-        let open = open.map(|(vm, task)| (vm.clone(), task.intent.clone()));
-        self.left_questions.extend(open);
-        self.questions.retain(|_, task| task.job != job);
-        let guests = self.guests.iter().filter(|(_, task)| task.job == job);
-        let open = guests.map(|(vm, task)| (vm.clone(), task.intent.clone()));
-        self.left_guests.extend(open);
-        self.guests.retain(|_, task| task.job != job);
-        self.heard.retain(|_, listening| *listening != job);
+        if UI {
+            let questions = self.questions.iter().filter(|(_, task)| task.job == job);
+            let open = questions.filter(|(_, task)| !task.concluded);
+            let open = open.map(|(vm, task)| (vm.clone(), task.intent.clone()));
+            self.left_questions.extend(open);
+            self.questions.retain(|_, task| task.job != job);
+        }
+        if DM_TREE {
+            let guests = self.guests.iter().filter(|(_, task)| task.job == job);
+            let open = guests.map(|(vm, task)| (vm.clone(), task.intent.clone()));
+            self.left_guests.extend(open);
+            self.guests.retain(|_, task| task.job != job);
+            self.heard.retain(|_, listening| *listening != job);
+        }
         for (vm, task) in self
             .vms
             .iter_mut()
             .filter(|(_, task)| task.job == Some(job))
         {
             task.job = None;
-            if let Some(access) = task.access.take()
+            if DRAFT
+                && let Some(access) = task.access.take()
                 && let Some(operation) = access.operation.filter(|_| access.reply.accepted)
             {
                 let (vm, reply) = (vm.clone(), access.reply);
@@ -534,14 +538,9 @@ struct Draft {
 /// What is done once the transaction is durable.
 pub(crate) enum After {
     Tell(Event),
-    Cancel(Cancel),
+    /// Also if it is rolled back.
     GiveUp(Arc<Machines>, Arc<AtomicBool>),
-    /// What a guest told is kept.
-    Receipt(Arc<GuestLink>, VmId, Reply),
-    /// The guest of a VM is not there to answer.
-    Abandon(Arc<GuestLink>, VmId),
-    /// A VM is gone, and its guest.
-    Forget(Arc<GuestLink>, VmId),
+    Do(Box<dyn FnOnce() + Send>),
 }
 
 impl Book {
@@ -570,6 +569,10 @@ impl Book {
         self.draft().after.push(after);
     }
 
+    pub(crate) fn then(&mut self, work: impl FnOnce() + Send + 'static) {
+        self.after(After::Do(Box::new(work)));
+    }
+
     pub(crate) fn tell(&mut self, event: Event) {
         self.after(After::Tell(event));
     }
@@ -589,11 +592,8 @@ impl Book {
         for after in draft.after {
             match after {
                 After::Tell(event) => (self.observer)(event),
-                After::Cancel(cancel) => cancel.cancel(),
                 After::GiveUp(machines, flag) => machines.give_up(&flag),
-                After::Receipt(link, vm, reply) => link.receipts(&vm, &reply, reply.news.len()),
-                After::Abandon(link, vm) => link.abandon(&vm),
-                After::Forget(link, vm) => link.forget(&vm),
+                After::Do(work) => work(),
             }
         }
     }
@@ -611,8 +611,10 @@ impl Book {
         for job in draft.ended {
             self.kept.release(job);
         }
-        for (vm, places) in draft.doubted {
-            self.kept.doubt(&vm, places);
+        if DM_TREE {
+            for (vm, places) in draft.doubted {
+                self.kept.doubt(&vm, places);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use virmo_hypervisor::{Hypervisor, HypervisorError, HypervisorErrorKind};
 use virmo_nodes::{VmNode, VmPath};
 use virmo_state::{AccessOperation, VmId, VmState};
 
-use super::{Output, VirmoClient, output, primitive::lane};
+use super::{VirmoClient, output, primitive::lane};
 use crate::{
     Event,
     drive::Failure,
@@ -165,7 +165,7 @@ impl VirmoClient {
                 Some(operation) => found.after(operation),
                 None => found,
             };
-            Box::new(Output::Access(found, changed)) as _
+            Box::new((found, changed)) as _
         });
         let what = task.operation.map_or("Observe", AccessOperation::name);
         let job = cx
@@ -217,10 +217,7 @@ impl VirmoClient {
             let machines = Arc::clone(&self.machines);
             self.book.after(After::GiveUp(machines, flag));
         }
-        let outcome = output(end, |output| match output {
-            Output::Access(access, changed) => Some((access, changed)),
-            _ => None,
-        });
+        let outcome = output::<(Access, Result<(), HypervisorError>)>(end);
         let failure = match outcome {
             Ok((access, changed)) => {
                 let kept = self.keep_access(&task.node, vm, access, cx);

@@ -4,12 +4,12 @@ use omadm_core::{Format, GenericAlert, Mark, SortedSet};
 use omadm_download::DownloadKey;
 use omadm_mo::{Context, JobEnd, JobId};
 use omadm_tree::{TreeError, Value};
-use virmo_hypervisor::{Machine, MachineState, Observed};
+use virmo_hypervisor::{HypervisorError, Listed, Machine, MachineState, Observed};
 use virmo_nodes::{ImageNode, VmNode};
 use virmo_params::ImageId;
 use virmo_state::{ImageState, VmId, VmState};
 
-use super::{Output, VirmoClient, output, watch::observed};
+use super::{VirmoClient, output, watch::observed};
 use crate::{
     Event, UnknownMachines,
     drive::Failure,
@@ -22,7 +22,7 @@ use crate::{
 impl VirmoClient {
     pub(super) fn list_machines(&mut self, cx: &mut Context<'_, '_>) {
         let hypervisor = Arc::clone(&self.hypervisor);
-        let work = Box::new(move || Box::new(Output::Listed(hypervisor.list())) as _);
+        let work = Box::new(move || Box::new(hypervisor.list()) as _);
         let job = cx.effects.job("machines", "List machines", work);
         job.time_limit = Some(self.policy.deadline);
         let job = job.id;
@@ -34,10 +34,7 @@ impl VirmoClient {
         if !matches!(end, JobEnd::TimedOut) {
             self.book.ended(job);
         }
-        let listed = output(end, |output| match output {
-            Output::Listed(listed) => Some(listed),
-            _ => None,
-        });
+        let listed = output::<Result<Vec<Listed>, HypervisorError>>(end);
         let listed = match listed.and_then(|listed| listed.map_err(Failure::from)) {
             Ok(listed) => listed,
             // Each VM was asked for on its own account, so nothing depends on the list.

@@ -6,7 +6,7 @@ use omadm_tree::{TreeError, Value};
 use virmo_nodes::{VirmoNode, VmNode};
 use virmo_params::ResourceConfig;
 
-use super::{Output, VirmoClient, output, vm::unusable};
+use super::{VirmoClient, output, vm::unusable};
 use crate::{
     Event, Recovery,
     apply::{Applied, Applier},
@@ -99,10 +99,7 @@ impl VirmoClient {
             given_up: Arc::clone(&given_up),
         };
         let asked = intent.clone();
-        let work = Box::new(move || {
-            let (applied, failure) = applier.run(&asked, fresh);
-            Box::new(Output::Applied(applied, failure)) as _
-        });
+        let work = Box::new(move || Box::new(applier.run(&asked, fresh)) as _);
         let job = cx.effects.job("apply", "ApplyChanges", work);
         job.time_limit = Some(self.policy.deadline);
         let job = job.id;
@@ -135,10 +132,7 @@ impl VirmoClient {
         let Some(mut task) = task.filter(|task| task.job == Some(job)) else {
             return Ok(StatusCode::COMMAND_FAILED);
         };
-        let outcome = output(end, |output| match output {
-            Output::Applied(applied, failure) => Some((applied, failure)),
-            _ => None,
-        });
+        let outcome = output::<(Applied, Option<Failure>)>(end);
         match outcome {
             // It was reported as failed: it has to be taken back.
             Ok((Applied::All, _)) if late => {

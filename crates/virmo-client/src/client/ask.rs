@@ -8,14 +8,14 @@ use virmo_hypervisor::{HypervisorError, HypervisorErrorKind};
 use virmo_nodes::VmNode;
 use virmo_state::{VmId, VmState};
 
-use super::{Output, VirmoClient, output};
+use super::{VirmoClient, output};
 use crate::{
     Event, VmQuestion, VmUserInterface,
     drive::Failure,
     features::{DM_TREE, UI},
     intent::{QuestionIntent, Reply},
     interaction::{self, NoCommand, Verdict},
-    ledger::{After, QuestionTask, Subject},
+    ledger::{QuestionTask, Subject},
     nodes::set,
 };
 
@@ -112,7 +112,7 @@ impl VirmoClient {
         let work = Box::new(move || {
             let question = VmQuestion::new(&vm, &node, &shown, within);
             let answer = show(&*interface, &question, &thrown, &*clock);
-            Box::new(Output::Answered(answer)) as _
+            Box::new(answer) as _
         });
         // Beside the lane of the VM: its primitives do not wait for people.
         let lane = format!("ui {}", intent.vm);
@@ -157,7 +157,8 @@ impl VirmoClient {
             return StatusCode::COMMAND_FAILED;
         };
         if timed_out {
-            self.book.after(After::Cancel(task.over.clone()));
+            let over = task.over.clone();
+            self.book.then(move || over.cancel());
             if let Some(task) = self.book.write().questions.get_mut(vm) {
                 task.concluded = true;
             }
@@ -168,10 +169,7 @@ impl VirmoClient {
             return StatusCode::COMMAND_FAILED;
         }
         let withdrawn = task.over.is_cancelled();
-        let answered = output(end, |output| match output {
-            Output::Answered(answer) => Some(answer),
-            _ => None,
-        });
+        let answered = output::<Result<UserAnswer, HypervisorError>>(end);
         let (verdict, status) = match answered {
             _ if timed_out => (Verdict::Answer(UserAnswer::TimedOut), StatusCode::OK),
             _ if withdrawn => (Verdict::NOT_EXECUTED, StatusCode::COMMAND_FAILED),
@@ -211,11 +209,11 @@ impl VirmoClient {
         if !DM_TREE && !UI {
             return;
         }
-        let link = Arc::clone(&self.link);
-        self.book.after(After::Abandon(link, vm.clone()));
+        let (link, guest) = (Arc::clone(&self.link), vm.clone());
+        self.book.then(move || link.abandon(&guest));
         let open = self.book.read().questions.get(vm);
         if let Some(over) = open.map(|task| task.over.clone()) {
-            self.book.after(After::Cancel(over));
+            self.book.then(move || over.cancel());
         }
     }
 

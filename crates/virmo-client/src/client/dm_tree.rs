@@ -10,7 +10,7 @@ use virmo_hypervisor::{Hypervisor, HypervisorError, Peripheral};
 use virmo_nodes::{VmNode, VmPath};
 use virmo_state::VmId;
 
-use super::{Output, VirmoClient, primitive::lane, vm::REFUSED};
+use super::{VirmoClient, guest::PutOff, primitive::lane, vm::REFUSED};
 use crate::{
     companion::{Companion, VmLocker, WhileRunning},
     drive,
@@ -365,7 +365,7 @@ impl VirmoClient {
             let label = format!("Look for the {name} of {node}");
             let work = Box::new(move || {
                 let found = find(&*hypervisor, &vm, &name);
-                Box::new(Output::Told(found.unwrap_or_else(ExecResult::from))) as _
+                Box::new(PutOff::Result(found.unwrap_or_else(ExecResult::from))) as _
             });
             let job = cx.effects.put_off(lane(id), label, work);
             job.time_limit = Some(self.policy.deadline);

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use omadm_core::{Format, GenericAlert, Mark, StatusCode};
 use omadm_download::{
-    Cancel, Download, DownloadError, Environment, InvalidUri, InvalidUriKind, Progress, Sink,
-    SinkErrorKind,
+    Cancel, Download, DownloadError, Environment, Finished, InvalidUri, InvalidUriKind, Progress,
+    Sink, SinkErrorKind,
 };
 use omadm_mo::{Context, JobEnd, JobId, Work};
 use omadm_tree::TreeError;
@@ -12,7 +12,7 @@ use virmo_params::ImageId;
 use virmo_state::{ImageOperation, ImageState};
 
 use super::{
-    Output, VirmoClient,
+    VirmoClient,
     image::{ORIGIN_VERSION, ORIGINS, key, lane},
     output,
 };
@@ -153,7 +153,7 @@ impl VirmoClient {
             };
             let result = make_room(&download, &*sink);
             let result = result.and_then(|()| download.run(&environment, &mut progress));
-            Box::new(Output::Download(result))
+            Box::new(result)
         })
     }
 
@@ -179,10 +179,7 @@ impl VirmoClient {
             // The image was deleted meanwhile.
             return Ok(StatusCode::COMMAND_FAILED);
         };
-        let result = output(end, |output| match output {
-            Output::Download(result) => Some(result),
-            _ => None,
-        });
+        let result = output::<Result<Finished, DownloadError>>(end);
         let result = result.and_then(|result| result.map_err(Failure::from));
         let node = intent.node.clone();
         let result = result.and_then(|finished| {

@@ -7,13 +7,19 @@ use virmo_guest::Command;
 use virmo_nodes::VmPath;
 use virmo_state::{VmId, VmState};
 
-use super::{Output, VirmoClient, output};
+use super::{VirmoClient, output};
 use crate::{
     Event,
     forward::{self, Errand, Told},
     intent::{GuestIntent, Reply},
     ledger::{GuestTask, Subject, note_doubt},
 };
+
+/// What came of a job that a command was put off for.
+pub(super) enum PutOff {
+    Result(ExecResult),
+    Guest(Told),
+}
 
 /// Device management of a VM by the shared DM client. [VirMO §11.2]
 impl VirmoClient {
@@ -47,7 +53,7 @@ impl VirmoClient {
             reply: Reply::new(request.correlator),
         };
         intent.save(&mut cx.effects.batch);
-        let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
+        let work = Box::new(move || Box::new(errand.run()) as _);
         let label = format!("Exec {} in {}", path.below, path.vm);
         let job = cx.effects.job(lane(&vm), label, work);
         // Giving it its node again is a second call.
@@ -70,7 +76,7 @@ impl VirmoClient {
         if !timed_out {
             self.book.ended(job);
         }
-        let told = output(end, told);
+        let told = output::<Told>(end);
         let mut result = ExecResult::from(StatusCode::REQUEST_TIMEOUT);
         match told {
             Ok(told) => {
@@ -132,7 +138,7 @@ impl VirmoClient {
         }
         for (node, vm) in managed {
             let errand = self.errand(&vm, Vec::new(), cx);
-            let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
+            let work = Box::new(move || Box::new(errand.run()) as _);
             let job = cx.effects.job(lane(&vm), format!("Listen to {node}"), work);
             job.background = true;
             let job = job.id;
@@ -151,7 +157,7 @@ impl VirmoClient {
     ) {
         self.book.ended(job);
         self.book.write().heard.remove(vm);
-        if let Ok(told) = output(end, told) {
+        if let Ok(told) = output::<Told>(end) {
             self.hear(&told, cx);
         }
     }
@@ -230,7 +236,7 @@ impl VirmoClient {
             journal: Some(Arc::clone(&self.journal)),
             ..self.errand(&vm, commands, cx)
         };
-        let work = Box::new(move || Box::new(Output::Guest(errand.run())) as _);
+        let work = Box::new(move || Box::new(PutOff::Guest(errand.run())) as _);
         let job = cx.effects.put_off(lane(&vm), format!("Change {vm}"), work);
         job.time_limit = Some(self.policy.guest_limit.saturating_mul(2));
         let job = job.id;
@@ -243,14 +249,9 @@ impl VirmoClient {
         if matches!(end, JobEnd::TimedOut) {
             return StatusCode::REQUEST_TIMEOUT.into();
         }
-        let ended = output(end, |output| match output {
-            Output::Told(result) => Some(Ok(result)),
-            Output::Guest(told) => Some(Err(told)),
-            _ => None,
-        });
-        match ended {
-            Ok(Ok(result)) => result,
-            Ok(Err(told)) => {
+        match output(end) {
+            Ok(PutOff::Result(result)) => result,
+            Ok(PutOff::Guest(told)) => {
                 self.hear(&told, cx);
                 // Until the command that was put off for it is carried out, or if none is.
                 let batch = &mut cx.effects.batch;
@@ -352,13 +353,6 @@ impl VirmoClient {
 /// Apart from the primitives of the VM: they do not wait for a guest that does not answer.
 fn lane(vm: &VmId) -> String {
     format!("guest {vm}")
-}
-
-fn told(output: Output) -> Option<Told> {
-    match output {
-        Output::Guest(told) => Some(told),
-        _ => None,
-    }
 }
 
 /// What makes a guest have at a place what the tree has there, and nothing where that has nothing.

@@ -1,19 +1,19 @@
 use std::sync::Arc;
 
 use omadm_core::{Records, Space, StatusCode};
-use omadm_download::{Cancel, Download, DownloadKey, Finished, is_media_type};
+use omadm_download::{Cancel, Download, DownloadKey, Finished, SinkError, is_media_type};
 use omadm_mo::{Context, ExecAnswer, ExecRequest, JobEnd, JobId, Refusal};
 use omadm_tree::{Change, ChangeKind, TreeError, Value};
 use virmo_nodes::{ImageNode, ImagePath};
 use virmo_params::ImageId;
 use virmo_state::ImageState;
 
-use super::{Output, VirmoClient, output};
+use super::{VirmoClient, output};
 use crate::{
     Event,
     drive::{Failure, explain},
     intent::{ImageIntent, ImageWork, Reply},
-    ledger::{After, ImageTask, Subject},
+    ledger::{ImageTask, Subject},
     nodes::{ImageView, clear, deleted, set},
     record::Writer,
 };
@@ -226,7 +226,7 @@ impl VirmoClient {
             let source = ImageNode::Download.of(&self.roots.image(node));
             self.report(&source, &task.intent.reply, StatusCode::COMMAND_FAILED, cx);
             let cancel = task.cancel.clone();
-            self.book.after(After::Cancel(cancel));
+            self.book.then(move || cancel.cancel());
         }
         self.tell_image(node, &id, state, None);
         let intent = ImageIntent {
@@ -254,7 +254,7 @@ impl VirmoClient {
             if let Ok(Some(download)) = left {
                 download.abandon(&*fetch, &stop);
             }
-            Box::new(Output::Discard(discarded)) as _
+            Box::new(discarded) as _
         });
         let label = format!("Delete {}", intent.node);
         let job = cx.effects.job(lane(&intent.image), label, work).id;
@@ -275,10 +275,7 @@ impl VirmoClient {
         }
         self.book.ended(job);
         let task = self.book.write().images.remove(id);
-        let result = output(end, |output| match output {
-            Output::Discard(result) => Some(result),
-            _ => None,
-        });
+        let result = output::<Result<(), SinkError>>(end);
         let result =
             result.and_then(|result| result.map_err(|error| Failure::new(explain(&error))));
         let status = match result {

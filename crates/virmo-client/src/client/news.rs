@@ -7,7 +7,7 @@ use virmo_guest::{Happening, Reply};
 use virmo_state::VmId;
 
 use super::VirmoClient;
-use crate::{Event, companion::tells_an_end, drive::Failure, forward, ledger::After};
+use crate::{Event, companion::tells_an_end, drive::Failure, forward};
 
 /// What a guest tells by itself. [VirMO §11.2]
 impl VirmoClient {
@@ -32,7 +32,8 @@ impl VirmoClient {
         }
         if !said.news.is_empty() {
             let (link, vm, said) = (Arc::clone(&self.link), vm.clone(), said.clone());
-            self.book.after(After::Receipt(link, vm, said));
+            let receipts = move || link.receipts(&vm, &said, said.news.len());
+            self.book.then(receipts);
         }
     }
 

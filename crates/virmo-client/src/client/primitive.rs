@@ -7,7 +7,7 @@ use virmo_nodes::{ImageNode, VmNode, VmPath};
 use virmo_params::{CreateParams, ResourceConfig};
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
-use super::{Output, VirmoClient, output, vm::unusable};
+use super::{VirmoClient, output, vm::unusable};
 use crate::{
     CpuPolicy, Event, Recovery, bootstrap,
     drive::{Driver, End, Failure, Outcome},
@@ -129,7 +129,7 @@ impl VirmoClient {
         };
         let label = format!("{} {}", intent.primitive, intent.node);
         let asked = intent.clone();
-        let work = Box::new(move || Box::new(Output::Vm(driver.run(&asked, fresh))) as _);
+        let work = Box::new(move || Box::new(driver.run(&asked, fresh)) as _);
         let job = cx.effects.job(lane(&intent.vm), label, work);
         job.time_limit = Some(self.policy.deadline);
         let job = job.id;
@@ -169,10 +169,7 @@ impl VirmoClient {
         else {
             return Ok(StatusCode::COMMAND_FAILED);
         };
-        let outcome = output(end, |output| match output {
-            Output::Vm(outcome) => Some(outcome),
-            _ => None,
-        });
+        let outcome = output::<Outcome>(end);
         match outcome {
             Ok(outcome) if !late => self.settle(&task, intent, outcome, cx),
             // What came of it was reported as failed: what it is now has to be found out.
@@ -349,8 +346,8 @@ impl VirmoClient {
             // The state is momentary: whoever could read it finds no node. [VirMO §10.3 step 2]
             cx.tree.remove(&uri)?;
             if DM_TREE || UI {
-                let gone = After::Forget(Arc::clone(&self.link), vm.clone());
-                self.book.after(gone);
+                let (link, vm) = (Arc::clone(&self.link), vm.clone());
+                self.book.then(move || link.forget(&vm));
             }
         } else if before != state {
             set(

@@ -3,12 +3,12 @@ use std::sync::Arc;
 use omadm_core::{Format, GenericAlert, Mark, SortedMap, SortedSet, StatusCode};
 use omadm_mo::{Context, JobEnd, JobId, Work};
 use omadm_tree::{TreeError, Value};
-use virmo_hypervisor::{Listed, Machine, MachineState, Observed};
+use virmo_hypervisor::{HypervisorError, Listed, Machine, MachineState, Observed};
 use virmo_nodes::VmNode;
 use virmo_params::ResourceConfig;
 use virmo_state::{VmId, VmState};
 
-use super::{Output, VirmoClient, output, primitive::lane};
+use super::{VirmoClient, output, primitive::lane};
 use crate::{
     Event,
     drive::Failure,
@@ -33,7 +33,7 @@ impl VirmoClient {
         let work = Box::new(move || {
             let awake = waker.sleep(&*clock, interval);
             let hypervisor = hypervisor.upgrade().filter(|_| awake);
-            Box::new(Output::Watched(hypervisor.map(|it| it.list()))) as _
+            Box::new(hypervisor.map(|it| it.list())) as _
         });
         let job = cx.effects.job("machines", "Watch machines", work);
         job.background = true;
@@ -57,10 +57,7 @@ impl VirmoClient {
             self.book.write().watch = None;
         }
         self.look_at_unlocked(cx);
-        let listed = output(end, |output| match output {
-            Output::Watched(listed) => Some(listed),
-            _ => None,
-        });
+        let listed = output::<Option<Result<Vec<Listed>, HypervisorError>>>(end);
         let listed = match listed {
             Ok(None) => return Ok(StatusCode::OK),
             Ok(Some(listed)) => listed.map(states).map_err(Failure::from),
@@ -144,7 +141,7 @@ impl VirmoClient {
             if changes && let Ok(observed) = &mut observed {
                 observed.resources = None;
             }
-            Box::new(Output::Observed(observed))
+            Box::new(observed)
         });
         let job = cx.effects.job(lane(vm), format!("Observe {node}"), work);
         job.time_limit = Some(self.policy.deadline);
@@ -326,10 +323,7 @@ fn with_vendor_pairs(found: ResourceConfig, known: &ResourceConfig) -> ResourceC
 }
 
 pub(super) fn observed(end: JobEnd) -> Result<Observed, Failure> {
-    let observed = output(end, |output| match output {
-        Output::Observed(observed) => Some(observed),
-        _ => None,
-    });
+    let observed = output::<Result<Observed, HypervisorError>>(end);
     observed.and_then(|observed| observed.map_err(Failure::from))
 }
 
