@@ -1,7 +1,4 @@
-use std::{
-    ffi::{CString, c_char},
-    ptr,
-};
+use std::{any::Any, ffi::c_char, ptr};
 
 use omadm_client::{Request, SessionEnd};
 use omadm_syncml::media_type;
@@ -80,23 +77,18 @@ pub struct virmo_session_end {
 
 /// An output, and all it points to.
 pub(crate) struct Shelf {
-    _request: Option<(Request, Box<virmo_request>)>,
-    _question: Option<Box<Shown>>,
-    _end: Option<Box<virmo_session_end>>,
-    _texts: Vec<CString>,
+    _all: Option<Box<dyn Any>>,
     pub(crate) output: Box<virmo_output>,
 }
 
-// SAFETY: the pointers are to what the shelf owns itself, and to a job, which is `Send`.
+// SAFETY: what the shelf owns is `Send` but for its pointers, which are to what it owns itself, and to a
+// job, which is `Send`.
 unsafe impl Send for Shelf {}
 
 impl Shelf {
     fn new(kind: virmo_output_kind) -> Self {
         Self {
-            _request: None,
-            _question: None,
-            _end: None,
-            _texts: Vec::new(),
+            _all: None,
             output: Box::new(virmo_output {
                 kind: kind as u32,
                 send: ptr::null(),
@@ -122,8 +114,7 @@ impl Shelf {
             timeout_ms: milliseconds(request.timeout),
         });
         shelf.output.send = &raw const *shown;
-        shelf._texts = [url, content_type].into_iter().chain(hmac).collect();
-        shelf._request = Some((request, shown));
+        shelf._all = Some(Box::new((request, shown, url, content_type, hmac)));
         shelf
     }
 
@@ -137,7 +128,7 @@ impl Shelf {
         let mut shelf = Self::new(virmo_output_kind::Ask);
         let shown = Box::new(shown);
         shelf.output.question = &raw const shown.question;
-        shelf._question = Some(shown);
+        shelf._all = Some(shown);
         shelf
     }
 
@@ -155,8 +146,7 @@ impl Shelf {
             text: text.as_ptr(),
         });
         shelf.output.end = &raw const *shown;
-        shelf._texts = vec![text];
-        shelf._end = Some(shown);
+        shelf._all = Some(Box::new((shown, text)));
         shelf
     }
 

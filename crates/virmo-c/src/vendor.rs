@@ -149,12 +149,18 @@ const _: () = assert!(
 );
 
 fn complete(table: &virmo_callbacks, capabilities: &Capabilities) -> Result<(), Failure> {
-    let needed = |name: &str, is_set: bool| match is_set {
-        true => Ok(()),
-        false => Err(Failure::argument(format!("callbacks.{name} is null"))),
+    // One text has less of it than one for each name.
+    let all = |names: &str, set: &[bool]| {
+        let mut names = names.split(' ').zip(set);
+        match names.find(|(_, is_set)| !**is_set) {
+            Some((name, _)) => Err(Failure::argument(format!("callbacks.{name} is null"))),
+            None => Ok(()),
+        }
     };
     macro_rules! needed {
-        ($($name:ident)*) => { $(needed(stringify!($name), table.$name.is_some())?;)* };
+        ($($name:ident)*) => {
+            all(concat!($(stringify!($name), " "),*), &[$(table.$name.is_some()),*])?;
+        };
     }
     needed!(
         clock_now clock_wait
