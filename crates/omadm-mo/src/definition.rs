@@ -1,4 +1,5 @@
 mod check;
+mod note;
 
 use std::{borrow::Cow, mem, ops::Deref, sync::Arc};
 
@@ -6,6 +7,7 @@ use omadm_core::Format;
 use omadm_tree::{AccessSet, AccessType, FormatSet, Occurrence, Owner, Rule, Scope, Value};
 
 pub use check::{DefinitionError, DefinitionErrorKind};
+pub use note::Note;
 
 /// A management object described once, as data.
 ///
@@ -116,9 +118,9 @@ pub struct NodeDefinition {
     /// Whether a server may execute what is below an open node.
     pub executes: bool,
     /// What it is for, one line.
-    pub description: Cow<'static, str>,
+    pub description: Note,
     /// The clause that defines it.
-    pub clause: Cow<'static, str>,
+    pub clause: Note,
 }
 
 /// The Status column of a node table.
@@ -159,8 +161,8 @@ impl NodeDefinition {
             initial: Cow::Borrowed(""),
             open: false,
             executes: false,
-            description: Cow::Borrowed(description),
-            clause: Cow::Borrowed(clause),
+            description: note::of(description),
+            clause: note::of(clause),
         }
     }
 

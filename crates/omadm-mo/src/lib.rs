@@ -56,7 +56,7 @@ mod standard;
 mod violation;
 
 pub use definition::{
-    Definition, DefinitionError, DefinitionErrorKind, DefinitionRef, NodeDefinition, Support,
+    Definition, DefinitionError, DefinitionErrorKind, DefinitionRef, NodeDefinition, Note, Support,
 };
 pub use job::{Job, JobEnd, JobId, JobOutput, Work};
 pub use layout::{Layout, MountError};

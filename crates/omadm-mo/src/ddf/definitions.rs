@@ -171,7 +171,7 @@ fn row(path: &str, around: Scope, node: &Description, properties: &Properties) -
     let named = !node.name.is_empty();
     let mut row = NodeDefinition::node("", "", "");
     row.path = Cow::Owned(path.to_owned());
-    row.description = Cow::Owned(properties.description.clone().unwrap_or_default());
+    row.description = properties.description.clone().unwrap_or_default().into();
     row.access = properties.access;
     row.min_access = properties.access;
     row.format = match properties.format {
