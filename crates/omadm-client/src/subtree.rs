@@ -3,9 +3,7 @@
 //! Each node is checked as if it came in a command of its own, so the command fails with the status
 //! that node would have got; the caller then takes everything back.
 
-use std::collections::BTreeSet;
-
-use omadm_core::Format;
+use omadm_core::{Format, SortedSet};
 use omadm_mo::{
     Inbox,
     tnds::{self, Creation, Document},
@@ -100,14 +98,14 @@ struct Subtree<'u, 'd> {
     /// How many changes were taken note of.
     seen: usize,
     /// The nodes created so far, asked for or along with others.
-    new: BTreeSet<Uri>,
+    new: SortedSet<Uri>,
 }
 
 impl<'u, 'd> Subtree<'u, 'd> {
     fn new(unit: &'u mut Unit<'d>, by: &'u Principal) -> Self {
         Self {
             seen: unit.tree.changes().len(),
-            new: BTreeSet::new(),
+            new: SortedSet::new(),
             unit,
             by,
         }
@@ -216,7 +214,7 @@ impl<'u, 'd> Subtree<'u, 'd> {
     /// What is below the target, not among the creations and not on the way to one of them; without
     /// what is below such a node.
     fn surplus(&self, target: &Uri, creations: &[Creation]) -> Vec<Uri> {
-        let mut kept = BTreeSet::new();
+        let mut kept = SortedSet::new();
         for creation in creations {
             kept.insert(creation.uri.clone());
             kept.extend(creation.uri.ancestors());

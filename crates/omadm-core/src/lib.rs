@@ -17,6 +17,7 @@ mod id;
 mod journal;
 mod record;
 mod secret;
+mod sort;
 mod sorted;
 mod status;
 mod time;
@@ -33,6 +34,7 @@ pub use journal::{
 };
 pub use record::{RecordReader, RecordWriter};
 pub use secret::Secret;
+pub use sort::sort;
 pub use sorted::{SortedMap, SortedSet};
 pub use status::StatusCode;
 pub use time::Now;

@@ -1,5 +1,5 @@
 use crate::{
-    segments::{FACTOR, Segment, zero_octets},
+    segments::{FACTOR, zero_octets},
     store::{NodeId, ROOT},
 };
 
@@ -125,11 +125,11 @@ const fn octets(id: NodeId) -> [u8; 3] {
     [a, b, c]
 }
 
-/// The hash of the child of a node by its name.
-pub(crate) fn hash(parent: NodeId, name: Segment<'_>) -> u32 {
+/// The hash of the child of a node by that of its name.
+pub(crate) fn hash(parent: NodeId, name: u64) -> u32 {
     const PARENT: u64 = 0xD1B5_4A32_D192_ED03;
     // The parent comes last: names are hashed before it is found.
-    let hash = name.hash ^ u64::from(parent).wrapping_mul(PARENT);
+    let hash = name ^ u64::from(parent).wrapping_mul(PARENT);
     ((hash ^ hash >> 32).wrapping_mul(FACTOR) >> 32) as u32
 }
 
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn hash(parent: NodeId, name: &str) -> u32 {
-        segments::fold(name, 0, |_, name| Some(super::hash(parent, name))).unwrap()
+        super::hash(parent, segments::hash(name))
     }
 
     /// Two names with one hash below the root.

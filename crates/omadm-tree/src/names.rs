@@ -1,25 +1,44 @@
-use std::{collections::HashSet, sync::Arc};
+use crate::store::{NodeId, ROOT};
 
-/// The names of nodes, each kept once: most nodes are called like many others.
+/// By its hash, a node that may have a name: most nodes are called like many others, and share its
+/// text. Where hashes collide, or the node is no more, there is one text more.
 #[derive(Default)]
 pub(crate) struct Names {
-    names: HashSet<Arc<str>>,
-    /// How many there may be before those that nobody uses any more are looked for.
-    most: usize,
+    /// None, or a power of two and those that are near the last. The root is in none.
+    nodes: Vec<NodeId>,
 }
 
+/// The places a name may be at.
+const NEAR: usize = 4;
+
 impl Names {
-    /// The name as all nodes that are called so share it.
-    pub(crate) fn share(&mut self, name: Arc<str>) -> Arc<str> {
-        if let Some(shared) = self.names.get(&name) {
-            return Arc::clone(shared);
+    /// Room for the names of so many nodes.
+    pub(crate) fn with_room(nodes: usize) -> Self {
+        Self {
+            nodes: vec![ROOT; nodes.next_power_of_two() + NEAR - 1],
         }
-        if self.names.len() >= self.most {
-            self.names.retain(|name| Arc::strong_count(name) > 1);
-            self.most = (2 * self.names.len()).max(64);
+    }
+
+    /// The nodes that may have a name of this hash.
+    pub(crate) fn guesses(&self, hash: u32) -> &[NodeId] {
+        let begin = self.begin(hash);
+        self.nodes.get(begin..begin + NEAR).unwrap_or_default()
+    }
+
+    /// Takes note of a node whose name no guess has: at a place that is free, or else the last.
+    pub(crate) fn insert(&mut self, hash: u32, id: NodeId) {
+        let begin = self.begin(hash);
+        let mut places = self.nodes.iter_mut().skip(begin).take(NEAR).peekable();
+        while let Some(place) = places.next() {
+            if *place == ROOT || places.peek().is_none() {
+                *place = id;
+                return;
+            }
         }
-        self.names.insert(Arc::clone(&name));
-        name
+    }
+
+    const fn begin(&self, hash: u32) -> usize {
+        hash as usize & self.nodes.len().saturating_sub(NEAR)
     }
 }
 
@@ -28,25 +47,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn like_names_are_one() {
+    fn a_node_is_found_by_the_hash_of_its_name() {
         let mut names = Names::default();
-        let (one, other) = (names.share("State".into()), names.share("State".into()));
-        assert!(Arc::ptr_eq(&one, &other));
-        assert!(!Arc::ptr_eq(&one, &names.share("Status".into())));
-    }
-
-    #[test]
-    fn names_that_nobody_uses_go() {
-        let mut names = Names::default();
-        let used: Vec<_> = (0..100)
-            .map(|n| names.share(format!("used-{n}").into()))
-            .collect();
-        for n in 0..10_000 {
-            names.share(format!("unused-{n}").into());
-            assert!(names.names.len() <= 2 * used.len() + 1);
+        names.insert(7, 1);
+        assert!(names.guesses(7).is_empty());
+        names = Names::with_room(100);
+        for id in 1..=10 {
+            for hash in [0, 7, u32::MAX] {
+                names.insert(hash, id);
+                assert!(names.guesses(hash).contains(&id));
+            }
         }
-        for name in used {
-            assert!(Arc::ptr_eq(&name, &names.share(Arc::from(&*name))));
-        }
+        assert_eq!(names.guesses(7), [1, 2, 3, 10]);
+        assert_eq!(names.guesses(20), [ROOT; NEAR]);
     }
 }

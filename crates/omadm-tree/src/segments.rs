@@ -46,6 +46,11 @@ pub(crate) fn fold<'p, T>(
     Some(folded)
 }
 
+/// The hash of one name.
+pub(crate) fn hash(name: &str) -> u64 {
+    fold(name, 0, |_, name| Some(name.hash)).unwrap_or_default()
+}
+
 /// What is left of a path, shorter than a word, with slashes after its end.
 fn last_word(path: &[u8], left: &[u8]) -> u64 {
     let bits = 8 * left.len() as u32;

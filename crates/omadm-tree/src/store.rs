@@ -1,6 +1,6 @@
 use std::{cmp::Ordering, sync::Arc};
 
-use omadm_core::Format;
+use omadm_core::{Format, sort};
 
 use crate::{
     Acl, Uri,
@@ -125,8 +125,7 @@ impl Node {
 
     /// What the index knows it by.
     fn hash(&self) -> u32 {
-        let hash = |_, name: Segment<'_>| Some(index::hash(self.parent(), name));
-        segments::fold(&self.name, 0, hash).unwrap_or_default()
+        index::hash(self.parent(), segments::hash(&self.name))
     }
 
     fn bytes(&self) -> usize {
@@ -201,6 +200,7 @@ impl Store {
             self.slots.push();
         }
         self.index = Index::with_room(nodes.len());
+        self.names = Names::with_room(nodes.len());
         let mut families = Vec::with_capacity(nodes.len());
         for (id, node) in nodes {
             if id != ROOT {
@@ -216,7 +216,7 @@ impl Store {
             let Some(first) = family.first() else {
                 continue;
             };
-            let in_order = self.in_order(family.into())?;
+            let in_order = self.in_order(family.to_vec())?;
             match self.get_mut(parent).map(|node| &mut node.body) {
                 Some(Body::Interior(place)) => *place = in_order,
                 _ => return Err((*first, RecordFault::Parent)),
@@ -280,7 +280,7 @@ impl Store {
     }
 
     fn step(&self, parent: NodeId, segment: Segment<'_>) -> Option<NodeId> {
-        let hash = index::hash(parent, segment);
+        let hash = index::hash(parent, segment.hash);
         for id in self.index.guesses(hash) {
             if self.is_child(id, parent, segment.name) {
                 return Some(id);
@@ -395,7 +395,7 @@ impl Store {
             }
             Step::Rename(id, mut name) => {
                 self.unlink(id);
-                name = self.names.share(name);
+                name = self.share(id, name);
                 if let Some(node) = self.slots.get_mut(id) {
                     self.index.remove(node.hash(), id);
                     std::mem::swap(&mut node.name, &mut name);
@@ -421,19 +421,16 @@ impl Store {
     }
 
     /// Children in the order of their names, no two of them called the same.
-    fn in_order(
-        &self,
-        mut children: Box<[NodeId]>,
-    ) -> Result<Box<[NodeId]>, (NodeId, RecordFault)> {
+    fn in_order(&self, mut children: Vec<NodeId>) -> Result<Box<[NodeId]>, (NodeId, RecordFault)> {
         let name = |id: &NodeId| self.get(*id).map_or("", |node| &*node.name);
-        sort(&mut children, &|a, b| name(a).cmp(name(b)));
+        sort(&mut children, &|a, b| name(&a).cmp(name(&b)));
         let twin = children.windows(2).find_map(|pair| match pair {
             [a, b] if name(a) == name(b) => Some(*b),
             _ => None,
         });
         match twin {
             Some(twin) => Err((twin, RecordFault::Twin)),
-            None => Ok(children),
+            None => Ok(children.into()),
         }
     }
 
@@ -447,14 +444,15 @@ impl Store {
 
     /// Fills an empty slot.
     fn put(&mut self, id: NodeId, mut node: Node) {
+        node.name = self.share(id, node.name);
         if let Some(slot) = self.slots.place(id) {
             self.live += 1;
             self.bytes += node.bytes();
             let hash = node.hash();
-            node.name = self.names.share(node.name);
             *slot = Some(node);
             if self.index.is_full() {
                 self.index = Index::with_room(self.live);
+                self.names = Names::with_room(self.live);
                 for (id, node) in self.slots.iter() {
                     if let Some(node) = node {
                         self.index.insert(node.hash(), id);
@@ -464,6 +462,18 @@ impl Store {
                 self.index.insert(hash, id);
             }
         }
+    }
+
+    /// The name as other nodes that are called so have it.
+    fn share(&mut self, id: NodeId, name: Arc<str>) -> Arc<str> {
+        let hash = index::hash(ROOT, segments::hash(&name));
+        let guesses = self.names.guesses(hash).iter();
+        let mut names = guesses.filter_map(|id| Some(&self.get(*id)?.name));
+        if let Some(shared) = names.find(|it| **it == name) {
+            return Arc::clone(shared);
+        }
+        self.names.insert(hash, id);
+        name
     }
 
     fn take(&mut self, id: NodeId) -> Option<Node> {
@@ -514,11 +524,6 @@ impl Store {
             *children = list.into();
         }
     }
-}
-
-/// Sorts nodes. One function for every order: code for sorting is some kilobytes.
-pub(crate) fn sort(nodes: &mut [NodeId], order: &dyn Fn(&NodeId, &NodeId) -> Ordering) {
-    nodes.sort_unstable_by(order);
 }
 
 /// The children of one parent beside each other, in the order they are given as `(parent, child)`,

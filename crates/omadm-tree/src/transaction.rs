@@ -6,11 +6,11 @@ mod reading;
 
 use std::fmt;
 
-use omadm_core::{Batch, Journal, JournalError, Now};
+use omadm_core::{Batch, Journal, JournalError, Now, sort};
 
 use crate::{
     NodeRef, Property, Tree, TreeError, TreeErrorKind, Uri, Value, record,
-    store::{self, NodeId, Step},
+    store::{NodeId, Step},
 };
 
 pub use authorize::Permit;
@@ -114,7 +114,7 @@ impl<'t> Transaction<'t> {
     pub fn commit(mut self, journal: &dyn Journal, mut batch: Batch) -> Result<(), JournalError> {
         let mut touched: Vec<NodeId> = Vec::new();
         self.undo.iter().for_each(|step| step.touch(&mut touched));
-        store::sort(&mut touched, &Ord::cmp);
+        sort(&mut touched, &|a, b| a.cmp(&b));
         touched.dedup();
         for id in touched {
             record::write(&self.tree.store, id, &mut batch);

@@ -1,11 +1,10 @@
 use std::{
-    collections::BTreeMap,
     ffi::{CStr, CString, c_char},
     ptr,
     sync::Arc,
 };
 
-use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Operation, Space};
+use omadm_core::{Batch, Journal, JournalError, JournalErrorKind, Operation, Space, sort};
 
 use crate::{
     answer::{Refused, virmo_writer},
@@ -52,8 +51,24 @@ pub struct virmo_operation {
 /// Takes the records of a space from a callback.
 #[derive(Default)]
 pub struct virmo_records {
-    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    records: Vec<(Vec<u8>, Vec<u8>)>,
     refused: bool,
+}
+
+impl virmo_records {
+    /// Shows the records in the order of their keys; of two with the same key, the later one.
+    fn visit(&self, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        let key = |at: u32| self.records.get(at as usize).map(|(key, _)| key);
+        let mut order: Vec<u32> = (0..).zip(&self.records).map(|(at, _)| at).collect();
+        sort(&mut order, &|a, b| key(a).cmp(&key(b)));
+        let mut order = order.into_iter().peekable();
+        while let Some(at) = order.next() {
+            let is_last = order.peek().is_none_or(|next| key(*next) != key(at));
+            if let (Some((key, value)), true) = (self.records.get(at as usize), is_last) {
+                visit(key, value);
+            }
+        }
+    }
 }
 
 /// How many changes a batch has.
@@ -122,7 +137,7 @@ pub unsafe extern "C" fn virmo_records_add(
         let value = unsafe { values(value, value_len, "value") };
         match (records, key, value) {
             (Some(records), Ok(key), Ok(value)) => {
-                records.records.insert(key.to_vec(), value.to_vec());
+                records.records.push((key.to_vec(), value.to_vec()));
                 virmo_status::Ok
             }
             (Some(records), ..) => {
@@ -174,9 +189,7 @@ impl Journal for VendorJournal {
         if records.refused {
             return Err(refused());
         }
-        for (key, value) in &records.records {
-            visit(key, value);
-        }
+        records.visit(visit);
         Ok(())
     }
 }
@@ -204,4 +217,24 @@ fn result(code: Option<u32>) -> Result<(), JournalError> {
         _ => JournalErrorKind::Io,
     };
     Err(JournalError::new(kind, None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_shown_in_order_and_the_last_of_a_key() {
+        let mut records = virmo_records::default();
+        for (key, value) in [("b", 1), ("c", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)] {
+            records.records.push((key.into(), vec![value]));
+        }
+        let mut shown = Vec::new();
+        records.visit(&mut |key, value| shown.push((key.to_vec(), value.to_vec())));
+        let expected = [("a", 3), ("b", 6), ("c", 5)];
+        assert_eq!(
+            shown,
+            expected.map(|(key, value)| (key.into(), vec![value]))
+        );
+    }
 }

@@ -1,5 +1,4 @@
-use std::collections::BTreeSet;
-
+use omadm_core::SortedSet;
 use omadm_tree::{Transaction, TreeError, Uri};
 
 use super::{Addition, Content, Object, Placement, owner_rights, placement};
@@ -89,7 +88,7 @@ fn provision(
             }
             None => {
                 let name = Some(account.server_id.as_str().to_owned());
-                placement::free(parent, name, tree.tree(), &BTreeSet::new())
+                placement::free(parent, name, tree.tree(), &SortedSet::new())
             }
         };
         account

@@ -1,6 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
-
-use omadm_core::ServerId;
+use omadm_core::{ServerId, SortedMap, SortedSet};
 use omadm_tree::{NewNode, Schema, Transaction, Tree, Uri, Value};
 
 use super::ApplyError;
@@ -100,8 +98,8 @@ pub(crate) fn find_places(
     tree: &Tree,
     layout: &Layout,
 ) -> Result<Vec<Placement>, ApplyError> {
-    let mut taken = BTreeSet::new();
-    let mut accounts: BTreeMap<ServerId, Uri> = BTreeMap::new();
+    let mut taken = SortedSet::new();
+    let mut accounts: SortedMap<ServerId, Uri> = SortedMap::new();
     let mut placements = Vec::new();
     for object in objects {
         let (parent, definition) = if object.from.starts_with(&inbox::root()) {
@@ -161,7 +159,7 @@ pub(crate) fn free(
     parent: &Uri,
     wanted: Option<String>,
     tree: &Tree,
-    taken: &BTreeSet<Uri>,
+    taken: &SortedSet<Uri>,
 ) -> Uri {
     let names = (1_u64..).map(|number| match &wanted {
         Some(name) if number == 1 => name.clone(),

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
-use omadm_core::StatusCode;
+use omadm_core::{SortedSet, StatusCode};
 use omadm_tree::{
     AccessType::Add, Change, ChangeKind, NewNode, NodeRef, Principal, PropertySelection, Tree, Uri,
 };
@@ -69,7 +69,7 @@ impl Inbox {
             NewNode::Leaf(value) => value.text().map(str::to_owned),
             NewNode::Interior { .. } => None,
         });
-        let name = free(&inbox, wanted, tree, &BTreeSet::new());
+        let name = free(&inbox, wanted, tree, &SortedSet::new());
         for creation in creations {
             if let Some(below) = creation.uri.strip_prefix(&inbox) {
                 creation.uri = name.join(&below);

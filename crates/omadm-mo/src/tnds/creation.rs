@@ -1,6 +1,4 @@
-use std::collections::BTreeSet;
-
-use omadm_core::StatusCode;
+use omadm_core::{SortedSet, StatusCode};
 use omadm_tree::{Acl, NewNode, Uri, Value, ValueError};
 
 use super::{Body, Document, Node};
@@ -71,8 +69,8 @@ impl Document {
         };
         // By depth.
         let mut levels = Vec::new();
-        let mut places = BTreeSet::new();
-        let mut leaves = BTreeSet::new();
+        let mut places = SortedSet::new();
+        let mut leaves = SortedSet::new();
         for node in &self.nodes {
             let uri = node.place.resolve(target);
             if !places.insert(uri.clone()) {

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, collections::BTreeSet};
+use std::borrow::Cow;
 
-use omadm_core::{Format, base64};
+use omadm_core::{Format, SortedSet, base64};
 use omadm_markup::{Content, Encoding, Event, Fragment, Name, Reader, ddf};
 use omadm_tree::{Uri, UriErrorKind, Value};
 
@@ -187,8 +187,7 @@ fn resolve(raw: &[Raw], limits: &Limits) -> Result<Document, TndsError> {
         let parent = node.parent.and_then(|parent| places.get(parent));
         places.push(place(node, parent, limits)?);
     }
-    // One by one: `collect` brings a sort for this type with it.
-    let mut parents = BTreeSet::new();
+    let mut parents = SortedSet::new();
     parents.extend(places.iter().filter_map(Place::parent));
     let mut document = Document::default();
     for (node, place) in raw.iter().zip(places) {

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use omadm_core::{Journal, JournalError, MemoryJournal, StatusCode};
+use omadm_core::{Batch, Journal, JournalError, Space, StatusCode};
 use omadm_mo::{Context, ExecResult, ManagementObject, Refusal};
 use omadm_objects::{
     Capability, DCMO, Dcmo, FUMO, Failure, Fumo, LAWMO, Lawmo, LockState, SCOMO, Scomo, Switch,
@@ -302,7 +302,7 @@ impl VirmoClient {
         let id = vm.and_then(|vm| vm.id()).ok_or(REFUSED)?;
         let root = self.lock_of(node);
         // What the last VM of this name left open is not done to this one.
-        let lock = self.lock(node, root, &id, &MemoryJournal::new());
+        let lock = self.lock(node, root, &id, &Empty);
         cx.effects.mount(lock.map_err(|_| FAILED)?);
         Ok(())
     }
@@ -318,7 +318,7 @@ impl VirmoClient {
         if hosted == Hosted::Peripheral && !self.look_for_peripheral(node, &id, root, cx)? {
             return Ok(());
         }
-        let object = self.hosted_object(hosted, node, root.clone(), &id, &MemoryJournal::new());
+        let object = self.hosted_object(hosted, node, root.clone(), &id, &Empty);
         cx.effects.mount(object.map_err(|_| FAILED)?);
         Ok(())
     }
@@ -386,6 +386,23 @@ impl VirmoClient {
 type Mounted = Result<Box<dyn ManagementObject>, JournalError>;
 
 const FAILED: Refusal = Refusal(StatusCode::COMMAND_FAILED);
+
+/// A journal that holds nothing.
+struct Empty;
+
+impl Journal for Empty {
+    fn commit(&self, _: &Batch) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn read(&self, _: Space, _: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        Ok(None)
+    }
+
+    fn scan(&self, _: Space, _: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), JournalError> {
+        Ok(())
+    }
+}
 
 /// Whether a machine has a peripheral now, in an Item; an error is the status for who asks.
 fn find(hypervisor: &dyn Hypervisor, vm: &VmId, name: &str) -> Result<ExecResult, StatusCode> {
