@@ -157,13 +157,13 @@ impl Batch {
 }
 
 /// Why a journal could not do its work.
-#[derive(Debug)]
 pub struct JournalError {
     cause: Box<Cause>,
 }
 
+crate::debug_as_causes!(JournalError);
+
 /// Apart, so that what succeeds carries no room for it.
-#[derive(Debug)]
 struct Cause {
     kind: JournalErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,

@@ -11,6 +11,7 @@
 mod alert;
 mod backoff;
 pub mod base64;
+mod causes;
 mod file;
 mod format;
 mod id;
@@ -26,6 +27,7 @@ mod upgrade;
 
 pub use alert::{AlertCode, ClientEvent, GenericAlert, Mark};
 pub use backoff::Backoff;
+pub use causes::Causes;
 pub use file::{FileStep, FileWatch};
 pub use format::{Format, UnknownFormat};
 pub use id::{Correlator, InvalidServerId, ServerId};

@@ -54,7 +54,7 @@ pub struct Descriptor {
 }
 
 /// Why something is no [`Descriptor`], and where.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct DescriptorError {
     /// What is wrong.
@@ -64,6 +64,8 @@ pub struct DescriptorError {
     pub offset: usize,
     install_notify_uri: Option<Box<DownloadUri>>,
 }
+
+omadm_core::debug_as_causes!(DescriptorError);
 
 /// The kind of a [`DescriptorError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -159,12 +159,14 @@ pub enum Ending {
 }
 
 /// Why a [`Fetch`] failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{kind}")]
 pub struct FetchError {
     kind: FetchErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
+
+omadm_core::debug_as_causes!(FetchError);
 
 /// The kind of a [`FetchError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

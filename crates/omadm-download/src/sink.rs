@@ -82,12 +82,14 @@ pub trait Sink: Send + Sync {
 }
 
 /// Why a [`Sink`] could not do its work.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{kind}")]
 pub struct SinkError {
     kind: SinkErrorKind,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
+
+omadm_core::debug_as_causes!(SinkError);
 
 /// The kind of a [`SinkError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 use omadm_markup::{ReadError, ReadErrorKind, WriteError};
 
 /// Why a message could not be decoded, and where.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct DecodeError {
     /// What is wrong.
@@ -10,6 +10,8 @@ pub struct DecodeError {
     /// that of the element it is missing from.
     pub offset: usize,
 }
+
+omadm_core::debug_as_causes!(DecodeError);
 
 /// The kind of a [`DecodeError`]; elements are named as the specification names them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -58,7 +60,7 @@ impl From<ReadError> for DecodeError {
 }
 
 /// Why a message could not be encoded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The encoding cannot carry a text, or octets, or is not supported.
@@ -69,6 +71,8 @@ pub enum EncodeError {
     #[error("unsupported command with the name of a supported element")]
     CommandName,
 }
+
+omadm_core::debug_as_causes!(EncodeError);
 
 impl From<WriteError> for EncodeError {
     fn from(error: WriteError) -> Self {

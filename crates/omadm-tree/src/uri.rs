@@ -103,7 +103,7 @@ impl Default for UriLimits {
 }
 
 /// A text that is no address, or one that passes a limit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct UriError {
     /// What is wrong.
@@ -111,6 +111,8 @@ pub struct UriError {
     /// The byte offset in the text.
     pub offset: usize,
 }
+
+omadm_core::debug_as_causes!(UriError);
 
 /// The kind of a [`UriError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]

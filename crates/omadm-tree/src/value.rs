@@ -28,7 +28,7 @@ pub struct Value {
 }
 
 /// Octets, or a format, that are no value of a leaf.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// A leaf cannot have the format: `node` is for interior nodes, `b64` is for the wire (decode
@@ -39,6 +39,8 @@ pub enum ValueError {
     #[error("the octets are no value of format {0}")]
     Malformed(Format),
 }
+
+omadm_core::debug_as_causes!(ValueError);
 
 impl Value {
     /// A value of any format.

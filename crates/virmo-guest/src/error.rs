@@ -1,7 +1,7 @@
 use omadm_syncml::{DecodeError, EncodeError};
 
 /// Why octets are no message between a host and a guest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
     /// They are no SyncML message, or one beyond the limits.
@@ -24,7 +24,11 @@ pub enum MessageError {
     Command(usize),
 }
 
+omadm_core::debug_as_causes!(MessageError);
+
 /// Why a message cannot be written in an encoding: a text has characters it does not have.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not to be written in this encoding")]
 pub struct Unencodable(#[from] EncodeError);
+
+omadm_core::debug_as_causes!(Unencodable);

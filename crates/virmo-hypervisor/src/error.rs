@@ -11,13 +11,13 @@ use crate::{MachineState, Resource};
 /// assert_eq!(error.to_string(), "unusable image: no boot sector");
 /// assert!(!error.changed_nothing());
 /// ```
-#[derive(Debug)]
 pub struct HypervisorError {
     cause: Box<Cause>,
 }
 
+omadm_core::debug_as_causes!(HypervisorError);
+
 /// Apart, so that what succeeds carries no room for it.
-#[derive(Debug)]
 struct Cause {
     kind: HypervisorErrorKind,
     detail: Option<Cow<'static, str>>,

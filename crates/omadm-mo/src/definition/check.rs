@@ -4,7 +4,7 @@ use omadm_tree::{AccessType, Scope, Uri};
 use super::{Definition, NodeDefinition, Support};
 
 /// What is wrong with a [`Definition`].
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("node {path:?}: {kind}")]
 pub struct DefinitionError {
     /// The path of the row.
@@ -12,6 +12,8 @@ pub struct DefinitionError {
     /// What is wrong with it.
     pub kind: DefinitionErrorKind,
 }
+
+omadm_core::debug_as_causes!(DefinitionError);
 
 /// The kind of a [`DefinitionError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
