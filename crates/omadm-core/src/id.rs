@@ -40,7 +40,8 @@ impl FromStr for ServerId {
     type Err = InvalidServerId;
 
     fn from_str(text: &str) -> Result<Self, InvalidServerId> {
-        let bad = |c: char| c.is_whitespace() || c.is_control() || "=&*+".contains(c);
+        let bad =
+            |c: char| c.is_whitespace() || c.is_control() || matches!(c, '=' | '&' | '*' | '+');
         match text.find(bad) {
             None if !text.is_empty() => Ok(Self(text.into())),
             offset => Err(InvalidServerId {

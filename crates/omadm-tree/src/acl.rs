@@ -1,6 +1,6 @@
-use std::{collections::BinaryHeap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use omadm_core::ServerId;
+use omadm_core::{ServerId, sort};
 
 use crate::{AccessSet, AccessType};
 
@@ -26,7 +26,7 @@ pub struct Acl {
 }
 
 /// A text that is no access control list.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} at byte {offset}")]
 pub struct AclError {
     /// What is wrong.
@@ -34,6 +34,8 @@ pub struct AclError {
     /// The byte offset in the text.
     pub offset: usize,
 }
+
+omadm_core::debug_as_causes!(AclError);
 
 /// The kind of an [`AclError`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -148,8 +150,8 @@ impl FromStr for Acl {
 
     fn from_str(text: &str) -> Result<Self, AclError> {
         let mut everyone = AccessSet::EMPTY;
-        // As they come: sorted once, as there may be many, and by a heap, which is the least code.
-        let mut grants = BinaryHeap::new();
+        // As they come: sorted once, as there may be many.
+        let mut grants: Vec<(ServerId, AccessType)> = Vec::new();
         if text.is_empty() {
             return Ok(Self::new());
         }
@@ -181,12 +183,15 @@ impl FromStr for Acl {
             offset += entry.len() + 1;
         }
         let mut servers: Vec<(ServerId, AccessSet)> = Vec::new();
-        for (id, access) in grants.into_sorted_vec() {
-            let rights = AccessSet::of(&[access]).difference(everyone);
+        let grant = |at: u32| grants.get(at as usize);
+        let mut order: Vec<u32> = (0..).zip(&grants).map(|(at, _)| at).collect();
+        sort(&mut order, &|a, b| grant(a).cmp(&grant(b)));
+        for (id, access) in order.into_iter().filter_map(grant) {
+            let rights = AccessSet::of(&[*access]).difference(everyone);
             match servers.last_mut() {
                 _ if rights.is_empty() => {}
-                Some((last, all)) if *last == id => *all = all.union(rights),
-                _ => servers.push((id, rights)),
+                Some((last, all)) if last == id => *all = all.union(rights),
+                _ => servers.push((id.clone(), rights)),
             }
         }
         Ok(Self { everyone, servers })

@@ -120,11 +120,11 @@ impl fmt::Display for Refusal {
 
 impl TreeError {
     #[cold]
-    pub(crate) fn new(kind: TreeErrorKind, uri: Uri) -> Self {
+    pub(crate) fn new(kind: TreeErrorKind, uri: &Uri) -> Self {
         Self {
             cause: Box::new(Cause {
                 kind,
-                uri,
+                uri: uri.clone(),
                 ancestor: false,
             }),
         }
@@ -141,7 +141,7 @@ impl TreeError {
             return Ok(());
         }
         let kind = TreeErrorKind::TooLarge { what, size, limit };
-        Err(Self::new(kind, uri.clone()))
+        Err(Self::new(kind, uri))
     }
 
     /// The same error, about a node on the way to the target.

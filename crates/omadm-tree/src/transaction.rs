@@ -194,7 +194,7 @@ impl<'t> Transaction<'t> {
 }
 
 fn not_found(uri: &Uri) -> TreeError {
-    TreeError::new(TreeErrorKind::NotFound, uri.clone())
+    TreeError::new(TreeErrorKind::NotFound, uri)
 }
 
 impl Drop for Transaction<'_> {

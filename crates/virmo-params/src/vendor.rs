@@ -67,6 +67,19 @@ impl VendorPairs {
         Ok(())
     }
 
+    /// Adds a pair of a text that is so long.
+    fn take(&mut self, pair: &Pair<'_>, seen: &mut Seen, length: usize) -> Result<(), ParamsError> {
+        if seen.maybe(pair.key) && self.raw().any(|(name, _)| name == pair.key) {
+            return Err(ParamsErrorKind::RepeatedKey.at(pair.offset));
+        }
+        let value = decode(pair.value).map_err(|(kind, at)| kind.at(pair.value_offset() + at))?;
+        if self.is_empty() {
+            self.text.reserve(length - pair.offset);
+        }
+        self.push(pair.key, &value);
+        Ok(())
+    }
+
     fn push(&mut self, key: &str, value: &str) {
         if !self.text.is_empty() {
             self.text.push('&');
@@ -108,18 +121,10 @@ pub(crate) fn read(
     let mut seen = None;
     for pair in Pairs::new(text, *limits)? {
         let pair = pair?;
-        if standard(&pair)? {
-            continue;
+        if !standard(&pair)? {
+            let seen = seen.get_or_insert_with(Seen::default);
+            vendor.take(&pair, seen, text.len())?;
         }
-        let seen = seen.get_or_insert_with(Seen::default);
-        if seen.maybe(pair.key) && vendor.raw().any(|(name, _)| name == pair.key) {
-            return Err(ParamsErrorKind::RepeatedKey.at(pair.offset));
-        }
-        let value = decode(pair.value).map_err(|(kind, at)| kind.at(pair.value_offset() + at))?;
-        if vendor.is_empty() {
-            vendor.text.reserve(text.len() - pair.offset);
-        }
-        vendor.push(pair.key, &value);
     }
     Ok(vendor)
 }

@@ -147,23 +147,22 @@ struct List<'t> {
 
 impl<'t> List<'t> {
     fn parameter(&mut self) -> Result<Option<(&'t str, String)>, InvalidHmac> {
-        self.skip(|c| c == ',' || is_space(c));
+        self.skip(b", \t");
         if self.rest().is_empty() {
             return Ok(None);
         }
-        let name = self.take(|c| !matches!(c, '=' | ',' | '"') && !is_space(c));
-        self.skip(is_space);
+        let name = self.until(b"=,\" \t");
+        self.skip(SPACE);
         if name.is_empty() || !self.eat('=') {
             return Err(InvalidHmac::Syntax(self.at));
         }
-        self.skip(is_space);
+        self.skip(SPACE);
         let value = if self.eat('"') {
             self.quoted()?
         } else {
-            let value = self.take(|c| !matches!(c, ',' | '"') && !is_space(c));
-            value.to_owned()
+            self.until(b",\" \t").to_owned()
         };
-        self.skip(is_space);
+        self.skip(SPACE);
         if !self.rest().is_empty() && !self.eat(',') {
             return Err(InvalidHmac::Syntax(self.at));
         }
@@ -200,22 +199,25 @@ impl<'t> List<'t> {
         found
     }
 
-    fn take(&mut self, belongs: impl Fn(char) -> bool) -> &'t str {
+    /// What comes before the first of these octets, which are ASCII.
+    fn until(&mut self, ends: &[u8]) -> &'t str {
         let rest = self.rest();
-        let end = rest.find(|c| !belongs(c)).unwrap_or(rest.len());
-        let (taken, _) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let end = rest.bytes().position(|octet| ends.contains(&octet));
+        let (taken, _) = rest
+            .split_at_checked(end.unwrap_or(rest.len()))
+            .unwrap_or((rest, ""));
         self.at += taken.len();
         taken
     }
 
-    fn skip(&mut self, belongs: impl Fn(char) -> bool) {
-        self.take(belongs);
+    fn skip(&mut self, octets: &[u8]) {
+        let rest = self.rest();
+        let end = rest.bytes().position(|octet| !octets.contains(&octet));
+        self.at += end.unwrap_or(rest.len());
     }
 }
 
-const fn is_space(character: char) -> bool {
-    matches!(character, ' ' | '\t')
-}
+const SPACE: &[u8] = b" \t";
 
 #[cfg(test)]
 mod tests {

@@ -126,10 +126,7 @@ impl Transaction<'_> {
         access: AccessType,
     ) -> Result<(), TreeError> {
         if permit.access != access {
-            return Err(TreeError::new(
-                TreeErrorKind::WrongPermit,
-                permit.uri().clone(),
-            ));
+            return Err(TreeError::new(TreeErrorKind::WrongPermit, permit.uri()));
         }
         if permit.revision == self.tree.revision {
             return Ok(());
@@ -250,13 +247,13 @@ impl Transaction<'_> {
         let (anchor, missing) = self.anchor(uri, most);
         if let (Some(first), true) = (missing.first(), missing.len() > most) {
             // The topmost missing node is what a server has to add first.
-            return Err(TreeError::new(TreeErrorKind::NotFound, first.clone()).on_ancestor());
+            return Err(TreeError::new(TreeErrorKind::NotFound, first).on_ancestor());
         }
         if target.selector != Selector::Node {
             return Err(not_allowed(Refusal::Selector, uri));
         }
         let Some(anchor) = self.tree.at(anchor) else {
-            return Err(TreeError::new(TreeErrorKind::NotFound, uri.clone()));
+            return Err(TreeError::new(TreeErrorKind::NotFound, uri));
         };
         if !anchor.is_interior() {
             return Err(not_allowed(Refusal::Kind, uri));
@@ -376,9 +373,9 @@ pub(super) fn rule<'a>(schema: &'a dyn Schema, uri: &Uri) -> Option<Rule<'a>> {
 }
 
 pub(super) fn not_allowed(refusal: Refusal, uri: &Uri) -> TreeError {
-    TreeError::new(TreeErrorKind::NotAllowed(refusal), uri.clone())
+    TreeError::new(TreeErrorKind::NotAllowed(refusal), uri)
 }
 
 fn denied(uri: &Uri) -> TreeError {
-    TreeError::new(TreeErrorKind::PermissionDenied, uri.clone())
+    TreeError::new(TreeErrorKind::PermissionDenied, uri)
 }

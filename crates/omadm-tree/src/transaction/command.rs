@@ -72,13 +72,13 @@ impl Transaction<'_> {
             Property::Acl => {
                 let acl: Acl = text
                     .parse()
-                    .map_err(|error| TreeError::new(TreeErrorKind::Acl(error), uri.clone()))?;
+                    .map_err(|error| TreeError::new(TreeErrorKind::Acl(error), uri))?;
                 self.set_acl(uri, acl)
             }
             Property::Title => self.set_title(uri, text),
             Property::Name => {
                 let name = uri::parse_segment(text)
-                    .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), uri.clone()))?;
+                    .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), uri))?;
                 self.rename_as(schema, permit.principal(), uri, &name)
             }
             Property::Format
@@ -144,7 +144,7 @@ impl Transaction<'_> {
                     this.change_props(id, |props| props.set_node_type(node_type));
                     Ok(())
                 }
-                _ => Err(TreeError::new(TreeErrorKind::AlreadyExists, uri.clone())),
+                _ => Err(TreeError::new(TreeErrorKind::AlreadyExists, uri)),
             }
         })
     }
@@ -163,12 +163,12 @@ impl Transaction<'_> {
         };
         let to = parent
             .child(name)
-            .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), uri.clone()))?;
+            .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), uri))?;
         if to == *uri {
             return Ok(());
         }
         if self.node(&to).is_some() {
-            return Err(TreeError::new(TreeErrorKind::AlreadyExists, to));
+            return Err(TreeError::new(TreeErrorKind::AlreadyExists, &to));
         }
         if *principal != Principal::Device {
             let format = node.format();
@@ -221,5 +221,5 @@ impl Transaction<'_> {
 }
 
 fn wrong(permit: &Permit) -> TreeError {
-    TreeError::new(TreeErrorKind::WrongPermit, permit.uri().clone())
+    TreeError::new(TreeErrorKind::WrongPermit, permit.uri())
 }

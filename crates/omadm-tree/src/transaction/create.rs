@@ -81,7 +81,7 @@ impl Transaction<'_> {
             for required in schema.required(&uri) {
                 let child = uri
                     .child(&required.name)
-                    .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), uri.clone()))?;
+                    .map_err(|error| TreeError::new(TreeErrorKind::Uri(error), &uri))?;
                 let (new, interior) = match required.initial {
                     Initial::Interior => (NewNode::INTERIOR, true),
                     Initial::Leaf(value) => (NewNode::Leaf(value), false),
@@ -107,7 +107,7 @@ impl Transaction<'_> {
         value: Value,
     ) -> Result<(), TreeError> {
         let Some(node) = self.tree.at(id) else {
-            return Err(TreeError::new(TreeErrorKind::NotFound, uri.clone()));
+            return Err(TreeError::new(TreeErrorKind::NotFound, uri));
         };
         let Some(before) = node.value() else {
             return Err(not_allowed(Refusal::Kind, uri));
@@ -133,7 +133,7 @@ impl Transaction<'_> {
         unset: bool,
     ) -> Result<NodeId, TreeError> {
         let limits = self.tree.limits;
-        let error = |kind| TreeError::new(kind, uri.clone());
+        let error = |kind| TreeError::new(kind, uri);
         self.check_uri(uri)?;
         let rule = rule(schema, uri);
         let stamp = self.now.wall.as_secs();
@@ -185,7 +185,7 @@ impl Transaction<'_> {
             .limits
             .uri
             .check(uri)
-            .map_err(|limit| TreeError::new(TreeErrorKind::Uri(limit), uri.clone()))
+            .map_err(|limit| TreeError::new(TreeErrorKind::Uri(limit), uri))
     }
 
     /// Checks a value against the description and the limits, and gives it the type the description
@@ -197,7 +197,7 @@ impl Transaction<'_> {
         mut value: Value,
         freed: usize,
     ) -> Result<Value, TreeError> {
-        let error = |kind| Err(TreeError::new(kind, uri.clone()));
+        let error = |kind| Err(TreeError::new(kind, uri));
         if let Some(rule) = rule {
             if !rule.formats.contains(value.format) {
                 return error(TreeErrorKind::Format(value.format));
@@ -231,7 +231,7 @@ impl Transaction<'_> {
         uri: &Uri,
         node_type: Option<String>,
     ) -> Result<Option<Arc<str>>, TreeError> {
-        let error = |kind| Err(TreeError::new(kind, uri.clone()));
+        let error = |kind| Err(TreeError::new(kind, uri));
         let described = match rule {
             Some(rule) if !rule.formats.contains(Format::Node) => {
                 return error(TreeErrorKind::Format(Format::Node));

@@ -71,7 +71,7 @@ impl Transaction<'_> {
                 Some(text) => Ok(Reading::Property(text)),
                 None => Err(TreeError::new(
                     TreeErrorKind::PropertyNotSupported,
-                    permit.uri().clone(),
+                    permit.uri(),
                 )),
             },
             Selector::List(list) => {
