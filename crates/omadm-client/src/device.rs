@@ -1,7 +1,7 @@
 //! The device apart from any session: tree, objects, alerts and jobs, and the one way to change
 //! them.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use omadm_core::{
     Backoff, Batch, Journal, JournalError, JournalErrorKind, Now, SortedMap, StatusCode,
@@ -42,7 +42,7 @@ struct Books {
     unkept: u32,
     /// How often in a row objects left something open, and when they last took it up, monotonic.
     open: (u32, Duration),
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
 }
 
 /// A job that was handed out and has not ended.
@@ -98,7 +98,7 @@ impl Device {
                 resume: None,
                 unkept: 0,
                 open: (0, Duration::ZERO),
-                outputs: VecDeque::new(),
+                outputs: Vec::new(),
             },
         };
         let mut unit = device.begin(now);
@@ -334,12 +334,17 @@ impl Device {
 
     /// Adds an event to the outputs.
     pub(crate) fn tell(&mut self, event: Event) {
-        self.books.outputs.push_back(Output::Event(event));
+        self.books.outputs.push(Output::Event(event));
     }
 
     /// What the caller has to do, in order.
-    pub(crate) const fn outputs(&mut self) -> &mut VecDeque<Output> {
+    pub(crate) const fn outputs(&mut self) -> &mut Vec<Output> {
         &mut self.books.outputs
+    }
+
+    /// Takes the first of these.
+    pub(crate) fn next_output(&mut self) -> Option<Output> {
+        self.has_outputs().then(|| self.books.outputs.remove(0))
     }
 
     pub(crate) fn has_outputs(&self) -> bool {
@@ -432,12 +437,12 @@ impl Books {
             background: job.background,
         };
         self.jobs.insert(job.id, open);
-        self.outputs.push_back(Output::Run(job));
+        self.outputs.push(Output::Run(job));
     }
 
     fn failed(&mut self, error: &JournalError) {
         let event = Event::JournalFailed(error.kind());
-        self.outputs.push_back(Output::Event(event));
+        self.outputs.push(Output::Event(event));
     }
 }
 

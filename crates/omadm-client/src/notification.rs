@@ -1,6 +1,6 @@
 //! Notifications: verified, taken once, turned into sessions. [DM-Notification]
 
-use std::{collections::VecDeque, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use omadm_core::{
     Batch, Interaction, Journal, JournalErrorKind, Now, Records, SortedSet, Space, UserAnswer,
@@ -115,9 +115,9 @@ pub(crate) struct Notifications {
     taken: Taken,
     came: Minute,
     verified: Minute,
-    waiting: VecDeque<Notified>,
+    waiting: Vec<Notified>,
     /// What came in a session that may bring the nonce it is signed with, and what came behind.
-    early: VecDeque<Vec<u8>>,
+    early: Vec<Vec<u8>>,
     /// The person at the device is told or asked.
     open: Option<(Open, Notified)>,
     /// What the caller was told of and did not open yet.
@@ -136,8 +136,8 @@ impl Notifications {
             taken,
             came: Minute::default(),
             verified: Minute::default(),
-            waiting: VecDeque::new(),
-            early: VecDeque::new(),
+            waiting: Vec::new(),
+            early: Vec::new(),
             open: None,
             offered: None,
         })
@@ -154,11 +154,11 @@ impl Notifications {
                 Err(NotificationDrop::Forged) if full => {
                     self.settle(Err(NotificationDrop::TooMany), core);
                 }
-                Err(NotificationDrop::Forged) if in_session => self.early.push_back(octets.into()),
+                Err(NotificationDrop::Forged) if in_session => self.early.push(octets.into()),
                 judged => self.settle(judged, core),
             }
         } else {
-            self.early.push_back(octets.into());
+            self.early.push(octets.into());
         }
     }
 
@@ -174,11 +174,11 @@ impl Notifications {
         match judged {
             Ok(notified) => {
                 if self.waiting.len() >= WAITING {
-                    self.waiting.pop_front();
+                    self.waiting.remove(0);
                     let reason = NotificationDrop::Displaced;
                     core.device.tell(Event::NotificationDropped(reason));
                 }
-                self.waiting.push_back(notified);
+                self.waiting.push(notified);
             }
             Err(reason) => core.device.tell(Event::NotificationDropped(reason)),
         }
@@ -246,10 +246,8 @@ impl Notifications {
 
     /// No session is open: tells or asks the person at the device, and offers the session.
     pub(crate) fn advance(&mut self, config: &Config, device: &mut Device, now: Now) {
-        while self.open.is_none() && self.offered.is_none() {
-            let Some(notified) = self.waiting.pop_front() else {
-                return;
-            };
+        while self.open.is_none() && self.offered.is_none() && !self.waiting.is_empty() {
+            let notified = self.waiting.remove(0);
             let server = &config.server_id;
             let asked = match notified.ui_mode {
                 UiMode::NotSpecified | UiMode::Background => {
@@ -269,7 +267,7 @@ impl Notifications {
             let asked = UserInteraction::new(interaction, text);
             let open = Open::new(device.next_question(), asked, limit, now);
             let question = open.question().clone();
-            device.outputs().push_back(Output::Ask(question));
+            device.outputs().push(Output::Ask(question));
             self.open = Some((open, notified));
         }
     }
@@ -311,7 +309,7 @@ impl Notifications {
         let asked = self.open.take().map(|(_, notified)| notified);
         let offered = self.offered.take().filter(|it| it.start != start);
         for notified in [asked, offered].into_iter().flatten() {
-            self.waiting.push_front(notified);
+            self.waiting.insert(0, notified);
         }
     }
 
@@ -328,7 +326,7 @@ impl Notifications {
     fn withdraw(&self, device: &mut Device) {
         if let Some(question) = self.question() {
             let id = question.id;
-            device.outputs().push_back(Output::Withdraw(id));
+            device.outputs().push(Output::Withdraw(id));
         }
     }
 }
@@ -340,7 +338,7 @@ fn key(config: &Config) -> &[u8] {
 /// The identifiers of the notifications that were taken, by the nonce they were signed with, so that
 /// none is taken again.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-struct Taken(Vec<(Vec<u8>, VecDeque<u16>)>);
+struct Taken(Vec<(Vec<u8>, Vec<u16>)>);
 
 impl Taken {
     /// The same with one more, unless it is among them. Nonces are forgotten that are neither among
@@ -355,11 +353,11 @@ impl Taken {
             Some((_, ids)) if ids.contains(&session_id) => return None,
             Some((_, ids)) => {
                 if ids.len() >= REMEMBERED {
-                    ids.pop_front();
+                    ids.remove(0);
                 }
-                ids.push_back(session_id);
+                ids.push(session_id);
             }
-            None => taken.0.push((nonce.to_vec(), VecDeque::from([session_id]))),
+            None => taken.0.push((nonce.to_vec(), vec![session_id])),
         }
         Some(taken)
     }
@@ -396,7 +394,7 @@ impl Taken {
             let nonce = part(&mut rest)?;
             let octets = part(&mut rest)?;
             let (ids, odd) = octets.as_chunks();
-            let ids: VecDeque<u16> = ids.iter().map(|id| u16::from_be_bytes(*id)).collect();
+            let ids: Vec<u16> = ids.iter().map(|id| u16::from_be_bytes(*id)).collect();
             let once: SortedSet<&u16> = ids.iter().collect();
             if !odd.is_empty() || ids.len() > REMEMBERED || once.len() != ids.len() {
                 return None;

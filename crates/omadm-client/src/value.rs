@@ -94,6 +94,7 @@ pub(crate) fn items(uri: &str, reading: Reading, encoding: Encoding) -> Vec<Item
         Reading::Leaf(value) => set_value(&mut item, &value, encoding),
         Reading::Children(names) => {
             item.meta = Meta::new().with_format(Format::Node);
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
             item.data = Some(names.join("/").into());
         }
         Reading::Property(text) => item.data = Some(text.into()),

@@ -1,6 +1,6 @@
 //! The commands of one message, in document order.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{mem, time::Duration};
 
 use omadm_core::{
     AlertCode, Correlator, Now, SortedMap, SortedSet, StatusCode, UserAnswer, UserInteraction,
@@ -36,9 +36,9 @@ pub(crate) struct Walk<'m> {
     begun: usize,
     /// What those of them that are not to be executed are answered with: [`Taken::statuses`].
     statuses: SortedMap<usize, StatusCode>,
-    /// What is left of the commands of groups that were begun; it comes before the next of those
-    /// outside.
-    inner: VecDeque<Task<'m>>,
+    /// What is left of the commands of groups that were begun, the next one last; it comes before the
+    /// next of those outside.
+    inner: Vec<Task<'m>>,
     /// The command that was begun last, if it is one of a group.
     within: Option<Command<'m>>,
     /// What there is to know of the command that was begun last, until it is done.
@@ -123,7 +123,7 @@ impl<'m> Walk<'m> {
             outer: taken.commands,
             begun: 0,
             statuses: taken.statuses,
-            inner: VecDeque::new(),
+            inner: Vec::new(),
             within: None,
             current: None,
             told: Vec::new(),
@@ -175,7 +175,7 @@ impl<'m> Walk<'m> {
                 self.current = None;
             }
             let (mut status, mut skips) = (None, self.stopped);
-            self.within = match self.inner.pop_front() {
+            self.within = match self.inner.pop() {
                 Some(Task::Leave) => continue,
                 Some(Task::Run(command)) => Some(command),
                 Some(Task::Skip(command)) => {
@@ -269,9 +269,7 @@ impl<'m> Walk<'m> {
             return;
         };
         if in_vain {
-            device
-                .outputs()
-                .push_back(Output::Withdraw(open.question().id));
+            device.outputs().push(Output::Withdraw(open.question().id));
         }
         match Effect::of(&answer) {
             Effect::Nothing => {}
@@ -291,9 +289,7 @@ impl<'m> Walk<'m> {
         if let Some(current) = &mut self.current
             && let Some(Waiting::Answer(open)) = &current.waiting
         {
-            device
-                .outputs()
-                .push_back(Output::Withdraw(open.question().id));
+            device.outputs().push(Output::Withdraw(open.question().id));
             current.waiting = None;
             current
                 .outcomes
@@ -308,21 +304,18 @@ impl<'m> Walk<'m> {
 
     /// Skips the rest of the innermost Sequence.
     fn leave(&mut self) {
-        let Some(end) = self
+        let is_end = |task: &Task<'_>| matches!(task, Task::Leave);
+        let end = self.inner.iter().rposition(is_end);
+        for task in self
             .inner
-            .iter()
-            .position(|task| matches!(task, Task::Leave))
-        else {
-            return;
-        };
-        let after = self.inner.split_off(end);
-        let skipped = std::mem::take(&mut self.inner)
-            .into_iter()
-            .map(|task| match task {
+            .iter_mut()
+            .skip(end.map_or(usize::MAX, |end| end + 1))
+        {
+            *task = match mem::replace(task, Task::Leave) {
                 Task::Run(command) => Task::Skip(command),
                 task => task,
-            });
-        self.inner = skipped.chain(after).collect();
+            };
+        }
     }
 
     /// Skips what has not begun.
@@ -404,10 +397,9 @@ impl<'m> Walk<'m> {
             within => within.as_mut(),
         };
         if let Some(Command::Atomic(group) | Command::Sequence(group)) = command {
-            self.inner.push_front(Task::Leave);
-            for command in std::mem::take(&mut group.commands).into_iter().rev() {
-                self.inner.push_front(task(command));
-            }
+            self.inner.push(Task::Leave);
+            let commands = mem::take(&mut group.commands).into_iter().rev();
+            self.inner.extend(commands.map(task));
         }
     }
 }
@@ -615,7 +607,7 @@ fn ask(asked: UserInteraction, ground: &mut Ground<'_>) -> Waiting {
     let id = ground.device.next_question();
     let open = Open::new(id, asked, ground.config.interaction_limit, ground.now);
     let question = open.question().clone();
-    ground.device.outputs().push_back(Output::Ask(question));
+    ground.device.outputs().push(Output::Ask(question));
     Waiting::Answer(open)
 }
 

@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     ffi::{c_char, c_void},
     ptr,
     sync::Arc,
@@ -57,7 +56,7 @@ struct Device {
     client: Client,
     users: Users,
     vendor: Arc<Vendor>,
-    outputs: VecDeque<Output>,
+    outputs: Vec<Output>,
     /// What the program looks at.
     shelf: Option<Shelf>,
     /// The questions that are open, by the numbers the program knows: one of the session, one of a
@@ -679,7 +678,7 @@ impl Device {
             client: client.with_random(move |octets: &mut [u8]| fill(&random, octets)),
             users,
             vendor,
-            outputs: VecDeque::new(),
+            outputs: Vec::new(),
             shelf: None,
             questions: Vec::new(),
             asked: 0,
@@ -707,14 +706,14 @@ impl Device {
 
     fn drain(&mut self) {
         while let Some(output) = self.client.poll_output() {
-            self.outputs.push_back(output);
+            self.outputs.push(output);
         }
     }
 
     /// The next output that is the program's to carry out; events are told on the way.
     fn next(&mut self) -> Option<Shelf> {
-        while let Some(output) = self.outputs.pop_front() {
-            return Some(match output {
+        while !self.outputs.is_empty() {
+            return Some(match self.outputs.remove(0) {
                 Output::Send(request) => Shelf::send(request),
                 Output::Run(job) => {
                     let job = virmo_job::new(job, Arc::clone(&self.vendor));

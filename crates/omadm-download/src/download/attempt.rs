@@ -200,7 +200,10 @@ impl<'a> Attempt<'a> {
     fn describe(&mut self, document: &[u8]) -> Result<Outcome, Outcome> {
         let descriptor = Descriptor::parse(document, &self.download.record.uri)
             .map_err(|error| Outcome::Failed(DownloadError::Descriptor(error)))?;
-        let found = || descriptor.types.join(", ");
+        let found = || {
+            let types: Vec<&str> = descriptor.types.iter().map(|it| &**it).collect();
+            types.join(", ")
+        };
         let expected = &self.download.record.media_type;
         let fits = expected == ANY || descriptor.has_type(expected);
         let size = descriptor.size;

@@ -17,7 +17,8 @@ impl Registry {
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        while let Some((by, generation, asked)) = self.open.asked.pop_front() {
+        while !self.open.asked.is_empty() {
+            let (by, generation, asked) = self.open.asked.remove(0);
             if generation > Self::MAX_GENERATIONS {
                 return Err(MISUSE);
             }

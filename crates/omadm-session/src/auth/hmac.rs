@@ -95,21 +95,19 @@ impl Hmac {
     /// Reads the header; with `hex` also one whose MAC is the base64 of hexadecimal digits, as the
     /// sample of the specification has it.
     pub(crate) fn parse(text: &str, hex: bool) -> Result<Self, InvalidHmac> {
-        let mut algorithm = None;
-        let mut username = None;
-        let mut mac = None;
+        const NAMES: [&str; 3] = ["algorithm", "username", "mac"];
+        let mut values = [None, None, None];
         let mut list = List { text, at: 0 };
         while let Some((name, value)) = list.parameter()? {
-            let (slot, name) = match name {
-                it if it.eq_ignore_ascii_case("algorithm") => (&mut algorithm, "algorithm"),
-                it if it.eq_ignore_ascii_case("username") => (&mut username, "username"),
-                it if it.eq_ignore_ascii_case("mac") => (&mut mac, "mac"),
-                _ => continue,
-            };
-            if slot.replace(value).is_some() {
-                return Err(InvalidHmac::Twice(name));
+            let mut slots = NAMES.iter().zip(&mut values);
+            let slot = slots.find(|(known, _)| known.eq_ignore_ascii_case(name));
+            if let Some((known, slot)) = slot
+                && slot.replace(value).is_some()
+            {
+                return Err(InvalidHmac::Twice(known));
             }
         }
+        let [algorithm, username, mac] = values;
         if algorithm.is_some_and(|algorithm| !algorithm.eq_ignore_ascii_case("MD5")) {
             return Err(InvalidHmac::Algorithm);
         }
