@@ -1,10 +1,11 @@
 //! The words every OMA DM crate shares.
 //!
-//! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`],
-//! [`Correlator`]), alerts ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an
-//! argument ([`Now`]), pauses between tries ([`Backoff`]), small maps ([`SortedMap`], [`SortedSet`]) and the durable
-//! [`Journal`] with its in-memory implementation, the versions of what it keeps ([`upgrade()`]) and the fields of records
-//! that several crates keep ([`RecordWriter`], [`RecordReader`]), and what tests hear of changes of files ([`FileStep`]).
+//! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`], [`Correlator`]), alerts
+//! ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an argument ([`Now`]),
+//! pauses between tries ([`Backoff`]), small maps ([`SortedMap`], [`SortedSet`]), what else is small if there is
+//! one of it ([`sort()`], [`base64`]), errors with their [`Causes`] and the durable [`Journal`] with its in-memory
+//! implementation, the versions of what it keeps ([`upgrade()`]) and the fields of records that several crates keep
+//! ([`RecordWriter`], [`RecordReader`]), and what tests hear of changes of files ([`FileStep`]).
 //!
 //! Nothing here touches a clock, a file, a socket or a random number.
 
