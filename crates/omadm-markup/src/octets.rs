@@ -13,6 +13,9 @@ pub(crate) use memchr::{memchr, memchr2, memchr3};
 #[cfg(not(omadm_markup_compact))]
 pub(crate) use simdutf8::compat::from_utf8;
 
+/// Whether octets are looked at one by one.
+pub(crate) const ONE_BY_ONE: bool = cfg!(omadm_markup_compact);
+
 #[cfg(omadm_markup_compact)]
 mod compact {
     pub(crate) fn memchr(a: u8, octets: &[u8]) -> Option<usize> {

@@ -1,6 +1,10 @@
 //! Character data as XML wants it. [XML §2.4]
 
-use crate::{WriteError, octets::memchr3, word};
+use crate::{
+    WriteError,
+    octets::{self, memchr3},
+    word,
+};
 
 /// Appends text, given as UTF-8.
 #[inline]
@@ -82,7 +86,7 @@ fn escape(bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteErr
 fn escape_long(mut bytes: &[u8], table: &Table, out: &mut Vec<u8>) -> Result<(), WriteError> {
     // In character data quotes stay, and that is what the look at a block is made for.
     let is_attribute = table.class(b'"') != 0;
-    if !is_attribute {
+    if !is_attribute && !octets::ONE_BY_ONE {
         // What was looked at is appended while it is in the processor's cache.
         while let Some((block, rest)) = bytes.split_first_chunk()
             && is_plain_block(block)
@@ -137,6 +141,9 @@ fn append<const N: usize>(block: &[u8; N], len: usize, out: &mut Vec<u8>) {
 #[inline]
 fn plain_prefix(bytes: &[u8], table: &Table) -> usize {
     let special = |&byte: &u8| table.class(byte) != 0;
+    if octets::ONE_BY_ONE {
+        return bytes.iter().position(special).unwrap_or(bytes.len());
+    }
     // Where there is one to replace, the next one is most often near.
     let near = bytes.get(..32).unwrap_or(bytes);
     if let Some(end) = near.iter().position(special) {
@@ -153,6 +160,9 @@ fn plain_prefix(bytes: &[u8], table: &Table) -> usize {
 /// Whether all bytes stay as they are and are less than a block; errs on the safe side.
 #[inline]
 fn is_plain(bytes: &[u8], table: &Table) -> bool {
+    if octets::ONE_BY_ONE {
+        return false;
+    }
     if let (Some(first), Some(last)) = ends::<16>(bytes) {
         if bytes.len() <= 2 * first.len() {
             return all_plain(first) & all_plain(last);
