@@ -693,10 +693,18 @@ impl<'a> XmlReader<'a> {
 
 #[inline(never)]
 fn lines(text: &str) -> Cow<'_, str> {
-    match text.contains('\r') {
-        true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),
-        false => Cow::Borrowed(text),
+    let mut lines = String::new();
+    let mut rest = text;
+    while let Some((line, after)) = rest.split_once('\r') {
+        lines.push_str(line);
+        lines.push('\n');
+        rest = after.strip_prefix('\n').unwrap_or(after);
     }
+    if lines.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    lines.push_str(rest);
+    Cow::Owned(lines)
 }
 
 /// Text from tag to tag, as it is put together.
