@@ -51,10 +51,22 @@ impl Notice {
     /// As many as it takes for each to have one Correlator.
     pub(crate) fn split(self) -> Vec<Self> {
         match self {
-            Self::Alerts(alerts) => alerts
-                .chunk_by(|one, next| one.correlator == next.correlator)
-                .map(|alike| Self::Alerts(alike.to_vec()))
-                .collect(),
+            Self::Alerts(alerts) => {
+                let mut notices: Vec<Self> = Vec::new();
+                for alert in alerts {
+                    match notices.last_mut() {
+                        Some(Self::Alerts(alike))
+                            if alike
+                                .last()
+                                .is_some_and(|last| last.correlator == alert.correlator) =>
+                        {
+                            alike.push(alert);
+                        }
+                        _ => notices.push(alert.into()),
+                    }
+                }
+                notices
+            }
             Self::Events(events) if events.is_empty() => Vec::new(),
             events => vec![events],
         }
@@ -440,13 +452,17 @@ fn decode(record: &[u8]) -> Option<(u32, News)> {
     let kind = fields.byte()?;
     let count = fields.number()?;
     let teller = fields.text()?;
-    let mut items = Vec::new();
+    let (mut alerts, mut events) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        items.push(fields.alert()?);
+        let item = fields.alert()?;
+        match kind {
+            ALERTS => alerts.push(item),
+            _ => events.push(as_event(item)?),
+        }
     }
     let notice = match kind {
-        ALERTS => Notice::Alerts(items),
-        EVENTS => Notice::Events(items.into_iter().map(as_event).collect::<Option<_>>()?),
+        ALERTS => Notice::Alerts(alerts),
+        EVENTS => Notice::Events(events),
         _ => return None,
     };
     fields.end((tries, News { notice, teller }))

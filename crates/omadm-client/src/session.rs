@@ -379,8 +379,8 @@ impl Session {
         self.assembler.discard();
         self.outbox.clear();
         self.waiting_results = 0;
-        self.outbox
-            .extend([Command::Alert(Alert::new(code)), Command::Replace(replace)]);
+        self.outbox.push_back(Command::Alert(Alert::new(code)));
+        self.outbox.push_back(Command::Replace(replace));
         self.server_done = true;
     }
 

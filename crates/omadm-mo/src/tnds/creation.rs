@@ -103,7 +103,11 @@ impl Document {
         if let Some(uri) = places.iter().find(below_leaf) {
             return error(uri, CreationErrorKind::Parent);
         }
-        Ok(levels.into_iter().flatten().collect())
+        let mut creations = Vec::new();
+        for mut level in levels {
+            creations.append(&mut level);
+        }
+        Ok(creations)
     }
 }
 
