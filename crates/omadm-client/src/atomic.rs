@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use omadm_core::{SortedSet, StatusCode, UserInteraction};
+use omadm_core::{SortedSet, StatusCode};
 use omadm_syncml::Command;
 use omadm_tree::Principal;
 
@@ -11,8 +11,12 @@ use crate::{
     command::{self, Edit},
     device::Unit,
     failure::Failure,
+    question::Asked,
     walk::{Alerted, Ground, alerted, unsupported},
 };
+
+/// Whether there is any Atomic.
+pub(crate) const SUPPORTED: bool = cfg!(feature = "atomic");
 
 /// What came of an Atomic and the commands inside it, in document order: for each its outcomes, one
 /// for each Item or one for all.
@@ -23,13 +27,13 @@ pub(crate) enum Attempt {
     /// To its end, good or bad.
     Done(Outcomes),
     /// To a question whose answer is not known. Nothing is changed.
-    Ask(UserInteraction),
+    Ask(Asked),
 }
 
 /// Why the commands do not go on.
 enum Stop {
     Failed(Outcome),
-    Ask(Box<UserInteraction>),
+    Ask(Box<Asked>),
 }
 
 impl From<&Failure> for Stop {

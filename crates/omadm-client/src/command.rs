@@ -8,7 +8,8 @@ use omadm_tree::{AccessType, Principal, Reading, Selector, Target, UriLimits};
 use crate::{
     device::{Device, Executed, Unit},
     failure::Failure,
-    subtree, value,
+    subtree::{self, TNDS},
+    value,
 };
 
 /// A command on nodes that changes the tree and can be taken back.
@@ -50,14 +51,15 @@ pub(crate) fn edit(
     // What the command brings is looked at once it is known to be allowed: 404, 405 and 425 come
     // before 415.
     match (edit, target.selector) {
-        (Edit::Add, _) => match subtree::document(item, meta).transpose() {
-            Some(document) => {
+        (Edit::Add, _) => match subtree::encoding(meta) {
+            Some(encoding) => {
                 // What is there may be the parent of what the document adds.
                 let is_node = target.selector == Selector::Node;
                 if !is_node || unit.tree.node(&target.uri).is_none() {
                     permit(unit, AccessType::Add)?;
                 }
-                subtree::add(unit, &target.uri, &document?, by)?;
+                let document = subtree::document(item, meta, encoding)?;
+                subtree::add(unit, &target.uri, &document, by)?;
             }
             None => {
                 let permit = permit(unit, AccessType::Add)?;
@@ -79,7 +81,8 @@ pub(crate) fn edit(
         }
         (Edit::Replace, Selector::Node) => {
             let permit = permit(unit, AccessType::Replace)?;
-            if let Some(document) = subtree::document(item, meta)? {
+            if let Some(encoding) = subtree::encoding(meta) {
+                let document = subtree::document(item, meta, encoding)?;
                 subtree::replace(unit, &target.uri, &document, by)?;
             } else if unit
                 .tree
@@ -116,6 +119,7 @@ pub(crate) fn get(
     let permit = tree.authorize(schema, by, AccessType::Get, &target)?;
     let uri = item.target.as_ref().map_or("", |target| &target.uri);
     match tree.get(schema, &permit)? {
+        Reading::Tnds { .. } if !TNDS => Err(Failure::Unsupported),
         Reading::Tnds { nodes, properties } => {
             let document = Document::from_tree(tree.tree(), &nodes, properties);
             Ok(vec![value::document(&target.uri, &document, encoding)?])

@@ -15,7 +15,10 @@ use omadm_session::{
 };
 
 use crate::{
-    Config, Event, Output, Question, Start, StartError, device::Device, phase::Core, question::Open,
+    Config, Event, Output, Question, Start, StartError,
+    device::Device,
+    phase::Core,
+    question::{Asked, Open},
 };
 
 /// How many identifiers are remembered, for each nonce.
@@ -248,27 +251,28 @@ impl Notifications {
     pub(crate) fn advance(&mut self, config: &Config, device: &mut Device, now: Now) {
         while self.open.is_none() && self.offered.is_none() && !self.waiting.is_empty() {
             let notified = self.waiting.remove(0);
-            let server = &config.server_id;
-            let asked = match notified.ui_mode {
+            let (interaction, text, limit) = match notified.ui_mode {
                 UiMode::NotSpecified | UiMode::Background => {
                     self.offer(notified, device);
                     return;
                 }
                 UiMode::Informative => {
-                    let text = format!("{server} begins a management session.");
-                    (Interaction::Display, text, NOTICE)
+                    (Interaction::Display, "begins a management session.", NOTICE)
                 }
-                UiMode::UserInteraction => {
-                    let text = format!("{server} asks for a management session. Allow it?");
-                    (Interaction::Confirm, text, config.interaction_limit)
-                }
+                UiMode::UserInteraction => (
+                    Interaction::Confirm,
+                    "asks for a management session. Allow it?",
+                    config.interaction_limit,
+                ),
             };
-            let (interaction, text, limit) = asked;
-            let asked = UserInteraction::new(interaction, text);
-            let open = Open::new(device.next_question(), asked, limit, now);
-            let question = open.question().clone();
-            device.outputs().push(Output::Ask(question));
-            self.open = Some((open, notified));
+            let server = &config.server_id;
+            let asked = || UserInteraction::new(interaction, format!("{server} {text}"));
+            match Asked::new(asked) {
+                Some(asked) => self.open = Some((Open::new(asked, limit, device, now), notified)),
+                // Nobody objects to what is only told; nobody agrees to what is asked.
+                None if notified.ui_mode == UiMode::Informative => self.offer(notified, device),
+                None => device.tell(Event::NotificationDropped(NotificationDrop::Declined)),
+            }
         }
     }
 

@@ -3,14 +3,57 @@
 use std::time::Duration;
 
 use omadm_core::{Interaction, Now, StatusCode, UserAnswer, UserInteraction};
-use omadm_syncml::Status;
+use omadm_syncml::{Alert, Status};
 
-use crate::{Question, QuestionId, answer::Outcome};
+use crate::{Output, Question, answer::Outcome, device::Device};
+
+/// That there may be somebody to ask: without the feature it has no value, and what needs one is no
+/// code.
+#[derive(Clone, Copy, Debug)]
+enum Somebody {
+    #[cfg(feature = "interaction")]
+    There,
+}
+
+impl Somebody {
+    const MAYBE: Option<Self> = {
+        #[cfg(feature = "interaction")]
+        let somebody = Some(Self::There);
+        #[cfg(not(feature = "interaction"))]
+        let somebody = None;
+        somebody
+    };
+}
+
+/// What somebody is to be asked.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    asked: UserInteraction,
+    somebody: Somebody,
+}
+
+impl Asked {
+    /// Something to ask; none if nobody ever is.
+    pub(crate) fn new(asked: impl FnOnce() -> UserInteraction) -> Option<Self> {
+        let somebody = Somebody::MAYBE?;
+        let asked = asked();
+        Some(Self { asked, somebody })
+    }
+
+    /// What an alert asks, or the status it gets; none if nobody ever is asked.
+    pub(crate) fn of(alert: &Alert<'_>) -> Option<Result<Self, StatusCode>> {
+        let somebody = Somebody::MAYBE?;
+        let asked = alert.user_interaction();
+        let asked = asked.map(|asked| Self { asked, somebody });
+        Some(asked.map_err(|error| error.status()))
+    }
+}
 
 /// A question that was handed out.
 #[derive(Debug)]
 pub(crate) struct Open {
     question: Question,
+    _somebody: Somebody,
     /// What is shown stays until then, monotonic: MINDT.
     earliest: Duration,
     /// When it is over, monotonic; never before `earliest` counts.
@@ -31,8 +74,9 @@ pub(crate) enum Effect {
 }
 
 impl Open {
-    /// A question that is over after MAXDT, but no later than after `limit`.
-    pub(crate) fn new(id: QuestionId, asked: UserInteraction, limit: Duration, now: Now) -> Self {
+    /// Hands a question out that is over after MAXDT, but no later than after `limit`.
+    pub(crate) fn new(asked: Asked, limit: Duration, device: &mut Device, now: Now) -> Self {
+        let Asked { asked, somebody } = asked;
         let longest = asked
             .options
             .max_display
@@ -42,11 +86,15 @@ impl Open {
             Interaction::Display => asked.options.min_display.unwrap_or_default(),
             _ => Duration::ZERO,
         };
+        let id = device.next_question();
+        let question = Question { id, asked };
+        device.outputs().push(Output::Ask(question.clone()));
         Self {
-            question: Question { id, asked },
+            question,
             earliest: now.mono.saturating_add(shortest.min(longest)),
             due: now.mono.saturating_add(longest),
             answer: None,
+            _somebody: somebody,
         }
     }
 

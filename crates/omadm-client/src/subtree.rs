@@ -16,14 +16,28 @@ use omadm_tree::{
 
 use crate::{device::Unit, failure::Failure, value};
 
-/// The document an Item holds, if its Type says it is one; `meta` is the Item's with what it
+/// Whether documents are known at all.
+pub(crate) const TNDS: bool = cfg!(feature = "tnds");
+
+/// The encoding of a document, if the Type says it is one; `meta` is the Item's with what it
 /// inherits.
-pub(crate) fn document(item: &Item<'_>, meta: &Meta<'_>) -> Result<Option<Document>, Failure> {
-    let encoding = match meta.media_type.as_deref() {
-        Some(tnds::MIME_XML) => Encoding::Xml,
-        Some(tnds::MIME_WBXML) => Encoding::Wbxml,
-        _ => return Ok(None),
-    };
+pub(crate) fn encoding(meta: &Meta<'_>) -> Option<Encoding> {
+    match meta.media_type.as_deref() {
+        Some(tnds::MIME_XML) => Some(Encoding::Xml),
+        Some(tnds::MIME_WBXML) => Some(Encoding::Wbxml),
+        _ => None,
+    }
+}
+
+/// The document an Item holds; `meta` is the Item's with what it inherits.
+pub(crate) fn document(
+    item: &Item<'_>,
+    meta: &Meta<'_>,
+    encoding: Encoding,
+) -> Result<Document, Failure> {
+    if !TNDS {
+        return Err(Failure::Value);
+    }
     let limits = tnds::Limits::default();
     let document = match &item.data {
         None => return Err(Failure::Incomplete("Data")),
@@ -40,7 +54,7 @@ pub(crate) fn document(item: &Item<'_>, meta: &Meta<'_>) -> Result<Option<Docume
     if document.nodes.is_empty() {
         return Err(Failure::Incomplete("Node"));
     }
-    Ok(Some(document))
+    Ok(document)
 }
 
 /// Creates every node of a document.

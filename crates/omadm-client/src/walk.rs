@@ -2,9 +2,7 @@
 
 use std::{mem, time::Duration};
 
-use omadm_core::{
-    AlertCode, Correlator, Now, SortedMap, SortedSet, StatusCode, UserAnswer, UserInteraction,
-};
+use omadm_core::{AlertCode, Correlator, Now, SortedMap, SortedSet, StatusCode, UserAnswer};
 use omadm_mo::{ExecResult, JobId};
 use omadm_syncml::{Alert, CmdId, Command, Item};
 use omadm_tree::Principal;
@@ -16,7 +14,7 @@ use crate::{
     command::{self, Edit},
     device::{Device, Executed},
     failure::Failure,
-    question::{self, Effect, Open},
+    question::{self, Asked, Effect, Open},
     session::Session,
 };
 
@@ -373,6 +371,9 @@ impl<'m> Walk<'m> {
                 Alerted::Done(outcome) => return Some((outcome, Task::Skip)),
                 Alerted::Ask(asked) => waiting = Some(ask(asked, ground)),
             },
+            Command::Atomic(_) if !atomic::SUPPORTED => {
+                return Some(refused(&Failure::Unsupported));
+            }
             Command::Atomic(_) => nameless = nameless_in(ids, command, compat),
             Command::Sequence(_) => return Some((StatusCode::OK.into(), Task::Run)),
             Command::Unsupported(_) => return Some(refused(&unsupported(command))),
@@ -463,7 +464,9 @@ impl Current {
             return None;
         }
         let is_done = match command {
-            Command::Atomic(_) => return self.attempt(command, ground).map(Done::Group),
+            Command::Atomic(_) if atomic::SUPPORTED => {
+                return self.attempt(command, ground).map(Done::Group);
+            }
             // Its Items are one question.
             Command::Alert(_) => true,
             _ => self.items(command, stopped, ground),
@@ -599,16 +602,13 @@ fn executed(result: ExecResult) -> Outcome {
 /// What is to be done about an alert of the server.
 pub(crate) enum Alerted {
     Done(Outcome),
-    Ask(UserInteraction),
+    Ask(Asked),
 }
 
 /// Hands a question out.
-fn ask(asked: UserInteraction, ground: &mut Ground<'_>) -> Waiting {
-    let id = ground.device.next_question();
-    let open = Open::new(id, asked, ground.config.interaction_limit, ground.now);
-    let question = open.question().clone();
-    ground.device.outputs().push(Output::Ask(question));
-    Waiting::Answer(open)
+fn ask(asked: Asked, ground: &mut Ground<'_>) -> Waiting {
+    let limit = ground.config.interaction_limit;
+    Waiting::Answer(Open::new(asked, limit, ground.device, ground.now))
 }
 
 /// The answer to an alert of the server; Alert 1223 ends the session before it gets here.
@@ -617,9 +617,10 @@ pub(crate) fn alerted(alert: &Alert<'_>) -> Alerted {
     Alerted::Done(match alert.code {
         None => (&Failure::Incomplete("Data")).into(),
         Some(AlertCode::NEXT_MESSAGE | AlertCode::NO_END_OF_DATA) => StatusCode::OK.into(),
-        Some(code) if code.is_user_interaction() => match alert.user_interaction() {
-            Ok(asked) => return Alerted::Ask(asked),
-            Err(error) => error.status().into(),
+        Some(code) if code.is_user_interaction() => match Asked::of(alert) {
+            Some(Ok(asked)) => return Alerted::Ask(asked),
+            Some(Err(status)) => status.into(),
+            None => (&Failure::Unsupported).into(),
         },
         Some(
             AlertCode::SERVER_INITIATED

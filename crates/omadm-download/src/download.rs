@@ -3,7 +3,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Cancel, Clock, DownloadKey, DownloadUri, Fetch, InstallStatus, Sink, SinkError, SinkErrorKind,
-    record::Record,
+    record::{Followed, Record},
 };
 
 mod attempt;
@@ -280,7 +280,7 @@ impl Download {
         if !is_over {
             return;
         }
-        if let Some(uri) = notify.cloned() {
+        if let (Some(uri), Some(_)) = (notify.cloned(), Followed::MAYBE) {
             // The error that matters is the first.
             drop(post(&uri, status, environment));
         }

@@ -26,6 +26,24 @@ pub(crate) struct Object {
     pub(crate) size: u64,
     /// Where to report what came of it; absent once it was reported.
     pub(crate) notify: Option<DownloadUri>,
+    pub(crate) followed: Followed,
+}
+
+/// That descriptors are followed: without the feature it has no value, and what needs one is no code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Followed {
+    #[cfg(feature = "descriptors")]
+    Yes,
+}
+
+impl Followed {
+    pub(crate) const MAYBE: Option<Self> = {
+        #[cfg(feature = "descriptors")]
+        let followed = Some(Self::Yes);
+        #[cfg(not(feature = "descriptors"))]
+        let followed = None;
+        followed
+    };
 }
 
 /// What a download keeps in a journal, for [`upgrade`](omadm_core::upgrade()).
@@ -122,6 +140,7 @@ impl Record {
                     0 => None,
                     _ => Some(notify.parse().ok()?),
                 },
+                followed: Followed::MAYBE?,
             }),
         };
         rest.is_empty().then_some(Self {
@@ -218,6 +237,7 @@ mod tests {
     }
 
     /// The layout is on devices: a change needs a new version.
+    #[cfg(feature = "descriptors")]
     #[test]
     fn version_2_stays_as_it_is() {
         let mut record = sample();
@@ -225,6 +245,7 @@ mod tests {
             uri: "http://h/o".parse().unwrap(),
             size: 258,
             notify: None,
+            followed: Followed::Yes,
         });
         let mut expected = version_1();
         expected[..2].copy_from_slice(&[2, 14]);
@@ -254,6 +275,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "descriptors")]
     proptest! {
         #[test]
         fn what_is_encoded_is_decoded(
@@ -270,6 +292,7 @@ mod tests {
                 uri: format!("https://o/{path}").parse().unwrap(),
                 size,
                 notify: notify.map(|_| "http://n/".parse().unwrap()),
+                followed: Followed::Yes,
             });
             let record = Record {
                 uri: format!("https://h/{path}").parse().unwrap(),
@@ -284,6 +307,9 @@ mod tests {
             prop_assert_eq!(Record::decode(&record.encode()), Some(record));
         }
 
+    }
+
+    proptest! {
         #[test]
         fn any_bytes_decode_or_do_not(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Some(record) = Record::decode(&bytes) {

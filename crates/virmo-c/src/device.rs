@@ -719,12 +719,12 @@ impl Device {
                     let job = virmo_job::new(job, Arc::clone(&self.vendor));
                     Shelf::job(Box::into_raw(job))
                 }
-                Output::Ask(question) => {
+                Output::Ask(question) if UI => {
                     self.asked += 1;
                     self.questions.push((self.asked, question.id));
                     Shelf::ask(Shown::new(self.asked, &question.asked, None))
                 }
-                Output::Withdraw(id) => {
+                Output::Withdraw(id) if UI => {
                     let at = self.questions.iter().position(|(_, open)| *open == id);
                     let Some(at) = at else { continue };
                     Shelf::withdraw(self.questions.swap_remove(at).0)

@@ -4,7 +4,7 @@ use super::{Download, DownloadError, Environment, Progress};
 use crate::{
     Content, Descriptor, Ending, FetchErrorKind, FetchRequest, Receiver, ResponseHead, Resume,
     media::{self, ANY, OCTET_STREAM},
-    record::{Object, Record},
+    record::{Followed, Object, Record},
 };
 
 /// How one request ended.
@@ -37,7 +37,7 @@ pub(super) struct Attempt<'a> {
     /// Where the next byte belongs; absent before the head has come.
     offset: Option<u64>,
     /// A descriptor on its way.
-    document: Option<Vec<u8>>,
+    document: Option<(Followed, Vec<u8>)>,
     /// When the stretch began that is being measured, and how much came in it.
     stretch: (Duration, u64),
     /// Why the request was broken off.
@@ -71,7 +71,9 @@ impl<'a> Attempt<'a> {
         let cancel = self.environment.cancel;
         let accept = match &record.object {
             Some(_) => record.media_type.clone(),
-            None if record.media_type == ANY => record.media_type.clone(),
+            None if record.media_type == ANY || Followed::MAYBE.is_none() => {
+                record.media_type.clone()
+            }
             None => format!("{}, {}", record.media_type, Descriptor::MEDIA_TYPE),
         };
         let mut request = FetchRequest::new(record.source(), &accept, cancel);
@@ -87,7 +89,7 @@ impl<'a> Attempt<'a> {
             return Ok(Outcome::Failed(DownloadError::Cancelled));
         }
         if let (Ok(_), Some(document)) = (&ending, self.document.take()) {
-            return self.describe(&document);
+            return self.describe(document);
         }
         match (ending, self.offset) {
             (Ok(Ending::Complete), Some(received)) => self.end(received, true),
@@ -173,7 +175,10 @@ impl<'a> Attempt<'a> {
 
     fn take_head(&mut self, head: &ResponseHead) -> Result<(), Outcome> {
         if self.is_descriptor(head) {
-            self.document = Some(Vec::new());
+            let Some(followed) = Followed::MAYBE else {
+                return Err(self.other_type(head));
+            };
+            self.document = Some((followed, Vec::new()));
             return Ok(());
         }
         let offset = match head.content {
@@ -197,8 +202,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// Takes a descriptor for what the file has to be.
-    fn describe(&mut self, document: &[u8]) -> Result<Outcome, Outcome> {
-        let descriptor = Descriptor::parse(document, &self.download.record.uri)
+    fn describe(&mut self, (followed, document): (Followed, Vec<u8>)) -> Result<Outcome, Outcome> {
+        let descriptor = Descriptor::parse(&document, &self.download.record.uri)
             .map_err(|error| Outcome::Failed(DownloadError::Descriptor(error)))?;
         let found = || {
             let types: Vec<&str> = descriptor.types.iter().map(|it| &**it).collect();
@@ -214,6 +219,7 @@ impl<'a> Attempt<'a> {
                 uri: descriptor.object_uri.clone(),
                 size,
                 notify: descriptor.install_notify_uri.clone(),
+                followed,
             });
         });
         self.download.commit(self.environment.journal)?;
@@ -311,10 +317,14 @@ impl<'a> Attempt<'a> {
         {
             return Ok(());
         }
-        Err(Outcome::Failed(DownloadError::MediaType {
-            expected: expected.clone(),
-            found: found.unwrap_or_default().to_owned(),
-        }))
+        Err(self.other_type(head))
+    }
+
+    fn other_type(&self, head: &ResponseHead) -> Outcome {
+        Outcome::Failed(DownloadError::MediaType {
+            expected: self.download.record.media_type.clone(),
+            found: head.media_type.clone().unwrap_or_default(),
+        })
     }
 
     fn check_size(&self, length: Option<u64>) -> Result<(), Outcome> {
@@ -328,7 +338,7 @@ impl<'a> Attempt<'a> {
     }
 
     fn take_chunk(&mut self, bytes: &[u8]) -> Result<(), Outcome> {
-        if let Some(document) = &mut self.document {
+        if let Some((_, document)) = &mut self.document {
             // One byte too many is enough to see that it is too long.
             let room = (Descriptor::MAX_BYTES + 1).saturating_sub(document.len());
             document.extend(bytes.iter().take(room));

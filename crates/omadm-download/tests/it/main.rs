@@ -7,7 +7,9 @@
     reason = "test code"
 )]
 
+#[cfg(feature = "descriptors")]
 mod crash;
+#[cfg(feature = "descriptors")]
 mod described;
 mod model;
 mod rules;

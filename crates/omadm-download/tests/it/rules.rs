@@ -211,6 +211,33 @@ fn nothing_at_another_length_starts_again() {
     assert!(matches!(bench.run(), Err(DownloadError::Fetch(_))));
 }
 
+/// Without the feature, whatever the file may be.
+#[cfg(not(feature = "descriptors"))]
+#[test]
+fn a_descriptor_is_of_another_media_type() {
+    for expected in [TYPE, "*/*"] {
+        let mut remote = Remote::new(pattern(20, 0));
+        remote.media_type = Some("Application/vnd.oma.dd+xml; charset=utf-8");
+        let bench = Bench::new(remote, []);
+        let uri = "http://images.example/a.img".parse().unwrap();
+        let mut download = Download::prepare(&bench.journal, &key(), &uri, expected).unwrap();
+        let environment = Environment {
+            fetch: &bench.source,
+            sink: &bench.sink,
+            journal: &bench.journal,
+            clock: &bench.clock,
+            policy: &bench.policy,
+            cancel: &bench.cancel,
+        };
+        let error = download.run(&environment, &mut |_| {}).unwrap_err();
+        let DownloadError::MediaType { found, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(found, "Application/vnd.oma.dd+xml; charset=utf-8");
+        assert_eq!(bench.finished(), None);
+    }
+}
+
 #[test]
 fn only_the_media_type_asked_for_is_taken() {
     let run = |media_type, tolerant| {

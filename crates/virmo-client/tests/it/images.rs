@@ -516,6 +516,7 @@ fn reports(device: &Device) -> Vec<String> {
 
 /// VR-156, spec-diff 4.52: a DownloadURI may lead to a descriptor; what it says holds, and what
 /// came of it is reported.
+#[cfg(feature = "descriptors")]
 #[test]
 fn an_image_may_be_behind_a_descriptor() {
     let (mut device, download) = described(36);
@@ -531,6 +532,19 @@ fn an_image_may_be_behind_a_descriptor() {
     assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some("3"));
     assert_eq!(reports(&device), [report("905 Attribute mismatch")]);
     assert_eq!(device.store.keys().unwrap(), [], "nothing is left");
+    device.check();
+}
+
+#[cfg(not(feature = "descriptors"))]
+#[test]
+fn without_descriptors_one_is_a_failed_download() {
+    let (mut device, download) = described(36);
+    assert_eq!(
+        device.exec(download),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT
+    );
+    assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some("3"));
+    assert_eq!(reports(&device), [""; 0]);
     device.check();
 }
 
