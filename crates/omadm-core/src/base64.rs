@@ -29,7 +29,7 @@ pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
 pub fn decode_lenient(text: &str) -> Option<Vec<u8>> {
     let mut characters = text.to_owned();
     characters.retain(|character| !character.is_ascii_whitespace());
-    while characters.len() % 4 != 0 {
+    while !characters.len().is_multiple_of(4) {
         characters.push('=');
     }
     decode(characters)

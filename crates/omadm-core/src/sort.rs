@@ -1,9 +1,8 @@
-use std::{cmp::Ordering, mem};
+use std::cmp::Ordering;
 
 /// Sorts numbers, or what they stand for: those of equals stay in their order.
 ///
-/// One function for all there is to sort. The code of the standard library takes some kilobytes for
-/// each type, and as many more to be fast for numbers alone.
+/// One function for all there is to sort, as the code for it takes some kilobytes for each type.
 ///
 /// ```
 /// let names = ["b", "c", "a"];
@@ -11,33 +10,8 @@ use std::{cmp::Ordering, mem};
 /// omadm_core::sort(&mut order, &|a, b| names[a as usize].cmp(names[b as usize]));
 /// assert_eq!(order, [2, 0, 1]);
 /// ```
-pub fn sort(numbers: &mut Vec<u32>, order: &dyn Fn(u32, u32) -> Ordering) {
-    if numbers.is_sorted_by(|a, b| order(*a, *b).is_le()) {
-        return;
-    }
-    let mut merged = Vec::with_capacity(numbers.len());
-    let mut run = 1;
-    while run < numbers.len() {
-        for pair in numbers.chunks(2 * run) {
-            let (mut one, mut other) = pair.split_at(run.min(pair.len()));
-            while let (Some((a, after_a)), Some((b, after_b))) =
-                (one.split_first(), other.split_first())
-            {
-                if order(*a, *b).is_le() {
-                    merged.push(*a);
-                    one = after_a;
-                } else {
-                    merged.push(*b);
-                    other = after_b;
-                }
-            }
-            merged.extend(one);
-            merged.extend(other);
-        }
-        mem::swap(numbers, &mut merged);
-        merged.clear();
-        run *= 2;
-    }
+pub fn sort(numbers: &mut [u32], order: &dyn Fn(u32, u32) -> Ordering) {
+    numbers.sort_by(|a, b| order(*a, *b));
 }
 
 #[cfg(test)]

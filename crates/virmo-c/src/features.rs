@@ -7,8 +7,5 @@ pub(crate) const DM_TREE: bool = cfg!(feature = "dm-tree");
 /// The draft before the approved text.
 pub(crate) const DRAFT: bool = cfg!(feature = "draft");
 
-/// ApplyChanges.
-pub(crate) const RESOURCES: bool = cfg!(feature = "resources");
-
 /// Questions to the user of a VM.
 pub(crate) const UI: bool = cfg!(feature = "ui");

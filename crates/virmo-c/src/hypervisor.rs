@@ -15,7 +15,7 @@ use virmo_state::VmId;
 
 use crate::{
     answer::{virmo_machine, virmo_machines, virmo_writer},
-    features::{DM_TREE, DRAFT, RESOURCES},
+    features::{DM_TREE, DRAFT},
     status::Failure,
     text::{c_text, optional_text, text},
     time::{milliseconds, virmo_cancel},
@@ -389,9 +389,6 @@ impl Hypervisor for VendorHypervisor {
     }
 
     fn prepare(&self, id: &VmId, want: &ResourceConfig) -> Result<Prepared> {
-        if !RESOURCES {
-            return Err(HypervisorError::new(Kind::NotSupported));
-        }
         let text = c_text(&want.to_string());
         let want = virmo_resources::new(want, &text);
         let mut prepared = virmo_prepared {
@@ -425,9 +422,6 @@ impl Hypervisor for VendorHypervisor {
     }
 
     fn commit(&self, id: &VmId, want: &ResourceConfig) -> Result<Outcome> {
-        if !RESOURCES {
-            return Err(HypervisorError::new(Kind::NotSupported));
-        }
         let text = c_text(&want.to_string());
         let want = virmo_resources::new(want, &text);
         self.simple(id, |it, vm, why| {
@@ -436,9 +430,6 @@ impl Hypervisor for VendorHypervisor {
     }
 
     fn undo(&self, id: &VmId, before: &ResourceConfig) -> Result<Outcome> {
-        if !RESOURCES {
-            return Err(HypervisorError::new(Kind::NotSupported));
-        }
         let text = c_text(&before.to_string());
         let before = virmo_resources::new(before, &text);
         self.simple(id, |it, vm, why| {

@@ -33,8 +33,6 @@
 //! - `dm-tree`: the DMTree of a VM, with LAWMO, FUMO, SCOMO, DCMO and the tree of its guest; without it
 //!   no VM gets one, and `guest_exchange` and the callbacks for locks and peripherals are not called.
 //! - `draft`: the draft of VirMO 1.0; without it [`virmo_number::Draft`] is 0, and no user may unlock a VM.
-//! - `resources`: ApplyChanges; without it `hypervisor_prepare`, `hypervisor_commit` and `hypervisor_undo`
-//!   are not called.
 //! - `tnds`: subtrees as documents; without it `?list=TNDS` is answered with 406, a document with 415.
 //! - `ui`: questions to the person at the device and to the users of VMs; without it there is no
 //!   [`virmo_output_kind::Ask`], `vm_ask` is not called, and VMs have no `UI`.

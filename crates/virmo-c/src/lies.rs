@@ -290,7 +290,6 @@ unsafe extern "C" fn takes_effect_somehow(
     0
 }
 
-#[cfg(feature = "resources")]
 #[test]
 fn an_effect_there_is_not_is_a_failure() {
     let hypervisor = vendor(|it| it.hypervisor_prepare = Some(takes_effect_somehow));

@@ -14,7 +14,7 @@ use virmo_state::{AccessOperation, VmId};
 use crate::{
     Event, GuestLink, Observer, Policy, Users, VmUserInterface,
     drive::Failure,
-    features::{DM_TREE, DRAFT, RESOURCES, UI},
+    features::{DM_TREE, DRAFT, UI},
     gate::Gate,
     intent::{Intents, Reply},
     ledger::{Book, Ledger, Subject},
@@ -233,7 +233,7 @@ impl VirmoClient {
                 Ok(StatusCode::OK)
             }
             Subject::Access(vm) if DRAFT => Ok(self.access_ended(&vm, job, end, cx)),
-            Subject::Apply if RESOURCES => self.apply_ended(job, end, cx),
+            Subject::Apply => self.apply_ended(job, end, cx),
             Subject::Download(image) => self.download_ended(&image, job, end, cx),
             Subject::Discard(image) => Ok(self.discard_ended(&image, job, end, cx)),
             Subject::Question(vm) if UI => Ok(self.question_ended(&vm, job, end, cx)),
@@ -245,7 +245,7 @@ impl VirmoClient {
                 Ok(StatusCode::OK)
             }
             // Of what is not there nobody asks for a job.
-            Subject::Access(_) | Subject::Apply | Subject::Question(_) | Subject::Guest(_) => {
+            Subject::Access(_) | Subject::Question(_) | Subject::Guest(_) => {
                 Ok(StatusCode::COMMAND_FAILED)
             }
         }
@@ -269,7 +269,7 @@ impl VirmoClient {
                     self.give_up(intent, &failure, false, cx);
                 }
             }
-            Subject::Apply if RESOURCES => {
+            Subject::Apply => {
                 let task = self.book.read().apply.clone();
                 if let Some(task) = task.filter(|task| task.job == Some(job)) {
                     self.give_up_apply(task, &failure, false, cx);
@@ -438,10 +438,7 @@ impl ManagementObject for VirmoClient {
                     None => self.exec_vm(&path, request, cx),
                 }
             }
-            Some(VirmoPath::Device(VirmoNode::ApplyChanges)) => match RESOURCES {
-                true => self.exec_apply(request, cx),
-                false => Err(StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED),
-            },
+            Some(VirmoPath::Device(VirmoNode::ApplyChanges)) => self.exec_apply(request, cx),
             _ => match ImagePath::parse(&self.roots.vmimgmo, request.uri) {
                 Some(path) => self.exec_image(&path, request, cx),
                 None => Err(StatusCode::COMMAND_NOT_ALLOWED),
@@ -461,7 +458,7 @@ impl ManagementObject for VirmoClient {
                 }
             }
             Some(Subject::Access(vm)) if DRAFT => self.access_accepted(vm, job, cx),
-            Some(Subject::Apply) if RESOURCES => {
+            Some(Subject::Apply) => {
                 let task = self.book.write().apply.as_mut();
                 if let Some(task) = task.filter(|task| task.job == Some(job)) {
                     task.intent.reply.accepted = true;

@@ -7,9 +7,6 @@ pub(crate) const BOOTSTRAP: bool = cfg!(feature = "bootstrap");
 /// What is below the DMTree of a VM. [VirMO §11.2]
 pub(crate) const DM_TREE: bool = cfg!(feature = "dm-tree");
 
-/// ApplyChanges. [VirMO App. C.4.1 VirMO-C-010-O]
-pub(crate) const RESOURCES: bool = cfg!(feature = "resources");
-
 /// Questions to the user of a VM. [VirMO §11.2.2]
 pub(crate) const UI: bool = cfg!(feature = "ui");
 

@@ -15,7 +15,7 @@ use virmo_state::{AccessOperation, VmId};
 
 use crate::{
     Event, Observer,
-    features::{DM_TREE, DRAFT, RESOURCES, UI},
+    features::{DM_TREE, DRAFT, UI},
     intent::{
         self, AccessIntent, ApplyIntent, GuestIntent, ImageIntent, ImageWork, Making,
         QuestionIntent, VmIntent,
@@ -319,7 +319,7 @@ impl Ledger {
 
     /// Whether a job holds every VM.
     pub(crate) fn is_applying(&self) -> bool {
-        RESOURCES && self.apply.as_ref().is_some_and(|task| task.job.is_some())
+        self.apply.as_ref().is_some_and(|task| task.job.is_some())
     }
 
     /// What VMs are being made from.
@@ -474,7 +474,7 @@ impl Ledger {
     pub(crate) fn is_changed(&self, vm: &VmId) -> bool {
         let changes = self.apply.iter().map(|task| &task.intent);
         let mut changes = changes.flat_map(|intent| intent.changes.iter().chain(&intent.owed));
-        RESOURCES && changes.any(|change| change.vm == *vm)
+        changes.any(|change| change.vm == *vm)
     }
 
     /// Whether a VM is being made from an image.

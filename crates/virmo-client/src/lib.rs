@@ -154,8 +154,6 @@
 //! - `bootstrap`: bootstrap documents for DM clients in guests. Without it `Ext/Bootstrap` is refused
 //!   with 406.
 //! - `dm-tree`: the DMTree of a VM. Without it no VM gets one.
-//! - `resources`: ApplyChanges. Without it that ends with 406, and NewConfig says what a VM is made
-//!   with.
 //! - `ui`: questions to the user of a VM. Without it no VM has `UI`, whatever
 //!   [`user_interface`](Builder::user_interface) says.
 //! - `draft`: [the draft](Profile::Draft) of the text. Without it there is no `Builder::profile`.

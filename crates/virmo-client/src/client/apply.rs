@@ -185,7 +185,7 @@ impl VirmoClient {
     }
 
     /// Reports a change as failed, once.
-    pub(super) fn report_apply_failure(
+    fn report_apply_failure(
         &self,
         intent: &mut ApplyIntent,
         status: StatusCode,

@@ -7,7 +7,7 @@ use virmo_state::{ImageState, Primitive, VmId, VmState};
 use super::VirmoClient;
 use crate::{
     Event,
-    features::{DM_TREE, DRAFT, RESOURCES, UI},
+    features::{DM_TREE, DRAFT, UI},
     intent::{AccessIntent, ImageIntent, ImageWork, Reply, ResourceChange, VmIntent},
     nodes::{clear, set},
 };
@@ -32,15 +32,10 @@ impl VirmoClient {
         for intent in left.vms {
             self.recover(intent, cx);
         }
-        if let Some(mut intent) = left.apply {
-            if RESOURCES {
-                self.apply(intent, false, cx);
-                if let Some(task) = &mut self.book.write().apply {
-                    task.recovering = true;
-                }
-            } else {
-                // A client that can takes it back.
-                self.report_apply_failure(&mut intent, StatusCode::COMMAND_FAILED, cx);
+        if let Some(intent) = left.apply {
+            self.apply(intent, false, cx);
+            if let Some(task) = &mut self.book.write().apply {
+                task.recovering = true;
             }
         }
         self.take_up_vms(cx);
@@ -119,8 +114,7 @@ impl VirmoClient {
         let left = ledger.vms.values().filter(|task| task.job.is_none());
         let left: Vec<_> = left.filter_map(|task| task.intent.clone()).collect();
         let busy = |change: &ResourceChange| ledger.is_busy(&change.vm);
-        let apply = ledger.apply.as_ref().filter(|_| RESOURCES);
-        let apply = apply.map(|task| task.intent.clone());
+        let apply = ledger.apply.as_ref().map(|task| task.intent.clone());
         let apply = apply.filter(|it| !it.owed.iter().chain(&it.changes).any(busy));
         let images = ledger.left_images.values();
         let images: Vec<_> = images

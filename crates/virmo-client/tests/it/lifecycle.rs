@@ -309,7 +309,6 @@ fn a_locked_vm() {
 }
 
 /// Two VMs, whose primitives and whose change of resources get into each other's way.
-#[cfg(feature = "resources")]
 #[test]
 fn two_vms() {
     all_is_well("two VMs", World::TWO, 2);
@@ -325,7 +324,6 @@ fn is_removed(operation: &Operation, from: Space) -> bool {
 }
 
 /// Exploring finds the flaws of a client that forgets, and of a hypervisor that lies.
-#[cfg(feature = "resources")]
 #[test]
 fn flaws_are_found() {
     let leaky = |world: World, leaky: Leak| World {

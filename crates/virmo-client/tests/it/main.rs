@@ -12,7 +12,6 @@
         feature = "bootstrap",
         feature = "dm-tree",
         feature = "draft",
-        feature = "resources",
         feature = "ui"
     )),
     allow(
@@ -29,7 +28,7 @@ mod bootstraps;
 mod device;
 #[cfg(feature = "dm-tree")]
 mod dm_tree;
-#[cfg(all(feature = "draft", feature = "resources"))]
+#[cfg(feature = "draft")]
 mod draft;
 mod faults;
 mod images;
@@ -38,7 +37,6 @@ mod primitives;
 #[cfg(feature = "ui")]
 mod questions;
 mod random;
-#[cfg(feature = "resources")]
 mod resources;
 mod restarts;
 mod sequences;

@@ -187,7 +187,6 @@ pub(crate) fn a_fault_of_the_simulator_is_undone() {
 }
 
 /// The simulator's own accounts agree with the client's sums and its changes of resources.
-#[cfg(feature = "resources")]
 #[test]
 pub(crate) fn resources_are_applied_on_the_simulator() {
     let mut bed = Bed::new();

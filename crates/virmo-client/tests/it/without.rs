@@ -5,7 +5,6 @@
         feature = "bootstrap",
         feature = "dm-tree",
         feature = "draft",
-        feature = "resources",
         feature = "ui"
     ),
     allow(dead_code, unused_imports, reason = "nothing is without")
@@ -185,36 +184,6 @@ fn without_draft_a_client_does_not_start_on_vms_of_it() {
     device.provision("a", "");
     assert_eq!(device.operate("a", "Create"), StatusCode::OK);
     device.check();
-}
-
-/// A change that was under way is told to have failed, once, and waits for a client that takes it back.
-#[cfg(not(feature = "resources"))]
-#[test]
-fn without_resources_what_was_wanted_stays() {
-    const APPLY: &str = "./VirMO/Operations/ApplyChanges";
-    const WANTED: &str = "./VirMO/a/Resources/NewConfig";
-    let record: (Space, &str, &[u8]) = (
-        Space::INTENTS,
-        "apply",
-        &[&[1, 0, 1, 0][..], &[0; 16]].concat(),
-    );
-    let edit = |tree: &mut Transaction<'_>, layout: &Layout| {
-        let value = Value::chr("RAM=1&Storage=1&CPU=1&Network=1");
-        tree.set(layout, &uri(WANTED), value).unwrap();
-    };
-    let mut device = on(Profile::Approved, edit, &[record]);
-    device.restart();
-    let failed = final_alert(APPLY, None, StatusCode::COMMAND_FAILED);
-    assert_eq!(device.take_alerts(), [failed]);
-    device.restart();
-    assert_eq!(device.take_alerts(), [""; 0]);
-    assert_eq!(device.journal.count(Space::INTENTS), 1);
-    let missing = StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED;
-    assert_eq!(device.exec(APPLY), missing);
-    assert!(device.get(WANTED).is_some());
-    for operation in ["Suspend", "Resume", "Delete"] {
-        assert_eq!(device.operate("a", operation), StatusCode::OK);
-    }
 }
 
 /// What was written for the guest of a VM that is to be created is for it still, or is taken back.
