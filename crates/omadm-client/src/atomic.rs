@@ -15,9 +15,6 @@ use crate::{
     walk::{Alerted, Ground, alerted, unsupported},
 };
 
-/// Whether there is any Atomic.
-pub(crate) const SUPPORTED: bool = cfg!(feature = "atomic");
-
 /// What came of an Atomic and the commands inside it, in document order: for each its outcomes, one
 /// for each Item or one for all.
 pub(crate) type Outcomes = Vec<Vec<Outcome>>;

@@ -371,9 +371,6 @@ impl<'m> Walk<'m> {
                 Alerted::Done(outcome) => return Some((outcome, Task::Skip)),
                 Alerted::Ask(asked) => waiting = Some(ask(asked, ground)),
             },
-            Command::Atomic(_) if !atomic::SUPPORTED => {
-                return Some(refused(&Failure::Unsupported));
-            }
             Command::Atomic(_) => nameless = nameless_in(ids, command, compat),
             Command::Sequence(_) => return Some((StatusCode::OK.into(), Task::Run)),
             Command::Unsupported(_) => return Some(refused(&unsupported(command))),
@@ -464,9 +461,7 @@ impl Current {
             return None;
         }
         let is_done = match command {
-            Command::Atomic(_) if atomic::SUPPORTED => {
-                return self.attempt(command, ground).map(Done::Group);
-            }
+            Command::Atomic(_) => return self.attempt(command, ground).map(Done::Group),
             // Its Items are one question.
             Command::Alert(_) => true,
             _ => self.items(command, stopped, ground),

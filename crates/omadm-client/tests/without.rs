@@ -1,14 +1,14 @@
 //! What a device without the optional features answers.
-#![cfg(not(any(feature = "atomic", feature = "interaction", feature = "tnds")))]
+#![cfg(not(any(feature = "interaction", feature = "tnds")))]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use omadm_client::{Event, Input, NotificationDrop};
 use omadm_core::{Format, Interaction, UserInteraction};
 use omadm_session::{
     notification::{Notification, UiMode},
-    request::{self, Leaf},
+    request,
 };
-use omadm_syncml::{Alert, Command, Group, Item, Meta, NodeCommand};
+use omadm_syncml::{Alert, Command, Item, Meta, NodeCommand};
 use omadm_testkit::{Bench, SERVER_ID, describe};
 
 /// What a command comes to; nothing is changed by it, nor is anybody asked.
@@ -18,16 +18,6 @@ fn check(command: Command<'static>, expected: &str) {
     let answer = describe(&bench.run([command]));
     assert_eq!(answer, format!("SyncHdr=200 {expected} Final"));
     assert_eq!((bench.dump(), bench.question), (before, None));
-}
-
-#[test]
-fn an_atomic_is_not_executed() {
-    let level = |level: &str| {
-        let leaf = Leaf::new(Format::Int, level.to_owned());
-        request::replace("./Lamp/Level", leaf)
-    };
-    let atomic = Command::Atomic(Group::new([level("7"), level("8")]));
-    check(atomic, "Atomic=406 Replace=215 Replace=215");
 }
 
 #[test]

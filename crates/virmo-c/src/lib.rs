@@ -25,7 +25,6 @@
 //!
 //! All are on by default. What they leave out is in the header all the same.
 //!
-//! - `atomic`: Atomic; without it one is answered with 406.
 //! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents, and those that
 //!   servers write for DM clients in guests.
 //! - `descriptors`: images and packages behind download descriptors; without it they are failed

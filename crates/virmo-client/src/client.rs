@@ -492,7 +492,6 @@ impl ManagementObject for VirmoClient {
                 | Subject::Adopt(_)
                 | Subject::Watch
                 | Subject::Access(_)
-                | Subject::Apply
                 | Subject::Question(_)
                 | Subject::Guest(_)
                 | Subject::Listen(_)
