@@ -75,7 +75,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod address;
 mod cancel;
 mod clock;
 mod descriptor;

@@ -18,8 +18,8 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
 #[must_use]
 pub fn is_media_type(text: &str) -> bool {
     let is_token = |text: &str| {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        !text.is_empty() && text.bytes().all(token)
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        !text.is_empty() && text.chars().all(token)
     };
     let parts = essence(text).split_once('/');
     parts.is_some_and(|(main, sub)| is_token(main) && is_token(sub))

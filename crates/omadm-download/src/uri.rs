@@ -1,9 +1,8 @@
 use std::{
     fmt::{self, Write as _},
+    net::{Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
-
-use crate::address::{ipv4, ipv6, push_ipv6};
 
 /// The absolute `http` or `https` URI of a file. [RFC 3986, RFC 9110 §4.2]
 ///
@@ -157,7 +156,7 @@ fn normalised(text: &str) -> Result<String, InvalidUriKind> {
     if !is_encoded(authority, "[]") || !is_encoded(rest, LOOSE) || !is_encoded(fragment, LOOSE) {
         return Err(InvalidUriKind::Character);
     }
-    if authority.as_bytes().contains(&b'@') {
+    if authority.contains('@') {
         return Err(InvalidUriKind::Credentials);
     }
     let (host, port) = split_port(authority);
@@ -192,7 +191,7 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
 /// The colons of an IPv6 address are before its bracket.
 fn split_port(authority: &str) -> (&str, &str) {
     match authority.rsplit_once(':') {
-        Some((host, port)) if !port.as_bytes().contains(&b']') => (host, port),
+        Some((host, port)) if !port.contains(']') => (host, port),
         _ => (authority, ""),
     }
 }
@@ -221,7 +220,7 @@ fn is_encoded(text: &str, more: &str) -> bool {
 
 fn push_encoded(uri: &mut String, text: &str) {
     for char in text.chars() {
-        match LOOSE.chars().any(|loose| loose == char) {
+        match LOOSE.contains(char) {
             true => _ = write!(uri, "%{:02X}", u32::from(char)),
             false => uri.push(char),
         }
@@ -233,10 +232,12 @@ fn push_host(uri: &mut String, host: &str) -> Result<(), InvalidUriKind> {
         return Err(InvalidUriKind::Syntax);
     }
     if let Some(address) = host.strip_prefix('[') {
-        let groups = address.strip_suffix(']').and_then(ipv6);
-        uri.push('[');
-        push_ipv6(uri, &groups.ok_or(InvalidUriKind::Host)?);
-        uri.push(']');
+        let address = address.strip_suffix(']').and_then(|it| it.parse().ok());
+        let address: Ipv6Addr = address.ok_or(InvalidUriKind::Host)?;
+        _ = match address.segments() {
+            [0, 0, 0, 0, 0, 0xffff, high, low] => write!(uri, "[::ffff:{high:x}:{low:x}]"),
+            _ => write!(uri, "[{address}]"),
+        };
         return Ok(());
     }
     let name = host.strip_suffix('.').unwrap_or(host);
@@ -250,7 +251,7 @@ fn push_host(uri: &mut String, host: &str) -> Result<(), InvalidUriKind> {
     let is_number = last.bytes().all(|byte| byte.is_ascii_digit())
         || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     let is_host = match is_number {
-        true => ipv4(host).is_some(),
+        true => host.parse::<Ipv4Addr>().is_ok(),
         false => name.split('.').all(is_label),
     };
     if !is_host {
@@ -296,8 +297,6 @@ fn dots(segment: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv6Addr;
-
     use proptest::prelude::*;
     use url::Url;
 
