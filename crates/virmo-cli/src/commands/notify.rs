@@ -1,6 +1,6 @@
 //! `virmo notify`.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use virmo::dm::core::base64;
 use virmo::{
     dm::{
         core::{Secret, ServerId},
@@ -48,9 +48,8 @@ fn signed(args: &args::Notify, session_id: u16) -> Result<Vec<u8>, Failure> {
         .map_err(|error| Failure::usage(format_args!("--server-id: {error}")))?;
     let password: Secret = auth::password("password-env", &args.password_env)?;
     let nonce = match (&args.nonce, args.resync) {
-        (Some(nonce), _) => STANDARD
-            .decode(nonce)
-            .map_err(|_| Failure::usage(format_args!("--nonce {nonce}: it is not base64")))?,
+        (Some(nonce), _) => base64::decode(nonce)
+            .ok_or_else(|| Failure::usage(format_args!("--nonce {nonce}: it is not base64")))?,
         (None, Some(Resync::Text)) => RESYNC_TEXT.to_vec(),
         (None, Some(Resync::Octets)) => RESYNC_OCTETS.to_vec(),
         (None, None) => Vec::new(),

@@ -14,8 +14,8 @@ use std::{
     time::Instant,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::Digest;
+use virmo::dm::core::base64;
 use virmo::{
     dm::{
         core::{Journal, MemoryJournal, StatusCode},
@@ -510,7 +510,7 @@ impl Teller {
     fn nonce(&self, device: &str) -> Option<String> {
         let nonces = Nonces::new(Arc::clone(&self.journal), NoRandom);
         let nonce = nonces.load(device).ok()?.notification?;
-        Some(STANDARD.encode(nonce.expose()))
+        Some(base64::encode(nonce.expose()))
     }
 
     fn through(&self) -> MutexGuard<'_, BTreeMap<String, bool>> {

@@ -1,6 +1,6 @@
 //! Commands as they stand in the plan.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use virmo::dm::core::base64;
 use virmo::dm::{
     core::{Format, StatusCode},
     markup::Encoding,
@@ -139,7 +139,7 @@ fn value(it: &Leaf) -> Result<Option<request::Leaf>, String> {
     };
     let data = match format {
         // What stands in the plan stands there as it goes out; a file is as it is.
-        Format::B64 | Format::Bin if it.value.is_none() => Data::from(STANDARD.encode(octets)),
+        Format::B64 | Format::Bin if it.value.is_none() => Data::from(base64::encode(octets)),
         _ => {
             let text = str::from_utf8(octets);
             let text = text.map_err(|error| format!("the value is no text: {error}"))?;
@@ -240,7 +240,7 @@ impl Procedure for Single {
 /// A value that is no text, in base64, as it comes in XML.
 fn octets(reply: &Reply) -> Option<String> {
     match reply.items().first()?.data.as_ref()? {
-        Data::Opaque(octets) => Some(STANDARD.encode(octets)),
+        Data::Opaque(octets) => Some(base64::encode(octets)),
         _ => None,
     }
 }

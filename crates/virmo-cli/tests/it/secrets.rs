@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use tempfile::TempDir;
+use virmo::dm::core::base64;
 
 use crate::program::{Background, virmo_with};
 
@@ -81,7 +81,7 @@ fn nothing_the_program_says_has_a_password() {
         let octets = password.as_bytes();
         let numbers = format!("{octets:?}");
         let numbers = numbers.trim_matches(['[', ']']).to_owned();
-        [password.to_owned(), STANDARD.encode(octets), numbers]
+        [password.to_owned(), base64::encode(octets), numbers]
     };
     let wrong = [("0hBehave-wrong", SERVER), (CLIENT, "x0hBehave")];
     for scheme in ["basic", "md5", "mac"] {

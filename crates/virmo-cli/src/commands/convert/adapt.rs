@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, mem};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use virmo::dm::core::base64;
 use virmo::dm::markup::{Encoding, Event, Name, ddf, metinf, syncml};
 
 /// Where the Format and the Type of an element's Meta are.
@@ -87,7 +87,7 @@ pub(super) fn adapt(events: Vec<Event<'_>>, to: Encoding) -> Result<Vec<Event<'_
         };
         let event = match (event, tag) {
             (Event::Opaque(nonce), Some(metinf::NEXT_NONCE)) if to == Encoding::Xml => {
-                Event::Text(STANDARD.encode(nonce).into())
+                Event::Text(base64::encode(nonce).into())
             }
             (event @ (Event::Opaque(_) | Event::Text(_)), Some(syncml::DATA))
                 if to == Encoding::Xml =>
@@ -95,7 +95,7 @@ pub(super) fn adapt(events: Vec<Event<'_>>, to: Encoding) -> Result<Vec<Event<'_
                 match describing(|it| it.format) {
                     Some(at) if text(&out, at) == "bin" => {
                         changes.push((at, "b64".into()));
-                        Event::Text(STANDARD.encode(octets(&event)).into())
+                        Event::Text(base64::encode(octets(&event)).into())
                     }
                     _ => event,
                 }
@@ -147,11 +147,11 @@ impl Node {
             return Ok(());
         };
         let adapted = match (&*event, to) {
-            (Event::Opaque(octets), Encoding::Xml) => Event::Text(STANDARD.encode(octets).into()),
+            (Event::Opaque(octets), Encoding::Xml) => Event::Text(base64::encode(octets).into()),
             (Event::Text(text), Encoding::Wbxml) => {
                 let mut text = text.as_bytes().to_vec();
                 text.retain(|octet| !octet.is_ascii_whitespace());
-                let octets = STANDARD.decode(text).map_err(|_| at)?;
+                let octets = base64::decode(&*text).ok_or(at)?;
                 match octets.is_empty() {
                     true => return Ok(()),
                     false => Event::Opaque(octets.into()),
