@@ -3,7 +3,7 @@
 //! Codes ([`StatusCode`], [`AlertCode`]), formats ([`Format`]), identifiers ([`ServerId`], [`Correlator`]), alerts
 //! ([`GenericAlert`], [`ClientEvent`], [`UserInteraction`]), secrets ([`Secret`]), time as an argument ([`Now`]),
 //! pauses between tries ([`Backoff`]), small maps ([`SortedMap`], [`SortedSet`]), what else is small if there is
-//! one of it ([`sort()`], [`base64`]), errors with their [`Causes`] and the durable [`Journal`] with its in-memory
+//! one of it ([`sort()`], [`in_order`], [`base64`]), errors with their [`Causes`] and the durable [`Journal`] with its in-memory
 //! implementation, the versions of what it keeps ([`upgrade()`]) and the fields of records that several crates keep
 //! ([`RecordWriter`], [`RecordReader`]), and what tests hear of changes of files ([`FileStep`]).
 //!
@@ -37,7 +37,7 @@ pub use journal::{
 };
 pub use record::{RecordReader, RecordWriter};
 pub use secret::Secret;
-pub use sort::sort;
+pub use sort::{in_order, sort};
 pub use sorted::{SortedMap, SortedSet};
 pub use status::StatusCode;
 pub use time::Now;

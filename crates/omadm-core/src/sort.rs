@@ -14,6 +14,18 @@ pub fn sort(numbers: &mut [u32], order: &dyn Fn(u32, u32) -> Ordering) {
     numbers.sort_by(|a, b| order(*a, *b));
 }
 
+/// Where values are in a slice, in the order of these; of equals the first one comes first.
+///
+/// ```
+/// assert_eq!(omadm_core::in_order(&["b", "c", "a", "b"]), [2, 0, 3, 1]);
+/// ```
+pub fn in_order<T: Ord>(values: &[T]) -> Vec<u32> {
+    let value = |at: u32| values.get(at as usize);
+    let mut order: Vec<u32> = (0..).zip(values).map(|(at, _)| at).collect();
+    sort(&mut order, &|a, b| value(a).cmp(&value(b)));
+    order
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

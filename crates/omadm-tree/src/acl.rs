@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use omadm_core::{ServerId, sort};
+use omadm_core::{ServerId, in_order};
 
 use crate::{AccessSet, AccessType};
 
@@ -183,10 +183,8 @@ impl FromStr for Acl {
             offset += entry.len() + 1;
         }
         let mut servers: Vec<(ServerId, AccessSet)> = Vec::new();
-        let grant = |at: u32| grants.get(at as usize);
-        let mut order: Vec<u32> = (0..).zip(&grants).map(|(at, _)| at).collect();
-        sort(&mut order, &|a, b| grant(a).cmp(&grant(b)));
-        for (id, access) in order.into_iter().filter_map(grant) {
+        let order = in_order(&grants).into_iter();
+        for (id, access) in order.filter_map(|at| grants.get(at as usize)) {
             let rights = AccessSet::of(&[*access]).difference(everyone);
             match servers.last_mut() {
                 _ if rights.is_empty() => {}

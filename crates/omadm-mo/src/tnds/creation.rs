@@ -1,4 +1,4 @@
-use omadm_core::{SortedSet, StatusCode};
+use omadm_core::{StatusCode, in_order};
 use omadm_tree::{Acl, NewNode, Uri, Value, ValueError};
 
 use super::{Body, Document, Node};
@@ -67,21 +67,25 @@ impl Document {
             let uri = uri.clone();
             Err(CreationError { uri, kind })
         };
+        let resolved = self.nodes.iter().map(|node| node.place.resolve(target));
+        let uris: Vec<Uri> = resolved.collect();
+        // Sorted once, as there may be many.
+        let order = in_order(&uris);
+        let uri_at = |at: &u32| uris.get(*at as usize);
+        let twins = order.windows(2).filter_map(|pair| match pair {
+            [a, b] if uri_at(a) == uri_at(b) => Some(*b),
+            _ => None,
+        });
+        let twin = twins.min();
         // By depth.
         let mut levels = Vec::new();
-        let mut places = SortedSet::new();
-        let mut leaves = SortedSet::new();
-        for node in &self.nodes {
-            let uri = node.place.resolve(target);
-            if !places.insert(uri.clone()) {
-                return error(&uri, CreationErrorKind::Duplicate);
-            }
-            if let Body::Leaf(_) = node.body {
-                leaves.insert(uri.clone());
+        for ((at, node), uri) in (0..).zip(&self.nodes).zip(&uris) {
+            if twin == Some(at) {
+                return error(uri, CreationErrorKind::Duplicate);
             }
             let new = match new_node(node) {
                 Ok(new) => new,
-                Err(kind) => return error(&uri, CreationErrorKind::Value(kind)),
+                Err(kind) => return error(uri, CreationErrorKind::Value(kind)),
             };
             let depth = uri.depth();
             while levels.len() <= depth {
@@ -89,18 +93,22 @@ impl Document {
             }
             if let Some(level) = levels.get_mut(depth) {
                 level.push(Creation {
-                    uri,
+                    uri: uri.clone(),
                     node: new,
                     acl: node.properties.acl.clone(),
                     title: node.properties.title.clone(),
                 });
             }
         }
-        let below_leaf = |uri: &&Uri| {
-            let parent = uri.parent();
-            parent.is_some_and(|parent| leaves.contains(&parent))
+        let node = |uri: &Uri| {
+            let at = order.binary_search_by(|at| uri_at(at).cmp(&Some(uri)));
+            self.nodes.get(*order.get(at.ok()?)? as usize)
         };
-        if let Some(uri) = places.iter().find(below_leaf) {
+        let below_leaf = |uri: &&Uri| {
+            let parent = uri.parent().and_then(|parent| node(&parent));
+            parent.is_some_and(|parent| matches!(parent.body, Body::Leaf(_)))
+        };
+        if let Some(uri) = order.iter().filter_map(uri_at).find(below_leaf) {
             return error(uri, CreationErrorKind::Parent);
         }
         let mut creations = Vec::new();

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use omadm_core::{Format, SortedSet, base64};
+use omadm_core::{Format, base64, in_order};
 use omadm_markup::{Content, Encoding, Event, Fragment, Name, Reader, ddf};
 use omadm_tree::{Uri, UriErrorKind, Value};
 
@@ -187,11 +187,14 @@ fn resolve(raw: &[Raw], limits: &Limits) -> Result<Document, TndsError> {
         let parent = node.parent.and_then(|parent| places.get(parent));
         places.push(place(node, parent, limits)?);
     }
-    let mut parents = SortedSet::new();
-    parents.extend(places.iter().filter_map(Place::parent));
+    // Sorted once, as there may be many.
+    let parents: Vec<Place> = places.iter().filter_map(Place::parent).collect();
+    let order = in_order(&parents);
+    let parent = |at: &u32| parents.get(*at as usize);
     let mut document = Document::default();
     for (node, place) in raw.iter().zip(places) {
-        let has_children = node.has_children || parents.contains(&place);
+        let is_parent = order.binary_search_by(|at| parent(at).cmp(&Some(&place)));
+        let has_children = node.has_children || is_parent.is_ok();
         let body = body(node, has_children)?;
         let mut properties = node.properties.clone();
         if properties.format == Some(Format::B64) {
