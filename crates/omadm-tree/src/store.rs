@@ -562,4 +562,28 @@ mod tests {
     fn a_node_is_a_line_of_cache() {
         assert_eq!(size_of::<Option<Node>>(), 64);
     }
+
+    /// As [`Names`] are begun anew whenever the index grows, there are some texts, not a thousand.
+    #[test]
+    fn nodes_that_are_called_alike_share_their_name() {
+        let mut store = Store::new();
+        let mut add = |parent, name: &str| store.add(Node::interior(parent, name.into(), 0)).0;
+        let parents: Vec<_> = (0..1000).map(|n| add(ROOT, &format!("{n}"))).collect();
+        let alike: Vec<_> = parents.iter().map(|id| add(*id, "State")).collect();
+        let texts = |store: &Store| {
+            let text = |id: &NodeId| store.get(*id).map(|node| Arc::as_ptr(&node.name).addr());
+            let texts: std::collections::HashSet<_> = alike.iter().filter_map(text).collect();
+            texts.len()
+        };
+        assert!((1..10).contains(&texts(&store)), "{}", texts(&store));
+        for id in &alike {
+            store.apply(Step::Rename(*id, "Status".into()));
+        }
+        assert!((1..10).contains(&texts(&store)), "{}", texts(&store));
+        assert!(
+            alike
+                .iter()
+                .all(|id| &*store.get(*id).unwrap().name == "Status")
+        );
+    }
 }
