@@ -1,7 +1,7 @@
 //! The device apart from any session: tree, objects, alerts and jobs, and the one way to change
 //! them.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use omadm_core::{
     Backoff, Batch, Journal, JournalError, JournalErrorKind, Now, SortedMap, StatusCode,
@@ -43,6 +43,8 @@ struct Books {
     /// How often in a row objects left something open, and when they last took it up, monotonic.
     open: (u32, Duration),
     outputs: Vec<Output>,
+    /// Those before, the next one last: none is moved up for each that is taken.
+    taken: Vec<Output>,
 }
 
 /// A job that was handed out and has not ended.
@@ -99,6 +101,7 @@ impl Device {
                 unkept: 0,
                 open: (0, Duration::ZERO),
                 outputs: Vec::new(),
+                taken: Vec::new(),
             },
         };
         let mut unit = device.begin(now);
@@ -344,11 +347,16 @@ impl Device {
 
     /// Takes the first of these.
     pub(crate) fn next_output(&mut self) -> Option<Output> {
-        self.has_outputs().then(|| self.books.outputs.remove(0))
+        let Books { outputs, taken, .. } = &mut self.books;
+        if taken.is_empty() {
+            mem::swap(outputs, taken);
+            taken.reverse();
+        }
+        taken.pop()
     }
 
     pub(crate) fn has_outputs(&self) -> bool {
-        !self.books.outputs.is_empty()
+        !self.books.outputs.is_empty() || !self.books.taken.is_empty()
     }
 
     pub(crate) const fn tree(&self) -> &Tree {

@@ -1,6 +1,6 @@
 use std::{
     ffi::{c_char, c_void},
-    ptr,
+    mem, ptr,
     sync::Arc,
 };
 
@@ -57,6 +57,8 @@ struct Device {
     users: Users,
     vendor: Arc<Vendor>,
     outputs: Vec<Output>,
+    /// Those before, the next one last.
+    taken: Vec<Output>,
     /// What the program looks at.
     shelf: Option<Shelf>,
     /// The questions that are open, by the numbers the program knows: one of the session, one of a
@@ -505,7 +507,8 @@ pub unsafe extern "C" fn virmo_device_is_idle(
             if idle.is_null() {
                 return Err(Failure::argument("idle is null"));
             }
-            let nothing_said = device.outputs.is_empty() && device.notified.is_none();
+            let nothing_left = device.outputs.is_empty() && device.taken.is_empty();
+            let nothing_said = nothing_left && device.notified.is_none();
             idle.write(device.client.is_idle() && nothing_said);
             Ok(())
         })
@@ -679,6 +682,7 @@ impl Device {
             users,
             vendor,
             outputs: Vec::new(),
+            taken: Vec::new(),
             shelf: None,
             questions: Vec::new(),
             asked: 0,
@@ -712,8 +716,12 @@ impl Device {
 
     /// The next output that is the program's to carry out; events are told on the way.
     fn next(&mut self) -> Option<Shelf> {
-        while !self.outputs.is_empty() {
-            return Some(match self.outputs.remove(0) {
+        loop {
+            if self.taken.is_empty() {
+                mem::swap(&mut self.outputs, &mut self.taken);
+                self.taken.reverse();
+            }
+            return Some(match self.taken.pop()? {
                 Output::Send(request) => Shelf::send(request),
                 Output::Run(job) => {
                     let job = virmo_job::new(job, Arc::clone(&self.vendor));
@@ -742,7 +750,6 @@ impl Device {
                 _ => continue,
             });
         }
-        None
     }
 }
 
