@@ -169,12 +169,11 @@ impl VirmoClient {
         let images = files.filter_map(|file| Some((file.as_str().parse().ok()?, file)));
         let images: Vec<(ImageId, DownloadKey)> = images.collect();
         let ledger = self.book.read();
-        let named = self.roots.images(cx.tree.tree());
+        let named = self.roots.images(cx.tree.tree()).into_iter();
+        let named: SortedSet<ImageId> = named.map(|(image, _)| image).collect();
         let is_known = |image: &ImageId| {
             let is_open = ledger.images.contains_key(image);
-            is_open
-                || ledger.left_images.contains_key(image)
-                || named.iter().any(|(it, _)| it == image)
+            is_open || ledger.left_images.contains_key(image) || named.contains(image)
         };
         let unknown = images.into_iter().filter(|(image, _)| !is_known(image));
         let unknown: Vec<_> = unknown.collect();
