@@ -11,7 +11,10 @@ use omadm_mo::{
 };
 use omadm_tree::{Principal, Uri};
 
-use crate::{Failure, ResultCode};
+use crate::{
+    ALERT_DCMO, ALERT_LAWMO, ALERT_SCOMO, DCMO, FUMO, Failure, FumoOperation, LAWMO, ResultCode,
+    SCOMO,
+};
 
 /// One record for each Exec under way; the key is the address of the operation.
 pub(crate) const SPACE: Space = Space::new("operations");
@@ -364,6 +367,62 @@ impl Tasks {
         }
         mem::take(&mut self.begun)
     }
+}
+
+/// Ends what objects below a node left open in the last run, where nobody hosts them any more: as
+/// failed, with its alert, as the Type of the root says. An object that comes to its place later must
+/// not take it up as its own.
+///
+/// # Errors
+/// A [`JournalError`] if the medium fails.
+pub fn give_up(
+    journal: &dyn Journal,
+    below: &Uri,
+    cx: &mut Context<'_, '_>,
+) -> Result<(), JournalError> {
+    let mut left = Vec::new();
+    journal.scan(SPACE, &mut |key, record| {
+        let report = Report::read(key, record);
+        left.extend(report.filter(|it| it.uri.starts_with(below)));
+    })?;
+    for report in left {
+        let key = report.uri.to_string();
+        cx.effects.batch.remove(SPACE, &*key);
+        if let Some(alert) = of_given_up(report, cx) {
+            cx.effects.alerts.push(alert);
+        }
+    }
+    Ok(())
+}
+
+/// What tells the end of an operation that was given up; nothing if its object is gone.
+fn of_given_up(report: Report, cx: &Context<'_, '_>) -> Option<GenericAlert> {
+    let mut above = report.uri.ancestors();
+    let (root, alert_type) = above.find_map(|root| {
+        let alert_type = match cx.tree.node(&root)?.node_type() {
+            it if it == LAWMO.moid => ALERT_LAWMO,
+            it if it == SCOMO.moid => ALERT_SCOMO,
+            it if it == DCMO.moid => ALERT_DCMO,
+            it if it == FUMO.moid => FumoOperation::from_name(report.uri.name()?)?.alert_type(),
+            _ => return None,
+        };
+        Some((root, alert_type))
+    })?;
+    let code = ResultCode::CLIENT_ERROR;
+    let (format, source, data) = match alert_type {
+        ALERT_SCOMO => {
+            let data = format!("<ResultCode>{code}</ResultCode>");
+            (Format::Xml, report.uri, data)
+        }
+        ALERT_LAWMO | ALERT_DCMO => (Format::Int, report.uri, code.to_string()),
+        _ => (Format::Int, root, ResultCode::FUMO_CLIENT_ERROR.to_string()),
+    };
+    let mut alert = GenericAlert::new(alert_type, format);
+    alert.source = Some(source.to_string());
+    alert.mark = Some(Mark::Warning);
+    alert.correlator = report.correlator;
+    alert.data = data;
+    Some(alert)
 }
 
 /// The answer with a result code: 200 or 500, with the code in an Item.

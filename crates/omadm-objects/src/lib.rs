@@ -73,7 +73,7 @@ pub use fumo::{
     Updated,
 };
 pub use lawmo::{ALERT_LAWMO, LAWMO, Lawmo, LawmoOperation, LockState, Locker, WipeItem, Wiped};
-pub use ledger::RECORDS;
+pub use ledger::{RECORDS, give_up};
 pub use scomo::{
     ALERT_SCOMO, Component, Installation, SCOMO, Scomo, ScomoBranch, ScomoOperation, Software,
 };

@@ -46,8 +46,11 @@ impl VirmoClient {
                 false => AccessIntent::forget(&mut cx.effects.batch, &intent.vm),
             }
         }
-        if DM_TREE {
-            self.take_up_dm_trees(cx)?;
+        match DM_TREE {
+            true => self.take_up_dm_trees(cx)?,
+            // They would be done to the next VM of that name by a client that has them.
+            false => omadm_objects::give_up(&*self.journal, &self.roots.virmo, cx)
+                .map_err(|_| Refusal(StatusCode::COMMAND_FAILED))?,
         }
         self.note_users(cx);
         self.list_machines(cx);

@@ -10,7 +10,7 @@
     allow(dead_code, unused_imports, reason = "nothing is without")
 )]
 
-use omadm_core::{Batch, Journal, Now, Space, StatusCode};
+use omadm_core::{Batch, Correlator, Format, GenericAlert, Journal, Mark, Now, Space, StatusCode};
 use omadm_mo::Layout;
 use omadm_tree::{Acl, Transaction, Tree, TreeLimits, Uri, Value};
 use virmo_client::Policy;
@@ -20,6 +20,8 @@ use virmo_state::VmState;
 use crate::device::{Device, Disk, Edit::AddOctets, final_alert};
 
 const REFUSED: StatusCode = StatusCode::COMMAND_NOT_ALLOWED;
+#[cfg(not(feature = "dm-tree"))]
+const OPERATIONS: Space = Space::new("operations");
 const DOUBTS: Space = Space::new("doubts");
 
 fn uri(text: &str) -> Uri {
@@ -82,12 +84,40 @@ fn without_dm_tree_that_of_a_vm_stays_as_it_is() {
             let settings = uri(&format!("{TREE}/Settings"));
             tree.add_interior(layout, &settings).unwrap();
             tree.set(layout, &uri(&volume), Value::chr("3")).unwrap();
-            let lock = uri(&format!("{TREE}/LAWMO"));
-            let moid = "urn:oma:mo:oma-lawmo:1.0";
-            tree.add_typed(layout, &lock, moid).unwrap();
+            for (root, moid) in [
+                ("LAWMO", "urn:oma:mo:oma-lawmo:1.0"),
+                ("FUMO", "urn:oma:mo:oma-fumo:1.0"),
+                ("SCOMO", "urn:oma:mo:oma-scomo:1.0"),
+                ("camera", "urn:oma:mo:oma-dcmo:1.0"),
+            ] {
+                let root = uri(&format!("{TREE}/{root}"));
+                tree.add_typed(layout, &root, moid).unwrap();
+            }
         },
         &[
             (DOUBTS, "vm-1\n./Settings/volume", b"\x01"),
+            (OPERATIONS, "./LAWMO/Operations/Wipe", b"\x01\0"),
+            (
+                OPERATIONS,
+                &format!("{TREE}/LAWMO/Operations/Wipe"),
+                b"\x01\x01c-1",
+            ),
+            (OPERATIONS, &format!("{TREE}/FUMO/Update"), b"\x01\0"),
+            (
+                OPERATIONS,
+                &format!("{TREE}/SCOMO/Download/x/Operations/Download"),
+                b"\x01\0",
+            ),
+            (
+                OPERATIONS,
+                &format!("{TREE}/camera/Operations/Enable"),
+                b"\x01\0",
+            ),
+            (
+                OPERATIONS,
+                "./VirMO/gone/DMTree/LAWMO/Operations/Wipe",
+                b"\x01\0",
+            ),
             (
                 Space::INTENTS,
                 "guest/vm-1",
@@ -98,10 +128,32 @@ fn without_dm_tree_that_of_a_vm_stays_as_it_is() {
     let left = device.dump();
     device.restart();
     assert_eq!(device.dump(), left);
-    // Nobody knows what came of an Exec in the guest, and a server waits for that.
+    // Nobody goes on with what was under way, and a server waits for that.
     let failed = StatusCode::COMMAND_FAILED;
-    let alert = final_alert(&format!("{TREE}/X"), None, failed);
-    assert_eq!(device.take_alerts(), [alert]);
+    let in_guest = final_alert(&format!("{TREE}/X"), None, failed);
+    let of_object = |alert_type, below, format, correlator, data: &str| {
+        let mut alert = GenericAlert::new(alert_type, format);
+        alert.source = Some(format!("{TREE}/{below}"));
+        alert.mark = Some(Mark::Warning);
+        alert.correlator = correlator;
+        alert.data = data.to_owned();
+        format!("{alert:?}")
+    };
+    let update = "org.openmobilealliance.dm.firmwareupdate.update";
+    let [lawmo, scomo, dcmo] =
+        ["lawmo", "scomo", "dcmo"].map(|name| format!("urn:oma:at:{name}:1.0:OperationComplete"));
+    let (wipe, c_1) = ("LAWMO/Operations/Wipe", Some(Correlator::new("c-1")));
+    let download = "SCOMO/Download/x/Operations/Download";
+    let no_software = "<ResultCode>1400</ResultCode>";
+    let expected = [
+        of_object(update, "FUMO", Format::Int, None, "400"),
+        of_object(&lawmo, wipe, Format::Int, c_1, "1400"),
+        of_object(&scomo, download, Format::Xml, None, no_software),
+        of_object(&dcmo, "camera/Operations/Enable", Format::Int, None, "1400"),
+        in_guest,
+    ];
+    assert_eq!(device.take_alerts(), expected);
+    assert_eq!(device.journal.count(OPERATIONS), 1, "of the device itself");
 
     assert_eq!(device.get(&volume).as_deref(), Some("3"));
     assert_eq!(device.replace(&volume, "4"), REFUSED);
