@@ -153,14 +153,16 @@
 //!
 //! - `bootstrap`: bootstrap documents for DM clients in guests. Without it `Ext/Bootstrap` is refused
 //!   with 406.
+//! - `descriptors`: images and packages behind download descriptors, as in `omadm-download`. Without it
+//!   such a download fails with 415.
 //! - `dm-tree`: the DMTree of a VM. Without it no VM gets one.
 //! - `ui`: questions to the user of a VM. Without it no VM has `UI`, whatever
 //!   [`user_interface`](Builder::user_interface) says.
 //! - `draft`: [the draft](Profile::Draft) of the text. Without it there is no `Builder::profile`.
 //!
 //! A client without one starts on what another one left. The nodes stay as they are: a server may Get
-//! them and change nothing (405). Where it waits for the alert of an Exec in a guest, to a user or of
-//! ApplyChanges, it gets one with 500. On VMs of the draft a client without that does not start.
+//! them and change nothing (405). Where it waits for the alert of an Exec below DMTree or to a user, it
+//! gets one that says that it failed. On VMs of the draft a client without that does not start.
 
 mod apply;
 mod bootstrap;
