@@ -11,6 +11,9 @@
 //! The crate touches no socket, file, clock or thread; waiting goes through a [`Clock`], stopping
 //! through a [`Cancel`].
 //!
+//! Without the feature `descriptors`, on by default, a [`Descriptor`] is a file of another media
+//! type; and what an earlier program began behind one begins anew, without the report it owed.
+//!
 //! ```
 //! use std::{ops::ControlFlow, time::Duration};
 //!

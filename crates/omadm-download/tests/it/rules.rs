@@ -1,5 +1,9 @@
 //! The table of resuming, and what a file has to be to be taken. [RFC 9110 §14]
 
+#[cfg(not(feature = "descriptors"))]
+use omadm_core::{Batch, Journal as _, Space};
+#[cfg(not(feature = "descriptors"))]
+use omadm_download::Sink as _;
 use omadm_download::{
     Content, Download, DownloadError, Ending, Environment, FetchErrorKind, Progress, ResponseHead,
     Validator,
@@ -235,6 +239,61 @@ fn a_descriptor_is_of_another_media_type() {
         };
         assert_eq!(found, "Application/vnd.oma.dd+xml; charset=utf-8");
         assert_eq!(bench.finished(), None);
+    }
+}
+
+/// A record of version 2: this much is safe of an object of 95 bytes, whose report is owed.
+#[cfg(not(feature = "descriptors"))]
+fn described(safe: u64) -> Vec<u8> {
+    let put = |record: &mut Vec<u8>, text: &str| {
+        record.extend((text.len() as u64).to_be_bytes());
+        record.extend(text.as_bytes());
+    };
+    let complete = u8::from(safe == 95);
+    let mut record = vec![2, 30 | complete];
+    record.extend(safe.to_be_bytes());
+    record.extend(95_u64.to_be_bytes());
+    for text in ["http://images.example/a.img", TYPE, "\"1\""] {
+        put(&mut record, text);
+    }
+    record.extend(95_u64.to_be_bytes());
+    record.extend([0; 32]);
+    for uri in [
+        "http://images.example/object",
+        "http://images.example/report",
+    ] {
+        put(&mut record, uri);
+    }
+    record
+}
+
+/// What a program with the feature left begins anew, and nobody hears of it.
+#[cfg(not(feature = "descriptors"))]
+#[test]
+fn what_a_descriptor_began_does_not_go_on_without_the_feature() {
+    for safe in [42, 95] {
+        let mut remote = Remote::new(pattern(20, 0));
+        remote.media_type = Some("application/vnd.oma.dd+xml");
+        let bench = Bench::new(remote, []);
+        let mut batch = Batch::new();
+        batch.put(Space::DOWNLOADS, key().as_str(), described(safe));
+        bench.journal.commit(&batch).unwrap();
+        bench.sink.reserve(&key(), Some(95)).unwrap();
+        let bytes = pattern(safe as usize, 0);
+        bench.sink.write_at(&key(), 0, &bytes).unwrap();
+        let error = Download::resume(&bench.journal, &key()).unwrap_err();
+        assert!(matches!(error, DownloadError::Record), "{error}");
+
+        let error = bench.run().unwrap_err();
+        assert!(matches!(error, DownloadError::MediaType { .. }), "{error}");
+        assert_eq!(bench.asked(), [None]);
+        assert_eq!(bench.finished(), None);
+        assert_eq!(bench.recorded().received, 0);
+
+        // The file itself, should it be there later.
+        bench.source.remote().media_type = Some(TYPE);
+        bench.run().unwrap();
+        assert_eq!(bench.finished(), Some(pattern(20, 0)));
     }
 }
 

@@ -10,9 +10,9 @@ use std::{
 
 use omadm_core::{Journal, MemoryJournal};
 use omadm_download::{
-    Cancel, Clock, Content, Descriptor, Download, DownloadError, DownloadKey, Ending, Environment,
-    Fetch, FetchError, FetchErrorKind, FetchRequest, Finished, MemorySink, Policy, Progress,
-    Receiver, ResponseHead, Sink, Validator,
+    Cancel, Clock, Content, Descriptor, Download, DownloadError, DownloadKey, DownloadUri, Ending,
+    Environment, Fetch, FetchError, FetchErrorKind, FetchRequest, Finished, MemorySink, Policy,
+    Progress, Receiver, ResponseHead, Sink, Validator,
 };
 
 pub(crate) const TYPE: &str = "application/x-image";
@@ -166,6 +166,10 @@ impl Fetch for Source {
                 ControlFlow::Break(()) => Ok(Ending::Stopped),
             },
         }
+    }
+
+    fn report(&self, uri: &DownloadUri, line: &str, _: &Cancel) -> Result<(), FetchError> {
+        panic!("nothing was described, and {uri} gets {line:?}");
     }
 }
 
