@@ -53,6 +53,30 @@ typedef uint32_t virmo_status;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// A Generic Alert that the device sends by itself. All but the first have a Mark.
+enum virmo_alert_type
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // How an Exec that was answered with 202 ended: its node is the Source, the status the Data. A
+  // download that failed is told by nothing else.
+  VIRMO_ALERT_TYPE_RESULT = 0,
+  // A State that no server asked for: a guest that ended itself, a machine that crashed.
+  VIRMO_ALERT_TYPE_STATE = 1,
+  // A machine that cannot be told or used, so that its State is only what it was last.
+  VIRMO_ALERT_TYPE_UNREACHABLE = 2,
+  // A machine, or the file of an image, that no node stands for and that gets none.
+  VIRMO_ALERT_TYPE_UNKNOWN = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum virmo_alert_type virmo_alert_type;
+#else
+typedef uint32_t virmo_alert_type;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // What came of a question.
 enum virmo_answer
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -1144,7 +1168,8 @@ virmo_status virmo_reply_set(struct virmo_reply *reply,
 // VIRMO_STATUS_ARGUMENT: it is no bootstrap document by its Content-Type, or something else is
 // missing or wrong. VIRMO_STATUS_UNPROVEN: its MAC is wrong, so the PIN is, or the document: it may be
 // tried three times, which are counted in the journal. VIRMO_STATUS_REFUSED: it was tried too often,
-// is not protected or by what is not known here, cannot be read, or does not fit the device.
+// is not protected or by what is not known here, cannot be read, or does not fit the device; or the
+// library is one without the feature `bootstrap`.
 // VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. `virmo_config_error` says more.
 //
 // # Safety
@@ -1193,6 +1218,16 @@ virmo_status virmo_config_set_capabilities(struct virmo_config *config,
 // # Safety
 // `config` is null or alive.
 virmo_status virmo_config_set_number(struct virmo_config *config, uint32_t number, uint64_t value);
+
+// Gives an alert, as a virmo_alert_type, its type: one of the vendor's own, such as
+// `Reversed-Domain-Name: com.example.result`. Default: none, and it is not sent, as the specification
+// registers no type for it; a server that reads State knows as much.
+//
+// # Safety
+// `config` is null or alive; `type_name` is null or a NUL-terminated string.
+virmo_status virmo_config_set_alert_type(struct virmo_config *config,
+                                         uint32_t alert,
+                                         const char *type_name);
 
 // What the device proves itself by, as a virmo_auth. Default: nothing. This, or
 // `virmo_config_set_server_auth`, takes the place of all that an account says.

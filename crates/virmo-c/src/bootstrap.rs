@@ -10,6 +10,7 @@ use crate::{
     callbacks::virmo_callbacks,
     config::{virmo_config, with},
     device::failed,
+    features::BOOTSTRAP,
     journal::VendorJournal,
     status::{Failure, virmo_status},
     text::{optional_text, text, values},
@@ -52,7 +53,8 @@ pub struct virmo_bootstrap {
 /// VIRMO_STATUS_ARGUMENT: it is no bootstrap document by its Content-Type, or something else is
 /// missing or wrong. VIRMO_STATUS_UNPROVEN: its MAC is wrong, so the PIN is, or the document: it may be
 /// tried three times, which are counted in the journal. VIRMO_STATUS_REFUSED: it was tried too often,
-/// is not protected or by what is not known here, cannot be read, or does not fit the device.
+/// is not protected or by what is not known here, cannot be read, or does not fit the device; or the
+/// library is one without the feature `bootstrap`.
 /// VIRMO_STATUS_JOURNAL: the journal failed or cannot be read. `virmo_config_error` says more.
 ///
 /// # Safety
@@ -69,6 +71,9 @@ pub unsafe extern "C" fn virmo_config_bootstrap(
     // SAFETY: the caller's promise.
     unsafe {
         with(config, |settings| {
+            if !BOOTSTRAP {
+                return Err(Failure::new(virmo_status::Refused, NONE));
+            }
             let given = sized(bootstrap, FIRST_VERSION, "bootstrap")?;
             let content_type = text(given.content_type, "content_type")?;
             let document = values(given.document, given.document_len, "document")?;
@@ -86,6 +91,8 @@ pub unsafe extern "C" fn virmo_config_bootstrap(
         })
     }
 }
+
+const NONE: &str = "this library has no bootstrap";
 
 const fn status(error: &BootstrapError) -> virmo_status {
     match error {

@@ -95,6 +95,20 @@ pub enum virmo_number {
     InteractionMs = 18,
 }
 
+/// A Generic Alert that the device sends by itself. All but the first have a Mark.
+#[repr(u32)]
+pub enum virmo_alert_type {
+    /// How an Exec that was answered with 202 ended: its node is the Source, the status the Data. A
+    /// download that failed is told by nothing else.
+    Result = 0,
+    /// A State that no server asked for: a guest that ended itself, a machine that crashed.
+    State = 1,
+    /// A machine that cannot be told or used, so that its State is only what it was last.
+    Unreachable = 2,
+    /// A machine, or the file of an image, that no node stands for and that gets none.
+    Unknown = 3,
+}
+
 /// A configuration for the server with this identifier at this address: null if an argument is
 /// wrong. What a server calls itself is what its access control lists say. Its address is an absolute
 /// URI, of any scheme the program sends by; more is not looked at here.
@@ -260,6 +274,39 @@ pub unsafe extern "C" fn virmo_config_set_number(
 ) -> virmo_status {
     // SAFETY: the caller's promise.
     unsafe { with(config, |settings| settings.set(number, value)) }
+}
+
+/// Gives an alert, as a virmo_alert_type, its type: one of the vendor's own, such as
+/// `Reversed-Domain-Name: com.example.result`. Default: none, and it is not sent, as the specification
+/// registers no type for it; a server that reads State knows as much.
+///
+/// # Safety
+/// `config` is null or alive; `type_name` is null or a NUL-terminated string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn virmo_config_set_alert_type(
+    config: *mut virmo_config,
+    alert: u32,
+    type_name: *const c_char,
+) -> virmo_status {
+    // SAFETY: the caller's promise.
+    unsafe {
+        with(config, |settings| {
+            let name = text(type_name, "type_name")?;
+            if name.is_empty() {
+                return Err(Failure::argument("type_name is empty"));
+            }
+            let policy = &mut settings.policy;
+            let of = match alert {
+                0 => &mut policy.alert_type,
+                1 => &mut policy.state_alert_type,
+                2 => &mut policy.unreachable_alert_type,
+                3 => &mut policy.unknown_alert_type,
+                _ => return Err(Failure::argument(format!("{alert} is no virmo_alert_type"))),
+            };
+            *of = Some(name.to_owned());
+            Ok(())
+        })
+    }
 }
 
 /// What the device proves itself by, as a virmo_auth. Default: nothing. This, or

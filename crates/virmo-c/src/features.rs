@@ -1,6 +1,9 @@
 //! What is asked where a path into an optional part begins; without the feature, the linker finds no way
 //! to it.
 
+/// Accounts from bootstrap documents.
+pub(crate) const BOOTSTRAP: bool = cfg!(feature = "bootstrap");
+
 /// What is below the DMTree of a VM.
 pub(crate) const DM_TREE: bool = cfg!(feature = "dm-tree");
 

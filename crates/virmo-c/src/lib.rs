@@ -25,8 +25,8 @@
 //!
 //! All are on by default. What they leave out is in the header all the same.
 //!
-//! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents, and those that
-//!   servers write for DM clients in guests.
+//! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents and is refused
+//!   without it, and those that servers write for DM clients in guests.
 //! - `descriptors`: images and packages behind download descriptors; without it they are failed
 //!   downloads.
 //! - `dm-tree`: the DMTree of a VM, with LAWMO, FUMO, SCOMO, DCMO and the tree of its guest; without it
@@ -53,7 +53,6 @@
 //! ```
 
 mod answer;
-#[cfg(feature = "bootstrap")]
 mod bootstrap;
 mod callbacks;
 mod config;
@@ -81,14 +80,14 @@ pub use answer::{
     virmo_keys, virmo_keys_add, virmo_machine, virmo_machine_set, virmo_machines,
     virmo_machines_add, virmo_reply, virmo_reply_set, virmo_writer, virmo_writer_set,
 };
-#[cfg(feature = "bootstrap")]
 pub use bootstrap::{virmo_bootstrap, virmo_config_bootstrap};
 pub use callbacks::virmo_callbacks;
 pub use config::{
-    virmo_auth, virmo_config, virmo_config_error, virmo_config_free, virmo_config_new,
-    virmo_config_set_capabilities, virmo_config_set_client_auth, virmo_config_set_device,
-    virmo_config_set_notification_password, virmo_config_set_number, virmo_config_set_server_auth,
-    virmo_config_set_server_identity, virmo_number,
+    virmo_alert_type, virmo_auth, virmo_config, virmo_config_error, virmo_config_free,
+    virmo_config_new, virmo_config_set_alert_type, virmo_config_set_capabilities,
+    virmo_config_set_client_auth, virmo_config_set_device, virmo_config_set_notification_password,
+    virmo_config_set_number, virmo_config_set_server_auth, virmo_config_set_server_identity,
+    virmo_number,
 };
 pub use device::{
     virmo_alert, virmo_device, virmo_device_abort, virmo_device_answer, virmo_device_complete,

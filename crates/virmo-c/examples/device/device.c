@@ -165,6 +165,8 @@ static virmo_config *configure(const char *server) {
   }
   if (virmo_config_set_device(config, "urn:example:c", "Example", "Board", "1.0", "en") ||
       virmo_config_set_capabilities(config, &capabilities) ||
+      virmo_config_set_alert_type(config, VIRMO_ALERT_TYPE_RESULT,
+                                  "Reversed-Domain-Name: com.example.result") ||
       virmo_config_set_number(config, VIRMO_NUMBER_WATCH_MS, 0) ||
       virmo_config_set_number(config, VIRMO_NUMBER_WBXML, 1)) {
     fprintf(stderr, "configuration: %s\n", virmo_config_error(config));

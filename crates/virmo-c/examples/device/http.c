@@ -218,4 +218,22 @@ static uint32_t fetch(void *user_data, const virmo_fetch_request *request,
   return result;
 }
 
-void http_callbacks(virmo_callbacks *callbacks) { callbacks->fetch = fetch; }
+/* Tells a server what came of a download. */
+static uint32_t report(void *user_data, const char *uri, const char *line,
+                       const virmo_cancel *cancel) {
+  char headers[128];
+  struct answer answer;
+  (void)user_data, (void)cancel;
+  snprintf(headers, sizeof headers, "Content-Type: text/plain\r\nContent-Length: %zu\r\n",
+           strlen(line));
+  uint32_t result = VIRMO_FETCH_RESULT_UNREACHABLE;
+  if (ask(&answer, uri, 30000, "POST", headers, line, strlen(line)))
+    result = answer.status / 100 == 2 ? VIRMO_FETCH_RESULT_COMPLETE : VIRMO_FETCH_RESULT_STATUS;
+  if (answer.socket >= 0) close(answer.socket);
+  return result;
+}
+
+void http_callbacks(virmo_callbacks *callbacks) {
+  callbacks->fetch = fetch;
+  callbacks->fetch_report = report;
+}

@@ -152,6 +152,12 @@ static void wrong_configurations(void) {
         VIRMO_STATUS_ARGUMENT);
   CHECK(!strcmp(virmo_config_error(config), "no answer of a server fits into 999 bytes"));
   CHECK(virmo_config_set_number(config, VIRMO_NUMBER_MAX_MESSAGE_SIZE, 1000) == VIRMO_STATUS_OK);
+  CHECK(virmo_config_set_alert_type(config, VIRMO_ALERT_TYPE_UNKNOWN, "a") == VIRMO_STATUS_OK);
+  CHECK(virmo_config_set_alert_type(config, 4, "a") == VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_config_error(config), "4 is no virmo_alert_type"));
+  CHECK(virmo_config_set_alert_type(config, VIRMO_ALERT_TYPE_RESULT, "") == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_config_set_alert_type(config, VIRMO_ALERT_TYPE_RESULT, NULL) ==
+        VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_client_auth(config, 9, "a", "b") == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_client_auth(config, VIRMO_AUTH_MD5, "a", NULL) == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_server_auth(config, VIRMO_AUTH_MAC, "a", "b") == VIRMO_STATUS_OK);
