@@ -27,8 +27,8 @@
 //!
 //! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents and is refused
 //!   without it, and those that servers write for DM clients in guests.
-//! - `descriptors`: images and packages behind download descriptors; without it they are failed
-//!   downloads.
+//! - `descriptors`: images behind download descriptors; without it they are failed downloads. Packages
+//!   are downloaded by the guests that they are for.
 //! - `dm-tree`: the DMTree of a VM, with LAWMO, FUMO, SCOMO, DCMO and the tree of its guest; without it
 //!   no VM gets one, and `guest_exchange` and the callbacks for locks and peripherals are not called.
 //! - `draft`: the draft of VirMO 1.0; without it [`virmo_number::Draft`] is 0, and no user may unlock a VM.

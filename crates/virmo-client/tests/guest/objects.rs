@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use omadm_core::GenericAlert;
+use omadm_download::Download;
 use omadm_objects::{ALERT_SCOMO, FumoOperation};
 use virmo_client::{GuestError, GuestLink};
 use virmo_hypervisor::{
@@ -206,6 +207,29 @@ fn a_guest_may_be_away_meanwhile() {
         (&*bed.state(), told(&mut bed)),
         ("100", said("update", "200"))
     );
+}
+
+/// What the guest downloads is the guest's: the device has nothing of it that a VM could leave behind.
+#[test]
+fn the_device_keeps_no_package_of_a_guest() {
+    let mut bed = with_package();
+    let package = below(SCOMO, "Download/app");
+    let codes = bed.codes(vec![
+        scomo(),
+        add(&package, None),
+        text(&below(&package, "PkgID"), "app"),
+        text(&below(&package, "PkgURL"), URL),
+        exec(&below(&package, "Operations/Download")),
+    ]);
+    assert_eq!(codes, [200, 200, 200, 200, 202]);
+    let alert = bed.only_alert();
+    assert!(
+        alert.data.contains("<ResultCode>1200</ResultCode>"),
+        "{}",
+        alert.data
+    );
+    assert_eq!(bed.state(), "40");
+    assert_eq!(Download::keys(&bed.bench.journal).unwrap(), []);
 }
 
 /// A machine that does not run takes no commands for its guest.
