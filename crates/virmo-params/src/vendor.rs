@@ -68,6 +68,7 @@ impl VendorPairs {
     }
 
     /// Adds a pair of a text that is so long.
+    #[inline]
     fn take(&mut self, pair: &Pair<'_>, seen: &mut Seen, length: usize) -> Result<(), ParamsError> {
         if seen.maybe(pair.key) && self.raw().any(|(name, _)| name == pair.key) {
             return Err(ParamsErrorKind::RepeatedKey.at(pair.offset));
