@@ -3,7 +3,9 @@
 //! Each node is checked as if it came in a command of its own, so the command fails with the status
 //! that node would have got; the caller then takes everything back.
 
-use omadm_core::{Format, SortedSet};
+use std::collections::BTreeSet;
+
+use omadm_core::Format;
 use omadm_mo::{
     Inbox,
     tnds::{self, Creation, Document},
@@ -112,14 +114,14 @@ struct Subtree<'u, 'd> {
     /// How many changes were taken note of.
     seen: usize,
     /// The nodes created so far, asked for or along with others.
-    new: SortedSet<Uri>,
+    new: BTreeSet<Uri>,
 }
 
 impl<'u, 'd> Subtree<'u, 'd> {
     fn new(unit: &'u mut Unit<'d>, by: &'u Principal) -> Self {
         Self {
             seen: unit.tree.changes().len(),
-            new: SortedSet::new(),
+            new: BTreeSet::new(),
             unit,
             by,
         }
@@ -228,7 +230,7 @@ impl<'u, 'd> Subtree<'u, 'd> {
     /// What is below the target, not among the creations and not on the way to one of them; without
     /// what is below such a node.
     fn surplus(&self, target: &Uri, creations: &[Creation]) -> Vec<Uri> {
-        let mut kept = SortedSet::new();
+        let mut kept = BTreeSet::new();
         for creation in creations {
             kept.insert(creation.uri.clone());
             kept.extend(creation.uri.ancestors());
