@@ -223,7 +223,7 @@ impl VirmoClient {
         let unanswered = vm.is_some_and(|vm| {
             vm.id().as_ref() == Some(&intent.vm) && vm.text(VmNode::UiResult).is_empty()
         });
-        if UI && unanswered {
+        if unanswered {
             // That a tree is too full for a result keeps no device from starting.
             let _ = self.conclude(&intent.node, &intent.vm, &Verdict::NOT_EXECUTED, cx);
         }
