@@ -191,7 +191,7 @@ impl Client {
 
     /// What is to be done next, in order; `None` when there is nothing more.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.core.device.next_output()
+        self.core.device.outputs().pop_front()
     }
 
     /// When to feed [`Input::Deadline`] if nothing else happens before, monotonic.

@@ -1,7 +1,7 @@
 //! The device apart from any session: tree, objects, alerts and jobs, and the one way to change
 //! them.
 
-use std::{mem, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use omadm_core::{
     Backoff, Batch, Journal, JournalError, JournalErrorKind, Now, SortedMap, StatusCode,
@@ -42,9 +42,7 @@ struct Books {
     unkept: u32,
     /// How often in a row objects left something open, and when they last took it up, monotonic.
     open: (u32, Duration),
-    outputs: Vec<Output>,
-    /// Those before, the next one last: none is moved up for each that is taken.
-    taken: Vec<Output>,
+    outputs: VecDeque<Output>,
 }
 
 /// A job that was handed out and has not ended.
@@ -100,8 +98,7 @@ impl Device {
                 resume: None,
                 unkept: 0,
                 open: (0, Duration::ZERO),
-                outputs: Vec::new(),
-                taken: Vec::new(),
+                outputs: VecDeque::new(),
             },
         };
         let mut unit = device.begin(now);
@@ -337,26 +334,16 @@ impl Device {
 
     /// Adds an event to the outputs.
     pub(crate) fn tell(&mut self, event: Event) {
-        self.books.outputs.push(Output::Event(event));
+        self.books.outputs.push_back(Output::Event(event));
     }
 
     /// What the caller has to do, in order.
-    pub(crate) const fn outputs(&mut self) -> &mut Vec<Output> {
+    pub(crate) const fn outputs(&mut self) -> &mut VecDeque<Output> {
         &mut self.books.outputs
     }
 
-    /// Takes the first of these.
-    pub(crate) fn next_output(&mut self) -> Option<Output> {
-        let Books { outputs, taken, .. } = &mut self.books;
-        if taken.is_empty() {
-            mem::swap(outputs, taken);
-            taken.reverse();
-        }
-        taken.pop()
-    }
-
     pub(crate) fn has_outputs(&self) -> bool {
-        !self.books.outputs.is_empty() || !self.books.taken.is_empty()
+        !self.books.outputs.is_empty()
     }
 
     pub(crate) const fn tree(&self) -> &Tree {
@@ -445,12 +432,12 @@ impl Books {
             background: job.background,
         };
         self.jobs.insert(job.id, open);
-        self.outputs.push(Output::Run(job));
+        self.outputs.push_back(Output::Run(job));
     }
 
     fn failed(&mut self, error: &JournalError) {
         let event = Event::JournalFailed(error.kind());
-        self.outputs.push(Output::Event(event));
+        self.outputs.push_back(Output::Event(event));
     }
 }
 

@@ -330,7 +330,7 @@ impl Notifications {
     fn withdraw(&self, device: &mut Device) {
         if let Some(question) = self.question() {
             let id = question.id;
-            device.outputs().push(Output::Withdraw(id));
+            device.outputs().push_back(Output::Withdraw(id));
         }
     }
 }

@@ -271,7 +271,9 @@ impl Awaiting {
         let waited = now.mono.saturating_sub(self.sent_at);
         self.sent.timeout = core.config.transport_window.saturating_sub(waited);
         self.sent.timeout = self.sent.timeout.min(core.config.answer_timeout);
-        core.device.outputs().push(Output::Send(self.sent.clone()));
+        core.device
+            .outputs()
+            .push_back(Output::Send(self.sent.clone()));
         Phase::Awaiting(self)
     }
 }
@@ -399,7 +401,7 @@ impl Core {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {
                 let sent = self.request(&mut session, body);
-                self.device.outputs().push(Output::Send(sent.clone()));
+                self.device.outputs().push_back(Output::Send(sent.clone()));
                 Phase::Awaiting(Awaiting {
                     session,
                     sent,
@@ -418,7 +420,7 @@ impl Core {
             Err(error) => self.end(session, SessionEnd::Unencodable(error), now),
             Ok(body) => {
                 let last = self.request(&mut session, body);
-                self.device.outputs().push(Output::Send(last));
+                self.device.outputs().push_back(Output::Send(last));
                 Phase::Aborting(end)
             }
         }
@@ -460,7 +462,7 @@ impl Core {
             let pause = self.config.alert_retry.pause(self.failures);
             self.quiet_until = now.mono.saturating_add(pause);
         }
-        self.device.outputs().push(Output::Ended(end));
+        self.device.outputs().push_back(Output::Ended(end));
         Phase::Idle
     }
 }

@@ -88,7 +88,7 @@ impl Open {
         };
         let id = device.next_question();
         let question = Question { id, asked };
-        device.outputs().push(Output::Ask(question.clone()));
+        device.outputs().push_back(Output::Ask(question.clone()));
         Self {
             question,
             earliest: now.mono.saturating_add(shortest.min(longest)),

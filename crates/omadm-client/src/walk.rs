@@ -267,7 +267,9 @@ impl<'m> Walk<'m> {
             return;
         };
         if in_vain {
-            device.outputs().push(Output::Withdraw(open.question().id));
+            device
+                .outputs()
+                .push_back(Output::Withdraw(open.question().id));
         }
         match Effect::of(&answer) {
             Effect::Nothing => {}
@@ -287,7 +289,9 @@ impl<'m> Walk<'m> {
         if let Some(current) = &mut self.current
             && let Some(Waiting::Answer(open)) = &current.waiting
         {
-            device.outputs().push(Output::Withdraw(open.question().id));
+            device
+                .outputs()
+                .push_back(Output::Withdraw(open.question().id));
             current.waiting = None;
             current
                 .outcomes

@@ -1,6 +1,6 @@
 mod mounting;
 
-use std::{fmt, ops::Range};
+use std::{collections::VecDeque, fmt, ops::Range};
 
 use omadm_core::{Now, SortedMap, SortedSet, StatusCode};
 use omadm_tree::{Principal, Transaction, Uri};
@@ -66,7 +66,7 @@ struct Open {
     /// The jobs asked for.
     jobs: Vec<JobId>,
     /// What is still to be mounted and unmounted: by whom, after how many hooks.
-    asked: Vec<(ObjectId, u32, Mounting)>,
+    asked: VecDeque<(ObjectId, u32, Mounting)>,
     /// What was mounted when the transaction began, once that has changed.
     before: Option<(Layout, Vec<ObjectId>)>,
     /// The objects mounted since.

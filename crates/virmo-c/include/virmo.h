@@ -1385,8 +1385,8 @@ virmo_status virmo_device_look_at_machines(const struct virmo_device *device);
 // thread, and waits for no job. The tree follows soon, by a look of the device at its machines as after
 // `virmo_device_look_at_machines`; if VIRMO_NUMBER_WATCH_MS is 0, at the next start.
 //
-// VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, or the hypervisor did not do
-// it. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.
+// VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, the hypervisor did not do it,
+// or the library is one without the feature `draft`. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.
 //
 // # Safety
 // `device` is null or alive; `node` is null or a NUL-terminated string.

@@ -10,7 +10,7 @@ use virmo_client::{CpuPolicy, Policy, Profile, UnknownMachines};
 use virmo_hypervisor::{Capabilities, Erase};
 
 use crate::{
-    features::DRAFT,
+    features::{DRAFT, NO_DRAFT},
     handle::Handle,
     hypervisor::virmo_capabilities,
     status::{Failure, guard, virmo_status},
@@ -466,7 +466,7 @@ impl Settings {
             1 => {
                 let draft = flag()?;
                 if draft && !DRAFT {
-                    return Err(Failure::argument("this library has no draft"));
+                    return Err(Failure::argument(NO_DRAFT));
                 }
                 self.profile = if draft {
                     Profile::Draft

@@ -1,6 +1,7 @@
 use std::{
+    collections::VecDeque,
     ffi::{c_char, c_void},
-    mem, ptr,
+    ptr,
     sync::Arc,
 };
 
@@ -20,7 +21,7 @@ use crate::{
     callbacks::virmo_callbacks,
     config::{Settings, virmo_config, with as with_config},
     event::{tell_client, tell_virmo},
-    features::{DRAFT, UI},
+    features::{DRAFT, NO_DRAFT, UI},
     fetch::VendorFetch,
     handle::Handle,
     hypervisor::VendorHypervisor,
@@ -56,9 +57,7 @@ struct Device {
     client: Client,
     users: Users,
     vendor: Arc<Vendor>,
-    outputs: Vec<Output>,
-    /// Those before, the next one last.
-    taken: Vec<Output>,
+    outputs: VecDeque<Output>,
     /// What the program looks at.
     shelf: Option<Shelf>,
     /// The questions that are open, by the numbers the program knows: one of the session, one of a
@@ -340,8 +339,8 @@ pub unsafe extern "C" fn virmo_device_look_at_machines(
 /// thread, and waits for no job. The tree follows soon, by a look of the device at its machines as after
 /// `virmo_device_look_at_machines`; if VIRMO_NUMBER_WATCH_MS is 0, at the next start.
 ///
-/// VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, or the hypervisor did not do
-/// it. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.
+/// VIRMO_STATUS_REFUSED: the server did not allow it, there is no such VM, the hypervisor did not do it,
+/// or the library is one without the feature `draft`. VIRMO_STATUS_BUSY: a job uses the machine. It is as locked as before.
 ///
 /// # Safety
 /// `device` is null or alive; `node` is null or a NUL-terminated string.
@@ -355,7 +354,7 @@ pub unsafe extern "C" fn virmo_device_unlock(
         with(device, |device| {
             let node = text(node, "node")?;
             if !DRAFT {
-                return Err(refused(UnlockError::NotAuthorized));
+                return Err(Failure::new(virmo_status::Refused, NO_DRAFT));
             }
             let unlocked = device.users.unlock(node);
             unlocked.map_err(|error| match &error {
@@ -507,8 +506,7 @@ pub unsafe extern "C" fn virmo_device_is_idle(
             if idle.is_null() {
                 return Err(Failure::argument("idle is null"));
             }
-            let nothing_left = device.outputs.is_empty() && device.taken.is_empty();
-            let nothing_said = nothing_left && device.notified.is_none();
+            let nothing_said = device.outputs.is_empty() && device.notified.is_none();
             idle.write(device.client.is_idle() && nothing_said);
             Ok(())
         })
@@ -681,8 +679,7 @@ impl Device {
             client: client.with_random(move |octets: &mut [u8]| fill(&random, octets)),
             users,
             vendor,
-            outputs: Vec::new(),
-            taken: Vec::new(),
+            outputs: VecDeque::new(),
             shelf: None,
             questions: Vec::new(),
             asked: 0,
@@ -710,18 +707,14 @@ impl Device {
 
     fn drain(&mut self) {
         while let Some(output) = self.client.poll_output() {
-            self.outputs.push(output);
+            self.outputs.push_back(output);
         }
     }
 
     /// The next output that is the program's to carry out; events are told on the way.
     fn next(&mut self) -> Option<Shelf> {
-        loop {
-            if self.taken.is_empty() {
-                mem::swap(&mut self.outputs, &mut self.taken);
-                self.taken.reverse();
-            }
-            return Some(match self.taken.pop()? {
+        while let Some(output) = self.outputs.pop_front() {
+            return Some(match output {
                 Output::Send(request) => Shelf::send(request),
                 Output::Run(job) => {
                     let job = virmo_job::new(job, Arc::clone(&self.vendor));
@@ -750,6 +743,7 @@ impl Device {
                 _ => continue,
             });
         }
+        None
     }
 }
 

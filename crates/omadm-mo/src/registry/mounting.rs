@@ -1,7 +1,5 @@
 //! Objects that come and go at run time.
 
-use std::mem;
-
 use omadm_core::{Now, SortedSet, StatusCode};
 use omadm_tree::{ChangeKind, Owner, Schema, Transaction, Uri};
 
@@ -19,28 +17,25 @@ impl Registry {
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        while !self.open.asked.is_empty() {
-            for (by, generation, asked) in mem::take(&mut self.open.asked) {
-                if generation > Self::MAX_GENERATIONS {
-                    return Err(MISUSE);
+        while let Some((by, generation, asked)) = self.open.asked.pop_front() {
+            if generation > Self::MAX_GENERATIONS {
+                return Err(MISUSE);
+            }
+            match asked {
+                Mounting::Mount(object) => {
+                    let id = self.mount_below(by, object)?;
+                    self.settle_in(id, generation, tree)?;
+                    let started = self.hook(id, generation, tree, effects, now, |object, cx| {
+                        object.start(cx)
+                    });
+                    started.unwrap_or(Ok(()))?;
                 }
-                match asked {
-                    Mounting::Mount(object) => {
-                        let id = self.mount_below(by, object)?;
-                        self.settle_in(id, generation, tree)?;
-                        let started =
-                            self.hook(id, generation, tree, effects, now, |object, cx| {
-                                object.start(cx)
-                            });
-                        started.unwrap_or(Ok(()))?;
+                Mounting::Unmount(root) => {
+                    let id = self.mounted_at(&root).ok_or(MISUSE)?;
+                    if self.objects.get(&id).and_then(|mounted| mounted.by) != Some(by) {
+                        return Err(MISUSE);
                     }
-                    Mounting::Unmount(root) => {
-                        let id = self.mounted_at(&root).ok_or(MISUSE)?;
-                        if self.objects.get(&id).and_then(|mounted| mounted.by) != Some(by) {
-                            return Err(MISUSE);
-                        }
-                        self.unmount(id);
-                    }
+                    self.unmount(id);
                 }
             }
         }
