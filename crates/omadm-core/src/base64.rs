@@ -17,14 +17,14 @@ pub fn encode(octets: impl AsRef<[u8]>) -> String {
     Base64::encode_string(octets.as_ref())
 }
 
-/// The octets of a text that has nothing else in it and is padded.
+/// The octets of a text that has nothing else in it and is padded; none of any other.
 #[must_use]
 pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     let text = str::from_utf8(text.as_ref()).ok()?;
     Base64::decode_vec(text).ok()
 }
 
-/// As [`decode`]; white space between the characters is ignored, and padding may be missing.
+/// As [`decode`]; ASCII white space between the characters is ignored, and padding may be missing.
 #[must_use]
 pub fn decode_lenient(text: &str) -> Option<Vec<u8>> {
     let mut characters = text.to_owned();
