@@ -1,5 +1,12 @@
 //! What a device without the optional features answers.
-#![cfg(not(any(feature = "interaction", feature = "tnds")))]
+#![cfg_attr(
+    any(feature = "interaction", feature = "tnds"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "what only the tests without a feature use"
+    )
+)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
 use omadm_client::{Event, Input, NotificationDrop};
@@ -20,6 +27,7 @@ fn check(command: Command<'static>, expected: &str) {
     assert_eq!((bench.dump(), bench.question), (before, None));
 }
 
+#[cfg(not(feature = "tnds"))]
 #[test]
 fn no_subtree_is_a_document() {
     check(request::get("./Lamp?list=TNDS"), "Get=406");
@@ -40,6 +48,7 @@ fn no_subtree_is_a_document() {
     check(Command::Add(NodeCommand::new([item])), "Add=415");
 }
 
+#[cfg(not(feature = "interaction"))]
 #[test]
 fn nobody_is_asked() {
     for interaction in [
@@ -55,6 +64,7 @@ fn nobody_is_asked() {
     }
 }
 
+#[cfg(not(feature = "interaction"))]
 #[test]
 fn nobody_objects_to_a_session_or_agrees_to_one() {
     for (ui_mode, opens) in [

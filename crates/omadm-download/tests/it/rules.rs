@@ -5,8 +5,7 @@ use omadm_core::{Batch, Journal as _, Space};
 #[cfg(not(feature = "descriptors"))]
 use omadm_download::Sink as _;
 use omadm_download::{
-    Content, Download, DownloadError, Ending, Environment, FetchErrorKind, Progress, ResponseHead,
-    Validator,
+    Content, Download, DownloadError, Ending, FetchErrorKind, Progress, ResponseHead, Validator,
 };
 
 use crate::source::{Bench, Remote, Step, TYPE, key, pattern};
@@ -225,15 +224,7 @@ fn a_descriptor_is_of_another_media_type() {
         let bench = Bench::new(remote, []);
         let uri = "http://images.example/a.img".parse().unwrap();
         let mut download = Download::prepare(&bench.journal, &key(), &uri, expected).unwrap();
-        let environment = Environment {
-            fetch: &bench.source,
-            sink: &bench.sink,
-            journal: &bench.journal,
-            clock: &bench.clock,
-            policy: &bench.policy,
-            cancel: &bench.cancel,
-        };
-        let error = download.run(&environment, &mut |_| {}).unwrap_err();
+        let error = download.run(&bench.environment(), &mut |_| {}).unwrap_err();
         let DownloadError::MediaType { found, .. } = error else {
             panic!("{error}");
         };
@@ -339,17 +330,12 @@ fn any_media_type_is_taken_if_any_is_asked_for() {
         let mut remote = Remote::new(pattern(20, 0));
         remote.media_type = media_type;
         let bench = Bench::new(remote, []);
-        let environment = Environment {
-            fetch: &bench.source,
-            sink: &bench.sink,
-            journal: &bench.journal,
-            clock: &bench.clock,
-            policy: &bench.policy,
-            cancel: &bench.cancel,
-        };
         let uri = "http://images.example/a.img".parse().unwrap();
         let download = Download::prepare(&bench.journal, &key(), &uri, "*/*");
-        let finished = download.unwrap().run(&environment, &mut |_| {}).unwrap();
+        let finished = download
+            .unwrap()
+            .run(&bench.environment(), &mut |_| {})
+            .unwrap();
         assert_eq!(finished.bytes, 20, "{media_type:?}");
     }
 }

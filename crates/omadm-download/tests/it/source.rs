@@ -238,6 +238,17 @@ impl Bench {
         self.clock.waits.lock().unwrap().clone()
     }
 
+    pub(crate) fn environment(&self) -> Environment<'_> {
+        Environment {
+            fetch: &self.source,
+            sink: &self.sink,
+            journal: &self.journal,
+            clock: &self.clock,
+            policy: &self.policy,
+            cancel: &self.cancel,
+        }
+    }
+
     /// What the finished file holds.
     pub(crate) fn finished(&self) -> Option<Vec<u8>> {
         self.sink.contents(&key())
@@ -259,12 +270,9 @@ pub(crate) fn run(
 ) -> Result<Finished, DownloadError> {
     let uri = "http://images.example/a.img".parse().unwrap();
     let environment = Environment {
-        fetch: &bench.source,
         sink,
         journal,
-        clock: &bench.clock,
-        policy: &bench.policy,
-        cancel: &bench.cancel,
+        ..bench.environment()
     };
     Download::prepare(journal, &key(), &uri, TYPE)?.run(&environment, progress)
 }
