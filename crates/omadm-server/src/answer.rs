@@ -150,6 +150,9 @@ impl Composer<'_> {
                 }
             }
         };
+        if !is_final {
+            self.run_out();
+        }
         self.session.mid_package = turn.complete && !is_final;
         packer.finish(is_final);
         if body.len() > limit {
@@ -239,9 +242,18 @@ impl Composer<'_> {
         waiting.any(|sent| matches!(sent, Sent::Command { .. }))
     }
 
+    /// Ends the procedure under way if its time is over, for either package goes on, and a device may
+    /// see to it that it always does. What of it is in no message yet stays out of them; an object of
+    /// which chunks were sent goes on, as one that is broken off costs the device more.
+    fn run_out(&mut self) {
+        let (now, timeout) = (self.session.last_seen, self.config.procedure_timeout);
+        if self.device.run_out(now, timeout, self.log) {
+            self.session.queue.clear();
+        }
+    }
+
     /// Ends the package, and asks for the answers to it that are to come before a procedure is asked
-    /// for more; whether this message has room for that. Time limits of procedures rest meanwhile: a
-    /// device that never ends its package is held to the messages of a session.
+    /// for more; whether this message has room for that.
     fn ask_for_rest(&mut self, packer: &mut Packer<'_>, msg_id: u32) -> bool {
         let mut alert = Command::Alert(Alert::new(AlertCode::NEXT_MESSAGE));
         match packer.push(&mut alert) {

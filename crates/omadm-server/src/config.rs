@@ -54,7 +54,8 @@ pub struct Config {
     pub max_procedures: usize,
     /// How long a procedure may take from its first commands on, over all its sessions, unless it
     /// has a [limit of its own](omadm_session::Procedure::time_limit); then it ends with
-    /// [408](omadm_session::Report::timed_out). Default: 7 days.
+    /// [408](omadm_session::Report::timed_out), also while the device leaves its package without
+    /// Final. Default: 7 days.
     pub procedure_timeout: Duration,
     /// How many messages a session may have; beyond, it is aborted. Default: 10,000.
     pub max_messages: u32,

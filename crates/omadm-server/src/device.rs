@@ -397,14 +397,16 @@ impl Device {
         self.jobs.front()?.deadline(timeout)
     }
 
-    /// Ends the procedure under way if its time is over; the device is in no session.
-    pub(crate) fn run_out(&mut self, now: Duration, timeout: Duration, log: &mut Log) {
+    /// Ends the procedure under way if its time is over; whether it is. What still comes for its
+    /// commands is nobody's.
+    pub(crate) fn run_out(&mut self, now: Duration, timeout: Duration, log: &mut Log) -> bool {
         let is_over = self
             .deadline(timeout)
             .is_some_and(|deadline| deadline <= now);
         if is_over {
             self.time_out(timeout, log);
         }
+        is_over
     }
 
     /// Ends the procedure under way, whose time is over.

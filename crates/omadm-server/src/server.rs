@@ -430,8 +430,9 @@ impl Server {
     }
 
     /// Forgets sessions and devices that were silent for too long, and ends the procedures whose time
-    /// is over. That of a device in a session ends when the device has answered what is under way;
-    /// one whose end the journal cannot keep now is told of later, as is what else could not be told.
+    /// is over. That of a device in a session ends with its next message, which may still answer what
+    /// is under way; one whose end the journal cannot keep now is told of later, as is what else could
+    /// not be told.
     ///
     /// It costs by what is over, not by how many devices there are.
     pub fn expire(&mut self, now: Now) -> Vec<Event> {

@@ -96,13 +96,19 @@ impl Wire {
 }
 
 impl Wire {
+    /// A whole package.
     fn send(&mut self, commands: &str) -> Vec<Event> {
+        self.send_part(&format!("{commands}<Final/>"))
+    }
+
+    /// A message that ends no package by itself.
+    fn send_part(&mut self, commands: &str) -> Vec<Event> {
         self.sent += 1;
         let body = format!(
             "<SyncML xmlns=\"SYNCML:SYNCML1.2\"><SyncHdr><VerDTD>1.2</VerDTD>\
              <VerProto>DM/1.2</VerProto><SessionID>{}</SessionID><MsgID>{}</MsgID>\
              <Target><LocURI>s</LocURI></Target><Source><LocURI>dev1</LocURI></Source></SyncHdr>\
-             <SyncBody>{commands}<Final/></SyncBody></SyncML>",
+             <SyncBody>{commands}</SyncBody></SyncML>",
             self.session, self.sent
         );
         let body = to_wire(&body);
@@ -453,6 +459,70 @@ fn in_a_session_the_time_ends_between_commands() {
     };
     assert!(report.is_timed_out);
     assert_eq!(session, "2");
+}
+
+/// Whatever the device was sent, a package without end wins it no time.
+#[test]
+fn a_package_that_never_ends_does_not_outlast_the_time_of_a_procedure() {
+    let mut wire = Wire::new();
+    for _ in 0..2 {
+        wire.server.enqueue("dev1", exec()).unwrap();
+    }
+    wire.open("");
+    wire.now = 59;
+    let header = status(1, 0, "SyncHdr", 200);
+    assert!(ends(wire.send_part(&header)).is_empty());
+    wire.now = 60;
+    let over = ends(wire.send_part(&header));
+    let report = Report::timed_out(Duration::from_secs(60));
+    assert_eq!(over, [(1, report, "1".to_owned())]);
+
+    // What comes of it after all is nobody's, and the next one has its turn when the package ends.
+    wire.now = 1000;
+    let late = [header.clone(), status(2, 4, "Exec", 200)].concat();
+    let events = wire.send_part(&late);
+    assert!(progress(&events).is_empty() && ends(events).is_empty());
+    let events = wire.send(&header);
+    let next = [
+        (2, None, "begun".to_owned()),
+        (2, None, "sent 1".to_owned()),
+    ];
+    assert_eq!(progress(&events), next);
+    assert!(ends(events).is_empty());
+}
+
+/// Deletes that fit no one message, within a minute.
+#[derive(Debug)]
+struct Many;
+
+impl Procedure for Many {
+    fn poll(&mut self, _: &mut Correlators) -> Step {
+        let uris = (0..1000).map(|tag| (Tag(tag), format!("./A/{tag:060}")));
+        let deletes = uris.map(|(tag, uri)| Tagged::new(tag, request::delete(&uri)));
+        Step::Send(deletes.collect())
+    }
+
+    fn answer(&mut self, _: Answer) {}
+
+    fn time_limit(&self) -> Option<Duration> {
+        Some(Duration::from_secs(60))
+    }
+}
+
+/// What was to follow in the next package is left out with the procedure it is of.
+#[test]
+fn of_a_procedure_whose_time_is_over_nothing_is_sent() {
+    for late in [false, true] {
+        let mut wire = Wire::new();
+        wire.server.enqueue("dev1", Box::new(Many)).unwrap();
+        wire.open("");
+        wire.now = if late { 60 } else { 59 };
+        let header = status(1, 0, "SyncHdr", 200);
+        assert_eq!(ends(wire.send_part(&header)).len(), usize::from(late));
+        wire.send(&header);
+        let open = wire.server.sessions().any(|session| session.is_open());
+        assert_eq!(open, !late, "there is more to send");
+    }
 }
 
 /// Without a limit of its own a procedure has that of the engine.
