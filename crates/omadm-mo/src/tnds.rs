@@ -74,7 +74,8 @@ pub enum Place {
 pub enum Body {
     /// Children, if any.
     Interior,
-    /// A value; none if the document does not show it.
+    /// A value; none if the document does not show it. Of one without its Format, as the answer to
+    /// `?list=TNDS+Value` is, octets that are no UTF-8 are `bin`, all else `chr`.
     Leaf(Option<Value>),
 }
 

@@ -653,6 +653,25 @@ proptest! {
     }
 
     #[test]
+    fn values_without_their_formats_are_read(mut document in document()) {
+        for node in &mut document.nodes {
+            node.properties.format = None;
+        }
+        let octets = |document: &Document| -> Vec<Option<Vec<u8>>> {
+            let of = |node: &Node| match &node.body {
+                Body::Leaf(value) => value.as_ref().map(|value| value.octets().to_vec()),
+                Body::Interior => None,
+            };
+            document.nodes.iter().map(of).collect()
+        };
+        // In XML nothing says that a value is base64.
+        let xml = decode(&encode(&document, Encoding::Xml), Encoding::Xml).unwrap();
+        prop_assert_eq!(xml.nodes.len(), document.nodes.len());
+        let wbxml = decode(&encode(&document, Encoding::Wbxml), Encoding::Wbxml).unwrap();
+        prop_assert_eq!(octets(&wbxml), octets(&document));
+    }
+
+    #[test]
     fn anything_is_read_or_refused(bytes in prop_oneof![
         vec(any::<u8>(), 0..60),
         vec(prop_oneof![Just("<Node>"), Just("</Node>"), Just("<NodeName>a</NodeName>"),

@@ -282,7 +282,11 @@ fn body(node: &Raw, has_children: bool) -> Result<Body, TndsError> {
     let Some(written) = written else {
         return Ok(Body::Leaf(None));
     };
-    let format = node.properties.format.unwrap_or_default();
+    let format = node.properties.format.unwrap_or(match &written.content {
+        // The sender was asked not to say its format.
+        Octets::Opaque(octets) if str::from_utf8(octets).is_err() => Format::Bin,
+        _ => Format::Chr,
+    });
     let fail = |kind: Kind| Err(kind.at(written.offset));
     let decoded;
     let octets = match (&written.content, format) {
