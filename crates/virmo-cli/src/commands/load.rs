@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     io::{self, Write},
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
@@ -89,6 +89,11 @@ const SECOND: Duration = Duration::from_secs(1);
 /// as fast as it goes.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// From the end of a pause after a session that failed to that of the next, over all devices: what
+/// fails at once, fails so often at most. A connection of each that is closed stays with the system
+/// for a minute or so, which is not to run out of ports.
+const GAP: Duration = Duration::from_millis(5);
+
 /// How long sessions may take to their end after a signal, at most.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -132,6 +137,17 @@ struct Waiting {
     ready: VecDeque<Device>,
     /// After a session that failed, and until when each pauses.
     pausing: VecDeque<(Instant, Device)>,
+    /// When the next session that fails may be followed by one.
+    next_gap: Option<Instant>,
+}
+
+impl Waiting {
+    /// A session has failed: when whoever held it may hold the next, of whatever device.
+    fn failed(&mut self, now: Instant) -> Instant {
+        let due = self.next_gap.map_or(now, |due| due.max(now));
+        self.next_gap = due.checked_add(GAP);
+        due
+    }
 }
 
 impl Load {
@@ -255,15 +271,21 @@ impl Load {
             transport: HttpTransport::new(self.messages.clone()),
             cancel: Cancel::new(),
         };
+        let mut due = None;
         while let Some(mut device) = self.next() {
+            if due.is_some_and(|due| !self.pause(self.waiting(), due)) {
+                return;
+            }
             let completed = device.session(&link, &self.tally);
+            let now = Instant::now();
+            let mut waiting = self.waiting();
+            due = (!completed).then(|| waiting.failed(now));
             if self.sessions.is_some_and(|most| device.sessions >= most) {
                 continue;
             }
-            let mut waiting = self.waiting();
             match completed {
                 true => waiting.ready.push_back(device),
-                false => waiting.pausing.push_back((Instant::now() + PAUSE, device)),
+                false => waiting.pausing.push_back((now + PAUSE, device)),
             }
         }
     }
@@ -304,15 +326,18 @@ impl Load {
             return Some(device);
         }
         let (due, device) = waiting.pausing.pop_front()?;
-        let pauses = |_: &mut Waiting| !self.is_over.load(Ordering::Relaxed);
-        let pause = due.saturating_duration_since(now);
-        let waited = self.told_over.wait_timeout_while(waiting, pause, pauses);
-        drop(waited);
-        let is_over = self.is_over.load(Ordering::Relaxed);
-        (!is_over).then_some(device)
+        self.pause(waiting, due).then_some(device)
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    /// Pauses until then; whether sessions still begin.
+    fn pause(&self, waiting: MutexGuard<'_, Waiting>, due: Instant) -> bool {
+        let pauses = |_: &mut Waiting| !self.is_over.load(Ordering::Relaxed);
+        let pause = due.saturating_duration_since(Instant::now());
+        drop(self.told_over.wait_timeout_while(waiting, pause, pauses));
+        !self.is_over.load(Ordering::Relaxed)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

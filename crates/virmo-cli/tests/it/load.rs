@@ -174,6 +174,24 @@ fn a_device_pauses_after_a_session_that_failed() {
     assert!(report["seconds"].as_f64() >= Some(0.2), "{report}");
 }
 
+/// However many devices there are, and whether they held a session before.
+#[test]
+fn all_devices_together_pause_after_sessions_that_failed() {
+    let url = format!("http://{NOBODY}/dm");
+    let most = |report: &Value| 200.0 * report["seconds"].as_f64().unwrap() + 1.0 + 8.0;
+    let failed = |report: &Value| report["sessions"]["failed"].as_f64().unwrap();
+    let words = ["--concurrency", "8", "--devices"];
+    for more in [&["3000", "--seconds", "1"][..], &["60", "--seconds", "1"]] {
+        let (_, told) = load(&url, &[&words[..], more].concat(), &[]);
+        let report = report(&told);
+        assert!(failed(report) <= most(report), "{report}");
+    }
+    let (_, told) = load(&url, &[&words[..], &["300"]].concat(), &[]);
+    let report = report(&told);
+    assert_eq!(failed(report), 300.0);
+    assert!(failed(report) <= most(report), "{report}");
+}
+
 #[test]
 fn a_load_of_so_many_seconds_tells_how_far_it_is() {
     let (_server, url) = Background::serve(&[]);
