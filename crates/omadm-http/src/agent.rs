@@ -45,7 +45,10 @@ pub(crate) fn agent(settings: Settings) -> Agent {
 pub(crate) enum Trouble {
     /// The request cannot be sent as it is.
     Request,
+    UnknownHost,
+    Refused,
     Unreachable,
+    NoConnection,
     TimedOut,
     Interrupted,
     Tls,
@@ -57,15 +60,15 @@ pub(crate) enum Trouble {
 pub(crate) fn trouble(error: &Error) -> Trouble {
     match error {
         Error::Http(_) | Error::BadUri(_) => Trouble::Request,
-        Error::Timeout(Timeout::Resolve | Timeout::Connect)
-        | Error::HostNotFound
-        | Error::ConnectionFailed => Trouble::Unreachable,
+        Error::Timeout(Timeout::Resolve) | Error::HostNotFound => Trouble::UnknownHost,
+        Error::Timeout(Timeout::Connect) => Trouble::NoConnection,
+        Error::ConnectionFailed => Trouble::Unreachable,
         Error::Timeout(_) => Trouble::TimedOut,
         Error::Io(error) if is_shortage(error) => Trouble::Local,
-        Error::Io(error) if is_lookup(error) => Trouble::Unreachable,
+        Error::Io(error) if is_lookup(error) => Trouble::UnknownHost,
         Error::Io(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
+            io::ErrorKind::ConnectionRefused => Trouble::Refused,
+            io::ErrorKind::HostUnreachable
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::AddrNotAvailable => Trouble::Unreachable,
             // rustls reports a failed handshake this way.
@@ -93,6 +96,24 @@ fn is_shortage(error: &io::Error) -> bool {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_that_is_not_there_is_told_from_one_that_is_silent() {
+        let io = |kind: io::ErrorKind| Error::Io(kind.into());
+        let lookup = "failed to lookup address information: Name or service not known";
+        for (error, due) in [
+            (Error::Io(io::Error::other(lookup)), Trouble::UnknownHost),
+            (Error::HostNotFound, Trouble::UnknownHost),
+            (Error::Timeout(Timeout::Resolve), Trouble::UnknownHost),
+            (io(io::ErrorKind::ConnectionRefused), Trouble::Refused),
+            (io(io::ErrorKind::NetworkUnreachable), Trouble::Unreachable),
+            (Error::Timeout(Timeout::Connect), Trouble::NoConnection),
+            (Error::Timeout(Timeout::RecvResponse), Trouble::TimedOut),
+            (Error::Timeout(Timeout::Global), Trouble::TimedOut),
+        ] {
+            assert_eq!(trouble(&error), due, "{error}");
+        }
+    }
 
     #[test]
     fn too_many_open_files_are_no_fault_of_the_server() {

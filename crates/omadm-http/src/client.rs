@@ -74,7 +74,8 @@ pub struct Post<'a> {
     pub body: &'a [u8],
     /// The value of `x-syncml-hmac`, if the message carries a MAC.
     pub hmac: Option<&'a str>,
-    /// For the whole attempt, where that is less than [`ClientConfig::timeout`].
+    /// For the whole attempt, where that is less than [`ClientConfig::timeout`]; for the host name
+    /// and for the connection nine tenths of it at most, each.
     pub timeout: Option<Duration>,
 }
 
@@ -133,9 +134,18 @@ pub enum TransportErrorKind {
     /// The URI is no `http` or `https` URI, or a header value cannot be sent.
     #[error("the request cannot be sent")]
     Request,
-    /// The host name has no address, or nobody listens there.
-    #[error("the server cannot be reached")]
+    /// The host name has no address, or none was told in time.
+    #[error("no address was found for the host")]
+    UnknownHost,
+    /// Nobody listens there.
+    #[error("the connection was refused")]
+    Refused,
+    /// There is no way to the host.
+    #[error("the host cannot be reached")]
     Unreachable,
+    /// The host neither took the connection in time nor refused it.
+    #[error("no connection came about in time")]
+    NoConnection,
     /// The server stayed silent, or took longer than allowed.
     #[error("the server did not answer in time")]
     TimedOut,
@@ -155,7 +165,7 @@ pub enum TransportErrorKind {
     #[error("there is no trusted TLS connection")]
     Tls,
     /// The answer breaks HTTP.
-    #[error("the answer breaks the protocol")]
+    #[error("the answer breaks HTTP")]
     Protocol,
     /// It was stopped from outside.
     #[error("the exchange was cancelled")]
@@ -172,7 +182,28 @@ impl TransportErrorKind {
     pub const fn is_transient(self) -> bool {
         matches!(
             self,
-            Self::Unreachable | Self::TimedOut | Self::Interrupted | Self::Local
+            Self::UnknownHost
+                | Self::Refused
+                | Self::Unreachable
+                | Self::NoConnection
+                | Self::TimedOut
+                | Self::Interrupted
+                | Self::Local
+        )
+    }
+
+    /// Whether there was no connection, so that nothing was sent.
+    #[must_use]
+    pub const fn is_unsent(self) -> bool {
+        matches!(
+            self,
+            Self::Request
+                | Self::UnknownHost
+                | Self::Refused
+                | Self::Unreachable
+                | Self::NoConnection
+                | Self::Tls
+                | Self::Local
         )
     }
 }
@@ -195,7 +226,10 @@ impl From<ureq::Error> for TransportError {
     fn from(error: ureq::Error) -> Self {
         let kind = match agent::trouble(&error) {
             Trouble::Request => TransportErrorKind::Request,
+            Trouble::UnknownHost => TransportErrorKind::UnknownHost,
+            Trouble::Refused => TransportErrorKind::Refused,
             Trouble::Unreachable => TransportErrorKind::Unreachable,
+            Trouble::NoConnection => TransportErrorKind::NoConnection,
             Trouble::TimedOut => TransportErrorKind::TimedOut,
             Trouble::Interrupted => TransportErrorKind::Interrupted,
             Trouble::Tls => TransportErrorKind::Tls,
@@ -287,7 +321,14 @@ impl HttpTransport {
         }
         if let Some(timeout) = post.timeout {
             let timeout = timeout.min(self.config.timeout);
-            request = request.config().timeout_global(Some(timeout)).build();
+            // A little less, so that a host that is silent is told from one that does not answer.
+            let connect = self.config.connect_timeout.min(timeout * 9 / 10);
+            request = request
+                .config()
+                .timeout_global(Some(timeout))
+                .timeout_resolve(Some(connect))
+                .timeout_connect(Some(connect))
+                .build();
         }
         self.receive(request.send(post.body)?)
     }

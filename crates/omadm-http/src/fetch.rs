@@ -217,7 +217,9 @@ fn redirected(from: &DownloadUri, location: Option<&str>) -> Result<DownloadUri,
 
 fn failed(error: ureq::Error) -> FetchError {
     let kind = match agent::trouble(&error) {
-        Trouble::Unreachable => FetchErrorKind::Unreachable,
+        Trouble::UnknownHost | Trouble::Refused | Trouble::Unreachable | Trouble::NoConnection => {
+            FetchErrorKind::Unreachable
+        }
         Trouble::TimedOut => FetchErrorKind::TimedOut,
         Trouble::Interrupted => FetchErrorKind::Interrupted,
         Trouble::Tls => FetchErrorKind::Tls,

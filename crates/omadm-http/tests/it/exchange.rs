@@ -152,8 +152,8 @@ fn a_broken_transport_is_worth_a_retry() {
     let kind = post(&transport(|_| {}), &format!("http://{NOBODY}/"))
         .unwrap_err()
         .kind();
-    assert_eq!(kind, TransportErrorKind::Unreachable);
-    assert!(kind.is_transient());
+    assert_eq!(kind, TransportErrorKind::Refused);
+    assert!(kind.is_transient() && kind.is_unsent());
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn whoever_does_not_take_it_says_so() {
     let elsewhere = url.replace("/notify", "/elsewhere");
     assert_eq!(kind(&elsewhere, b"x"), TransportErrorKind::Status(404));
     let nobody = Notifications::url(NOBODY.parse().unwrap());
-    assert_eq!(kind(&nobody, b"x"), TransportErrorKind::Unreachable);
+    assert_eq!(kind(&nobody, b"x"), TransportErrorKind::Refused);
     assert_eq!(kind("ftp://host/notify", b"x"), TransportErrorKind::Request);
     let cancel = Cancel::new();
     cancel.cancel();

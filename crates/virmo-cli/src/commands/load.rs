@@ -181,7 +181,6 @@ impl Load {
         let mut images = links.images;
         images.silence_timeout = images.silence_timeout.min(args.session_limit);
         let mut messages = links.messages;
-        messages.connect_timeout = messages.connect_timeout.min(args.timeout);
         messages.timeout = args.timeout;
         messages.allow_short_media_types = true;
         Ok(Self {

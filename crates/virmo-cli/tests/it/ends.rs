@@ -316,10 +316,10 @@ fn what_a_server_says_stays_in_its_line() {
 fn a_link_that_breaks_says_why() {
     let refused = format!("http://{NOBODY}/");
     for (url, why) in [
-        (refused.as_str(), "the server cannot be reached"),
+        (refused.as_str(), "the connection was refused"),
         (
             "http://no.such.host.invalid/",
-            "the server cannot be reached",
+            "no address was found for the host",
         ),
     ] {
         let mut device = Background::start(&["device", "--server", url, "--json"]);

@@ -142,17 +142,57 @@ fn a_server_that_is_not_there_fails_every_session() {
     let (code, told) = load(&url, &["--devices", "7"], &[]);
     assert_eq!(code, Some(1));
     let report = report(&told);
-    let failures = json!({"the server cannot be reached": 7});
+    let failures = json!({"127.0.0.1:1: the connection was refused": 7});
     assert_eq!(report["sessions"]["failures"], failures);
     let requests = json!({"sent": 0, "unsent": 7, "answered": 0, "errors": failures});
     assert_eq!(report["requests"], requests);
     assert_eq!(report["bytes"], json!({"sent": 0, "received": 0}));
+
+    let (_, told) = load("http://no.such.host.invalid/dm", &["--devices", "2"], &[]);
+    let failures = json!({"no.such.host.invalid: no address was found for the host": 2});
+    assert_eq!(self::report(&told)["requests"]["errors"], failures);
 
     let (_server, url) = Background::serve(&[]);
     let (code, told) = load(&format!("{url}x"), &["--devices", "2"], &[]);
     assert_eq!(code, Some(1));
     let failures = json!({"the server answered with status 404": 2});
     assert_eq!(told.last().unwrap()["sessions"]["failures"], failures);
+}
+
+#[test]
+fn a_server_of_something_else_fails_every_session_by_its_reason() {
+    let of = |body: &[u8], kind| http::answer("200 OK", &[("Content-Type", kind)], body);
+    let sends = |answer: Vec<u8>| http::serve(move |_, stream| drop(stream.write_all(&answer)));
+    let syncml = "application/vnd.syncml.dm+xml";
+    let long = "x".repeat((1 << 20) + 1);
+    for (server, reason) in [
+        (sends(Vec::new()), "the connection broke"),
+        (
+            sends(b"SSH-2.0-OpenSSH_9.9\r\n\r\n".to_vec()),
+            "the answer breaks HTTP",
+        ),
+        (
+            sends(of(b"<html/>", "text/html")),
+            "the answer has no media type of a DM message",
+        ),
+        (
+            sends(of(b"<html", syncml)),
+            "the answer cannot be read: unexpected end of the document at byte 5",
+        ),
+        (
+            sends(of(long.as_bytes(), syncml)),
+            "the answer is longer than 1048576 bytes",
+        ),
+        (
+            http::serve(|_, _| thread::sleep(Duration::from_secs(600))),
+            "the server did not answer in time",
+        ),
+    ] {
+        let words = ["--devices", "2", "--timeout", "0.5"];
+        let (code, told) = load(&format!("{server}/dm"), &words, &[]);
+        let sessions = json!({"completed": 0, "failed": 2, "failures": {reason: 2}});
+        assert_eq!((code, &report(&told)["sessions"]), (Some(1), &sessions));
+    }
 }
 
 /// However fast the sessions fail, each device has ten in a second at most.
@@ -352,7 +392,7 @@ fn files_that_may_not_be_opened_are_no_fault_of_the_server() {
     assert!(said.ends_with("that is too few for any\n"), "{said}");
     // Up to the hard limit it sees to that itself.
     let done = load("-S -n 100");
-    let failures = json!({"the server cannot be reached": 100});
+    let failures = json!({"127.0.0.1:1: the connection was refused": 100});
     assert_eq!(report(&events(&done))["sessions"]["failures"], failures);
 }
 

@@ -267,7 +267,7 @@ fn a_device_that_is_not_there_is_a_failure_and_wrong_words_are_wrong_usage() {
     let output = notify(&url, &["--password-env", "SERVER"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(events(&output)[0]["event"], "error");
-    assert!(complaint(&output).contains("cannot be reached"));
+    assert!(complaint(&output).contains("the connection was refused"));
 
     for (options, said) in [
         (&["--password-env", "UNSET"][..], "UNSET"),

@@ -15,7 +15,7 @@ use virmo::{
         },
         core::{Journal, MemoryJournal, Now},
         download::{Cancel, Fetch, MemorySink},
-        http::{HttpTransport, Post, SystemClock, TransportErrorKind},
+        http::{HttpTransport, Post, SystemClock},
         mo::{Account, DevDetail, DevInfo, JobEnd, Registry},
         session::Proof,
         tree::{Acl, Tree, TreeLimits, Uri, Value},
@@ -278,18 +278,28 @@ fn exchange(
         }
         Err(error) => {
             let kind = error.kind();
-            match kind {
-                TransportErrorKind::Request
-                | TransportErrorKind::Unreachable
-                | TransportErrorKind::Tls
-                | TransportErrorKind::Local => tally.unsent(bytes, &kind.to_string()),
-                _ => tally.lost(&kind.to_string()),
+            let reason = match kind.is_unsent() {
+                true => format!("{}: {kind}", host(&request.url)),
+                false => kind.to_string(),
+            };
+            match kind.is_unsent() {
+                true => tally.unsent(bytes, &reason),
+                false => tally.lost(&reason),
             }
             let failure = match kind.is_transient() {
                 true => TransportFailure::Lost,
                 false => TransportFailure::Refused,
             };
-            Err((failure, kind.to_string()))
+            Err((failure, reason))
         }
     }
+}
+
+/// Where a message was to go, for people: host and port, and no password.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("//").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host)
 }
