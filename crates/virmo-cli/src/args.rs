@@ -74,7 +74,7 @@ impl Command {
 #[derive(Args)]
 pub(crate) struct Load {
     /// The address of the DM server
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub(crate) server: String,
     /// How many devices there are
     #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -134,7 +134,7 @@ pub(crate) struct Conformance {
     #[arg(long)]
     pub(crate) seed: Option<String>,
     /// Judge the DM server at this address by what it does to a device that comes
-    #[arg(long, value_name = "URL", conflicts_with = "listen")]
+    #[arg(long, value_name = "URL", value_parser = url, conflicts_with = "listen")]
     pub(crate) server: Option<String>,
     /// Judge the device that comes to this address, session after session
     #[arg(long, value_name = "ADDR")]
@@ -195,7 +195,7 @@ pub(crate) struct Demo {
 #[derive(Args)]
 pub(crate) struct Device {
     /// The address of the DM server [default: that of the account in --state]
-    #[arg(long, value_name = "URL", required_unless_present = "state")]
+    #[arg(long, value_name = "URL", value_parser = url, required_unless_present = "state")]
     pub(crate) server: Option<String>,
     /// Keep tree, images and machines in this folder; without it everything is gone at the end
     #[arg(long, value_name = "DIR")]
@@ -289,7 +289,7 @@ pub(crate) struct Serve {
     pub(crate) images: Option<PathBuf>,
     /// Where devices reach this server, for relative image URIs of the plan [default: the address it
     /// listens at]
-    #[arg(long, value_name = "URL", value_parser = http_url)]
+    #[arg(long, value_name = "URL", value_parser = base_url)]
     pub(crate) public_url: Option<String>,
     /// Keep in this folder where each device is in the plan, and go on there after a restart
     #[arg(long, value_name = "DIR")]
@@ -346,23 +346,34 @@ fn host(text: &str) -> Result<String, String> {
     }
 }
 
-/// An address with a host, without the slash at its end.
-fn http_url(text: &str) -> Result<String, String> {
-    let rest = text
-        .strip_prefix("http://")
-        .or(text.strip_prefix("https://"));
-    match rest {
-        Some(rest) if !rest.is_empty() && !rest.starts_with('/') && !rest.contains(['?', '#']) => {
-            Ok(text.trim_end_matches('/').to_owned())
+/// The address of a peer. What servers may leave as it is in theirs is a slip in an argument.
+fn url(text: &str) -> Result<String, String> {
+    let is_odd = |c: char| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(c);
+    if let Some((before, c)) = text.chars().enumerate().find(|(_, c)| is_odd(*c)) {
+        let place = before + 1;
+        return Err(format!(
+            "character {place} is {c:?}, which a URI has percent-encoded only"
+        ));
+    }
+    let uri: Result<DownloadUri, _> = text.parse();
+    uri.map(|_| text.to_owned())
+        .map_err(|error| error.to_string())
+}
+
+/// An address that paths follow, without the slash at its end.
+fn base_url(text: &str) -> Result<String, String> {
+    match url(text)? {
+        text if text.contains(['?', '#']) => {
+            Err("a path is to follow it, after no ? or #".to_owned())
         }
-        _ => Err("no http or https address of a server".to_owned()),
+        text => Ok(text.trim_end_matches('/').to_owned()),
     }
 }
 
 #[derive(Args)]
 pub(crate) struct Notify {
     /// Where the device takes notifications
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub(crate) to: String,
     /// The server's identity, by which the device finds its account
     #[arg(long, value_name = "ID", default_value = "virmo-server")]
@@ -410,7 +421,7 @@ pub(crate) enum BootstrapAction {
 #[derive(Args)]
 pub(crate) struct BootstrapWrite {
     /// The address of the DM server
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = url)]
     pub(crate) server: String,
     /// The server's identity
     #[arg(long, value_name = "ID", default_value = "virmo-server")]

@@ -14,15 +14,11 @@ pub(crate) struct Links {
     pub(crate) images: FetchConfig,
 }
 
-/// The address that a flag names.
-pub(crate) fn uri(flag: &str, url: &str) -> Result<DownloadUri, Failure> {
-    url.parse()
-        .map_err(|error| Failure::usage(format_args!("{flag} {url}: {error}")))
-}
-
 /// The ways to what a flag names.
 pub(crate) fn to(flag: &str, url: &str, args: &args::Tls) -> Result<Links, Failure> {
-    let uri = uri(flag, url)?;
+    let uri: DownloadUri = url
+        .parse()
+        .map_err(|error| Failure::usage(format_args!("{flag} {url}: {error}")))?;
     if uri.is_secure() && cfg!(not(feature = "tls")) {
         return Err(Failure::not_built(format_args!("{flag} https")));
     }

@@ -28,7 +28,6 @@ use crate::{
     args::{self, BootstrapAction, BootstrapForm, Sec},
     auth,
     failure::Failure,
-    links,
     output::{Event, Output},
 };
 
@@ -42,7 +41,6 @@ pub(crate) fn run(args: &args::Bootstrap) -> Result<(), Failure> {
 /// Writes a document for one account.
 fn write(args: &args::BootstrapWrite) -> Result<(), Failure> {
     let output = Output::new(args.json);
-    links::uri("--server", &args.server)?;
     refuse_unused(args)?;
     let media_type = media_type(args.form);
     let profile = Bootstrap::profile(media_type);

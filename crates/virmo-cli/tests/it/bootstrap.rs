@@ -299,7 +299,7 @@ fn wrong_words_are_wrong_usage() {
     for url in ["foo", "127.0.0.1:80", "ftp://127.0.0.1/", "http://"] {
         let output = bench.write(url, &[]);
         assert_eq!(output.status.code(), Some(2), "{url}");
-        assert!(complaint(&output).contains(&format!("--server {url}: ")));
+        assert!(complaint(&output).contains(&format!("'{url}' for '--server")));
         assert!(!Path::new(&bench.path("document")).exists());
     }
     let output = bench.apply("application/vnd.syncml.dm+wbxml", &[]);

@@ -14,6 +14,36 @@ fn refused(words: &[&str]) -> String {
     complaint
 }
 
+/// A slip in an address is no name of a host that is not there, and nothing to be mended.
+#[test]
+fn an_address_that_is_none_is_refused_with_the_place() {
+    let write = ["bootstrap", "write", "--out", "/no/such/file", "--server"];
+    let notify = ["notify", "--password-env", "SET", "--to"];
+    let flags: [&[&str]; 6] = [
+        &["load", "--server"],
+        &["device", "--server"],
+        &["conformance", "--server"],
+        &["serve", "--listen", "127.0.0.1:0", "--public-url"],
+        &notify,
+        &write,
+    ];
+    for flag in flags {
+        for (url, said) in [
+            (" http://127.0.0.1:1/", "character 1 is ' '"),
+            ("http://127.0.0.1:1/d m", "character 21 is ' '"),
+            ("http://127. 0.0.1:1/", "character 12 is ' '"),
+            ("http://127.0.0.1:1/<dm>", "character 20 is '<'"),
+            ("http://dm.\u{e9}xample/", "character 11 is '\u{e9}'"),
+            ("http://127.0.0.1:1/\n", "character 20 is '\\n'"),
+            ("http:/127.0.0.1:1/", "is not an absolute URI"),
+            ("http://u@127.0.0.1/", "has a user name or password in it"),
+        ] {
+            let complaint = refused(&[flag, &[url]].concat());
+            assert!(complaint.contains(said), "{flag:?}: {complaint}");
+        }
+    }
+}
+
 #[test]
 fn libvirt_is_built_in_or_said_to_be_missing() {
     let device = ["device", "--server", "http://127.0.0.1:1/"];
