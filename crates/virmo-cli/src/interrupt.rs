@@ -1,9 +1,15 @@
 //! SIGINT and SIGTERM, where something is to be done before the process ends.
 
 use std::{
-    io,
-    sync::{Arc, atomic::AtomicBool},
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc,
+        atomic::AtomicBool,
+        mpsc::{self, Receiver, Sender},
+    },
     thread,
+    time::Duration,
 };
 
 use signal_hook::{
@@ -12,6 +18,7 @@ use signal_hook::{
     iterator::Signals,
     low_level,
 };
+use tempfile::TempDir;
 
 use crate::failure::Failure;
 
@@ -51,4 +58,73 @@ fn listen(tell: impl FnOnce(Signal) + Send + 'static) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// What ends work that leaves nothing behind. Whoever makes temporary files watches for it before.
+pub(crate) struct Ends {
+    tell: Sender<End>,
+    told: Receiver<End>,
+}
+
+enum End {
+    Work(thread::Result<Result<(), Failure>>),
+    Signal(Signal),
+}
+
+/// How long work may take to let go of what it has after a signal.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
+impl Ends {
+    /// From now on the first signal ends no more than the work, even if it is still to begin.
+    pub(crate) fn watch() -> Result<Self, Failure> {
+        let (tell, told) = mpsc::channel();
+        let signals = tell.clone();
+        first(move |signal| drop(signals.send(End::Signal(signal))))?;
+        Ok(Self { tell, told })
+    }
+
+    /// Works, on a thread of its own, until that has come to its end or a signal ends it, by `stop`.
+    /// What does not let go in time then is left to its thread.
+    pub(crate) fn work(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+        stop: impl FnOnce(),
+    ) -> Result<(), Failure> {
+        if let Ok(End::Signal(signal)) = self.told.try_recv() {
+            return Err(Failure::Interrupted(signal));
+        }
+        let tell = self.tell.clone();
+        let thread = thread::Builder::new().name(name.to_owned());
+        thread
+            .spawn(move || {
+                // What it has is gone before this is told: whoever waits may need it.
+                let end = catch_unwind(AssertUnwindSafe(work));
+                drop(tell.send(End::Work(end)));
+            })
+            .map_err(|error| Failure::work(format_args!("no thread: {error}")))?;
+        match self.told.recv() {
+            Ok(End::Work(Ok(result))) => result,
+            Ok(End::Work(Err(panic))) => resume_unwind(panic),
+            Ok(End::Signal(signal)) => {
+                stop();
+                drop(self.told.recv_timeout(LETTING_GO));
+                Err(Failure::Interrupted(signal))
+            }
+            Err(error) => Err(Failure::work(error)),
+        }
+    }
+}
+
+/// Removes a folder in which work may still go on that was left to its thread.
+pub(crate) fn remove(folder: TempDir) {
+    let folder = folder.keep();
+    for _ in 0..100 {
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            _ => return,
+        }
+    }
 }

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         Command::Notify(args) => commands::notify::run(&args),
         Command::Bootstrap(args) => commands::bootstrap::run(&args),
         Command::Uve(args::Uve::Demo(args)) => commands::uve::run(&args),
-        Command::Conformance(args) => commands::conformance::run(&args),
+        Command::Conformance(args) => commands::conformance::run(args),
         Command::Load(args) => commands::load::run(&args),
     };
     let Err(failure) = done else {

@@ -5,15 +5,25 @@ use std::{
     fmt::Write as _,
     io::{self, Write as _},
     net::TcpListener,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde::Serialize;
+use tempfile::TempDir;
 use virmo::nodes::Profile;
 use virmo_conformance::{
     Conformance, ForeignDevice, ForeignServer, Level, Outcome, Proofs, Row, Seed,
 };
 
-use crate::{args, auth, failure::Failure, output::print};
+use crate::{
+    args, auth,
+    failure::Failure,
+    interrupt::{self, Ends},
+    output::print,
+};
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -81,7 +91,22 @@ impl Sum {
     }
 }
 
-pub(crate) fn run(args: &args::Conformance) -> Result<(), Failure> {
+pub(crate) fn run(args: args::Conformance) -> Result<(), Failure> {
+    let ends = Ends::watch()?;
+    // Scenarios have temporary files of their own.
+    let folder = TempDir::new().map_err(Failure::work)?;
+    tempfile::env::override_temp_dir(folder.path())
+        .map_err(|other| Failure::work(other.display()))?;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let judging = Arc::clone(&is_over);
+    let stop = || is_over.store(true, Ordering::Relaxed);
+    let result = ends.work("judge", move || judge(&args, &judging), stop);
+    interrupt::remove(folder);
+    result
+}
+
+/// Judges row after row, until it is over.
+fn judge(args: &args::Conformance, is_over: &AtomicBool) -> Result<(), Failure> {
     let seeds = match &args.seed {
         Some(number) => vec![number.parse().map_err(Failure::usage)?],
         None => Seed::ALL.to_vec(),
@@ -104,6 +129,9 @@ pub(crate) fn run(args: &args::Conformance) -> Result<(), Failure> {
     let (mut failed, mut unproven) = (Vec::new(), Vec::new());
     for row in seeds.into_iter().flat_map(virmo_conformance::rows) {
         let outcome = subject.judge(row);
+        if is_over.load(Ordering::Relaxed) {
+            return Err(Failure::Told);
+        }
         sums.entry(row.level).or_default().count(&outcome);
         rows += 1;
         match outcome {

@@ -28,6 +28,7 @@ use crate::{
     auth::Proofs,
     failure::Failure,
     fault::Faults,
+    interrupt::{self, Ends},
     links::Links,
     output::{Event, Output},
     plan::{self, Step},
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
     let count = steps.len();
     let started = Instant::now();
     let output = Arc::new(Output::new(args.json));
-    let ends = device::Ends::watch()?;
+    let ends = Ends::watch()?;
     let folder = TempDir::new().map_err(Failure::work)?;
     let images = folder.path().join("images");
     std::fs::create_dir(&images).map_err(Failure::work)?;
@@ -134,7 +135,7 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), Failure> {
             folder.display()
         )));
     }
-    device::remove(folder);
+    interrupt::remove(folder);
     result?;
     // The device is idle, so what the server had to say was said.
     if done.try_recv() != Ok(true) {

@@ -1,13 +1,8 @@
 //! `virmo device`.
 
 use std::{
-    fs, io,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::PathBuf,
-    sync::{
-        Arc,
-        mpsc::{self, Receiver, Sender},
-    },
+    sync::Arc,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -27,7 +22,7 @@ use virmo::{
         tree::Uri,
     },
     nodes::Profile,
-    runtime::{BuildError, Device, DeviceState, RunError, Unattended, Until, UserInterface},
+    runtime::{BuildError, Device, DeviceState, Unattended, Until, UserInterface},
 };
 
 use super::hypervisor::{self, Backend};
@@ -36,7 +31,7 @@ use crate::{
     auth,
     failure::Failure,
     fault::{self, Faults, FaultyFetch},
-    interrupt::{self, Signal},
+    interrupt::{self, Ends},
     links::{self, Links},
     listen,
     output::Output,
@@ -68,62 +63,19 @@ pub(crate) fn run(args: &args::Device) -> Result<(), Failure> {
     drop(listener);
     output.close();
     if let Some(folder) = machines.temporary {
-        remove(folder);
+        interrupt::remove(folder);
     }
     result
 }
 
-/// What ends a device. Whoever makes temporary files watches for it before.
-pub(crate) struct Ends {
-    tell: Sender<End>,
-    told: Receiver<End>,
-}
-
-enum End {
-    Run(thread::Result<Result<(), RunError>>),
-    Signal(Signal),
-}
-
-impl Ends {
-    /// From now on the first signal ends no more than the device, even if it is still to be built.
-    pub(crate) fn watch() -> Result<Self, Failure> {
-        let (tell, told) = mpsc::channel();
-        let signals = tell.clone();
-        interrupt::first(move |signal| drop(signals.send(End::Signal(signal))))?;
-        Ok(Self { tell, told })
-    }
-}
-
-/// How long a device may take to let go of what it has after a signal.
-const LETTING_GO: Duration = Duration::from_secs(2);
-
-/// Runs a device until it has come to its end or a signal ends it. If it does not let go in time then,
-/// it is left to its thread.
+/// Runs a device until it has come to its end or a signal ends it.
 pub(crate) fn run_until(mut device: Device, until: Until, ends: &Ends) -> Result<(), Failure> {
-    if let Ok(End::Signal(signal)) = ends.told.try_recv() {
-        return Err(Failure::Interrupted(signal));
-    }
     let handle = device.handle();
-    let tell = ends.tell.clone();
-    let thread = thread::Builder::new().name("device".to_owned());
-    thread
-        .spawn(move || {
-            let run = catch_unwind(AssertUnwindSafe(|| device.run(until)));
-            // Gone before it is told: whoever waits may need what it has open.
-            drop(device);
-            drop(tell.send(End::Run(run)));
-        })
-        .map_err(|error| Failure::work(format_args!("no thread: {error}")))?;
-    match ends.told.recv() {
-        Ok(End::Run(Ok(result))) => result.map_err(|error| Failure::work(chain(&error))),
-        Ok(End::Run(Err(panic))) => resume_unwind(panic),
-        Ok(End::Signal(signal)) => {
-            handle.abort();
-            drop(ends.told.recv_timeout(LETTING_GO));
-            Err(Failure::Interrupted(signal))
-        }
-        Err(error) => Err(Failure::work(error)),
-    }
+    let run = move || {
+        let run = device.run(until);
+        run.map_err(|error| Failure::work(chain(&error)))
+    };
+    ends.work("device", run, || handle.abort())
 }
 
 /// What a device of this program is made from.
@@ -243,19 +195,6 @@ impl Machines {
                 (Err(why), _) if is_late => return Err(why),
                 _ => thread::sleep(Duration::from_millis(10)),
             }
-        }
-    }
-}
-
-/// Removes a folder in which a device may still be at work that was left to its thread.
-pub(crate) fn remove(folder: TempDir) {
-    let folder = folder.keep();
-    for _ in 0..100 {
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                thread::sleep(Duration::from_millis(10));
-            }
-            _ => return,
         }
     }
 }

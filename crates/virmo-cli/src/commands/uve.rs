@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -27,7 +27,12 @@ use virmo::dm::{
     store::{RedbJournal, create_private_directory},
 };
 
-use crate::{args, failure::Failure, output::Output};
+use crate::{
+    args,
+    failure::Failure,
+    interrupt::{self, Ends},
+    output::Output,
+};
 
 /// The application Ann works with: what it does is of no matter here.
 const PACKAGE: &[u8] = b"an editor of texts";
@@ -68,6 +73,8 @@ struct Told<'t> {
 struct Teller {
     json: bool,
     output: Output,
+    /// Nothing more is to be told, and done.
+    is_over: Arc<AtomicBool>,
 }
 
 impl Teller {
@@ -78,6 +85,9 @@ impl Teller {
         version: Option<u64>,
         text: impl fmt::Display,
     ) -> Result<(), Failure> {
+        if self.is_over.load(Ordering::Relaxed) {
+            return Err(Failure::Told);
+        }
         let text = text.to_string();
         if !self.json {
             self.output.say(text);
@@ -106,13 +116,24 @@ struct Machine {
 }
 
 pub(crate) fn run(args: &args::UveDemo) -> Result<(), Failure> {
-    let started = Instant::now();
     let teller = Teller {
         json: args.json,
         output: Output::new(args.json),
+        is_over: Arc::default(),
     };
+    let ends = Ends::watch()?;
     let folder = TempDir::new().map_err(Failure::work)?;
-    let site = Site::start(folder.path())?;
+    let path = folder.path().to_owned();
+    let is_over = Arc::clone(&teller.is_over);
+    let stop = || is_over.store(true, Ordering::Relaxed);
+    let result = ends.work("demo", move || demo(&teller, &path), stop);
+    interrupt::remove(folder);
+    result
+}
+
+fn demo(teller: &Teller, folder: &Path) -> Result<(), Failure> {
+    let started = Instant::now();
+    let site = Site::start(folder)?;
     let told = |what, machine: Option<&Machine>, version, text: &str| {
         teller.tell(what, machine.map(|machine| &*machine.vm), version, text)
     };

@@ -279,6 +279,23 @@ fn success_needs_a_proven_row() {
     );
 }
 
+/// In the middle of a scenario, and while nobody comes.
+#[test]
+fn a_judge_that_is_stopped_leaves_no_files() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut judge = Background::start(&["conformance", "--seed", "002", "--json"]);
+        judge.wait_for(&[("event", "row".into()), ("result", "proven".into())]);
+        judge.signal(&[signal]);
+        let (ended, told) = judge.end_without_trace();
+        assert_eq!(ended, Some(code));
+        assert!(told.iter().all(|it| it["event"] == "row"), "{told:?}");
+    }
+    let mut judge = Background::start(&["conformance", "--listen", "127.0.0.1:0", "--json"]);
+    judge.wait_for(&[("event", "listening".into())]);
+    judge.signal(&["TERM"]);
+    assert_eq!(judge.end_without_trace().0, Some(143));
+}
+
 /// What came of a row.
 fn result<'e>(events: &'e [Value], id: &str) -> &'e str {
     let row = events.iter().find(|event| event["id"] == id).unwrap();

@@ -1,6 +1,6 @@
 //! `virmo uve demo`: a user whose work follows her.
 
-use crate::program::{complaint, events, lines, virmo};
+use crate::program::{Background, complaint, events, lines, virmo};
 
 #[test]
 fn the_demo_goes_through_a_switch_a_broken_connection_and_a_crash() {
@@ -54,4 +54,19 @@ fn people_get_sentences() {
         "{text:?}"
     );
     assert!(text.last().unwrap().starts_with("done in "), "{text:?}");
+}
+
+#[test]
+fn a_demo_that_is_stopped_leaves_no_files() {
+    let stopped = |signal| {
+        let demo = Background::start(&["uve", "demo", "--json"]);
+        demo.wait_for_file("/journal.redb");
+        demo.signal(&[signal]);
+        demo.end_without_trace().0
+    };
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        // One that is done before is none.
+        let ended = (0..20).map(|_| stopped(signal)).find(|it| *it != Some(0));
+        assert_eq!(ended, Some(Some(code)));
+    }
 }
