@@ -33,19 +33,23 @@ impl Signal {
     }
 }
 
-/// Has the first signal told, on a thread of its own; the next ends the process at once.
+/// Has the first signal told, on a thread of its own; the next ends the process at once. One that
+/// the process was started to ignore stays ignored.
 pub(crate) fn first(tell: impl FnOnce(Signal) + Send + 'static) -> Result<(), Failure> {
     listen(tell).map_err(|error| Failure::work(format_args!("no signals: {error}")))
 }
 
 fn listen(tell: impl FnOnce(Signal) + Send + 'static) -> io::Result<()> {
+    let ignored = ignored();
+    let mut taken = vec![SIGINT, SIGTERM];
+    taken.retain(|signal| ignored >> (signal - 1) & 1 == 0);
     let again = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for &signal in &taken {
         // The first signal is to find the flag as it was.
         flag::register_conditional_default(signal, Arc::clone(&again))?;
         flag::register(signal, Arc::clone(&again))?;
     }
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new(taken)?;
     let thread = thread::Builder::new().name("signals".to_owned());
     thread.spawn(move || {
         let mut signals = signals.forever();
@@ -58,6 +62,15 @@ fn listen(tell: impl FnOnce(Signal) + Send + 'static) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Which signals are ignored, one a bit: before the program has changed anything, those that whoever
+/// started it wants to be. Only Linux says so here.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default()
 }
 
 /// What ends work that leaves nothing behind. Whoever makes temporary files watches for it before.

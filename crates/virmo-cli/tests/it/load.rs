@@ -373,6 +373,20 @@ fn a_second_signal_ends_it_at_once() {
     assert!(told.iter().all(|it| it["event"] == "progress"), "{told:?}");
 }
 
+/// As one is that a script starts in the background: the SIGINT of a terminal is not for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_is_ignored_from_the_start_stays_so() {
+    let url = endless();
+    let words = ["load", "--json", "--timeout", "1", "--server", &url];
+    let mut load = Background::ignoring("INT", &words);
+    while load.wait_for(&[("event", "progress".into())])["requests"] == 0 {}
+    load.signal(&["INT", "TERM"]);
+    let (ended, told) = load.end();
+    assert_eq!(ended, Some(143));
+    report(&told);
+}
+
 #[test]
 fn files_that_may_not_be_opened_are_no_fault_of_the_server() {
     let load = |limit: &str| {

@@ -110,7 +110,22 @@ impl Background {
 
     pub fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
-        let mut child = command(args, variables, &folder).spawn().unwrap();
+        Self::of(command(args, variables, &folder), folder)
+    }
+
+    /// Started by somebody who ignores this signal.
+    pub fn ignoring(signal: &str, args: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let line = format!("trap '' {signal}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line, env!("CARGO_BIN_EXE_virmo")]);
+        command.args(args).env("TMPDIR", folder.path());
+        command.stdout(Stdio::piped());
+        Self::of(command, folder)
+    }
+
+    fn of(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -167,7 +182,8 @@ impl Background {
         }
     }
 
-    /// Sends it these signals, one after the other.
+    /// Sends it these signals, one after the other. It ignores what it was started to ignore, as what a
+    /// script starts in the background does SIGINT: the tests cannot be started so.
     pub fn signal(&self, names: &[&str]) {
         let id = self.child.id().to_string();
         for name in names {
