@@ -7,6 +7,7 @@ use omadm_core::{
     SortedMap, Space, StatusCode,
 };
 use omadm_syncml::Alert;
+use omadm_tree::Uri;
 
 use crate::{Delivery, DropReason, Event, StartError};
 
@@ -25,6 +26,23 @@ impl Notice {
         match self {
             Self::Alerts(alerts) => alerts.len(),
             Self::Events(events) => events.len(),
+        }
+    }
+
+    /// Whether each Item has a type, and no Source but the address of a node.
+    pub(crate) fn is_fit(&self) -> bool {
+        let fits = |source: Option<&str>, kind: &str| {
+            !kind.trim().is_empty() && source.is_none_or(|it| Uri::parse(it).is_ok())
+        };
+        match self {
+            Self::Alerts(alerts) => {
+                let mut alerts = alerts.iter();
+                alerts.all(|it| fits(it.source.as_deref(), &it.alert_type))
+            }
+            Self::Events(events) => {
+                let mut events = events.iter();
+                events.all(|it| fits(it.source.as_deref(), &it.event_type))
+            }
         }
     }
 

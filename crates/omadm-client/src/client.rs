@@ -104,6 +104,7 @@ impl Client {
             Input::Received(_) | Input::TransportFailed(_) if !self.phase.awaits_answer() => {
                 return Err(ApiMisuse::NotAwaited);
             }
+            Input::Queue(notice) if !notice.is_fit() => return Err(ApiMisuse::UnfitNotice),
             Input::Answered { question, answer } => {
                 let open = [self.phase.question(), self.notifications.question()];
                 let open = open.into_iter().flatten().find(|it| it.id == *question);

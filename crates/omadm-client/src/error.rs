@@ -22,6 +22,10 @@ pub enum ApiMisuse {
     /// The answer is none that fits the question.
     #[error("the answer to question {0} does not fit it")]
     UnfitAnswer(QuestionId),
+    /// An Item of a notice has no type, or a Source that is no address of a node. [DM-Protocol §8.6,
+    /// §8.7]
+    #[error("a notice was queued without a type, or with a source that is no address of a node")]
+    UnfitNotice,
 }
 
 /// Why a [`Client`](crate::Client) cannot start.

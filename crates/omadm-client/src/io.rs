@@ -42,9 +42,11 @@ pub enum Input<'a> {
     /// nothing.
     Notification(&'a [u8]),
     /// News for the server: kept until it has them, and sent with the next message or session.
-    /// Allowed at any time. What the objects have to say is queued by themselves. What the journal
-    /// does not keep, or the queue has no room for, is dropped, and
-    /// [`Event::AlertDropped`](crate::Event::AlertDropped) among the outputs says why.
+    /// Allowed at any time. Each Item has a type, and its Source, if there is one, is the address of a
+    /// node: else it is [`ApiMisuse::UnfitNotice`](crate::ApiMisuse::UnfitNotice). What the objects
+    /// have to say is queued by themselves. What the journal does not keep, or the queue has no room
+    /// for, is dropped, and [`Event::AlertDropped`](crate::Event::AlertDropped) among the outputs says
+    /// why.
     Queue(Notice),
     /// The moment of [`Client::deadline`](crate::Client::deadline) has come. Harmless when it has
     /// not.

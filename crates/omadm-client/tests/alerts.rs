@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use omadm_client::{
-    Compat, Config, Delivery, DropReason, Event, Input, Notice, SessionEnd, StartError,
+    ApiMisuse, Compat, Config, Delivery, DropReason, Event, Input, Notice, SessionEnd, StartError,
     TransportFailure,
 };
 use omadm_core::{
@@ -346,6 +346,44 @@ fn client_events_are_kept_until_the_server_has_them() {
     let delivered = |name: &str| (name.to_owned(), Delivery::Delivered);
     assert_eq!(deliveries(&bench), [delivered("a"), delivered("b")]);
     assert!(bench.client.is_idle() && bench.restart().client.is_idle());
+}
+
+/// What no server could make anything of never gets into the queue, nor what comes with it.
+#[test]
+fn what_has_no_type_or_comes_from_nowhere_is_not_queued() {
+    let mut bench = Bench::new(config());
+    let alert = |kind: &str, source: Option<&str>| {
+        let mut alert = GenericAlert::new(kind, Format::Chr);
+        alert.source = source.map(str::to_owned);
+        alert
+    };
+    let unfit = [
+        ("", None),
+        (" \t\n", Some("./Lamp")),
+        ("a", Some("")),
+        ("a", Some("/")),
+        ("a", Some("http://example.com/")),
+        ("a", Some("./Lamp?prop=Name")),
+        ("a", Some("./Lamp/../Name")),
+        ("a", Some("./a lamp\n")),
+    ];
+    for (kind, source) in unfit {
+        let mut event = ClientEvent::new(kind, Format::Chr);
+        event.source = source.map(str::to_owned);
+        let alerts = vec![alert("a", None), alert(kind, source)];
+        for notice in [Notice::Alerts(alerts), event.into()] {
+            let queued = bench.feed(Input::Queue(notice));
+            assert_eq!(queued, Err(ApiMisuse::UnfitNotice), "{kind:?} {source:?}");
+        }
+    }
+    assert!(bench.client.is_idle() && bench.restart().client.is_idle());
+
+    let mut bench = Bench::new(config());
+    for source in [None, Some("."), Some("./Lamp"), Some("Lamp/N%C3%A4me")] {
+        let notice = alert("urn:example:a", source).into();
+        assert_eq!(bench.feed(Input::Queue(notice)), Ok(()), "{source:?}");
+    }
+    assert_eq!(bench.client.queued_alerts(), 4);
 }
 
 #[test]

@@ -1027,14 +1027,15 @@ typedef struct virmo_capabilities {
 
 // News for the server: a Generic Alert. Zero it, then set what there is.
 typedef struct virmo_alert {
-  // Its type: a URN or a reversed domain name.
+  // Its type, such as `Reversed-Domain-Name: com.example.overheated`. Needed, with more than white
+  // space in it.
   const char *alert_type;
-  // The address of the node concerned; null for none.
+  // The address of the node concerned, such as `./VirMO/work`; null for none.
   const char *source;
-  // How important it is, as the specification says: `informational`, `warning`, `critical` …; null
-  // for none.
+  // How important it is: `fatal`, `critical`, `minor`, `warning`, `informational`, `harmless` or
+  // `indeterminate`; null for none, which a server reads as `informational`.
   const char *mark;
-  // The content.
+  // The content, a text (`chr`). Needed; may be empty.
   const char *data;
 } virmo_alert;
 
@@ -1220,8 +1221,8 @@ virmo_status virmo_config_set_capabilities(struct virmo_config *config,
 virmo_status virmo_config_set_number(struct virmo_config *config, uint32_t number, uint64_t value);
 
 // Gives an alert, as a virmo_alert_type, its type: one of the vendor's own, such as
-// `Reversed-Domain-Name: com.example.result`. Default: none, and it is not sent, as the specification
-// registers no type for it; a server that reads State knows as much.
+// `Reversed-Domain-Name: com.example.result`, with more than white space in it. Default: none, and it
+// is not sent, as the specification registers no type for it; a server that reads State knows as much.
 //
 // # Safety
 // `config` is null or alive; `type_name` is null or a NUL-terminated string.
@@ -1394,6 +1395,7 @@ virmo_status virmo_device_unlock(struct virmo_device *device,
                                  const char *node);
 
 // Queues an alert: it is durable, and kept until the server has it.
+// VIRMO_STATUS_ARGUMENT: it is not as `virmo_alert` says; nothing happened.
 // VIRMO_STATUS_JOURNAL: the journal failed. VIRMO_STATUS_REFUSED: the queue is full. The alert is
 // dropped then, and VIRMO_EVENT_KIND_ALERT_DROPPED follows.
 //

@@ -277,8 +277,8 @@ pub unsafe extern "C" fn virmo_config_set_number(
 }
 
 /// Gives an alert, as a virmo_alert_type, its type: one of the vendor's own, such as
-/// `Reversed-Domain-Name: com.example.result`. Default: none, and it is not sent, as the specification
-/// registers no type for it; a server that reads State knows as much.
+/// `Reversed-Domain-Name: com.example.result`, with more than white space in it. Default: none, and it
+/// is not sent, as the specification registers no type for it; a server that reads State knows as much.
 ///
 /// # Safety
 /// `config` is null or alive; `type_name` is null or a NUL-terminated string.
@@ -292,7 +292,7 @@ pub unsafe extern "C" fn virmo_config_set_alert_type(
     unsafe {
         with(config, |settings| {
             let name = text(type_name, "type_name")?;
-            if name.is_empty() {
+            if name.trim().is_empty() {
                 return Err(Failure::argument("type_name is empty"));
             }
             let policy = &mut settings.policy;

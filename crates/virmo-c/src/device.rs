@@ -72,14 +72,15 @@ struct Device {
 /// News for the server: a Generic Alert. Zero it, then set what there is.
 #[repr(C)]
 pub struct virmo_alert {
-    /// Its type: a URN or a reversed domain name.
+    /// Its type, such as `Reversed-Domain-Name: com.example.overheated`. Needed, with more than white
+    /// space in it.
     pub alert_type: *const c_char,
-    /// The address of the node concerned; null for none.
+    /// The address of the node concerned, such as `./VirMO/work`; null for none.
     pub source: *const c_char,
-    /// How important it is, as the specification says: `informational`, `warning`, `critical` …; null
-    /// for none.
+    /// How important it is: `fatal`, `critical`, `minor`, `warning`, `informational`, `harmless` or
+    /// `indeterminate`; null for none, which a server reads as `informational`.
     pub mark: *const c_char,
-    /// The content.
+    /// The content, a text (`chr`). Needed; may be empty.
     pub data: *const c_char,
 }
 
@@ -368,6 +369,7 @@ pub unsafe extern "C" fn virmo_device_unlock(
 }
 
 /// Queues an alert: it is durable, and kept until the server has it.
+/// VIRMO_STATUS_ARGUMENT: it is not as `virmo_alert` says; nothing happened.
 /// VIRMO_STATUS_JOURNAL: the journal failed. VIRMO_STATUS_REFUSED: the queue is full. The alert is
 /// dropped then, and VIRMO_EVENT_KIND_ALERT_DROPPED follows.
 ///
@@ -700,7 +702,10 @@ impl Device {
     /// Takes in one thing that happened, and keeps what is to be done.
     fn feed(&mut self, input: Input<'_>, now: virmo_now) -> Result<(), Failure> {
         let fed = self.client.handle(input, now.into());
-        fed.map_err(|error: ApiMisuse| failed(virmo_status::Misuse, &error))?;
+        fed.map_err(|error| match error {
+            ApiMisuse::UnfitNotice => failed(virmo_status::Argument, &error),
+            error => failed(virmo_status::Misuse, &error),
+        })?;
         self.drain();
         Ok(())
     }

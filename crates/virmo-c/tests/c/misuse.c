@@ -156,6 +156,7 @@ static void wrong_configurations(void) {
   CHECK(virmo_config_set_alert_type(config, 4, "a") == VIRMO_STATUS_ARGUMENT);
   CHECK(!strcmp(virmo_config_error(config), "4 is no virmo_alert_type"));
   CHECK(virmo_config_set_alert_type(config, VIRMO_ALERT_TYPE_RESULT, "") == VIRMO_STATUS_ARGUMENT);
+  CHECK(virmo_config_set_alert_type(config, VIRMO_ALERT_TYPE_RESULT, " ") == VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_alert_type(config, VIRMO_ALERT_TYPE_RESULT, NULL) ==
         VIRMO_STATUS_ARGUMENT);
   CHECK(virmo_config_set_client_auth(config, 9, "a", "b") == VIRMO_STATUS_ARGUMENT);
@@ -293,6 +294,19 @@ static void wrong_calls(struct board *board) {
   alert.data = "text";
   alert.mark = "loud";
   CHECK(virmo_device_queue_alert(device, now(), &alert) == VIRMO_STATUS_ARGUMENT);
+  alert.mark = NULL;
+  const char *no_types[] = {"", " \n"}, *nowhere[] = {"", "/", "//x", "http://x/y", "./VirMO?list=x"};
+  for (size_t i = 0; i < sizeof no_types / sizeof *no_types; i++) {
+    alert.alert_type = no_types[i];
+    CHECK(virmo_device_queue_alert(device, now(), &alert) == VIRMO_STATUS_ARGUMENT);
+  }
+  alert.alert_type = "urn:example:alert";
+  for (size_t i = 0; i < sizeof nowhere / sizeof *nowhere; i++) {
+    alert.source = nowhere[i];
+    CHECK(virmo_device_queue_alert(device, now(), &alert) == VIRMO_STATUS_ARGUMENT);
+  }
+  CHECK(waiting); /* The journal was not asked. */
+  alert.source = "./VirMO/work";
   alert.mark = "warning";
   CHECK(virmo_device_queue_alert(device, now(), &alert) == VIRMO_STATUS_OK);
   CHECK(reentered && !waiting);
