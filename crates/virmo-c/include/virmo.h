@@ -1004,12 +1004,16 @@ typedef struct virmo_bootstrap {
 } virmo_bootstrap;
 
 // What the hypervisor can do, and what the device has for machines. Zero it, then set what is so.
+//
+// A machine that does not fit beside the others is not made (420). One whose server has set no NewConfig
+// gets 256 MiB of RAM, 1 GiB of storage, and 10 % of CPU and network each.
 typedef struct virmo_capabilities {
   // The hypervisor's name, for events.
   const char *name;
-  // The RAM that machines can have, in all, in bytes.
+  // The RAM that machines can have, in all, in bytes. At least 1: without it no machine runs.
   uint64_t ram;
-  // The storage that machines can have, in all, in bytes.
+  // The storage that machines can have, in all, in bytes. With 0 only machines of `Storage=0` are
+  // made.
   uint64_t storage;
   // Whether machines can be suspended and resumed.
   bool suspend;

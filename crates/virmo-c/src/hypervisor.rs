@@ -104,13 +104,17 @@ pub enum virmo_effect {
 }
 
 /// What the hypervisor can do, and what the device has for machines. Zero it, then set what is so.
+///
+/// A machine that does not fit beside the others is not made (420). One whose server has set no NewConfig
+/// gets 256 MiB of RAM, 1 GiB of storage, and 10 % of CPU and network each.
 #[repr(C)]
 pub struct virmo_capabilities {
     /// The hypervisor's name, for events.
     pub name: *const c_char,
-    /// The RAM that machines can have, in all, in bytes.
+    /// The RAM that machines can have, in all, in bytes. At least 1: without it no machine runs.
     pub ram: u64,
-    /// The storage that machines can have, in all, in bytes.
+    /// The storage that machines can have, in all, in bytes. With 0 only machines of `Storage=0` are
+    /// made.
     pub storage: u64,
     /// Whether machines can be suspended and resumed.
     pub suspend: bool,
@@ -258,6 +262,9 @@ impl virmo_capabilities {
         };
         // SAFETY: the caller's promise.
         let name = unsafe { text(self.name, "name") }?;
+        if self.ram == 0 {
+            return Err(Failure::argument("ram is 0"));
+        }
         let (ram, storage) = (Bytes::new(self.ram), Bytes::new(self.storage));
         let device = virmo_params::DeviceResources::new(ram, storage);
         let mut capabilities = Capabilities::new(name, device);

@@ -8,7 +8,8 @@ use virmo_params::DeviceResources;
 pub struct Capabilities {
     /// The back end's name, for events and reports: `simulator`, `qemu`.
     pub backend: String,
-    /// The RAM and storage machines can be entitled to, in all. [VirMO §8 DeviceResources]
+    /// The RAM and storage machines can be entitled to, in all. Of what there is 0, only machines that
+    /// are entitled to none of it are created. [VirMO §8 DeviceResources]
     pub device: DeviceResources,
     /// Whether machines can be suspended and resumed. Default: true. [VirMO §7.1.2.2]
     pub suspend: bool,

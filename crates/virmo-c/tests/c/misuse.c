@@ -169,8 +169,12 @@ static void wrong_configurations(void) {
   virmo_capabilities capabilities = {0};
   CHECK(virmo_config_set_capabilities(config, &capabilities) == VIRMO_STATUS_ARGUMENT);
   capabilities.name = "toy";
+  CHECK(virmo_config_set_capabilities(config, &capabilities) == VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_config_error(config), "ram is 0"));
+  capabilities.ram = 1;
   capabilities.change_cpu = 3;
   CHECK(virmo_config_set_capabilities(config, &capabilities) == VIRMO_STATUS_ARGUMENT);
+  CHECK(!strcmp(virmo_config_error(config), "3 is no virmo_support"));
 
   virmo_callbacks callbacks = table();
   virmo_device *device;
