@@ -238,6 +238,33 @@ typedef uint32_t virmo_event_kind;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+// What a library may be built without, each a bit. The header is the same.
+enum virmo_feature
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  // `bootstrap`: `virmo_config_bootstrap`, and bootstrap documents for guests.
+  VIRMO_FEATURE_BOOTSTRAP = 1,
+  // `descriptors`: images behind download descriptors.
+  VIRMO_FEATURE_DESCRIPTORS = 2,
+  // `dm-tree`: the DMTree of a VM.
+  VIRMO_FEATURE_DM_TREE = 4,
+  // `draft`: VIRMO_NUMBER_DRAFT, and `virmo_device_unlock`.
+  VIRMO_FEATURE_DRAFT = 8,
+  // `tnds`: subtrees as documents.
+  VIRMO_FEATURE_TNDS = 16,
+  // `ui`: questions to people.
+  VIRMO_FEATURE_UI = 32,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum virmo_feature virmo_feature;
+#else
+typedef uint32_t virmo_feature;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 // Which bytes of a file an answer carries.
 enum virmo_fetch_content
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -1469,6 +1496,10 @@ const char *virmo_device_error(const struct virmo_device *device);
 // # Safety
 // `device` is null or alive, and not used again if this succeeds.
 virmo_status virmo_device_free(struct virmo_device *device);
+
+// What this library has: the sum of its virmo_feature. A later library may have more of them. From any
+// thread.
+uint32_t virmo_features(void);
 
 // Tells the head of an answer, once and before any byte. False: end the request.
 //

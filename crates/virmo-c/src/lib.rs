@@ -23,7 +23,8 @@
 //!
 //! # Features
 //!
-//! All are on by default. What they leave out is in the header all the same.
+//! All are on by default. What they leave out is in the header all the same; [`virmo_features`] tells
+//! which a library has.
 //!
 //! - `bootstrap`: `virmo_config_bootstrap`, which takes accounts from bootstrap documents and is refused
 //!   without it, and those that servers write for DM clients in guests.
@@ -97,6 +98,7 @@ pub use device::{
     virmo_device_tick, virmo_device_transport_failed, virmo_device_unlock,
 };
 pub use event::{virmo_event, virmo_event_kind};
+pub use features::{virmo_feature, virmo_features};
 pub use fetch::{
     virmo_fetch_content, virmo_fetch_head, virmo_fetch_request, virmo_fetch_result, virmo_receiver,
     virmo_receiver_bytes, virmo_receiver_head, virmo_receiver_status,

@@ -107,6 +107,11 @@ fn what_cannot_be_installed_is_refused_before_anything_is() {
         assert!(error.contains("[smallest|least]"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+    let mut install = Command::new(crate_folder().join("install"));
+    let install = install.args([prefix, "smallest"]).env("FEATURES", "ui");
+    let output = install.env("LIBRARY", "/dev/null").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
@@ -126,6 +131,32 @@ fn a_size_nobody_knows_is_refused_before_anything_is_built() {
     }
 }
 
+#[test]
+fn a_library_tells_its_features_and_so_does_its_pkg_config_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile(folder.path(), "features", &["tests/c/features.c"], &[]);
+    let output = Command::new(program).output().unwrap();
+    assert_ok(&output);
+    let has: Vec<String> = said(&output).lines().map(str::to_owned).collect();
+    assert_eq!(has, features());
+    let told = pkg_config(&["--variable=features"]).unwrap_or_else(|| of_pkg_config("features="));
+    assert_eq!(told.split_whitespace().collect::<Vec<_>>(), features());
+}
+
+/// What the library is built with.
+fn features() -> Vec<&'static str> {
+    let all = [
+        ("bootstrap", cfg!(feature = "bootstrap")),
+        ("descriptors", cfg!(feature = "descriptors")),
+        ("dm-tree", cfg!(feature = "dm-tree")),
+        ("draft", cfg!(feature = "draft")),
+        ("tnds", cfg!(feature = "tnds")),
+        ("ui", cfg!(feature = "ui")),
+    ];
+    let has = all.into_iter().filter(|(_, has)| *has);
+    has.map(|(name, _)| name).collect()
+}
+
 /// The library beside this test, or the one `VIRMO_C_LIBRARY` names, installed as a vendor installs
 /// it.
 fn installed() -> &'static TempDir {
@@ -137,35 +168,44 @@ fn installed() -> &'static TempDir {
         let library = env::var_os("VIRMO_C_LIBRARY").map_or_else(beside, PathBuf::from);
         let mut install = Command::new(crate_folder().join("install"));
         install.arg(folder.path()).env("LIBRARY", library);
+        let features = features();
+        match features.len() {
+            6 => install.env_remove("FEATURES"),
+            _ => install.arg("least").env("FEATURES", features.join(",")),
+        };
         assert_ok(&install.output().unwrap());
         folder
     })
 }
 
-/// What the pkg-config file says: by pkg-config, or read from the file where there is none.
-fn flags() -> Vec<String> {
-    let prefix = installed().path().to_str().unwrap();
+/// What the pkg-config file says, by pkg-config; `None` if there is none.
+fn pkg_config(words: &[&str]) -> Option<String> {
     let file = installed().path().join("lib/pkgconfig/virmo.pc");
-    let mut tool = Command::new("pkg-config");
-    tool.args(["--cflags", "--libs"]).arg(&file);
-    let text = match tool.output() {
-        Ok(output) => {
-            assert_ok(&output);
-            String::from_utf8(output.stdout).unwrap()
-        }
-        Err(_) => {
-            eprintln!("there is no pkg-config: its file is read instead");
-            let text = fs::read_to_string(&file).unwrap();
-            let value = |key| {
-                text.lines()
-                    .find_map(|line| line.strip_prefix(key))
-                    .unwrap()
-            };
-            format!("{} {}", value("Cflags: "), value("Libs: "))
-                .replace("${includedir}", &format!("{prefix}/include"))
-                .replace("${libdir}", &format!("{prefix}/lib"))
-        }
+    let output = Command::new("pkg-config").args(words).arg(file).output();
+    let Ok(output) = output else {
+        eprintln!("there is no pkg-config: its file is read instead");
+        return None;
     };
+    assert_ok(&output);
+    Some(said(&output))
+}
+
+/// A line of the pkg-config file.
+fn of_pkg_config(key: &str) -> String {
+    let text = fs::read_to_string(installed().path().join("lib/pkgconfig/virmo.pc")).unwrap();
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix(key)).unwrap();
+    value.to_owned()
+}
+
+/// How a program is compiled and linked.
+fn flags() -> Vec<String> {
+    let text = pkg_config(&["--cflags", "--libs"]).unwrap_or_else(|| {
+        let prefix = installed().path().to_str().unwrap();
+        format!("{} {}", of_pkg_config("Cflags: "), of_pkg_config("Libs: "))
+            .replace("${includedir}", &format!("{prefix}/include"))
+            .replace("${libdir}", &format!("{prefix}/lib"))
+    });
     text.split_whitespace().map(str::to_owned).collect()
 }
 
