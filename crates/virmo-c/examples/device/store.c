@@ -1,6 +1,7 @@
-/* The journal: one file to which batches are appended. A batch that was cut by a crash is not there.
- * The file never shrinks: a product writes what there is to a new one now and then, and renames that.
- * And the files of images: KEY.part grows, KEY is whole. */
+/* The journal: one file to which batches are appended. A batch that was cut by a crash is not there. At
+ * a start the records that are left take the place of the file, if that makes it half as large; a
+ * product that runs for months does so in between too. And the files of images: KEY.part grows, KEY.img
+ * is whole. */
 #include "board.h"
 
 #include <dirent.h>
@@ -43,6 +44,17 @@ static void put_run(struct buffer *to, const void *data, size_t len) {
   uint64_t wide = len;
   put(to, &wide, sizeof wide);
   put(to, data, len);
+}
+
+/* A change of a batch; the first byte of what is under the key says whether there is a record. */
+static void put_change(struct buffer *to, const char *space, const uint8_t *key, size_t key_len,
+                       uint8_t is_put, const uint8_t *value, size_t value_len) {
+  uint64_t len = value_len + 1;
+  put_run(to, space, strlen(space));
+  put_run(to, key, key_len);
+  put(to, &len, sizeof len);
+  put(to, &is_put, 1);
+  put(to, value, value_len);
 }
 
 /* Takes a run out of a batch; false at its end. */
@@ -98,7 +110,6 @@ static void apply(struct board *board, const uint8_t *at, const uint8_t *end) {
       *place = old->next;
       forget(old);
     }
-    /* The first byte says whether there is a record. */
     if (value_len == 0 || !value[0]) continue;
     struct record *record = room_for(sizeof *record);
     record->space = copy(space, space_len);
@@ -138,11 +149,49 @@ static bool read_all(int file, void *data, size_t len, off_t offset) {
   return true;
 }
 
+/* Writes a batch at an offset, durably, behind its frame, for which it has room at its beginning. */
+static bool write_batch(int file, struct buffer *batch, off_t offset) {
+  struct frame frame;
+  if (batch->failed) return false;
+  frame.len = batch->len - sizeof frame;
+  frame.sum = sum_of(batch->data + sizeof frame, (size_t)frame.len);
+  memcpy(batch->data, &frame, sizeof frame);
+  return write_all(file, batch->data, batch->len, offset) && fsync(file) == 0;
+}
+
 bool store_sync(const struct board *board) {
   int folder = open(board->folder, O_RDONLY);
   bool done = folder >= 0 && fsync(folder) == 0;
   if (folder >= 0) close(folder);
   return done;
+}
+
+/* Puts the records that are left in the place of a journal of this size, as one batch in a new file. If
+ * that cannot be written, the old one stays. False if nobody knows which of the two a start will find:
+ * both have all records so far, but only one would have the next. */
+static bool compact(struct board *board, off_t size) {
+  char path[PATH_MAX_LEN], fresh[PATH_MAX_LEN];
+  snprintf(path, sizeof path, "%s/journal", board->folder);
+  snprintf(fresh, sizeof fresh, "%s/journal.new", board->folder);
+  struct buffer batch = {0};
+  struct frame frame = {0, 0};
+  put(&batch, &frame, sizeof frame);
+  for (struct record *it = board->records; it; it = it->next)
+    put_change(&batch, it->space, it->key, it->key_len, 1, it->value, it->value_len);
+  bool known = true;
+  if (batch.len <= (uint64_t)size / 2) {
+    int file = open(fresh, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    if (file >= 0 && write_batch(file, &batch, 0)) {
+      close(board->journal);
+      board->journal = file;
+      known = rename(fresh, path) == 0 && store_sync(board);
+    } else if (file >= 0) {
+      close(file);
+      unlink(fresh);
+    }
+  }
+  free(batch.data);
+  return known;
 }
 
 bool store_open(struct board *board) {
@@ -167,7 +216,7 @@ bool store_open(struct board *board) {
     if (!whole) break;
     at += (off_t)(sizeof frame + frame.len);
   }
-  return ftruncate(board->journal, at) == 0;
+  return ftruncate(board->journal, at) == 0 && compact(board, at);
 }
 
 void store_close(struct board *board) {
@@ -190,29 +239,14 @@ static uint32_t journal_commit(void *user_data, const virmo_batch *batch) {
       buffer.failed = true;
       break;
     }
-    uint8_t is_put = change.is_put;
-    uint64_t len = change.value_len + 1;
-    put_run(&buffer, change.space, strlen(change.space));
-    put_run(&buffer, change.key, change.key_len);
-    put(&buffer, &len, sizeof len);
-    put(&buffer, &is_put, 1);
-    put(&buffer, change.value, change.value_len);
+    put_change(&buffer, change.space, change.key, change.key_len, change.is_put, change.value,
+               change.value_len);
   }
-  if (buffer.failed) {
-    free(buffer.data);
-    return VIRMO_JOURNAL_RESULT_IO;
-  }
-  uint8_t *body = buffer.data + sizeof frame;
-  frame.len = buffer.len - sizeof frame;
-  frame.sum = sum_of(body, (size_t)frame.len);
-  memcpy(buffer.data, &frame, sizeof frame);
   off_t end = lseek(board->journal, 0, SEEK_END);
-  bool safe = end >= 0 && write_all(board->journal, buffer.data, buffer.len, end) &&
-              fsync(board->journal) == 0;
-  /* A part of it would be in the way of the next. */
+  bool safe = end >= 0 && write_batch(board->journal, &buffer, end);
   if (safe)
-    apply(board, body, body + frame.len);
-  else if (end >= 0 && ftruncate(board->journal, end) != 0)
+    apply(board, buffer.data + sizeof frame, buffer.data + buffer.len);
+  else if (end >= 0 && ftruncate(board->journal, end) != 0) /* It would be in the way of the next. */
     abort();
   free(buffer.data);
   return safe ? VIRMO_JOURNAL_RESULT_OK : VIRMO_JOURNAL_RESULT_IO;

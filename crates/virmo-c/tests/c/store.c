@@ -5,18 +5,37 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int reads, bad_read; /* The read that fails, from 1. */
-static bool names_changed;
+static int calls, bad_call; /* The call that fails, or at which the process ends. */
+static bool ends, names_changed, unsynced;
+
+/* Whether this call of the medium fails. */
+static bool bad(void) {
+  if (++calls != bad_call) return false;
+  if (ends) _exit(9);
+  errno = EIO;
+  return true;
+}
+
+/* Whether it is a name under which nobody looks for anything. */
+static bool is_new(const char *path) {
+  size_t len = strlen(path);
+  return len > 4 && !strcmp(path + len - 4, ".new");
+}
 
 static int seen_open(const char *path, int how, ...) {
   va_list more;
   va_start(more, how);
   int mode = how & O_CREAT ? va_arg(more, int) : 0;
   va_end(more);
-  if (how & O_CREAT && access(path, F_OK) != 0) names_changed = true;
+  if (bad()) return -1;
+  if (how & O_CREAT && access(path, F_OK) != 0 && !is_new(path)) names_changed = true;
   return open(path, how, mode);
 }
 
@@ -28,25 +47,43 @@ static ssize_t odd_pread(int file, void *data, size_t len, off_t at) {
   return pread(file, data, len > 5 ? 5 : len, at); /* Never all at once. */
 }
 
+static ssize_t odd_pwrite(int file, const void *data, size_t len, off_t at) {
+  if (bad()) return -1;
+  unsynced = true;
+  return pwrite(file, data, len > 50 ? 50 : len, at);
+}
+
 static int seen_fsync(int file) {
   struct stat what;
-  if (fstat(file, &what) == 0 && S_ISDIR(what.st_mode)) names_changed = false;
+  if (bad()) return -1;
+  if (fstat(file, &what) == 0 && S_ISDIR(what.st_mode))
+    names_changed = false;
+  else
+    unsynced = false;
   return fsync(file);
 }
 
+static int seen_ftruncate(int file, off_t len) { return bad() ? -1 : ftruncate(file, len); }
+
+/* What gets a name for good has its octets for good. */
 static int seen_rename(const char *from, const char *to) {
+  if (bad()) return -1;
+  if (unsynced) abort();
   names_changed = true;
   return rename(from, to);
 }
 
 static int seen_unlink(const char *path) {
-  names_changed = true;
+  if (bad()) return -1;
+  if (!is_new(path)) names_changed = true;
   return unlink(path);
 }
 
 #define open seen_open
 #define pread odd_pread
+#define pwrite odd_pwrite
 #define fsync seen_fsync
+#define ftruncate seen_ftruncate
 #define rename seen_rename
 #define unlink seen_unlink
 #include "../../examples/device/store.c"
@@ -56,17 +93,13 @@ static int seen_unlink(const char *path) {
 #include "check.h"
 
 /* A batch with one record. */
-static void add(int file, const char *key) {
+static void add(int file, const char *key, const char *value) {
   struct buffer buffer = {0};
   struct frame frame = {0, 0};
   put(&buffer, &frame, sizeof frame);
-  put_run(&buffer, "tree", 4);
-  put_run(&buffer, key, strlen(key));
-  put_run(&buffer, "\1value", 6);
-  frame.len = buffer.len - sizeof frame;
-  frame.sum = sum_of(buffer.data + sizeof frame, (size_t)frame.len);
-  memcpy(buffer.data, &frame, sizeof frame);
-  CHECK(write_all(file, buffer.data, buffer.len, lseek(file, 0, SEEK_END)));
+  put_change(&buffer, "tree", (const uint8_t *)key, strlen(key), value != NULL,
+             (const uint8_t *)value, value ? strlen(value) : 0);
+  CHECK(write_batch(file, &buffer, lseek(file, 0, SEEK_END)));
   free(buffer.data);
 }
 
@@ -78,9 +111,9 @@ static int records(const struct board *board) {
 
 static void the_journal(struct board *board) {
   CHECK(store_open(board) && records(board) == 0 && !names_changed);
-  add(board->journal, "first");
+  add(board->journal, "first", "value");
   off_t first = lseek(board->journal, 0, SEEK_END);
-  add(board->journal, "second");
+  add(board->journal, "second", "value");
   off_t second = lseek(board->journal, 0, SEEK_END);
   store_close(board);
 
@@ -104,8 +137,79 @@ static void the_journal(struct board *board) {
     store_close(board);
     CHECK(store_open(board) && records(board) == 1);
     CHECK(lseek(board->journal, 0, SEEK_END) == first);
-    add(board->journal, "second");
+    add(board->journal, "second", "value");
     store_close(board);
+  }
+}
+
+static bool has(const struct board *board, const char *key, const char *value) {
+  for (struct record *it = board->records; it; it = it->next)
+    if (it->key_len == strlen(key) && !memcmp(it->key, key, it->key_len))
+      return it->value_len == strlen(value) && !memcmp(it->value, value, it->value_len);
+  return false;
+}
+
+static off_t size_of(const struct board *board) { return lseek(board->journal, 0, SEEK_END); }
+
+/* A start at which one call of the medium fails, or which ends there; whether there was such a call. */
+static bool bad_start(struct board *board, const char *value) {
+  bool opened = store_open(board), hit = calls >= bad_call;
+  bad_call = 0;
+  CHECK(hit || opened);
+  CHECK(!opened || !names_changed);
+  if (opened) {
+    add(board->journal, "third", value);
+    store_close(board);
+    CHECK(store_open(board) && has(board, "third", value));
+  }
+  store_close(board);
+  return hit;
+}
+
+/* Much is written over; at the next start little is left of it, whatever fails there and wherever that
+ * start ends. */
+static void a_journal_that_shrinks(struct board *board) {
+  CHECK(store_open(board));
+  add(board->journal, "gone", "value");
+  add(board->journal, "gone", NULL);
+  store_close(board);
+  for (int way = 0; way < 2; way++) {
+    bool hit = true;
+    int call;
+    for (call = 1; hit; call++) {
+      char value[16];
+      snprintf(value, sizeof value, "%d", call);
+      CHECK(store_open(board));
+      for (int i = 0; i < 20; i++) add(board->journal, "second", i < 19 ? "other" : value);
+      off_t grown = size_of(board);
+      store_close(board);
+      /* What a start left that ended there. */
+      char left[PATH_MAX_LEN];
+      snprintf(left, sizeof left, "%s/journal.new", board->folder);
+      FILE *file = fopen(left, "w");
+      CHECK(file && fprintf(file, "%*d", (int)grown, 0) == grown && fclose(file) == 0);
+
+      calls = 0;
+      bad_call = call;
+      ends = way == 0;
+      if (ends) {
+        pid_t child = fork();
+        int status;
+        if (child == 0) _exit(bad_start(board, value));
+        CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status));
+        hit = WEXITSTATUS(status) != 0;
+        CHECK(!hit || WEXITSTATUS(status) == 9);
+      } else {
+        hit = bad_start(board, value);
+      }
+      bad_call = 0;
+
+      CHECK(store_open(board));
+      CHECK(has(board, "first", "value") && has(board, "second", value));
+      CHECK(!has(board, "gone", "value") && size_of(board) < grown / 2);
+      store_close(board);
+    }
+    CHECK(call > 8);
   }
 }
 
@@ -130,6 +234,7 @@ int main(int count, char **words) {
   CHECK(count == 2 && strlen(words[1]) < sizeof board.folder);
   strcpy(board.folder, words[1]);
   the_journal(&board);
+  a_journal_that_shrinks(&board);
   the_machines(&board);
   the_images(&board);
   return 0;
