@@ -32,8 +32,9 @@ pub enum Input<'a> {
         /// What the person said; it has to be [one that fits](UserInteraction::accepts).
         answer: UserAnswer,
     },
-    /// A notification, package 0, as it came from a push, a listener or however else: it may come
-    /// from anybody. Allowed at any time. [DM-Notification]
+    /// A notification, package 0, out of a push ([`unwrap`](omadm_session::notification::push::unwrap)),
+    /// a POST or whatever else brought it: it may come from anybody. Allowed at any time.
+    /// [DM-Notification]
     ///
     /// One that the server signed, and that was not taken before, becomes an
     /// [`Event::Notified`](crate::Event::Notified) when no session is open; one that wants the user

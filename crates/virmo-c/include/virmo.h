@@ -555,7 +555,8 @@ enum virmo_output_kind
   VIRMO_OUTPUT_KIND_ASK = 2,
   // Take the question with the id `question_id` off the screen: it is over.
   VIRMO_OUTPUT_KIND_WITHDRAW = 3,
-  // The session is over: `end`.
+  // The session is over: `end`. After one that failed another is asked for only if an alert waits: call
+  // `virmo_device_start` after a while.
   VIRMO_OUTPUT_KIND_ENDED = 4,
   // A session is wanted, by the server or because an alert is due: call `virmo_device_start` when
   // it suits.
@@ -1130,13 +1131,15 @@ typedef struct virmo_fetch_head {
 typedef struct virmo_operation {
   // Where: the name of a space, a word of letters, digits and '-'.
   const char *space;
-  // The key within the space: any bytes.
+  // The key within the space: any bytes, few as a rule; but it may be an address of the tree, of up to
+  // 1,024, or what the server calls itself.
   const uint8_t *key;
   // How many bytes of key.
   size_t key_len;
   // Whether the record is set; otherwise it is removed, if there is one.
   bool is_put;
-  // The whole record; null if it is removed.
+  // The whole record, never empty; null if it is removed. It may be somewhat larger than the largest
+  // value, VIRMO_NUMBER_MAX_OBJECT_SIZE.
   const uint8_t *value;
   // How many bytes of value.
   size_t value_len;
@@ -1227,7 +1230,9 @@ virmo_status virmo_config_bootstrap(struct virmo_config *config,
 struct virmo_config *virmo_config_new(const char *server_id,
                                       const char *server_url);
 
-// What the device is: DevInfo and DevDetail. Needed; each is to have at least one character.
+// What the device is: DevInfo and DevDetail. Needed; each is to have at least one character. The
+// identifier is one that no other device has, as a URN such as `IMEI:490154203237518`; the language a tag
+// such as `en-US`.
 //
 // # Safety
 // `config` is null or alive; the others are null or NUL-terminated strings.
@@ -1314,7 +1319,8 @@ const char *virmo_config_error(const struct virmo_config *config);
 // `config` is null or alive, and not used again if this succeeds.
 virmo_status virmo_config_free(struct virmo_config *config);
 
-// Makes a device, and takes up what the last run left open in the journal.
+// Makes a device, and takes up what the last run left open in the journal, which is for one device at a
+// time: each keeps in memory what it has written there.
 //
 // The configuration and the table are copied. `user_data` is handed to every callback; what it
 // points to has to live until the device is freed and every job of it completed or freed, and to be
@@ -1394,8 +1400,9 @@ virmo_status virmo_device_answer(struct virmo_device *device,
                                  const uint32_t *choices,
                                  size_t choice_count);
 
-// A notification, package 0, as it came and from whomever: it is verified, and taken once. One that
-// counts becomes VIRMO_OUTPUT_KIND_SESSION_WANTED.
+// A notification, package 0, from whomever: it is verified, and taken once. One that counts becomes
+// VIRMO_OUTPUT_KIND_SESSION_WANTED. Of a WAP push it is the content, without the headers of SMS and of
+// the push; of a POST the body.
 //
 // # Safety
 // `device` is null or alive; `bytes` points to `len` bytes, or `len` is 0.
@@ -1469,7 +1476,8 @@ virmo_status virmo_device_deadline(struct virmo_device *device, uint64_t *mono_m
 // `device` is null or alive; `idle` is null or can be written.
 virmo_status virmo_device_is_idle(struct virmo_device *device, bool *idle);
 
-// Copies the value of a leaf into a buffer, and says how many bytes it has.
+// Copies the value of a leaf into a buffer, as it is, without a NUL behind it, and says how many bytes
+// it has.
 // VIRMO_STATUS_NOT_FOUND: there is no such leaf, or it has no value. VIRMO_STATUS_TOO_SMALL: the
 // buffer is; `len` says what it takes, nothing is copied.
 //

@@ -196,7 +196,9 @@ pub(crate) unsafe fn with(
     unsafe { Handle::with(handle, work) }
 }
 
-/// What the device is: DevInfo and DevDetail. Needed; each is to have at least one character.
+/// What the device is: DevInfo and DevDetail. Needed; each is to have at least one character. The
+/// identifier is one that no other device has, as a URN such as `IMEI:490154203237518`; the language a tag
+/// such as `en-US`.
 ///
 /// # Safety
 /// `config` is null or alive; the others are null or NUL-terminated strings.

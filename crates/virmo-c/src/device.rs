@@ -84,7 +84,8 @@ pub struct virmo_alert {
     pub data: *const c_char,
 }
 
-/// Makes a device, and takes up what the last run left open in the journal.
+/// Makes a device, and takes up what the last run left open in the journal, which is for one device at a
+/// time: each keeps in memory what it has written there.
 ///
 /// The configuration and the table are copied. `user_data` is handed to every callback; what it
 /// points to has to live until the device is freed and every job of it completed or freed, and to be
@@ -293,8 +294,9 @@ pub unsafe extern "C" fn virmo_device_answer(
     }
 }
 
-/// A notification, package 0, as it came and from whomever: it is verified, and taken once. One that
-/// counts becomes VIRMO_OUTPUT_KIND_SESSION_WANTED.
+/// A notification, package 0, from whomever: it is verified, and taken once. One that counts becomes
+/// VIRMO_OUTPUT_KIND_SESSION_WANTED. Of a WAP push it is the content, without the headers of SMS and of
+/// the push; of a POST the body.
 ///
 /// # Safety
 /// `device` is null or alive; `bytes` points to `len` bytes, or `len` is 0.
@@ -515,7 +517,8 @@ pub unsafe extern "C" fn virmo_device_is_idle(
     }
 }
 
-/// Copies the value of a leaf into a buffer, and says how many bytes it has.
+/// Copies the value of a leaf into a buffer, as it is, without a NUL behind it, and says how many bytes
+/// it has.
 /// VIRMO_STATUS_NOT_FOUND: there is no such leaf, or it has no value. VIRMO_STATUS_TOO_SMALL: the
 /// buffer is; `len` says what it takes, nothing is copied.
 ///

@@ -36,13 +36,15 @@ pub struct virmo_batch(Vec<(CString, Operation)>);
 pub struct virmo_operation {
     /// Where: the name of a space, a word of letters, digits and '-'.
     pub space: *const c_char,
-    /// The key within the space: any bytes.
+    /// The key within the space: any bytes, few as a rule; but it may be an address of the tree, of up to
+    /// 1,024, or what the server calls itself.
     pub key: *const u8,
     /// How many bytes of key.
     pub key_len: usize,
     /// Whether the record is set; otherwise it is removed, if there is one.
     pub is_put: bool,
-    /// The whole record; null if it is removed.
+    /// The whole record, never empty; null if it is removed. It may be somewhat larger than the largest
+    /// value, VIRMO_NUMBER_MAX_OBJECT_SIZE.
     pub value: *const u8,
     /// How many bytes of value.
     pub value_len: usize,

@@ -24,7 +24,8 @@ pub enum virmo_output_kind {
     Ask = 2,
     /// Take the question with the id `question_id` off the screen: it is over.
     Withdraw = 3,
-    /// The session is over: `end`.
+    /// The session is over: `end`. After one that failed another is asked for only if an alert waits: call
+    /// `virmo_device_start` after a while.
     Ended = 4,
     /// A session is wanted, by the server or because an alert is due: call `virmo_device_start` when
     /// it suits.
