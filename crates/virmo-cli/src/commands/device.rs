@@ -13,7 +13,7 @@ use virmo::{
     client::{CpuPolicy, GuestLink, Policy, UnknownMachines},
     dm::{
         client::{Auth, Compat, Config},
-        core::{Backoff, ServerId},
+        core::{Backoff, Causes, ServerId},
         download::Fetch,
         http::{HttpFetch, HttpTransport},
         mo::DevInfo,
@@ -365,14 +365,7 @@ fn interface(ui: Option<Ui>, output: &Arc<Output>) -> Arc<dyn UserInterface> {
 
 /// An error with everything that caused it, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+    Causes(error).to_string()
 }
 
 #[cfg(test)]

@@ -272,11 +272,14 @@ fn success_needs_a_proven_row() {
     let text = lines(&output);
     assert!(text.last().unwrap().contains(" 0 proven, none failed"));
     assert_eq!(complaint(&output), "virmo: no row was proven\n");
-    let output = virmo(&["conformance", "--server", &format!("http://{NOBODY}/dm")]);
+    let url = format!("http://{NOBODY}/dm");
+    let output = virmo(&["conformance", "--server", &url]);
     assert_eq!(
         (output.status.code(), lines(&output)),
         (Some(1), Vec::<String>::new())
     );
+    let why = format!("virmo: --server {url}: the connection was refused: ");
+    assert!(complaint(&output).starts_with(&why), "{output:?}");
 }
 
 /// In the middle of a scenario, and while nobody comes.

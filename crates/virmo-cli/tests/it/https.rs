@@ -211,6 +211,23 @@ fn a_device_acts_only_under_the_name_of_its_certificate() {
     assert_eq!(devices, ["urn:x:dev1"]);
 }
 
+#[test]
+fn a_load_says_what_is_wrong_with_the_certificate() {
+    let folder = TempDir::new().unwrap();
+    let (_server, url) = serve(&folder);
+    let stranger = certificate("stranger.pem");
+    let load = ["load", "--devices", "2", "--json", "--server", &url];
+    let output = virmo(&[&load[..], &["--ca", &stranger]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = events(&output);
+    let failures = told.last().unwrap()["sessions"]["failures"].to_string();
+    assert!(failures.contains("there is no trusted TLS connection: "));
+    assert!(
+        failures.contains("invalid peer certificate: "),
+        "{failures}"
+    );
+}
+
 /// The key of another certificate is told at the start, before anything is connected to.
 #[test]
 fn a_certificate_with_the_key_of_another_is_refused_at_the_start() {

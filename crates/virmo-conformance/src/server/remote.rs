@@ -1,5 +1,6 @@
 use virmo::{
     dm::{
+        core::Causes,
         download::Cancel,
         http::{ClientConfig, HttpTransport, Post},
         syncml::Encoding,
@@ -77,7 +78,7 @@ impl Server for ForeignServer {
         let reply = self
             .transport
             .post(&post, &Cancel::new())
-            .map_err(Failed::new)?;
+            .map_err(|error| Failed::new(Causes(&error)))?;
         Ok(Packet::from(reply.body).with_hmac(reply.hmac))
     }
 

@@ -15,7 +15,7 @@ use virmo::{
         },
         core::{Journal, MemoryJournal, Now},
         download::{Cancel, Fetch, MemorySink},
-        http::{HttpTransport, Post, SystemClock},
+        http::{HttpTransport, Post, SystemClock, TransportErrorKind},
         mo::{Account, DevDetail, DevInfo, JobEnd, Registry},
         session::Proof,
         tree::{Acl, Tree, TreeLimits, Uri, Value},
@@ -278,9 +278,11 @@ fn exchange(
         }
         Err(error) => {
             let kind = error.kind();
-            let reason = match kind.is_unsent() {
-                true => format!("{}: {kind}", host(&request.url)),
-                false => kind.to_string(),
+            let reason = match kind {
+                // What is wrong with the certificate.
+                TransportErrorKind::Tls => format!("{}: {}", host(&request.url), chain(&error)),
+                _ if kind.is_unsent() => format!("{}: {kind}", host(&request.url)),
+                _ => kind.to_string(),
             };
             match kind.is_unsent() {
                 true => tally.unsent(bytes, &reason),
