@@ -1,30 +1,16 @@
-//! What a message costs grows with its size and no faster.
-//!
-//! valgrind counts the instructions it takes to read, decode, detach and encode documents of one kind
-//! at three sizes: from the second to the third the same number a byte as from the first to the
-//! second. Without valgrind the test is skipped, loudly, but fails if the environment has `CI=true`.
+//! What a message costs grows with its size and no faster: the instructions it takes to read, decode,
+//! detach and encode documents of one kind.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "test code"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code")]
 
-use std::{
-    env, hint,
-    io::ErrorKind,
-    process::{Command, Output},
-};
+use std::hint;
 
 use omadm_markup::{Reader, Writer};
 use omadm_syncml::{Encoding, Limits, decode, encode};
+use omadm_testkit::work;
 
-/// What a child is to do: the kind of document, or all, the encoding, the size.
-const TASK: &str = "WORK_OF_TEST";
-
-/// How many times a piece is repeated: three sizes, each twice the one before.
-const SIZES: [usize; 3] = [30, 60, 120];
+/// How many times a piece is repeated at least.
+const SIZE: usize = 30;
 
 /// A kind of document, and what is repeated in it.
 type Kind = (&'static str, fn(usize) -> String);
@@ -101,7 +87,7 @@ fn copied(document: &[u8], from: Encoding, to: Encoding) -> Vec<u8> {
 }
 
 /// What is counted.
-fn work(document: &[u8], encoding: Encoding) {
+fn take(document: &[u8], encoding: Encoding) {
     let other = match encoding {
         Encoding::Xml => Encoding::Wbxml,
         Encoding::Wbxml => Encoding::Xml,
@@ -114,56 +100,22 @@ fn work(document: &[u8], encoding: Encoding) {
     hint::black_box(out);
 }
 
-/// The child, run under valgrind.
 #[test]
 fn task() {
-    let Ok(task) = env::var(TASK) else { return };
-    let mut words = task.split(' ');
-    let name = words.next().unwrap();
-    let encoding = match words.next().unwrap() {
-        "xml" => Encoding::Xml,
-        _ => Encoding::Wbxml,
+    let Some((kind, size)) = work::task() else {
+        return;
     };
-    let size = words.next().unwrap().parse().unwrap();
+    let (name, encoding) = kind.split_once(' ').unwrap();
+    let mut encodings = Encoding::ALL.into_iter();
+    let encoding = encodings.find(|it| it.to_string() == encoding).unwrap();
     for kind in KINDS.iter().filter(|(it, _)| [*it, "all"].contains(&name)) {
-        work(&document(*kind, encoding, size), encoding);
+        take(&document(*kind, encoding, size), encoding);
     }
 }
 
-/// How many instructions a task takes; `None` without valgrind.
-fn instructions(name: &str, encoding: Encoding, size: usize) -> Option<u64> {
-    let run = Command::new("valgrind")
-        .args(["--tool=cachegrind", "--cache-sim=no"])
-        .arg("--cachegrind-out-file=/dev/null")
-        .arg(env::current_exe().unwrap())
-        .args(["--exact", "task"])
-        .env(TASK, format!("{name} {encoding} {size}"))
-        .output();
-    let Output { status, stderr, .. } = match run {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let ci = env::var("CI").as_deref() == Ok("true");
-            assert!(!ci, "valgrind is missing");
-            eprintln!("SKIPPED: valgrind is missing");
-            return None;
-        }
-        run => run.unwrap(),
-    };
-    let told = String::from_utf8_lossy(&stderr);
-    assert!(status.success(), "{told}");
-    let (_, count) = told.split_once(" refs:").unwrap();
-    let count = count.lines().next().unwrap().trim().replace(',', "");
-    Some(count.parse().unwrap())
-}
-
-/// How much more the step to the third size takes than the step to the second, in thousandths; twice
-/// as much is right.
+/// Of one kind of documents, or all.
 fn growth(name: &str, encoding: Encoding) -> Option<u64> {
-    let mut counts = [0; 3];
-    for (count, size) in counts.iter_mut().zip(SIZES) {
-        *count = instructions(name, encoding, size)?;
-    }
-    let [first, second, third] = counts;
-    Some((third - second) * 1000 / (second - first))
+    work::growth(&format!("{name} {encoding}"), SIZE)
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //!   them crash, fail or hang: [`TroubledJournal`], [`TroubledSink`], [`TroubledHypervisor`].
 //! - [`VolatileMedium`] and [`VolatileSink`] lose what was not synced when the [`Power`] goes.
 //! - [`Invariants`] is what must hold of a device whatever happened to it.
+//! - [`work::growth`] says whether something takes more instructions an element the larger it is.
 //! - [`explore`](explore::explore) sees every [state](explore::State) a system can get into.
 //! - [`TestJournal`] fails when told to, and remembers everything.
 #![allow(
@@ -20,12 +21,14 @@
     clippy::expect_used,
     clippy::panic,
     clippy::missing_panics_doc,
+    clippy::print_stderr,
     reason = "test code: whatever goes wrong is to stop the test"
 )]
 
 pub mod ddf;
 pub mod explore;
 pub mod pages;
+pub mod work;
 
 mod bench;
 mod clock;
