@@ -218,6 +218,12 @@ impl<T: Ord> SortedSet<T> {
         self.place(value).is_ok()
     }
 
+    /// The values from one on, whether it is there or not, in their order.
+    pub fn iter_from(&self, value: &T) -> slice::Iter<'_, T> {
+        let (Ok(place) | Err(place)) = self.place(value);
+        self.0.get(place..).unwrap_or_default().iter()
+    }
+
     /// Puts a value in; whether it was not there.
     pub fn insert(&mut self, value: T) -> bool {
         let place = self.place(&value);
@@ -415,6 +421,7 @@ mod tests {
                     prop_assert!(map.iter_from(&key).eq(model.range(key..)));
                     prop_assert_eq!(map.last_up_to(&key), model.range(..=key).next_back());
                     prop_assert_eq!(set.contains(&key), values.contains(&key));
+                    prop_assert!(set.iter_from(&key).eq(values.range(key..)));
                 }
             }
             prop_assert_eq!(format!("{map:?} {set:?}"), format!("{model:?} {values:?}"));

@@ -1,7 +1,7 @@
 use omadm_core::{Format, SortedMap};
 use omadm_tree::{AccessSet, AccessType, Initial, Occurrence, Required, Rule, Schema, Uri};
 
-use crate::{DefinitionError, Mount, NodeDefinition, Support};
+use crate::{DefinitionError, Mount, NodeDefinition, Support, registry::ObjectId};
 
 /// What all mounted definitions together say of the tree.
 ///
@@ -10,9 +10,15 @@ use crate::{DefinitionError, Mount, NodeDefinition, Support};
 /// anything else.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    mounts: Vec<Mount>,
-    /// Where in `mounts` the mount of a root is.
-    by_root: SortedMap<Uri, usize>,
+    /// By their roots.
+    mounts: SortedMap<Uri, Held>,
+}
+
+/// A mount and whose it is; what moves when others come before it is short.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) mount: Box<Mount>,
+    pub(crate) object: ObjectId,
 }
 
 /// Why a [`Mount`] is refused.
@@ -63,6 +69,11 @@ impl Layout {
     /// # Errors
     /// A [`MountError`]; nothing is mounted then.
     pub fn mount(&mut self, mount: Mount) -> Result<(), MountError> {
+        self.mount_for(ObjectId::default(), mount)
+    }
+
+    /// Mounts a definition of an object.
+    pub(crate) fn mount_for(&mut self, object: ObjectId, mount: Mount) -> Result<(), MountError> {
         mount.definition.check()?;
         let optional = |path: &str| {
             let row = mount.definition.node(path);
@@ -75,10 +86,7 @@ impl Layout {
             |outer: &Mount, below: &str| matches!(outer.place(below), Some(Place::Open(_)));
         // Where the nearest one leaves room, those above it do.
         let outer = self.nearest(&mount.root);
-        let fits = outer.is_none_or(|(index, below)| {
-            let outer = self.mounts.get(index);
-            outer.is_some_and(|outer| is_open(outer, below))
-        });
+        let fits = outer.is_none_or(|(outer, below)| is_open(&outer.mount, below));
         let holds = self.at_or_below(&mount.root).all(|(root, _)| {
             let below = root.names_below(&mount.root);
             below.is_some_and(|below| is_open(&mount, below))
@@ -86,62 +94,70 @@ impl Layout {
         if mount.root.is_root() || !fits || !holds {
             return Err(MountError::Taken(mount.root));
         }
-        self.by_root.insert(mount.root.clone(), self.mounts.len());
-        self.mounts.push(mount);
+        self.put(object, mount);
         Ok(())
     }
 
-    /// Takes a mount away; those after it move up.
-    pub(crate) fn unmount(&mut self, index: usize) {
-        if index < self.mounts.len() {
-            let gone = self.mounts.remove(index);
-            self.by_root.remove(&gone.root);
-            let after = self.by_root.iter_mut().map(|(_, other)| other);
-            after
-                .filter(|other| **other > index)
-                .for_each(|other| *other -= 1);
-        }
+    /// Mounts what was mounted before, in a place that is as it was then.
+    pub(crate) fn put(&mut self, object: ObjectId, mount: Mount) {
+        let root = mount.root.clone();
+        let mount = Box::new(mount);
+        self.mounts.insert(root, Held { mount, object });
+    }
+
+    /// Keeps the mounts of the objects that `keep` says true of.
+    pub(crate) fn retain(&mut self, keep: impl Fn(ObjectId) -> bool) {
+        self.mounts.retain(|_, held| keep(held.object));
     }
 
     /// The mount with its root at exactly this node.
-    pub(crate) fn mount_at(&self, root: &Uri) -> Option<usize> {
-        self.by_root.get(root).copied()
+    pub(crate) fn at(&self, root: &Uri) -> Option<&Held> {
+        self.mounts.get(root)
     }
 
     /// The roots at a node and below it, with their mounts.
-    pub(crate) fn at_or_below(&self, uri: &Uri) -> impl Iterator<Item = (&Uri, usize)> {
-        self.by_root
-            .iter_from(uri)
-            .take_while(move |(root, _)| root.starts_with(uri))
-            .map(|(root, index)| (root, *index))
+    pub(crate) fn at_or_below(&self, uri: &Uri) -> impl Iterator<Item = (&Uri, &Held)> {
+        let mounts = self.mounts.iter_from(uri);
+        mounts.take_while(move |(root, _)| root.starts_with(uri))
     }
 
-    /// The mounts, in the order they were mounted.
+    /// The mounts, in the order of their roots.
+    pub fn mounts(&self) -> impl ExactSizeIterator<Item = &Mount> {
+        self.mounts.values().map(|held| &*held.mount)
+    }
+
+    /// The mounts with their roots at a node or below it, in the order of their roots.
+    pub fn mounts_below(&self, uri: &Uri) -> impl Iterator<Item = &Mount> {
+        self.at_or_below(uri).map(|(_, held)| &*held.mount)
+    }
+
+    /// The mount a node belongs to: that with the nearest root above it, or at it.
     #[must_use]
-    pub fn mounts(&self) -> &[Mount] {
-        &self.mounts
+    pub fn mount_of(&self, uri: &Uri) -> Option<&Mount> {
+        let (held, _) = self.nearest(uri)?;
+        Some(&held.mount)
     }
 
     /// The row that describes a node; none for a node above the mounts, below an open node, or
     /// described by nobody.
     #[must_use]
     pub fn row(&self, uri: &Uri) -> Option<&NodeDefinition> {
-        let (index, below) = self.nearest(uri)?;
-        match self.mounts.get(index)?.place(below)? {
+        let (held, below) = self.nearest(uri)?;
+        match held.mount.place(below)? {
             Place::Row(row) => Some(row),
             Place::Open(_) | Place::Parent => None,
         }
     }
 
     /// The mount with the nearest root above a node, or at it, and the names below that root.
-    pub(crate) fn nearest<'u>(&self, uri: &'u Uri) -> Option<(usize, &'u str)> {
+    pub(crate) fn nearest<'u>(&self, uri: &'u Uri) -> Option<(&Held, &'u str)> {
         let mut above = None;
         loop {
             // What is above a node comes before it, next to what is below the same node above.
             let at = above.as_ref().unwrap_or(uri);
-            let (root, index) = self.by_root.last_up_to(at)?;
+            let (root, held) = self.mounts.last_up_to(at)?;
             if let Some(below) = uri.names_below(root) {
-                return Some((*index, below));
+                return Some((held, below));
             }
             above = Some(at.ancestors().find(|above| root.starts_with(above))?);
         }
@@ -149,11 +165,8 @@ impl Layout {
 
     /// The names of the children an interior node cannot go without.
     pub(crate) fn required_names(&self, uri: &Uri) -> Vec<String> {
-        let Some((index, below)) = self.nearest(uri) else {
+        let Some((Held { mount, .. }, below)) = self.nearest(uri) else {
             return self.steps(uri);
-        };
-        let Some(mount) = self.mounts.get(index) else {
-            return Vec::new();
         };
         let Some(Place::Row(row)) = mount.place(below) else {
             return Vec::new();
@@ -169,8 +182,7 @@ impl Layout {
 
     /// How often nodes with names given at run time occur below a node.
     pub(crate) fn instances_below(&self, uri: &Uri) -> Option<Occurrence> {
-        let (index, below) = self.nearest(uri)?;
-        let mount = self.mounts.get(index)?;
+        let (Held { mount, .. }, below) = self.nearest(uri)?;
         match mount.place(below)? {
             Place::Row(row) => {
                 let mut children = mount.children(&row.path);
@@ -197,8 +209,7 @@ impl Layout {
 
 impl Schema for Layout {
     fn rule(&self, uri: &Uri) -> Option<Rule<'_>> {
-        if let Some((index, below)) = self.nearest(uri) {
-            let mount = self.mounts.get(index)?;
+        if let Some((Held { mount, .. }, below)) = self.nearest(uri) {
             return Some(match mount.place(below)? {
                 Place::Open(above) => Rule::open(
                     match (above.access.contains(AccessType::Get), above.executes) {
@@ -229,12 +240,9 @@ impl Schema for Layout {
     }
 
     fn required(&self, uri: &Uri) -> Vec<Required> {
-        let Some((index, below)) = self.nearest(uri) else {
+        let Some((Held { mount, .. }, below)) = self.nearest(uri) else {
             let interior = |name| Required::new(name, Initial::Interior);
             return self.steps(uri).into_iter().map(interior).collect();
-        };
-        let Some(mount) = self.mounts.get(index) else {
-            return Vec::new();
         };
         let Some(Place::Row(row)) = mount.place(below) else {
             return Vec::new();
@@ -300,7 +308,7 @@ fn first_of(names: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
+    use std::{borrow::Cow, collections::BTreeMap};
 
     use proptest::prelude::*;
 
@@ -331,47 +339,41 @@ mod tests {
         /// As one would find out by looking at every mount.
         #[test]
         fn what_is_mounted_where(
-            steps in proptest::collection::vec((address(), any::<(bool, bool)>()), 0..16),
+            steps in proptest::collection::vec((address(), 0..4_u64, any::<(bool, bool)>()), 0..16),
             asked in proptest::collection::vec(address(), 1..8),
         ) {
             let mut layout = Layout::default();
-            let mut roots: Vec<(Uri, bool)> = Vec::new();
-            for (root, (leaves, open)) in steps {
+            let mut roots: BTreeMap<Uri, (ObjectId, bool)> = BTreeMap::new();
+            for (root, object, (leaves, open)) in steps {
+                let object = ObjectId(object);
                 if leaves {
-                    let index = roots.len() / 2;
-                    layout.unmount(index);
-                    if index < roots.len() {
-                        roots.remove(index);
-                    }
+                    layout.retain(|it| it != object);
+                    roots.retain(|_, (it, _)| *it != object);
                     continue;
                 }
-                let free = roots.iter().all(|(other, other_is_open)| {
+                let free = roots.iter().all(|(other, (_, other_is_open))| {
                     *other != root
                         && (!root.starts_with(other) || *other_is_open)
                         && (!other.starts_with(&root) || open)
                 });
                 let definition = if open { &OPEN } else { &CLOSED };
-                let mounted = layout.mount(Mount::new(root.clone(), definition));
+                let mounted = layout.mount_for(object, Mount::new(root.clone(), definition));
                 prop_assert_eq!(mounted.is_ok(), free, "{}", root);
                 if free {
-                    roots.push((root, open));
+                    roots.insert(root, (object, open));
                 }
             }
-            let mounted: Vec<&Uri> = layout.mounts().iter().map(|mount| &mount.root).collect();
-            let expected: Vec<&Uri> = roots.iter().map(|(root, _)| root).collect();
-            prop_assert_eq!(mounted, expected);
+            let mounted = layout.mounts().map(|mount| &mount.root);
+            prop_assert!(mounted.eq(roots.keys()));
             for uri in asked {
-                let every = || roots.iter().map(|(root, _)| root).enumerate();
-                let nearest = every()
-                    .filter_map(|(index, root)| Some((index, uri.names_below(root)?)))
-                    .min_by_key(|(_, below)| below.len());
-                prop_assert_eq!(layout.nearest(&uri), nearest);
-                let mut below: Vec<_> = every().filter(|(_, it)| it.starts_with(&uri)).collect();
-                below.sort_by_key(|(_, root)| *root);
-                let found: Vec<_> = layout.at_or_below(&uri).map(|(root, it)| (it, root)).collect();
-                prop_assert_eq!(found, below);
-                let at = every().find(|(_, root)| **root == uri);
-                prop_assert_eq!(layout.mount_at(&uri), at.map(|(index, _)| index));
+                let above = roots.iter().filter_map(|(root, (it, _))| Some((it, uri.names_below(root)?)));
+                let nearest = above.min_by_key(|(_, below)| below.len());
+                let found = layout.nearest(&uri);
+                prop_assert_eq!(found.map(|(held, below)| (&held.object, below)), nearest);
+                let below = roots.keys().filter(|root| root.starts_with(&uri));
+                prop_assert!(layout.mounts_below(&uri).map(|mount| &mount.root).eq(below));
+                let at = roots.get(&uri).map(|(object, _)| *object);
+                prop_assert_eq!(layout.at(&uri).map(|held| held.object), at);
             }
         }
     }

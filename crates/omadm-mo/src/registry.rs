@@ -31,16 +31,14 @@ pub struct Registry {
     layout: Layout,
     objects: SortedMap<ObjectId, Mounted>,
     next_object: u64,
-    /// The object of each mount of the layout.
-    owners: Vec<ObjectId>,
     /// The object that asked for a job.
     jobs: SortedMap<JobId, ObjectId>,
     open: Open,
 }
 
 /// Names an object for as long as the registry lives; in the order they were mounted.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct ObjectId(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub(crate) struct ObjectId(pub(crate) u64);
 
 /// An object with what is known of it.
 struct Mounted {
@@ -67,12 +65,12 @@ struct Open {
     jobs: Vec<JobId>,
     /// What is still to be mounted and unmounted: by whom, after how many hooks.
     asked: VecDeque<(ObjectId, u32, Mounting)>,
-    /// What was mounted when the transaction began, once that has changed.
-    before: Option<(Layout, Vec<ObjectId>)>,
-    /// The objects mounted since.
+    /// The objects that were mounted.
     came: SortedSet<ObjectId>,
-    /// The objects unmounted since.
-    gone: SortedMap<ObjectId, Mounted>,
+    /// The objects that were unmounted; they are kept until the end, and no hook of theirs is called.
+    gone: SortedSet<ObjectId>,
+    /// Where others than hooks wrote, in the changes before this one: known once something is mounted.
+    written: (SortedSet<Uri>, usize),
 }
 
 /// Changes made by one call of a hook.
@@ -98,22 +96,26 @@ impl Registry {
     /// # Errors
     /// A [`MountError`]; nothing is mounted then.
     pub fn mount(&mut self, object: Box<dyn ManagementObject>) -> Result<(), MountError> {
-        let mut layout = self.layout.clone();
-        for mount in object.mounts() {
-            layout.mount(mount)?;
-        }
-        self.layout = layout;
-        self.insert(object, None);
+        self.insert(object, None)?;
         Ok(())
     }
 
-    /// Adds the object whose mounts are the last of the layout.
-    fn insert(&mut self, object: Box<dyn ManagementObject>, by: Option<ObjectId>) -> ObjectId {
+    /// Adds an object, with all its mounts or not at all.
+    fn insert(
+        &mut self,
+        object: Box<dyn ManagementObject>,
+        by: Option<ObjectId>,
+    ) -> Result<ObjectId, MountError> {
         let id = ObjectId(self.next_object);
         self.next_object += 1;
-        self.owners.resize(self.layout.mounts().len(), id);
+        for mount in object.mounts() {
+            if let Err(error) = self.layout.mount_for(id, mount) {
+                self.layout.retain(|other| other != id);
+                return Err(error);
+            }
+        }
         self.objects.insert(id, Mounted { object, by });
-        id
+        Ok(id)
     }
 
     /// What the mounted definitions say of the tree.
@@ -140,10 +142,10 @@ impl Registry {
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
-        let roots = self.layout.mounts().iter();
-        let roots = roots.map(|mount| mount.root.clone()).collect();
-        self.complete(roots, tree)?;
+        let roots = self.layout.mounts().map(|mount| mount.root.clone());
+        self.complete(roots.collect(), tree)?;
         self.open.shown = tree.changes().len();
+        self.open.written.1 = self.open.shown;
         let objects: Vec<ObjectId> = self.objects.keys().copied().collect();
         for object in objects {
             self.hook(object, 0, tree, effects, now, |object, cx| object.start(cx))
@@ -256,11 +258,9 @@ impl Registry {
     /// each.
     #[must_use]
     pub fn objects(&self) -> Vec<Uri> {
-        let mut roots = SortedMap::new();
-        for (mount, owner) in self.layout.mounts().iter().zip(&self.owners) {
-            roots.get_or_insert_with(*owner, || mount.root.clone());
-        }
-        roots.into_iter().map(|(_, root)| root).collect()
+        let objects = self.objects.values();
+        let first = objects.filter_map(|it| it.object.mounts().into_iter().next());
+        first.map(|mount| mount.root).collect()
     }
 
     /// Lets the object that owns a node take up what the journal could not keep. What one object
@@ -331,13 +331,11 @@ impl Registry {
     /// The transaction is durable: tells every object that took part.
     pub fn committed(&mut self) {
         let mut open = std::mem::take(&mut self.open);
-        for (id, gone) in open.gone.iter_mut() {
-            if open.involved.contains(id) {
-                gone.object.committed();
-            }
-        }
-        self.jobs.retain(|_, owner| !open.gone.contains_key(owner));
         self.each(&open.involved, |object| object.committed());
+        if !open.gone.is_empty() {
+            self.jobs.retain(|_, owner| !open.gone.contains(owner));
+            self.objects.retain(|id, _| !open.gone.contains(id));
+        }
         // The room is kept for the next.
         open.involved.clear();
         self.open.involved = open.involved;
@@ -350,12 +348,16 @@ impl Registry {
         for job in open.jobs {
             self.jobs.remove(&job);
         }
-        self.objects.extend(open.gone);
-        if let Some((layout, owners)) = open.before {
-            self.layout = layout;
-            self.owners = owners;
+        if !open.came.is_empty() {
+            self.layout.retain(|id| !open.came.contains(&id));
+            self.objects.retain(|id, _| !open.came.contains(id));
         }
-        self.objects.retain(|id, _| !open.came.contains(id));
+        for id in &open.gone {
+            let mounted = self.objects.get(id).into_iter();
+            for mount in mounted.flat_map(|it| it.object.mounts()) {
+                self.layout.put(*id, mount);
+            }
+        }
         self.each(&open.involved, |object| object.rolled_back());
     }
 
@@ -418,8 +420,8 @@ impl Registry {
 
     /// The object with the nearest mount above a node.
     fn owner(&self, uri: &Uri) -> Option<ObjectId> {
-        let (mount, _) = self.layout.nearest(uri)?;
-        self.owners.get(mount).copied()
+        let (held, _) = self.layout.nearest(uri)?;
+        Some(held.object)
     }
 
     /// Creates these roots, and the required children that any interior node below lacks.
@@ -452,6 +454,9 @@ impl Registry {
         now: Now,
         call: impl FnOnce(&mut dyn ManagementObject, &mut Context<'_, '_>) -> R,
     ) -> Option<R> {
+        if self.open.gone.contains(&id) {
+            return None;
+        }
         let mounted = self.objects.get_mut(&id)?;
         let (changes, jobs) = (tree.changes().len(), effects.jobs.len());
         let mut cx = Context {

@@ -61,7 +61,7 @@ impl House {
     }
 
     fn mount(below: &Uri, cx: &mut Context<'_, '_>) {
-        let mounted: BTreeSet<&Uri> = cx.schema.mounts().iter().map(|it| &it.root).collect();
+        let mounted: BTreeSet<&Uri> = cx.schema.mounts().map(|it| &it.root).collect();
         let lamps = Self::lamps(below, cx.tree.tree());
         for lamp in lamps.iter().filter(|lamp| !mounted.contains(lamp)) {
             let mount = Mount::new(lamp.clone(), &LAMP);
@@ -131,7 +131,7 @@ fn change(step: &Step, registry: &Registry, tree: &mut Transaction<'_>) {
 }
 
 fn mounted(registry: &Registry) -> BTreeSet<Uri> {
-    let mounts = registry.layout().mounts().iter();
+    let mounts = registry.layout().mounts();
     let roots = mounts.map(|mount| mount.root.clone());
     roots.filter(|root| *root != uri("./House")).collect()
 }

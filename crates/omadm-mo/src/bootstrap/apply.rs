@@ -73,8 +73,8 @@ fn provision(
 ) -> Result<Applied, ApplyError> {
     let mut applied = Applied::default();
     for account in document.accounts().map_err(ApplyError::Application)? {
-        let mounts = layout.mounts().iter();
-        let mount = mounts
+        let mount = layout
+            .mounts()
             .filter(|mount| mount.instances)
             .find(|mount| mount.definition.moid == DM_ACC.moid);
         let parent = match mount {

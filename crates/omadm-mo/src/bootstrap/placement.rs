@@ -4,6 +4,7 @@ use omadm_tree::{NewNode, Schema, Transaction, Tree, Uri, Value};
 use super::ApplyError;
 use crate::{
     Account, DM_ACC, Definition, Layout,
+    layout::Held,
     standard::{inbox, literal},
     tnds::Creation,
 };
@@ -80,8 +81,7 @@ fn moid(creation: &Creation) -> Option<&str> {
 
 /// The definition of an object whose place this is: one of the instances of a mount.
 fn instance<'l>(layout: &'l Layout, uri: &Uri) -> Option<&'l Definition> {
-    let (index, below) = layout.nearest(uri)?;
-    let mount = layout.mounts().get(index)?;
+    let (Held { mount, .. }, below) = layout.nearest(uri)?;
     let is_name = !below.is_empty() && !below.contains('/');
     (mount.instances && is_name).then_some(&*mount.definition)
 }
@@ -105,7 +105,6 @@ pub(crate) fn find_places(
         let (parent, definition) = if object.from.starts_with(&inbox::root()) {
             let mount = layout
                 .mounts()
-                .iter()
                 .find(|mount| mount.instances && object.moid() == Some(&mount.definition.moid));
             match mount {
                 Some(mount) => (Some(mount.root.clone()), Some(&*mount.definition)),

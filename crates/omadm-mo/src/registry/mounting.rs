@@ -17,12 +17,14 @@ impl Registry {
         effects: &mut Effects,
         now: Now,
     ) -> Result<(), Refusal> {
+        let mut leaving = SortedSet::new();
         while let Some((by, generation, asked)) = self.open.asked.pop_front() {
             if generation > Self::MAX_GENERATIONS {
                 return Err(MISUSE);
             }
             match asked {
                 Mounting::Mount(object) => {
+                    self.unmount(std::mem::take(&mut leaving));
                     let id = self.mount_below(by, object)?;
                     self.settle_in(id, generation, tree)?;
                     let started = self.hook(id, generation, tree, effects, now, |object, cx| {
@@ -31,14 +33,16 @@ impl Registry {
                     started.unwrap_or(Ok(()))?;
                 }
                 Mounting::Unmount(root) => {
-                    let id = self.mounted_at(&root).ok_or(MISUSE)?;
-                    if self.objects.get(&id).and_then(|mounted| mounted.by) != Some(by) {
+                    let id = self.layout.at(&root).ok_or(MISUSE)?.object;
+                    let its_own = self.objects.get(&id).and_then(|mounted| mounted.by) == Some(by);
+                    // All in a row go at once.
+                    if !its_own || !leaving.insert(id) {
                         return Err(MISUSE);
                     }
-                    self.unmount(id);
                 }
             }
         }
+        self.unmount(leaving);
         Ok(())
     }
 
@@ -52,13 +56,11 @@ impl Registry {
         });
         let roots = gone.flat_map(|uri| self.layout.at_or_below(uri));
         let gone: SortedSet<ObjectId> = roots
-            .filter_map(|(_, mount)| self.owners.get(mount).copied())
+            .map(|(_, held)| held.object)
             .filter(|id| self.is_gone(*id, tree))
             .collect();
         self.open.looked_at = tree.changes().len();
-        for id in gone {
-            self.unmount(id);
-        }
+        self.unmount(gone);
     }
 
     /// Whether an object came at run time and has no root any more.
@@ -83,11 +85,7 @@ impl Registry {
         {
             return Err(MISUSE);
         }
-        self.keep_before();
-        for mount in mounts {
-            self.layout.mount(mount).map_err(|_| MISUSE)?;
-        }
-        let id = self.insert(object, Some(by));
+        let id = self.insert(object, Some(by)).map_err(|_| MISUSE)?;
         self.open.came.insert(id);
         Ok(id)
     }
@@ -102,12 +100,12 @@ impl Registry {
         let mounted = self.objects.get(&id).into_iter();
         let mounts = mounted.flat_map(|it| it.object.mounts());
         let roots: Vec<Uri> = mounts.map(|mount| mount.root).collect();
-        for (index, change) in tree.changes().iter().enumerate() {
-            let written = !matches!(change.kind, ChangeKind::Deleted { .. });
-            let below = |root: &Uri| change.uri.starts_with(root);
-            let by_server = || self.open.made_by_hook(index).is_none();
-            if written && roots.iter().any(below) && by_server() {
-                self.check_written(&change.uri, tree)?;
+        self.note_written(tree);
+        for root in &roots {
+            let (written, _) = &self.open.written;
+            let below = written.iter_from(root);
+            for uri in below.take_while(|uri| uri.starts_with(root)) {
+                self.check_written(uri, tree)?;
             }
         }
         let changes = tree.changes().len();
@@ -115,6 +113,18 @@ impl Registry {
         self.open
             .made(changes..tree.changes().len(), id, generation);
         Ok(())
+    }
+
+    /// Notes where others than hooks wrote since this was done the last time.
+    fn note_written(&mut self, tree: &Transaction<'_>) {
+        let (_, noted) = self.open.written;
+        for (index, change) in tree.changes().iter().enumerate().skip(noted) {
+            let is_deleted = matches!(change.kind, ChangeKind::Deleted { .. });
+            if !is_deleted && self.open.made_by_hook(index).is_none() {
+                self.open.written.0.insert(change.uri.clone());
+            }
+        }
+        self.open.written.1 = tree.changes().len();
     }
 
     /// Whether a server could have written a node that now is described.
@@ -138,33 +148,19 @@ impl Registry {
         }
     }
 
-    /// Takes an object away, and those it mounted.
-    fn unmount(&mut self, id: ObjectId) {
-        self.keep_before();
-        let mut open = vec![id];
-        while let Some(id) = open.pop() {
-            let its_own = self.objects.iter().filter(|(_, it)| it.by == Some(id));
-            open.extend(its_own.map(|(id, _)| *id));
-            while let Some(index) = self.owners.iter().position(|owner| *owner == id) {
-                self.owners.remove(index);
-                self.layout.unmount(index);
-            }
-            if let Some(mounted) = self.objects.remove(&id) {
-                self.open.gone.insert(id, mounted);
+    /// Takes objects away, and those they mounted.
+    fn unmount(&mut self, ids: SortedSet<ObjectId>) {
+        if ids.is_empty() {
+            return;
+        }
+        let gone = &mut self.open.gone;
+        gone.extend(ids);
+        // Whoever mounted an object comes before it.
+        for (id, mounted) in self.objects.iter() {
+            if mounted.by.is_some_and(|by| gone.contains(&by)) {
+                gone.insert(*id);
             }
         }
-    }
-
-    /// Keeps what is mounted, to be put back with the transaction.
-    fn keep_before(&mut self) {
-        if self.open.before.is_none() {
-            self.open.before = Some((self.layout.clone(), self.owners.clone()));
-        }
-    }
-
-    /// The object with a mount at exactly this root.
-    fn mounted_at(&self, root: &Uri) -> Option<ObjectId> {
-        let index = self.layout.mount_at(root)?;
-        self.owners.get(index).copied()
+        self.layout.retain(|id| !gone.contains(&id));
     }
 }

@@ -138,7 +138,6 @@ fn ready(tree: &Tree, layout: &Layout, top: NodeRef<'_>) -> Result<Option<Object
     let from = top.uri();
     let home = layout
         .mounts()
-        .iter()
         .find(|mount| mount.instances && *mount.definition.moid == *top.node_type());
     let Some(home) = home.filter(|_| top.is_interior()) else {
         return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE_OR_FORMAT));

@@ -60,13 +60,10 @@ impl VirmoClient {
             },
             ChangeKind::Deleted { .. } if path.below.is_root() => self.delete_dm_tree(path.vm, cx),
             ChangeKind::Deleted { .. } if self.is_of_peripherals(&path.below) => Ok(()),
-            ChangeKind::Renamed { from } => {
-                let mut roots = cx.schema.mounts().iter().map(|mount| &mount.root);
-                match roots.any(|root| root.starts_with(from)) {
-                    true => Err(REFUSED),
-                    false => self.stage_in_guest(path, change, by, cx),
-                }
-            }
+            ChangeKind::Renamed { from } => match cx.schema.mounts_below(from).next() {
+                Some(_) => Err(REFUSED),
+                None => self.stage_in_guest(path, change, by, cx),
+            },
             _ => self.stage_in_guest(path, change, by, cx),
         }
     }
@@ -348,14 +345,11 @@ impl VirmoClient {
         let siblings = root.parent().and_then(|parent| cx.tree.node(&parent));
         let alike =
             NodeRef::children_of(siblings).filter(|other| other.name().eq_ignore_ascii_case(&name));
-        let mut elsewhere = cx.schema.mounts().iter().map(|mount| &mount.root);
-        let twice = elsewhere.any(|other| {
-            let its_type = cx.tree.node(other).map(|node| node.node_type());
-            other.starts_with(&self.dm_tree(node))
-                && other
-                    .name()
-                    .is_some_and(|it| it.eq_ignore_ascii_case(&name))
-                && its_type == Some(&*DCMO.moid)
+        let dm_tree = self.dm_tree(node);
+        let twice = cx.schema.mounts_below(&dm_tree).any(|other| {
+            let its_name = other.root.name();
+            its_name.is_some_and(|it| it.eq_ignore_ascii_case(&name))
+                && other.definition.moid == DCMO.moid
         });
         if twice || alike.count() > 1 {
             return Err(Refusal(StatusCode::ALREADY_EXISTS));

@@ -359,11 +359,11 @@ fn lane(vm: &VmId) -> String {
 fn in_step(dm_tree: &Uri, place: &Uri, cx: &Context<'_, '_>) -> Vec<Command> {
     let mut commands = Vec::new();
     let mut open = vec![place.clone()];
-    let hosts = cx.schema.mounts().iter().map(|mount| &mount.root);
     while let Some(uri) = open.pop() {
         let at = dm_tree.join(&uri);
         // What the device does itself is not the guest's to have.
-        if hosts.clone().any(|root| *root == at) {
+        let mount = cx.schema.mount_of(&at);
+        if mount.is_some_and(|mount| mount.root == at) {
             continue;
         }
         if let (Some(node), Some(found)) = (node_at(&at, cx), cx.tree.node(&at)) {

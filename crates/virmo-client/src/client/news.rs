@@ -137,10 +137,10 @@ impl VirmoClient {
         cx: &Context<'_, '_>,
     ) -> bool {
         let at = dm_tree.join(place);
-        let mounts = cx.schema.mounts().iter().map(|mount| &mount.root);
-        let mut mounts = mounts.filter(|root| root.starts_with(dm_tree));
-        let host = mounts.find(|root| root.starts_with(&at) || at.starts_with(root));
-        match host {
+        let around = cx.schema.mount_of(&at);
+        let around = around.filter(|mount| mount.root.starts_with(dm_tree));
+        let host = around.or_else(|| cx.schema.mounts_below(&at).next());
+        match host.map(|mount| &mount.root) {
             Some(root) => {
                 let object = cx.tree.node(root).map(|node| node.node_type());
                 let below = at.strip_prefix(root);
