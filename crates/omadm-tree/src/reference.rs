@@ -252,6 +252,7 @@ impl Run<'_> {
         let uri = &target.uri;
         let node = self.tree.nodes.get(uri).ok_or(StatusCode::NOT_FOUND)?;
         if let Selector::Property(property) = target.selector {
+            self.described(uri)?;
             self.need(uri, AccessType::Get)?;
             return self.property(uri, property).map(Reading::Property);
         }
@@ -316,6 +317,7 @@ impl Run<'_> {
         if !self.tree.nodes.contains_key(uri) {
             return Err(StatusCode::NOT_FOUND);
         }
+        self.described(uri)?;
         match property {
             Property::Acl => {
                 let interior = self.tree.is_interior(uri) == Some(true);
@@ -547,6 +549,16 @@ impl Run<'_> {
                 access => access,
             },
         )
+    }
+
+    /// Whether a server may do anything with a node.
+    fn described(&self, uri: &Uri) -> Answer {
+        match self.by {
+            Principal::Server(_) if self.rule(uri).is_none() => {
+                Err(StatusCode::COMMAND_NOT_ALLOWED)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn need(&self, uri: &Uri, right: AccessType) -> Answer {

@@ -55,9 +55,9 @@ impl Transaction<'_> {
     ///
     /// 1. **404**: the node exists; for Add, so many of its ancestors that
     ///    [`TreeLimits::implicit_ancestors`](crate::TreeLimits::implicit_ancestors) covers the rest.
-    /// 2. **405**: the description and the structure of the tree allow the command. Properties go
-    ///    by their own table, not by the AccessType of the node: each may be read, ACL, Name and
-    ///    Title may be replaced. [DM-TND §7.7]
+    /// 2. **405**: the description and the structure of the tree allow the command. Properties of a
+    ///    node that is described go by their own table, not by its AccessType: each may be read,
+    ///    ACL, Name and Title may be replaced. [DM-TND §7.7]
     /// 3. **425**: the ACL grants it. [DM-TND §7.7.1.2]
     ///
     /// What depends on the data (414, 415, 418, 420, …) is for the operation that takes the permit.
@@ -182,13 +182,13 @@ impl Transaction<'_> {
         node: NodeRef<'_>,
     ) -> Result<(), TreeError> {
         let uri = &target.uri;
+        let Some(rule) = rule(schema, uri) else {
+            return Err(not_allowed(Refusal::Undescribed, uri));
+        };
         let renames = match target.selector {
             Selector::Property(Property::Name) if access == AccessType::Replace => true,
             Selector::Property(_) => return Ok(()),
             Selector::Node | Selector::List(_) => false,
-        };
-        let Some(rule) = rule(schema, uri) else {
-            return Err(not_allowed(Refusal::Undescribed, uri));
         };
         if !renames && !rule.access.contains(access) {
             return Err(not_allowed(Refusal::AccessType, uri));

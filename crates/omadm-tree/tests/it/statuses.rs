@@ -105,10 +105,17 @@ fn nobody_describes_what_the_device_made() {
     })
     .unwrap();
     for access in AccessType::ALL {
-        let result = run(&mut garden, |transaction| {
-            transaction.authorize(&Garden, &server("A"), access, &target("./nobody/x"))
-        });
-        assert_eq!(result.map(drop), Err(405), "{access}");
+        for text in [
+            "./nobody/x",
+            "./nobody/x?prop=ACL",
+            "./nobody/x?prop=Title",
+            "./nobody?list=Struct",
+        ] {
+            let result = run(&mut garden, |transaction| {
+                transaction.authorize(&Garden, &server("A"), access, &target(text))
+            });
+            assert_eq!(result.map(drop), Err(405), "{access} {text}");
+        }
     }
 }
 

@@ -17,7 +17,11 @@ use virmo_client::Policy;
 use virmo_nodes::{Features, Profile};
 use virmo_state::VmState;
 
-use crate::device::{Device, Disk, Edit::AddOctets, final_alert};
+use crate::device::{
+    Device, Disk,
+    Edit::{AddOctets, Property},
+    final_alert,
+};
 
 const REFUSED: StatusCode = StatusCode::COMMAND_NOT_ALLOWED;
 #[cfg(not(feature = "dm-tree"))]
@@ -163,6 +167,10 @@ fn without_dm_tree_that_of_a_vm_stays_as_it_is() {
     assert_eq!(device.exec(&format!("{TREE}/LAWMO")), REFUSED);
     assert_eq!(device.delete(TREE), REFUSED);
     assert_eq!(device.rename("./VirMO/a", "b"), REFUSED);
+    for (property, value) in [("ACL", "Get=*"), ("Title", "x")] {
+        let edit = Property(&volume, property, value);
+        assert_eq!(device.command(edit), REFUSED);
+    }
     assert_eq!(device.dump(), left);
     device.look();
     assert_eq!(
