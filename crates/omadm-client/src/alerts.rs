@@ -290,6 +290,10 @@ impl AlertQueue {
         news: Vec<News>,
         room: Room,
     ) -> (Vec<News>, Vec<(Notice, DropReason)>) {
+        // As after most commands.
+        if news.is_empty() {
+            return Default::default();
+        }
         let mut own = 0usize;
         let mut told = 0usize;
         let mut shares: SortedMap<String, Size> = SortedMap::new();

@@ -72,6 +72,7 @@ fn provision(
     layout: &Layout,
 ) -> Result<Applied, ApplyError> {
     let mut applied = Applied::default();
+    let mut roots = Account::roots_by_server(tree.tree(), layout);
     for account in document.accounts().map_err(ApplyError::Application)? {
         let mount = layout
             .mounts()
@@ -81,10 +82,10 @@ fn provision(
             Some(mount) => &mount.root,
             None => return Err(ApplyError::Place(crate::standard::literal("./DMAcc"))),
         };
-        let root = match Account::root_of(tree.tree(), layout, &account.server_id) {
+        let root = match roots.get(&account.server_id) {
             Some(root) => {
-                tree.remove(&root).map_err(ApplyError::Tree)?;
-                root
+                tree.remove(root).map_err(ApplyError::Tree)?;
+                root.clone()
             }
             None => {
                 let name = Some(account.server_id.as_str().to_owned());
@@ -96,8 +97,9 @@ fn provision(
             .and_then(|()| tree.set_acl(&root, owner_rights(&account.server_id)))
             .map_err(ApplyError::Tree)?;
         if !applied.accounts.contains(&root) {
-            applied.accounts.push(root);
+            applied.accounts.push(root.clone());
         }
+        roots.insert(account.server_id, root);
     }
     Ok(applied)
 }

@@ -1,4 +1,4 @@
-use omadm_core::{Format, base64};
+use omadm_core::{Format, ServerId, SortedMap, base64};
 use omadm_syncml::{Command, Data, Item, Meta};
 use omadm_tree::{Uri, Value};
 
@@ -137,7 +137,7 @@ fn plain_node(target: Uri, item: &Item<'_>, meta: &Meta<'_>) -> Result<Node, Dec
 
 /// Gives the server of each account what it gets in the other profile: no node says so by itself.
 fn give_rights(document: &mut tnds::Document) {
-    let servers: Vec<_> = document
+    let servers: SortedMap<Uri, ServerId> = document
         .nodes
         .iter()
         .filter_map(|node| {
@@ -151,7 +151,7 @@ fn give_rights(document: &mut tnds::Document) {
         .collect();
     for node in &mut document.nodes {
         let uri = node.place.uri();
-        if let Some((_, server)) = servers.iter().find(|(account, _)| account == uri) {
+        if let Some(server) = servers.get(uri) {
             node.properties.acl = Some(owner_rights(server));
         }
     }

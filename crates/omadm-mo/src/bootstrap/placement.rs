@@ -32,10 +32,13 @@ impl Object {
     /// already belong to none.
     pub(crate) fn split(creations: Vec<Creation>, tree: &Tree, layout: &Layout) -> Vec<Self> {
         let mut objects: Vec<Self> = Vec::new();
+        // Where in these the object with a root is; none is inside another.
+        let mut places: SortedMap<Uri, usize> = SortedMap::new();
         for creation in creations {
             let uri = &creation.uri;
-            let inside = |object: &&mut Self| uri.starts_with(&object.from);
-            if let Some(object) = objects.iter_mut().find(inside) {
+            let before = places.last_up_to(uri);
+            let inside = before.filter(|(from, _)| uri.starts_with(from));
+            if let Some(object) = inside.and_then(|(_, place)| objects.get_mut(*place)) {
                 object.nodes.push(creation);
                 continue;
             }
@@ -47,6 +50,7 @@ impl Object {
                 interior && there && instance(layout, uri).is_none() && !is_open(layout, uri)
             };
             if !leads_on {
+                places.insert(uri.clone(), objects.len());
                 objects.push(Self {
                     from: uri.clone(),
                     nodes: vec![creation],
@@ -99,7 +103,7 @@ pub(crate) fn find_places(
     layout: &Layout,
 ) -> Result<Vec<Placement>, ApplyError> {
     let mut taken = SortedSet::new();
-    let mut accounts: SortedMap<ServerId, Uri> = SortedMap::new();
+    let mut accounts = Account::roots_by_server(tree, layout);
     let mut placements = Vec::new();
     for object in objects {
         let (parent, definition) = if object.from.starts_with(&inbox::root()) {
@@ -124,10 +128,7 @@ pub(crate) fn find_places(
             None => None,
             Some(parent) if definition.is_some_and(|it| it.moid == DM_ACC.moid) => {
                 let server = object.text("ServerID").and_then(|id| id.parse().ok());
-                let same = server.as_ref().and_then(|id| {
-                    let earlier = accounts.get(id).cloned();
-                    earlier.or_else(|| Account::root_of(tree, layout, id))
-                });
+                let same = server.as_ref().and_then(|id| accounts.get(id).cloned());
                 let of_server = |id: &ServerId| id.as_str().to_owned();
                 let wanted = name_of(&object).or(server.as_ref().map(of_server));
                 let root = same.unwrap_or_else(|| free(&parent, wanted, tree, &taken));

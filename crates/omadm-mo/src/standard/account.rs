@@ -1,4 +1,4 @@
-use omadm_core::{Format, Secret, ServerId};
+use omadm_core::{Format, Secret, ServerId, SortedMap};
 use omadm_tree::{
     AccessSet, AccessType, NodeRef, Schema, Transaction, Tree, TreeError, Uri, UriError, Value,
 };
@@ -244,6 +244,18 @@ impl Account {
             let id = tree.node(root).and_then(|node| node.child("ServerID"));
             id.and_then(|id| id.text()) == Some(server.as_str())
         })
+    }
+
+    /// Where the account with each server is, as [`root_of`](Self::root_of) says.
+    pub(crate) fn roots_by_server(tree: &Tree, schema: &dyn Schema) -> SortedMap<ServerId, Uri> {
+        let mut by_server = SortedMap::new();
+        for root in Self::roots(tree, schema) {
+            let id = tree.node(&root).and_then(|node| node.child("ServerID"));
+            if let Some(server) = id.and_then(|id| id.text()?.parse().ok()) {
+                by_server.get_or_insert_with(server, || root);
+            }
+        }
+        by_server
     }
 
     /// The object that holds accounts below `./DMAcc`, each at its name there, and whatever other

@@ -105,13 +105,19 @@ impl ManagementObject for Inbox {
                 && !matches!(change.kind, ChangeKind::Deleted { .. })
         };
         // A subtree is looked at once: with the last of the changes that make it.
-        if cx.tree.changes().iter().rev().find(concerns) != Some(change) {
+        let changes = cx.tree.changes().iter();
+        if changes.clone().rev().find(concerns) != Some(change) {
             return Ok(());
         }
+        // Others wait for their required nodes, and go on waiting.
+        let changed = changes.filter(concerns);
+        let changed: SortedSet<&str> = changed.filter_map(|it| it.uri.segments().nth(1)).collect();
         let layout = cx.schema;
         let mut objects = Vec::new();
         for object in NodeRef::children_of(cx.tree.node(&inbox)) {
-            if let Some(object) = ready(cx.tree.tree(), layout, object)? {
+            if changed.contains(object.name())
+                && let Some(object) = ready(cx.tree.tree(), layout, object)?
+            {
                 objects.push(object);
             }
         }

@@ -340,13 +340,20 @@ impl Transaction<'_> {
         (id, missing)
     }
 
-    /// The number of a node's siblings with run-time names, itself among them, counted up to `enough`.
+    /// The number of a node's siblings with run-time names, itself among them, as
+    /// [`count_instances`](Self::count_instances) counts.
     fn instances(&self, schema: &dyn Schema, node: NodeRef<'_>, enough: u32) -> u32 {
         node.parent()
             .map_or(0, |parent| self.count_instances(schema, parent, enough))
     }
 
+    /// The number of a node's children with run-time names, counted up to `enough`; that of all
+    /// its children, if even these are not enough.
     fn count_instances(&self, schema: &dyn Schema, parent: NodeRef<'_>, enough: u32) -> u32 {
+        let all = parent.stored().children().len();
+        if let Some(all) = u32::try_from(all).ok().filter(|all| *all < enough) {
+            return all;
+        }
         let uri = parent.uri();
         let mut count = 0;
         for child in parent.children() {

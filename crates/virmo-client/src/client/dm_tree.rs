@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use omadm_core::{Batch, Journal, JournalError, Space, StatusCode};
+use omadm_core::{Batch, Journal, JournalError, SortedSet, Space, StatusCode};
 use omadm_mo::{Context, ExecResult, ManagementObject, Refusal};
 use omadm_objects::{
     Capability, DCMO, Dcmo, FUMO, Failure, Fumo, LAWMO, Lawmo, LockState, SCOMO, Scomo, Switch,
@@ -73,12 +73,11 @@ impl VirmoClient {
         let vms = self.roots.vms(cx.tree.tree()).into_iter();
         let vms = vms.map(|(id, vm)| (vm.name().to_owned(), id));
         let vms: Vec<_> = vms.collect();
-        let managed = |vm: &VmId| {
-            let mut vms = vms.iter();
-            vms.any(|(name, id)| id == vm && cx.tree.node(&self.dm_tree(name)).is_some())
-        };
+        let is_managed = |name: &str| cx.tree.node(&self.dm_tree(name)).is_some();
+        let managed = vms.iter().filter(|(name, _)| is_managed(name));
+        let managed: SortedSet<&VmId> = managed.map(|(_, id)| id).collect();
         let doubts = self.book.read().doubts.keys();
-        let gone: Vec<VmId> = doubts.filter(|vm| !managed(vm)).cloned().collect();
+        let gone: Vec<VmId> = doubts.filter(|vm| !managed.contains(vm)).cloned().collect();
         for vm in gone {
             let batch = &mut cx.effects.batch;
             self.book.write().forget_doubts(&vm, batch);
