@@ -3,12 +3,17 @@
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Output, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::{
+        Arc, Once,
+        atomic::AtomicBool,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread,
     time::Duration,
 };
 
 use serde_json::Value;
+use signal_hook::consts::SIGINT;
 use tempfile::TempDir;
 
 /// How long a process may take that is not to take for ever.
@@ -125,6 +130,13 @@ impl Background {
     }
 
     fn of(mut command: Command, folder: TempDir) -> Self {
+        // What a script starts in the background ignores SIGINT, and so does what that starts, unless
+        // it has taken the signal. As without this, it ends the tests.
+        static TAKEN: Once = Once::new();
+        TAKEN.call_once(|| {
+            let ends = Arc::new(AtomicBool::new(true));
+            signal_hook::flag::register_conditional_shutdown(SIGINT, 130, ends).unwrap();
+        });
         let mut child = command.spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (tell, lines) = mpsc::channel();
@@ -182,8 +194,7 @@ impl Background {
         }
     }
 
-    /// Sends it these signals, one after the other. It ignores what it was started to ignore, as what a
-    /// script starts in the background does SIGINT: the tests cannot be started so.
+    /// Sends it these signals, one after the other.
     pub fn signal(&self, names: &[&str]) {
         let id = self.child.id().to_string();
         for name in names {
