@@ -27,6 +27,11 @@ pub fn encoding_of(content_type: &str) -> Option<Encoding> {
 
 /// The encoding that a `Content-Type` names, with or without the `.dm` of its own.
 pub(crate) fn find(content_type: &str, allow_short: bool) -> Option<Encoding> {
+    // Mostly it stands there as it is.
+    let exact = |encoding: &Encoding| content_type == media_type(*encoding);
+    if let Some(encoding) = Encoding::ALL.into_iter().find(exact) {
+        return Some(encoding);
+    }
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let is = |media_type: &str| media_type.eq_ignore_ascii_case(essence);
     let short = |encoding| match encoding {
