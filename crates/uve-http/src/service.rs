@@ -288,14 +288,14 @@ where
 {
     let json = serde_json::to_vec(answer).map_err(|error| Unreadable(error.to_string()).into())?;
     let mut outgoing = Outgoing::status(200);
-    outgoing.content_type = Some(JSON.to_owned());
+    outgoing.content_type = Some(JSON.into());
     outgoing.body = json;
     Ok(outgoing)
 }
 
 fn octets(octets: Vec<u8>) -> Outgoing {
     let mut outgoing = Outgoing::status(200);
-    outgoing.content_type = Some(OCTETS.to_owned());
+    outgoing.content_type = Some(OCTETS.into());
     outgoing.body = octets;
     outgoing
 }
@@ -303,7 +303,7 @@ fn octets(octets: Vec<u8>) -> Outgoing {
 fn refusal(status: u16, error: &impl Serialize) -> Outgoing {
     let mut outgoing = Outgoing::status(status);
     if let Ok(json) = serde_json::to_vec(error) {
-        outgoing.content_type = Some(JSON.to_owned());
+        outgoing.content_type = Some(JSON.into());
         outgoing.body = json;
     }
     outgoing

@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     convert::Infallible,
     future::poll_fn,
     net::SocketAddr,
@@ -11,10 +12,11 @@ use std::{
 
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::Incoming as RequestBody,
+    body::{Bytes, Incoming as RequestBody},
     header::{
         ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     },
+    http::{request::Parts, uri::PathAndQuery},
     server::conn::http1,
     service::service_fn,
 };
@@ -168,15 +170,14 @@ impl Service {
 
     /// Answers a request; whoever is refused is told why, and the handler of it.
     async fn answer(&self, request: Request<RequestBody>, peer: Peer) -> Response<Body> {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let remote = peer.remote;
-        let response = self.respond(request, peer).await;
+        let (head, body) = request.into_parts();
+        let response = self.respond(&head, body, &peer).await;
         let status = response.status();
         if status.as_u16() >= 400 {
             let refused = Refused {
-                remote,
-                method: method.as_str(),
-                target: uri.path_and_query().map_or("/", |target| target.as_str()),
+                remote: peer.remote,
+                method: head.method.as_str(),
+                target: target(&head),
                 status: status.as_u16(),
             };
             // What it panics about is no matter of the peer.
@@ -185,31 +186,27 @@ impl Service {
         response
     }
 
-    async fn respond(&self, request: Request<RequestBody>, peer: Peer) -> Response<Body> {
+    async fn respond(&self, head: &Parts, body: RequestBody, peer: &Peer) -> Response<Body> {
         if let Some(files) = &self.config.files
-            && let Some(name) = request.uri().path().strip_prefix("/images/")
+            && let Some(name) = head.uri.path().strip_prefix("/images/")
         {
-            if request.method() == Method::POST && files.takes_reports(name) {
-                let name = name.to_owned();
-                return match self
-                    .read(request.into_body(), Descriptors::MAX_REPORT)
-                    .await
-                {
-                    Ok(body) => files.report(peer.remote, &name, body).await,
+            if head.method == Method::POST && files.takes_reports(name) {
+                return match self.read(body, Descriptors::MAX_REPORT).await {
+                    Ok(body) => files.report(peer.remote, name, body).await,
                     Err(status) => plain(status),
                 };
             }
-            return files.answer(&request, name).await;
+            return files.answer(head, name).await;
         }
-        match self.asked(|handler| handler.serves(request.uri().path())) {
+        match self.asked(|handler| handler.serves(head.uri.path())) {
             Ok(true) => {}
             Ok(false) => return plain(StatusCode::NOT_FOUND),
             Err(status) => return plain(status),
         }
-        if request.method() != Method::POST {
+        if head.method != Method::POST {
             return not_allowed("POST");
         }
-        match self.receive(request, peer).await {
+        match self.receive(head, body, peer).await {
             Ok(incoming) => self.handle(incoming).await,
             Err(status) => plain(status),
         }
@@ -217,10 +214,10 @@ impl Service {
 
     async fn receive(
         &self,
-        request: Request<RequestBody>,
-        peer: Peer,
+        head: &Parts,
+        body: RequestBody,
+        peer: &Peer,
     ) -> Result<Incoming, StatusCode> {
-        let (head, body) = request.into_parts();
         let content_type = text(&head.headers, CONTENT_TYPE).unwrap_or_default();
         if !self.asked(|handler| handler.accepts(content_type))? {
             return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -229,12 +226,8 @@ impl Service {
         let hmacs = head.headers.get_all(hmac::NAME);
         Ok(Incoming {
             remote: peer.remote,
-            certificate: peer.certificate.map(|octets| octets.to_vec()),
-            target: head
-                .uri
-                .path_and_query()
-                .map_or("/", |t| t.as_str())
-                .to_owned(),
+            certificate: peer.certificate.as_ref().map(|octets| octets.to_vec()),
+            target: target(head).to_owned(),
             content_type: content_type.to_owned(),
             hmac: hmac::joined(hmacs.iter().map(|line| line.to_str().ok())),
             authorization: text(&head.headers, AUTHORIZATION).map(Secret::from),
@@ -318,12 +311,23 @@ fn into_response(outgoing: Outgoing) -> Option<Response<Body>> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
     if let Some(content_type) = outgoing.content_type {
-        headers.insert(CONTENT_TYPE, content_type.try_into().ok()?);
+        let content_type = match content_type {
+            Cow::Borrowed(text) => {
+                HeaderValue::from_maybe_shared(Bytes::from_static(text.as_bytes()))
+            }
+            Cow::Owned(text) => text.try_into(),
+        };
+        headers.insert(CONTENT_TYPE, content_type.ok()?);
     }
     if let Some(hmac) = outgoing.hmac {
         headers.insert(hmac::NAME, hmac.try_into().ok()?);
     }
     Some(response)
+}
+
+/// Path and query of a request.
+fn target(head: &Parts) -> &str {
+    head.uri.path_and_query().map_or("/", PathAndQuery::as_str)
 }
 
 /// The value of a header, if it is there and is text.

@@ -8,11 +8,12 @@ use std::{
 };
 
 use hyper::{
-    Method, Request, Response, StatusCode,
+    Method, Response, StatusCode,
     header::{
         ACCEPT, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
         HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE,
     },
+    http::request::Parts,
 };
 use omadm_download::{Descriptor, DownloadUri};
 use percent_encoding::percent_decode_str;
@@ -104,14 +105,14 @@ impl Files {
             .unwrap_or(HeaderValue::from_static("application/octet-stream"))
     }
 
-    pub(super) async fn answer<B>(&self, request: &Request<B>, name: &str) -> Response<Body> {
-        let with_body = match *request.method() {
+    pub(super) async fn answer(&self, request: &Parts, name: &str) -> Response<Body> {
+        let with_body = match request.method {
             Method::GET => true,
             Method::HEAD => false,
             _ if self.takes_reports(name) => return not_allowed("GET, HEAD, POST"),
             _ => return not_allowed("GET, HEAD"),
         };
-        let (files, headers) = (self.clone(), request.headers().clone());
+        let (files, headers) = (self.clone(), request.headers.clone());
         let asked = name.to_owned();
         let answer = spawn_blocking(move || {
             let name = decoded(&asked);

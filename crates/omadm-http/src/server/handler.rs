@@ -1,4 +1,4 @@
-use std::{fmt, io, net::SocketAddr};
+use std::{borrow::Cow, fmt, io, net::SocketAddr};
 
 use omadm_core::Secret;
 use omadm_syncml::{Encoding, encoding_of, media_type};
@@ -111,7 +111,7 @@ pub struct Outgoing {
     /// The HTTP status.
     pub status: u16,
     /// The Content-Type; absent without a body.
-    pub content_type: Option<String>,
+    pub content_type: Option<Cow<'static, str>>,
     /// The value of `x-syncml-hmac`, if the message carries a MAC.
     pub hmac: Option<String>,
     /// The body.
@@ -142,7 +142,7 @@ impl Outgoing {
     pub fn message(encoding: Encoding, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status: 200,
-            content_type: Some(media_type(encoding).to_owned()),
+            content_type: Some(media_type(encoding).into()),
             hmac: None,
             body: body.into(),
         }
@@ -152,7 +152,7 @@ impl Outgoing {
     #[must_use]
     pub fn refusal(status: u16, why: &str) -> Self {
         Self {
-            content_type: Some("text/plain".to_owned()),
+            content_type: Some("text/plain".into()),
             body: format!("{why}\n").into_bytes(),
             ..Self::status(status)
         }
