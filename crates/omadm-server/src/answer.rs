@@ -17,8 +17,8 @@ use crate::{
 /// What an Alert without Items takes at most, in bytes of either encoding.
 const ALERT_ROOM: usize = 96;
 
-/// What most answers fit into, in bytes.
-const USUAL: usize = 1024;
+/// What most answers fit into, in bytes; an allocator has them at hand.
+const USUAL: usize = 1000;
 
 /// What every device has and every server may read.
 const PROOF: &str = "./DevInfo/DevId";
@@ -93,7 +93,8 @@ pub(crate) struct Composer<'t> {
 }
 
 impl Composer<'_> {
-    pub(crate) fn compose(mut self, turn: Turn) -> Result<(), RespondError> {
+    /// The body of the answer, which the session keeps as well.
+    pub(crate) fn compose(mut self, turn: Turn) -> Result<Vec<u8>, RespondError> {
         let mut body = Vec::with_capacity(USUAL);
         let limit = self.session.link.max_message_size();
         let encoding = self.session.encoding.with(self.config.wbxml);
@@ -160,10 +161,9 @@ impl Composer<'_> {
         }
         let hmac = self.session.prover.mac(&body);
         self.session.hmac = hmac.map(|hmac| hmac.to_string().into());
-        body.shrink_to_fit();
-        self.session.answer = body.into();
+        self.session.answer = body.clone().into();
         self.session.compact();
-        Ok(())
+        Ok(body)
     }
 
     /// Packs statuses, and the alert about an object that was broken off, as far as they fit; how

@@ -2,6 +2,9 @@ use std::sync::Arc;
 
 use crate::{Event, EventKind, session::Key};
 
+/// How many events most calls have at most: a procedure ends, the next one begins and sends.
+const USUAL: usize = 3;
+
 /// Gathers the events of one call.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -24,18 +27,21 @@ impl Log {
     }
 
     pub(crate) fn push(&mut self, kind: EventKind) {
-        self.events.push(Event {
-            device: Arc::clone(&self.key.device),
-            session: Arc::clone(&self.key.session),
-            kind,
-        });
+        self.add(Arc::clone(&self.key.session), kind);
     }
 
     /// Something that happened in another session of the device.
     pub(crate) fn push_in(&mut self, session: &Arc<str>, kind: EventKind) {
+        self.add(Arc::clone(session), kind);
+    }
+
+    fn add(&mut self, session: Arc<str>, kind: EventKind) {
+        if self.events.is_empty() {
+            self.events.reserve_exact(USUAL);
+        }
         self.events.push(Event {
             device: Arc::clone(&self.key.device),
-            session: Arc::clone(session),
+            session,
             kind,
         });
     }

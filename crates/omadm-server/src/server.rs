@@ -374,43 +374,52 @@ impl Server {
             return Ok(response);
         }
         let key = receipt.key;
-        let session = self.sessions.remove(&key);
-        let mut session = session.ok_or(RespondError::SessionGone)?;
         let mut log = Log::new(key.clone());
-        if let Some(turn) = session.turn.take() {
+        let composed = self.sessions.change(&key, |session| {
+            let turn = session.turn.take()?;
             let composer = Composer {
                 config: &self.config,
-                session: &mut session,
+                session,
                 device: self.devices.get_or_insert(&key.device),
                 correlators: &mut self.correlators,
                 log: &mut log,
             };
             let written = composer.compose(*turn);
-            let next = session.next_nonces();
+            Some((written, session.next_nonces()))
+        });
+        let mut body = None;
+        if let Some((written, next)) = composed.ok_or(RespondError::SessionGone)? {
             // Before the answer: what was accepted once is not accepted again, and what was heard is
             // not forgotten.
-            let kept = written.and_then(|()| {
-                let news = &session.unconfirmed;
-                Ok(self.keep_with(&key.device, news, next.as_deref())?)
+            let kept = written.and_then(|written| {
+                self.keep(&key.device, next.as_deref())?;
+                Ok(written)
             });
-            if let Err(error) = kept {
-                self.devices.get_or_insert(&key.device).lose(&mut session);
-                self.note_changed(&key.device);
-                self.file(&key.device);
-                self.untold.extend(log.into_events());
-                return Err(error);
+            match kept {
+                Ok(written) => body = Some(written),
+                Err(error) => {
+                    if let Some(mut session) = self.sessions.remove(&key) {
+                        self.devices.get_or_insert(&key.device).lose(&mut session);
+                    }
+                    self.note_changed(&key.device);
+                    self.file(&key.device);
+                    self.untold.extend(log.into_events());
+                    return Err(error);
+                }
             }
-            session.nonces = next.or(session.nonces);
+            if next.is_some() {
+                self.sessions.change(&key, |session| session.nonces = next);
+            }
         }
-        let response = Response {
-            body: session.answer.expose().to_vec(),
+        self.file(&key.device);
+        let session = self.sessions.get(&key);
+        let session = session.ok_or(RespondError::SessionGone)?;
+        Ok(Response {
+            body: body.unwrap_or_else(|| session.answer.expose().to_vec()),
             encoding: session.encoding,
             hmac: session.hmac.as_deref().map(str::to_owned),
             events: log.into_events(),
-        };
-        self.sessions.insert(key.clone(), session);
-        self.file(&key.device);
-        Ok(response)
+        })
     }
 
     /// Aborts the open session of a device with the next answer: Alert 1223. Whether there is one.
@@ -418,13 +427,10 @@ impl Server {
     pub fn abort(&mut self, device: &str) -> bool {
         let mut any = false;
         for key in self.keys_of(&device.into()) {
-            if let Some(mut session) = self.sessions.remove(&key) {
-                if session.is_open() {
-                    session.abort = true;
-                    any = true;
-                }
-                self.sessions.insert(key, session);
-            }
+            self.sessions.change(&key, |session| {
+                session.abort |= session.is_open();
+                any |= session.is_open();
+            });
         }
         any
     }
@@ -586,6 +592,7 @@ impl Server {
         let header = &message.header;
         let is_new = session.link.last_received() == 0;
         let opening = session.phase == Phase::Opening;
+        let was_open = session.is_open();
         let opened = Opening::of(message, self.config.compat).filter(|_| opening);
         let evidence = Evidence::new(request.body, header.cred.as_ref())
             .with_hex_mac(self.config.compat.hex_mac)
@@ -699,8 +706,11 @@ impl Server {
             },
             complete: is_final || session.mid_package,
         }));
+        let goes_on = was_open && session.is_open();
         self.sessions.insert(key.clone(), session);
-        self.file(&key.device);
+        if !goes_on {
+            self.file(&key.device);
+        }
         Ok(None)
     }
 

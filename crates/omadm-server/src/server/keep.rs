@@ -7,11 +7,7 @@ use omadm_core::{Batch, JournalError, Space};
 use omadm_session::{NoncePair, Report};
 
 use super::Server;
-use crate::{
-    Event, EventKind,
-    device::{Device, News},
-    record,
-};
+use crate::{Event, EventKind, device::Device, record};
 
 /// Why the devices a server kept cannot be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -222,7 +218,7 @@ impl Server {
         let place = std::mem::take(&mut known.past.place);
         let device = Arc::from(device);
         self.note_changed(&device);
-        let cleared = self.commit(batch, None);
+        let cleared = self.commit(batch);
         if cleared.is_err()
             && let Some(known) = self.devices.get_mut(&device)
         {
@@ -238,17 +234,7 @@ impl Server {
         device: &Arc<str>,
         nonces: Option<&NoncePair>,
     ) -> Result<(), JournalError> {
-        self.keep_with(device, &[], nonces)
-    }
-
-    /// The same, with the news of a session of it that is taken out.
-    pub(super) fn keep_with(
-        &mut self,
-        device: &Arc<str>,
-        news: &[News],
-        nonces: Option<&NoncePair>,
-    ) -> Result<(), JournalError> {
-        if nonces.is_none() && self.is_kept(device, news) {
+        if nonces.is_none() && self.is_kept(device) {
             return Ok(());
         }
         let mut batch = Batch::new();
@@ -256,11 +242,11 @@ impl Server {
             nonces.put(device, &mut batch);
         }
         self.note_changed(device);
-        self.commit(batch, Some((device, news)))
+        self.commit(batch)
     }
 
-    /// Whether all is durable as it is, the news of a session of a device that is taken out among it.
-    fn is_kept(&self, id: &Arc<str>, news: &[News]) -> bool {
+    /// Whether all is durable as it is.
+    fn is_kept(&self, id: &Arc<str>) -> bool {
         let Some(keeping) = &self.keeping else {
             return true;
         };
@@ -269,26 +255,26 @@ impl Server {
         };
         keeping.is_empty()
             && device.kept.1 == device.past.place.finished.len()
-            && device.kept.0 == Some(self.digest(id, device, news))
+            && device.kept.0 == Some(self.digest(id, device))
     }
 
     /// The digest of the [record](Self::record) of a device, of most of which there is nothing to
     /// remember.
-    fn digest(&self, id: &Arc<str>, device: &Device, taken_out: &[News]) -> u64 {
+    fn digest(&self, id: &Arc<str>, device: &Device) -> u64 {
         let mut sessions = self.sessions.of(id);
         let has_news = sessions.any(|(_, session)| !session.unconfirmed.is_empty());
-        match device.past.is_nothing() && !has_news && taken_out.is_empty() {
+        match device.past.is_nothing() && !has_news {
             true => *record::OF_NOTHING,
-            false => record::digest(&self.record(id, device, taken_out)),
+            false => record::digest(&self.record(id, device)),
         }
     }
 
-    /// The record of a device, with the news of its sessions and those of one that is taken out.
-    fn record(&self, id: &Arc<str>, device: &Device, taken_out: &[News]) -> Vec<u8> {
+    /// The record of a device, with the news of its sessions.
+    fn record(&self, id: &Arc<str>, device: &Device) -> Vec<u8> {
         let sessions = self.sessions.of(id);
         let news = sessions.flat_map(|(_, session)| &session.unconfirmed);
         let earlier = device.past.unconfirmed.iter();
-        record::of_device(device, earlier.chain(news).chain(taken_out))
+        record::of_device(device, earlier.chain(news))
     }
 
     /// Notes that an exchange with a device changed something that is not durable yet.
@@ -303,17 +289,12 @@ impl Server {
         let changed = self.keeping.as_ref().map(|keeping| &keeping.changed);
         match changed.is_none_or(BTreeSet::is_empty) {
             true => Ok(()),
-            false => self.commit(Batch::new(), None),
+            false => self.commit(Batch::new()),
         }
     }
 
-    /// Makes durable what is in the batch, and what changed; `taken_out` are news of sessions that
-    /// are not among the others now.
-    fn commit(
-        &mut self,
-        mut batch: Batch,
-        taken_out: Option<(&Arc<str>, &[News])>,
-    ) -> Result<(), JournalError> {
+    /// Makes durable what is in the batch, and what changed.
+    fn commit(&mut self, mut batch: Batch) -> Result<(), JournalError> {
         let Some(keeping) = &self.keeping else {
             return match batch.is_empty() {
                 true => Ok(()),
@@ -328,9 +309,7 @@ impl Server {
             let Some(device) = self.devices.get(id) else {
                 continue;
             };
-            let taken_out = taken_out.filter(|(device, _)| *device == id);
-            let taken_out = taken_out.map_or(&[][..], |(_, news)| news);
-            let record = self.record(id, device, taken_out);
+            let record = self.record(id, device);
             let finished = &device.past.place.finished;
             for (place, report) in finished.iter().enumerate().skip(device.kept.1) {
                 record::put_report(id, place, report, &mut batch);

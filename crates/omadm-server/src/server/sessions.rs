@@ -34,7 +34,27 @@ impl Sessions {
         self.by_key.insert(key, session);
     }
 
-    /// Takes a session out: what is looked for in it may only change outside.
+    /// Changes a session in its place, which is found anew if that is what changed.
+    pub(super) fn change<T>(
+        &mut self,
+        key: &Key,
+        change: impl FnOnce(&mut Session) -> T,
+    ) -> Option<T> {
+        let session = self.by_key.get_mut(key)?;
+        let (phase, held) = (session.phase, session.assembler.held());
+        let changed = change(session);
+        let (seen, now) = (session.last_seen, session.phase);
+        self.held = self.held.saturating_sub(held);
+        self.held = self.held.saturating_add(session.assembler.held());
+        if now != phase {
+            let seen = (seen, key.clone());
+            self.order_of(phase).remove(&seen);
+            self.order_of(now).insert(seen);
+        }
+        Some(changed)
+    }
+
+    /// Takes a session out: when its last message came may only change outside.
     pub(super) fn remove(&mut self, key: &Key) -> Option<Box<Session>> {
         let (key, session) = self.by_key.remove_entry(key)?;
         self.held = self.held.saturating_sub(session.assembler.held());
