@@ -1,7 +1,10 @@
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
+
+/// The room in bytes that is left over at most.
+const SLACK: usize = 16;
 
 /// A password, key or nonce that never prints.
 ///
@@ -24,6 +27,21 @@ impl Secret {
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Holds these octets from now on: written over those before where they fit without much room
+    /// left over, which spares overwriting them first.
+    pub fn replace(&mut self, octets: &[u8]) {
+        match self.0.capacity().checked_sub(octets.len()) {
+            Some(0..=SLACK) => {
+                if let Some(rest) = self.0.get_mut(octets.len()..) {
+                    rest.zeroize();
+                }
+                self.0.clear();
+                self.0.extend_from_slice(octets);
+            }
+            _ => *self = Self::from(octets.to_vec()),
+        }
     }
 
     /// Whether there is nothing in it.
@@ -77,6 +95,25 @@ mod tests {
             assert_ne!(a, Secret::from(other));
         }
         assert!(!format!("{:?}", Some(a)).contains("abc"));
+    }
+
+    #[test]
+    fn what_replaces_octets_takes_their_place_if_it_fits_it() {
+        let long = "x".repeat(SLACK + 2);
+        let mut secret = Secret::from(long.as_str());
+        let place = secret.expose().as_ptr();
+        for (octets, stays) in [
+            ("OhBehave", true),
+            (&long, true),
+            ("O", false),
+            (&long, false),
+        ] {
+            secret.replace(octets.as_bytes());
+            assert_eq!(secret.expose(), octets.as_bytes());
+            assert!(secret.0.capacity() - octets.len() <= SLACK);
+            let stayed = secret.expose().as_ptr() == place;
+            assert!(stayed || !stays, "{octets}");
+        }
     }
 
     #[test]

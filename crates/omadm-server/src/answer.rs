@@ -161,7 +161,7 @@ impl Composer<'_> {
         }
         let hmac = self.session.prover.mac(&body);
         self.session.hmac = hmac.map(|hmac| hmac.to_string().into());
-        self.session.answer = body.clone().into();
+        self.session.answer.replace(&body);
         self.session.compact();
         Ok(body)
     }
