@@ -700,6 +700,8 @@ pub(crate) struct Recorder {
     pub(crate) fail_in: AtomicI64,
     /// A flaw: what is not kept.
     pub(crate) leaky: Mutex<Option<Leak>>,
+    /// A flaw: what it says it did not take is kept all the same.
+    pub(crate) lying: AtomicBool,
 }
 
 impl Recorder {
@@ -710,6 +712,7 @@ impl Recorder {
             batches: Mutex::default(),
             fail_in: AtomicI64::new(-1),
             leaky: Mutex::default(),
+            lying: AtomicBool::new(false),
         }
     }
 
@@ -744,6 +747,9 @@ impl Journal for Recorder {
     fn commit(&self, batch: &Batch) -> Result<(), JournalError> {
         self.trip.tick();
         if self.fail_in.fetch_sub(1, Ordering::SeqCst) == 0 {
+            if self.lying.load(Ordering::SeqCst) {
+                self.kept.commit(batch)?;
+            }
             return Err(JournalError::new(JournalErrorKind::Full, None));
         }
         match *self.leaky.lock().unwrap() {

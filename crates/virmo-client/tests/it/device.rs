@@ -55,6 +55,10 @@ pub(crate) struct Device {
     next_job: u64,
     /// What the last command waits for.
     put_off: Option<Job>,
+    /// Whether something was left open that the client is to take up after a pause.
+    pub(crate) is_due: bool,
+    /// Whether the journal took what was to be kept last.
+    pub(crate) is_kept: bool,
     live: Option<Live>,
     /// What the user may do.
     pub(crate) users: Option<Users>,
@@ -107,6 +111,10 @@ impl ManagementObject for Shared {
 
     fn rolled_back(&mut self) {
         self.0.lock().unwrap().rolled_back();
+    }
+
+    fn resume(&mut self, cx: &mut Context<'_, '_>) {
+        self.0.lock().unwrap().resume(cx);
     }
 
     fn exec(&mut self, request: &ExecRequest<'_>, cx: &mut Context<'_, '_>) -> ExecAnswer {
@@ -280,6 +288,8 @@ impl Device {
             watch: None,
             next_job: 0,
             put_off: None,
+            is_due: false,
+            is_kept: true,
             live: None,
             users: None,
         };
@@ -307,21 +317,15 @@ impl Device {
 
     /// Every node with its value, of the running tree or of the durable one.
     pub(crate) fn dump(&self) -> String {
-        let loaded;
-        let tree = match &self.live {
-            Some(live) => &live.tree,
-            None => {
-                loaded = Tree::load(&*self.journal, self.limits, Acl::root_default()).unwrap();
-                &loaded
-            }
-        };
-        let mut dump = String::new();
-        let mut open = vec![tree.node(&Uri::root()).unwrap()];
-        while let Some(node) = open.pop() {
-            _ = writeln!(dump, "{}={:?}", node.uri(), node.octets());
-            open.extend(node.children());
+        match &self.live {
+            Some(live) => nodes(&live.tree),
+            None => self.durable_dump(),
         }
-        dump
+    }
+
+    /// Every node with its value, as the journal has it.
+    pub(crate) fn durable_dump(&self) -> String {
+        nodes(&Tree::load(&*self.journal, self.limits, Acl::root_default()).unwrap())
     }
 
     /// What the client knows that is not durable.
@@ -335,6 +339,7 @@ impl Device {
         (self.live, self.users) = (None, None);
         self.jobs.clear();
         self.watch = None;
+        self.is_due = false;
     }
 
     /// [`boot`](Self::boot), which may be refused.
@@ -393,6 +398,7 @@ impl Device {
         &mut self,
         work: impl FnOnce(&mut Registry, &mut Transaction<'_>, &mut Effects) -> Result<R, StatusCode>,
     ) -> Result<R, StatusCode> {
+        self.is_kept = true;
         let live = self.live.as_mut().expect("a running device");
         let mut effects = Effects::new(self.next_job);
         let mut transaction = live.tree.begin(Now::default());
@@ -416,9 +422,12 @@ impl Device {
             let key = format!("{:08}", queued + number);
             batch.put(Space::ALERTS, key, format!("{alert:?}"));
         }
-        match transaction.commit(&*self.journal, batch) {
+        let committed = transaction.commit(&*self.journal, batch);
+        self.is_kept = committed.is_ok();
+        match committed {
             Ok(()) => {
                 live.registry.committed();
+                self.is_due |= effects.resume;
                 for job in effects.jobs {
                     if job.background {
                         assert!(self.watch.is_none(), "two watches");
@@ -638,14 +647,32 @@ impl Device {
         self.exec(&format!("./VirMO/{vm}/Operations/{operation}"))
     }
 
-    /// 202 is about to be sent for the Exec behind a job.
-    pub(crate) fn accept(&mut self, job: JobId) {
+    /// [`accept`](Self::accept), which the journal may not take.
+    pub(crate) fn try_accept(&mut self, job: JobId) -> Result<(), StatusCode> {
         self.transact(|registry, tree, effects| {
             registry
                 .accepted(job, tree, effects, Now::default())
                 .map_err(|refusal| refusal.0)
         })
-        .unwrap();
+    }
+
+    /// 202 is about to be sent for the Exec behind a job.
+    pub(crate) fn accept(&mut self, job: JobId) {
+        self.try_accept(job).unwrap();
+    }
+
+    /// Lets the client take up what was left open, as the engine does after a pause.
+    pub(crate) fn resume(&mut self) {
+        self.is_due = false;
+        let objects = self.live.as_ref().expect("a running device");
+        for object in objects.registry.objects() {
+            let resumed = self.transact(|registry, tree, effects| {
+                let resumed = registry.resume(&object, tree, effects, Now::default());
+                resumed.map_err(|refusal| refusal.0)
+            });
+            assert!(resumed.is_ok() || !self.is_kept, "{resumed:?}");
+            self.is_due |= !self.is_kept;
+        }
     }
 
     /// Tells the client how a job ended; its answer.
@@ -654,6 +681,7 @@ impl Device {
             let result = registry.completed(job, end, tree, effects, Now::default());
             result.map_err(|refusal| refusal.0)
         });
+        self.is_due |= !self.is_kept;
         match result {
             Ok(Some(result)) => result.status,
             Ok(None) => panic!("nobody asked for {job}"),
@@ -768,14 +796,25 @@ impl Device {
 
     /// The durable alerts, oldest first, as they print; they are delivered then.
     pub(crate) fn take_alerts(&self) -> Vec<String> {
+        let (alerts, delivered) = self.deliver_alerts();
+        self.journal.kept.commit(&delivered).unwrap();
+        alerts
+    }
+
+    /// The server acknowledges every alert; whether the journal forgets them.
+    pub(crate) fn acknowledge(&self) -> bool {
+        self.journal.commit(&self.deliver_alerts().1).is_ok()
+    }
+
+    /// The durable alerts, and what forgets them.
+    fn deliver_alerts(&self) -> (Vec<String>, Batch) {
         let (mut alerts, mut delivered) = (Vec::new(), Batch::new());
         let mut visit = |key: &[u8], alert: &[u8]| {
             alerts.push(String::from_utf8(alert.to_vec()).unwrap());
             delivered.remove(Space::ALERTS, key);
         };
         self.journal.scan(Space::ALERTS, &mut visit).unwrap();
-        self.journal.kept.commit(&delivered).unwrap();
-        alerts
+        (alerts, delivered)
     }
 
     /// Checks what must hold whenever nothing is under way: every State is legal and true, every
@@ -828,6 +867,17 @@ impl Device {
         }
         assert_eq!(files, [], "files without an image");
     }
+}
+
+/// Every node with its value.
+fn nodes(tree: &Tree) -> String {
+    let mut dump = String::new();
+    let mut open = vec![tree.node(&Uri::root()).unwrap()];
+    while let Some(node) = open.pop() {
+        _ = writeln!(dump, "{}={:?}", node.uri(), node.octets());
+        open.extend(node.children());
+    }
+    dump
 }
 
 fn server() -> Principal {

@@ -1,5 +1,6 @@
 //! Every state the real client can get into within so many steps: operations of a server, jobs done
-//! and reported in any order, calls that fail, jobs that hang or die, crashes at every call, restarts.
+//! and reported in any order, alerts acknowledged, calls and commits that fail, jobs that hang or die,
+//! crashes at every call, restarts.
 //!
 //! ```sh
 //! LIFECYCLE_DEPTH=5 cargo test --release -p virmo-client --test it lifecycle -- --nocapture
@@ -72,12 +73,18 @@ enum Step {
     End(&'static str),
     /// The client looks at all machines.
     Look,
+    /// The client takes up what it left open.
+    Resume,
+    /// The server acknowledges all alerts there are.
+    Acknowledge,
     /// The process starts.
     Start,
     /// The process ends.
     Kill,
     /// The process ends in the midst of a step, at this call.
     KillIn(Box<Step>, u32),
+    /// The journal does not take this commit of a step, and the process goes on.
+    Full(Box<Step>, usize),
 }
 
 /// What is explored.
@@ -100,6 +107,8 @@ struct World {
     leaky: Option<Leak>,
     /// A flaw: guests run on that are said to be suspended.
     lazy: bool,
+    /// A flaw: what the journal says it did not take it keeps all the same.
+    lying: bool,
 }
 
 impl World {
@@ -113,6 +122,7 @@ impl World {
         troubles: 2,
         leaky: None,
         lazy: false,
+        lying: false,
     };
     const IMAGE: Self = Self {
         images: &["a"],
@@ -146,6 +156,8 @@ enum Asked {
         from: VmState,
         to: VmState,
         operation: &'static str,
+        /// What the VM may have been where the journal did not take the end of what came before.
+        unkept: BTreeSet<Option<VmState>>,
     },
     Lock(&'static str, bool),
     Download(&'static str),
@@ -166,12 +178,27 @@ struct Told {
     locks: BTreeMap<&'static str, BTreeSet<bool>>,
     /// What each image may be, by its State; none for no node.
     images: BTreeMap<&'static str, BTreeSet<Option<String>>>,
-    /// The least and the most alerts there may be.
+    /// The least and the most alerts there may be that were not acknowledged.
     alerts: (usize, usize),
+    /// The images whose Image Ready Alert may have been acknowledged since they were delivered.
+    heard: BTreeSet<&'static str>,
     /// By VM: the VMID, the configuration before a change and the one asked for.
     change: BTreeMap<&'static str, (String, String, String)>,
     /// What was said to come of the change.
     changed: Option<bool>,
+    /// What may be told to have failed and is not durable, for as long as the process lives.
+    unkept: Unkept,
+}
+
+/// What the journal did not take: to this process it has failed, to the next one nobody was told.
+#[derive(Clone, Default, Debug)]
+struct Unkept {
+    /// Whether there was anything.
+    any: bool,
+    /// What each VM may be then.
+    vms: BTreeMap<&'static str, BTreeSet<Option<VmState>>>,
+    /// The change of resources.
+    change: bool,
 }
 
 /// A device under way.
@@ -188,8 +215,12 @@ struct Rig {
     is_up: bool,
     /// Whether the client asked which machines there are, in vain.
     is_blind: bool,
+    /// Whether the machines may not have said who gets at them.
+    is_unsure: bool,
     /// Whether the journal said at the start which identifiers were given out.
     has_counted: bool,
+    /// The commit the journal does not take.
+    full: Option<usize>,
 }
 
 /// What is wrong.
@@ -197,6 +228,13 @@ type Wrong = String;
 
 fn leaf(vm: &str, name: &str) -> String {
     format!("./VirMO/{vm}/{name}")
+}
+
+/// Whether the Image Ready Alert of an image is among these.
+fn is_told_ready(image: &str, alerts: &[String]) -> bool {
+    let node = format!("./VMImgMO/{image}/");
+    let is_it = |alert: &String| alert.contains("imageready") && alert.contains(&node);
+    alerts.iter().any(is_it)
 }
 
 fn policy() -> Policy {
@@ -217,6 +255,7 @@ impl Rig {
         }
         *device.journal.leaky.lock().unwrap() = world.leaky;
         device.bench.lazy.store(world.lazy, Ordering::SeqCst);
+        device.journal.lying.store(world.lying, Ordering::SeqCst);
         Self {
             world,
             device,
@@ -227,7 +266,9 @@ impl Rig {
             told,
             is_up: false,
             is_blind: false,
+            is_unsure: false,
             has_counted: false,
+            full: None,
         }
     }
 
@@ -252,7 +293,9 @@ impl Rig {
         self.device.stop();
         self.flights.0.clear();
         (self.asked, self.waiting, self.done) = Default::default();
-        (self.is_up, self.is_blind) = (false, false);
+        (self.is_up, self.is_blind, self.is_unsure) = (false, false, false);
+        let unkept = std::mem::take(&mut self.told.unkept);
+        self.told.changed.take_if(|_| unkept.change);
     }
 }
 
@@ -340,6 +383,11 @@ fn flaws_are_found() {
         troubles: 0,
         ..World::ONE
     };
+    let lying = World {
+        lying: true,
+        troubles: 1,
+        ..World::ONE
+    };
     let not_created = Some(VmState::NotCreated);
     let running = Some(VmState::Running);
     let no_intents = |it: &Operation| is_put(it, Space::INTENTS);
@@ -358,6 +406,16 @@ fn flaws_are_found() {
             "no alert is kept",
             leaky(World::IMAGE, |it| is_put(it, Space::ALERTS)),
             None,
+        ),
+        (
+            "no alert is forgotten",
+            leaky(World::IMAGE, |it| is_removed(it, Space::ALERTS)),
+            running,
+        ),
+        (
+            "a commit that failed is kept all the same",
+            lying,
+            not_created,
         ),
         (
             "no identifier is remembered",

@@ -10,7 +10,11 @@ use super::Rig;
 impl Rig {
     /// All that what happens from now on depends on.
     pub(super) fn key(&self, troubles: u8) -> u128 {
-        let mut text = format!("{troubles} {} {:?}\n", self.is_up, self.told);
+        let (is_up, is_due) = (self.is_up, self.device.is_due);
+        let mut text = format!(
+            "{troubles} {is_up} {is_due} {} {:?}\n",
+            self.is_unsure, self.told
+        );
         text.push_str(&self.device.dump());
         for name in [
             "intents",

@@ -103,20 +103,33 @@ impl Life {
         after
     }
 
-    /// Takes a step, with the number of calls that could be its last, and of those to the hypervisor.
-    fn take(&self, step: &Step, cost: u8) -> (Result<Self, Wrong>, u32, usize) {
+    /// Takes a step, and counts what can go wrong in it.
+    fn take(&self, step: &Step, cost: u8) -> (Result<Self, Wrong>, Calls) {
         let mut rig = self.rig();
-        let calls = rig.device.bench.calls();
+        let commits = |rig: &Rig| rig.device.journal.batches.lock().unwrap().len();
+        let before = (rig.device.bench.calls(), commits(&rig));
         if !matches!(step, Step::KillIn(..)) {
             rig.device.trip.arm(u32::MAX);
         }
         let result = caught(|| rig.perform(step));
         let ticks = rig.device.trip.left().map_or(0, |left| u32::MAX - left);
         rig.device.trip.disarm();
-        let calls = rig.device.bench.calls() - calls;
+        let calls = Calls {
+            all: ticks,
+            hypervisor: rig.device.bench.calls() - before.0,
+            commits: commits(&rig) - before.1,
+        };
         let after = result.map(|()| self.after(rig, Some(step.clone()), cost));
-        (after, ticks, calls)
+        (after, calls)
     }
+}
+
+/// The calls of a step.
+struct Calls {
+    /// Any of which could be the last.
+    all: u32,
+    hypervisor: usize,
+    commits: usize,
 }
 
 impl State for Life {
@@ -126,10 +139,13 @@ impl State for Life {
         self.key
     }
 
-    /// The process ends here and starts again: all is in order then.
+    /// What is in memory is durable; and if all goes well from here all is in order in the end, if the
+    /// process goes on and if it ends and starts again.
     fn check(&self) -> Result<(), Wrong> {
         let mut rig = self.rig();
-        caught(|| rig.recover())
+        let mut next = Rig::new(self.world, rig.device.disk(), rig.told.clone());
+        caught(|| rig.is_durable()?.go_on())?;
+        caught(|| next.recover()).map_err(|wrong| format!("after a restart: {wrong}"))
     }
 
     fn next(&self) -> Vec<(Step, Result<Self, Wrong>)> {
@@ -139,21 +155,26 @@ impl State for Life {
                 step,
                 Step::TimeOut(_) | Step::Lose(_) | Step::End(_) | Step::Kill
             );
-            let (after, ticks, calls) = self.take(step, wrong.into());
+            let (after, calls) = self.take(step, wrong.into());
             next.push((step.clone(), after));
-            if wrong || self.troubles == 0 {
+            let cost = 1 + u8::from(wrong);
+            if self.troubles < cost {
                 continue;
             }
+            let whole = || Box::new(step.clone());
             let mut troubled = Vec::new();
-            troubled.extend((0..ticks).map(|tick| Step::KillIn(Box::new(step.clone()), tick)));
+            troubled.extend((0..calls.commits).map(|commit| Step::Full(whole(), commit)));
+            if !wrong {
+                troubled.extend((0..calls.all).map(|call| Step::KillIn(whole(), call)));
+            }
             if let Step::Work(at) = step {
-                for call in 0..calls {
+                for call in 0..calls.hypervisor {
                     let faults = [Fault::Nothing, Fault::Half, Fault::All];
                     troubled.extend(faults.map(|fault| Step::WorkWith(*at, call, fault)));
                 }
             }
             for step in troubled {
-                let (after, ..) = self.take(&step, 1);
+                let (after, _) = self.take(&step, cost);
                 next.push((step, after));
             }
         }

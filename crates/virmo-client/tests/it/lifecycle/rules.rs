@@ -5,9 +5,16 @@ use std::collections::BTreeSet;
 use omadm_core::Space;
 use virmo_state::VmState;
 
-use super::{Rig, Wrong, leaf};
+use super::{Rig, Step, Wrong, is_told_ready, leaf};
 
 impl Rig {
+    /// What is in memory is what the journal has.
+    pub(super) fn is_durable(&mut self) -> Result<&mut Self, Wrong> {
+        let (memory, disk) = (self.device.dump(), self.device.durable_dump());
+        claim!(memory == disk, "in memory:\n{memory}on the disk:\n{disk}");
+        Ok(self)
+    }
+
     /// Where nothing is under way, everything is as it may be, and stays so.
     pub(super) fn rest(&mut self) -> Result<(), Wrong> {
         let open = self.device.journal.count(Space::INTENTS);
@@ -17,6 +24,9 @@ impl Rig {
         for vm in self.world.vms {
             let state = self.vm(vm);
             let may = self.told.vms.entry(vm).or_default();
+            if let Some(told) = self.told.unkept.vms.remove(vm) {
+                may.retain(|state| told.contains(state));
+            }
             claim!(may.contains(&state), "{vm} is {state:?}, not of {may:?}");
             let machine = state.map(|_| self.device.machine(vm));
             let is_true = machine.is_none_or(|it| it.vm_state() == state);
@@ -37,7 +47,7 @@ impl Rig {
         }
         self.whole_or_not()?;
         self.told.change.clear();
-        self.told.changed = None;
+        (self.told.changed, self.told.unkept.change) = (None, false);
         let (least, most) = self.told.alerts;
         let alerts = self.alerts().len();
         claim!(
@@ -86,29 +96,51 @@ impl Rig {
         Ok(())
     }
 
+    /// The process goes on, and nothing goes wrong any more: all is in order in the end.
+    pub(super) fn go_on(&mut self) -> Result<(), Wrong> {
+        if !self.is_up {
+            return Ok(());
+        }
+        // More than anything takes that comes to an end.
+        for _ in 0..100 {
+            let own = |it: &Step| matches!(it, Step::Work(_) | Step::Report(_) | Step::Resume);
+            if let Some(step) = self.steps(0).into_iter().find(own) {
+                self.perform(&step)?;
+                continue;
+            }
+            claim!(self.device.watch.is_some(), "nobody watches");
+            self.perform(&Step::Look)?;
+            if self.flights.0.is_empty() && !self.device.is_due {
+                return self.in_order();
+            }
+        }
+        Err("it does not come to an end".to_owned())
+    }
+
     /// The process ends here and starts again: all is in order then.
     pub(super) fn recover(&mut self) -> Result<(), Wrong> {
         self.kill();
         self.device.restart();
         self.is_up = true;
+        self.in_order()
+    }
+
+    fn in_order(&mut self) -> Result<(), Wrong> {
         self.device.check();
         self.rest()?;
         let alerts = self.alerts();
         for image in self.world.images {
-            let node = format!("./VMImgMO/{image}/");
-            let ready = |alert: &String| alert.contains("imageready") && alert.contains(&node);
             let is_ready = self.image(image).as_deref() == Some("2");
-            claim!(
-                !is_ready || alerts.iter().any(ready),
-                "nobody is told of image {image}"
-            );
+            let is_told = self.told.heard.contains(image) || is_told_ready(image, &alerts);
+            claim!(!is_ready || is_told, "nobody is told of image {image}");
         }
         for vm in self.world.vms {
             let said = self.device.get(&leaf(vm, "Ext/Locked"));
             let locked = said.is_some().then(|| self.device.id(vm));
             let locked = locked.map(|id| self.device.bench.locked(&id).unwrap_or(false));
+            let is_seen = self.world.locks && !self.is_unsure;
             claim!(
-                !self.world.locks || said == locked.map(|locked| locked.to_string()),
+                !is_seen || said == locked.map(|locked| locked.to_string()),
                 "{vm} is said to be locked: {said:?}, and is: {locked:?}"
             );
         }

@@ -1,6 +1,6 @@
 //! What can happen, and what it does.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
 use omadm_core::StatusCode;
 use omadm_mo::{JobEnd, JobId, Reporting};
@@ -8,7 +8,7 @@ use omadm_testkit::explore::digest;
 use virmo_hypervisor::MachineState;
 use virmo_state::VmState;
 
-use super::{Asked, OPERATIONS, Rig, Step, Wrong, leaf};
+use super::{Asked, OPERATIONS, Rig, Step, Wrong, is_told_ready, leaf};
 use crate::{
     bench::{Fault, MEDIA_TYPE, surviving},
     device::{Answer, IMAGE},
@@ -84,22 +84,31 @@ impl Rig {
         if self.device.watch.is_some() && !self.told.ended.is_empty() {
             steps.push(Step::Look);
         }
+        if self.device.is_due {
+            steps.push(Step::Resume);
+        }
+        if !self.alerts().is_empty() {
+            steps.push(Step::Acknowledge);
+        }
         if troubles > 0 {
             steps.push(Step::Kill);
         }
         steps
     }
 
-    /// The Exec behind a job was answered.
+    /// The Exec behind a job was answered, by its Status or by an alert.
     pub(super) fn answered(&mut self, job: JobId, status: StatusCode) -> Result<(), Wrong> {
-        self.waiting.remove(&job);
+        let (is_told, is_kept) = (self.waiting.remove(&job), self.device.is_kept);
         match self.asked.remove(&job) {
             None => {}
+            // The alert comes when the journal takes it.
+            _ if !is_told && !is_kept => {}
             Some(Asked::Vm {
                 vm,
                 from,
                 to,
                 operation,
+                unkept,
             }) => {
                 let gone = |state| (state != VmState::Deleted).then_some(state);
                 let no_return = matches!(operation, "Resume" | "PowerOff" | "Delete");
@@ -108,6 +117,8 @@ impl Rig {
                     false => from,
                 })]);
                 if !status.is_success() {
+                    // What came before it may have been past its point of no return.
+                    may.extend(unkept);
                     let found_out = Some(VmState::NotCreated);
                     let told = self.told.vms.get(vm);
                     may.extend(told.and_then(|told| told.get(&found_out)).copied());
@@ -117,6 +128,10 @@ impl Rig {
                 }
                 if self.told.ended.contains(vm) {
                     may.insert(Some(VmState::PoweredOff));
+                }
+                if !is_kept {
+                    self.told.unkept.vms.insert(vm, may.clone());
+                    may.insert(gone(to));
                 }
                 self.told.vms.insert(vm, may);
             }
@@ -130,7 +145,10 @@ impl Rig {
                 self.told.images.insert(image, [state].into());
             }
             Some(Asked::Download(_)) => {}
-            Some(Asked::Apply) => self.told.changed = Some(status.is_success()),
+            Some(Asked::Apply) => {
+                self.told.changed = Some(status.is_success());
+                self.told.unkept.change = !is_kept;
+            }
         }
         Ok(())
     }
@@ -146,6 +164,10 @@ impl Rig {
                     StatusCode::OK => {}
                     // Nobody knows which identifiers are taken.
                     StatusCode::COMMAND_FAILED if self.is_blind && !self.has_counted => {
+                        self.told.vms.insert(vm, [None].into());
+                        return Ok(());
+                    }
+                    StatusCode::COMMAND_FAILED if !self.device.is_kept => {
                         self.told.vms.insert(vm, [None].into());
                         return Ok(());
                     }
@@ -187,7 +209,14 @@ impl Rig {
                 let base = format!("./VMImgMO/{image}");
                 let there = Some("0".to_owned());
                 self.told.images.insert(image, [None, there.clone()].into());
-                claim!(self.device.add(&base) == StatusCode::OK, "no {base}");
+                match self.device.add(&base) {
+                    StatusCode::OK => {}
+                    StatusCode::COMMAND_FAILED if !self.device.is_kept => {
+                        self.told.images.insert(image, [None].into());
+                        return Ok(());
+                    }
+                    status => return Err(format!("no {base}: {status}")),
+                }
                 self.told.images.insert(image, [there].into());
                 let id = self.device.get(&format!("{base}/ImgID")).unwrap();
                 claim!(self.told.ids.insert(id.clone()), "{id} is given out twice");
@@ -204,6 +233,7 @@ impl Rig {
                 match self.device.begin(&node, None) {
                     Answer::Pending(job, Reporting::Asynchronous) => {
                         self.told.alerts.0 += 1;
+                        self.told.heard.remove(image);
                         self.asked.insert(job, Asked::Download(image));
                     }
                     Answer::Pending(..) => return Err("a download is answered late".to_owned()),
@@ -241,7 +271,10 @@ impl Rig {
                 }
             }
             Step::Work(at) => self.work(*at, None),
-            Step::WorkWith(at, call, fault) => self.work(*at, Some((*call, *fault))),
+            Step::WorkWith(at, call, fault) => {
+                self.is_unsure = self.world.locks;
+                self.work(*at, Some((*call, *fault)));
+            }
             Step::Report(at) => {
                 let flight = self.flights.0.remove(*at);
                 let output = flight.output.unwrap();
@@ -258,11 +291,17 @@ impl Rig {
             Step::Accept(at) => {
                 let job = self.flights.0[*at].id;
                 self.told.alerts.1 += 1;
-                self.device.accept(job);
-                self.told.alerts.0 += 1;
-                self.waiting.remove(&job);
+                match self.device.try_accept(job) {
+                    Ok(()) => {
+                        self.told.alerts.0 += 1;
+                        self.waiting.remove(&job);
+                    }
+                    // The Exec goes on waiting.
+                    Err(_) => self.told.alerts.1 -= 1,
+                }
             }
             Step::TimeOut(at) => {
+                self.is_unsure = self.world.locks;
                 let flight = &mut self.flights.0[*at];
                 flight.timed_out = true;
                 self.is_blind |= flight.lane == LIST;
@@ -276,6 +315,7 @@ impl Rig {
                 }
             }
             Step::Lose(at) => {
+                self.is_unsure = self.world.locks;
                 let flight = self.flights.0.remove(*at);
                 self.is_blind |= flight.lane == LIST;
                 self.device.complete(flight.id, JobEnd::Lost);
@@ -287,19 +327,35 @@ impl Rig {
                     .bench
                     .change(&id, MachineState::Off { crashed: true });
                 self.told.ended.insert(vm);
-                self.told
-                    .vms
-                    .entry(vm)
-                    .or_default()
-                    .insert(Some(VmState::PoweredOff));
+                let off = Some(VmState::PoweredOff);
+                self.told.vms.entry(vm).or_default().insert(off);
+                if let Some(told) = self.told.unkept.vms.get_mut(vm) {
+                    told.insert(off);
+                }
             }
             Step::Look => self.device.look_only(),
+            Step::Resume => self.device.resume(),
+            Step::Acknowledge => self.acknowledge()?,
             Step::Start => {
                 self.has_counted = self.told.ids.contains("vm-1");
-                self.device.boot();
-                self.is_up = true;
+                self.is_up = self.device.try_boot().is_ok();
+                claim!(self.is_up || self.full.is_some(), "it does not start");
+                if !self.is_up {
+                    self.kill();
+                }
             }
             Step::Kill => self.kill(),
+            Step::Full(step, at) => {
+                self.full = Some(*at);
+                self.told.unkept.any = true;
+                let commit = i64::try_from(*at).expect("few commits");
+                self.device.journal.fail_in.store(commit, Ordering::SeqCst);
+                let done = self.perform(step);
+                let left = self.device.journal.fail_in.swap(-1, Ordering::SeqCst);
+                self.full = None;
+                claim!(done.is_err() || left < 0, "no commit {at} in {step:?}");
+                return done;
+            }
             Step::KillIn(step, at) => {
                 self.device.trip.arm(*at);
                 let done = surviving(|| self.perform(step));
@@ -335,11 +391,16 @@ impl Rig {
             .begin(&leaf(vm, &format!("Operations/{operation}")), None)
         {
             Answer::Pending(job, _) => {
+                let mut unkept = self.told.unkept.vms.remove(vm);
+                if self.told.unkept.any {
+                    unkept = unkept.or(Some(before));
+                }
                 let asked = Asked::Vm {
                     vm,
                     from,
                     to,
                     operation,
+                    unkept: unkept.unwrap_or_default(),
                 };
                 self.asked.insert(job, asked);
                 self.waiting.insert(job);
@@ -348,11 +409,34 @@ impl Rig {
         }
     }
 
+    /// The server has all alerts; what it has it is not told again.
+    fn acknowledge(&mut self) -> Result<(), Wrong> {
+        let (before, alerts) = ((self.told.alerts, self.told.heard.clone()), self.alerts());
+        let (least, most) = before.0;
+        claim!(
+            alerts.len() <= most,
+            "told {} alerts of {most}",
+            alerts.len()
+        );
+        self.told.alerts.0 = least.saturating_sub(alerts.len());
+        for image in self.world.images {
+            if is_told_ready(image, &alerts) {
+                self.told.heard.insert(image);
+            }
+        }
+        match self.device.acknowledge() {
+            true => self.told.alerts.1 -= alerts.len(),
+            // They wait, and are told again.
+            false => (self.told.alerts, self.told.heard) = before,
+        }
+        Ok(())
+    }
+
     pub(super) fn work(&mut self, at: usize, wrong: Option<(usize, Fault)>) {
         let flight = &self.flights.0[at];
         // What comes back is not to be looked at, but it depends on nothing else.
         let from = digest(&format!("{:?}", self.device.bench.machines()));
-        let how = format!("{wrong:?} {} {from}", flight.timed_out);
+        let how = format!("{wrong:?} {:?} {} {from}", self.full, flight.timed_out);
         self.done.insert(flight.id, how);
         if let Some((call, fault)) = wrong {
             self.device.bench.fault(call, fault);
