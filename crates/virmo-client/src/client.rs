@@ -55,6 +55,9 @@ pub(crate) use image::RECORDS;
 /// undone. If undoing fails too, it is tried again after a pause, before the next primitive and at
 /// the next start.
 ///
+/// What the journal does not take of an end is made up for after a pause. If the server asks for
+/// something else before that, what it was promised by 202 is reported as failed.
+///
 /// # Start
 ///
 /// [`start`](ManagementObject::start) asks for one job per VM, one per image that was

@@ -64,7 +64,10 @@ impl Driver {
             && intent.primitive != Primitive::Delete
         {
             let outcome = self.bring(intent, owed, Direction::Undo, None);
-            if outcome.end != End::Settled(intent.prior) {
+            // It may have been undone before, and the primitive itself be cut.
+            let is_cut =
+                || !fresh && outcome.end == End::Owed(owed) && self.is_unusable(&intent.vm);
+            if outcome.end != End::Settled(intent.prior) && !is_cut() {
                 return outcome.or_failure(|| {
                     format!("the machine was left in another state by an earlier {owed}")
                 });
@@ -76,13 +79,30 @@ impl Driver {
             Direction::Finish
         };
         let seen = fresh.then(|| intent.prior.into());
-        self.bring(intent, intent.primitive, direction, seen)
+        let outcome = self.bring(intent, intent.primitive, direction, seen);
+        match (intent.owed, outcome.end) {
+            // Nothing was deleted: what a Delete need not undo first is undone now.
+            (Some(owed), End::Settled(state))
+                if intent.primitive == Primitive::Delete && state.is_created() =>
+            {
+                let end = self.bring(intent, owed, Direction::Undo, None).end;
+                let failure = outcome.failure;
+                Outcome { end, failure }
+            }
+            _ => outcome,
+        }
     }
 
     /// What the machine is.
     pub(crate) fn observe(&self, vm: &VmId) -> Result<MachineState, HypervisorError> {
         let observed = self.machines.hypervisor.observe(vm);
         observed.map(|observed| observed.state)
+    }
+
+    /// Whether a machine is there and in no state it can be used in.
+    fn is_unusable(&self, vm: &VmId) -> bool {
+        let state = self.observe(vm);
+        state.is_ok_and(|state| Seen::from(&state).state().is_none())
     }
 
     /// Follows the table from what the machine is seen as, or from what it is observed to be.

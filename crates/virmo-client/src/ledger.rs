@@ -51,9 +51,9 @@ pub(crate) struct Ledger {
     warned_images: SortedSet<ImageId>,
     /// Machines that no node stands for and that were told in this run.
     pub(crate) strangers: SortedSet<VmId>,
-    /// What was promised about who gets at a VM and not kept, by an earlier run or for want of the
-    /// journal, until its machine is observed.
-    pub(crate) cut: SortedMap<VmId, AccessIntent>,
+    /// VMs whose machine is to be asked who gets at it, with what was promised about that and not kept:
+    /// by an earlier run, until the machine is observed, or for want of the journal.
+    pub(crate) cut: SortedMap<VmId, Option<AccessIntent>>,
     /// The job that waits for the next look at all machines.
     pub(crate) watch: Option<JobId>,
     /// VMs whose guest is executing something.
@@ -445,17 +445,14 @@ impl Ledger {
             .filter(|(_, task)| task.job == Some(job))
         {
             task.job = None;
-            if DRAFT
-                && let Some(access) = task.access.take()
-                && let Some(operation) = access.operation.filter(|_| access.reply.accepted)
-            {
-                let (vm, reply) = (vm.clone(), access.reply);
-                let intent = AccessIntent {
-                    vm,
+            if DRAFT && let Some(access) = task.access.take() {
+                let promised = access.operation.filter(|_| access.reply.accepted);
+                let intent = promised.map(|operation| AccessIntent {
+                    vm: vm.clone(),
                     operation,
-                    reply,
-                };
-                self.cut.insert(intent.vm.clone(), intent);
+                    reply: access.reply,
+                });
+                self.cut.insert(vm.clone(), intent);
             }
         }
         self.vms

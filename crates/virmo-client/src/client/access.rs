@@ -14,6 +14,7 @@ use super::{VirmoClient, output, primitive::lane};
 use crate::{
     Event,
     drive::Failure,
+    features::DRAFT,
     intent::{AccessIntent, Reply},
     ledger::{AccessTask, After, Subject},
     nodes::set,
@@ -59,6 +60,7 @@ impl VirmoClient {
         if self.book.read().is_busy(&id) || vm.state().after_access(operation).is_err() {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);
         }
+        self.end_cut(path.vm, &id, cx);
         let task = AccessTask {
             node: path.vm.to_owned(),
             operation: Some(operation),
@@ -87,7 +89,7 @@ impl VirmoClient {
         }
         let hypervisor = &self.hypervisor;
         let is_known = hypervisor.input_lock().is_some() || hypervisor.data_sharing().is_some();
-        let cut = self.book.write().cut.remove(vm);
+        let cut = self.book.write().cut.remove(vm).flatten();
         match self.node_of(vm, cx) {
             Some((node, state)) if state.is_created() && (is_known || cut.is_some()) => {
                 let task = AccessTask {
@@ -113,7 +115,8 @@ impl VirmoClient {
         let observed = self.book.read().vms.get(&intent.vm);
         match observed {
             Some(task) if task.intent.is_none() && self.roots.is_draft() => {
-                self.book.write().cut.insert(intent.vm.clone(), intent);
+                let cut = &mut self.book.write().cut;
+                cut.insert(intent.vm.clone(), Some(intent));
             }
             _ => self.break_promise(&intent, cx),
         }
@@ -121,10 +124,25 @@ impl VirmoClient {
 
     /// Reports as failed what was answered with 202 and cannot be done any more.
     fn break_promise(&self, intent: &AccessIntent, cx: &mut Context<'_, '_>) {
+        match self.node_of(&intent.vm, cx) {
+            Some((node, _)) => self.break_promise_at(&node, intent, cx),
+            None => AccessIntent::forget(&mut cx.effects.batch, &intent.vm),
+        }
+    }
+
+    fn break_promise_at(&self, node: &str, intent: &AccessIntent, cx: &mut Context<'_, '_>) {
         AccessIntent::forget(&mut cx.effects.batch, &intent.vm);
-        if let Some((node, _)) = self.node_of(&intent.vm, cx) {
-            let source = self.roots.vm_node(&node, VmNode::access(intent.operation));
-            self.report(&source, &intent.reply, StatusCode::COMMAND_FAILED, cx);
+        let source = self.roots.vm_node(node, VmNode::access(intent.operation));
+        self.report(&source, &intent.reply, StatusCode::COMMAND_FAILED, cx);
+    }
+
+    /// Something else begins on a VM, or it goes: what was promised before and could not be kept is not
+    /// made up for any more. Who gets at the machine is still to be found out.
+    pub(super) fn end_cut(&mut self, node: &str, vm: &VmId, cx: &mut Context<'_, '_>) {
+        let cut = self.book.read().cut.get(vm).cloned().flatten();
+        if let Some(cut) = cut.filter(|_| DRAFT) {
+            self.book.write().cut.insert(vm.clone(), None);
+            self.break_promise_at(node, &cut, cx);
         }
     }
 

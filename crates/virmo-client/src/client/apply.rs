@@ -39,6 +39,10 @@ impl VirmoClient {
         if ledger.is_applying() || changes.iter().any(held) || owed.iter().any(busy) {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);
         }
+        // One whose end could not be kept is not made up for any more.
+        if let Some(left) = left.filter(|task| !task.intent.failed) {
+            self.reply_apply(&left.intent, StatusCode::COMMAND_FAILED, cx);
+        }
         let intent = ApplyIntent {
             changes,
             owed,

@@ -56,6 +56,7 @@ impl VirmoClient {
         if state.after(asked).is_err() || ledger.is_used(&id) {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);
         }
+        self.end_left_download(node, &id, cx);
         self.start_download(node, id, reply, cx)
     }
 

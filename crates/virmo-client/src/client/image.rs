@@ -189,6 +189,18 @@ impl VirmoClient {
         );
     }
 
+    /// Reports a download as failed that got 202, whose end could not be kept, and that is not made
+    /// up for any more.
+    pub(super) fn end_left_download(&mut self, node: &str, id: &ImageId, cx: &mut Context<'_, '_>) {
+        let left = self.book.read().left_images.get(id).cloned();
+        if let Some(left) = left.filter(|left| left.work == ImageWork::Download) {
+            self.book.write().left_images.remove(id);
+            ImageIntent::forget(&mut cx.effects.batch, id);
+            let source = ImageNode::Download.of(&self.roots.image(node));
+            self.report(&source, &left.reply, StatusCode::COMMAND_FAILED, cx);
+        }
+    }
+
     fn tell_image(&mut self, node: &str, id: &ImageId, from: ImageState, to: Option<ImageState>) {
         self.book.tell(Event::Image {
             node: node.to_owned(),
@@ -222,6 +234,7 @@ impl VirmoClient {
         if self.book.read().is_used(&id) {
             return Err(StatusCode::COMMAND_NOT_ALLOWED);
         }
+        self.end_left_download(node, &id, cx);
         if let Some(task) = self.book.read().images.get(&id) {
             let source = ImageNode::Download.of(&self.roots.image(node));
             self.report(&source, &task.intent.reply, StatusCode::COMMAND_FAILED, cx);

@@ -47,18 +47,20 @@ impl VirmoClient {
             Some(making) if !making.params.running => Primitive::CreateAndPoweroff,
             _ => asked,
         };
-        let left = self
-            .book
-            .read()
-            .vms
-            .get(&id)
-            .and_then(|task| task.intent.as_ref());
+        let left = self.book.read().vms.get(&id);
+        let left = left.and_then(|task| task.intent.as_ref());
+        // One whose end could not be kept is not made up for any more.
+        if let Some(left) = left.filter(|left| !left.failed) {
+            self.reply(left, StatusCode::COMMAND_FAILED, cx);
+        }
+        let owed = left.map(|left| left.primitive);
+        self.end_cut(path.vm, &id, cx);
         let intent = VmIntent {
             vm: id,
             node: path.vm.to_owned(),
             primitive,
             prior,
-            owed: left.map(|intent| intent.primitive),
+            owed,
             failed: false,
             reply: Reply::new(request.correlator),
             making,

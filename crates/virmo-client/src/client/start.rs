@@ -1,7 +1,7 @@
 use omadm_core::StatusCode;
 use omadm_mo::{Context, Refusal};
 use omadm_tree::Value;
-use virmo_nodes::VirmoNode;
+use virmo_nodes::{ImageNode, VirmoNode};
 use virmo_state::{ImageState, Primitive, VmId, VmState};
 
 use super::VirmoClient;
@@ -181,11 +181,17 @@ impl VirmoClient {
                     accepted: true,
                     ..intent.reply
                 };
-                self.start_download(&intent.node, intent.image, reply, cx)
+                let begun = self.start_download(&intent.node, intent.image, reply.clone(), cx);
+                if let Err(status) = begun {
+                    let source = ImageNode::Download.of(&self.roots.image(&intent.node));
+                    self.report(&source, &reply, status, cx);
+                }
+                begun
             }
         };
         if begun.is_err() {
             ImageIntent::forget(&mut cx.effects.batch, &id);
+            self.book.write().left_images.remove(&id);
         }
     }
 

@@ -90,6 +90,7 @@ impl VirmoClient {
         if let Some(id) = &id {
             bootstrap::forget(&mut cx.effects.batch, id);
             self.book.write().all_clear(id, &mut cx.effects.batch);
+            self.end_cut(node, id, cx);
         }
         self.check_idle(id.as_ref())
     }

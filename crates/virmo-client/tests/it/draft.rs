@@ -469,6 +469,65 @@ fn an_accepted_lock_that_is_not_kept_is_done_again() {
     }
 }
 
+/// What could not be kept is looked up when the journal works.
+#[test]
+fn a_lock_that_is_not_kept_is_told_by_its_node() {
+    let mut device = Device::new();
+    device.profile = Profile::Draft;
+    device.bench.guarded.store(true, Ordering::SeqCst);
+    device.restart();
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
+        panic!("it is done by a job");
+    };
+    device.journal.fail_in.store(0, Ordering::SeqCst);
+    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    assert_eq!(guards(&device, "a"), texts("false", "false"));
+    device.resume();
+    device.run_all();
+    assert_eq!(guards(&device, "a"), texts("true", "false"));
+    device.resume();
+    assert!(device.jobs.is_empty(), "it was looked up already");
+    device.check();
+}
+
+/// 202 promised an alert: it comes, though something else begins before it is made up for what the
+/// journal did not take. That is not done again then.
+#[test]
+fn an_accepted_lock_that_is_not_kept_is_reported_with_the_next() {
+    for next in ["Unlock", "Suspend", "Delete"] {
+        let mut policy = Policy::default();
+        policy.alert_type = Some("com.example.result".to_owned());
+        let mut device = Device::with_policy(policy);
+        device.profile = Profile::Draft;
+        device.bench.guarded.store(true, Ordering::SeqCst);
+        device.restart();
+        device.provision("a", "");
+        device.bring("a", VmState::Running);
+        device.take_alerts();
+        let lock = node(AccessOperation::Lock);
+        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
+            panic!("it is done by a job");
+        };
+        device.accept(job);
+        drop(device.take(job));
+        device.journal.fail_in.store(0, Ordering::SeqCst);
+        device.complete(job, JobEnd::Lost);
+        assert_eq!(device.operate("a", next), StatusCode::OK);
+        let told = final_alert(lock, Some("c1"), StatusCode::COMMAND_FAILED);
+        assert_eq!(device.take_alerts(), [told], "{next}");
+        device.resume();
+        device.run_all();
+        device.restart();
+        assert_eq!(device.take_alerts(), [""; 0], "{next}");
+        if next != "Delete" {
+            assert_eq!(guards(&device, "a"), texts("false", "false"), "{next}");
+        }
+        device.check();
+    }
+}
+
 /// That its time was over could not be kept, so it was promised still when it ended after all: that is
 /// told, once.
 #[test]

@@ -376,6 +376,75 @@ pub(crate) fn an_outcome_that_cannot_be_kept_is_undone() {
     }
 }
 
+/// 202 promised an alert: it comes, though the server asks anew before it is made up for what the
+/// journal did not take.
+#[test]
+pub(crate) fn an_accepted_primitive_that_is_not_kept_is_reported_with_the_next() {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = Device::with_policy(policy);
+    device.provision("a", "");
+    device.take_alerts();
+    let uri = "./VirMO/a/Operations/Create";
+    let Answer::Pending(job, _) = device.begin(uri, Some("c-1")) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    device
+        .journal
+        .fail_in
+        .store(0, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [""; 0]);
+    assert_eq!(device.operate("a", "Create"), StatusCode::OK);
+    let alert = final_alert(uri, Some("c-1"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [alert]);
+    device.resume();
+    device.restart();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    device.check();
+}
+
+/// A Delete does not undo first what is left of another primitive. If it fails, that is undone then.
+#[test]
+pub(crate) fn a_delete_that_fails_undoes_what_was_left() {
+    let mut device = device_in(VmState::PoweredOff, "");
+    device
+        .journal
+        .fail_in
+        .store(1, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(device.operate("a", "PowerOn"), StatusCode::COMMAND_FAILED);
+    device.bench.fault(0, Fault::Nothing);
+    assert_eq!(device.operate("a", "Delete"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.state("a"), Some(VmState::PoweredOff));
+    device.check();
+}
+
+/// The process ends in the midst of a primitive, once what was left of an earlier one was undone.
+#[test]
+pub(crate) fn a_primitive_that_is_cut_after_another_was_undone_is_finished() {
+    let ticks = |device: &mut Device, tick| {
+        device.trip.arm(tick);
+        let cut = device.crash_in(|device| _ = device.operate("a", "PowerOff"));
+        device.trip.disarm();
+        cut
+    };
+    for tick in 0.. {
+        let mut device = device_in(VmState::Running, "");
+        device
+            .journal
+            .fail_in
+            .store(1, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(device.operate("a", "Suspend"), StatusCode::COMMAND_FAILED);
+        if !ticks(&mut device, tick) {
+            assert!(tick > 8, "it is cut everywhere");
+            break;
+        }
+        device.restart();
+        device.check();
+    }
+}
+
 #[test]
 pub(crate) fn a_panic_in_the_back_end_is_a_lost_job() {
     let mut device = device_in(VmState::Running, "");

@@ -451,6 +451,53 @@ pub(crate) fn an_outcome_that_cannot_be_kept_is_no_dead_end() {
     device.check();
 }
 
+/// Each 202 has its one alert, also where what follows comes before the end can be kept.
+#[test]
+pub(crate) fn a_download_whose_end_was_not_kept_is_reported_once() {
+    let failed = |status| final_alert(DOWNLOAD, Some("c-1"), status);
+    let given_up = failed(StatusCode::COMMAND_FAILED);
+    type Follow = fn(&mut Device);
+    let follows: [(Follow, Vec<String>); 5] = [
+        (Device::resume, vec![image_ready("img", Some("c-1"))]),
+        (
+            |device| _ = device.exec(DOWNLOAD),
+            vec![given_up.clone(), image_ready("img", None)],
+        ),
+        (|device| _ = device.exec(DELETE), vec![given_up.clone()]),
+        (
+            |device| _ = device.delete("./VMImgMO/img"),
+            vec![given_up.clone()],
+        ),
+        (
+            |device| _ = device.replace("./VMImgMO/img/DownloadURI", "nowhere"),
+            vec![failed(StatusCode::BAD_REQUEST)],
+        ),
+    ];
+    for (follow, alerts) in follows {
+        for restarts in [false, true] {
+            let mut policy = impatient();
+            policy.alert_type = Some("com.example.result".to_owned());
+            let mut device = device(IMAGE, policy);
+            let Answer::Pending(job, _) = device.begin(DOWNLOAD, Some("c-1")) else {
+                panic!("refused");
+            };
+            drop(device.take(job));
+            device.journal.fail_in.store(0, Ordering::SeqCst);
+            device.complete(job, JobEnd::Lost);
+            follow(&mut device);
+            match restarts {
+                true => device.restart(),
+                false => device.resume(),
+            }
+            device.run_all();
+            assert_eq!(device.take_alerts(), alerts);
+            device.resume();
+            assert!(device.jobs.is_empty(), "it was taken up already");
+            device.check();
+        }
+    }
+}
+
 #[test]
 pub(crate) fn a_lost_download_is_a_failed_one() {
     let mut device = device(IMAGE, impatient());

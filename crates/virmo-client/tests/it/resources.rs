@@ -396,6 +396,31 @@ pub(crate) fn a_lost_change_is_taken_back() {
     device.check();
 }
 
+/// 202 promised an alert: it comes, though the server asks anew before it is made up for what the
+/// journal did not take.
+#[test]
+pub(crate) fn an_accepted_change_that_is_not_kept_is_reported_with_the_next() {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device(policy);
+    trade(&mut device);
+    device.take_alerts();
+    let Answer::Pending(job, _) = device.begin(APPLY, Some("c-1")) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    device.journal.fail_in.store(0, Ordering::SeqCst);
+    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.exec(APPLY), StatusCode::OK);
+    let alert = final_alert(APPLY, Some("c-1"), StatusCode::COMMAND_FAILED);
+    assert_eq!(device.take_alerts(), [alert]);
+    device.resume();
+    device.restart();
+    assert_eq!(device.take_alerts(), [""; 0]);
+    assert_eq!(current(&device), after());
+    device.check();
+}
+
 #[test]
 pub(crate) fn an_outcome_that_cannot_be_kept_is_taken_back() {
     let mut device = device(Policy::default());
