@@ -392,7 +392,8 @@ impl Rig {
         {
             Answer::Pending(job, _) => {
                 let mut unkept = self.told.unkept.vms.remove(vm);
-                if self.told.unkept.any {
+                // Where it is not settled yet, what came before may have been past its point of no return.
+                if self.told.unkept.any || before.len() > 1 {
                     unkept = unkept.or(Some(before));
                 }
                 let asked = Asked::Vm {
