@@ -186,8 +186,6 @@ async fn serve(
     mut running: watch::Receiver<bool>,
 ) {
     let service = Arc::new(service);
-    let timekeeper = Arc::clone(&service);
-    tokio::spawn(async move { timekeeper.dismiss().await });
     let slots = Arc::clone(&service.slots);
     let limit = u32::try_from(slots.available_permits()).unwrap_or(u32::MAX);
     loop {

@@ -20,14 +20,14 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use omadm_core::Secret;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::spawn_blocking,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -85,16 +85,6 @@ impl Service {
         }
     }
 
-    /// Ends connections whose requests do not come in time, for ever: by one timer for all, which no
-    /// request has to set.
-    pub(super) async fn dismiss(&self) {
-        loop {
-            let next = self.crowd.dismiss(Instant::now(), self.config.head_timeout);
-            // The runtime counts milliseconds.
-            sleep(next.max(Duration::from_millis(1))).await;
-        }
-    }
-
     /// Serves one connection to its end.
     pub(super) async fn connection(
         self: Arc<Self>,
@@ -143,7 +133,7 @@ impl Service {
         seat: Arc<Seat>,
         mut running: watch::Receiver<bool>,
     ) {
-        seat.ready();
+        let head_timeout = self.config.head_timeout;
         let place = Arc::clone(&seat);
         let answer = service_fn(move |request| {
             let service = Arc::clone(&self);
@@ -154,6 +144,8 @@ impl Service {
             }
         });
         let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(head_timeout)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), answer);
         let mut connection = pin!(connection);

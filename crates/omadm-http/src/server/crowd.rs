@@ -2,10 +2,9 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 /// Whom a connection counts for: an address, or in IPv6 a network of one subscriber, who has all
 /// addresses of it.
@@ -42,17 +41,8 @@ struct Taken {
     source: Source,
     /// Requests under way, up to the last byte of the answer.
     busy: usize,
-    /// Since when there is none.
-    since: Instant,
     leaving: bool,
     leave: Arc<Notify>,
-}
-
-impl Taken {
-    fn ask_to_leave(&mut self) {
-        self.leaving = true;
-        self.leave.notify_one();
-    }
 }
 
 /// The place of one connection, free when dropped.
@@ -83,7 +73,6 @@ impl Crowd {
         let taken = Taken {
             source: Source::of(remote),
             busy: 0,
-            since: Instant::now(),
             leaving: false,
             leave: Arc::clone(&leave),
         };
@@ -114,25 +103,9 @@ impl Crowd {
         };
         let idle = |taken: &&mut Taken| taken.source == source && taken.busy == 0 && !taken.leaving;
         if let Some(taken) = seats.taken.values_mut().find(idle) {
-            taken.ask_to_leave();
+            taken.leaving = true;
+            taken.leave.notify_one();
         }
-    }
-
-    /// Asks all to leave that have had no request under way for so long; after what time it may be
-    /// the turn of the next.
-    pub(super) fn dismiss(&self, now: Instant, patience: Duration) -> Duration {
-        let mut next = patience;
-        let mut seats = self.seats();
-        let idle = |taken: &&mut Taken| taken.busy == 0 && !taken.leaving;
-        for taken in seats.taken.values_mut().filter(idle) {
-            let left = patience.saturating_sub(now.saturating_duration_since(taken.since));
-            if left.is_zero() {
-                taken.ask_to_leave();
-            } else {
-                next = next.min(left);
-            }
-        }
-        next
     }
 
     fn seats(&self) -> MutexGuard<'_, Seats> {
@@ -151,11 +124,6 @@ impl Seat {
         Busy(Arc::clone(self))
     }
 
-    /// From now on a request is waited for.
-    pub(super) fn ready(&self) {
-        self.count(|busy| busy);
-    }
-
     /// Whether a request is under way.
     pub(super) fn is_busy(&self) -> bool {
         let seats = self.crowd.seats();
@@ -165,9 +133,6 @@ impl Seat {
     fn count(&self, change: impl Fn(usize) -> usize) {
         if let Some(taken) = self.crowd.seats().taken.get_mut(&self.number) {
             taken.busy = change(taken.busy);
-            if taken.busy == 0 {
-                taken.since = Instant::now();
-            }
         }
     }
 }
@@ -222,36 +187,6 @@ mod tests {
         assert_eq!(leaving(), [0, 1, 2]);
         drop((many, few, more));
         assert!(crowd.seats().taken.is_empty());
-    }
-
-    #[test]
-    fn who_asks_nothing_for_too_long_is_dismissed() {
-        const PATIENCE: Duration = Duration::from_secs(15);
-        let crowd = Crowd::new(2);
-        let [idle, later, busy] = [(); 3].map(|()| crowd.seat("192.0.2.1:1".parse().unwrap()));
-        let request = busy.busy();
-        let now = Instant::now();
-        let at = |seconds| now + Duration::from_secs(seconds);
-        let dismissed = |seconds| {
-            let next = crowd.dismiss(at(seconds), PATIENCE);
-            let seats = crowd.seats();
-            let leaving = [&idle, &later, &busy].map(|seat| seats.taken[&seat.number].leaving);
-            (next.as_secs(), leaving)
-        };
-        let since = |seat: &Seat, seconds| {
-            crowd.seats().taken.get_mut(&seat.number).unwrap().since = at(seconds);
-        };
-        since(&idle, 0);
-        since(&later, 5);
-        assert_eq!(dismissed(1), (14, [false; 3]));
-        assert_eq!(dismissed(15), (5, [true, false, false]));
-        assert_eq!(dismissed(20), (15, [true, true, false]));
-        // Its time begins with the end of the answer.
-        drop(request);
-        assert!(crowd.seats().taken[&busy.number].since >= now);
-        since(&busy, 20);
-        assert_eq!(dismissed(34), (1, [true, true, false]));
-        assert_eq!(dismissed(35), (15, [true; 3]));
     }
 
     #[test]
