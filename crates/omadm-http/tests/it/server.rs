@@ -242,6 +242,25 @@ fn a_head_that_does_not_end_ends_the_connection() {
     }
 }
 
+/// The time for a head is none for the answer before it.
+#[test]
+fn an_answer_may_be_taken_slowly() {
+    // More than the system has room for.
+    const LEN: usize = 32 << 20;
+    let bench = bench(|config| {
+        config.head_timeout = Duration::from_millis(50);
+        config.max_body_bytes = LEN;
+    });
+    let mut stream = TcpStream::connect(bench.server.address()).unwrap();
+    let head = format!("POST / HTTP/1.1\r\n{XML}content-length: {LEN}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&vec![b'x'; LEN]).unwrap();
+    thread::sleep(Duration::from_millis(500));
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert_eq!((status(&answer), body(&answer).len()), (200, LEN));
+}
+
 #[test]
 fn a_head_that_is_too_long_is_refused() {
     let bench = bench(|config| config.head_timeout = Duration::from_secs(3600));
