@@ -254,6 +254,13 @@ impl Device {
         Self::with_policy(Policy::default())
     }
 
+    /// One that tells by an alert how what it answered with 202 has ended.
+    pub(crate) fn with_alerts() -> Self {
+        let mut policy = Policy::default();
+        policy.alert_type = Some("com.example.result".to_owned());
+        Self::with_policy(policy)
+    }
+
     pub(crate) fn with_policy(policy: Policy) -> Self {
         let mut device = Self::off(policy, Disk::default());
         device.restart();

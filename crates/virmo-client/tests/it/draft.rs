@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use omadm_core::StatusCode;
 use omadm_mo::{JobEnd, JobId};
-use virmo_client::{Event, Policy, UnlockError};
+use virmo_client::{Event, UnlockError};
 use virmo_hypervisor::{Hypervisor, HypervisorErrorKind, MachineState};
 use virmo_nodes::Profile;
 use virmo_state::{AccessOperation, VmState};
@@ -95,11 +95,27 @@ hold_in_the_draft! {
 
 /// A device of the draft with a machine that runs, on a hypervisor that can guard it.
 fn device() -> Device {
-    let mut device = Device::new();
+    guarded(Device::new())
+}
+
+fn guarded(mut device: Device) -> Device {
     device.profile = Profile::Draft;
     device.bench.guarded.store(true, Ordering::SeqCst);
     device.restart();
     device
+}
+
+/// A device whose Lock of a running machine was answered with 202, to end in an alert.
+fn accepted_lock() -> (Device, JobId) {
+    let mut device = guarded(Device::with_alerts());
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    device.take_alerts();
+    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), Some("c1")) else {
+        panic!("it is done by a job");
+    };
+    device.accept(job);
+    (device, job)
 }
 
 /// Lock, Unlock and data sharing, and what the tree and the machine say of them.
@@ -350,26 +366,13 @@ fn a_lock_that_cannot_be_looked_at_is_told_as_it_is() {
 #[test]
 fn an_accepted_lock_outlives_a_crash() {
     for (gone, status) in [(false, StatusCode::OK), (true, StatusCode::COMMAND_FAILED)] {
-        let mut policy = Policy::default();
-        policy.alert_type = Some("com.example.result".to_owned());
-        let mut device = Device::with_policy(policy);
-        device.profile = Profile::Draft;
-        device.bench.guarded.store(true, Ordering::SeqCst);
-        device.restart();
-        device.provision("a", "");
-        device.bring("a", VmState::Running);
-        device.take_alerts();
-        let lock = node(AccessOperation::Lock);
-        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
-            panic!("it is done by a job");
-        };
-        device.accept(job);
+        let (mut device, _) = accepted_lock();
         if gone {
             let id = device.id("a");
             device.bench.change(&id, MachineState::Absent);
         }
         device.restart();
-        let told = final_alert(lock, Some("c1"), status);
+        let told = final_alert(node(AccessOperation::Lock), Some("c1"), status);
         assert_eq!(device.take_alerts(), [told]);
         let locked = guards(&device, "a").0;
         assert_eq!(locked.as_deref(), Some(if gone { "false" } else { "true" }));
@@ -433,20 +436,7 @@ fn label(device: &Device, label: &str) -> JobId {
 #[test]
 fn an_accepted_lock_that_is_not_kept_is_done_again() {
     for late in [false, true] {
-        let mut policy = Policy::default();
-        policy.alert_type = Some("com.example.result".to_owned());
-        let mut device = Device::with_policy(policy);
-        device.profile = Profile::Draft;
-        device.bench.guarded.store(true, Ordering::SeqCst);
-        device.restart();
-        device.provision("a", "");
-        device.bring("a", VmState::Running);
-        device.take_alerts();
-        let lock = node(AccessOperation::Lock);
-        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
-            panic!("it is done by a job");
-        };
-        device.accept(job);
+        let (mut device, job) = accepted_lock();
         let work = device.take(job);
         let output = crate::bench::in_job(|| work.run());
         let (end, status) = match late {
@@ -459,7 +449,7 @@ fn an_accepted_lock_that_is_not_kept_is_done_again() {
         device.journal.fail_in.store(0, Ordering::SeqCst);
         device.complete(job, end);
         device.look();
-        let told = final_alert(lock, Some("c1"), status);
+        let told = final_alert(node(AccessOperation::Lock), Some("c1"), status);
         assert_eq!(device.take_alerts(), [told]);
         device.look();
         device.restart();
@@ -472,10 +462,7 @@ fn an_accepted_lock_that_is_not_kept_is_done_again() {
 /// What could not be kept is looked up when the journal works.
 #[test]
 fn a_lock_that_is_not_kept_is_told_by_its_node() {
-    let mut device = Device::new();
-    device.profile = Profile::Draft;
-    device.bench.guarded.store(true, Ordering::SeqCst);
-    device.restart();
+    let mut device = device();
     device.provision("a", "");
     device.bring("a", VmState::Running);
     let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
@@ -497,25 +484,16 @@ fn a_lock_that_is_not_kept_is_told_by_its_node() {
 #[test]
 fn an_accepted_lock_that_is_not_kept_is_reported_with_the_next() {
     for next in ["Unlock", "Suspend", "Delete"] {
-        let mut policy = Policy::default();
-        policy.alert_type = Some("com.example.result".to_owned());
-        let mut device = Device::with_policy(policy);
-        device.profile = Profile::Draft;
-        device.bench.guarded.store(true, Ordering::SeqCst);
-        device.restart();
-        device.provision("a", "");
-        device.bring("a", VmState::Running);
-        device.take_alerts();
-        let lock = node(AccessOperation::Lock);
-        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
-            panic!("it is done by a job");
-        };
-        device.accept(job);
+        let (mut device, job) = accepted_lock();
         drop(device.take(job));
         device.journal.fail_in.store(0, Ordering::SeqCst);
         device.complete(job, JobEnd::Lost);
         assert_eq!(device.operate("a", next), StatusCode::OK);
-        let told = final_alert(lock, Some("c1"), StatusCode::COMMAND_FAILED);
+        let told = final_alert(
+            node(AccessOperation::Lock),
+            Some("c1"),
+            StatusCode::COMMAND_FAILED,
+        );
         assert_eq!(device.take_alerts(), [told], "{next}");
         device.resume();
         device.run_all();
@@ -533,20 +511,7 @@ fn an_accepted_lock_that_is_not_kept_is_reported_with_the_next() {
 #[test]
 fn an_accepted_lock_whose_failure_is_not_kept_is_told_when_it_ends() {
     for is_done in [true, false] {
-        let mut policy = Policy::default();
-        policy.alert_type = Some("com.example.result".to_owned());
-        let mut device = Device::with_policy(policy);
-        device.profile = Profile::Draft;
-        device.bench.guarded.store(true, Ordering::SeqCst);
-        device.restart();
-        device.provision("a", "");
-        device.bring("a", VmState::Running);
-        device.take_alerts();
-        let lock = node(AccessOperation::Lock);
-        let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
-            panic!("it is done by a job");
-        };
-        device.accept(job);
+        let (mut device, job) = accepted_lock();
         let mut work = Some(device.take(job));
         let mut run = || work.take().map(|work| in_job(|| work.run()));
         let done = if is_done { run() } else { None };
@@ -558,7 +523,7 @@ fn an_accepted_lock_whose_failure_is_not_kept_is_told_when_it_ends() {
             true => StatusCode::OK,
             false => StatusCode::COMMAND_FAILED,
         };
-        let told = final_alert(lock, Some("c1"), status);
+        let told = final_alert(node(AccessOperation::Lock), Some("c1"), status);
         assert_eq!(device.take_alerts(), [told]);
         let locked = if is_done { "true" } else { "false" };
         assert_eq!(guards(&device, "a"), texts(locked, "false"));
@@ -571,22 +536,9 @@ fn an_accepted_lock_whose_failure_is_not_kept_is_told_when_it_ends() {
 /// After 202 the alert tells how it ended, once; what comes after that is kept and not told.
 #[test]
 fn an_accepted_lock_ends_in_an_alert() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = Device::with_policy(policy);
-    device.profile = Profile::Draft;
-    device.bench.guarded.store(true, Ordering::SeqCst);
-    device.restart();
-    device.provision("a", "");
-    device.bring("a", VmState::Running);
-    device.take_alerts();
-    let lock = node(AccessOperation::Lock);
-    let Answer::Pending(job, _) = device.begin(lock, Some("c1")) else {
-        panic!("it is done by a job");
-    };
-    device.accept(job);
+    let (mut device, job) = accepted_lock();
     assert_eq!(device.run(job), StatusCode::OK);
-    let told = final_alert(lock, Some("c1"), StatusCode::OK);
+    let told = final_alert(node(AccessOperation::Lock), Some("c1"), StatusCode::OK);
     assert_eq!(device.take_alerts(), [told]);
 
     let unlock = node(AccessOperation::Unlock);

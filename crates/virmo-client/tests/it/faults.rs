@@ -256,9 +256,7 @@ pub(crate) fn a_restart_settles_what_was_reported_as_failed() {
 /// by a restart.
 #[test]
 pub(crate) fn a_failure_that_could_not_be_kept_is_kept_later() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = Device::with_policy(policy);
+    let mut device = Device::with_alerts();
     device.provision("a", "");
     device.bring("a", VmState::Running);
     device.take_alerts();
@@ -380,9 +378,7 @@ pub(crate) fn an_outcome_that_cannot_be_kept_is_undone() {
 /// journal did not take.
 #[test]
 pub(crate) fn an_accepted_primitive_that_is_not_kept_is_reported_with_the_next() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = Device::with_policy(policy);
+    let mut device = Device::with_alerts();
     device.provision("a", "");
     device.take_alerts();
     let uri = "./VirMO/a/Operations/Create";
@@ -490,9 +486,7 @@ pub(crate) fn power_off_asks_first_if_the_policy_says_so() {
 pub(crate) fn an_outcome_the_tree_has_no_room_for_is_undone() {
     for accepted in [false, true] {
         for restarted in [false, true] {
-            let mut policy = Policy::default();
-            policy.alert_type = Some("com.example.result".to_owned());
-            let mut device = Device::with_policy(policy);
+            let mut device = Device::with_alerts();
             device.provision("a", "");
             device.limits.total_bytes = 1;
             device.restart();
@@ -540,9 +534,7 @@ pub(crate) fn an_attempt_that_failed_takes_nothing_from_the_next() {
 /// A failure is reported once: at the deadline, not again when the call returns.
 #[test]
 pub(crate) fn a_failure_is_reported_once() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = Device::with_policy(policy);
+    let mut device = Device::with_alerts();
     device.provision("a", "");
     device.take_alerts();
     let source = "./VirMO/a/Operations/Create";

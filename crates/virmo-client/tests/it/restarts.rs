@@ -138,9 +138,7 @@ pub(crate) fn a_crash_while_undoing_still_undoes() {
 #[test]
 pub(crate) fn an_accepted_primitive_is_answered_after_a_restart() {
     for (state, operation, params, _) in CASES {
-        let mut policy = Policy::default();
-        policy.alert_type = Some("com.example.result".to_owned());
-        let mut device = Device::with_policy(policy);
+        let mut device = Device::with_alerts();
         device.provision("a", params);
         device.bring("a", state);
         device.take_alerts();
@@ -183,9 +181,7 @@ pub(crate) fn a_vm_is_busy_until_it_is_recovered() {
 /// Recovery that finds no way forward goes back.
 #[test]
 pub(crate) fn a_primitive_that_cannot_be_finished_is_undone() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = Device::with_policy(policy);
+    let mut device = Device::with_alerts();
     device.provision("a", "");
     device.take_alerts();
     let uri = "./VirMO/a/Operations/Create";
@@ -653,9 +649,7 @@ pub(crate) fn a_crash_at_any_moment_of_a_download_is_recovered_from() {
 #[test]
 pub(crate) fn a_download_nobody_was_told_of_is_reported_when_it_fails() {
     let download = "./VMImgMO/img/Operations/Download";
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = Device::with_policy(policy);
+    let mut device = Device::with_alerts();
     assert_eq!(device.add("./VMImgMO/img"), StatusCode::OK);
     for (leaf, text) in [("DownloadURI", IMAGE), ("MediaType", "other/type")] {
         let leaf = format!("./VMImgMO/img/{leaf}");

@@ -360,9 +360,7 @@ impl Flights {
 /// Jobs of several VMs and images are done, reported, given up and lost as said: when all have landed
 /// State is legal and true, nothing is left, and each Exec that was answered with 202 has its one alert.
 pub(crate) fn turns_keep_the_promises(turns: &[Turn]) {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = Device::with_policy(policy);
+    let mut device = Device::with_alerts();
     for (name, other) in [("a", "a"), ("b", "a")] {
         if name == other {
             device.deliver(name);
