@@ -107,11 +107,18 @@ fn what_cannot_be_installed_is_refused_before_anything_is() {
         assert!(error.contains("[smallest|least]"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
-    let mut install = Command::new(crate_folder().join("install"));
-    let install = install.args([prefix, "smallest"]).env("FEATURES", "ui");
-    let output = install.env("LIBRARY", "/dev/null").output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    for (what, features, complaint) in [
+        ("smallest", "ui", "FEATURES are for least"),
+        ("least", "ui,default", "no feature is named default"),
+    ] {
+        let mut install = Command::new(crate_folder().join("install"));
+        let install = install.args([prefix, what]).env("FEATURES", features);
+        let output = install.env("LIBRARY", "/dev/null").output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains(complaint), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
 
 #[test]
