@@ -192,7 +192,8 @@ impl TransportErrorKind {
         )
     }
 
-    /// Whether there was no connection, so that nothing was sent.
+    /// Whether there was no connection to send it by, as far as can be told: a server of TLS 1.3 may
+    /// refuse the certificate of a client once the message has come, and a network go away under it.
     #[must_use]
     pub const fn is_unsent(self) -> bool {
         matches!(
@@ -322,7 +323,7 @@ impl HttpTransport {
         if let Some(timeout) = post.timeout {
             let timeout = timeout.min(self.config.timeout);
             // A little less, so that a host that is silent is told from one that does not answer.
-            let connect = self.config.connect_timeout.min(timeout * 9 / 10);
+            let connect = self.config.connect_timeout.min(timeout / 10 * 9);
             request = request
                 .config()
                 .timeout_global(Some(timeout))
