@@ -364,7 +364,7 @@ fn url(text: &str) -> Result<String, String> {
 fn base_url(text: &str) -> Result<String, String> {
     match url(text)? {
         text if text.contains(['?', '#']) => {
-            Err("a path is to follow it, after no ? or #".to_owned())
+            Err("it has a ? or #, and paths are to follow it".to_owned())
         }
         text => Ok(text.trim_end_matches('/').to_owned()),
     }
