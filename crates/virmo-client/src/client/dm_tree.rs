@@ -349,6 +349,8 @@ impl VirmoClient {
             let its_name = other.root.name();
             its_name.is_some_and(|it| it.eq_ignore_ascii_case(&name))
                 && other.definition.moid == DCMO.moid
+                // One that this command deleted is unmounted after the command.
+                && cx.tree.node(&other.root).is_some()
         });
         if twice || alike.count() > 1 {
             return Err(Refusal(StatusCode::ALREADY_EXISTS));

@@ -158,6 +158,8 @@ pub(crate) enum Edit<'a> {
     /// A property of a node by its name, and what it is to be.
     Property(&'a str, &'a str, &'a str),
     Delete(&'a str),
+    /// An object of a type goes and comes elsewhere, as a document that is replaced has it.
+    MoveObject(&'a str, &'a str, &'a str),
 }
 
 thread_local! {
@@ -244,6 +246,10 @@ impl Edit<'_> {
             Self::Delete(uri) => {
                 let permit = permit(tree, AccessType::Delete, uri)?;
                 tree.delete(layout, permit)
+            }
+            Self::MoveObject(from, uri, moid) => {
+                Edit::Delete(from).make(profile, layout, tree)?;
+                Edit::AddObject(uri, moid).make(profile, layout, tree)
             }
         }
     }

@@ -11,7 +11,7 @@ use virmo_state::VmState;
 
 use crate::device::{
     Device,
-    Edit::{AddLeaf, AddObject, Delete, Rename, Replace},
+    Edit::{AddLeaf, AddObject, Delete, MoveObject, Rename, Replace},
 };
 
 const DM_TREE: &str = "./VirMO/a/DMTree";
@@ -408,4 +408,18 @@ fn a_back_end_without_a_lock_says_so() {
         device.exec(&format!("{DM_TREE}/LAWMO/Operations/FullyLock")),
         StatusCode::OPTIONAL_FEATURE_NOT_SUPPORTED
     );
+}
+
+/// What a command deletes is in the way of nothing that it adds.
+#[test]
+fn a_peripheral_moves_in_one_command() {
+    const ELSEWHERE: &str = "./VirMO/a/DMTree/Ext/Camera";
+    let mut bed = Bed::managed();
+    assert_eq!(bed.device.command(AddObject(CAMERA, MOID)), StatusCode::OK);
+    let moved = MoveObject(CAMERA, ELSEWHERE, MOID);
+    assert_eq!(bed.device.command(moved), StatusCode::OK);
+    assert_eq!(bed.switch("Disable"), StatusCode::NOT_FOUND);
+    let disable = format!("{ELSEWHERE}/Operations/Disable");
+    assert_eq!(bed.device.exec(&disable), StatusCode::OK);
+    assert!(!bed.has_camera());
 }
