@@ -109,6 +109,8 @@ impl VirmoClient {
             for vm in cut.cloned().collect::<Vec<_>>() {
                 self.look_at_access(&vm, cx);
             }
+            // What a job holds is looked at once that is over.
+            cx.effects.resume |= !self.book.read().cut.is_empty();
         }
         let ledger = self.book.read();
         if ledger.is_applying() {

@@ -627,3 +627,29 @@ fn a_profile_changes_where_no_vm_is() {
     assert_eq!(device.operate("a", "Create"), StatusCode::OK);
     device.check();
 }
+
+/// The time to look comes while a job holds the VM: it comes again.
+#[test]
+fn a_lock_that_is_not_kept_is_told_after_what_holds_the_machine() {
+    let mut device = device();
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
+        panic!("it is done by a job");
+    };
+    device.journal.fail_in.store(0, Ordering::SeqCst);
+    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    let suspend = "./VirMO/a/Operations/Suspend";
+    let Answer::Pending(suspend, _) = device.begin(suspend, None) else {
+        panic!("it is done by a job");
+    };
+    device.resume();
+    assert_eq!(device.run(suspend), StatusCode::OK);
+    assert!(device.is_due);
+    device.resume();
+    device.run_all();
+    assert_eq!(guards(&device, "a"), texts("true", "false"));
+    device.resume();
+    assert!(!device.is_due && device.jobs.is_empty(), "it was looked up");
+    device.check();
+}
