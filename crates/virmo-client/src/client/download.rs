@@ -61,7 +61,7 @@ impl VirmoClient {
     }
 
     /// Asks for the job that downloads an image. An address that cannot be used is a download that
-    /// failed.
+    /// failed; what else keeps it from beginning leaves State as it is.
     pub(super) fn start_download(
         &mut self,
         node: &str,
@@ -97,7 +97,10 @@ impl VirmoClient {
             digest => digest.flatten(),
         };
         let download = Download::prepare(&*self.journal, &key, &uri, media_type)
-            .map_err(|_| StatusCode::COMMAND_FAILED)?
+            .map_err(|error| {
+                self.tell_image_failure(node, &id, explain(&error));
+                StatusCode::COMMAND_FAILED
+            })?
             .with_digest(digest);
         self.keep_image(node, &id, ImageState::Downloading, None, cx)
             .map_err(|error| error.status())?;

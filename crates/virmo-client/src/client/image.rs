@@ -194,11 +194,16 @@ impl VirmoClient {
     pub(super) fn end_left_download(&mut self, node: &str, id: &ImageId, cx: &mut Context<'_, '_>) {
         let left = self.book.read().left_images.get(id).cloned();
         if let Some(left) = left.filter(|left| left.work == ImageWork::Download) {
-            self.book.write().left_images.remove(id);
-            ImageIntent::forget(&mut cx.effects.batch, id);
+            self.forget_left(id, cx);
             let source = ImageNode::Download.of(&self.roots.image(node));
             self.report(&source, &left.reply, StatusCode::COMMAND_FAILED, cx);
         }
+    }
+
+    /// Nothing is left to be done to an image.
+    pub(super) fn forget_left(&mut self, id: &ImageId, cx: &mut Context<'_, '_>) {
+        ImageIntent::forget(&mut cx.effects.batch, id);
+        self.book.write().left_images.remove(id);
     }
 
     fn tell_image(&mut self, node: &str, id: &ImageId, from: ImageState, to: Option<ImageState>) {
@@ -298,8 +303,7 @@ impl VirmoClient {
                     Download::forget(&mut cx.effects.batch, &key);
                 }
                 cx.effects.batch.remove(ORIGINS, id.as_str());
-                ImageIntent::forget(&mut cx.effects.batch, id);
-                self.book.write().left_images.remove(id);
+                self.forget_left(id, cx);
                 StatusCode::OK
             }
             // The files are removed later; by then the Exec was answered.

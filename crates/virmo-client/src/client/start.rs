@@ -172,29 +172,38 @@ impl VirmoClient {
         }
     }
 
-    fn recover_image(&mut self, intent: ImageIntent, cx: &mut Context<'_, '_>) {
-        let id = intent.image.clone();
-        let begun = match intent.work {
-            ImageWork::Discard => self.discard(intent, cx),
+    fn recover_image(&mut self, mut intent: ImageIntent, cx: &mut Context<'_, '_>) {
+        match intent.work {
+            ImageWork::Discard => {
+                let id = intent.image.clone();
+                if self.discard(intent, cx).is_err() {
+                    self.forget_left(&id, cx);
+                }
+            }
             ImageWork::Download => {
                 // Whether 202 got through or not: the session of the Exec is gone, and a server
                 // that reads State 1 waits for an alert.
-                let reply = Reply {
-                    accepted: true,
-                    ..intent.reply
-                };
-                let begun = self.start_download(&intent.node, intent.image, reply.clone(), cx);
-                if let Err(status) = begun {
-                    let source = ImageNode::Download.of(&self.roots.image(&intent.node));
-                    self.report(&source, &reply, status, cx);
-                }
-                begun
+                intent.reply.accepted = true;
+                self.take_up_download(intent, cx);
             }
-        };
-        if begun.is_err() {
-            ImageIntent::forget(&mut cx.effects.batch, &id);
-            self.book.write().left_images.remove(&id);
         }
+    }
+
+    /// Goes on with a download. One that cannot begin has failed: it is reported once State says so.
+    fn take_up_download(&mut self, intent: ImageIntent, cx: &mut Context<'_, '_>) {
+        let (node, id) = (&intent.node, &intent.image);
+        let begun = self.start_download(node, id.clone(), intent.reply.clone(), cx);
+        let Err(status) = begun else { return };
+        let kept = self.keep_image(node, id, ImageState::DownloadFailed, None, cx);
+        if kept.is_err() {
+            let left = &mut self.book.write().left_images;
+            left.insert(id.clone(), intent);
+            cx.effects.resume = true;
+            return;
+        }
+        self.forget_left(id, cx);
+        let source = ImageNode::Download.of(&self.roots.image(node));
+        self.report(&source, &intent.reply, status, cx);
     }
 
     /// Gives no identifier out a second time, though the journal may be older than what is here.
@@ -215,14 +224,19 @@ impl VirmoClient {
     fn take_up_images(&mut self, cx: &mut Context<'_, '_>) {
         let mut left = Vec::new();
         for (id, image) in self.roots.images(cx.tree.tree()) {
-            let is_open = self.book.read().images.contains_key(&id);
+            let ledger = self.book.read();
+            let is_open = ledger.images.contains_key(&id) || ledger.left_images.contains_key(&id);
             if image.state() == ImageState::Downloading && !is_open {
-                left.push((image.name().to_owned(), id));
+                left.push(ImageIntent {
+                    node: image.name().to_owned(),
+                    image: id,
+                    work: ImageWork::Download,
+                    reply: Reply::default(),
+                });
             }
         }
-        for (node, id) in left {
-            // One that cannot even begin has told so, and has failed.
-            let _ = self.start_download(&node, id, Reply::default(), cx);
+        for intent in left {
+            self.take_up_download(intent, cx);
         }
     }
 

@@ -698,6 +698,8 @@ pub(crate) struct Recorder {
     pub(crate) batches: Mutex<Vec<Batch>>,
     /// Commits until one fails; below 0 for never.
     pub(crate) fail_in: AtomicI64,
+    /// How many records of downloads cannot be read.
+    pub(crate) unreadable: AtomicUsize,
     /// A flaw: what is not kept.
     pub(crate) leaky: Mutex<Option<Leak>>,
     /// A flaw: what it says it did not take is kept all the same.
@@ -711,6 +713,7 @@ impl Recorder {
             trip,
             batches: Mutex::default(),
             fail_in: AtomicI64::new(-1),
+            unreadable: AtomicUsize::new(0),
             leaky: Mutex::default(),
             lying: AtomicBool::new(false),
         }
@@ -771,6 +774,11 @@ impl Journal for Recorder {
     }
 
     fn read(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let (set, get) = (Ordering::SeqCst, Ordering::SeqCst);
+        if space == Space::DOWNLOADS && self.unreadable.fetch_update(set, get, one_less).is_ok() {
+            return Err(JournalError::new(JournalErrorKind::Io, None));
+        }
         self.kept.read(space, key)
     }
 

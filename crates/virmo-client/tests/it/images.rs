@@ -2,7 +2,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use omadm_core::{Space, StatusCode};
 use omadm_download::{Descriptor, DownloadKey, Sink};
-use omadm_mo::{JobEnd, Reporting};
+use omadm_mo::{JobEnd, JobId, Reporting};
 use virmo_client::{Event, Policy};
 use virmo_state::{ImageState, VmState};
 
@@ -624,4 +624,61 @@ fn an_image_has_the_digest_that_a_server_wrote() {
         assert_eq!(device.get("./VMImgMO/img/State").as_deref(), Some(state));
         device.check();
     }
+}
+
+/// A device on which a download was answered with 202 and cannot be read once it is taken up again.
+fn unreadable() -> (Device, JobId) {
+    let mut policy = impatient();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device(IMAGE, policy);
+    let Answer::Pending(job, _) = device.begin(DOWNLOAD, Some("c-1")) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    drop(device.take(job));
+    device.journal.unreadable.store(1, Ordering::SeqCst);
+    (device, job)
+}
+
+/// State says what the alert says.
+#[test]
+fn a_download_that_cannot_go_on_has_failed() {
+    for restarts in [false, true] {
+        let (mut device, job) = unreadable();
+        if restarts {
+            device.boot();
+        } else {
+            device.journal.fail_in.store(0, Ordering::SeqCst);
+            device.complete(job, JobEnd::Lost);
+            device.resume();
+        }
+        device.run_all();
+        assert_eq!(leaf(&device, "State").as_deref(), Some("3"));
+        let told = final_alert(DOWNLOAD, Some("c-1"), StatusCode::COMMAND_FAILED);
+        assert_eq!(device.take_alerts(), [told]);
+        let events = device.take_events().into_iter();
+        let failures = events.filter(|event| matches!(event, Event::ImageFailed { .. }));
+        assert_eq!(failures.count(), 1);
+        assert_eq!(device.exec(DOWNLOAD), StatusCode::OK);
+        device.check();
+    }
+}
+
+/// What the tree has no room for is not reported before it has.
+#[test]
+fn a_download_that_cannot_go_on_is_not_forgotten() {
+    let (mut device, _) = unreadable();
+    let room = device.limits.total_bytes;
+    device.limits.total_bytes = 0;
+    device.boot();
+    assert!(device.is_due);
+    assert_eq!(device.take_alerts(), [""; 0]);
+    assert_eq!(leaf(&device, "State").as_deref(), Some("1"));
+    device.journal.unreadable.store(1, Ordering::SeqCst);
+    device.resume();
+    assert!(device.is_due, "again and again");
+    device.limits.total_bytes = room;
+    device.restart();
+    assert_eq!(device.take_alerts(), [image_ready("img", Some("c-1"))]);
+    device.check();
 }
