@@ -115,6 +115,9 @@ impl Composer<'_> {
         let statuses = self.statuses(&mut packer, msg_id)?;
         let more = !self.session.outbox.is_empty();
         self.session.cramped = more && statuses <= 1;
+        if self.session.phase == Phase::Open && !self.session.abort {
+            self.run_out();
+        }
 
         let is_final = if self.session.phase != Phase::Open {
             true
@@ -151,9 +154,6 @@ impl Composer<'_> {
                 }
             }
         };
-        if !is_final {
-            self.run_out();
-        }
         self.session.mid_package = turn.complete && !is_final;
         packer.finish(is_final);
         if body.len() > limit {
@@ -242,14 +242,28 @@ impl Composer<'_> {
         waiting.any(|sent| matches!(sent, Sent::Command { .. }))
     }
 
-    /// Ends the procedure under way if its time is over, for either package goes on, and a device may
-    /// see to it that it always does. What of it is in no message yet stays out of them; an object of
+    /// Ends the procedure under way if its time is over, whatever is to come of it: a device may see to
+    /// it that neither package ends. What of it is in no message yet stays out of them; an object of
     /// which chunks were sent goes on, as one that is broken off costs the device more.
     fn run_out(&mut self) {
         let (now, timeout) = (self.session.last_seen, self.config.procedure_timeout);
-        if self.device.run_out(now, timeout, self.log) {
-            self.session.queue.clear();
+        if !self.device.is_over(now, timeout) {
+            return;
         }
+        let correlators = self.is_answered().then_some(&mut *self.correlators);
+        self.device.run_out(timeout, correlators, self.log);
+        self.session.queue.clear();
+    }
+
+    /// Whether every command of the procedure under way is answered, with its Results.
+    fn is_answered(&self) -> bool {
+        let session = &*self.session;
+        // As if the session were lost now.
+        let mut open = session.ledger.clone().lose().into_iter();
+        session.queue.is_empty()
+            && session.sending.is_none()
+            && session.unfinished.is_none()
+            && !open.any(|sent| matches!(sent, Sent::Command { .. }))
     }
 
     /// Ends the package, and asks for the answers to it that are to come before a procedure is asked

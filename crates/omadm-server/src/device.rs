@@ -397,16 +397,26 @@ impl Device {
         self.jobs.front()?.deadline(timeout)
     }
 
-    /// Ends the procedure under way if its time is over; whether it is. What still comes for its
-    /// commands is nobody's.
-    pub(crate) fn run_out(&mut self, now: Duration, timeout: Duration, log: &mut Log) -> bool {
-        let is_over = self
-            .deadline(timeout)
-            .is_some_and(|deadline| deadline <= now);
-        if is_over {
-            self.time_out(timeout, log);
+    /// Whether the time of the procedure under way is over.
+    pub(crate) fn is_over(&self, now: Duration, timeout: Duration) -> bool {
+        self.deadline(timeout)
+            .is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Ends the procedure under way, whose time is over. With correlators, as all of it is answered,
+    /// it is asked first whether it is done. What still comes for its commands is nobody's.
+    pub(crate) fn run_out(
+        &mut self,
+        timeout: Duration,
+        correlators: Option<&mut Correlators>,
+        log: &mut Log,
+    ) {
+        let job = self.jobs.front_mut();
+        let step = job.zip(correlators).map(|(job, it)| job.procedure.poll(it));
+        match step {
+            Some(Step::Done(report)) => self.finish(report, log),
+            _ => self.time_out(timeout, log),
         }
-        is_over
     }
 
     /// Ends the procedure under way, whose time is over.

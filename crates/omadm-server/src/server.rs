@@ -453,8 +453,10 @@ impl Server {
         let timeout = self.config.procedure_timeout;
         while let Some(name) = self.devices.pop_overdue(now.mono) {
             let mut log = Log::of_device(Arc::clone(&name));
-            if let Some(device) = self.devices.get_mut(&name) {
-                device.run_out(now.mono, timeout, &mut log);
+            if let Some(device) = self.devices.get_mut(&name)
+                && device.is_over(now.mono, timeout)
+            {
+                device.run_out(timeout, None, &mut log);
             }
             self.file(&name);
             self.note_changed(&name);

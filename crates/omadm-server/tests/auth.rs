@@ -363,6 +363,35 @@ fn what_was_challenged_is_said_again() {
     }
 }
 
+/// A challenge wins a procedure no time.
+#[test]
+fn what_was_challenged_too_late_is_not_said_again() {
+    for late in [false, true] {
+        let mut config = Config::new("t");
+        config.procedure_timeout = Duration::from_secs(60);
+        let mut server = known_with(config);
+        server
+            .enqueue(DEVICE, Box::new(SingleCommand::exec("./A")))
+            .unwrap();
+        let first = message(1, "", &package_1());
+        exchange(&mut server, request(&first, None));
+        let header = format!(
+            "<Status><CmdID>1</CmdID><MsgRef>1</MsgRef><CmdRef>0</CmdRef><Cmd>SyncHdr</Cmd>\
+             {CHAL}<Data>401</Data></Status>"
+        );
+        let refused = message(2, "", &header);
+        let now = Now {
+            mono: Duration::from_secs(if late { 60 } else { 59 }),
+            ..Now::default()
+        };
+        let again = exchange(&mut server, Request::new(&refused, encoding(), now));
+        let body = decode(&again.body, encoding(), &Limits::default()).unwrap();
+        let is_exec = |command: &Command<'_>| matches!(command, Command::Exec(_));
+        let said = body.commands.iter().any(is_exec);
+        assert_eq!((again.finished, said), (usize::from(late), !late));
+    }
+}
+
 /// More of them than anybody takes in who did not write them.
 #[test]
 fn all_statuses_that_were_challenged_are_said_again() {

@@ -491,15 +491,25 @@ fn a_package_that_never_ends_does_not_outlast_the_time_of_a_procedure() {
     assert!(ends(events).is_empty());
 }
 
-/// Deletes that fit no one message, within a minute.
+/// Sends these once, and is done when they are answered; within a minute.
 #[derive(Debug)]
-struct Many;
+struct Once(Vec<Tagged>);
 
-impl Procedure for Many {
-    fn poll(&mut self, _: &mut Correlators) -> Step {
+impl Once {
+    /// Deletes that fit no one message.
+    fn many() -> Box<Self> {
         let uris = (0..1000).map(|tag| (Tag(tag), format!("./A/{tag:060}")));
         let deletes = uris.map(|(tag, uri)| Tagged::new(tag, request::delete(&uri)));
-        Step::Send(deletes.collect())
+        Box::new(Self(deletes.collect()))
+    }
+}
+
+impl Procedure for Once {
+    fn poll(&mut self, _: &mut Correlators) -> Step {
+        match std::mem::take(&mut self.0) {
+            commands if commands.is_empty() => Step::Done(Report::success(StatusCode::OK)),
+            commands => Step::Send(commands),
+        }
     }
 
     fn answer(&mut self, _: Answer) {}
@@ -509,19 +519,103 @@ impl Procedure for Many {
     }
 }
 
-/// What was to follow in the next package is left out with the procedure it is of.
+/// What was to follow is left out with the procedure it is of, whether the device ends its packages
+/// or not.
 #[test]
 fn of_a_procedure_whose_time_is_over_nothing_is_sent() {
-    for late in [false, true] {
+    for (late, is_final) in [(false, false), (false, true), (true, false), (true, true)] {
         let mut wire = Wire::new();
-        wire.server.enqueue("dev1", Box::new(Many)).unwrap();
+        wire.server.enqueue("dev1", Once::many()).unwrap();
         wire.open("");
         wire.now = if late { 60 } else { 59 };
         let header = status(1, 0, "SyncHdr", 200);
-        assert_eq!(ends(wire.send_part(&header)).len(), usize::from(late));
-        wire.send(&header);
+        let over = match is_final {
+            true => wire.send(&header),
+            false => wire.send_part(&header),
+        };
+        let report = Report::timed_out(Duration::from_secs(60));
+        let over: Vec<_> = ends(over).into_iter().map(|(_, it, _)| it).collect();
+        assert_eq!(over, Vec::from_iter(late.then_some(report)), "{is_final}");
+        if !is_final {
+            wire.send(&header);
+        }
         let open = wire.server.sessions().any(|session| session.is_open());
-        assert_eq!(open, !late, "there is more to send");
+        assert_eq!(open, !late, "there is more to send: {is_final}");
+    }
+}
+
+/// An object of which chunks were sent goes on without the procedure it is of, which is not done.
+#[test]
+fn an_object_outlasts_its_procedure() {
+    let mut wire = Wire::new();
+    let large = request::replace("./A", "v".repeat(12_000).into());
+    let large = Once(vec![Tagged::new(Tag(0), large)]);
+    wire.server.enqueue("dev1", Box::new(large)).unwrap();
+    wire.open("");
+    let header = status(1, 0, "SyncHdr", 200);
+    assert!(ends(wire.send(&header)).is_empty());
+    wire.now = 60;
+    let [(1, report, _)] = &ends(wire.send(&header))[..] else {
+        panic!("it is not over");
+    };
+    assert!(report.is_timed_out);
+    let is_open = |wire: &Wire| wire.server.sessions().any(|session| session.is_open());
+    for goes_on in [true, true, false] {
+        assert_eq!(is_open(&wire), goes_on);
+        assert!(ends(wire.send(&header)).is_empty());
+    }
+}
+
+/// A procedure all of which was answered in time, or with the message that comes too late, is asked
+/// whether it is done, also while the package of the device goes on; no other begins meanwhile.
+#[test]
+fn what_is_answered_is_no_matter_of_time() {
+    const RESULTS: &str = "<Results><CmdID>3</CmdID><MsgRef>1</MsgRef><CmdRef>4</CmdRef><Item>\
+        <Source><LocURI>./A</LocURI></Source><Data>a</Data></Item></Results>";
+    let get = || Box::new(Brief(SingleCommand::get("./A")));
+    let header = status(1, 0, "SyncHdr", 200);
+    let chunk = RESULTS.replace("</Data>", "</Data><MoreData/>").replace(
+        "<Data>",
+        "<Meta><Size xmlns=\"syncml:metinf\">9</Size></Meta><Data>",
+    );
+    let got = status(2, 4, "Get", 200);
+    for (is_exec, answer, is_done) in [
+        (true, status(2, 4, "Exec", 200), true),
+        (true, status(2, 4, "Exec", 202), false),
+        (true, status(2, 4, "Exec", 202) + &end_of_go("200"), true),
+        (false, got.clone(), false),
+        (false, got.clone() + &chunk, false),
+        (false, got.clone() + RESULTS, true),
+        (false, got + RESULTS + &chunk, false),
+    ] {
+        for answered in [59, 60] {
+            let mut wire = Wire::new();
+            let procedure = if is_exec { exec() } else { get() };
+            wire.server.enqueue("dev1", procedure).unwrap();
+            wire.server.enqueue("dev1", exec()).unwrap();
+            wire.open("");
+            wire.now = answered;
+            let mut events = wire.send_part(&[&*header, &*answer].concat());
+            if answered < 60 {
+                assert!(ends(events).is_empty(), "{answer}");
+                wire.now = 60;
+                events = wire.send_part(&header);
+            }
+            assert!(progress(&events).iter().all(|(number, ..)| *number == 1));
+            let [(1, report, _)] = &ends(events)[..] else {
+                panic!("it is not over: {answer}");
+            };
+            assert_eq!(
+                (report.ok, report.is_timed_out),
+                (is_done, !is_done),
+                "{answer}"
+            );
+            let next = [
+                (2, None, "begun".to_owned()),
+                (2, None, "sent 1".to_owned()),
+            ];
+            assert_eq!(progress(&wire.send(&header)), next);
+        }
     }
 }
 
