@@ -118,6 +118,19 @@ fn accepted_lock() -> (Device, JobId) {
     (device, job)
 }
 
+/// A device whose machine is locked, which the journal did not take.
+fn with_a_lock_not_kept() -> Device {
+    let mut device = device();
+    device.provision("a", "");
+    device.bring("a", VmState::Running);
+    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
+        panic!("it is done by a job");
+    };
+    device.journal.fail_in.store(0, Ordering::SeqCst);
+    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    device
+}
+
 /// Lock, Unlock and data sharing, and what the tree and the machine say of them.
 fn guards(device: &Device, vm: &str) -> (Option<String>, Option<String>) {
     let leaf = |name: &str| device.get(&format!("./VirMO/{vm}/Ext/{name}"));
@@ -462,20 +475,32 @@ fn an_accepted_lock_that_is_not_kept_is_done_again() {
 /// What could not be kept is looked up when the journal works.
 #[test]
 fn a_lock_that_is_not_kept_is_told_by_its_node() {
-    let mut device = device();
-    device.provision("a", "");
-    device.bring("a", VmState::Running);
-    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
-        panic!("it is done by a job");
-    };
-    device.journal.fail_in.store(0, Ordering::SeqCst);
-    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
+    let mut device = with_a_lock_not_kept();
     assert_eq!(guards(&device, "a"), texts("false", "false"));
     device.resume();
     device.run_all();
     assert_eq!(guards(&device, "a"), texts("true", "false"));
     device.resume();
     assert!(device.jobs.is_empty(), "it was looked up already");
+    device.check();
+}
+
+/// The time to look comes while a job holds the VM: it comes again.
+#[test]
+fn a_lock_that_is_not_kept_is_told_after_what_holds_the_machine() {
+    let mut device = with_a_lock_not_kept();
+    let suspend = "./VirMO/a/Operations/Suspend";
+    let Answer::Pending(suspend, _) = device.begin(suspend, None) else {
+        panic!("it is done by a job");
+    };
+    device.resume();
+    assert_eq!(device.run(suspend), StatusCode::OK);
+    assert!(device.is_due);
+    device.resume();
+    device.run_all();
+    assert_eq!(guards(&device, "a"), texts("true", "false"));
+    device.resume();
+    assert!(!device.is_due && device.jobs.is_empty(), "it was looked up");
     device.check();
 }
 
@@ -625,31 +650,5 @@ fn a_profile_changes_where_no_vm_is() {
     device.profile = Profile::Approved;
     device.restart();
     assert_eq!(device.operate("a", "Create"), StatusCode::OK);
-    device.check();
-}
-
-/// The time to look comes while a job holds the VM: it comes again.
-#[test]
-fn a_lock_that_is_not_kept_is_told_after_what_holds_the_machine() {
-    let mut device = device();
-    device.provision("a", "");
-    device.bring("a", VmState::Running);
-    let Answer::Pending(job, _) = device.begin(node(AccessOperation::Lock), None) else {
-        panic!("it is done by a job");
-    };
-    device.journal.fail_in.store(0, Ordering::SeqCst);
-    assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
-    let suspend = "./VirMO/a/Operations/Suspend";
-    let Answer::Pending(suspend, _) = device.begin(suspend, None) else {
-        panic!("it is done by a job");
-    };
-    device.resume();
-    assert_eq!(device.run(suspend), StatusCode::OK);
-    assert!(device.is_due);
-    device.resume();
-    device.run_all();
-    assert_eq!(guards(&device, "a"), texts("true", "false"));
-    device.resume();
-    assert!(!device.is_due && device.jobs.is_empty(), "it was looked up");
     device.check();
 }

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use omadm_core::{Batch, Operation, Space, StatusCode};
-use omadm_mo::JobEnd;
+use omadm_mo::{JobEnd, JobId};
 use omadm_tree::TreeLimits;
 use virmo_client::{CpuPolicy, Event, Policy, Recovery};
 use virmo_hypervisor::MachineState;
@@ -59,6 +59,20 @@ fn wanted(device: &Device) -> [Option<String>; 3] {
 fn trade(device: &mut Device) {
     want(device, "a", &config(200, 20));
     want(device, "c", &config(50, 50));
+}
+
+/// A device whose ApplyChanges was answered with 202, to end in an alert.
+fn accepted(correlator: Option<&str>) -> (Device, JobId) {
+    let mut policy = Policy::default();
+    policy.alert_type = Some("com.example.result".to_owned());
+    let mut device = device(policy);
+    trade(&mut device);
+    device.take_alerts();
+    let Answer::Pending(job, _) = device.begin(APPLY, correlator) else {
+        panic!("refused");
+    };
+    device.accept(job);
+    (device, job)
 }
 
 fn before() -> [String; 3] {
@@ -357,15 +371,7 @@ fn a_change_ends_that_waits_for_a_machine() {
 /// change is taken back by a restart.
 #[test]
 pub(crate) fn a_failure_that_could_not_be_kept_is_kept_later() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = device(policy);
-    trade(&mut device);
-    device.take_alerts();
-    let Answer::Pending(job, _) = device.begin(APPLY, None) else {
-        panic!("refused");
-    };
-    device.accept(job);
+    let (mut device, job) = accepted(None);
     let work = device.take(job);
     device.journal.fail_in.store(0, Ordering::SeqCst);
     device.complete(job, JobEnd::TimedOut);
@@ -400,15 +406,7 @@ pub(crate) fn a_lost_change_is_taken_back() {
 /// journal did not take.
 #[test]
 pub(crate) fn an_accepted_change_that_is_not_kept_is_reported_with_the_next() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = device(policy);
-    trade(&mut device);
-    device.take_alerts();
-    let Answer::Pending(job, _) = device.begin(APPLY, Some("c-1")) else {
-        panic!("refused");
-    };
-    device.accept(job);
+    let (mut device, job) = accepted(Some("c-1"));
     device.journal.fail_in.store(0, Ordering::SeqCst);
     assert_eq!(device.run(job), StatusCode::COMMAND_FAILED);
     assert_eq!(device.exec(APPLY), StatusCode::OK);
@@ -470,15 +468,7 @@ pub(crate) fn what_is_owed_outlives_a_change_that_is_lost() {
 
 #[test]
 pub(crate) fn what_was_accepted_ends_in_an_alert() {
-    let mut policy = Policy::default();
-    policy.alert_type = Some("com.example.result".to_owned());
-    let mut device = device(policy);
-    trade(&mut device);
-    device.take_alerts();
-    let Answer::Pending(job, _) = device.begin(APPLY, Some("c-5")) else {
-        panic!("refused");
-    };
-    device.accept(job);
+    let (mut device, _) = accepted(Some("c-5"));
     device.restart();
     let alert = final_alert(APPLY, Some("c-5"), StatusCode::OK);
     assert_eq!(device.take_alerts(), [alert]);
